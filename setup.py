@@ -1,0 +1,42 @@
+"""Package metadata. Tool settings are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+EXTRAS = {
+    'examples': ['scikit-learn>=1.3', 'matplotlib>=3.8'],
+    'test': ['hypothesis>=6.100', 'pytest>=8', 'scikit-learn>=1.3', 'matplotlib>=3.8'],
+    'lint': ['mypy>=1.10', 'ruff>=0.6', 'types-psutil'],
+}
+
+setup(
+    name='sweeper',
+    version='0.1.0',
+    description='Compare neural-network architectures fairly: every one tuned, with error bars.',
+    long_description=Path(__file__).with_name('README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='MIT',
+    python_requires='>=3.11',
+    packages=find_packages(include=['sweeper', 'sweeper.*']),
+    package_data={'sweeper': ['py.typed']},
+    install_requires=[
+        'numpy>=1.26',
+        'psutil>=5.9',
+        'pytorch-ignite>=0.5',
+        'rich>=13',
+        'scipy>=1.11',
+        'sortedcontainers>=2.4',
+        'torch>=2.2',
+        'typer>=0.12',
+    ],
+    extras_require={**EXTRAS, 'dev': sorted({name for names in EXTRAS.values() for name in names})},
+    entry_points={'console_scripts': ['sweeper = sweeper.cli:main']},
+    classifiers=[
+        'License :: OSI Approved :: MIT License',
+        'Operating System :: MacOS',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3.11',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+    ],
+)

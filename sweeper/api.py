@@ -1,0 +1,243 @@
+"""What users call: `sweep`, `train` and `load`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from .cores import usable_cores
+from .errors import FolderError, InvalidArgument, PointFailed, ProblemError
+from .points import as_point, label
+from .report.progress import open_progress
+from .scheduling.executors import EXECUTORS, open_executor
+from .scheduling.queue import ParamsTaskQueue
+from .seeding import MAX_SEED, run_seed
+from .selectors.base import ParamSelector
+from .selectors.fixed import FixedSweep
+from .selectors.listener import SweepListener
+from .store.manifest import Manifest
+from .store.results import PointResult, SweepResults
+from .store.store import Store
+from .sweeper import Sweeper
+from .training.problem import Problem, find_problem, is_loading_a_problem, load_problem
+from .tuning.settings import HyperparameterSettings, get_settings, preset_name
+from .work import BenchSpec
+
+
+class PointFailedWarning(UserWarning):
+    """A point of a sweep failed; the other points have results."""
+
+
+def sweep(
+    module_name: str | os.PathLike[str],
+    param_selector: ParamSelector,
+    sweep_cores: int,
+    hparams: str | HyperparameterSettings,
+    folder: str | os.PathLike[str],
+    *,
+    cores: int | None = None,
+    executor: str = 'local',
+    seed: int = 0,
+    listeners: Iterable[SweepListener] = (),
+    progress: str = 'auto',
+    on_error: str = 'record',
+    retries: int = 1,
+    timeout: float | None = None,
+    device: str = 'auto',
+) -> SweepResults:
+    """Compares architectures: tunes learning rate and batch size for each, then trains it repeatedly.
+
+    Calling it again with the same arguments continues where it stopped; on a finished folder it trains
+    nothing and returns the same.
+
+    Args:
+        module_name: The problem: an importable module, the path to a `.py` file, or `__main__`.
+        param_selector: Proposes the points and how many trials each gets.
+        sweep_cores: How many cores tune one architecture, and the least number of initialisations behind
+            each tuning curve; at least 1. If there are fewer cores, the same runs are made on those.
+        hparams: A preset (`fastest`, `fast`, `slow`, `slowest`) or settings of your own.
+        folder: Where everything is kept; made if need be. One sweep per folder.
+        cores: How many cores to use; the physical cores that this process may use, by default.
+        executor: `local` (worker processes) or `inline` (in this process, to debug).
+        seed: Seeds everything; results depend on it and not on cores, executor or timing.
+        listeners: Told of everything that is found, as it is found.
+        progress: `auto` (`rich` in a terminal, else `plain`), `rich`, `plain` or `none`; on stderr.
+        on_error: What a failed point does: `record` it and go on, or `raise` `PointFailed`.
+        retries: How often a run whose worker process died is tried again; `local` only.
+        timeout: Seconds that one run may take; `local` only.
+        device: A torch device, or `auto`: a GPU if torch has one.
+
+    Returns:
+        One `PointResult` per point, in the order proposed; failed points are in `.failures`.
+
+    Raises:
+        InvalidArgument: An argument cannot be what it is.
+        ProblemError: The module is not a usable problem.
+        FolderError: The folder cannot be used.
+        SelectorError: The selector broke its contract.
+        PointFailed: A point failed, under `on_error='raise'`.
+    """
+    if is_loading_a_problem():
+        raise ProblemError(
+            'sweep() was called while its problem was being imported; workers import it too. '
+            "Put the call under: if __name__ == '__main__':"
+        )
+    folder = Path(folder)
+    settings = get_settings(hparams)
+    cores = usable_cores() if cores is None else cores
+    _check_arguments(param_selector, sweep_cores, cores, executor, seed, on_error, retries, timeout)
+    settings = settings.for_sweep_cores(sweep_cores)
+    display = open_progress(progress)
+    with ExitStack() as stack:
+        running = open_executor(executor, cores, retries, timeout)
+        stack.callback(running.close)
+        is_new = not folder.joinpath('sweep.json').exists()
+        reference = find_problem(module_name)
+        running.start(BenchSpec(reference, seed, device), expect_work=is_new)
+        problem = load_problem(reference)
+        train_size = _check_problem(problem, seed)
+        manifest = Manifest(
+            problem.name, preset_name(get_settings(hparams)), vars(settings), sweep_cores, seed,
+            source=problem.source,
+        )  # fmt: skip
+        store = stack.enter_context(Store.opened(folder, manifest, problem.parameter_names()))
+        queue = ParamsTaskQueue(cores, sweep_cores)
+        sweeper = Sweeper(
+            problem, param_selector, queue, running, store, settings, train_size, seed,
+            [*listeners, *([display] if display else [])], on_error,
+        )  # fmt: skip
+        results = sweeper.run()
+    for failure in results.failures:
+        message = f'the point ({label(failure.params)}) failed: {failure.error}'
+        warnings.warn(message, PointFailedWarning, stacklevel=2)
+    return results
+
+
+def train(
+    module_name: str | os.PathLike[str],
+    params: Any,
+    folder: str | os.PathLike[str],
+    hparams: str | HyperparameterSettings = 'fast',
+    trials: int = 1,
+    *,
+    sweep_cores: int = 1,
+    history: str | os.PathLike[str] | None = None,
+    cores: int | None = None,
+    executor: str = 'local',
+    seed: int = 0,
+    listeners: Iterable[SweepListener] = (),
+    progress: str = 'auto',
+    retries: int = 1,
+    timeout: float | None = None,
+    device: str = 'auto',
+) -> PointResult:
+    """Tunes and trains a single architecture; called again, it adds trials.
+
+    Args:
+        module_name: The problem, as for `sweep`.
+        params: The architecture: a tuple for `model(*params)` or a mapping for `model(**params)`.
+        folder: Where everything is kept, laid out as a sweep of one point.
+        hparams: A preset or settings.
+        trials: Trials to add to those that the folder has; 0 tunes only.
+        sweep_cores: As for `sweep`.
+        history: Move what `folder` holds into a new numbered folder in `history` first, and start anew.
+        cores: As for `sweep`, and so are all that follow.
+        executor: …
+        seed: …
+        listeners: …
+        progress: …
+        retries: …
+        timeout: …
+        device: …
+
+    Returns:
+        The point's result with all its trials, earlier ones included.
+
+    Raises:
+        PointFailed: It cannot be tuned or trained.
+        InvalidArgument, ProblemError, FolderError: As for `sweep`.
+    """
+    folder, point = Path(folder), as_point(params)
+    if history is not None and folder.joinpath('sweep.json').exists():
+        _archive(folder, Path(history))
+    before = 0
+    if folder.joinpath('sweep.json').exists():
+        store = Store.read(folder)
+        others = [other for other in store.points if other != point]
+        if others:
+            raise FolderError(
+                f'{folder} holds another architecture ({label(others[0])}), not ({label(point)}); name '
+                f'another folder, or pass history= to archive it first'
+            )
+        before = len(store.trials(point))
+    selector = FixedSweep([(point, trials)])  # checks `trials`
+    if before:
+        selector = FixedSweep([(point, before + trials)])
+    results = sweep(
+        module_name, selector, sweep_cores, hparams, folder,
+        cores=cores, executor=executor, seed=seed, listeners=listeners, progress=progress,
+        on_error='raise', retries=retries, timeout=timeout, device=device,
+    )  # fmt: skip
+    if results.failures:
+        failure = results.failures[0]
+        raise PointFailed(f'the point ({label(point)}) failed: {failure.error}\n{failure.error.traceback}')
+    return results[0]
+
+
+def _archive(folder: Path, history: Path) -> None:
+    """Moves a sweep's folder to the next free number in `history`."""
+    history.mkdir(parents=True, exist_ok=True)
+    taken = [int(path.name) for path in history.iterdir() if path.name.isdigit()]
+    shutil.move(folder, history / str(max(taken, default=-1) + 1))
+
+
+def load(folder: str | os.PathLike[str]) -> SweepResults:
+    """Reads a sweep's results back, finished or not, without pickle.
+
+    Returns:
+        What `sweep` returned for that folder, or would return now.
+
+    Raises:
+        FolderError: It holds no sweep, or cannot be read.
+    """
+    return Store.read(Path(folder)).results()
+
+
+def _check_problem(problem: Problem, seed: int) -> int:
+    """Checks the problem before anything is trained; returns the number of training samples."""
+    from .training.checks import check_problem  # torch is imported here, not with the package
+
+    return check_problem(problem, run_seed(seed, 'dataset', 0))
+
+
+def _check_arguments(
+    selector: object, sweep_cores: int, cores: int, executor: str, seed: int, on_error: str, retries: int,
+    timeout: float | None,
+) -> None:  # fmt: skip
+    """Raises `InvalidArgument` for the first argument that cannot be what it is."""
+    if not isinstance(selector, ParamSelector):
+        raise InvalidArgument(
+            f'param_selector={selector!r}: must be a ParamSelector; for a list of points take '
+            f'FixedSweep.with_fixed_trials(points, trials)'
+        )
+    for name, value, least in (('sweep_cores', sweep_cores, 1), ('cores', cores, 1), ('retries', retries, 0)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise InvalidArgument(f'{name}={value!r}: must be an integer of at least {least}')
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise InvalidArgument(f'seed={seed!r}: must be an integer in [0, 2**63)')
+    _check_one_of('executor', executor, EXECUTORS)
+    _check_one_of('on_error', on_error, ('record', 'raise'))
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
+        raise InvalidArgument(f'timeout={timeout!r}: must be a positive number of seconds, or None')
+    if timeout is not None and executor == 'inline':
+        raise InvalidArgument("timeout needs executor='local': a run in this process cannot be ended")
+
+
+def _check_one_of(name: str, value: object, valid: Sequence[str]) -> None:
+    if value not in valid:
+        raise InvalidArgument(f'{name}={value!r}: valid are {", ".join(map(repr, valid))}')

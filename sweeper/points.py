@@ -1,0 +1,179 @@
+"""Points: one architecture's parameter values, and how they are written down without pickle.
+
+A point is a tuple (`model(*point)`) or a `NamedPoint` (`model(**point)`). Its values are what can be
+hashed, pickled and written as text that reads back equal: `None`, bool, int, float, str, enum members,
+classes and functions that can be imported, and tuples and frozensets of these.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import json
+import pickle
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .errors import InvalidPoint
+
+VALID_VALUES = (
+    'None, bool, int, float, str, enum members, importable classes and functions, '
+    'and tuples and frozensets of these'
+)
+
+
+class NamedPoint(Mapping[str, Any]):
+    """An immutable, hashable mapping from parameter name to value: `model(**point)`.
+
+    Two named points are equal if they have the same names and values, in whatever order.
+    """
+
+    __slots__ = ('_hash', '_values')
+
+    def __init__(self, *args: Mapping[str, Any], **values: Any) -> None:
+        self._values = dict(*args, **values)
+        self._hash = hash(frozenset(self._values.items()))
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f'NamedPoint({", ".join(f"{name}={value!r}" for name, value in self.items())})'
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NamedPoint, (self._values,)
+
+
+Point: TypeAlias = tuple[Any, ...] | NamedPoint
+
+
+def as_point(proposed: object) -> Point:
+    """Returns the point that a selector or caller means by `proposed`.
+
+    Lists become tuples and mappings become named points; numpy scalars become Python numbers.
+
+    Raises:
+        InvalidPoint: It is no sequence or mapping of values, or a value cannot be in a point.
+    """
+    if isinstance(proposed, Mapping):
+        values = {str(name): _checked(value, proposed) for name, value in proposed.items()}
+        return NamedPoint(values)
+    if isinstance(proposed, tuple | list):
+        return tuple(_checked(value, proposed) for value in proposed)
+    raise InvalidPoint(
+        f'a point is a tuple of parameter values, or a mapping from name to value; '
+        f'got {proposed!r} ({type(proposed).__name__})'
+    )
+
+
+def _checked(value: Any, proposed: object) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    try:
+        hash(value)
+    except TypeError:
+        raise InvalidPoint(
+            f'parameter {value!r} ({type(value).__name__}) of point {proposed!r} is unhashable; '
+            f'valid values are {VALID_VALUES}'
+        ) from None
+    try:
+        pickle.dumps(value)
+    except Exception as error:
+        raise InvalidPoint(
+            f'parameter {value!r} of point {proposed!r} is unpicklable ({error}); '
+            f'valid values are {VALID_VALUES}'
+        ) from None
+    if not _reads_back(value):
+        raise InvalidPoint(
+            f'parameter {value!r} ({type(value).__name__}) of point {proposed!r} cannot be written as '
+            f'text and read back equal; valid values are {VALID_VALUES}'
+        )
+    return value
+
+
+def _reads_back(value: Any) -> bool:
+    try:
+        text = value_to_text(value).encode().decode()
+        return bool(value_from_text(text) == value)
+    except (TypeError, ValueError, LookupError, ImportError, AttributeError):
+        return False
+
+
+def label(point: Point) -> str:
+    """Returns a short text for a person: `16, relu` or `hidden=16, nonlinearity=relu`."""
+    if isinstance(point, NamedPoint):
+        return ', '.join(f'{name}={value_to_text(value)}' for name, value in point.items())
+    return ', '.join(value_to_text(value) for value in point) if point else '()'
+
+
+def value_to_text(value: Any) -> str:
+    """Returns `value` as a CSV cell: JSON, except that a string which is no JSON stands bare."""
+    if isinstance(value, str) and not isinstance(value, enum.Enum) and value != '' and not _is_json(value):
+        return value
+    return json.dumps(_to_json(value))
+
+
+def value_from_text(text: str) -> Any:
+    """Returns the value that `value_to_text` wrote.
+
+    Raises:
+        ImportError, AttributeError: It is a class, function or enum member that is no longer there.
+    """
+    return _from_json(json.loads(text)) if _is_json(text) else text
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return {'enum': _reference(type(value)), 'name': value.name}
+    if isinstance(value, tuple):
+        return [_to_json(item) for item in value]
+    if isinstance(value, frozenset):
+        items = (_to_json(item) for item in value)
+        return {'frozenset': sorted(items, key=lambda item: json.dumps(item, sort_keys=True))}
+    if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
+        return {'import': _reference(value)}
+    return value
+
+
+def _from_json(data: Any) -> Any:
+    if isinstance(data, list):
+        return tuple(_from_json(item) for item in data)
+    if not isinstance(data, dict):
+        return data
+    if 'enum' in data:
+        return _imported(data['enum'])[data['name']]
+    if 'frozenset' in data:
+        return frozenset(_from_json(item) for item in data['frozenset'])
+    return _imported(data['import'])
+
+
+def _reference(value: Any) -> str:
+    return f'{value.__module__}:{value.__qualname__}'
+
+
+def _imported(reference: str) -> Any:
+    module_name, _, names = reference.partition(':')
+    value = importlib.import_module(module_name)
+    for name in names.split('.'):
+        value = getattr(value, name)
+    return value

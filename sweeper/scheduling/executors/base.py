@@ -1,0 +1,65 @@
+"""What every executor promises."""
+
+from __future__ import annotations
+
+import traceback
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from ...work import FUNCTIONS, BenchSpec
+from ..task import Outcome, RunError, Task
+
+if TYPE_CHECKING:
+    from ...training.runs import Bench
+
+
+class Executor(ABC):
+    """Runs tasks, each on one core, and answers with outcomes. Used by one thread, in the parent.
+
+    The order of calls: `start` once, then `submit` and `wait` as often as needed, then `close` once.
+    Whatever a task does (raise, kill its process, hang beyond the timeout), `wait` answers with an
+    outcome for it, once, and the executor goes on. The value of a task does not depend on the executor.
+
+    Attributes:
+        cores: How many tasks run side by side.
+    """
+
+    cores: int
+
+    @abstractmethod
+    def start(self, spec: BenchSpec, expect_work: bool = True) -> None:
+        """Gets ready to run tasks of a problem; returns at once.
+
+        Args:
+            spec: The problem, the seed and the device.
+            expect_work: There will be work soon: start workers ahead of the first task.
+        """
+
+    @abstractmethod
+    def submit(self, key: int, task: Task) -> None:
+        """Takes a task. The caller submits at most `cores` tasks more than `wait` has answered for."""
+
+    @abstractmethod
+    def wait(self) -> list[tuple[int, Outcome]]:
+        """Blocks until at least one submitted task is done; returns `(key, outcome)` of those that are.
+
+        Raises:
+            SweepError: No worker can be set up: the problem cannot be loaded there.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends all workers at once, running tasks or not; no process is left. Idempotent."""
+
+
+def perform(bench: Bench, task: Task) -> Outcome:
+    """Runs a task in this process; an exception, `sys.exit` included, becomes its outcome."""
+    try:
+        return Outcome(value=FUNCTIONS[task.function](bench, task.point, **task.arguments))
+    except (Exception, SystemExit) as error:
+        return Outcome(error=run_error(error))
+
+
+def run_error(error: BaseException) -> RunError:
+    """Returns an exception as data."""
+    return RunError(type(error).__name__, str(error), ''.join(traceback.format_exception(error)))

@@ -1,0 +1,61 @@
+"""Tasks: what the queue gives out, and what an executor runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..points import Point
+
+
+@dataclass(frozen=True, eq=False)
+class ParamsTask:
+    """A job for one point: its tuning, or some of its trials. Compared by identity.
+
+    Attributes:
+        params: The point.
+        trials: Indices of the trials to run; empty for the tuning.
+        cores: How many cores the task was given; at least 1.
+    """
+
+    params: Point
+    trials: tuple[int, ...]
+    cores: int
+
+    @property
+    def is_tuning(self) -> bool:
+        """Whether this is the point's tuning."""
+        return not self.trials
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run, as data: a function of `work.py`, the point, and its other arguments. It takes one core."""
+
+    function: str
+    point: Point
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RunError:
+    """Why a run gave no value.
+
+    Attributes:
+        kind: The exception's class name, or `WorkerDied` or `TimedOut`.
+        message: What it said.
+        traceback: The traceback in the process where it happened; may be empty.
+    """
+
+    kind: str
+    message: str
+    traceback: str = field(default='', repr=False)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a task: a value, or an error."""
+
+    value: Any = None
+    error: RunError | None = None

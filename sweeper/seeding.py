@@ -1,0 +1,31 @@
+"""Where every random number of a sweep comes from.
+
+A run's seed depends on the sweep's seed, the phase and the run's index, and on nothing else: not on
+the process, the number of cores, the completion order. It deliberately leaves out the point, so that
+run *i* of every architecture starts from the same seed and sees the training data in the same order
+(common random numbers): what differs between two architectures is then the architecture.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+
+import numpy as np
+
+MAX_SEED = 2**63 - 1
+
+
+def run_seed(seed: int, phase: str, index: int) -> int:
+    """Returns the seed, in [0, 2**63), of run `index` of `phase` in a sweep seeded with `seed`."""
+    sequence = np.random.SeedSequence([seed, zlib.crc32(phase.encode()), index])
+    return int(sequence.generate_state(1, np.uint64)[0]) >> 1
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds torch, numpy's legacy generator and `random`, which user code may draw from."""
+    import torch
+
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)

@@ -1,0 +1,1 @@
+"""What to vary, and who listens."""

@@ -1,0 +1,97 @@
+"""The selector that tries a list of points that is known from the start."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from ..errors import InvalidArgument
+from ..points import Point, as_point
+from .base import ParamSelector
+from .random import draw_distinct
+
+
+class FixedSweep(ParamSelector):
+    """Tries given points, each a given number of times.
+
+    Args:
+        points_and_trials: `(params, trials)` in the order to try them; a point listed twice gets both
+            numbers of trials.
+
+    Raises:
+        InvalidArgument: There are no points, or a number of trials is no integer >= 0.
+        InvalidPoint: Something listed cannot be a point.
+    """
+
+    def __init__(self, points_and_trials: Iterable[tuple[Any, int]]) -> None:
+        self._proposals = [(as_point(params), _checked_trials(n)) for params, n in points_and_trials]
+        if not self._proposals:
+            raise InvalidArgument('a sweep needs at least one point; got none')
+        self._next = 0
+
+    @classmethod
+    def with_fixed_trials(cls, points: Iterable[Any], trials: int) -> FixedSweep:
+        """Tries every point the same number of times."""
+        return cls((params, trials) for params in points)
+
+    @classmethod
+    def with_grid(cls, values: Mapping[str, Collection[Any]], trials: int) -> FixedSweep:
+        """Tries every combination of the parameters' values, as named points.
+
+        Args:
+            values: For each parameter of `model` by name, the values to try.
+            trials: Trials of every point.
+        """
+        for name, options in values.items():
+            if not options:
+                raise InvalidArgument(f'parameter {name!r} of the grid has no values')
+        combinations = itertools.product(*values.values())
+        return cls.with_fixed_trials((dict(zip(values, c, strict=True)) for c in combinations), trials)
+
+    @classmethod
+    def with_random_trials(
+        cls,
+        ranges: Sequence[Any] | Mapping[str, Any],
+        points: int,
+        trials: int,
+        r_eps: float = 1e-3,
+        seed: int = 0,
+    ) -> FixedSweep:
+        """Tries points drawn at random, no two of them nearly the same.
+
+        Args:
+            ranges: One range per parameter, in order, or by name for named points. A range is a `range`
+                or a `(low, high)` pair of ints (both included), a `(low, high)` pair with a float (an
+                interval), or a set or list of values.
+            points: How many points to draw; at least 1.
+            trials: Trials of every point.
+            r_eps: Two points are nearly the same if all their float parameters are closer than this share
+                of the interval and all other parameters are equal; in [0, 1).
+            seed: The same seed draws the same points.
+
+        Raises:
+            InvalidArgument: A range is none, or so many different points cannot be found.
+        """
+        named = ranges if isinstance(ranges, Mapping) else dict(enumerate(ranges))
+        drawn = draw_distinct(named, points, r_eps, seed)
+        if isinstance(ranges, Mapping):
+            return cls.with_fixed_trials((dict(zip(ranges, p, strict=True)) for p in drawn), trials)
+        return cls.with_fixed_trials(drawn, trials)
+
+    def points_and_trials(self) -> list[tuple[Point, int]]:
+        """What is tried, in order."""
+        return list(self._proposals)
+
+    def has_more_trials(self) -> bool:
+        return self._next < len(self._proposals)
+
+    def get_next_trials(self) -> tuple[Point, int]:
+        self._next += 1
+        return self._proposals[self._next - 1]
+
+
+def _checked_trials(trials: Any) -> int:
+    if not isinstance(trials, int) or isinstance(trials, bool) or trials < 0:
+        raise InvalidArgument(f'trials={trials!r}: must be an integer of at least 0 (0 tunes only)')
+    return trials

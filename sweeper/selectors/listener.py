@@ -1,0 +1,122 @@
+"""Who wants to know what happens in a sweep."""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..points import Point
+from ..store.results import PointError
+
+
+@dataclass(frozen=True)
+class SweepStatus:
+    """Where a sweep stands.
+
+    Attributes:
+        points: Points proposed so far.
+        tuned: Points whose tuning is done.
+        failed: Points that failed.
+        trials: Trials asked for so far, those of failed points left out.
+        trials_done: Trials done.
+        running: What goes on, as `(point, description)`.
+        more_to_come: The selector may propose more.
+    """
+
+    points: int
+    tuned: int
+    failed: int
+    trials: int
+    trials_done: int
+    running: tuple[tuple[Point, str], ...]
+    more_to_come: bool
+
+
+class SweepListener:
+    """Observes a sweep; override what you want to know.
+
+    All methods are called in the parent process, one at a time, between the dispatch of tasks: what takes
+    long here keeps cores idle. The result of each run is told exactly once, also when it was found on
+    disk because the sweep is resumed. A listener that raises is reported and no longer called; the sweep
+    goes on.
+    """
+
+    def on_hparams_found(self, values: Point, lr_min: float, lr_max: float, batch_size: int) -> None:
+        """A point's tuning is done.
+
+        Args:
+            values: The point.
+            lr_min: Lowest learning rate of the trials' cycles.
+            lr_max: Highest learning rate of the trials' cycles.
+            batch_size: Batch size of the trials.
+        """
+
+    def on_trials_completed(
+        self,
+        values: Point,
+        perfs_train: np.ndarray,
+        losses_train: np.ndarray,
+        perfs_val: np.ndarray,
+        losses_val: np.ndarray,
+    ) -> None:
+        """Some trials of a point are done; always after its `on_hparams_found`.
+
+        Args:
+            values: The point.
+            perfs_train: Final performance on the training data, shape `(trials,)`, in [0, 1]; these
+                trials only, not those told before.
+            losses_train: Final loss on the training data, the same shape; infinite if diverged.
+            perfs_val: Final performance on the validation data.
+            losses_val: Final loss on the validation data.
+        """
+
+    def on_point_failed(self, values: Point, error: PointError) -> None:
+        """A point failed; no trials of it will be told any more.
+
+        Args:
+            values: The point.
+            error: Why: `kind`, `message`, `phase`, `traceback`.
+        """
+
+    def on_status(self, status: SweepStatus) -> None:
+        """Something changed: a task was started or is done. For displays; told often."""
+
+    def on_end(self) -> None:
+        """The sweep is over, or is being interrupted. The last call, made whatever happened."""
+
+
+class ListenerWarning(UserWarning):
+    """A listener raised an exception and is no longer called."""
+
+
+class Audience:
+    """All who listen to a sweep: its selector, whose exceptions count, and listeners, whose do not.
+
+    Args:
+        selector: Told first; what it raises is passed on.
+        listeners: Told in order; one that raises is reported by a `ListenerWarning` and dropped.
+    """
+
+    def __init__(self, selector: SweepListener, listeners: Iterable[SweepListener]) -> None:
+        self._selector = selector
+        self._listeners = list(listeners)
+
+    def tell(self, method: str, *arguments: Any) -> None:
+        """Calls `method` of everyone."""
+        getattr(self._selector, method)(*arguments)
+        for listener in list(self._listeners):
+            try:
+                getattr(listener, method)(*arguments)
+            except Exception:
+                self._listeners.remove(listener)
+                warnings.warn(
+                    f'listener {listener!r} raised in {method} and is no longer called:\n'
+                    f'{traceback.format_exc()}',
+                    ListenerWarning,
+                    stacklevel=2,
+                )

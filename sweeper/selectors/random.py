@@ -1,0 +1,117 @@
+"""Random points within given ranges, no two of them nearly the same."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import InvalidArgument
+
+_ATTEMPTS_PER_POINT = 1000
+
+
+def draw_distinct(ranges: Mapping[Any, Any], points: int, r_eps: float, seed: int) -> list[tuple[Any, ...]]:
+    """Draws points at random, rejecting those that are nearly the same as one drawn before.
+
+    Args:
+        ranges: One range per parameter, as `FixedSweep.with_random_trials` documents.
+        points: How many; at least 1.
+        r_eps: Share of an interval within which two floats are nearly the same; in [0, 1).
+        seed: Of the drawing.
+
+    Raises:
+        InvalidArgument: An argument is invalid, or so many different points cannot be found.
+    """
+    if not isinstance(points, int) or points < 1:
+        raise InvalidArgument(f'points={points!r}: must be an integer of at least 1')
+    if not 0 <= r_eps < 1:
+        raise InvalidArgument(f'r_eps={r_eps!r}: must be in [0, 1)')
+    axes = [_as_axis(name, given) for name, given in ranges.items()]
+    rng = random.Random(seed)
+    size = 1.0
+    for axis in axes:
+        size *= axis.size
+    if points > size:
+        raise InvalidArgument(f'the space is too small: it has {size:.0f} different points, not {points}')
+    drawn: list[tuple[Any, ...]] = []
+    for _ in range(points * _ATTEMPTS_PER_POINT):
+        point = tuple(axis.draw(rng) for axis in axes)
+        if not any(_nearly_same(axes, point, other, r_eps) for other in drawn):
+            drawn.append(point)
+            if len(drawn) == points:
+                return drawn
+    raise InvalidArgument(
+        f'the space is too small: found only {len(drawn)} of {points} points that differ by more than '
+        f'r_eps={r_eps:g} of the range; draw fewer, or lower r_eps'
+    )
+
+
+class _Axis(Protocol):
+    """The range of one parameter."""
+
+    @property
+    def size(self) -> float: ...
+
+    def draw(self, rng: random.Random) -> Any: ...
+
+    def near(self, one: Any, other: Any, r_eps: float) -> bool: ...
+
+
+@dataclass(frozen=True)
+class _Values:
+    options: Sequence[Any]
+
+    @property
+    def size(self) -> float:
+        return len(self.options)
+
+    def draw(self, rng: random.Random) -> Any:
+        return rng.choice(self.options)
+
+    def near(self, one: Any, other: Any, r_eps: float) -> bool:
+        return bool(one == other)
+
+
+@dataclass(frozen=True)
+class _Interval:
+    low: float
+    high: float
+
+    @property
+    def size(self) -> float:
+        return float('inf')
+
+    def draw(self, rng: random.Random) -> float:
+        return rng.uniform(self.low, self.high)
+
+    def near(self, one: float, other: float, r_eps: float) -> bool:
+        return abs(one - other) <= r_eps * (self.high - self.low)
+
+
+def _as_axis(name: str | int, given: Any) -> _Axis:
+    if isinstance(given, range) and len(given):
+        return _Values(given)
+    if isinstance(given, tuple) and len(given) == 2 and all(_is_number(bound) for bound in given):
+        low, high = given
+        if low >= high:
+            raise InvalidArgument(f'range {given!r} of parameter {name!r}: low must be below high')
+        if isinstance(low, int) and isinstance(high, int):
+            return _Values(range(low, high + 1))
+        return _Interval(float(low), float(high))
+    if isinstance(given, AbstractSet | list) and given:
+        return _Values(sorted(given, key=repr) if isinstance(given, AbstractSet) else given)
+    raise InvalidArgument(
+        f'range {given!r} of parameter {name!r}: must be a range, a (low, high) pair of ints or floats, '
+        f'or a set or list of values, and not be empty'
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _nearly_same(axes: Sequence[_Axis], one: Sequence[Any], other: Sequence[Any], r_eps: float) -> bool:
+    return all(axis.near(a, b, r_eps) for axis, a, b in zip(axes, one, other, strict=True))

@@ -1,0 +1,99 @@
+"""Where everything is in a sweep's folder. Nothing else in the package joins a path in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CURVE_NAMES = ('lr_vs_perf', 'bs_vs_perf', 'bs_sampled', 'lr_vs_perf2')
+
+
+@dataclass(frozen=True)
+class PointLayout:
+    """The files of one point, in `points/<id>/`."""
+
+    folder: Path
+
+    @property
+    def final(self) -> Path:
+        return self.folder / 'hparams' / 'final.json'
+
+    @property
+    def misc(self) -> Path:
+        return self.folder / 'hparams' / 'misc.json'
+
+    def curve(self, name: str) -> Path:
+        assert name in CURVE_NAMES, name
+        return self.folder / 'hparams' / f'{name}.npz'
+
+    @property
+    def trials(self) -> Path:
+        return self.folder / 'trials'
+
+    def trial(self, index: int) -> TrialLayout:
+        return TrialLayout(self.trials / str(index))
+
+    @property
+    def results(self) -> Path:
+        return self.folder / 'results.npz'
+
+    @property
+    def error(self) -> Path:
+        return self.folder / 'error.json'
+
+
+@dataclass(frozen=True)
+class TrialLayout:
+    """The files of one trial, in `points/<id>/trials/<i>/`."""
+
+    folder: Path
+
+    @property
+    def result(self) -> Path:
+        return self.folder / 'result.json'
+
+    @property
+    def model(self) -> Path:
+        return self.folder / 'model.pt'
+
+    @property
+    def model_init(self) -> Path:
+        return self.folder / 'model_init.pt'
+
+    @property
+    def throughtime(self) -> Path:
+        return self.folder / 'throughtime.npz'
+
+
+@dataclass(frozen=True)
+class SweepLayout:
+    """The files of a sweep."""
+
+    folder: Path
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / 'sweep.json'
+
+    @property
+    def points(self) -> Path:
+        return self.folder / 'points'
+
+    @property
+    def params_lookup(self) -> Path:
+        return self.points / 'params_lookup.pt'
+
+    @property
+    def params_csv(self) -> Path:
+        return self.points / 'params.csv'
+
+    @property
+    def funcres(self) -> Path:
+        return self.points / 'funcres.pt'
+
+    @property
+    def results_csv(self) -> Path:
+        return self.points / 'results.csv'
+
+    def point(self, point_id: int) -> PointLayout:
+        return PointLayout(self.points / str(point_id))

@@ -1,0 +1,138 @@
+"""What a sweep found: the values that `sweep` returns, `load` reads back and listeners receive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..points import Point
+
+
+class PointResult(NamedTuple):
+    """One point's tuned hyperparameters and the results of its trials.
+
+    Performances are in [0, 1], higher is better; losses are non-negative, lower is better. A trial
+    that diverged has performance 0 and loss infinity. The arrays have shape `(trials,)`.
+    """
+
+    params: Point
+    lr_min: float
+    lr_max: float
+    bs: int
+    perf_train: np.ndarray
+    loss_train: np.ndarray
+    perf_val: np.ndarray
+    loss_val: np.ndarray
+
+
+@dataclass(frozen=True)
+class PointError:
+    """Why a point failed.
+
+    Attributes:
+        kind: The exception's class name, or `WorkerDied` or `TimedOut`.
+        message: What it said, in one line or a few.
+        phase: What was being done: `tuning` or `trial <i>`.
+        traceback: The traceback in the process where it happened; may be empty.
+    """
+
+    kind: str
+    message: str
+    phase: str
+    traceback: str = field(default='', repr=False)
+
+    def __str__(self) -> str:
+        return f'{self.kind} in {self.phase}: {self.message}'
+
+
+class PointFailure(NamedTuple):
+    """A point that has no result, and why."""
+
+    params: Point
+    error: PointError
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What tuning a point came to.
+
+    Attributes:
+        lr_start: The lowest learning rate of the trials' cycles.
+        lr_end: The highest learning rate of the trials' cycles.
+        batch_size: The batch size of the trials.
+        cycle_size_epochs: Epochs in one triangular learning-rate cycle.
+        epochs: Epochs of a trial, a whole number of cycles.
+        misc: Every number that led to the choice, and the flags (`misc['flags']`).
+        curves: The measured curves, by name (`lr_vs_perf` …), each a set of named arrays.
+    """
+
+    lr_start: float
+    lr_end: float
+    batch_size: int
+    cycle_size_epochs: int
+    epochs: int
+    misc: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    curves: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict, repr=False)
+
+    @property
+    def flags(self) -> list[str]:
+        """What is suspicious about this tuning; empty if nothing is."""
+        return list(self.misc.get('flags', ()))
+
+    def final(self) -> dict[str, float | int]:
+        """The content of `final.json`."""
+        return {
+            'lr_start': self.lr_start,
+            'lr_end': self.lr_end,
+            'batch_size': self.batch_size,
+            'cycle_size_epochs': self.cycle_size_epochs,
+            'epochs': self.epochs,
+        }
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """One trial: the content of `result.json`. Test scores are None without a test split."""
+
+    seed: int
+    epochs: int
+    seconds: float
+    diverged: bool
+    perf_train: float
+    loss_train: float
+    perf_val: float
+    loss_val: float
+    perf_test: float | None = None
+    loss_test: float | None = None
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial's result and the files that go with it."""
+
+    result: TrialResult
+    model: bytes = field(repr=False)
+    model_init: bytes = field(repr=False)
+    throughtime: Mapping[str, np.ndarray] = field(repr=False)
+
+
+class SweepResults(list[PointResult]):
+    """The results of a sweep, in the order in which the points were proposed.
+
+    Attributes:
+        failures: The points that have no result, and why.
+        flags: What is suspicious about a point's tuning, for points where something is.
+    """
+
+    def __init__(
+        self,
+        results: Iterable[PointResult] = (),
+        failures: Iterable[PointFailure] = (),
+        flags: Mapping[Point, list[str]] | None = None,
+    ) -> None:
+        super().__init__(results)
+        self.failures = list(failures)
+        self.flags = dict(flags or {})

@@ -1,0 +1,1 @@
+"""One run: the problem, its data, the loop, the metrics."""

@@ -1,0 +1,133 @@
+"""What can be wrong with a problem, found before anything is trained."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ..errors import ProblemError
+from ..seeding import seed_everything
+from .data import InMemorySplit, Split, as_split
+from .problem import Problem
+
+_NAMES = ('train', 'val', 'test')
+_PROBED_ITEMS = 64
+
+
+def check_problem(problem: Problem, seed: int) -> int:
+    """Loads the problem's data and checks that all of it fits together; trains nothing.
+
+    Args:
+        problem: Loaded.
+        seed: Seeds random draws in `dataset()`, as in the workers.
+
+    Returns:
+        The number of training samples.
+
+    Raises:
+        ProblemError: Something is wrong; the message says what and where.
+    """
+    _check_criterion(problem)
+    if problem.build_optimizer is not None:
+        _check_binds(problem, 'optimizer', problem.build_optimizer, 'parameters', 'lr')
+    seed_everything(seed)
+    datasets = _call(problem, 'dataset', problem.load_datasets)
+    if not isinstance(datasets, tuple | list) or len(datasets) not in (2, 3):
+        kind = f'{len(datasets)} of them' if isinstance(datasets, tuple | list) else repr(datasets)
+        raise ProblemError(
+            f'dataset() of {problem.name!r} must return (train, val) or (train, val, test); got {kind}'
+        )
+    for name, dataset in zip(_NAMES, datasets, strict=False):
+        _check_dataset(problem, name, dataset)
+    return len(datasets[0])
+
+
+def _call(problem: Problem, name: str, function: Callable[[], Any]) -> Any:
+    try:
+        return function()
+    except Exception as error:
+        raise ProblemError(f'{name}() of {problem.name!r} raised {type(error).__name__}: {error}') from error
+
+
+def _check_binds(problem: Problem, name: str, function: Callable[..., Any], *arguments: str) -> None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        raise ProblemError(
+            f'{name}{signature} of {problem.name!r} must take ({", ".join(arguments)}): {error}'
+        ) from None
+
+
+def _check_criterion(problem: Problem) -> None:
+    _check_binds(problem, 'loss', problem.build_criterion)
+    criterion = _call(problem, 'loss', problem.build_criterion)
+    if not callable(criterion):
+        raise ProblemError(
+            f'loss() of {problem.name!r} must return a criterion, called as criterion(output, target); '
+            f'got {criterion!r}. (`loss = torch.nn.CrossEntropyLoss` is right, with no parentheses.)'
+        )
+
+
+def _check_dataset(problem: Problem, name: str, dataset: Any) -> None:
+    where = f'the {name} dataset of {problem.name!r}'
+    if not hasattr(dataset, '__getitem__') or not hasattr(dataset, '__len__'):
+        raise ProblemError(f'{where} must be map-style (__len__ and __getitem__); got {dataset!r}')
+    if len(dataset) == 0:
+        raise ProblemError(f'{where} is empty')
+    try:
+        item = dataset[0]
+    except Exception as error:
+        raise ProblemError(f'item 0 of {where} raised {type(error).__name__}: {error}') from error
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        raise ProblemError(f'an item of {where} must be (input, target); item 0 is {item!r}')
+    try:
+        split = as_split(dataset, torch.device('cpu'))
+        targets = _targets(split)
+    except Exception as error:
+        raise ProblemError(
+            f'the items of {where} cannot be put into batches: {type(error).__name__}: {error}'
+        ) from error
+    _check_targets(problem.accuracy_style, targets, where)
+
+
+def _targets(split: Split) -> torch.Tensor:
+    """All targets, if they are in memory, or those of a few items spread over the split."""
+    if isinstance(split, InMemorySplit):
+        return split.targets
+    count = min(len(split), _PROBED_ITEMS)
+    return split.batch(torch.linspace(0, len(split) - 1, count).long())[1]
+
+
+def _check_targets(style: str, targets: torch.Tensor, where: str) -> None:
+    """Raises `ProblemError` if the targets, sample first, do not fit the accuracy style."""
+    if not isinstance(targets, torch.Tensor):
+        raise ProblemError(f'the targets of {where} must be tensors or numbers; got {type(targets).__name__}')
+    is_float = targets.is_floating_point()
+    if is_float and not torch.isfinite(targets).all():
+        raise ProblemError(f'the targets of {where} have values that are NaN or infinite')
+    shape = tuple(targets.shape)
+    if style == 'classification':
+        one_hot = targets.ndim >= 2 and bool(((targets == 0) | (targets == 1)).all())
+        one_hot = one_hot and bool((targets.sum(1) == 1).all())
+        if not one_hot and is_float:
+            raise ProblemError(
+                f"accuracy_style='classification' needs class indices (integers) or one-hot rows as targets; "
+                f'those of {where} are {targets.dtype} of shape {shape}, item 0 is {targets[0].tolist()!r}'
+            )
+        if not one_hot and bool((targets < 0).any()):
+            raise ProblemError(
+                f"accuracy_style='classification' needs class indices of at least 0 as targets; "
+                f'those of {where} go down to {int(targets.min())}'
+            )
+    if style == 'multiclass' and (targets.ndim < 2 or not bool(((targets == 0) | (targets == 1)).all())):
+        raise ProblemError(
+            f"accuracy_style='multiclass' needs multi-hot rows of 0 and 1 as targets; those of {where} "
+            f'have shape {shape}, item 0 is {targets[0].tolist()!r}'
+        )

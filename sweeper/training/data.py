@@ -1,0 +1,179 @@
+"""The data of a problem, in memory where that is possible, batched by indexing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
+
+IN_MEMORY_BYTES = 2**30
+"""A split that would take more memory than this as tensors is read item by item."""
+
+_PROBES = 8
+
+
+class Split(Protocol):
+    """One split of a problem's data: batches by index."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: torch.Tensor) -> tuple[Any, torch.Tensor]:
+        """Returns the inputs and targets at `indices` (a 1-d integer tensor), as one batch."""
+        ...
+
+
+class InMemorySplit:
+    """A split held as tensors whose first dimension is the sample."""
+
+    def __init__(self, inputs: Any, targets: torch.Tensor, device: torch.device) -> None:
+        self.inputs = _map(inputs, lambda tensor: tensor.to(device))
+        self.targets = targets.to(device)
+        self._device = device
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def batch(self, indices: torch.Tensor) -> tuple[Any, torch.Tensor]:
+        indices = indices.to(self._device)
+        return _map(self.inputs, lambda tensor: tensor[indices]), self.targets[indices]
+
+
+class ItemSplit:
+    """A split read item by item: too large for memory, or different at every reading."""
+
+    def __init__(self, dataset: Dataset[Any], device: torch.device) -> None:
+        self._dataset = dataset
+        self._device = device
+
+    def __len__(self) -> int:
+        return len(self._dataset)  # type: ignore[arg-type]
+
+    def batch(self, indices: torch.Tensor) -> tuple[Any, torch.Tensor]:
+        inputs, targets = _collate([self._dataset[index] for index in indices.tolist()])
+        return _map(inputs, lambda tensor: tensor.to(self._device)), targets.to(self._device)
+
+
+def as_split(dataset: Dataset[Any], device: torch.device) -> Split:
+    """Returns `dataset` as a split, as tensors in memory if it is or cheaply becomes tensors.
+
+    It becomes tensors if every item has the same shapes, reading an item twice gives the same values
+    (no random augmentation), and all of it fits in `IN_MEMORY_BYTES`.
+    """
+    tensors = _tensors_of(dataset)
+    if tensors is None and _is_cheap(dataset):
+        tensors = _collate([dataset[index] for index in range(len(dataset))])  # type: ignore[arg-type]
+    if tensors is None:
+        return ItemSplit(dataset, device)
+    return InMemorySplit(tensors[0], tensors[1], device)
+
+
+def _tensors_of(dataset: Dataset[Any]) -> tuple[Any, torch.Tensor] | None:
+    """Returns all inputs and targets of a dataset that already is two tensors, or None."""
+    if isinstance(dataset, TensorDataset) and len(dataset.tensors) == 2:
+        return dataset.tensors[0], dataset.tensors[1]
+    if type(dataset) is Subset:
+        whole = _tensors_of(dataset.dataset)
+        if whole is not None:
+            indices = torch.as_tensor(list(dataset.indices))
+            return _map(whole[0], lambda tensor: tensor[indices]), whole[1][indices]
+    return None
+
+
+def _is_cheap(dataset: Dataset[Any]) -> bool:
+    size = len(dataset)  # type: ignore[arg-type]
+    probes = sorted({index * (size - 1) // max(1, _PROBES - 1) for index in range(_PROBES)})
+    first = _collate([dataset[probes[0]]])
+    if size * _bytes(first) > IN_MEMORY_BYTES:
+        return False
+    for index in probes:
+        item, again = _collate([dataset[index]]), _collate([dataset[index]])
+        if _shapes(item) != _shapes(first) or not _equal(item, again):
+            return False
+    return True
+
+
+def _collate(items: Sequence[Any]) -> tuple[Any, torch.Tensor]:
+    """Stacks `(input, target)` items into one batch; Python floats become torch's default float."""
+    inputs = default_collate([item[0] for item in items])
+    targets = default_collate([item[1] for item in items])
+    if isinstance(items[0][1], float):
+        targets = targets.to(torch.get_default_dtype())
+    return inputs, targets
+
+
+def _map(tree: Any, function: Any) -> Any:
+    """Applies `function` to every tensor of a tensor, or of a tuple, list or dict of tensors."""
+    if isinstance(tree, torch.Tensor):
+        return function(tree)
+    if isinstance(tree, dict):
+        return {key: _map(value, function) for key, value in tree.items()}
+    return tuple(_map(value, function) for value in tree)
+
+
+def _leaves(tree: Any) -> Iterator[torch.Tensor]:
+    if isinstance(tree, torch.Tensor):
+        yield tree
+    else:
+        for value in tree.values() if isinstance(tree, dict) else tree:
+            yield from _leaves(value)
+
+
+def _bytes(tree: Any) -> int:
+    return sum(tensor.nbytes for tensor in _leaves(tree))
+
+
+def _shapes(tree: Any) -> list[torch.Size]:
+    return [tensor.shape for tensor in _leaves(tree)]
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(_leaves(one), _leaves(other), strict=True))
+
+
+class ShuffledBatches:
+    """The training batches of an epoch, in a new random order at every iteration.
+
+    There are `ceil(len(split) / batch_size)` batches whose sizes differ by one at most and do not exceed
+    `batch_size`: every sample is used once an epoch, and no stray batch of one sample upsets a
+    batch normalisation.
+    """
+
+    def __init__(self, split: Split, batch_size: int, seed: int) -> None:
+        self._split = split
+        self._count = steps_per_epoch(len(split), batch_size)
+        self._order = torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:
+        permutation = torch.randperm(len(self._split), generator=self._order)
+        for indices in permutation.tensor_split(self._count):
+            yield self._split.batch(indices)
+
+
+class SizedBatches:
+    """Batches of the given sizes, drawn through one random order of the data after another."""
+
+    def __init__(self, split: Split, sizes: Sequence[int], seed: int) -> None:
+        self._split = split
+        self._sizes = sizes
+        self._order = torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:
+        left = torch.empty(0, dtype=torch.long)
+        for size in self._sizes:
+            if len(left) < size:
+                left = torch.randperm(len(self._split), generator=self._order)
+            yield self._split.batch(left[:size])
+            left = left[size:]
+
+
+def steps_per_epoch(samples: int, batch_size: int) -> int:
+    """Returns how many batches an epoch has."""
+    return -(-samples // batch_size)

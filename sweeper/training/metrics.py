@@ -1,0 +1,78 @@
+"""Performance of a model's outputs, in [0, 1], for each accuracy style."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+Criterion = Callable[..., torch.Tensor]
+
+_EVALUATION_BATCH = 1024
+_ON_LOGITS = (torch.nn.BCEWithLogitsLoss, torch.nn.MultiLabelSoftMarginLoss)
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores outputs in one accuracy style.
+
+    Attributes:
+        style: `classification`: the share of samples whose highest output is the target class.
+            `multiclass`: the share of samples of which every label is on the right side of the
+            threshold (subset accuracy, as scikit-learn and ignite define it).
+            `inv-loss`: `1 / (loss + 1)`.
+        threshold: For `multiclass`: 0.5 on probabilities, 0 (the same) on logits.
+    """
+
+    style: str
+    threshold: float = 0.5
+
+    def correct(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Returns which predictions are right, as a boolean tensor; not for `inv-loss`."""
+        if self.style == 'multiclass':
+            return ((output > self.threshold) == (target > 0.5)).flatten(1).all(1)
+        if target.ndim == output.ndim:
+            target = target.argmax(1)
+        return output.argmax(1) == target
+
+    def performance(self, output: torch.Tensor, target: torch.Tensor, loss: torch.Tensor) -> torch.Tensor:
+        """Returns one batch's performance, as a scalar tensor."""
+        if self.style == 'inv-loss':
+            return 1 / (loss + 1)
+        return self.correct(output, target).float().mean()
+
+
+def scorer(style: str, criterion: Criterion) -> Scorer:
+    """Returns the scorer of a problem; a criterion that takes logits moves the threshold to 0."""
+    return Scorer(style, 0.0 if isinstance(criterion, _ON_LOGITS) else 0.5)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean loss and performance over a split; loss infinity and performance 0 if not finite."""
+
+    loss: float
+    perf: float
+
+
+@torch.inference_mode()
+def evaluate(model: torch.nn.Module, split: Any, criterion: Criterion, scorer: Scorer) -> Score:
+    """Scores `model` in evaluation mode on a whole split (a `data.Split`)."""
+    model.eval()
+    samples = len(split)
+    loss_sum = perf_sum = 0.0
+    for start in range(0, samples, _EVALUATION_BATCH):
+        indices = torch.arange(start, min(start + _EVALUATION_BATCH, samples))
+        inputs, targets = split.batch(indices)
+        output = model(inputs)
+        loss = criterion(output, targets)
+        loss_sum += loss.item() * len(indices)
+        if scorer.style != 'inv-loss':
+            perf_sum += scorer.correct(output, targets).double().mean().item() * len(indices)
+    model.train()
+    loss_mean = loss_sum / samples
+    if not torch.isfinite(torch.tensor(loss_mean)):
+        return Score(float('inf'), 0.0)
+    return Score(loss_mean, 1 / (loss_mean + 1) if scorer.style == 'inv-loss' else perf_sum / samples)

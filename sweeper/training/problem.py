@@ -1,0 +1,259 @@
+"""The user's module: how it is named, found and loaded, in the parent and in every worker."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidPoint, ProblemError
+from ..points import NamedPoint, Point, label
+
+if TYPE_CHECKING:
+    import torch
+
+ACCURACY_STYLES = ('classification', 'multiclass', 'inv-loss')
+REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
+
+
+@dataclass(frozen=True)
+class ProblemReference:
+    """Says where a problem's module is, in plain values that another process can follow.
+
+    Attributes:
+        module: Its importable name, or None if it is only a file.
+        path: Its file, or None if it is only a name.
+        is_main: It is the program that is running; another process loads it under its own name.
+        sys_path: The import path to find it (and what it imports) with.
+    """
+
+    module: str | None
+    path: str | None
+    is_main: bool
+    sys_path: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The module's own name, however it was given: `digits` for `examples/digits.py`."""
+        if self.module is not None:
+            return self.module.rpartition('.')[2]
+        assert self.path is not None
+        return Path(self.path).stem
+
+    def __str__(self) -> str:
+        return self.module or self.path or '__main__'
+
+
+def find_problem(module_name: str | os.PathLike[str]) -> ProblemReference:
+    """Returns where the problem named `module_name` is, without loading it.
+
+    Args:
+        module_name: An importable name, a path to a `.py` file, or `__main__`.
+
+    Raises:
+        ProblemError: There is no such file, or the running program is not a file.
+    """
+    name = os.fspath(module_name)
+    path = Path(name)
+    main = sys.modules['__main__']
+    main_file = getattr(main, '__file__', None)
+    if name == '__main__':
+        if main_file is None:
+            raise ProblemError(
+                "module_name='__main__' needs a program that is a file: worker processes load the problem "
+                'from it. Put model, dataset, loss and accuracy_style into a .py file and pass its path.'
+            )
+        return _main_reference(main, main_file)
+    if path.suffix == '.py':
+        if not path.is_file():
+            raise ProblemError(f'the problem {name!r} is not a file (looked in {Path.cwd()})')
+        if main_file is not None and Path(main_file).exists() and path.samefile(main_file):
+            return _main_reference(main, main_file)
+        return ProblemReference(None, str(path.resolve()), False, tuple(sys.path))
+    return ProblemReference(name, None, False, tuple(sys.path))
+
+
+def _main_reference(main: ModuleType, main_file: str) -> ProblemReference:
+    spec = main.__spec__
+    path = str(Path(main_file).resolve())
+    return ProblemReference(spec.name if spec else None, path, True, tuple(sys.path))
+
+
+_loading = False
+
+
+def is_loading_a_problem() -> bool:
+    """Tells whether a problem's module is being imported right now."""
+    return _loading
+
+
+@contextmanager
+def _mark_loading() -> Iterator[None]:
+    global _loading
+    before, _loading = _loading, True
+    try:
+        yield
+    finally:
+        _loading = before
+
+
+def load_module(reference: ProblemReference, *, in_worker: bool = False) -> ModuleType:
+    """Imports the problem's module.
+
+    In a worker, `__main__` becomes the problem if it was the parent's, so that what the parent pickled
+    from its `__main__` is found.
+
+    Raises:
+        ProblemError: The module is not there or cannot be imported; the cause is attached.
+    """
+    if reference.is_main and not in_worker:
+        return sys.modules['__main__']
+    try:
+        with _mark_loading():
+            module = _imported(reference)
+    except ProblemError:
+        raise
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and f'{reference.module}.'.startswith(f'{error.name}.'):
+            raise ProblemError(
+                f'there is no module {reference.module!r}: pass an importable name, '
+                f"the path to a .py file, or '__main__'"
+            ) from error
+        raise ProblemError(
+            f'cannot import the problem {str(reference)!r}: {type(error).__name__}: {error}'
+        ) from error
+    if reference.is_main:
+        sys.modules['__main__'] = module
+    return module
+
+
+def _imported(reference: ProblemReference) -> ModuleType:
+    if reference.module is not None:
+        return importlib.import_module(reference.module)
+    assert reference.path is not None
+    name = reference.name
+    loaded = sys.modules.get(name)
+    if loaded is not None:
+        if getattr(loaded, '__file__', None) == reference.path:
+            return loaded
+        name = f'sweeper_problem_{name}'
+    folder = str(Path(reference.path).parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(name, reference.path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the user's module says, loaded and checked for presence and kind.
+
+    Attributes:
+        name: The module's name, for messages.
+        build_model: `model`, called with one argument per parameter of a point.
+        build_criterion: `loss`.
+        accuracy_style: One of `ACCURACY_STYLES`.
+        load_datasets: `dataset`.
+        build_optimizer: `optimizer`, or None for plain SGD.
+        source: A digest of the module's file, to notice that it changed; None if it has no file.
+    """
+
+    name: str
+    build_model: Callable[..., torch.nn.Module]
+    build_criterion: Callable[[], Callable[..., torch.Tensor]]
+    accuracy_style: str
+    load_datasets: Callable[[], Any]
+    build_optimizer: Callable[[Any, float], torch.optim.Optimizer] | None
+    source: str | None = None
+
+    def check_params(self, point: Point) -> None:
+        """Raises `InvalidPoint` if `model` cannot be called with this point's parameters."""
+        try:
+            signature = inspect.signature(self.build_model)
+        except (TypeError, ValueError):  # a builtin without a signature: calling it will tell
+            return
+        try:
+            if isinstance(point, NamedPoint):
+                signature.bind(**point)
+            else:
+                signature.bind(*point)
+        except TypeError as error:
+            raise InvalidPoint(
+                f'model{signature} of {self.name!r} cannot take the parameters ({label(point)}): {error}'
+            ) from None
+
+    def parameter_names(self) -> list[str]:
+        """The names of `model`'s positional parameters, in order; empty if they cannot be told."""
+        try:
+            parameters = inspect.signature(self.build_model).parameters.values()
+        except (TypeError, ValueError):
+            return []
+        return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+    def model(self, point: Point) -> torch.nn.Module:
+        """Returns a fresh model for `point`, initialised from torch's current random state."""
+        import torch
+
+        model = self.build_model(**point) if isinstance(point, NamedPoint) else self.build_model(*point)
+        if not isinstance(model, torch.nn.Module):
+            raise TypeError(
+                f'model({label(point)}) returned {model!r} ({type(model).__name__}), not a torch.nn.Module'
+            )
+        return model
+
+
+def load_problem(reference: ProblemReference, *, in_worker: bool = False) -> Problem:
+    """Loads the user's module and checks that everything required is there.
+
+    Raises:
+        ProblemError: It cannot be imported, or an attribute is missing or of the wrong kind.
+    """
+    module = load_module(reference, in_worker=in_worker)
+    missing = [name for name in REQUIRED if not hasattr(module, name)]
+    if missing:
+        raise ProblemError(
+            f'the problem {str(reference)!r} has no {", ".join(missing)}; '
+            f'a problem is a module with {", ".join(REQUIRED)} (and, if it likes, optimizer)'
+        )
+    for name in ('model', 'dataset', 'loss', 'optimizer'):
+        value = getattr(module, name, None)
+        if value is not None and not callable(value):
+            raise ProblemError(f'{name} of {str(reference)!r} must be callable; got {value!r}')
+    style = module.accuracy_style
+    if style not in ACCURACY_STYLES:
+        raise ProblemError(
+            f'accuracy_style of {str(reference)!r} is {style!r}; valid are {", ".join(ACCURACY_STYLES)}'
+        )
+    return Problem(
+        name=reference.name,
+        build_model=module.model,
+        build_criterion=module.loss,
+        accuracy_style=style,
+        load_datasets=module.dataset,
+        build_optimizer=getattr(module, 'optimizer', None),
+        source=_digest(getattr(module, '__file__', None)),
+    )
+
+
+def _digest(file: str | None) -> str | None:
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else None
+    except OSError:
+        return None

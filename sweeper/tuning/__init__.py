@@ -1,0 +1,1 @@
+"""A fair learning rate and batch size for one architecture."""

@@ -1,0 +1,135 @@
+"""What a measured curve says: smoothing, combining initialisations, the range that improves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+_SIGNIFICANT_RISE = 5.0
+_DIVERGED_LOSS = 2.0
+
+
+@dataclass(frozen=True)
+class CombinedCurve:
+    """Curves of several initialisations as one, shape `(steps,)` each.
+
+    Attributes:
+        perf: Smoothed performance, median over initialisations.
+        loss: Smoothed loss, median over initialisations; infinite where half of them diverged.
+        perf_noise: Standard deviation that noise alone gives a value of `perf`.
+        loss_noise: The same for `loss`.
+    """
+
+    perf: np.ndarray
+    loss: np.ndarray
+    perf_noise: float
+    loss_noise: float
+
+
+def combine(losses: np.ndarray, perfs: np.ndarray, smoothing: float) -> CombinedCurve:
+    """Combines the curves of several initialisations.
+
+    Every curve is smoothed by a moving average; then each step takes the median, which fewer than half
+    of the initialisations cannot spoil, whatever they do.
+
+    Args:
+        losses: Shape `(initialisations, steps)`; infinite from where a run diverged.
+        perfs: The same shape; 0 from where a run diverged.
+        smoothing: Width of the moving average, as a share of the steps.
+    """
+    window = max(3, round(smoothing * losses.shape[1]) | 1)
+    with np.errstate(invalid='ignore'):
+        loss, loss_noise = _smooth_median(np.where(np.isfinite(losses), losses, np.inf), window)
+    perf, perf_noise = _smooth_median(perfs, window)
+    return CombinedCurve(perf, loss, perf_noise, loss_noise)
+
+
+def _smooth_median(curves: np.ndarray, window: int) -> tuple[np.ndarray, float]:
+    finite = np.isfinite(curves)
+    smoothed = uniform_filter1d(np.where(finite, curves, 0.0), window, axis=1, mode='nearest')
+    reached = uniform_filter1d(finite.astype(float), window, axis=1, mode='nearest') > 1 - 0.5 / window
+    smoothed = np.where(reached, smoothed, np.inf)
+    both = finite & reached
+    residuals = (curves[both] - smoothed[both]) if both.any() else np.zeros(1)
+    noise = float(np.median(np.abs(residuals)) * 1.4826 / np.sqrt(window * len(curves)))
+    return _median(smoothed), noise
+
+
+def _median(curves: np.ndarray) -> np.ndarray:
+    """Median over initialisations; infinite where at least half are (never infinity - infinity)."""
+    diverged = 2 * np.isinf(curves).sum(axis=0) >= len(curves)
+    finite = np.where(np.isinf(curves), np.finfo(float).max / 4, curves)
+    return np.where(diverged, np.inf, np.median(finite, axis=0))
+
+
+@dataclass(frozen=True)
+class Rise:
+    """The stretch of a curve along which performance improves; indices into the curve.
+
+    Attributes:
+        start: Where a small share of the improvement is made.
+        end: Where most of it is made.
+        peak: Where performance is best.
+        cutoff: Where the runs diverge: first index not looked at, or the curve's length.
+        measure: `perf`, or `loss` if performance did not move, or `none` if neither did.
+        improvement: How much the measure improved.
+    """
+
+    start: int
+    end: int
+    peak: int
+    cutoff: int
+    measure: str
+    improvement: float
+
+    @property
+    def learned(self) -> bool:
+        """Whether anything improved, beyond what noise does."""
+        return self.measure != 'none'
+
+
+def find_rise(curve: CombinedCurve, baseline: int, rise_start: float, rise_end: float) -> Rise:
+    """Finds the stretch in which performance improves, before the cut-off where the runs diverge.
+
+    Like the rise time of a signal: from where `rise_start` of the whole improvement is made to where
+    `rise_end` of it is. Performance decides. Where it does not move (accuracy that needs long to leave
+    the majority class), the loss decides; where that does not move either, nothing was learned and the
+    range is the middle third of what did not diverge.
+
+    Args:
+        curve: The combined curve.
+        baseline: How many of its first steps show the untrained model; at least 1.
+        rise_start: Share of the improvement, in [0, 1).
+        rise_end: Share of the improvement, in (`rise_start`, 1].
+    """
+    cutoff = _cutoff(curve.loss, baseline)
+    for measure, values, noise in (
+        ('perf', curve.perf, curve.perf_noise),
+        ('loss', -curve.loss, curve.loss_noise),
+    ):
+        level = float(np.median(values[:baseline]))
+        seen = values[:cutoff]
+        if not np.isfinite(level) or not len(seen):
+            continue
+        peak = int(np.argmax(seen))
+        improvement = float(seen[peak] - level)
+        if improvement > max(_SIGNIFICANT_RISE * noise, 1e-6 * abs(level), 1e-12):
+            before = seen[: peak + 1]
+            start = _last_below(before, level + rise_start * improvement)
+            end = _last_below(before, level + rise_end * improvement)
+            return Rise(start, min(end + 1, peak), peak, cutoff, measure, improvement)
+    return Rise(cutoff // 3, 2 * cutoff // 3, 2 * cutoff // 3, cutoff, 'none', 0.0)
+
+
+def _cutoff(loss: np.ndarray, baseline: int) -> int:
+    """Returns the first index at which the loss is far above that of the untrained model."""
+    level = float(np.median(loss[:baseline]))
+    diverged = np.flatnonzero(~(loss[baseline:] <= _DIVERGED_LOSS * level))
+    return baseline + int(diverged[0]) if len(diverged) else len(loss)
+
+
+def _last_below(values: np.ndarray, threshold: float) -> int:
+    below = np.flatnonzero(values < threshold)
+    return int(below[-1]) if len(below) else 0

@@ -1,0 +1,148 @@
+"""Tuning one architecture: a coroutine that asks for runs and answers with hyperparameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..seeding import run_seed
+from ..store.results import Tuned
+from . import batch_size, lr_range
+from .lr_range import LRRange
+from .settings import HyperparameterSettings, preset_name
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A run that the tuner wants: a function of `work.py` and its arguments, besides the point."""
+
+    function: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Runs that may go on side by side; their results are sent back together, in this order.
+
+    Attributes:
+        name: The name of the curve that they make.
+        runs: At least one.
+    """
+
+    name: str
+    runs: Sequence[RunRequest]
+
+
+RunResult: TypeAlias = Mapping[str, Any]
+Tuner: TypeAlias = Generator[Stage, Sequence[RunResult], Tuned]
+
+
+def tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:
+    """Tunes one architecture's learning-rate range and batch size.
+
+    Yields stages of runs, receives each stage's results, and returns what the trials shall use. It
+    trains nothing itself and knows neither the architecture nor the data but for its size.
+
+    Args:
+        settings: The budget, already raised to the sweep's `sweep_cores`.
+        train_size: Samples in the training set; at least 1.
+        seed: The sweep's seed.
+
+    Raises:
+        TuningFailed: The architecture cannot be trained at all.
+    """
+    first = batch_size.reference(settings, train_size)
+    found = yield from _range_test('lr_vs_perf', settings, train_size, seed, first)
+    good, good_flags = yield from _sweep_batch_sizes(settings, train_size, seed, found)
+    curves = {'lr_vs_perf': found.arrays, 'bs_vs_perf': good.arrays}
+    misc: dict[str, Any] = {'lr_range': found.details, 'batch_sizes': good.details}
+    flags = [*found.flags, *good_flags]
+
+    size = good.sampled[-1]
+    if settings.batch_points > 0:
+        chosen = yield from _compare(settings, seed, found, good.sampled)
+        size = chosen.batch_size
+        curves['bs_sampled'] = chosen.arrays
+        misc['batch_sampled'] = chosen.details
+        flags += chosen.flags
+    if settings.rescan_lr:
+        found = yield from _range_test('lr_vs_perf2', settings, train_size, seed, size)
+        curves['lr_vs_perf2'] = found.arrays
+        misc['lr_range2'] = found.details
+        flags = [flag for flag in flags if flag == 'nan_seen'] + found.flags
+    lr_start, lr_end = found.at_batch_size(size)
+    misc |= {
+        'flags': sorted(set(flags)),
+        'preset': preset_name(settings),
+        'settings': dataclasses.asdict(settings),
+        'train_size': train_size,
+    }
+    return Tuned(
+        lr_start=lr_start,
+        lr_end=lr_end,
+        batch_size=size,
+        cycle_size_epochs=settings.cycle_epochs,
+        epochs=settings.trial_epochs(train_size),
+        misc=misc,
+        curves=curves,
+    )
+
+
+def _range_test(
+    name: str, settings: HyperparameterSettings, train_size: int, seed: int, size: int
+) -> Generator[Stage, Sequence[RunResult], LRRange]:
+    lrs = lr_range.schedule(settings, train_size, size)
+    sizes = np.full(len(lrs), size)
+    losses, perfs = yield from _measure(name, settings.lr_initialisations, seed, lrs, sizes)
+    return lr_range.analyse(settings, lrs, size, losses, perfs)
+
+
+def _sweep_batch_sizes(
+    settings: HyperparameterSettings, train_size: int, seed: int, found: LRRange
+) -> Generator[Stage, Sequence[RunResult], tuple[batch_size.GoodSizes, list[str]]]:
+    sizes, lrs = batch_size.schedule(settings, train_size, found)
+    losses, perfs = yield from _measure('bs_vs_perf', settings.batch_initialisations, seed, lrs, sizes)
+    good = batch_size.analyse(settings, sizes, lrs, losses, perfs)
+    up_to = int(np.searchsorted(sizes, good.sampled[-1], side='right'))
+    return good, [] if np.isfinite(losses[:, :up_to]).all() else ['nan_seen']
+
+
+def _measure(
+    name: str, initialisations: int, seed: int, lrs: np.ndarray, sizes: np.ndarray
+) -> Generator[Stage, Sequence[RunResult], tuple[np.ndarray, np.ndarray]]:
+    """Measures one curve per initialisation; returns losses and perfs, `(initialisations, steps)`."""
+    runs = [
+        RunRequest('measure_curve', {'seed': run_seed(seed, name, i), 'lrs': lrs, 'batch_sizes': sizes})
+        for i in range(initialisations)
+    ]
+    results = yield Stage(name, runs)
+    return np.stack([r['loss'] for r in results]), np.stack([r['perf'] for r in results])
+
+
+def _compare(
+    settings: HyperparameterSettings, seed: int, found: LRRange, sampled: list[int]
+) -> Generator[Stage, Sequence[RunResult], batch_size.ChosenSize]:
+    initialisations, epochs = settings.batch_point_initialisations, settings.batch_point_epochs
+    runs = []
+    for size in sampled:
+        lr_start, lr_end = found.at_batch_size(size)
+        plan = {
+            'lr_start': lr_start, 'lr_end': lr_end, 'batch_size': size,
+            'epochs': epochs, 'cycle_size_epochs': epochs,
+        }  # fmt: skip
+        runs += [
+            RunRequest('train_briefly', {'seed': run_seed(seed, 'bs_sampled', i), **plan})
+            for i in range(initialisations)
+        ]
+    results = yield Stage('bs_sampled', runs)
+    shape = (len(sampled), initialisations)
+    return batch_size.choose(
+        settings,
+        sampled,
+        np.reshape([r['loss'] for r in results], shape),
+        np.reshape([r['perf'] for r in results], shape),
+    )

@@ -1,0 +1,5 @@
+"""`python -m sweeper` is the command line."""
+
+from .cli import main
+
+main()

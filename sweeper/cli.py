@@ -1,0 +1,238 @@
+"""The command line: `sweeper run`, `status` and `collate`.
+
+Exit codes: 0 all is well; 1 the sweep is complete, but some points failed; 2 the input was wrong, and
+nothing was trained for it; 130 interrupted, and the same command continues.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import shlex
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from .errors import InvalidArgument, PointFailed, SweepError
+
+if TYPE_CHECKING:
+    from .selectors.base import ParamSelector
+    from .store.store import Store
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help='Compare neural-network architectures fairly: every one tuned, repeated over seeds, '
+    'with error bars.',
+)
+
+SOME_POINTS_FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+_DEFAULT_TRIALS = 3
+
+
+def main() -> None:
+    """Runs the command line."""
+    if '' not in sys.path:
+        sys.path.insert(0, '')  # `sweeper run package.module` finds what `python -m` would
+    app()
+
+
+@app.command()
+def run(
+    module: Annotated[str, typer.Argument(help='The problem: a .py file or an importable module.')],
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(metavar='NAME=A,B,…', help='Try these values; several --grid: all combinations.'),
+    ] = None,
+    random: Annotated[
+        list[str] | None,
+        typer.Option(metavar='NAME=LOW..HIGH', help='Draw at random, from a range or from A,B,….'),
+    ] = None,
+    points: Annotated[int, typer.Option(help='How many points to draw with --random.')] = 10,
+    trials: Annotated[
+        int | None, typer.Option(help=f'Trials of every point.  [default: {_DEFAULT_TRIALS}]')
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help='Effort of tuning and training: fastest, fast, slow or slowest.')
+    ] = 'fast',
+    sweep_cores: Annotated[
+        int, typer.Option(help='Cores to tune one architecture; least initialisations per curve.')
+    ] = 4,
+    cores: Annotated[int | None, typer.Option(help='Cores to use.  [default: all physical cores]')] = None,
+    seed: Annotated[int, typer.Option(help='Seeds everything.')] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help='Folder for the results.  [default: out/MODULE]', metavar='DIR')
+    ] = None,
+    executor: Annotated[str, typer.Option(help='local (processes) or inline (to debug).')] = 'local',
+    on_error: Annotated[str, typer.Option(help='When a point fails: record it, or raise.')] = 'record',
+    retries: Annotated[int, typer.Option(help='Retries of a run whose worker process died.')] = 1,
+    timeout: Annotated[float | None, typer.Option(help='Seconds that one run may take.')] = None,
+    device: Annotated[str, typer.Option(help='A torch device, or auto.')] = 'auto',
+    progress: Annotated[str, typer.Option(help='auto, rich, plain or none.')] = 'auto',
+) -> None:
+    """Run a sweep, or continue it: the same command on the same folder trains only what is missing.
+
+    Without --grid or --random, the module's own `selector` says what to try.
+    """
+    folder = out or Path('out', module.removesuffix('.py').replace('/', '.').rpartition('.')[2])
+    try:
+        from .api import PointFailedWarning, sweep
+
+        selector = _selector(module, grid or [], random or [], points, trials, seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', PointFailedWarning)  # the table tells
+            results = sweep(
+                module, selector, sweep_cores, preset, folder,
+                cores=cores, executor=executor, seed=seed, progress=progress,
+                on_error=on_error, retries=retries, timeout=timeout, device=device,
+            )  # fmt: skip
+    except SweepError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        _explain_interruption(folder)
+        raise typer.Exit(INTERRUPTED) from None
+    _show(_read(folder))
+    if results.failures:
+        raise typer.Exit(SOME_POINTS_FAILED)
+
+
+@app.command()
+def status(folder: Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR')]) -> None:
+    """Show what a sweep has found so far, whether it is still running or not."""
+    from .store.manifest import is_locked
+
+    try:
+        store = _read(folder)
+    except SweepError as error:
+        _fail(error)
+    points = store.points
+    tuned = sum(store.tuned(point) is not None for point in points)
+    trials = sum(len(store.trials(point)) for point in points)
+    failed = sum(store.error(point) is not None for point in points)
+    manifest = store.manifest
+    state = 'running' if is_locked(folder) else 'not running'
+    print(f'{manifest.module}, preset {manifest.preset or "changed"}, seed {manifest.seed}: {state}')
+    print(f'{len(points)} points, {tuned} tuned, {trials} trials done, {failed} failed')
+    _show(store)
+
+
+@app.command()
+def collate(folder: Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR')]) -> None:
+    """Rebuild the summaries (lookup, CSV files, results.npz, funcres.pt) from the single results."""
+    from .store.store import Store
+
+    try:
+        with Store.opened(folder) as store:
+            store.rebuild()
+            print(f'collated {len(store.points)} points in {store.layout.points}')
+    except SweepError as error:
+        _fail(error)
+
+
+def _read(folder: Path) -> Store:
+    from .store.store import Store
+
+    return Store.read(folder)
+
+
+def _show(store: Store) -> None:
+    from .report.collect import summarise
+    from .report.table import comparison_table
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(comparison_table(summarise(store), store.parameter_columns()))
+
+
+def _fail(error: SweepError) -> None:
+    Console(stderr=True).print(Text.assemble(('error: ', 'bold red'), str(error)), soft_wrap=True)
+    raise typer.Exit(SOME_POINTS_FAILED if isinstance(error, PointFailed) else WRONG_INPUT)
+
+
+def _explain_interruption(folder: Path) -> None:
+    console = Console(stderr=True)
+    try:
+        store = _read(folder)
+        done = sum(len(store.trials(point)) for point in store.points)
+        trials = '1 trial' if done == 1 else f'{done} trials'
+        console.print(f'\nInterrupted. {trials} of {len(store.points)} points are kept in {folder}.')
+    except SweepError:
+        console.print('\nInterrupted before anything was trained.')
+    command = shlex.join(['sweeper', *sys.argv[1:]])
+    console.print(f'To continue, run the same command again:\n  {command}', soft_wrap=True, highlight=False)
+
+
+def _selector(
+    module: str, grid: list[str], random: list[str], points: int, trials: int | None, seed: int
+) -> ParamSelector:
+    from .selectors.fixed import FixedSweep
+
+    if grid and random:
+        raise InvalidArgument('--grid and --random cannot be mixed; --random takes lists of values, too')
+    count = _DEFAULT_TRIALS if trials is None else trials
+    if grid:
+        return FixedSweep.with_grid(dict(_named('--grid', text, _values) for text in grid), count)
+    if random:
+        ranges = dict(_named('--random', text, _range) for text in random)
+        return FixedSweep.with_random_trials(ranges, points, count, seed=seed)
+    return _own_selector(module, trials)
+
+
+def _own_selector(module: str, trials: int | None) -> ParamSelector:
+    """Returns the selector that the module itself defines."""
+    from .training.problem import find_problem, load_module
+
+    loaded = load_module(find_problem(module))
+    selector: Any = getattr(loaded, 'selector', None)
+    if selector is None:
+        raise InvalidArgument(
+            f'what should be varied? {module} has no `selector`; '
+            f'give --grid NAME=A,B,… or --random NAME=LOW..HIGH'
+        )
+    if not callable(selector):
+        if trials is not None:
+            raise InvalidArgument(f'--trials={trials}: the selector of {module} has its own number of trials')
+        return selector  # type: ignore[no-any-return]
+    if 'trials' in inspect.signature(selector).parameters:
+        return selector(**({} if trials is None else {'trials': trials}))  # type: ignore[no-any-return]
+    if trials is not None:
+        raise InvalidArgument(f'--trials={trials}: selector() of {module} takes no argument `trials`')
+    return selector()  # type: ignore[no-any-return]
+
+
+def _named(option: str, text: str, parse: Any) -> tuple[str, Any]:
+    name, equals, values = text.partition('=')
+    if not equals or not name.strip() or not values.strip():
+        raise InvalidArgument(f'{option} {text!r}: must be NAME=VALUES, as in {option} hidden=16,32')
+    return name.strip(), parse(values.strip())
+
+
+def _values(text: str) -> list[Any]:
+    """Parses `16,32`, `relu,tanh`, `(8,8),(16,16)` or `True,False`; a bare word is a string."""
+    try:
+        return list(ast.literal_eval(f'[{text}]'))
+    except (ValueError, SyntaxError):
+        return [_value(one.strip()) for one in text.split(',')]
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _range(text: str) -> Any:
+    """Parses `8..128` or `0.1..0.5`, both ends included, or a list of values."""
+    low, dots, high = text.partition('..')
+    return (_value(low), _value(high)) if dots else _values(text)
+
+
+if __name__ == '__main__':
+    main()

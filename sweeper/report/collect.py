@@ -1,0 +1,73 @@
+"""What a report says of each point, as plain values; how it looks is decided elsewhere."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..points import Point
+from ..store.results import PointError
+from ..store.store import Store
+from .statistics import Interval, mean_interval
+
+
+@dataclass(frozen=True)
+class PointSummary:
+    """One point of a sweep.
+
+    Attributes:
+        params: The point.
+        cells: Its parameters as text, one per parameter column.
+        lr_range: Lowest and highest learning rate, or None while it is not tuned.
+        batch_size: Or None while it is not tuned.
+        trials: How many are done.
+        perf_val: Validation performance.
+        loss_val: Validation loss.
+        perf_test: Test performance, or None without a test split.
+        seconds: Mean seconds of a trial; NaN without trials.
+        flags: What is suspicious about its tuning.
+        error: Why it failed, or None.
+    """
+
+    params: Point
+    cells: list[str]
+    lr_range: tuple[float, float] | None
+    batch_size: int | None
+    trials: int
+    perf_val: Interval
+    loss_val: Interval
+    perf_test: Interval | None
+    seconds: float
+    flags: list[str]
+    error: PointError | None
+
+
+def summarise(store: Store) -> list[PointSummary]:
+    """Summarises every point: the best by validation performance first, then the unfinished, the failed."""
+    summaries = [_summarise_point(store, point) for point in store.points]
+    return sorted(summaries, key=_rank)
+
+
+def _rank(summary: PointSummary) -> tuple[bool, bool, float]:
+    mean = summary.perf_val.mean
+    return summary.error is not None, math.isnan(mean), -mean
+
+
+def _summarise_point(store: Store, point: Point) -> PointSummary:
+    tuned, trials = store.tuned(point), list(store.trials(point).values())
+    tests = [trial.perf_test for trial in trials if trial.perf_test is not None]
+    return PointSummary(
+        params=point,
+        cells=store.parameter_cells(point),
+        lr_range=(tuned.lr_start, tuned.lr_end) if tuned else None,
+        batch_size=tuned.batch_size if tuned else None,
+        trials=len(trials),
+        perf_val=mean_interval(np.array([trial.perf_val for trial in trials])),
+        loss_val=mean_interval(np.array([trial.loss_val for trial in trials])),
+        perf_test=mean_interval(np.array(tests)) if tests else None,
+        seconds=float(np.mean([trial.seconds for trial in trials])) if trials else math.nan,
+        flags=tuned.flags if tuned else [],
+        error=store.error(point),
+    )

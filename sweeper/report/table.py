@@ -1,0 +1,81 @@
+"""The comparison as a table for the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from .collect import PointSummary
+from .statistics import Interval
+
+_MOST_ROWS = 100
+FLAG_MEANINGS = {
+    'lr_at_low_edge': 'the best learning rates begin below the range that was tested',
+    'lr_at_high_edge': 'the best learning rate may lie above the range that was tested',
+    'nan_seen': 'the loss was NaN or infinite at learning rates or batch sizes in use',
+    'nothing_learned': 'no learning rate improved performance: the range is a guess',
+}
+
+
+def comparison_table(summaries: Sequence[PointSummary], columns: Sequence[str]) -> RenderableType:
+    """Returns the table of a sweep, the flags explained below it, and the failed points.
+
+    Args:
+        summaries: In the order to show them.
+        columns: Names of the parameters, one per cell of a summary.
+    """
+    shown = [summary for summary in summaries if summary.error is None]
+    failed = [summary for summary in summaries if summary.error is not None]
+    parts: list[RenderableType] = [_table(shown[:_MOST_ROWS], columns)]
+    if len(shown) > _MOST_ROWS:
+        parts.append(f'and {len(shown) - _MOST_ROWS} more; all are in points/results.csv')
+    if any(summary.trials > 1 for summary in shown):
+        parts.append(Text('mean ± half the 95% confidence interval (Student t) over trials', style='dim'))
+    for flag in sorted({flag for summary in shown for flag in summary.flags}):
+        parts.append(Text(f'{flag}: {FLAG_MEANINGS.get(flag, "")}', style='yellow'))
+    for summary in failed:
+        name = ', '.join(f'{c}={v}' for c, v in zip(columns, summary.cells, strict=True) if v != '')
+        parts.append(Text(f'failed: {name}: {summary.error}', style='red'))
+    return Group(*parts)
+
+
+def _table(summaries: Sequence[PointSummary], columns: Sequence[str]) -> Table:
+    has_test = any(summary.perf_test for summary in summaries)
+    has_flags = any(summary.flags for summary in summaries)
+    table = Table(box=None, pad_edge=False, header_style='bold', padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(Text(column), style='bold')
+    for column in ('lr range', 'batch', 'trials', 'val perf', 'val loss'):
+        table.add_column(column, justify='right', no_wrap=True)
+    if has_test:
+        table.add_column('test perf', justify='right', no_wrap=True)
+    table.add_column('s/trial', justify='right', no_wrap=True)
+    if has_flags:
+        table.add_column('flags', style='yellow')
+    for summary in summaries:
+        table.add_row(
+            *map(Text, summary.cells),
+            '{:.3g} .. {:.3g}'.format(*summary.lr_range) if summary.lr_range else 'tuning',
+            str(summary.batch_size or ''),
+            str(summary.trials),
+            _interval(summary.perf_val),
+            _interval(summary.loss_val),
+            *([_interval(summary.perf_test) if summary.perf_test else ''] if has_test else []),
+            '' if math.isnan(summary.seconds) else f'{summary.seconds:.2f}',
+            *([' '.join(summary.flags)] if has_flags else []),
+        )
+    return table
+
+
+def _interval(interval: Interval) -> str:
+    if math.isnan(interval.mean):
+        return ''
+    if math.isinf(interval.mean):
+        return 'diverged'
+    if math.isnan(interval.half_width):
+        return f'{interval.mean:.4f}'
+    return f'{interval.mean:.4f} ± {interval.half_width:.4f}'

@@ -1,0 +1,104 @@
+"""What many tests share: tiny problems as files, and settings that train them in no time."""
+
+import itertools
+import sys
+
+import pytest
+
+from sweeper import HyperparameterSettings, sweep
+
+SECTIONS = {
+    'imports': """
+from pathlib import Path
+
+import torch
+from torch.utils.data import Subset, TensorDataset
+""",
+    'dataset': """
+def dataset():
+    inputs = torch.randn(96, 4, generator=torch.Generator().manual_seed(0))
+    data = TensorDataset(inputs, (inputs[:, 0] > 0).long())
+    return Subset(data, range(64)), Subset(data, range(64, 96))
+""",
+    'model': """
+def model(width, depth=1):
+    record(width)
+    hidden = [torch.nn.Linear(4, width), torch.nn.ReLU()]
+    return torch.nn.Sequential(*hidden, torch.nn.Linear(width, 2))
+""",
+    'loss': 'loss = torch.nn.CrossEntropyLoss',
+    'accuracy_style': "accuracy_style = 'classification'",
+    'optimizer': '',
+    'record': """
+def record(text):
+    with open(Path(__file__).with_suffix('.calls'), 'a') as file:
+        file.write(f'{text}\\n')
+""",
+}
+_NUMBERS = itertools.count()
+
+
+class ProblemFile:
+    """A problem's module in a file of its own name, whose `model` records its calls beside it.
+
+    Args:
+        folder: Where to write it.
+        sections: Texts that replace those of `SECTIONS`; an empty text leaves one out.
+    """
+
+    def __init__(self, folder, **sections):
+        assert sections.keys() <= SECTIONS.keys()
+        self.name = f'problem_{next(_NUMBERS)}'
+        self.path = folder / f'{self.name}.py'
+        self.text = '\n'.join((SECTIONS | sections).values())
+        self.path.write_text(self.text)
+
+    @property
+    def calls(self):
+        """The first parameter of every call of `model`, in whatever process, as text."""
+        recorded = self.path.with_suffix('.calls')
+        return recorded.read_text().split('\n')[:-1] if recorded.exists() else []
+
+
+@pytest.fixture(scope='session')
+def problem_file():
+    return ProblemFile
+
+
+@pytest.fixture
+def write_problem(tmp_path):
+    return lambda **sections: ProblemFile(tmp_path, **sections)
+
+
+@pytest.fixture(scope='session')
+def tiny():
+    """The least budget there is: about 50 steps for tuning, one epoch for a trial."""
+    return HyperparameterSettings(
+        lr_start=1e-3, lr_end=1.0, lr_initialisations=1, lr_epochs=0.1, lr_min_steps=20, warmup_lr=1e-3,
+        warmup_steps=1, batch_size=8, batch_start=8, batch_end=16, batch_initialisations=1, batch_epochs=0.1,
+        batch_min_steps=20, batch_points=1, batch_point_initialisations=1, batch_point_epochs=1,
+        cycle_epochs=1, trial_samples=1, max_cycles=1,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope='session')
+def sweep_inline(tiny):
+    """`sweep` in this process, silent and with the least budget unless told otherwise."""
+
+    def run(module_name, selector, folder, sweep_cores=1, hparams=tiny, **options):
+        options = {'cores': 1, 'executor': 'inline', 'progress': 'none'} | options
+        return sweep(module_name, selector, sweep_cores, hparams, folder, **options)
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _imports_restored():
+    """A test that loads problems leaves the import path and the loaded problems as they were."""
+    path, modules, main = sys.path[:], set(sys.modules), sys.modules['__main__']
+    yield
+    sys.path[:] = path
+    sys.modules['__main__'] = main
+    for name in sys.modules.keys() - modules:
+        if name.removeprefix('sweeper_problem_').startswith(('problem_', 'sibling_')):
+            del sys.modules[name]

@@ -1,0 +1,161 @@
+"""The command line, as a person or a script uses it."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sweeper import FixedSweep, cli, load
+
+ROOT = Path(__file__).parents[2]
+HANGS = """
+def model(width, depth=1):
+    if width == 9:
+        import threading
+        threading.Event().wait()
+    return torch.nn.Linear(4, 2)
+"""
+BREAKS = """
+def model(width, depth=1):
+    if width == 9:
+        raise ValueError('nine is too many')
+    return torch.nn.Linear(4, 2)
+"""
+SELECTOR = """
+from sweeper import FixedSweep
+def selector(trials=2):
+    return FixedSweep.with_fixed_trials([(2,), (3, 2)], trials)
+"""
+FAST = ['--preset', 'fastest', '--sweep-cores', '1', '--executor', 'inline', '--trials', '1']
+
+
+def sweeper(*arguments):
+    command = [sys.executable, '-m', 'sweeper', *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+def test_run_shows_a_table_and_continues(write_problem, tmp_path):
+    problem, out = write_problem(), tmp_path / 'out'
+    command = ['run', problem.path, '--grid', 'width=2,4', '--grid', 'depth=1,2', *FAST, '--out', out]
+    done = sweeper(*command)
+    assert done.returncode == 0, done.stderr
+    header, *rows = done.stdout.splitlines()
+    assert header.split()[:2] == ['width', 'depth']
+    assert {tuple(row.split()[:2]) for row in rows[:4]} == {('2', '1'), ('2', '2'), ('4', '1'), ('4', '2')}
+    assert '4/4 tuned, 4/4 trials' in done.stderr
+
+    calls = len(problem.calls)
+    again = sweeper(*command)
+    assert again.stdout == done.stdout
+    assert len(problem.calls) == calls
+
+
+def test_run_takes_the_modules_own_selector(write_problem, tmp_path):
+    problem = write_problem(record=SELECTOR + '\ndef record(text): pass')
+    done = sweeper('run', problem.path, *FAST, '--out', tmp_path / 'out')
+    assert done.returncode == 0, done.stderr
+    assert [result.params for result in load(tmp_path / 'out')] == [(2,), (3, 2)]
+
+
+def test_run_draws_random_points(write_problem, tmp_path):
+    command = ['run', write_problem().path, '--random', 'width=2..9', '--points', '3', *FAST]
+    done = sweeper(*command, '--out', tmp_path / 'out')
+    assert done.returncode == 0, done.stderr
+    assert len({result.params['width'] for result in load(tmp_path / 'out')}) == 3
+
+
+def test_run_tells_of_failed_points_by_its_exit_code(write_problem, tmp_path):
+    problem = write_problem(model=BREAKS)
+    done = sweeper('run', problem.path, '--grid', 'width=2,9', *FAST, '--out', tmp_path / 'out')
+    assert done.returncode == cli.SOME_POINTS_FAILED
+    assert 'failed: width=9: ValueError in tuning: nine is too many' in done.stdout
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--grid', 'width'], 'must be NAME=VALUES'),
+        (['--grid', 'wide=1'], 'cannot take the parameters (wide=1)'),
+        (['--grid', 'width=2', '--random', 'depth=1..2'], 'cannot be mixed'),
+        (['--grid', 'width=2', '--preset', 'fastestest'], 'unknown preset'),
+        (['--random', 'width=2..3', '--points', '9'], 'too small'),
+        (['--grid', 'width=2', '--sweep-cores', '0'], 'sweep_cores=0'),
+        (['--grid', 'width=2', '--progress', 'loud'], "progress='loud'"),
+        ([], 'what should be varied?'),
+    ],
+)
+def test_run_refuses_wrong_input(write_problem, tmp_path, arguments, message):
+    problem = write_problem()
+    done = sweeper('run', problem.path, '--executor', 'inline', '--out', tmp_path / 'out', *arguments)
+    assert done.returncode == cli.WRONG_INPUT
+    assert message in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert not problem.calls
+
+
+def test_interrupting_leaves_no_process_and_says_how_to_continue(write_problem, tmp_path):
+    problem = write_problem(model=HANGS)
+    arguments = ['--grid', 'width=2,9', '--trials', '1', '--preset', 'fastest', '--sweep-cores', '1']
+    command = [sys.executable, '-m', 'sweeper', 'run', problem.path, *arguments, '--cores', '2']
+    with subprocess.Popen(
+        [*map(str, command), '--out', str(tmp_path / 'out')], stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as running:
+        lines = iter(running.stderr.readline, '')
+        assert any('trained (width=2)' in line for line in lines)
+        workers = psutil.Process(running.pid).children(recursive=True)
+        assert workers
+        running.send_signal(signal.SIGINT)
+        told = running.stderr.read()
+    assert running.returncode == cli.INTERRUPTED
+    assert not psutil.wait_procs(workers, timeout=10)[1]
+    assert '1 trial of 2 points are kept' in told
+    assert f'sweeper run {problem.path}' in told
+    assert len(load(tmp_path / 'out')) == 1
+
+
+def test_status_and_collate(write_problem, tmp_path, sweep_inline):
+    out = tmp_path / 'out'
+    sweep_inline(write_problem().path, FixedSweep([((2,), 2), ((3,), 0)]), out)
+    told = sweeper('status', out)
+    assert told.returncode == 0
+    assert '2 points, 2 tuned, 2 trials done, 0 failed' in told.stdout
+
+    summaries = ['funcres.pt', 'results.csv', 'params_lookup.pt', '0/results.npz', '1/results.npz']
+    before = {name: out.joinpath('points', name).read_bytes() for name in summaries}
+    for name in summaries:
+        out.joinpath('points', name).unlink()
+    assert sweeper('collate', out).returncode == 0
+    assert {name: out.joinpath('points', name).read_bytes() for name in summaries} == before
+
+
+@pytest.mark.parametrize('command', ['status', 'collate'])
+def test_a_folder_without_a_sweep_is_refused(tmp_path, command):
+    done = sweeper(command, tmp_path)
+    assert done.returncode == cli.WRONG_INPUT
+    assert 'holds no sweep' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ('text', 'values'),
+    [
+        ('16,32', [16, 32]),
+        ('relu, tanh', ['relu', 'tanh']),
+        ('1e-3,0.5', [1e-3, 0.5]),
+        ('True,None', [True, None]),
+        ('(8,8),(16,16)', [(8, 8), (16, 16)]),
+        ('relu,2', ['relu', 2]),
+        ("'1','2'", ['1', '2']),
+    ],
+)
+def test_values_on_the_command_line(text, values):
+    assert cli._values(text) == values
+
+
+@pytest.mark.parametrize(
+    ('text', 'given'), [('8..128', (8, 128)), ('0.1..0.5', (0.1, 0.5)), ('relu,tanh', ['relu', 'tanh'])]
+)
+def test_ranges_on_the_command_line(text, given):
+    assert cli._range(text) == given

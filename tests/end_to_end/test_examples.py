@@ -1,0 +1,96 @@
+"""The examples and the README's code, with a small budget."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from sweeper import sweep
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted((ROOT / 'examples').glob('*.py'))
+
+
+def loaded(path):
+    spec = importlib.util.spec_from_file_location(f'example_{path.stem}', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory, tiny):
+    """Runs an example's own selector once; returns results and folder."""
+    done = {}
+
+    def run(path):
+        if path not in done:
+            folder = tmp_path_factory.mktemp(path.stem) / 'out'
+            selector = loaded(path).selector()
+            done[path] = sweep(path, selector, 1, tiny, folder, executor='inline', progress='none'), folder
+        return done[path]
+
+    return run
+
+
+@pytest.mark.parametrize('path', EXAMPLES, ids=lambda path: path.stem)
+def test_example_runs(folders, path):
+    results, _ = folders(path)
+    assert results
+    assert not results.failures
+    assert sum(len(result.perf_val) for result in results) > 0
+
+
+def test_custom_selector_asks_again_and_tunes_ahead(folders, monkeypatch):
+    path = ROOT / 'examples' / 'custom_selector.py'
+    module = loaded(path)
+    selector, proposed = module.selector(), []
+    heard = {2: 0.3, 4: 0.8, 8: 0.9, 16: 0.901}
+    while selector.has_more_trials():
+        proposal = selector.get_next_trials()
+        assert proposal is not None
+        (size,), trials = proposal
+        proposed.append(proposal)
+        if trials:
+            selector.on_trials_completed((size,), [], [], [heard[size]] * trials, [])
+    assert ((4,), 0) in proposed
+    assert proposed[-2:] == [((8,), 2), ((16,), 2)]
+    assert sum(trials for (size,), trials in proposed if size == 16) == 4
+
+
+def test_the_figure_is_drawn_from_the_points_folder(folders):
+    path = ROOT / 'examples' / 'digits_mlp.py'
+    _, folder = folders(path)
+    figure = loaded(path).draw(folder)
+    assert figure.read_bytes().startswith(b'\x89PNG')
+
+
+def test_the_readmes_module_is_a_problem(tmp_path, tiny):
+    (code,) = re.findall(r'```python\n(# digits.py\n.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
+    path = tmp_path / 'readme_digits.py'
+    path.write_text(code)
+    from sweeper import FixedSweep
+
+    selector = FixedSweep.with_fixed_trials([(16, 'ReLU'), (32, 'Tanh')], trials=1)
+    results = sweep(path, selector, 1, tiny, tmp_path / 'out', executor='inline', progress='none')
+    assert len(results) == 2
+
+
+def test_the_readmes_two_commands_are_what_ci_runs():
+    readme = (ROOT / 'README.md').read_text()
+    for name, word in (('main-job', 'sweeper run examples/digits_mlp.py'), ('tests', 'pytest')):
+        (command,) = re.findall(rf'<!-- {name} -->\n```bash\n(.*)\n```', readme)
+        assert command.startswith('python3 -m venv .venv && .venv/bin/pip install')
+        assert word in command
+    assert 'for name in main-job tests' in (ROOT / '.ci' / 'run').read_text()
+
+
+def test_docs_selector_runs(tmp_path, write_problem, sweep_inline):
+    text = (ROOT / 'docs' / 'selectors.md').read_text()
+    (code,) = re.findall(r'```python\n(from sweeper import ParamSelector.*?)```', text, re.DOTALL)
+    names = {}
+    exec(code, names)
+    selector = names['UntilGoodEnough']([2, 4, 8], enough=0.0)
+    results = sweep_inline(write_problem().path, selector, tmp_path / 'out')
+    assert [result.params for result in results] == [(2,)]

@@ -1,0 +1,46 @@
+"""Tuning and training one architecture."""
+
+import pytest
+
+from sweeper import load, train
+from sweeper.errors import FolderError, InvalidArgument, PointFailed
+
+BREAKS = """
+def model(width, depth=1):
+    if width == 9:
+        raise ValueError('nine is too many')
+    return torch.nn.Linear(4, 2)
+"""
+
+
+def test_train_adds_trials_and_archives(write_problem, tmp_path, tiny):
+    problem, folder = write_problem(), tmp_path / 'out'
+    options = {'executor': 'inline', 'progress': 'none', 'cores': 1}
+    first = train(problem.path, (4,), folder, tiny, 2, **options)
+    more = train(problem.path, (4,), folder, tiny, 1, **options)
+    assert len(more.perf_val) == 3
+    assert list(more.loss_val[:2]) == list(first.loss_val)
+    assert more.bs == first.bs
+
+    anew = train(problem.path, (5,), folder, tiny, 1, history=tmp_path / 'history', **options)
+    assert len(anew.perf_val) == 1
+    assert len(load(tmp_path / 'history' / '0')[0].perf_val) == 3
+
+
+def test_train_refuses_a_folder_with_another_architecture(write_problem, tmp_path, tiny):
+    problem, options = write_problem(), {'executor': 'inline', 'progress': 'none'}
+    train(problem.path, (4,), tmp_path / 'out', tiny, 1, **options)
+    with pytest.raises(FolderError, match=r'another architecture \(4\), not \(5\)'):
+        train(problem.path, (5,), tmp_path / 'out', tiny, 1, **options)
+
+
+def test_train_raises_if_the_architecture_fails(write_problem, tmp_path, tiny):
+    problem, options = write_problem(model=BREAKS), {'executor': 'inline', 'progress': 'none'}
+    for _ in range(2):  # also when the failure is found on disk
+        with pytest.raises(PointFailed, match='nine is too many'):
+            train(problem.path, (9,), tmp_path / 'out', tiny, 1, **options)
+
+
+def test_train_refuses_negative_trials(write_problem, tmp_path, tiny):
+    with pytest.raises(InvalidArgument, match='trials=-1'):
+        train(write_problem().path, (4,), tmp_path / 'out', tiny, -1)

@@ -1,0 +1,88 @@
+import io
+import math
+
+import pytest
+from rich.console import Console
+
+from sweeper import FixedSweep
+from sweeper.report.collect import PointSummary, summarise
+from sweeper.report.statistics import Interval
+from sweeper.report.table import FLAG_MEANINGS, comparison_table
+from sweeper.store.results import PointError
+from sweeper.store.store import Store
+
+GOOD = Interval(0.9, 0.01)
+
+
+def summary(cells, perf=GOOD, **changes):
+    values = {
+        'params': tuple(cells), 'cells': cells, 'lr_range': (0.01, 0.5), 'batch_size': 32, 'trials': 3,
+        'perf_val': perf, 'loss_val': Interval(0.2, 0.03), 'perf_test': None, 'seconds': 1.5, 'flags': [],
+        'error': None,
+    }  # fmt: skip
+    return PointSummary(**values | changes)
+
+
+def text(summaries, columns=('width',)):
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(comparison_table(summaries, columns))
+    return console.export_text()
+
+
+def test_table_has_what_was_promised():
+    shown = text([summary(['16'])])
+    for cell in ('16', '0.01 .. 0.5', '32', '0.9000 ± 0.0100', '0.2000 ± 0.0300', '1.50'):
+        assert cell in shown
+
+
+def test_test_scores_are_shown_if_there_are_any():
+    assert 'test perf' not in text([summary(['16'])])
+    assert '0.8000 ± 0.0200' in text([summary(['16'], perf_test=Interval(0.8, 0.02))])
+
+
+@pytest.mark.parametrize('flag', FLAG_MEANINGS)
+def test_every_flag_is_shown_and_explained(flag):
+    shown = text([summary(['16'], flags=[flag])])
+    assert shown.count(flag) == 2
+    assert FLAG_MEANINGS[flag] in shown
+
+
+def test_failed_points_are_listed_with_their_reason():
+    error = PointError('ValueError', 'too wide', 'tuning')
+    shown = text([summary(['16']), summary(['99'], error=error)])
+    assert 'failed: width=99: ValueError in tuning: too wide' in shown
+
+
+def test_diverged_and_single_and_missing_trials():
+    nothing = Interval(math.nan, math.nan)
+    assert 'diverged' in text([summary(['1'], loss_val=Interval(math.inf, math.nan))])
+    assert '±' not in text([summary(['1'], perf=Interval(0.5, math.nan), loss_val=nothing, trials=1)])
+    assert 'nan' not in text([summary(['1'], perf=nothing, loss_val=nothing, seconds=math.nan, trials=0)])
+
+
+def test_markup_in_values_and_errors_is_shown_as_it_is():
+    error = PointError('ValueError', 'size [16] is [red]bad[/red]', 'tuning')
+    shown = text([summary(['[1, 2]']), summary(['[bold]y']), summary(['[bold]x'], error=error)])
+    assert '[1, 2]' in shown
+    assert '[bold]y' in shown
+    assert 'size [16] is [red]bad[/red]' in shown
+
+
+def test_best_first_then_untrained_then_failed(write_problem, tmp_path, sweep_inline):
+    problem = write_problem(
+        model="""
+def model(width):
+    if width == 9:
+        raise ValueError('nine')
+    if width == 1:
+        return torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.Dropout(0.999))
+    return torch.nn.Linear(4, 2)
+"""
+    )
+    selector = FixedSweep([((9,), 1), ((3,), 0), ((1,), 1), ((2,), 1)])
+    with pytest.warns(UserWarning, match='nine'):
+        sweep_inline(problem.path, selector, tmp_path / 'out')
+    summaries = summarise(Store.read(tmp_path / 'out'))
+    means = [one.perf_val.mean for one in summaries[:2]]
+    assert means == sorted(means, reverse=True)
+    assert [one.params for one in summaries[2:]] == [(3,), (9,)]

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from .cores import usable_cores
-from .errors import FolderError, InvalidArgument, PointFailed, ProblemError
+from .errors import FolderError, InvalidArgument, ProblemError
 from .points import as_point, label
 from .report.progress import open_progress
 from .scheduling.executors import EXECUTORS, open_executor
 from .scheduling.queue import ParamsTaskQueue
-from .seeding import MAX_SEED, run_seed
+from .seeding import MAX_SEED, random_states_kept, run_seed
 from .selectors.base import ParamSelector
 from .selectors.fixed import FixedSweep
 from .selectors.listener import SweepListener
@@ -87,10 +87,10 @@ def sweep(
             'sweep() was called while its problem was being imported; workers import it too. '
             "Put the call under: if __name__ == '__main__':"
         )
-    folder = Path(folder)
     settings = get_settings(hparams)
     cores = usable_cores() if cores is None else cores
     _check_arguments(param_selector, sweep_cores, cores, executor, seed, on_error, retries, timeout)
+    folder, listeners = _checked_folder(folder), _checked_listeners(listeners)
     settings = settings.for_sweep_cores(sweep_cores)
     display = open_progress(progress)
     with ExitStack() as stack:
@@ -100,7 +100,7 @@ def sweep(
         reference = find_problem(module_name)
         running.start(BenchSpec(reference, seed, device), expect_work=is_new)
         problem = load_problem(reference)
-        train_size = _check_problem(problem, seed)
+        train_size = _check_problem(problem, seed, device)
         manifest = Manifest(
             problem.name, preset_name(get_settings(hparams)), vars(settings), sweep_cores, seed,
             source=problem.source,
@@ -146,14 +146,14 @@ def train(
         trials: Trials to add to those that the folder has; 0 tunes only.
         sweep_cores: As for `sweep`.
         history: Move what `folder` holds into a new numbered folder in `history` first, and start anew.
-        cores: As for `sweep`, and so are all that follow.
-        executor: …
-        seed: …
-        listeners: …
-        progress: …
-        retries: …
-        timeout: …
-        device: …
+        cores: As for `sweep`, and so are the arguments that follow.
+        executor: `local` or `inline`.
+        seed: Seeds everything.
+        listeners: Told of everything that is found.
+        progress: `auto`, `rich`, `plain` or `none`.
+        retries: How often a run whose worker process died is tried again.
+        timeout: Seconds that one run may take.
+        device: A torch device, or `auto`.
 
     Returns:
         The point's result with all its trials, earlier ones included.
@@ -183,9 +183,6 @@ def train(
         cores=cores, executor=executor, seed=seed, listeners=listeners, progress=progress,
         on_error='raise', retries=retries, timeout=timeout, device=device,
     )  # fmt: skip
-    if results.failures:
-        failure = results.failures[0]
-        raise PointFailed(f'the point ({label(point)}) failed: {failure.error}\n{failure.error.traceback}')
     return results[0]
 
 
@@ -208,11 +205,14 @@ def load(folder: str | os.PathLike[str]) -> SweepResults:
     return Store.read(Path(folder)).results()
 
 
-def _check_problem(problem: Problem, seed: int) -> int:
-    """Checks the problem before anything is trained; returns the number of training samples."""
+def _check_problem(problem: Problem, seed: int, device: str) -> int:
+    """Checks problem and device before anything is trained; returns the number of training samples."""
     from .training.checks import check_problem  # torch is imported here, not with the package
+    from .training.device import check_device
 
-    return check_problem(problem, run_seed(seed, 'dataset', 0))
+    check_device(device)
+    with random_states_kept():
+        return check_problem(problem, run_seed(seed, 'dataset', 0))
 
 
 def _check_arguments(
@@ -236,6 +236,19 @@ def _check_arguments(
         raise InvalidArgument(f'timeout={timeout!r}: must be a positive number of seconds, or None')
     if timeout is not None and executor == 'inline':
         raise InvalidArgument("timeout needs executor='local': a run in this process cannot be ended")
+
+
+def _checked_folder(folder: object) -> Path:
+    if not isinstance(folder, str | os.PathLike):
+        raise InvalidArgument(f'folder={folder!r}: must be a path')
+    return Path(folder)
+
+
+def _checked_listeners(listeners: object) -> list[SweepListener]:
+    found: list[Any] = list(listeners) if isinstance(listeners, Iterable) else [None]
+    if not all(isinstance(one, SweepListener) for one in found):
+        raise InvalidArgument(f'listeners={listeners!r}: must be a list of SweepListener instances')
+    return found
 
 
 def _check_one_of(name: str, value: object, valid: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ import psutil
 
 _CPU_TOPOLOGY = Path('/sys/devices/system/cpu')
 _CGROUP_MOUNT = Path('/sys/fs/cgroup')
+_CGROUP_MEMBERSHIP = Path('/proc/self/cgroup')
 
 
 def usable_cores() -> int:
@@ -42,7 +43,7 @@ def _physical_cores_in(cpus: list[int]) -> int:
 def _cgroup_cores() -> float:
     """Returns the tightest CPU quota on the way from this process's cgroup to the root, in cores."""
     try:
-        entries = Path('/proc/self/cgroup').read_text().splitlines()
+        entries = _CGROUP_MEMBERSHIP.read_text().splitlines()
     except OSError:
         return math.inf
     tightest = math.inf

@@ -79,8 +79,7 @@ def as_point(proposed: object) -> Point:
 
 
 def _checked(value: Any, proposed: object) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
+    value = _without_numpy(value)
     try:
         hash(value)
     except TypeError:
@@ -107,8 +106,16 @@ def _reads_back(value: Any) -> bool:
     try:
         text = value_to_text(value).encode().decode()
         return bool(value_from_text(text) == value)
-    except (TypeError, ValueError, LookupError, ImportError, AttributeError):
+    except (TypeError, ValueError, LookupError, ImportError, AttributeError, RecursionError):
         return False
+
+
+def _without_numpy(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) in (tuple, frozenset):
+        return type(value)(_without_numpy(item) for item in value)
+    return value
 
 
 def label(point: Point) -> str:
@@ -120,7 +127,7 @@ def label(point: Point) -> str:
 
 def value_to_text(value: Any) -> str:
     """Returns `value` as a CSV cell: JSON, except that a string which is no JSON stands bare."""
-    if isinstance(value, str) and not isinstance(value, enum.Enum) and value != '' and not _is_json(value):
+    if type(value) is str and value != '' and not _is_json(value):
         return value
     return json.dumps(_to_json(value))
 
@@ -145,14 +152,16 @@ def _is_json(text: str) -> bool:
 def _to_json(value: Any) -> Any:
     if isinstance(value, enum.Enum):
         return {'enum': _reference(type(value)), 'name': value.name}
-    if isinstance(value, tuple):
+    if type(value) is tuple:
         return [_to_json(item) for item in value]
-    if isinstance(value, frozenset):
+    if type(value) is frozenset:
         items = (_to_json(item) for item in value)
         return {'frozenset': sorted(items, key=lambda item: json.dumps(item, sort_keys=True))}
     if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
         return {'import': _reference(value)}
-    return value
+    if value is None or type(value) in (bool, int, float, str):  # a subclass would not read back as itself
+        return value
+    raise TypeError(f'{type(value).__name__} has no text')
 
 
 def _from_json(data: Any) -> Any:

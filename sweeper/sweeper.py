@@ -132,11 +132,12 @@ class Sweeper:
             self._tell_tuned(point, tuned)
         if found:
             self._trials_done += len(found)
-            self._tell_trials(point, found)
+            self._take_trials(point, found)
         error = self._store.error(point)
         if error is not None:
             self._failed[point] = -1
             self._trials_wanted -= trials - len(found)
+            self._raise_if_asked(point, error)
             self._audience.tell('on_point_failed', point, error)
             return True
         self._queue.add_task_by_params(point, trials, tuned=tuned is not None, finished=on_disk)
@@ -161,8 +162,8 @@ class Sweeper:
                 self._take_failure(point, error, order)
             case TaskDone(task):
                 done = [index for index in task.trials if index in self._store.trials(task.params)]
-                if done and task.params not in self._failed:
-                    self._tell_trials(task.params, done)
+                if done:
+                    self._take_trials(task.params, done)
         self._store.collate_if_due()
 
     def _take_failure(self, point: Point, error: PointError, order: int) -> None:
@@ -171,11 +172,14 @@ class Sweeper:
         if is_first or order < self._failed[point]:
             self._failed[point] = order
             self._store.save_error(point, error)
-        if self._on_error == 'raise':
-            raise PointFailed(f'the point ({label(point)}) failed: {error}\n{error.traceback}')
+        self._raise_if_asked(point, error)
         if is_first:
             self._trials_wanted -= self._asked[point] - len(self._store.trials(point))
             self._audience.tell('on_point_failed', point, error)
+
+    def _raise_if_asked(self, point: Point, error: PointError) -> None:
+        if self._on_error == 'raise':
+            raise PointFailed(f'the point ({label(point)}) failed: {error}\n{error.traceback}')
 
     def _tell_tuned(self, point: Point, tuned: Tuned) -> None:
         self._tuned_count += 1
@@ -183,8 +187,11 @@ class Sweeper:
             self._store.collate_point(point)
         self._audience.tell('on_hparams_found', point, tuned.lr_start, tuned.lr_end, tuned.batch_size)
 
-    def _tell_trials(self, point: Point, indices: list[int]) -> None:
+    def _take_trials(self, point: Point, indices: list[int]) -> None:
+        """Collates trials that are on disk now, and tells of them unless their point failed before."""
         self._store.collate_point(point)
+        if point in self._failed:
+            return
         trials = [self._store.trials(point)[index] for index in indices]
         names = ('perf_train', 'loss_train', 'perf_val', 'loss_val')
         arrays = [np.array([getattr(trial, name) for trial in trials]) for name in names]

@@ -4,8 +4,12 @@ import itertools
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sweeper import HyperparameterSettings, sweep
+
+settings.register_profile('untimed', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile('untimed')
 
 SECTIONS = {
     'imports': """
@@ -34,6 +38,7 @@ def record(text):
     with open(Path(__file__).with_suffix('.calls'), 'a') as file:
         file.write(f'{text}\\n')
 """,
+    'ending': '',
 }
 _NUMBERS = itertools.count()
 

@@ -51,6 +51,8 @@ class Dispatcher:
             job, index = self._runs.pop(key)
             job.running -= 1
             events += job.take(index, outcome)
+            if job.failed:
+                self._queue.point_failed(job.task.params)
             self._start_runs(job, 1)
             if not job.running and not job.waiting:
                 del self._jobs[job]

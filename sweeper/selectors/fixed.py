@@ -25,7 +25,7 @@ class FixedSweep(ParamSelector):
     """
 
     def __init__(self, points_and_trials: Iterable[tuple[Any, int]]) -> None:
-        self._proposals = [(as_point(params), _checked_trials(n)) for params, n in points_and_trials]
+        self._proposals = [_checked(proposal) for proposal in points_and_trials]
         if not self._proposals:
             raise InvalidArgument('a sweep needs at least one point; got none')
         self._next = 0
@@ -91,7 +91,12 @@ class FixedSweep(ParamSelector):
         return self._proposals[self._next - 1]
 
 
-def _checked_trials(trials: Any) -> int:
+def _checked(proposal: Any) -> tuple[Point, int]:
+    try:
+        params, trials = proposal
+    except (TypeError, ValueError):
+        raise InvalidArgument(f'{proposal!r} is listed to be tried: must be (params, trials)') from None
+    point = as_point(params)
     if not isinstance(trials, int) or isinstance(trials, bool) or trials < 0:
         raise InvalidArgument(f'trials={trials!r}: must be an integer of at least 0 (0 tunes only)')
-    return trials
+    return point, trials

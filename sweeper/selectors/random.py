@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..errors import InvalidArgument
+from ..points import as_point, value_to_text
 
 _ATTEMPTS_PER_POINT = 1000
 
@@ -96,13 +98,17 @@ def _as_axis(name: str | int, given: Any) -> _Axis:
         return _Values(given)
     if isinstance(given, tuple) and len(given) == 2 and all(_is_number(bound) for bound in given):
         low, high = given
-        if low >= high:
-            raise InvalidArgument(f'range {given!r} of parameter {name!r}: low must be below high')
+        if not (low < high and math.isfinite(high - low)):
+            raise InvalidArgument(
+                f'range {given!r} of parameter {name!r}: low must be below high, both finite'
+            )
         if isinstance(low, int) and isinstance(high, int):
             return _Values(range(low, high + 1))
         return _Interval(float(low), float(high))
     if isinstance(given, AbstractSet | list) and given:
-        return _Values(sorted(given, key=repr) if isinstance(given, AbstractSet) else given)
+        if isinstance(given, AbstractSet):  # in an order that does not depend on the process
+            return _Values(sorted(as_point(list(given)), key=value_to_text))
+        return _Values(given)
     raise InvalidArgument(
         f'range {given!r} of parameter {name!r}: must be a range, a (low, high) pair of ints or floats, '
         f'or a set or list of values, and not be empty'

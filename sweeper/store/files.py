@@ -40,15 +40,18 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Reads what `write_json` wrote."""
-    data: dict[str, Any] = json.loads(path.read_bytes())
+    """Reads what `write_json` wrote; anything else is a `ValueError`."""
+    data = json.loads(path.read_bytes())
+    if not isinstance(data, dict):
+        raise ValueError(f'{path} holds no JSON object')
     return data
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes named arrays; equal arrays give equal bytes."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **dict(arrays))
+    assert not any(np.asarray(array).dtype.hasobject for array in arrays.values()), 'would need pickle'
+    buffer, named = io.BytesIO(), dict[str, Any](arrays)
+    np.savez(buffer, **named)
     write_bytes(path, buffer.getvalue())
 
 
@@ -61,9 +64,10 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Writes a CSV file with a header row."""
     buffer = io.StringIO(newline='')
-    writer = csv.writer(buffer, lineterminator='\n')
-    writer.writerow(header)
-    writer.writerows(rows)
+    plain = csv.writer(buffer, lineterminator='\n')
+    quoted = csv.writer(buffer, lineterminator='\n', quoting=csv.QUOTE_ALL)
+    for row in (header, *rows):  # csv leaves a bare carriage return unquoted, which ends the row for a reader
+        (quoted if any('\r' in cell for cell in row if isinstance(cell, str)) else plain).writerow(row)
     write_bytes(path, buffer.getvalue().encode())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..errors import FolderError
 from ..points import NamedPoint, Point, value_from_text, value_to_text
@@ -58,23 +58,31 @@ class Lookup:
         return values + [''] * (len(self.columns) - len(values))
 
     def read(self, named: bool) -> None:
-        """Reads the points from `params.csv`; there are none if there is no such file.
+        """Reads the points from `params.csv`.
 
         Raises:
             FolderError: It cannot be understood, or a class or function named in it is gone.
         """
         path = self._layout.params_csv
-        if not path.exists():
-            return
         try:
             with open(path, newline='', encoding='utf-8') as file:
                 header, *rows = csv.reader(file)
             points = [self._parse(header[1:], row[1:], named) for row in rows]
-        except (ValueError, LookupError, ImportError, AttributeError) as error:
+        except (ValueError, LookupError, ImportError, AttributeError, csv.Error) as error:
             raise FolderError(f'cannot read the points in {path}: {error}') from error
         if not named:
             self._names = header[1:] + self._names[len(header) - 1 :]
         self._append(points)
+
+    def record(self, point: Point) -> dict[str, str]:
+        """Returns a point's values as text by name, to be written with its results."""
+        return {name: cell for name, cell in zip(self.columns, self.cells(point), strict=True) if cell != ''}
+
+    def restore(self, records: Sequence[Mapping[str, str]], named: bool) -> None:
+        """Takes the points from what `record` returned for each of them, in the order of their ids."""
+        if not named:
+            self._names = max((list(record) for record in records), key=len, default=self._names)
+        self._append([self._parse(list(record), list(record.values()), named) for record in records])
 
     @staticmethod
     def _parse(names: list[str], cells: list[str], named: bool) -> Point:

@@ -113,9 +113,11 @@ def write_manifest(layout: SweepLayout, manifest: Manifest) -> None:
 def _differences(found: Manifest, asked: Manifest) -> list[str]:
     different = [
         f'{name}: {getattr(found, name)!r} there, {getattr(asked, name)!r} asked'
-        for name in ('format', 'module', 'seed', 'sweep_cores')
+        for name in ('format', 'module', 'seed', 'sweep_cores', 'preset')
         if getattr(found, name) != getattr(asked, name)
     ]
+    if found.preset != asked.preset and None not in (found.preset, asked.preset):
+        return different
     different += [
         f'setting {name}: {found.settings.get(name)!r} there, {asked.settings.get(name)!r} asked'
         for name in sorted({*found.settings, *asked.settings})

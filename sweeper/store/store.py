@@ -28,8 +28,10 @@ _TUNED_COLUMNS = ('lr_start', 'lr_end', 'batch_size')
 class Store:
     """What is in a sweep's folder, kept in memory and on disk.
 
-    `final.json`, the tuning curves and the trials' `result.json` are the truth; `collate` rebuilds the
-    rest from them. Open one for writing with `Store.opened`, for reading with `Store.read`.
+    What each point's own files say is the truth; the lookup, `funcres.pt`, `results.csv` and
+    `results.npz` are rebuilt from it.
+
+    Open one for writing with `Store.opened`, for reading with `Store.read`.
     """
 
     def __init__(self, layout: SweepLayout, manifest: Manifest, parameter_names: Sequence[str] = ()) -> None:
@@ -39,22 +41,32 @@ class Store:
         self._tuned: dict[int, Tuned] = {}
         self._trials: dict[int, dict[int, TrialResult]] = {}
         self._errors: dict[int, PointError] = {}
-        self._uncollated = 0
         self._read_points()
+        self._uncollated = 0
+        trials = sum(len(trials) for trials in self._trials.values())
+        self._done = len(self._tuned) + trials + len(self._errors)
 
     @classmethod
     @contextmanager
     def opened(
-        cls, folder: str | Path, manifest: Manifest, parameter_names: Sequence[str] = ()
+        cls, folder: str | Path, manifest: Manifest | None = None, parameter_names: Sequence[str] = ()
     ) -> Iterator[Store]:
-        """Opens a folder for this sweep, to write in it; makes it if need be.
+        """Opens a folder to write in it; no one else can, for as long as it is open.
+
+        Args:
+            folder: Made if need be.
+            manifest: The sweep that it is for; None opens whatever sweep is there.
+            parameter_names: Names for the parameters of points that are tuples.
 
         Raises:
             FolderError: It cannot be written, is in use, or holds another sweep or something else.
         """
         layout = SweepLayout(Path(folder))
+        if manifest is None:
+            read_manifest(layout)  # before the folder would be made
         with locked(layout.folder):
-            yield cls(layout, claim(layout, manifest), parameter_names)
+            held = read_manifest(layout) if manifest is None else claim(layout, manifest)
+            yield cls(layout, held, parameter_names)
 
     @classmethod
     def read(cls, folder: str | Path) -> Store:
@@ -140,9 +152,13 @@ class Store:
         layout = self.layout.point(point_id)
         for name, arrays in tuned.curves.items():
             files.write_npz(layout.curve(name), arrays)
+        tuned = dataclasses.replace(
+            tuned, misc={'params': self._lookup.record(point), **tuned.misc}, curves={}
+        )
         files.write_json(layout.misc, tuned.misc)
         files.write_json(layout.final, tuned.final())
-        self._tuned[point_id] = dataclasses.replace(tuned, curves={})
+        self._tuned[point_id] = tuned
+        self._count()
 
     def save_trial(self, point: Point, index: int, record: TrialRecord) -> None:
         """Writes a trial; `result.json` last."""
@@ -153,13 +169,18 @@ class Store:
         files.write_npz(layout.throughtime, record.throughtime)
         files.write_json(layout.result, asdict(record.result))
         self._trials.setdefault(point_id, {})[index] = record.result
-        self._uncollated += 1
+        self._count()
 
     def save_error(self, point: Point, error: PointError) -> None:
         """Writes why a point failed."""
         point_id = self._lookup.ids[point]
-        files.write_json(self.layout.point(point_id).error, asdict(error))
+        record = {'params': self._lookup.record(point), **asdict(error)}
+        files.write_json(self.layout.point(point_id).error, record)
         self._errors[point_id] = error
+        self._count()
+
+    def _count(self) -> None:
+        self._done += 1
         self._uncollated += 1
 
     # Collation
@@ -178,9 +199,15 @@ class Store:
 
     def collate_if_due(self) -> None:
         """Rebuilds the summaries once a tenth more is there than at the last time: O(1) per trial."""
-        done = sum(len(trials) for trials in self._trials.values()) + len(self._errors)
-        if 10 * self._uncollated >= done:
+        if self._uncollated and 10 * self._uncollated >= self._done:
             self.collate()
+
+    def rebuild(self) -> None:
+        """Rebuilds every summary: each point's `results.npz`, and what `collate` does."""
+        for point in self._lookup.points:
+            if self.tuned(point) is not None:
+                self.collate_point(point)
+        self.collate()
 
     def collate(self) -> None:
         """Rebuilds the lookup, `funcres.pt` and `results.csv` from what is there."""
@@ -209,7 +236,11 @@ class Store:
     # Reading
 
     def _read_points(self) -> None:
-        self._lookup.read(bool(self.manifest.named_points))
+        named = bool(self.manifest.named_points)
+        if self.layout.params_csv.exists():
+            self._lookup.read(named)
+        else:
+            self._lookup.restore(list(self._read_records()), named)
         for point_id in range(len(self._lookup.points)):
             layout = self.layout.point(point_id)
             try:
@@ -218,9 +249,27 @@ class Store:
                     self._tuned[point_id] = Tuned(**files.read_json(layout.final), misc=misc)
                 self._trials[point_id] = dict(_read_trials(layout))
                 if layout.error.exists():
-                    self._errors[point_id] = PointError(**files.read_json(layout.error))
-            except (OSError, ValueError, TypeError) as error:
+                    error = files.read_json(layout.error)
+                    self._errors[point_id] = PointError(**{k: v for k, v in error.items() if k != 'params'})
+            except (OSError, ValueError, TypeError, LookupError) as error:
                 raise FolderError(f'cannot read the point in {layout.folder}: {error}') from error
+
+    def _read_records(self) -> Iterator[dict[str, str]]:
+        """Yields every point's parameters from its own files: `params.csv` is lost, or was never written."""
+        known = {}
+        for path in self.layout.points.iterdir() if self.layout.points.exists() else ():
+            if path.name.isdigit():
+                layout = self.layout.point(int(path.name))
+                for source in (layout.misc, layout.error):
+                    if source.exists():
+                        known[int(path.name)] = files.read_json(source)['params']
+        for point_id in range(max(known, default=-1) + 1):
+            if point_id not in known:
+                raise FolderError(
+                    f'{self.layout.params_csv} is missing, and nothing in '
+                    f'{self.layout.point(point_id).folder} tells which point that was'
+                )
+            yield known[point_id]
 
     def read_curve(self, point: Point, name: str) -> dict[str, np.ndarray] | None:
         """Reads one of a point's tuning curves (`layout.CURVE_NAMES`), or None if it has none."""

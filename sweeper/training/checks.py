@@ -66,6 +66,11 @@ def _check_binds(problem: Problem, name: str, function: Callable[..., Any], *arg
 
 
 def _check_criterion(problem: Problem) -> None:
+    if isinstance(problem.build_criterion, torch.nn.Module):
+        raise ProblemError(
+            f'loss of {problem.name!r} is the criterion {problem.build_criterion!r} itself; it must be what '
+            f'makes one, called as loss(): `loss = torch.nn.CrossEntropyLoss`, with no parentheses'
+        )
     _check_binds(problem, 'loss', problem.build_criterion)
     criterion = _call(problem, 'loss', problem.build_criterion)
     if not callable(criterion):
@@ -79,7 +84,11 @@ def _check_dataset(problem: Problem, name: str, dataset: Any) -> None:
     where = f'the {name} dataset of {problem.name!r}'
     if not hasattr(dataset, '__getitem__') or not hasattr(dataset, '__len__'):
         raise ProblemError(f'{where} must be map-style (__len__ and __getitem__); got {dataset!r}')
-    if len(dataset) == 0:
+    try:
+        size = len(dataset)
+    except Exception as error:
+        raise ProblemError(f'the length of {where} raised {type(error).__name__}: {error}') from error
+    if size == 0:
         raise ProblemError(f'{where} is empty')
     try:
         item = dataset[0]
@@ -114,6 +123,11 @@ def _check_targets(style: str, targets: torch.Tensor, where: str) -> None:
         raise ProblemError(f'the targets of {where} have values that are NaN or infinite')
     shape = tuple(targets.shape)
     if style == 'classification':
+        if targets.ndim == 2 and shape[1] == 1:
+            raise ProblemError(
+                f"accuracy_style='classification' needs one class index or one one-hot row per sample as "
+                f'target; those of {where} have shape {shape}: drop their last dimension'
+            )
         one_hot = targets.ndim >= 2 and bool(((targets == 0) | (targets == 1)).all())
         one_hot = one_hot and bool((targets.sum(1) == 1).all())
         if not one_hot and is_float:

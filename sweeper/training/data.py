@@ -71,7 +71,7 @@ def as_split(dataset: Dataset[Any], device: torch.device) -> Split:
 
 def _tensors_of(dataset: Dataset[Any]) -> tuple[Any, torch.Tensor] | None:
     """Returns all inputs and targets of a dataset that already is two tensors, or None."""
-    if isinstance(dataset, TensorDataset) and len(dataset.tensors) == 2:
+    if type(dataset) is TensorDataset and len(dataset.tensors) == 2:  # a subclass may change the items
         return dataset.tensors[0], dataset.tensors[1]
     if type(dataset) is Subset:
         whole = _tensors_of(dataset.dataset)
@@ -98,6 +98,8 @@ def _collate(items: Sequence[Any]) -> tuple[Any, torch.Tensor]:
     """Stacks `(input, target)` items into one batch; Python floats become torch's default float."""
     inputs = default_collate([item[0] for item in items])
     targets = default_collate([item[1] for item in items])
+    if not isinstance(targets, torch.Tensor):
+        raise TypeError(f'a target must be a tensor, an array or a number; got {items[0][1]!r}')
     if isinstance(items[0][1], float):
         targets = targets.to(torch.get_default_dtype())
     return inputs, targets
@@ -109,15 +111,18 @@ def _map(tree: Any, function: Any) -> Any:
         return function(tree)
     if isinstance(tree, dict):
         return {key: _map(value, function) for key, value in tree.items()}
-    return tuple(_map(value, function) for value in tree)
+    if isinstance(tree, tuple | list):
+        return tuple(_map(value, function) for value in tree)
+    raise TypeError(
+        f'an input must be a tensor, an array or a number, or a tuple, list or dict of these; '
+        f'got {tree!r} ({type(tree).__name__}) in one'
+    )
 
 
 def _leaves(tree: Any) -> Iterator[torch.Tensor]:
-    if isinstance(tree, torch.Tensor):
-        yield tree
-    else:
-        for value in tree.values() if isinstance(tree, dict) else tree:
-            yield from _leaves(value)
+    found: list[torch.Tensor] = []
+    _map(tree, found.append)
+    yield from found
 
 
 def _bytes(tree: Any) -> int:

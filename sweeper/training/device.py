@@ -4,8 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import InvalidArgument
+
 if TYPE_CHECKING:
     import torch
+
+
+def check_device(name: str) -> None:
+    """Raises `InvalidArgument` if there is no such device; puts nothing on a GPU."""
+    import torch
+
+    if name == 'auto':
+        return
+    gpus = torch.cuda.device_count()
+    try:
+        device = torch.device(name)
+        if device.type != 'cuda':
+            torch.empty(0, device=device)
+        elif (device.index or 0) >= gpus:
+            raise RuntimeError(f'there are {gpus} GPUs')
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition('\n')[0]
+        raise InvalidArgument(
+            f"device={name!r}: must be 'auto' or a torch device that is there, such as 'cpu' or 'cuda' "
+            f'({reason})'
+        ) from None
 
 
 def resolve_device(name: str, worker: int) -> torch.device:

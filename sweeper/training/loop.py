@@ -31,7 +31,7 @@ class PlainSGD:
     """Stochastic gradient descent without momentum: the default optimizer.
 
     The same arithmetic as `torch.optim.SGD`, without the bookkeeping that costs a small model's step
-    a fifth of its time (see `benchmarks/step.py`).
+    a quarter of its time (see `benchmarks/step.py`).
     """
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], lr: float) -> None:

@@ -60,14 +60,18 @@ def find_problem(module_name: str | os.PathLike[str]) -> ProblemReference:
         module_name: An importable name, a path to a `.py` file, or `__main__`.
 
     Raises:
-        ProblemError: There is no such file, or the running program is not a file.
+        ProblemError: It is no name, there is no such file, or the running program is not a file.
     """
+    if not isinstance(module_name, str | os.PathLike) or not os.fspath(module_name):
+        raise ProblemError(
+            f"module_name={module_name!r}: must be an importable name, the path to a .py file, or '__main__'"
+        )
     name = os.fspath(module_name)
     path = Path(name)
     main = sys.modules['__main__']
     main_file = getattr(main, '__file__', None)
     if name == '__main__':
-        if main_file is None:
+        if main_file is None or not Path(main_file).is_file():  # `<stdin>`, say
             raise ProblemError(
                 "module_name='__main__' needs a program that is a file: worker processes load the problem "
                 'from it. Put model, dataset, loss and accuracy_style into a .py file and pass its path.'
@@ -122,7 +126,7 @@ def load_module(reference: ProblemReference, *, in_worker: bool = False) -> Modu
             module = _imported(reference)
     except ProblemError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and f'{reference.module}.'.startswith(f'{error.name}.'):
             raise ProblemError(
                 f'there is no module {reference.module!r}: pass an importable name, '

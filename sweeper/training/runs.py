@@ -136,13 +136,15 @@ def train_fully(bench: Bench, point: Point, seed: int, plan: TrainingPlan) -> di
             throughtime.append(row)
 
     epochs, diverged = _train(bench, model, criterion, seed, plan, on_epoch)
+    diverged = diverged or not np.isfinite(throughtime[-1]['loss_train'])  # the last update did it
     if diverged:
-        last = {f'{kind}_{name}': v for name in splits for kind, v in (('loss', np.inf), ('perf', 0.0))}
+        names = [*splits, *(['test'] if bench.splits.test is not None else [])]
+        last = {f'{kind}_{name}': v for name in names for kind, v in (('loss', np.inf), ('perf', 0.0))}
     else:
         last = {key: value for key, value in throughtime[-1].items() if key != 'epochs'}
-    if bench.splits.test is not None:
-        test = evaluate(model, bench.splits.test, criterion, score)
-        last |= {'loss_test': test.loss, 'perf_test': test.perf}
+        if bench.splits.test is not None:
+            test = evaluate(model, bench.splits.test, criterion, score)
+            last |= {'loss_test': test.loss, 'perf_test': test.perf}
     return {
         'scores': last,
         'diverged': diverged,

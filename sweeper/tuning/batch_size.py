@@ -114,7 +114,8 @@ def choose(
     """Chooses the batch size by the training performance after an equal number of epochs.
 
     Of the sizes whose median performance is within `batch_tolerance` of the best, the largest is taken:
-    it gives the same for fewer steps.
+    it gives the same for fewer steps. A size at which half of the runs diverged is taken only if none
+    did better in that.
 
     Args:
         settings: The tolerance.
@@ -130,13 +131,15 @@ def choose(
             f'every brief training diverged, at batch sizes {", ".join(map(str, sampled))} and learning '
             f'rates that the range test found good'
         )
+    diverged = (~np.isfinite(losses)).sum(axis=1)
+    stable = diverged <= max(diverged.min(), (losses.shape[1] - 1) // 2)
     typical = np.median(perfs, axis=1)
-    good = np.flatnonzero(typical >= typical.max() - settings.batch_tolerance)
+    good = np.flatnonzero(stable & (typical >= typical[stable].max() - settings.batch_tolerance))
     chosen = int(good[-1])
     details = {
         'sampled': sampled,
         'perf': typical,
-        'diverged': (~np.isfinite(losses)).sum(axis=1),
+        'diverged': diverged,
         'chosen': sampled[chosen],
     }
     flags = [] if np.isfinite(losses[chosen]).all() else ['nan_seen']

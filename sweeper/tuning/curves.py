@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 
-_SIGNIFICANT_RISE = 5.0
+_SIGNIFICANT_RISE = 6.0
 _DIVERGED_LOSS = 2.0
+_NEARLY_ALL = 0.95
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,25 @@ def combine(losses: np.ndarray, perfs: np.ndarray, smoothing: float) -> Combined
         smoothing: Width of the moving average, as a share of the steps.
     """
     window = max(3, round(smoothing * losses.shape[1]) | 1)
-    with np.errstate(invalid='ignore'):
-        loss, loss_noise = _smooth_median(np.where(np.isfinite(losses), losses, np.inf), window)
-    perf, perf_noise = _smooth_median(perfs, window)
-    return CombinedCurve(perf, loss, perf_noise, loss_noise)
+    finite = np.isfinite(losses)
+    alive = _smooth(finite.astype(float), window) > 1 - 0.5 / window
+    loss = np.where(alive, _smooth(np.where(finite, losses, 0.0), window), np.inf)
+    perf = _smooth(perfs, window)
+    # A loss may spike, so its spread is a robust one; a performance may be nearly always the same (one
+    # sample in a hundred is right), so its spread is not.
+    loss_spread = np.median(np.abs(losses[alive] - loss[alive])) * 1.4826 if alive.any() else 0.0
+    perf_spread = np.sqrt(np.mean((perfs[alive] - perf[alive]) ** 2)) if alive.any() else 0.0
+    of_median = np.sqrt(np.pi / 2 if len(losses) > 2 else 1.0) / np.sqrt(window * len(losses))
+    return CombinedCurve(
+        _median(perf), _median(loss), float(perf_spread * of_median), float(loss_spread * of_median)
+    )
 
 
-def _smooth_median(curves: np.ndarray, window: int) -> tuple[np.ndarray, float]:
-    finite = np.isfinite(curves)
-    smoothed = uniform_filter1d(np.where(finite, curves, 0.0), window, axis=1, mode='nearest')
-    reached = uniform_filter1d(finite.astype(float), window, axis=1, mode='nearest') > 1 - 0.5 / window
-    smoothed = np.where(reached, smoothed, np.inf)
-    both = finite & reached
-    residuals = (curves[both] - smoothed[both]) if both.any() else np.zeros(1)
-    noise = float(np.median(np.abs(residuals)) * 1.4826 / np.sqrt(window * len(curves)))
-    return _median(smoothed), noise
+def _smooth(curves: np.ndarray, window: int) -> np.ndarray:
+    from scipy.ndimage import uniform_filter1d  # slow to import, and no worker needs it
+
+    smoothed: np.ndarray = uniform_filter1d(curves, window, axis=1, mode='reflect')
+    return smoothed
 
 
 def _median(curves: np.ndarray) -> np.ndarray:
@@ -71,6 +75,7 @@ class Rise:
     Attributes:
         start: Where a small share of the improvement is made.
         end: Where most of it is made.
+        top: Where nearly all of it is made.
         peak: Where performance is best.
         cutoff: Where the runs diverge: first index not looked at, or the curve's length.
         measure: `perf`, or `loss` if performance did not move, or `none` if neither did.
@@ -79,6 +84,7 @@ class Rise:
 
     start: int
     end: int
+    top: int
     peak: int
     cutoff: int
     measure: str
@@ -109,25 +115,31 @@ def find_rise(curve: CombinedCurve, baseline: int, rise_start: float, rise_end: 
         ('perf', curve.perf, curve.perf_noise),
         ('loss', -curve.loss, curve.loss_noise),
     ):
-        level = float(np.median(values[:baseline]))
         seen = values[:cutoff]
-        if not np.isfinite(level) or not len(seen):
+        if not len(seen):
             continue
+        level = float(np.median(seen[:baseline]))
         peak = int(np.argmax(seen))
         improvement = float(seen[peak] - level)
         if improvement > max(_SIGNIFICANT_RISE * noise, 1e-6 * abs(level), 1e-12):
             before = seen[: peak + 1]
             start = _last_below(before, level + rise_start * improvement)
-            end = _last_below(before, level + rise_end * improvement)
-            return Rise(start, min(end + 1, peak), peak, cutoff, measure, improvement)
-    return Rise(cutoff // 3, 2 * cutoff // 3, 2 * cutoff // 3, cutoff, 'none', 0.0)
+            end = min(_last_below(before, level + rise_end * improvement) + 1, peak)
+            top = min(_last_below(before, level + _NEARLY_ALL * improvement) + 1, peak)
+            return Rise(start, end, top, peak, cutoff, measure, improvement)
+    guess = 2 * cutoff // 3
+    return Rise(cutoff // 3, guess, guess, guess, cutoff, 'none', 0.0)
 
 
 def _cutoff(loss: np.ndarray, baseline: int) -> int:
-    """Returns the first index at which the loss is far above that of the untrained model."""
-    level = float(np.median(loss[:baseline]))
-    diverged = np.flatnonzero(~(loss[baseline:] <= _DIVERGED_LOSS * level))
-    return baseline + int(diverged[0]) if len(diverged) else len(loss)
+    """Returns the first index at which the loss is infinite, or far above that of the untrained model."""
+    infinite = np.flatnonzero(np.isinf(loss))
+    cutoff = int(infinite[0]) if len(infinite) else len(loss)
+    if cutoff > baseline:
+        level = float(np.median(loss[:baseline]))
+        diverged = np.flatnonzero(loss[baseline:cutoff] > _DIVERGED_LOSS * level)
+        cutoff = baseline + int(diverged[0]) if len(diverged) else cutoff
+    return cutoff
 
 
 def _last_below(values: np.ndarray, threshold: float) -> int:

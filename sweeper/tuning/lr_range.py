@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,16 @@ class LRRange:
         """The range scaled to another batch size: the linear scaling rule (Goyal et al. 2017)."""
         factor = batch_size / self.batch_size
         return self.start * factor, self.end * factor
+
+    def lowered(self, factor: float) -> LRRange:
+        """The range at `1 / factor` of its learning rates: trainings in it diverged."""
+        return dataclasses.replace(
+            self,
+            start=self.start / factor,
+            end=self.end / factor,
+            details=self.details | {'lowered_by': self.details.get('lowered_by', 1) * factor},
+            flags=[*self.flags, 'nan_seen'],
+        )
 
 
 def schedule(settings: HyperparameterSettings, train_size: int, batch_size: int) -> np.ndarray:
@@ -82,9 +93,10 @@ def analyse(
     if not rise.learned:
         flags.append('nothing_learned')
     else:
-        if rise.start <= warmup + _EDGE * (len(lrs) - warmup):
+        edge = (_EDGE + settings.smoothing / 2) * (len(lrs) - warmup)  # smoothing blurs the ends
+        if rise.start <= warmup + edge:
             flags.append('lr_at_low_edge')
-        if rise.peak >= len(lrs) - 1 - _EDGE * (len(lrs) - warmup):
+        if rise.top >= len(lrs) - 1 - edge:
             flags.append('lr_at_high_edge')
     if dead.any() or not np.isfinite(losses[alive][:, : rise.end + 1]).all():
         flags.append('nan_seen')

@@ -64,11 +64,11 @@ class HyperparameterSettings:
     batch_point_epochs: int = 8
     batch_tolerance: float = 0.01
     rescan_lr: bool = False
-    smoothing: float = 0.05
+    smoothing: float = 0.1
     rise_start: float = 0.1
-    rise_end: float = 0.9
+    rise_end: float = 0.8
     cycle_epochs: int = 10
-    trial_samples: int = 80_000
+    trial_samples: int = 120_000
     max_cycles: int = 40
 
     def __post_init__(self) -> None:
@@ -138,7 +138,7 @@ PRESETS: dict[str, HyperparameterSettings] = {
         batch_points=2,
         batch_point_initialisations=1,
         batch_point_epochs=5,
-        trial_samples=60_000,
+        trial_samples=80_000,
     ),
     'fast': HyperparameterSettings(),
     'slow': HyperparameterSettings(
@@ -185,7 +185,7 @@ def get_settings(hparams: str | HyperparameterSettings) -> HyperparameterSetting
     """
     if isinstance(hparams, HyperparameterSettings):
         return hparams
-    if hparams not in PRESETS:
+    if not isinstance(hparams, str) or hparams not in PRESETS:
         raise InvalidArgument(
             f'unknown preset {hparams!r}; valid are {", ".join(PRESETS)}, or a HyperparameterSettings'
         )

@@ -13,7 +13,10 @@ from ..seeding import run_seed
 from ..store.results import Tuned
 from . import batch_size, lr_range
 from .lr_range import LRRange
-from .settings import HyperparameterSettings, preset_name
+from .settings import HyperparameterSettings
+
+_LOWERINGS = 3
+_LOWERED_BY = 4
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,12 @@ def tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:
 
     size = good.sampled[-1]
     if settings.batch_points > 0:
-        chosen = yield from _compare(settings, seed, found, good.sampled)
+        chosen, found = yield from _compare(settings, seed, found, good.sampled)
+        misc['lr_range'] = found.details
         size = chosen.batch_size
         curves['bs_sampled'] = chosen.arrays
         misc['batch_sampled'] = chosen.details
-        flags += chosen.flags
+        flags += found.flags + chosen.flags
     if settings.rescan_lr:
         found = yield from _range_test('lr_vs_perf2', settings, train_size, seed, size)
         curves['lr_vs_perf2'] = found.arrays
@@ -77,7 +81,6 @@ def tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:
     lr_start, lr_end = found.at_batch_size(size)
     misc |= {
         'flags': sorted(set(flags)),
-        'preset': preset_name(settings),
         'settings': dataclasses.asdict(settings),
         'train_size': train_size,
     }
@@ -125,24 +128,29 @@ def _measure(
 
 def _compare(
     settings: HyperparameterSettings, seed: int, found: LRRange, sampled: list[int]
-) -> Generator[Stage, Sequence[RunResult], batch_size.ChosenSize]:
-    initialisations, epochs = settings.batch_point_initialisations, settings.batch_point_epochs
-    runs = []
-    for size in sampled:
-        lr_start, lr_end = found.at_batch_size(size)
-        plan = {
-            'lr_start': lr_start, 'lr_end': lr_end, 'batch_size': size,
-            'epochs': epochs, 'cycle_size_epochs': epochs,
-        }  # fmt: skip
-        runs += [
+) -> Generator[Stage, Sequence[RunResult], tuple[batch_size.ChosenSize, LRRange]]:
+    """Compares batch sizes by brief trainings; while all of these diverge, at lower learning rates."""
+    initialisations = settings.batch_point_initialisations
+    for attempt in range(_LOWERINGS + 1):
+        if attempt:
+            found = found.lowered(_LOWERED_BY)
+        runs = [
             RunRequest('train_briefly', {'seed': run_seed(seed, 'bs_sampled', i), **plan})
+            for plan in (_brief_plan(settings, found, size) for size in sampled)
             for i in range(initialisations)
         ]
-    results = yield Stage('bs_sampled', runs)
-    shape = (len(sampled), initialisations)
-    return batch_size.choose(
-        settings,
-        sampled,
-        np.reshape([r['loss'] for r in results], shape),
-        np.reshape([r['perf'] for r in results], shape),
-    )
+        results = yield Stage('bs_sampled', runs)
+        losses = np.reshape([r['loss'] for r in results], (len(sampled), initialisations))
+        perfs = np.reshape([r['perf'] for r in results], (len(sampled), initialisations))
+        if np.isfinite(losses).any():
+            break
+    return batch_size.choose(settings, sampled, losses, perfs), found
+
+
+def _brief_plan(settings: HyperparameterSettings, found: LRRange, size: int) -> dict[str, Any]:
+    lr_start, lr_end = found.at_batch_size(size)
+    epochs = settings.batch_point_epochs
+    return {
+        'lr_start': lr_start, 'lr_end': lr_end, 'batch_size': size,
+        'epochs': epochs, 'cycle_size_epochs': epochs,
+    }  # fmt: skip

@@ -123,7 +123,8 @@ def test_status_and_collate(write_problem, tmp_path, sweep_inline):
     assert told.returncode == 0
     assert '2 points, 2 tuned, 2 trials done, 0 failed' in told.stdout
 
-    summaries = ['funcres.pt', 'results.csv', 'params_lookup.pt', '0/results.npz', '1/results.npz']
+    summaries = ['funcres.pt', 'results.csv', 'params_lookup.pt', 'params.csv']
+    summaries += ['0/results.npz', '1/results.npz']
     before = {name: out.joinpath('points', name).read_bytes() for name in summaries}
     for name in summaries:
         out.joinpath('points', name).unlink()

@@ -43,6 +43,8 @@ class Executor(ABC):
     def wait(self) -> list[tuple[int, Outcome]]:
         """Blocks until at least one submitted task is done; returns `(key, outcome)` of those that are.
 
+        Called only while a submitted task has not been answered.
+
         Raises:
             SweepError: No worker can be set up: the problem cannot be loaded there.
         """
@@ -62,4 +64,8 @@ def perform(bench: Bench, task: Task) -> Outcome:
 
 def run_error(error: BaseException) -> RunError:
     """Returns an exception as data."""
-    return RunError(type(error).__name__, str(error), ''.join(traceback.format_exception(error)))
+    try:
+        message = str(error)
+    except Exception:
+        message = '(the exception cannot be written as text)'
+    return RunError(type(error).__name__, message, ''.join(traceback.format_exception(error)))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from ...errors import ProblemError, SweepError
+from ...seeding import random_states_kept
 from ...work import BenchSpec, open_bench
 from ..task import Outcome, Task
 from .base import Executor, perform
@@ -42,7 +41,7 @@ class InlineExecutor(Executor):
         key, task = self._tasks.popleft()
         with _as_in_a_worker():
             if self._bench is None:
-                self._bench = open_bench(self._spec)
+                self._bench = _opened(self._spec)
             return [(key, perform(self._bench, task))]
 
     def close(self) -> None:
@@ -50,18 +49,24 @@ class InlineExecutor(Executor):
         self._bench = None
 
 
+def _opened(spec: BenchSpec) -> Bench:
+    try:
+        return open_bench(spec)
+    except SweepError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ProblemError(f'cannot load the problem: {type(error).__name__}: {error}') from error
+
+
 @contextmanager
 def _as_in_a_worker() -> Iterator[None]:
     """One intra-op thread, as a worker has; the caller's random states and threads come back after."""
     import torch
 
-    threads, torch_state = torch.get_num_threads(), torch.get_rng_state()
-    numpy_state, python_state = np.random.get_state(), random.getstate()
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with random_states_kept():
+            yield
     finally:
         torch.set_num_threads(threads)
-        torch.set_rng_state(torch_state)
-        np.random.set_state(numpy_state)
-        random.setstate(python_state)

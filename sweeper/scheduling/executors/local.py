@@ -7,6 +7,7 @@ ends. The parent waits on all of them together; there is no polling.
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import time
@@ -48,9 +49,14 @@ class _Worker:
         with suppress(OSError):  # it died already; its sentinel says so
             worker.send(self.connection, spec)
 
+    def signal_to_end(self) -> None:
+        """Kills the process and what the user's code has started in it, without waiting."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def kill(self) -> None:
         """Ends the process, whatever it does, and waits until it is gone."""
-        self.process.kill()
+        self.signal_to_end()
         self._reaper.join()
         self.connection.close()
         self.sentinel.close()
@@ -89,6 +95,7 @@ class LocalExecutor(Executor):
         self._spec: BenchSpec | None = None
         self._workers: list[_Worker] = []
         self._backlog: deque[_Job] = deque()
+        self._has_loaded = False  # some worker has loaded the problem, so it can be loaded
 
     def start(self, spec: BenchSpec, expect_work: bool = True) -> None:
         self._spec = spec
@@ -103,6 +110,7 @@ class LocalExecutor(Executor):
     def wait(self) -> list[tuple[int, Outcome]]:
         outcomes: list[tuple[int, Outcome]] = []
         while not outcomes:
+            assert self._backlog or any(one.job is not None for one in self._workers)
             sources: dict[object, _Worker] = {w.connection: w for w in self._workers}
             sources |= {w.sentinel: w for w in self._workers}
             awake = wait_for_any(list(sources), self._seconds_to_deadline())  # type: ignore[arg-type]
@@ -114,7 +122,7 @@ class LocalExecutor(Executor):
 
     def close(self) -> None:
         for one in self._workers:
-            one.process.kill()
+            one.signal_to_end()
         for one in self._workers:
             one.kill()
         self._workers.clear()
@@ -139,10 +147,11 @@ class LocalExecutor(Executor):
             one, job = idle.pop(), self._backlog.popleft()
             one.job = job
             job.attempts += 1
+            job.deadline = None  # that of an attempt before is over
             if one.is_ready:
                 self._start_clock(job)
             with suppress(OSError):  # it died; its sentinel says so in the next `wait`
-                worker.send(one.connection, (job.key, job.task))
+                worker.send(one.connection, (job.key, pickle.dumps(job.task)))
 
     def _hear(self, one: _Worker) -> list[tuple[int, Outcome]]:
         """Takes what a worker has sent, and buries it if its process ended."""
@@ -153,7 +162,7 @@ class LocalExecutor(Executor):
                 if key == worker.BROKEN:
                     raise _broken(content)
                 if key == worker.READY:
-                    one.is_ready = True
+                    one.is_ready = self._has_loaded = True
                     if one.job is not None:
                         self._start_clock(one.job)
                 else:
@@ -169,7 +178,7 @@ class LocalExecutor(Executor):
         """Removes a dead worker; its job is tried again or has failed."""
         code, job = one.process.returncode, one.job
         self._remove(one)
-        if not one.is_ready:
+        if not one.is_ready and not self._has_loaded:
             raise SweepError(f'a worker process {_describe_exit(code)} while it loaded the problem')
         if job is None:
             return []

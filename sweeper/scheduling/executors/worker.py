@@ -1,6 +1,6 @@
 """The program that a local worker process runs.
 
-    parent ── spec, then (key, task) … ──> reader thread ──> inbox ──> main thread ──┐
+    parent ── spec, then (key, pickled task) … ──> reader thread ──> inbox ──> main thread ──┐
        └<──────── READY, then (key, outcome) … ─────────────────────────────────────┘
 
 The reader thread takes messages at once, so the parent never blocks on a busy worker, and it ends the
@@ -48,6 +48,7 @@ def main(descriptor: int, number: int) -> None:
     Thread(target=_read, args=(connection, inbox), daemon=True).start()
 
     from ...work import open_bench
+    from ..task import Outcome
     from .base import perform, run_error
 
     try:
@@ -61,8 +62,12 @@ def main(descriptor: int, number: int) -> None:
         return
     send(connection, (READY, None))
     while True:
-        key, task = pickle.loads(inbox.get())
-        send(connection, (key, perform(bench, task)))
+        key, data = pickle.loads(inbox.get())
+        try:
+            outcome = perform(bench, pickle.loads(data))
+        except Exception as error:  # a parameter that this process cannot import
+            outcome = Outcome(error=run_error(error))
+        send(connection, (key, outcome))
 
 
 def _read(connection: Connection, inbox: SimpleQueue[bytes]) -> None:

@@ -1,0 +1,319 @@
+"""The dispatcher between a real queue, real jobs and an executor that only pretends to run."""
+
+import random
+from collections import Counter, deque
+from dataclasses import dataclass
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweeper.scheduling.dispatcher import Dispatcher
+from sweeper.scheduling.executors.base import Executor
+from sweeper.scheduling.jobs import FailedPoint, PointTuned, TaskDone, TrialDone, TrialsJob, TuningJob
+from sweeper.scheduling.queue import ParamsTaskQueue
+from sweeper.scheduling.task import Outcome, RunError
+from sweeper.seeding import run_seed
+from sweeper.store.results import Tuned
+from sweeper.tuning.tuner import RunRequest, Stage
+
+TUNED = Tuned(lr_start=0.01, lr_end=0.1, batch_size=8, cycle_size_epochs=2, epochs=4)
+STAGES = ('lr_vs_perf', 'bs_vs_perf', 'bs_sampled', 'lr_vs_perf2')
+A, B, C = ('a',), ('b',), ('c',)
+
+
+class FakeExecutor(Executor):
+    """Holds what is submitted until `finish` says that it is done, or finishes at random."""
+
+    def __init__(self, cores, fails=lambda task: False, order=None):
+        self.cores = cores
+        self.running = {}
+        self.started = []
+        self._fails = fails
+        self._order = order
+        self._done = deque()
+
+    def start(self, spec, expect_work=True):
+        raise AssertionError('the dispatcher gets it started')
+
+    def close(self):
+        raise AssertionError('the caller closes it')
+
+    def submit(self, key, task):
+        assert key not in self.running
+        self.running[key] = task
+        self.started.append(run_of(task))
+        assert len(self.running) <= self.cores
+
+    def finish(self, *runs):
+        """Lets these runs be done at the next `wait`."""
+        keys = {run_of(task): key for key, task in self.running.items()}
+        self._done += [keys[run] for run in runs]
+
+    def wait(self):
+        assert self.running
+        if self._order is not None:
+            keys = sorted(self.running)
+            self._done += self._order.sample(keys, self._order.randint(1, len(keys)))
+        outcomes = []
+        while self._done:
+            key = self._done.popleft()
+            task = self.running.pop(key)
+            error = RunError('ValueError', str(run_of(task))) if self._fails(task) else None
+            outcomes.append((key, Outcome(None if error else run_of(task), error)))
+        assert outcomes, 'the test would block here'
+        return outcomes
+
+    @property
+    def now(self):
+        """The runs in progress, in the order in which they were started."""
+        return [run_of(task) for task in self.running.values()]
+
+
+def run_of(task):
+    """A run as `(point, stage, index)` or `(point, 'trial', index)`."""
+    if task.function == 'train_trial':
+        seeds = [run_seed(0, 'trial', index) for index in range(20)]
+        return *task.point, 'trial', seeds.index(task.arguments['seed'])
+    return *task.point, task.arguments['stage'], task.arguments['index']
+
+
+def tuner(sizes):
+    for name, size in zip(STAGES, sizes, strict=False):
+        yield Stage(name, [RunRequest('measure_curve', {'stage': name, 'index': i}) for i in range(size)])
+    return TUNED
+
+
+def dispatcher_of(executor, sweep_cores=1, stages=(3, 3), points=()):
+    """A dispatcher and its queue; `points` are `(point, trials, tuned)`."""
+    queue = ParamsTaskQueue(executor.cores, sweep_cores)
+    for point, trials, tuned in points:
+        queue.add_task_by_params(point, trials, tuned=tuned)
+
+    def make_job(task):
+        if task.is_tuning:
+            return TuningJob(task, tuner(stages(task.params) if callable(stages) else stages))
+        return TrialsJob(task, TUNED, 0)
+
+    return Dispatcher(queue, executor, make_job), queue
+
+
+def run_all(dispatcher, queue):
+    """Runs until nothing is left; returns the events."""
+    events = []
+    dispatcher.start_what_fits()
+    while dispatcher.jobs:
+        queue.check_invariants()
+        events += dispatcher.wait()
+        dispatcher.start_what_fits()
+    assert not queue.have_more_tasks()
+    return events
+
+
+def test_idle_cores_of_an_ending_stage_are_lent_to_trials_of_another_point():
+    executor = FakeExecutor(3)
+    dispatcher, _ = dispatcher_of(executor, 3, points=[(A, 1, False), (B, 5, True)])
+    dispatcher.start_what_fits()
+    assert executor.now == [('a', 'lr_vs_perf', 0), ('a', 'lr_vs_perf', 1), ('a', 'lr_vs_perf', 2)]
+    executor.finish(('a', 'lr_vs_perf', 1))
+    assert dispatcher.wait() == []
+    dispatcher.start_what_fits()
+    assert executor.now[-1] == ('b', 'trial', 0)
+    assert len(executor.now) == 3
+
+
+def test_next_stage_of_a_job_goes_before_new_tasks():
+    executor = FakeExecutor(3)
+    dispatcher, queue = dispatcher_of(executor, 3, points=[(A, 1, False), (B, 5, True)])
+    dispatcher.start_what_fits()
+    executor.finish(('a', 'lr_vs_perf', 1))
+    dispatcher.wait()
+    dispatcher.start_what_fits()
+    executor.finish(('a', 'lr_vs_perf', 0), ('a', 'lr_vs_perf', 2))
+    dispatcher.wait()
+    dispatcher.start_what_fits()
+    assert executor.now == [('b', 'trial', 0), ('a', 'bs_vs_perf', 0), ('a', 'bs_vs_perf', 1)]
+    executor.finish(('b', 'trial', 0))
+    dispatcher.wait()
+    dispatcher.start_what_fits()
+    assert executor.now[-1] == ('a', 'bs_vs_perf', 2)
+    queue.check_invariants()
+
+
+def test_cores_that_a_stage_has_no_runs_for_are_lent_from_the_start():
+    executor = FakeExecutor(4)
+    dispatcher, _ = dispatcher_of(executor, 4, stages=(1,), points=[(A, 0, False), (B, 3, True)])
+    dispatcher.start_what_fits()
+    assert executor.now == [('a', 'lr_vs_perf', 0), *(('b', 'trial', index) for index in range(3))]
+
+
+def test_stage_of_more_runs_than_cores_starts_the_next_run_as_one_ends():
+    executor = FakeExecutor(2)
+    dispatcher, _ = dispatcher_of(executor, 8, stages=(4,), points=[(A, 0, False), (B, 3, True)])
+    dispatcher.start_what_fits()
+    executor.finish(('a', 'lr_vs_perf', 0))
+    dispatcher.wait()
+    assert executor.now == [('a', 'lr_vs_perf', 1), ('a', 'lr_vs_perf', 2)]
+
+
+def test_jobs_are_listed_in_the_order_in_which_they_were_started():
+    executor = FakeExecutor(2)
+    dispatcher, _ = dispatcher_of(executor, points=[(A, 1, True), (B, 1, False)])
+    dispatcher.start_what_fits()
+    assert [job.task.params for job in dispatcher.jobs] == [B, A]
+
+
+def test_events_tell_the_tuning_then_the_end_of_its_task():
+    executor = FakeExecutor(1)
+    dispatcher, _ = dispatcher_of(executor, stages=(1,), points=[(A, 0, False)])
+    dispatcher.start_what_fits()
+    [task] = [job.task for job in dispatcher.jobs]
+    executor.finish(('a', 'lr_vs_perf', 0))
+    assert dispatcher.wait() == [PointTuned(A, TUNED), TaskDone(task)]
+    assert dispatcher.jobs == []
+
+
+def test_trials_start_when_their_tuning_is_done():
+    executor = FakeExecutor(2)
+    dispatcher, _ = dispatcher_of(executor, 2, stages=(1,), points=[(A, 2, False)])
+    dispatcher.start_what_fits()
+    executor.finish(('a', 'lr_vs_perf', 0))
+    dispatcher.wait()
+    dispatcher.start_what_fits()
+    assert executor.now == [('a', 'trial', 0), ('a', 'trial', 1)]
+
+
+def test_failing_tuning_finishes_its_stage_and_starts_nothing_more():
+    executor = FakeExecutor(2, fails=lambda task: run_of(task) == ('a', 'lr_vs_perf', 0))
+    dispatcher, queue = dispatcher_of(executor, 2, stages=(4, 2), points=[(A, 3, False), (B, 1, True)])
+    executor._order = random.Random(0)
+    events = run_all(dispatcher, queue)
+    assert Counter(executor.started) == Counter(
+        [*(('a', 'lr_vs_perf', index) for index in range(4)), ('b', 'trial', 0)]
+    )
+    assert [event.params for event in events if isinstance(event, FailedPoint)] == [A]
+
+
+def test_failing_trial_leaves_the_other_trials_of_its_task_and_no_more_start_after_it():
+    executor = FakeExecutor(2, fails=lambda task: run_of(task) == ('a', 'trial', 0))
+    dispatcher, queue = dispatcher_of(executor, points=[(A, 9, True), (B, 2, True)])
+    dispatcher.start_what_fits()
+    executor.finish(('a', 'trial', 0), ('a', 'trial', 1))
+    failed, done, ended = dispatcher.wait()
+    assert (failed.params, failed.order) == (A, 0)
+    assert (done.params, done.index) == (A, 1)
+    assert ended.task.trials == (0, 1)
+    executor._order = random.Random(0)
+    run_all(dispatcher, queue)
+    assert Counter(executor.started[2:]) == Counter([('b', 'trial', 0), ('b', 'trial', 1)])
+
+
+def test_no_run_starts_while_cores_that_were_taken_away_are_in_use():
+    executor = FakeExecutor(4)
+    dispatcher, queue = dispatcher_of(executor, points=[(A, 4, True), (B, 3, True)])
+    dispatcher.start_what_fits()
+    queue.set_total_cores(1)
+    executor.finish(*(('a', 'trial', index) for index in range(3)))
+    dispatcher.wait()
+    dispatcher.start_what_fits()
+    assert executor.now == [('a', 'trial', 3)]
+    executor.finish(('a', 'trial', 3))
+    dispatcher.wait()
+    dispatcher.start_what_fits()
+    assert executor.now == [('b', 'trial', 0)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one point needs, and which of its runs fail."""
+
+    tuned: bool
+    stages: tuple[int, ...]
+    trials: int
+    fails: frozenset
+
+    def runs(self, name):
+        """The runs that the point starts if every one that it may start ends before the next begins."""
+        runs = []
+        if not self.tuned:
+            for stage, size in zip(STAGES, self.stages, strict=False):
+                stage_runs = [(name, stage, index) for index in range(size)]
+                runs += stage_runs
+                if any(run[1:] in self.fails for run in stage_runs):
+                    return runs, True
+        trials = [(name, 'trial', index) for index in range(self.trials)]
+        return runs + trials, any(run[1:] in self.fails for run in trials)
+
+
+RUNS = st.tuples(st.sampled_from([*STAGES, 'trial']), st.integers(0, 5))
+PLANS = st.builds(
+    Plan,
+    tuned=st.booleans(),
+    stages=st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple),
+    trials=st.integers(0, 6),
+    fails=st.one_of(st.just(frozenset()), st.frozensets(RUNS, max_size=2)),
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    plans=st.lists(PLANS, min_size=1, max_size=5),
+    cores=st.integers(1, 6),
+    sweep_cores=st.integers(1, 8),
+    order=st.randoms(use_true_random=False),
+)
+def test_whatever_the_order_every_run_is_started_once_and_everything_drains(plans, cores, sweep_cores, order):
+    executor = FakeExecutor(cores, lambda task: run_of(task)[1:] in plans[task.point[0]].fails, order)
+    dispatcher, queue = dispatcher_of(
+        executor,
+        sweep_cores,
+        stages=lambda point: plans[point[0]].stages,
+        points=[((number,), plan.trials, plan.tuned) for number, plan in enumerate(plans)],
+    )
+    events = run_all(dispatcher, queue)
+
+    assert not executor.running
+    assert queue.available_cores == cores
+    started = Counter(executor.started)
+    assert set(started.values()) <= {1}
+    failures = {event.params for event in events if isinstance(event, FailedPoint)}
+    for number, plan in enumerate(plans):
+        runs, fails = plan.runs(number)
+        mine = {run for run in started if run[0] == number}
+        if not fails:
+            assert (number,) not in failures
+            assert mine == set(runs)
+            told = [e for e in events if isinstance(e, PointTuned | TrialDone) and e.params == (number,)]
+            assert sum(isinstance(event, PointTuned) for event in told) == (not plan.tuned)
+            trials = {event.index: event.record for event in told if isinstance(event, TrialDone)}
+            assert trials == {index: (number, 'trial', index) for index in range(plan.trials)}
+        else:
+            assert mine <= set(runs)
+            assert ((number,) in failures) == any(run[1:] in plan.fails for run in mine)
+            assert (number,) in failures
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    plans=st.lists(PLANS, min_size=1, max_size=4),
+    cores=st.integers(1, 6),
+    sweep_cores=st.integers(1, 8),
+    order=st.randoms(use_true_random=False),
+)
+def test_no_core_idles_while_a_run_could_start(plans, cores, sweep_cores, order):
+    executor = FakeExecutor(cores, order=order)
+    dispatcher, queue = dispatcher_of(
+        executor,
+        sweep_cores,
+        stages=lambda point: plans[point[0]].stages,
+        points=[((number,), plan.trials, plan.tuned) for number, plan in enumerate(plans)],
+    )
+    dispatcher.start_what_fits()
+    while dispatcher.jobs:
+        assert len(executor.running) == cores - queue.available_cores
+        if queue.available_cores:
+            # What waits is held back: runs of a job that has all its cores, or a tuning that does not fit.
+            for job in dispatcher.jobs:
+                assert not job.waiting or job.running == job.task.cores
+            assert queue.get_next_task(queue.available_cores) is None
+        dispatcher.wait()
+        dispatcher.start_what_fits()

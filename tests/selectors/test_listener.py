@@ -1,0 +1,88 @@
+"""Listeners observe: one that raises is dropped. The selector's exceptions count."""
+
+import warnings
+
+import pytest
+
+from sweeper.selectors.base import ParamSelector
+from sweeper.selectors.fixed import FixedSweep
+from sweeper.selectors.listener import Audience, ListenerWarning, SweepListener
+
+METHODS = ('on_hparams_found', 'on_trials_completed', 'on_point_failed', 'on_status', 'on_end')
+
+
+class Recorder(SweepListener):
+    def __init__(self, heard, name, fails_in=None):
+        self._heard, self._name, self._fails_in = heard, name, fails_in
+
+    def on_hparams_found(self, *arguments):
+        self._hear('on_hparams_found', *arguments)
+
+    def on_end(self):
+        self._hear('on_end')
+
+    def _hear(self, method, *arguments):
+        self._heard.append((self._name, method, *arguments))
+        if method == self._fails_in:
+            raise RuntimeError('the display is gone')
+
+
+def test_everyone_is_told_in_order_the_selector_first():
+    heard = []
+    audience = Audience(Recorder(heard, 'selector'), [Recorder(heard, 'a'), Recorder(heard, 'b')])
+    audience.tell('on_hparams_found', (16,), 0.1, 0.2, 32)
+    assert heard == [(name, 'on_hparams_found', (16,), 0.1, 0.2, 32) for name in ('selector', 'a', 'b')]
+
+
+def test_a_listener_that_raises_is_reported_and_dropped_and_the_others_go_on():
+    heard = []
+    bad = Recorder(heard, 'bad', fails_in='on_hparams_found')
+    audience = Audience(Recorder(heard, 'selector'), [Recorder(heard, 'a'), bad, Recorder(heard, 'b')])
+    with pytest.warns(ListenerWarning, match='on_hparams_found') as caught:
+        audience.tell('on_hparams_found', (16,), 0.1, 0.2, 32)
+    assert len(caught) == 1 and 'the display is gone' in str(caught[0].message)
+    assert [name for name, *_ in heard] == ['selector', 'a', 'bad', 'b']
+    heard.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        audience.tell('on_end')
+    assert [name for name, *_ in heard] == ['selector', 'a', 'b']
+
+
+def test_a_selector_that_raises_ends_it():
+    heard = []
+    bad = Recorder(heard, 'selector', fails_in='on_end')
+    with pytest.raises(RuntimeError, match='the display is gone'):
+        Audience(bad, [Recorder(heard, 'a')]).tell('on_end')
+    assert heard == [('selector', 'on_end')]
+
+
+def test_an_interrupt_in_a_listener_is_not_swallowed():
+    class Interrupted(SweepListener):
+        def on_end(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Audience(SweepListener(), [Interrupted()]).tell('on_end')
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_a_listener_need_not_override_anything(method):
+    arguments = {
+        'on_hparams_found': 4,
+        'on_trials_completed': 5,
+        'on_point_failed': 2,
+        'on_status': 1,
+        'on_end': 0,
+    }
+    assert getattr(SweepListener(), method)(*[None] * arguments[method]) is None
+    getattr(FixedSweep([((1,), 1)]), method)(*[None] * arguments[method])
+
+
+def test_a_selector_must_say_what_is_next_and_whether_there_is_more():
+    class Unfinished(ParamSelector):
+        def has_more_trials(self):
+            return True
+
+    with pytest.raises(TypeError, match='get_next_trials'):
+        Unfinished()

@@ -1,0 +1,44 @@
+"""Every path in a sweep's folder is the documented one."""
+
+from pathlib import Path
+
+import pytest
+
+from sweeper.store.layout import CURVE_NAMES, SweepLayout
+
+SWEEP = SweepLayout(Path('folder'))
+POINT = SWEEP.point(12)
+TRIAL = POINT.trial(3)
+
+
+@pytest.mark.parametrize(
+    ('path', 'expected'),
+    [
+        (SWEEP.manifest, 'folder/sweep.json'),
+        (SWEEP.points, 'folder/points'),
+        (SWEEP.params_lookup, 'folder/points/params_lookup.pt'),
+        (SWEEP.params_csv, 'folder/points/params.csv'),
+        (SWEEP.funcres, 'folder/points/funcres.pt'),
+        (SWEEP.results_csv, 'folder/points/results.csv'),
+        (POINT.folder, 'folder/points/12'),
+        (POINT.final, 'folder/points/12/hparams/final.json'),
+        (POINT.misc, 'folder/points/12/hparams/misc.json'),
+        (POINT.curve('lr_vs_perf'), 'folder/points/12/hparams/lr_vs_perf.npz'),
+        (POINT.results, 'folder/points/12/results.npz'),
+        (POINT.error, 'folder/points/12/error.json'),
+        (POINT.trials, 'folder/points/12/trials'),
+        (TRIAL.result, 'folder/points/12/trials/3/result.json'),
+        (TRIAL.model, 'folder/points/12/trials/3/model.pt'),
+        (TRIAL.model_init, 'folder/points/12/trials/3/model_init.pt'),
+        (TRIAL.throughtime, 'folder/points/12/trials/3/throughtime.npz'),
+    ],
+    ids=lambda value: Path(value).name,
+)
+def test_paths_are_as_documented(path, expected):
+    assert path == Path(expected)
+
+
+def test_curves_have_known_names():
+    assert CURVE_NAMES == ('lr_vs_perf', 'bs_vs_perf', 'bs_sampled', 'lr_vs_perf2')
+    with pytest.raises(AssertionError):
+        POINT.curve('other')

@@ -1,0 +1,219 @@
+"""One bad apple: a point that fails costs that point only, and says why."""
+
+import json
+import warnings
+from typing import NamedTuple
+
+import pytest
+
+from sweeper import FixedSweep, SweepListener, load, sweep
+from sweeper.api import PointFailedWarning
+from sweeper.errors import PointFailed
+
+MODEL = """
+def model(kind):
+    record(kind)
+    if kind == 'raises':
+        raise ZeroDivisionError('no such width')
+    layer = torch.nn.Linear(4, 3 if kind == 'wide' else 2)
+    if kind == 'nan':
+        torch.nn.init.constant_(layer.weight, float('nan'))
+    return torch.nn.Sequential(layer, torch.nn.Flatten(0)) if kind == 'flat' else layer
+"""
+POINTS = [('healthy',), ('raises',), ('nan',), ('flat',), ('wide',)]
+REASONS = {
+    ('raises',): ('ZeroDivisionError', 'no such width'),
+    ('nan',): ('TuningFailed', 'NaN'),
+    ('flat',): ('ValueError', 'target must have size'),
+}
+
+
+class Recorder(SweepListener):
+    def __init__(self):
+        self.tuned, self.trained, self.failed = [], [], []
+
+    def on_hparams_found(self, values, *_):
+        self.tuned.append(values)
+
+    def on_trials_completed(self, values, *_):
+        self.trained.append(values)
+
+    def on_point_failed(self, values, error):
+        self.failed.append((values, error))
+
+
+class Swept(NamedTuple):
+    results: object
+    warned: list
+    listener: Recorder
+    folder: object
+    again: object
+
+
+@pytest.fixture(scope='module', params=['inline', 'local'])
+def swept(request, tmp_path_factory, problem_file, tiny):
+    """A sweep in which three of five points fail."""
+    tmp_path = tmp_path_factory.mktemp('failures')
+    problem, folder = problem_file(tmp_path, model=MODEL), tmp_path / 'out'
+
+    def run():
+        listener = Recorder()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter('always')
+            results = sweep(
+                problem.path, FixedSweep.with_fixed_trials(POINTS, 2), 1, tiny, folder,
+                cores=2, executor=request.param, progress='none', listeners=[listener],
+            )  # fmt: skip
+        return Swept(results, [w for w in caught if w.category is PointFailedWarning], listener, folder, None)
+
+    first, trained = run(), problem.calls
+    again = run()
+    assert problem.calls == trained, 'the second run trained something'
+    assert set(trained) == {kind for (kind,) in POINTS}
+    return first._replace(again=again)
+
+
+def test_the_healthy_points_complete(swept):
+    assert [result.params for result in swept.results] == [('healthy',), ('wide',)]
+    for result in swept.results:
+        assert result.perf_val.shape == result.loss_train.shape == (2,)
+        assert (result.perf_val > 0).all()
+
+
+def test_every_failure_has_its_reason(swept):
+    assert [failure.params for failure in swept.results.failures] == list(REASONS)
+    for point, error in swept.results.failures:
+        kind, fragment = REASONS[point]
+        assert error.kind == kind
+        assert fragment in error.message
+        assert error.phase == 'tuning'
+        assert point == ('nan',) or fragment in error.traceback
+
+
+def test_every_failure_is_written_down(swept):
+    for point_id, point in enumerate(POINTS):
+        file = swept.folder / 'points' / str(point_id) / 'error.json'
+        assert file.exists() == (point in REASONS)
+        if point in REASONS:
+            written = json.loads(file.read_text())
+            assert written.keys() == {'params', 'kind', 'message', 'phase', 'traceback'}
+            assert written['kind'] == REASONS[point][0]
+
+
+def test_every_failure_is_warned_of_where_sweep_was_called(swept):
+    assert len(swept.warned) == 3
+    for warning, (kind,) in zip(swept.warned, REASONS, strict=True):
+        assert f'the point ({kind}) failed: {REASONS[kind,][0]} in tuning' in str(warning.message)
+        assert warning.filename == __file__
+
+
+@pytest.mark.parametrize('which', ['first', 'again'])
+def test_every_failure_is_told_once(swept, which):
+    listener = swept.listener if which == 'first' else swept.again.listener
+    assert sorted(point for point, _ in listener.failed) == sorted(REASONS)
+    assert {point: error.kind for point, error in listener.failed} == {p: r[0] for p, r in REASONS.items()}
+    assert sorted(listener.tuned) == [('healthy',), ('wide',)]
+    assert set(listener.trained) == {('healthy',), ('wide',)}
+
+
+def test_a_rerun_returns_the_same_and_warns_again(swept):
+    for same in (swept.again.results, load(swept.folder)):
+        assert str(same) == str(swept.results)
+        assert same.failures == swept.results.failures
+    assert [str(w.message) for w in swept.again.warned] == [str(w.message) for w in swept.warned]
+
+
+def test_the_executors_agree(tmp_path, problem_file, swept, tiny):
+    problem = problem_file(tmp_path, model=MODEL)
+    healthy = sweep(
+        problem.path, FixedSweep.with_fixed_trials([('healthy',), ('wide',)], 2), 1, tiny, tmp_path / 'out',
+        cores=1, executor='inline', progress='none',
+    )  # fmt: skip
+    assert str(healthy) == str(swept.results)
+
+
+# One at a time
+
+
+def test_the_caller_can_ask_to_be_told_at_once(write_problem, sweep_inline, tmp_path):
+    problem, folder = write_problem(model=MODEL), tmp_path / 'out'
+    selector = FixedSweep.with_fixed_trials([('healthy',), ('raises',), ('wide',)], 1)
+    with pytest.raises(
+        PointFailed, match=r'the point \(raises\) failed: ZeroDivisionError in tuning'
+    ) as caught:
+        sweep_inline(problem.path, selector, folder, on_error='raise')
+    assert 'Traceback' in str(caught.value)
+    assert [failure.params for failure in load(folder).failures] == [('raises',)]
+    trained = len(problem.calls)
+    with pytest.raises(PointFailed, match=r'the point \(raises\) failed'):  # also when it is on disk
+        sweep_inline(problem.path, FixedSweep.with_fixed_trials([('raises',)], 1), folder, on_error='raise')
+    assert len(problem.calls) == trained
+
+
+def test_a_point_that_fails_in_a_trial_says_which(write_problem, sweep_inline, tmp_path):
+    model = """
+def model(width):
+    record(width)
+    if len(Path(__file__).with_suffix('.calls').read_text().split()) == 5:
+        raise KeyError('the fifth')
+    return torch.nn.Linear(4, 2)
+"""
+    problem, folder = write_problem(model=model), tmp_path / 'out'
+    listener = Recorder()
+    with pytest.warns(PointFailedWarning, match="KeyError in trial 1: 'the fifth'"):
+        results = sweep_inline(problem.path, FixedSweep([((4,), 3)]), folder, listeners=[listener])
+    assert results == []
+    assert [(point, error.phase) for point, error in listener.failed] == [((4,), 'trial 1')]
+    assert listener.tuned == [(4,)]
+    assert (folder / 'points/0/trials/0/result.json').exists()
+    assert not (folder / 'points/0/trials/1').exists()
+
+
+def test_several_failures_of_a_point_are_told_once_and_the_lowest_trial_counts(
+    write_problem, sweep_inline, tmp_path
+):
+    model = """
+def model(width):
+    record(width)
+    if len(Path(__file__).with_suffix('.calls').read_text().split()) > 4:
+        raise KeyError('from the fifth on')
+    return torch.nn.Linear(4, 2)
+"""
+    problem, listener = write_problem(model=model), Recorder()
+    with pytest.warns(PointFailedWarning) as warned:
+        results = sweep_inline(
+            problem.path, FixedSweep([((4,), 3)]), tmp_path / 'out', cores=3, listeners=[listener]
+        )
+    assert len(problem.calls) == 6  # the runs that were under way when the first one failed still finish
+    assert [(point, error.phase) for point, error in listener.failed] == [((4,), 'trial 1')]
+    assert [failure.error.phase for failure in results.failures] == ['trial 1']
+    assert len(warned) == 1
+
+
+BAD_MODELS = {
+    'exits': ('import sys; sys.exit(3)', 'SystemExit', '3'),
+    'returns no module': ('return 5', 'TypeError', 'not a torch.nn.Module'),
+    'has no parameters': ('return torch.nn.Flatten()', 'ValueError', 'no trainable parameters'),
+    'wrong input size': ('return torch.nn.Linear(5, 2)', 'RuntimeError', 'shapes cannot be multiplied'),
+    'too few classes': ('return torch.nn.Linear(4, 1)', 'IndexError', 'out of bounds'),
+}
+
+
+@pytest.mark.parametrize(('body', 'kind', 'fragment'), BAD_MODELS.values(), ids=BAD_MODELS)
+def test_a_bad_model_is_a_failure_with_its_own_reason(
+    body, kind, fragment, write_problem, sweep_inline, tmp_path
+):
+    problem = write_problem(model=f'def model(width):\n    {body}\n')
+    with pytest.warns(PointFailedWarning):
+        results = sweep_inline(problem.path, FixedSweep([((4,), 1)]), tmp_path / 'out')
+    assert results == []
+    (failure,) = results.failures
+    assert failure.error.kind == kind
+    assert fragment in failure.error.message
+
+
+def test_an_optimizer_that_is_none_fails_every_point_with_the_reason(write_problem, sweep_inline, tmp_path):
+    problem = write_problem(optimizer='def optimizer(parameters, lr):\n    return None\n')
+    with pytest.warns(PointFailedWarning, match=r'optimizer\(parameters, lr\) of .* returned None'):
+        results = sweep_inline(problem.path, FixedSweep([((4,), 1), ((5,), 1)]), tmp_path / 'out')
+    assert len(results.failures) == 2

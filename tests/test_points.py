@@ -1,0 +1,252 @@
+"""Points are written as text and read back as what they were, or refused by name."""
+
+import collections
+import enum
+import http
+import json
+import math
+import os
+import pickle
+import string
+import uuid
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweeper.errors import InvalidArgument, InvalidPoint
+from sweeper.points import VALID_VALUES, NamedPoint, as_point, label, value_from_text, value_to_text
+
+IMPORTABLE = [
+    http.HTTPStatus.NOT_FOUND,
+    uuid.SafeUUID.safe,
+    collections.OrderedDict,
+    json.JSONDecoder,
+    int,
+    os.path.join,
+    math.sqrt,
+    dict.fromkeys,
+]
+AWKWARD_TEXT = [
+    '',
+    'null',
+    '1',
+    '1.0',
+    'true',
+    'NaN',
+    '-Infinity',
+    '[]',
+    '{}',
+    '"',
+    '""',
+    'a,b',
+    'a\nb',
+    'a\rb',
+]
+TEXT = st.text() | st.sampled_from(AWKWARD_TEXT)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | TEXT
+    | st.sampled_from(IMPORTABLE[:6])
+)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4).map(tuple) | st.frozensets(inner, max_size=4)
+)
+
+
+def _same(one, other):
+    """Equal, and of the same types all the way down, which `==` does not ask for."""
+    if type(one) is not type(other) or one != other:
+        return False
+    if isinstance(one, tuple):
+        return all(map(_same, one, other))
+    if isinstance(one, frozenset):
+        return all(any(_same(a, b) for b in other) for a in one)
+    if isinstance(one, float):
+        return math.copysign(1, one) == math.copysign(1, other)
+    return True
+
+
+@given(VALUES)
+def test_every_valid_value_reads_back_equal_and_of_the_same_type(value):
+    assert _same(value_from_text(value_to_text(value)), value)
+
+
+@given(VALUES)
+def test_every_valid_value_is_taken_as_it_is(value):
+    assert _same(as_point((value,)), (value,))
+
+
+@given(SCALARS, SCALARS)
+def test_different_values_have_different_texts(one, other):
+    assert (value_to_text(one) == value_to_text(other)) == _same(one, other)
+
+
+@pytest.mark.parametrize('value', [*AWKWARD_TEXT, *string.printable])
+def test_awkward_text_reads_back(value):
+    assert _same(value_from_text(value_to_text(value)), value)
+
+
+@pytest.mark.parametrize('value', IMPORTABLE[:7], ids=str)
+def test_what_can_be_imported_reads_back_as_itself(value):
+    assert value_from_text(value_to_text(value)) is value
+    assert value_from_text(value_to_text((value,)))[0] is value
+
+
+@pytest.mark.parametrize('value', [1, 1.0, True, '1', '1.0', 'true', 'True', None, 'null', 'None', '', ()])
+def test_values_that_look_alike_stay_apart(value):
+    assert _same(value_from_text(value_to_text(value)), value)
+
+
+def test_a_plain_string_stands_bare_and_the_empty_one_does_not_look_absent():
+    assert value_to_text('relu') == 'relu'
+    assert value_to_text('') == '""'
+    assert value_to_text('1') == '"1"'
+
+
+def test_frozensets_have_one_text_whatever_their_order():
+    assert value_to_text(frozenset('abcdefgh')) == value_to_text(frozenset('hgfedcba'))
+
+
+def test_lists_become_tuples_and_mappings_named_points():
+    assert as_point([16, 'relu']) == (16, 'relu')
+    assert type(as_point([16, 'relu'])) is tuple
+    point = as_point({'width': 16, 'nonlinearity': 'relu'})
+    assert isinstance(point, NamedPoint)
+    assert dict(point) == {'width': 16, 'nonlinearity': 'relu'}
+    assert as_point(point) == point
+    assert as_point(()) == ()
+
+
+@pytest.mark.parametrize(
+    ('given_value', 'expected'),
+    [
+        (np.int64(3), 3),
+        (np.float32(0.5), 0.5),
+        (np.float64(0.1), 0.1),
+        (np.bool_(True), True),
+        (np.str_('relu'), 'relu'),
+        ((np.int64(3), (np.float64(0.1),)), (3, (0.1,))),
+        (frozenset([np.int64(3)]), frozenset([3])),
+    ],
+    ids=repr,
+)
+def test_numpy_scalars_become_python_values(given_value, expected):
+    assert _same(as_point([given_value])[0], expected)
+    assert _same(as_point({'x': given_value})['x'], expected)
+
+
+class _Colour(enum.Enum):
+    RED = 1
+
+
+class _Opaque:
+    def __repr__(self):
+        return '<opaque>'
+
+
+_Pair = collections.namedtuple('_Pair', 'a b')
+
+
+class _Text(str):
+    __slots__ = ()
+
+
+def _local_function():
+    def inner():
+        pass
+
+    return inner
+
+
+@pytest.mark.parametrize(
+    ('value', 'named'),
+    [
+        (float('nan'), 'nan'),
+        ([1, 2], '[1, 2]'),
+        ({'a': 1}, "{'a': 1}"),
+        ({1}, '{1}'),
+        (([1],), '([1],)'),
+        (lambda: None, '<lambda>'),
+        (_local_function(), 'inner'),
+        (_Opaque(), '<opaque>'),
+        (b'bytes', "b'bytes'"),
+        (1j, '1j'),
+        (range(3), 'range(0, 3)'),
+        (np.zeros(2), 'array'),
+        (_Pair(1, 2), '_Pair(a=1, b=2)'),
+        ((_Pair(1, 2),), '_Pair(a=1, b=2)'),
+        (_Text('text'), "'text'"),
+        ('[' * 100_000, None),
+        ('\ud800', "'\\ud800'"),
+        ((float('nan'),), 'nan'),
+        ((i for i in range(3)), 'generator'),
+    ],
+    ids=lambda v: type(v).__name__,
+)
+@pytest.mark.parametrize('wrap', [lambda v: (v,), lambda v: {'x': v}], ids=['tuple', 'named'])
+def test_a_value_that_cannot_be_in_a_point_is_refused_by_name(value, named, wrap):
+    with pytest.raises(InvalidPoint) as caught:
+        as_point(wrap(value))
+    assert VALID_VALUES in str(caught.value)
+    assert named is None or named in str(caught.value)
+
+
+@pytest.mark.parametrize('proposed', [16, 'relu', None, {1, 2}, 1.5, iter([1])], ids=repr)
+def test_what_is_no_sequence_or_mapping_is_refused_by_name(proposed):
+    with pytest.raises(InvalidPoint, match=r'a point is a tuple .* or a mapping') as caught:
+        as_point(proposed)
+    assert repr(proposed) in str(caught.value)
+    assert isinstance(caught.value, InvalidArgument) and isinstance(caught.value, ValueError)
+
+
+NAMED = st.dictionaries(st.text(min_size=1), SCALARS, max_size=4)
+
+
+@given(NAMED, st.randoms())
+def test_named_points_are_equal_and_hash_alike_in_whatever_order(values, rng):
+    names = list(values)
+    rng.shuffle(names)
+    one, other = NamedPoint(values), NamedPoint({name: values[name] for name in names})
+    assert one == other and hash(one) == hash(other)
+    assert {one: 1}[other] == 1
+
+
+@given(NAMED)
+def test_a_named_point_survives_pickling(values):
+    point = pickle.loads(pickle.dumps(NamedPoint(values)))
+    assert type(point) is NamedPoint
+    assert point == NamedPoint(values) and hash(point) == hash(NamedPoint(values))
+
+
+def test_named_points_with_other_names_or_values_differ():
+    point = NamedPoint(width=16)
+    assert point not in (NamedPoint(width=32), NamedPoint(depth=16), NamedPoint(width=16, depth=1), (16,))
+
+
+def test_a_named_point_cannot_be_changed():
+    given_values = {'width': 16}
+    point = NamedPoint(given_values)
+    given_values['width'] = 32
+    assert point['width'] == 16
+    with pytest.raises(TypeError):
+        point['width'] = 32
+    with pytest.raises(TypeError):
+        del point['width']
+    with pytest.raises(AttributeError):
+        point.width = 32
+
+
+def test_a_named_point_is_a_mapping_for_keyword_arguments():
+    assert dict(**NamedPoint(width=16, depth=2)) == {'width': 16, 'depth': 2}
+    assert repr(NamedPoint(width=16)) == 'NamedPoint(width=16)'
+
+
+def test_labels_are_short_text_for_a_person():
+    assert label((16, 'relu')) == '16, relu'
+    assert label(NamedPoint(hidden=16, nonlinearity='relu')) == 'hidden=16, nonlinearity=relu'
+    assert label(()) == '()'

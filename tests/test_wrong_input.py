@@ -1,0 +1,289 @@
+"""What a user can get wrong in a call of `sweep` is refused before a model is built.
+
+What can be wrong with the problem itself is in `training/test_checks.py`.
+"""
+
+import os
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from sweeper import FixedSweep, HyperparameterSettings, NamedPoint, ParamSelector, SweepListener, load
+from sweeper.errors import FolderError, InvalidArgument, InvalidPoint, SelectorError
+from sweeper.store.manifest import locked
+
+ONE_POINT = [((4,), 1)]
+
+
+class Proposing(ParamSelector):
+    """Proposes whatever it is given; `...` waits for a result."""
+
+    def __init__(self, *proposals):
+        self.proposals = list(proposals)
+        self.told = []
+
+    def has_more_trials(self):
+        return bool(self.proposals)
+
+    def get_next_trials(self):
+        if self.proposals[0] is ...:
+            return None
+        return self.proposals.pop(0)
+
+    def on_trials_completed(self, values, *_):
+        self.told.append(values)
+        if self.proposals[:1] == [...]:
+            self.proposals.pop(0)
+
+
+@pytest.fixture
+def assert_refused(write_problem, sweep_inline, tmp_path):
+    """Asserts that a sweep is refused with a message that has all `fragments`, and nothing was trained."""
+
+    def check(error, fragments, selector=None, folder=tmp_path / 'out', **options):
+        problem = write_problem()
+        with pytest.raises(error) as caught:
+            sweep_inline(problem.path, selector or FixedSweep(ONE_POINT), folder, **options)
+        missing = [fragment for fragment in fragments if fragment not in str(caught.value)]
+        assert not missing, str(caught.value)
+        assert problem.calls == []
+        if folder == tmp_path / 'out':
+            assert not folder.exists() or os.listdir(folder) == []
+        return caught.value
+
+    return check
+
+
+def refuses(**cases):
+    """Parametrises with `(argument, value, what the message says is valid)`."""
+    return pytest.mark.parametrize(
+        ('argument', 'value', 'valid'),
+        [
+            pytest.param(argument, value, valid, id=f'{argument}={value!r}')
+            for argument, (values, valid) in cases.items()
+            for value in values
+        ],
+    )
+
+
+@refuses(
+    sweep_cores=([0, -1, 1.5, True, '2', None], 'an integer of at least 1'),
+    cores=([0, -1, 1.5, True, '2', np.float64(2)], 'an integer of at least 1'),
+    retries=([-1, 1.5, True, '2', None], 'an integer of at least 0'),
+    seed=([-1, 2**63, 1.5, True, '0', None], 'an integer in [0, 2**63)'),
+    executor=(['threads', '', None, 5, ['local']], "'local', 'inline'"),
+    on_error=(['ignore', None, True, ['record']], "'record', 'raise'"),
+    progress=(['fancy', None, True, ['none']], "'auto', 'rich', 'plain', 'none'"),
+    timeout=([0, -1, 0.0, '5', float('nan'), [5]], 'a positive number of seconds'),
+    device=(['gpu', 'cpuu', 'cuda:4096', '', None, 4096], "'auto' or a torch device"),
+    listeners=([5, None, [5], [SweepListener], 'plain', SweepListener()], 'SweepListener'),
+)
+def test_an_argument_with_an_impossible_value_is_refused(argument, value, valid, assert_refused):
+    error = assert_refused(InvalidArgument, [valid, argument], **{argument: value})
+    assert argument == 'listeners' or repr(value) in str(error)
+
+
+@pytest.mark.parametrize(
+    'hparams', ['quick', '', 5, None, True, {}, {'lr_start': 1.0}, HyperparameterSettings]
+)
+def test_hparams_that_are_neither_a_preset_nor_settings_are_refused(hparams, assert_refused):
+    assert_refused(InvalidArgument, [repr(hparams), 'fastest, fast, slow, slowest'], hparams=hparams)
+
+
+def test_a_timeout_that_cannot_be_kept_is_refused(assert_refused):
+    assert_refused(InvalidArgument, ['timeout', "executor='local'"], timeout=5)
+
+
+def test_an_argument_is_refused_before_any_worker_is_started(monkeypatch, assert_refused):
+    monkeypatch.setattr('sweeper.scheduling.executors.local.LocalExecutor.start', None)
+    assert_refused(InvalidArgument, ['seed=-1'], seed=-1, executor='local')
+
+
+# Selectors and points
+
+
+@pytest.mark.parametrize('selector', [[(4,)], (4,), 5, 'random', FixedSweep, SweepListener()])
+def test_what_is_no_selector_is_refused(selector, assert_refused):
+    assert_refused(InvalidArgument, [repr(selector), 'must be a ParamSelector', 'FixedSweep'], selector)
+
+
+@pytest.mark.parametrize('garbage', [5, (4,), ((4,), 1, 2), [], object()])
+def test_a_proposal_that_is_no_pair_is_refused(garbage, assert_refused):
+    fragments = ['Proposing.get_next_trials()', '(params, trials)', repr(garbage)]
+    assert_refused(InvalidPoint, fragments, Proposing(garbage))
+
+
+@pytest.mark.parametrize('trials', [-1, 1.0, True, '1', None, np.int64(-2)])
+def test_a_number_of_trials_that_is_none_is_refused(trials, assert_refused):
+    selector = Proposing(((4,), trials))
+    assert_refused(InvalidPoint, [repr(trials), '(4,)', 'an integer of at least 0'], selector)
+
+
+@pytest.mark.parametrize('params', [5, '4', None, {4, 5}, 4.0])
+def test_params_that_are_no_point_are_refused(params, assert_refused):
+    assert_refused(InvalidPoint, [repr(params), 'tuple', 'mapping'], Proposing((params, 1)))
+
+
+class NotImportable:
+    def __reduce__(self):
+        raise TypeError('not to be pickled')
+
+
+@pytest.mark.parametrize(
+    ('value', 'problem'),
+    [
+        ([4], 'unhashable'),
+        ({'a': 1}, 'unhashable'),
+        (np.ones(2), 'unhashable'),
+        (lambda: 4, 'unpicklable'),
+        (NotImportable(), 'unpicklable'),
+        (torch.ones(2), 'cannot be written as text'),
+        (object(), 'cannot be written as text'),
+        (float('nan'), 'cannot be written as text'),
+    ],
+)
+def test_a_value_that_cannot_be_kept_is_refused(value, problem, assert_refused):
+    for params in ((value,), {'width': value}):
+        fragments = [repr(value), problem, 'valid values are None, bool, int, float, str']
+        assert_refused(InvalidPoint, fragments, Proposing((params, 1)))
+
+
+@pytest.mark.parametrize(
+    ('params', 'fragments'),
+    [
+        ((), ["'width'"]),
+        ((4, 1, 2), ['4, 1, 2', 'too many']),
+        ({'wide': 4}, ['wide=4', "'width'"]),
+        ({'width': 4, 'wide': 5}, ['width=4, wide=5', "'wide'"]),
+        (NamedPoint(depth=1), ['depth=1', "'width'"]),
+        ({}, ["'width'"]),
+    ],
+)
+def test_params_that_model_cannot_take_are_refused_before_the_others_are_trained(
+    params, fragments, assert_refused
+):
+    healthy = {'width': 4} if isinstance(params, dict | NamedPoint) else (4,)
+    selector = FixedSweep([(healthy, 1), (params, 1)])
+    assert_refused(InvalidPoint, ['model(width, depth=1)', *fragments], selector)
+
+
+def test_tuples_and_named_points_in_one_sweep_are_refused(assert_refused):
+    assert_refused(InvalidPoint, ['named', 'tuples'], FixedSweep([((4,), 1), ({'width': 5}, 1)]))
+
+
+def test_a_selector_that_waits_while_nothing_runs_is_refused(assert_refused):
+    assert_refused(SelectorError, ['Proposing', 'nothing is running'], Proposing(...))
+
+
+class Broken(Proposing):
+    def get_next_trials(self):
+        raise KeyError('lost')
+
+
+def test_an_exception_of_the_selector_ends_the_sweep_as_it_is(assert_refused):
+    assert_refused(KeyError, ['lost'], Broken(((4,), 1)))
+
+
+# Errors in a later proposal keep what was computed
+
+
+@pytest.mark.parametrize(
+    ('later', 'error'),
+    [
+        (((4, 5, 6), 1), InvalidPoint),
+        ((([4],), 1), InvalidPoint),
+        (((5,), -1), InvalidPoint),
+        (({'width': 5}, 1), InvalidPoint),
+        (5, InvalidPoint),
+        (..., SelectorError),
+    ],
+)
+def test_an_error_in_a_later_proposal_keeps_what_was_computed(
+    later, error, write_problem, sweep_inline, tmp_path
+):
+    problem, folder = write_problem(), tmp_path / 'out'
+    selector = Proposing(((4,), 1), ..., later)
+    with pytest.raises(error):
+        sweep_inline(problem.path, selector, folder)
+    assert selector.told == [(4,)]
+    (found,) = load(folder)
+    assert found.params == (4,)
+    assert found.perf_val.shape == (1,)
+    # it goes on from there
+    trained = len(problem.calls)
+    results = sweep_inline(problem.path, FixedSweep(ONE_POINT), folder)
+    assert len(problem.calls) == trained
+    assert [tuple(map(str, result)) for result in results] == [tuple(map(str, found))]
+
+
+# Folders
+
+
+@pytest.mark.parametrize('below', ['', 'sub', 'sub/sub'])
+def test_a_folder_that_cannot_be_written_is_refused(below, assert_refused, tmp_path):
+    file = tmp_path / 'file'
+    file.write_text('mine')
+    assert_refused(FolderError, ['cannot write', str(file / below)], folder=file / below)
+    assert file.read_text() == 'mine'
+
+
+@pytest.mark.parametrize('folder', [5, None, ['out'], b'out'])
+def test_what_is_no_path_is_refused_as_folder(folder, assert_refused):
+    assert_refused(InvalidArgument, [f'folder={folder!r}', 'must be a path'], folder=folder)
+
+
+def test_a_folder_with_other_files_is_refused_and_left_alone(assert_refused, tmp_path):
+    folder = tmp_path / 'mine'
+    folder.mkdir()
+    (folder / 'thesis.tex').write_text('text')
+    assert_refused(FolderError, ['mine', 'thesis.tex', 'empty folder'], folder=folder)
+    assert os.listdir(folder) == ['thesis.tex']
+
+
+def test_a_folder_in_use_is_refused(assert_refused, tmp_path):
+    with locked(tmp_path / 'out'):
+        assert_refused(FolderError, ['another sweep is running in', 'out'])
+
+
+@pytest.mark.parametrize(
+    ('changes', 'fragment'),
+    [
+        ({'seed': 1}, 'seed: 0 there, 1 asked'),
+        ({'sweep_cores': 2}, 'sweep_cores: 1 there, 2 asked'),
+        ({'hparams': 'fast'}, 'setting lr_min_steps: 20 there, 300 asked'),
+        ({'other': True}, 'module: '),
+    ],
+)
+def test_a_folder_of_another_sweep_is_refused_and_left_alone(
+    changes, fragment, write_problem, sweep_inline, tmp_path
+):
+    folder, problem, other = tmp_path / 'out', write_problem(), write_problem()
+    expected = sweep_inline(problem.path, FixedSweep(ONE_POINT), folder)
+    before = {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+    module = other.path if changes.pop('other', False) else problem.path
+    trained = len(problem.calls)
+    with pytest.raises(FolderError) as caught:
+        sweep_inline(module, FixedSweep([((9,), 1)]), folder, **changes)
+    assert fragment in str(caught.value)
+    assert len(problem.calls) == trained
+    assert other.calls == []
+    assert {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()} == before
+    assert str(load(folder)) == str(expected)
+
+
+def test_a_changed_problem_file_is_warned_of(write_problem, sweep_inline, tmp_path):
+    problem = write_problem()
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', UserWarning)
+        sweep_inline(problem.path, FixedSweep(ONE_POINT), tmp_path / 'out')
+    problem.path.write_text(problem.text + '\n')
+    with pytest.warns(UserWarning, match=f'{problem.name} has changed'):
+        sweep_inline(problem.path, FixedSweep(ONE_POINT), tmp_path / 'out')
+
+
+def test_loading_what_is_no_sweep_is_refused(tmp_path):
+    for folder in (tmp_path, tmp_path / 'missing'):
+        with pytest.raises(FolderError, match='holds no sweep'):
+            load(folder)

@@ -1,0 +1,200 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import Dataset, Subset, TensorDataset
+
+from sweeper.training import data
+from sweeper.training.data import (
+    InMemorySplit,
+    ItemSplit,
+    ShuffledBatches,
+    SizedBatches,
+    as_split,
+    steps_per_epoch,
+)
+
+CPU = torch.device('cpu')
+
+
+class Items(Dataset):
+    """A map-style dataset that computes its items."""
+
+    def __init__(self, item, size=20):
+        self.item, self.size = item, size
+
+    def __len__(self):
+        return self.size
+
+    def __getitem__(self, index):
+        if not 0 <= index < self.size:
+            raise IndexError(index)
+        return self.item(index)
+
+
+def tensors(size=20):
+    return TensorDataset(torch.arange(size * 3.0).reshape(size, 3), torch.arange(size))
+
+
+def assert_same_batches(one, other, *index_lists):
+    assert len(one) == len(other)
+    for indices in index_lists or ([0], [3, 1, 2], [5, 5]):
+        (x, y), (x2, y2) = one.batch(torch.tensor(indices)), other.batch(torch.tensor(indices))
+        assert data._equal((x, y), (x2, y2))
+        assert data._shapes((x, y)) == data._shapes((x2, y2))
+        assert y.dtype == y2.dtype
+
+
+@pytest.mark.parametrize(
+    'dataset',
+    [
+        tensors(),
+        Subset(tensors(), [7, 3, 3, 9, 0, 1]),
+        Subset(tensors(), np.array([7, 3, 3, 9, 0, 1])),
+        Subset(Subset(tensors(), range(10, 20)), [9, 8, 7, 0, 1, 2]),
+        Subset(Items(lambda i: (torch.full((2,), float(i)), i)), [5, 4, 3, 2, 1, 0]),
+        Items(lambda i: (torch.full((2,), float(i)), i % 3)),
+        Items(lambda i: (np.full((2, 2), i, dtype=np.float32), np.int64(i))),
+        Items(lambda i: (float(i), float(i))),
+        Items(lambda i: ({'a': torch.full((2,), float(i)), 'b': i}, i)),
+        Items(lambda i: ((torch.full((2,), float(i)), np.float32(i)), i)),
+        Items(lambda i: [torch.full((2,), float(i)), torch.eye(2)[i % 2]]),
+    ],
+    ids=lambda dataset: type(dataset).__name__,
+)
+def test_what_is_or_cheaply_becomes_tensors_is_in_memory_with_the_batches_of_the_items(dataset):
+    split = as_split(dataset, CPU)
+    assert isinstance(split, InMemorySplit)
+    assert_same_batches(split, ItemSplit(dataset, CPU))
+
+
+def test_a_batch_holds_the_samples_asked_for_in_order():
+    split = as_split(Subset(Subset(tensors(), range(10, 20)), [9, 8, 7]), CPU)
+    inputs, targets = split.batch(torch.tensor([2, 0]))
+    assert targets.tolist() == [17, 19]
+    assert inputs.tolist() == [[51.0, 52.0, 53.0], [57.0, 58.0, 59.0]]
+
+
+def test_inputs_keep_the_structure_of_a_dict_or_a_tuple():
+    named = as_split(Items(lambda i: ({'a': torch.ones(2), 'b': float(i)}, i)), CPU)
+    inputs, _ = named.batch(torch.tensor([4, 5]))
+    assert inputs.keys() == {'a', 'b'}
+    assert inputs['a'].shape == (2, 2)
+    assert inputs['b'].tolist() == [4.0, 5.0]
+    pair = as_split(Items(lambda i: ((torch.ones(2), i), i)), CPU)
+    inputs, _ = pair.batch(torch.tensor([4, 5]))
+    assert isinstance(inputs, tuple)
+    assert inputs[1].tolist() == [4, 5]
+
+
+def test_python_float_targets_are_of_the_default_dtype():
+    split = as_split(Items(lambda i: (torch.ones(1), i / 3)), CPU)
+    assert split.batch(torch.tensor([1]))[1].dtype == torch.float32
+
+
+def test_a_dataset_that_augments_at_random_is_read_item_by_item():
+    dataset = Items(lambda i: (torch.full((2,), float(i)) + torch.rand(2), i))
+    split = as_split(dataset, CPU)
+    assert isinstance(split, ItemSplit)
+    one, again = split.batch(torch.tensor([0, 1]))[0], split.batch(torch.tensor([0, 1]))[0]
+    assert not torch.equal(one, again)
+
+
+def test_a_tensor_dataset_that_is_subclassed_to_augment_keeps_its_augmentation():
+    class Noisy(TensorDataset):
+        def __getitem__(self, index):
+            inputs, target = super().__getitem__(index)
+            return inputs + torch.rand(inputs.shape), target
+
+    for dataset in (Noisy(*tensors().tensors), Subset(Noisy(*tensors().tensors), range(10))):
+        assert isinstance(as_split(dataset, CPU), ItemSplit)
+
+
+def test_a_tensor_dataset_that_is_subclassed_to_normalise_keeps_its_values():
+    class Negated(TensorDataset):
+        def __getitem__(self, index):
+            inputs, target = super().__getitem__(index)
+            return -inputs, target
+
+    split = as_split(Negated(*tensors().tensors), CPU)
+    assert isinstance(split, InMemorySplit)
+    assert split.batch(torch.tensor([1]))[0].tolist() == [[-3.0, -4.0, -5.0]]
+
+
+def test_items_of_different_shapes_are_read_item_by_item():
+    split = as_split(Items(lambda i: (torch.ones(1 + i), i)), CPU)
+    assert isinstance(split, ItemSplit)
+    assert split.batch(torch.tensor([4]))[0].shape == (1, 5)
+
+
+def test_what_is_too_large_for_memory_is_read_item_by_item(monkeypatch):
+    dataset = Items(lambda i: (torch.ones(8), torch.ones(2)))  # 40 bytes per item
+    monkeypatch.setattr(data, 'IN_MEMORY_BYTES', 20 * 40)
+    assert isinstance(as_split(dataset, CPU), InMemorySplit)
+    monkeypatch.setattr(data, 'IN_MEMORY_BYTES', 20 * 40 - 1)
+    split = as_split(dataset, CPU)
+    assert isinstance(split, ItemSplit)
+    inputs, targets = split.batch(torch.tensor([3, 4]))
+    assert inputs.shape == (2, 8)
+    assert targets.shape == (2, 2)
+
+
+@pytest.mark.parametrize('size', [1, 2, 7, 8, 9])
+def test_small_datasets_are_taken_whole(size):
+    split = as_split(Items(lambda i: (torch.ones(2), i), size), CPU)
+    assert split.batch(torch.arange(size))[1].tolist() == list(range(size))
+
+
+def index_split(size):
+    return InMemorySplit(torch.zeros(size, 1), torch.arange(size), CPU)
+
+
+def epoch(batches):
+    return [targets.tolist() for _, targets in batches]
+
+
+@given(samples=st.integers(1, 300), batch_size=st.integers(1, 350), seed=st.integers(0, 2**62))
+def test_an_epoch_has_every_sample_once_in_batches_of_nearly_one_size(samples, batch_size, seed):
+    batches = ShuffledBatches(index_split(samples), batch_size, seed)
+    for _ in range(2):
+        found = epoch(batches)
+        sizes = [len(batch) for batch in found]
+        assert sorted(itertools.chain(*found)) == list(range(samples))
+        assert len(found) == len(batches) == steps_per_epoch(samples, batch_size)
+        assert max(sizes) - min(sizes) <= 1
+        assert max(sizes) <= batch_size
+
+
+def test_epochs_are_in_new_orders_and_the_same_by_seed():
+    one, same, other = (ShuffledBatches(index_split(64), 8, seed) for seed in (5, 5, 6))
+    first, second = epoch(one), epoch(one)
+    assert first != second
+    assert [epoch(same), epoch(same)] == [first, second]
+    assert epoch(other) != first
+
+
+def test_the_order_of_the_data_leaves_the_global_random_state_alone():
+    state = torch.get_rng_state()
+    epoch(ShuffledBatches(index_split(64), 8, 0))
+    epoch(SizedBatches(index_split(64), [8, 9], 0))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@given(samples=st.integers(1, 60), data_=st.data(), seed=st.integers(0, 2**62))
+def test_sized_batches_have_the_sizes_asked_and_no_sample_twice(samples, data_, seed):
+    sizes = data_.draw(st.lists(st.integers(1, samples), min_size=1, max_size=20))
+    batches = SizedBatches(index_split(samples), sizes, seed)
+    found = epoch(batches)
+    assert [len(batch) for batch in found] == sizes
+    assert len(batches) == len(sizes)
+    assert all(len(set(batch)) == len(batch) for batch in found)
+    assert epoch(SizedBatches(index_split(samples), sizes, seed)) == found
+
+
+def test_sized_batches_go_through_all_the_data_before_they_repeat_any():
+    found = epoch(SizedBatches(index_split(10), [4, 6, 5, 5], 0))
+    assert sorted(found[0] + found[1]) == list(range(10)) == sorted(found[2] + found[3])
+    assert found[0] + found[1] != found[2] + found[3]

@@ -1,0 +1,173 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from sweeper.training.loop import Loop, PlainSGD, build_optimizer
+from sweeper.training.problem import Problem
+
+
+def problem(optimizer=None):
+    return Problem('here', nn.Linear, nn.MSELoss, 'inv-loss', lambda: None, optimizer)
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))
+
+
+def batches(count=12, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        (torch.randn(4, 3, generator=generator), torch.randn(4, 2, generator=generator)) for _ in range(count)
+    ]
+
+
+def freeze_first(model):
+    model[0].requires_grad_(False)
+
+
+def add_unused(model):
+    model.unused = nn.Parameter(torch.ones(3))
+    model.forward = lambda inputs: model[2](model[1](model[0](inputs)))
+
+
+@pytest.mark.parametrize('change', [lambda model: None, freeze_first, add_unused])
+def test_plain_sgd_is_torch_sgd_step_for_step(change):
+    lrs = [0.5 / (1 + i) for i in range(12)]
+    ours, theirs = network(), network()
+    change(ours), change(theirs)
+    initial = copy.deepcopy(ours.state_dict())
+    trainable = [p for p in theirs.parameters() if p.requires_grad]
+    optimizers = PlainSGD(ours.parameters(), lrs[0]), torch.optim.SGD(trainable, lrs[0])
+    for lr, (inputs, targets) in zip(lrs, batches(), strict=True):
+        for model, optimizer in zip((ours, theirs), optimizers, strict=True):
+            optimizer.param_groups[0]['lr'] = lr
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(inputs), targets).backward()
+            optimizer.step()
+        for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            assert torch.equal(one, other)
+    moved = [name for name, value in ours.state_dict().items() if not torch.equal(value, initial[name])]
+    assert '2.weight' in moved
+    assert 'unused' not in moved
+
+
+def test_a_model_without_trainable_parameters_is_a_clear_error():
+    with pytest.raises(ValueError, match='no trainable parameters'):
+        PlainSGD(nn.ReLU().parameters(), 0.1)
+    with pytest.raises(ValueError, match='no trainable parameters'):
+        PlainSGD(nn.Linear(2, 2).requires_grad_(False).parameters(), 0.1)
+
+
+def test_the_loop_trains_as_a_plain_one_does():
+    lrs = [0.1 * (1 + i) for i in range(12)]
+    model, reference = network(), network()
+    seen = []
+    loop = Loop(
+        model, nn.MSELoss(), build_optimizer(problem(), model, lrs[0]), lrs,
+        lambda loss, output, target: seen.append((loss, output, target)),
+    )  # fmt: skip
+    loop.run(batches())
+    for lr, (inputs, targets), (loss, output, target) in zip(lrs, batches(), seen, strict=True):
+        optimizer = torch.optim.SGD(reference.parameters(), lr)
+        expected_output = reference(inputs)
+        expected_loss = nn.functional.mse_loss(expected_output, targets)
+        expected_loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        assert torch.equal(loss, expected_loss) and not loss.requires_grad
+        assert torch.equal(output, expected_output) and not output.requires_grad
+        assert torch.equal(target, targets)
+    for one, other in zip(model.parameters(), reference.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+class Recording(torch.optim.SGD):
+    """Records the learning rates of its groups at every step."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.rates = []
+
+    def step(self):
+        self.rates.append([group['lr'] for group in self.param_groups])
+        super().step()
+
+
+def test_every_step_has_its_learning_rate_over_all_epochs():
+    model, lrs = network(), [0.01 * (1 + i) for i in range(12)]
+    optimizer = build_optimizer(problem(lambda parameters, lr: Recording(parameters, lr)), model, 0.5)
+    assert isinstance(optimizer, Recording)
+    epochs = []
+    Loop(model, nn.MSELoss(), optimizer, lrs).run(batches(4), 3, lambda epoch: epochs.append(epoch))
+    assert optimizer.rates == [[lr] for lr in lrs]
+    assert epochs == [1, 2, 3]
+
+
+def test_groups_keep_the_ratio_of_their_learning_rates():
+    model, lrs = network(), [0.01, 0.02, 0.04]
+    groups = [{'params': model[0].parameters()}, {'params': model[2].parameters(), 'lr': 0.05}]
+    Loop(model, nn.MSELoss(), optimizer := Recording(groups, 0.5), lrs).run(batches(3))
+    assert optimizer.rates == [pytest.approx([lr, lr / 10]) for lr in lrs]
+
+
+def test_the_users_optimizer_decides_how_to_step():
+    def momentum(parameters, lr):
+        return torch.optim.SGD(parameters, lr, momentum=0.9)
+
+    model, reference = network(), network()
+    Loop(model, nn.MSELoss(), build_optimizer(problem(momentum), model, 0.1), [0.1] * 12).run(batches())
+    optimizer = momentum(reference.parameters(), 0.1)
+    for inputs, targets in batches():
+        optimizer.zero_grad()
+        nn.functional.mse_loss(reference(inputs), targets).backward()
+        optimizer.step()
+    for one, other in zip(model.parameters(), reference.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize('wrong', [None, 5, nn.Linear(1, 1)])
+def test_an_optimizer_function_that_returns_something_else_is_a_clear_error(wrong):
+    with pytest.raises(TypeError, match=r"optimizer\(parameters, lr\) of 'here' returned .*torch.optim"):
+        build_optimizer(problem(lambda parameters, lr: wrong), network(), 0.1)
+
+
+def test_a_step_can_end_the_training():
+    model, losses = network(), []
+
+    def after_step(loss, *_):
+        losses.append(loss)
+        return len(losses) == 6
+
+    Loop(model, nn.MSELoss(), PlainSGD(model.parameters(), 0.1), [0.1] * 12, after_step).run(batches(4), 3)
+    assert len(losses) == 6
+
+
+def test_an_epoch_can_end_the_training():
+    model, epochs = network(), []
+
+    def after_epoch(epoch):
+        epochs.append(epoch)
+        return epoch == 2
+
+    Loop(model, nn.MSELoss(), PlainSGD(model.parameters(), 0.1), [0.1] * 12).run(batches(4), 3, after_epoch)
+    assert epochs == [1, 2]
+
+
+def test_an_error_in_a_step_comes_through_as_it_is():
+    model = network()
+    wrong = [(torch.randn(4, 99), torch.randn(4, 2))]
+    with pytest.raises(RuntimeError, match='shapes cannot be multiplied'):
+        Loop(model, nn.MSELoss(), PlainSGD(model.parameters(), 0.1), [0.1]).run(wrong)
+
+
+def test_the_model_is_trained_in_training_mode():
+    model = network().eval()
+    modes = []
+    Loop(
+        model, nn.MSELoss(), PlainSGD(model.parameters(), 0.1), [0.1] * 3,
+        lambda *_: modes.append(model.training),
+    ).run(batches(3))  # fmt: skip
+    assert modes == [True] * 3

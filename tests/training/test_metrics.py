@@ -1,0 +1,119 @@
+import math
+
+import pytest
+import torch
+from ignite.metrics import Accuracy
+from sklearn.metrics import accuracy_score
+from torch import nn
+
+from sweeper.training.data import InMemorySplit
+from sweeper.training.metrics import evaluate, scorer
+
+CPU = torch.device('cpu')
+
+
+def ignite_accuracy(output, target, **options):
+    metric = Accuracy(**options)
+    metric.update((output, target))
+    return metric.compute()
+
+
+def performance(style, criterion, output, target):
+    score = scorer(style, criterion)
+    return score.performance(output, target, torch.tensor(0.7)).item()
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_classification_is_accuracy_for_index_and_one_hot_targets(seed):
+    torch.manual_seed(seed)
+    output, target = torch.randn(57, 5), torch.randint(5, (57,))
+    one_hot = nn.functional.one_hot(target, 5)
+    perf = performance('classification', nn.CrossEntropyLoss(), output, target)
+    assert 0 < perf < 1
+    assert perf == pytest.approx(ignite_accuracy(output, target))
+    assert perf == pytest.approx(accuracy_score(target, output.argmax(1)))
+    for targets in (one_hot, one_hot.float()):
+        assert performance('classification', nn.CrossEntropyLoss(), output, targets) == perf
+
+
+def test_classification_of_every_pixel_is_the_share_of_right_pixels():
+    torch.manual_seed(0)
+    output, target = torch.randn(7, 3, 4, 5), torch.randint(3, (7, 4, 5))
+    perf = performance('classification', nn.CrossEntropyLoss(), output, target)
+    assert perf == pytest.approx(ignite_accuracy(output, target))
+    assert perf == pytest.approx(accuracy_score(target.flatten(), output.argmax(1).flatten()))
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.int64, torch.bool])
+@pytest.mark.parametrize('labels', [1, 2, 3])
+def test_multiclass_is_subset_accuracy_of_probabilities(labels, dtype):
+    torch.manual_seed(0)
+    output, target = torch.rand(201, labels), torch.randint(2, (201, labels))
+    perf = performance('multiclass', nn.BCELoss(), output, target.to(dtype))
+    predicted = (output > 0.5).long()
+    assert 0 < perf < 1
+    assert perf == pytest.approx(accuracy_score(target, predicted))
+    if labels > 1:
+        assert perf == pytest.approx(ignite_accuracy(predicted, target, is_multilabel=True))
+
+
+@pytest.mark.parametrize('criterion', [nn.BCEWithLogitsLoss(), nn.MultiLabelSoftMarginLoss()])
+def test_a_criterion_on_logits_shifts_the_threshold_to_zero(criterion):
+    torch.manual_seed(0)
+    logits, target = torch.randn(201, 3), torch.randint(2, (201, 3)).float()
+    perf = performance('multiclass', criterion, logits, target)
+    assert perf == performance('multiclass', nn.BCELoss(), torch.sigmoid(logits), target)
+    assert perf == pytest.approx(accuracy_score(target, logits > 0))
+    assert perf != performance('multiclass', nn.BCELoss(), logits, target)
+
+
+def test_inv_loss_is_the_inverse_of_one_plus_the_loss():
+    perf = performance('inv-loss', nn.MSELoss(), torch.zeros(3), torch.zeros(3))
+    assert perf == pytest.approx(1 / 1.7)
+
+
+def classification_split(samples):
+    inputs = torch.randn(samples, 4, generator=torch.Generator().manual_seed(1))
+    return InMemorySplit(inputs, (inputs[:, 0] > 0).long(), CPU)
+
+
+@pytest.mark.parametrize('samples', [1, 1024, 1300, 2049])
+def test_evaluate_weighs_the_last_smaller_batch_by_its_size(samples):
+    split, criterion = classification_split(samples), nn.CrossEntropyLoss()
+    torch.manual_seed(0)
+    model = nn.Linear(4, 2)
+    score = evaluate(model, split, criterion, scorer('classification', criterion))
+    output = model(split.inputs)
+    assert score.loss == pytest.approx(criterion(output, split.targets).item(), rel=1e-5)
+    assert score.perf == pytest.approx(ignite_accuracy(output, split.targets))
+
+
+def test_evaluate_takes_inv_loss_of_the_mean_loss():
+    inputs = torch.randn(1500, 1)
+    split, criterion = InMemorySplit(inputs, inputs * 3, CPU), nn.MSELoss()
+    score = evaluate(nn.Identity(), split, criterion, scorer('inv-loss', criterion))
+    assert score.loss == pytest.approx((4 * inputs**2).mean().item(), rel=1e-5)
+    assert score.perf == 1 / (1 + score.loss)
+
+
+def test_evaluate_uses_evaluation_mode_and_leaves_training_mode():
+    split, criterion = classification_split(50), nn.CrossEntropyLoss()
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 2))
+    model[1].running_mean += 1.0
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    score = evaluate(model, split, criterion, scorer('classification', criterion))
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    model.eval()
+    assert score.loss == pytest.approx(criterion(model(split.inputs), split.targets).item(), rel=1e-6)
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize('value', [math.nan, math.inf])
+@pytest.mark.parametrize('style', ['classification', 'inv-loss'])
+def test_evaluate_of_a_diverged_model_is_infinite_loss_and_no_performance(style, value):
+    split, criterion = classification_split(50), nn.CrossEntropyLoss()
+    model = nn.Linear(4, 2)
+    nn.init.constant_(model.weight, value)
+    score = evaluate(model, split, criterion, scorer(style, criterion))
+    assert (score.loss, score.perf) == (math.inf, 0.0)

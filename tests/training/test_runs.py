@@ -1,0 +1,346 @@
+import dataclasses
+import io
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import Dataset, TensorDataset
+
+from sweeper.training import data
+from sweeper.training.data import as_split
+from sweeper.training.metrics import evaluate, scorer
+from sweeper.training.problem import Problem
+from sweeper.training.runs import (
+    Bench,
+    Splits,
+    TrainingPlan,
+    load_splits,
+    measure_curve,
+    train_briefly,
+    train_fully,
+)
+
+CPU = torch.device('cpu')
+PLAN = TrainingPlan(lr_start=0.05, lr_end=0.5, batch_size=8, epochs=4, cycle_size_epochs=2)
+DIVERGING = dataclasses.replace(PLAN, lr_start=1e20, lr_end=1e30)
+
+
+def dataset(samples, seed):
+    inputs = torch.randn(samples, 4, generator=torch.Generator().manual_seed(seed))
+    return TensorDataset(inputs, (inputs[:, 0] > 0).long())
+
+
+def mlp(width):
+    return nn.Sequential(nn.Linear(4, width), nn.ReLU(), nn.Dropout(0.2), nn.Linear(width, 2))
+
+
+class NoDropout(nn.Sequential):
+    """The same with hidden units that nothing drops, so that training always goes down."""
+
+    def __init__(self, width):
+        super().__init__(nn.Linear(4, width), nn.ReLU(), nn.Linear(width, 2))
+
+
+def problem(model=mlp, **changes):
+    made = Problem('here', model, nn.CrossEntropyLoss, 'classification', lambda: None, None)
+    return dataclasses.replace(made, **changes)
+
+
+def bench(model=mlp, test=False, **changes):
+    splits = [as_split(dataset(samples, seed), CPU) for seed, samples in enumerate((60, 40, 20))]
+    return Bench(problem(model, **changes), Splits(*splits[:2], splits[2] if test else None), CPU)
+
+
+def assert_same(one, other):
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one.keys() - {'seconds'}:
+            assert_same(one[key], other[key])
+    elif isinstance(one, np.ndarray):
+        assert np.array_equal(one, other)
+    else:
+        assert one == other
+
+
+LRS = np.geomspace(1e-3, 1.0, 40).tolist()
+RUNS = {
+    'measure_curve': lambda bench, point=(6,), seed=3: measure_curve(bench, point, seed, LRS, [8] * 40),
+    'train_briefly': lambda bench, point=(6,), seed=3: train_briefly(bench, point, seed, PLAN),
+    'train_fully': lambda bench, point=(6,), seed=3: train_fully(bench, point, seed, PLAN),
+}
+every_run = pytest.mark.parametrize('run', RUNS.values(), ids=RUNS)
+
+
+@every_run
+def test_a_run_depends_on_its_seed(run):
+    assert_same(run(bench()), run(bench()))
+    with pytest.raises(AssertionError):
+        assert_same(run(bench(), seed=3), run(bench(), seed=4))
+
+
+@every_run
+def test_a_run_does_not_depend_on_what_ran_before_in_the_process(run):
+    shared = bench()
+    alone = run(shared)
+    torch.manual_seed(99), np.random.seed(99), random.seed(99)
+    torch.randn(7), np.random.rand(7), random.random()
+    for other in RUNS.values():
+        other(shared, (3,), 8)
+    assert_same(run(shared), alone)
+
+
+def test_user_code_may_draw_from_any_global_generator():
+    def noisy(width):
+        model = mlp(width)
+        with torch.no_grad():
+            model[0].bias.fill_(np.random.rand() + random.random())
+        return model
+
+    assert_same(RUNS['train_fully'](bench(noisy)), RUNS['train_fully'](bench(noisy)))
+
+
+def record_inputs(seen):
+    class Recorder(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.net = mlp(width)
+
+        def forward(self, inputs):
+            if self.training:
+                seen.append(inputs[:, 0].tolist())
+            return self.net(inputs)
+
+    return Recorder
+
+
+@every_run
+def test_every_architecture_sees_the_data_in_the_same_order_by_seed(run):
+    orders = []
+    for width, seed in ((3, 1), (50, 1), (3, 2)):
+        orders.append([])
+        run(bench(record_inputs(orders[-1])), (width,), seed)
+    assert orders[0] == orders[1] != orders[2]
+    assert len(orders[0]) > 30
+
+
+# measure_curve
+
+
+def test_a_curve_has_the_loss_and_performance_of_every_batch_before_its_update():
+    seen = []
+    here = bench(record_inputs(seen))
+    sizes = [4, 4, 8, 16, 16]
+    curve = measure_curve(here, (6,), 3, [0.1] * 5, sizes)
+    assert [len(batch) for batch in seen] == sizes
+    assert curve['loss'].shape == curve['perf'].shape == (5,)
+    # the first batch by hand
+    model, criterion = here.fresh_model((6,), 3)
+    order = torch.randperm(60, generator=torch.Generator().manual_seed(3))[:4]
+    inputs, targets = here.splits.train.batch(order)
+    output = model(inputs)
+    assert curve['loss'][0] == pytest.approx(criterion(output, targets).item())
+    assert curve['perf'][0] == pytest.approx((output.argmax(1) == targets).float().mean().item())
+
+
+def test_a_curve_is_infinite_from_its_first_loss_that_is_not_finite():
+    steps = []
+
+    def loss():
+        return lambda output, target: steps.append(0) or output.mean() * (math.nan if len(steps) > 20 else 1)
+
+    curve = measure_curve(bench(build_criterion=loss), (6,), 3, [0.1] * 100, [8] * 100)
+    assert np.isfinite(curve['loss'][:20]).all()
+    assert np.isinf(curve['loss'][20:]).all()
+    assert (curve['perf'][20:] == 0).all()
+    assert (curve['perf'][:20] > 0).any()
+    assert 21 <= len(steps) <= 40  # it stops soon after
+
+
+def test_a_curve_whose_loss_recovers_stays_infinite():
+    steps = []
+
+    def loss():
+        return lambda output, target: (
+            steps.append(0) or (output.mean() if len(steps) != 5 else output.mean() + math.inf)
+        )
+
+    curve = measure_curve(bench(build_criterion=loss), (6,), 3, [1e-9] * 30, [8] * 30)
+    assert len(steps) == 30
+    assert np.isfinite(curve['loss'][:4]).all()
+    assert np.isinf(curve['loss'][4:]).all()
+
+
+# train_briefly
+
+
+class Forbidden(Dataset):
+    def __len__(self):
+        raise AssertionError('touched')
+
+    def __getitem__(self, index):
+        raise AssertionError('touched')
+
+
+class ForbiddenSplit:
+    def __len__(self):
+        raise AssertionError('touched')
+
+    def batch(self, indices):
+        raise AssertionError('touched')
+
+
+def test_tuning_never_touches_validation_or_test_data():
+    here = bench()
+    closed = dataclasses.replace(here, splits=Splits(here.splits.train, ForbiddenSplit(), ForbiddenSplit()))
+    for name in ('measure_curve', 'train_briefly'):
+        assert_same(RUNS[name](closed), RUNS[name](here))
+    with pytest.raises(AssertionError, match='touched'):
+        RUNS['train_fully'](closed)
+
+
+def test_a_brief_training_scores_as_a_full_one_does():
+    brief, full = RUNS['train_briefly'](bench()), RUNS['train_fully'](bench())
+    assert brief == {'loss': full['scores']['loss_train'], 'perf': full['scores']['perf_train']}
+
+
+def test_a_diverged_brief_training_has_infinite_loss_and_no_performance():
+    assert train_briefly(bench(), (6,), 3, DIVERGING) == {'loss': math.inf, 'perf': 0.0}
+
+
+# train_fully
+
+
+def loaded(content):
+    return torch.load(io.BytesIO(content), weights_only=True)
+
+
+@pytest.mark.parametrize('test', [False, True])
+def test_a_full_training_scores_every_split(test):
+    here = bench(test=test)
+    done = train_fully(here, (6,), 3, PLAN)
+    splits = {'train': here.splits.train, 'val': here.splits.val} | (
+        {'test': here.splits.test} if test else {}
+    )
+    assert set(done['scores']) == {f'{kind}_{name}' for kind in ('loss', 'perf') for name in splits}
+    assert (done['epochs'], done['diverged']) == (4, False)
+    model, criterion = mlp(6), nn.CrossEntropyLoss()
+    model.load_state_dict(loaded(done['model']))
+    for name, split in splits.items():
+        score = evaluate(model, split, criterion, scorer('classification', criterion))
+        assert done['scores'][f'loss_{name}'] == score.loss
+        assert done['scores'][f'perf_{name}'] == score.perf
+
+
+def test_a_full_training_learns():
+    done = train_fully(bench(NoDropout), (16,), 3, dataclasses.replace(PLAN, epochs=10))
+    assert done['scores']['perf_train'] > 0.9
+    assert done['scores']['perf_val'] > 0.8
+
+
+def test_a_full_training_keeps_the_initial_model():
+    here = bench()
+    done = train_fully(here, (6,), 3, PLAN)
+    initial, final = loaded(done['model_init']), loaded(done['model'])
+    fresh = here.fresh_model((6,), 3)[0].state_dict()
+    assert all(torch.equal(initial[name], fresh[name]) for name in fresh)
+    assert any(not torch.equal(initial[name], final[name]) for name in fresh)
+
+
+@pytest.mark.parametrize(('epochs', 'cycle', 'ends'), [(4, 2, [2, 4]), (3, 3, [3]), (6, 2, [2, 4, 6])])
+def test_throughtime_has_the_scores_at_the_end_of_every_cycle(epochs, cycle, ends):
+    plan = dataclasses.replace(PLAN, epochs=epochs, cycle_size_epochs=cycle)
+    done = train_fully(bench(test=True), (6,), 3, plan)
+    through = done['throughtime']
+    assert through.keys() == {'epochs', 'loss_train', 'perf_train', 'loss_val', 'perf_val'}
+    assert through['epochs'].tolist() == ends
+    assert all(values.shape == (len(ends),) for values in through.values())
+    assert all(through[name][-1] == done['scores'][name] for name in through.keys() - {'epochs'})
+
+
+@pytest.mark.parametrize('test', [False, True])
+def test_a_diverged_training_has_no_performance_and_stops_early(test):
+    done = train_fully(bench(test=test), (6,), 3, DIVERGING)
+    assert done['diverged']
+    assert done['epochs'] == 1
+    assert {value for name, value in done['scores'].items() if name.startswith('loss')} == {math.inf}
+    assert {value for name, value in done['scores'].items() if name.startswith('perf')} == {0.0}
+    assert len(done['scores']) == 4 + 2 * test
+    assert all(values.shape == (0,) for values in done['throughtime'].values())
+    assert loaded(done['model_init']).keys() == loaded(done['model']).keys()
+
+
+def test_a_training_that_diverges_in_its_last_step_has_diverged():
+    one_step = TrainingPlan(lr_start=1e25, lr_end=1e25, batch_size=60, epochs=1, cycle_size_epochs=1)
+    done = train_fully(bench(NoDropout), (6,), 3, one_step)
+    assert done['scores']['loss_train'] == math.inf
+    assert done['scores']['perf_train'] == 0.0
+    assert done['diverged']
+
+
+def test_a_training_that_diverges_later_keeps_the_cycles_before():
+    steps = []
+
+    def loss():
+        cross_entropy = nn.CrossEntropyLoss()
+
+        def criterion(output, target):
+            steps.append(output.requires_grad)
+            return cross_entropy(output, target) * (math.nan if sum(steps) > 2 * 8 else 1)
+
+        return criterion
+
+    done = train_fully(bench(build_criterion=loss), (6,), 3, PLAN)
+    assert (done['epochs'], done['diverged']) == (3, True)
+    assert done['throughtime']['epochs'].tolist() == [2]
+    assert done['scores'] == {'loss_train': math.inf, 'perf_train': 0, 'loss_val': math.inf, 'perf_val': 0}
+
+
+def test_inv_loss_and_named_points_train(sweep_inline):
+    from sweeper import NamedPoint
+
+    regression = dataclasses.replace(problem(), build_criterion=nn.MSELoss, accuracy_style='inv-loss')
+    inputs = torch.randn(40, 4)
+    split = as_split(TensorDataset(inputs, inputs[:, :2]), CPU)
+    done = train_fully(Bench(regression, Splits(split, split, None), CPU), NamedPoint(width=5), 3, PLAN)
+    scores = done['scores']
+    assert scores['perf_val'] == pytest.approx(1 / (1 + scores['loss_val']))
+
+
+# data
+
+
+def test_splits_are_loaded_the_same_whatever_the_random_state():
+    def datasets():
+        return dataset(30, 1), TensorDataset(torch.rand(5, 4), torch.randint(2, (5,)))
+
+    loads = []
+    for noise in (1, 2):
+        torch.manual_seed(noise)
+        loads.append(load_splits(problem(load_datasets=datasets), 7, CPU))
+    one, other = (splits.val.batch(torch.arange(5)) for splits in loads)
+    assert data._equal(one, other)
+    assert loads[0].test is None
+    three = load_splits(problem(load_datasets=lambda: [dataset(n, 1) for n in (9, 8, 7)]), 7, CPU)
+    assert [len(split) for split in three] == [9, 8, 7]
+
+
+def test_item_by_item_data_trains_to_the_same_as_data_in_memory(monkeypatch):
+    expected = RUNS['train_fully'](bench(test=True))
+    monkeypatch.setattr(data, 'IN_MEMORY_BYTES', 0)
+
+    class Plain(Dataset):
+        def __init__(self, tensors):
+            self.tensors = tensors
+
+        def __len__(self):
+            return len(self.tensors)
+
+        def __getitem__(self, index):
+            return self.tensors[index]
+
+    splits = Splits(*(as_split(Plain(dataset(n, seed)), CPU) for seed, n in enumerate((60, 40, 20))))
+    assert isinstance(splits.train, data.ItemSplit)
+    assert_same(RUNS['train_fully'](Bench(problem(), splits, CPU)), expected)

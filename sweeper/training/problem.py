@@ -33,13 +33,11 @@ class ProblemReference:
         module: Its importable name, or None if it is only a file.
         path: Its file, or None if it is only a name.
         is_main: It is the program that is running; another process loads it under its own name.
-        sys_path: The import path to find it (and what it imports) with.
     """
 
     module: str | None
     path: str | None
     is_main: bool
-    sys_path: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -82,14 +80,14 @@ def find_problem(module_name: str | os.PathLike[str]) -> ProblemReference:
             raise ProblemError(f'the problem {name!r} is not a file (looked in {Path.cwd()})')
         if main_file is not None and Path(main_file).exists() and path.samefile(main_file):
             return _main_reference(main, main_file)
-        return ProblemReference(None, str(path.resolve()), False, tuple(sys.path))
-    return ProblemReference(name, None, False, tuple(sys.path))
+        return ProblemReference(None, str(path.resolve()), False)
+    return ProblemReference(name, None, False)
 
 
 def _main_reference(main: ModuleType, main_file: str) -> ProblemReference:
     spec = main.__spec__
     path = str(Path(main_file).resolve())
-    return ProblemReference(spec.name if spec else None, path, True, tuple(sys.path))
+    return ProblemReference(spec.name if spec else None, path, True)
 
 
 _loading = False

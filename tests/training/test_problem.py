@@ -23,7 +23,6 @@ def test_a_module_is_found_by_its_name(tmp_path, monkeypatch, write_problem):
     monkeypatch.syspath_prepend(tmp_path)
     reference = find_problem(problem.name)
     assert (reference.module, reference.path, reference.is_main) == (problem.name, None, False)
-    assert tmp_path.as_posix() in reference.sys_path
     loaded = load_problem(reference)
     assert loaded.name == str(reference) == problem.name
     assert loaded.accuracy_style == 'classification'

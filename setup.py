@@ -1,9 +1,12 @@
 """Package metadata. Tool settings are in pyproject.toml."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+ROOT = Path(__file__).parent
+VERSION = re.search("__version__ = '(.+)'", (ROOT / 'sweeper' / '__init__.py').read_text()).group(1)
 EXTRAS = {
     'examples': ['scikit-learn>=1.3', 'matplotlib>=3.8'],
     'test': ['hypothesis>=6.100', 'pytest>=8', 'scikit-learn>=1.3', 'matplotlib>=3.8'],
@@ -12,9 +15,9 @@ EXTRAS = {
 
 setup(
     name='sweeper',
-    version='0.1.0',
+    version=VERSION,
     description='Compare neural-network architectures fairly: every one tuned, with error bars.',
-    long_description=Path(__file__).with_name('README.md').read_text(encoding='utf-8'),
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='MIT',
     python_requires='>=3.11',

@@ -57,7 +57,7 @@ def main():
     def train(make_optimizer, batches):
         model = fresh_model()
         lrs = [0.1] * len(batches)
-        Loop(model, criterion, make_optimizer(model.parameters(), lr=0.1), lrs).run(batches)
+        Loop(model, criterion, make_optimizer(model.parameters(), lr=1.0), lrs).run(batches)
 
     def train_bare(batches):
         model = fresh_model()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import warnings
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from .cores import usable_cores
-from .errors import FolderError, InvalidArgument, ProblemError
-from .points import as_point, label
+from .errors import FolderError, InvalidArgument, InvalidPoint, ProblemError
+from .points import NamedPoint, Point, as_point, label
 from .report.progress import open_progress
 from .scheduling.executors import EXECUTORS, open_executor
 from .scheduling.queue import ParamsTaskQueue
@@ -20,7 +21,7 @@ from .seeding import MAX_SEED, random_states_kept, run_seed
 from .selectors.base import ParamSelector
 from .selectors.fixed import FixedSweep
 from .selectors.listener import SweepListener
-from .store.manifest import Manifest
+from .store.manifest import Manifest, locked
 from .store.results import PointResult, SweepResults
 from .store.store import Store
 from .sweeper import Sweeper
@@ -73,7 +74,8 @@ def sweep(
         device: A torch device, or `auto`: a GPU if torch has one.
 
     Returns:
-        One `PointResult` per point, in the order proposed; failed points are in `.failures`.
+        One `PointResult` per point that the folder holds, in the order proposed, with all its trials;
+        failed points are in `.failures`.
 
     Raises:
         InvalidArgument: An argument cannot be what it is.
@@ -96,14 +98,16 @@ def sweep(
     with ExitStack() as stack:
         running = open_executor(executor, cores, retries, timeout)
         stack.callback(running.close)
-        is_new = not folder.joinpath('sweep.json').exists()
+        is_new = not _holds_sweep(folder)
         reference = find_problem(module_name)
         running.start(BenchSpec(reference, seed, device), expect_work=is_new)
         problem = load_problem(reference)
+        if isinstance(param_selector, FixedSweep):
+            _check_points(problem, [point for point, _ in param_selector.points_and_trials()])
         train_size = _check_problem(problem, seed, device)
         manifest = Manifest(
-            problem.name, preset_name(get_settings(hparams)), vars(settings), sweep_cores, seed,
-            source=problem.source,
+            problem.name, preset_name(get_settings(hparams)), vars(settings), sweep_cores, seed, train_size,
+            path=problem.path, source=problem.source,
         )  # fmt: skip
         store = stack.enter_context(Store.opened(folder, manifest, problem.parameter_names()))
         queue = ParamsTaskQueue(cores, sweep_cores)
@@ -163,10 +167,13 @@ def train(
         InvalidArgument, ProblemError, FolderError: As for `sweep`.
     """
     folder, point = Path(folder), as_point(params)
-    if history is not None and folder.joinpath('sweep.json').exists():
+    get_settings(hparams)
+    find_problem(module_name)
+    selector = FixedSweep([(point, trials)])
+    if history is not None and _holds_sweep(folder):
         _archive(folder, Path(history))
     before = 0
-    if folder.joinpath('sweep.json').exists():
+    if _holds_sweep(folder):
         store = Store.read(folder)
         others = [other for other in store.points if other != point]
         if others:
@@ -175,7 +182,6 @@ def train(
                 f'another folder, or pass history= to archive it first'
             )
         before = len(store.trials(point))
-    selector = FixedSweep([(point, trials)])  # checks `trials`
     if before:
         selector = FixedSweep([(point, before + trials)])
     results = sweep(
@@ -187,10 +193,13 @@ def train(
 
 
 def _archive(folder: Path, history: Path) -> None:
-    """Moves a sweep's folder to the next free number in `history`."""
-    history.mkdir(parents=True, exist_ok=True)
-    taken = [int(path.name) for path in history.iterdir() if path.name.isdigit()]
-    shutil.move(folder, history / str(max(taken, default=-1) + 1))
+    """Moves a sweep's folder to the next free number in `history`; not while a sweep runs in it."""
+    if history.resolve().is_relative_to(folder.resolve()):
+        raise InvalidArgument(f'history={str(history)!r}: must not be in the folder {str(folder)!r} itself')
+    with locked(folder):
+        history.mkdir(parents=True, exist_ok=True)
+        taken = [int(path.name) for path in history.iterdir() if path.name.isdigit()]
+        shutil.move(folder, history / str(max(taken, default=-1) + 1))
 
 
 def load(folder: str | os.PathLike[str]) -> SweepResults:
@@ -203,6 +212,22 @@ def load(folder: str | os.PathLike[str]) -> SweepResults:
         FolderError: It holds no sweep, or cannot be read.
     """
     return Store.read(Path(folder)).results()
+
+
+def _holds_sweep(folder: Path) -> bool:
+    try:
+        return folder.joinpath('sweep.json').exists()
+    except OSError as error:
+        raise FolderError(f'cannot look into the folder {str(folder)!r}: {error}') from error
+
+
+def _check_points(problem: Problem, points: Sequence[Point]) -> None:
+    """Checks points that are known from the start, all of them, before anything is trained."""
+    for point in points:
+        problem.check_params(point)
+    kinds = {isinstance(point, NamedPoint) for point in points}
+    if len(kinds) > 1:
+        raise InvalidPoint('the points of a sweep are either all named or all tuples; got both')
 
 
 def _check_problem(problem: Problem, seed: int, device: str) -> int:
@@ -232,7 +257,8 @@ def _check_arguments(
         raise InvalidArgument(f'seed={seed!r}: must be an integer in [0, 2**63)')
     _check_one_of('executor', executor, EXECUTORS)
     _check_one_of('on_error', on_error, ('record', 'raise'))
-    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if timeout is not None and not (is_number and 0 < timeout < math.inf):
         raise InvalidArgument(f'timeout={timeout!r}: must be a positive number of seconds, or None')
     if timeout is not None and executor == 'inline':
         raise InvalidArgument("timeout needs executor='local': a run in this process cannot be ended")

@@ -1,7 +1,7 @@
 """The command line: `sweeper run`, `status` and `collate`.
 
-Exit codes: 0 all is well; 1 the sweep is complete, but some points failed; 2 the input was wrong, and
-nothing was trained for it; 130 interrupted, and the same command continues.
+Exit codes: 0 all is well; 1 the sweep is complete, but some points failed; 2 the input was wrong; 3 the
+sweep could not go on, and what is done is kept; 130 interrupted, and the same command continues.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import inspect
 import shlex
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from .errors import InvalidArgument, PointFailed, SweepError
+from .errors import FolderError, InvalidArgument, ProblemError, SweepError
 
 if TYPE_CHECKING:
     from .selectors.base import ParamSelector
@@ -31,8 +32,9 @@ app = typer.Typer(
     'with error bars.',
 )
 
-SOME_POINTS_FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
-_DEFAULT_TRIALS = 3
+SOME_POINTS_FAILED, WRONG_INPUT, ENDED_EARLY, INTERRUPTED = 1, 2, 3, 130
+_DEFAULT_TRIALS, _DEFAULT_POINTS = 3, 10
+_WORDS = {'true': True, 'false': False, 'null': None}
 
 
 def main() -> None:
@@ -53,7 +55,9 @@ def run(
         list[str] | None,
         typer.Option(metavar='NAME=LOW..HIGH', help='Draw at random, from a range or from A,B,….'),
     ] = None,
-    points: Annotated[int, typer.Option(help='How many points to draw with --random.')] = 10,
+    points: Annotated[
+        int | None, typer.Option(help=f'How many points to draw with --random.  [default: {_DEFAULT_POINTS}]')
+    ] = None,
     trials: Annotated[
         int | None, typer.Option(help=f'Trials of every point.  [default: {_DEFAULT_TRIALS}]')
     ] = None,
@@ -73,6 +77,9 @@ def run(
     retries: Annotated[int, typer.Option(help='Retries of a run whose worker process died.')] = 1,
     timeout: Annotated[float | None, typer.Option(help='Seconds that one run may take.')] = None,
     device: Annotated[str, typer.Option(help='A torch device, or auto.')] = 'auto',
+    retry_failed: Annotated[
+        bool, typer.Option('--retry-failed', help='Forget failures of an earlier run, and try again.')
+    ] = False,
     progress: Annotated[str, typer.Option(help='auto, rich, plain or none.')] = 'auto',
 ) -> None:
     """Run a sweep, or continue it: the same command on the same folder trains only what is missing.
@@ -82,8 +89,12 @@ def run(
     folder = out or Path('out', module.removesuffix('.py').replace('/', '.').rpartition('.')[2])
     try:
         from .api import PointFailedWarning, sweep
+        from .store.store import Store
 
         selector = _selector(module, grid or [], random or [], points, trials, seed)
+        if retry_failed:
+            with Store.opened(folder) as store:
+                store.forget_failures()
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', PointFailedWarning)  # the table tells
             results = sweep(
@@ -98,6 +109,7 @@ def run(
         raise typer.Exit(INTERRUPTED) from None
     _show(_read(folder))
     if results.failures:
+        print(f'Tracebacks are in {folder}/points/*/error.json. --retry-failed tries these points again.')
         raise typer.Exit(SOME_POINTS_FAILED)
 
 
@@ -152,7 +164,8 @@ def _show(store: Store) -> None:
 
 def _fail(error: SweepError) -> None:
     Console(stderr=True).print(Text.assemble(('error: ', 'bold red'), str(error)), soft_wrap=True)
-    raise typer.Exit(SOME_POINTS_FAILED if isinstance(error, PointFailed) else WRONG_INPUT)
+    is_input = isinstance(error, InvalidArgument | ProblemError | FolderError)
+    raise typer.Exit(WRONG_INPUT if is_input else ENDED_EARLY)
 
 
 def _explain_interruption(folder: Path) -> None:
@@ -160,8 +173,10 @@ def _explain_interruption(folder: Path) -> None:
     try:
         store = _read(folder)
         done = sum(len(store.trials(point)) for point in store.points)
-        trials = '1 trial' if done == 1 else f'{done} trials'
-        console.print(f'\nInterrupted. {trials} of {len(store.points)} points are kept in {folder}.')
+        tuned = sum(store.tuned(point) is not None for point in store.points)
+        console.print(
+            f'\nInterrupted. Kept in {folder}: {tuned} of {len(store.points)} points tuned, trials: {done}.'
+        )
     except SweepError:
         console.print('\nInterrupted before anything was trained.')
     command = shlex.join(['sweeper', *sys.argv[1:]])
@@ -169,18 +184,20 @@ def _explain_interruption(folder: Path) -> None:
 
 
 def _selector(
-    module: str, grid: list[str], random: list[str], points: int, trials: int | None, seed: int
+    module: str, grid: list[str], random: list[str], points: int | None, trials: int | None, seed: int
 ) -> ParamSelector:
     from .selectors.fixed import FixedSweep
 
     if grid and random:
         raise InvalidArgument('--grid and --random cannot be mixed; --random takes lists of values, too')
+    if points is not None and not random:
+        raise InvalidArgument(f'--points={points} goes with --random')
     count = _DEFAULT_TRIALS if trials is None else trials
     if grid:
-        return FixedSweep.with_grid(dict(_named('--grid', text, _values) for text in grid), count)
+        return FixedSweep.with_grid(_named('--grid', grid, _values), count)
     if random:
-        ranges = dict(_named('--random', text, _range) for text in random)
-        return FixedSweep.with_random_trials(ranges, points, count, seed=seed)
+        ranges = _named('--random', random, _range)
+        return FixedSweep.with_random_trials(ranges, points or _DEFAULT_POINTS, count, seed=seed)
     return _own_selector(module, trials)
 
 
@@ -206,22 +223,32 @@ def _own_selector(module: str, trials: int | None) -> ParamSelector:
     return selector()  # type: ignore[no-any-return]
 
 
-def _named(option: str, text: str, parse: Any) -> tuple[str, Any]:
-    name, equals, values = text.partition('=')
-    if not equals or not name.strip() or not values.strip():
-        raise InvalidArgument(f'{option} {text!r}: must be NAME=VALUES, as in {option} hidden=16,32')
-    return name.strip(), parse(values.strip())
+def _named(option: str, texts: list[str], parse: Callable[[str], Any]) -> dict[str, Any]:
+    parsed: dict[str, Any] = {}
+    for text in texts:
+        name, equals, values = (part.strip() for part in text.partition('='))
+        if not equals or not name or not values:
+            raise InvalidArgument(f'{option} {text!r}: must be NAME=VALUES, as in {option} hidden=16,32')
+        if name in parsed:
+            raise InvalidArgument(f'{option} {text!r}: {name} is given twice; list all its values in one')
+        parsed[name] = parse(values)
+    return parsed
 
 
 def _values(text: str) -> list[Any]:
-    """Parses `16,32`, `relu,tanh`, `(8,8),(16,16)` or `True,False`; a bare word is a string."""
+    """Parses `16,32`, `relu,tanh`, `(8,8),(16,16)` or `true,false`; any other bare word is a string."""
     try:
-        return list(ast.literal_eval(f'[{text}]'))
+        values = list(ast.literal_eval(f'[{text}]'))
     except (ValueError, SyntaxError):
-        return [_value(one.strip()) for one in text.split(',')]
+        values = [_value(one.strip()) for one in text.split(',')]
+    if '' in values or any(values.count(value) > 1 for value in values):
+        raise InvalidArgument(f'values {text!r}: every value must be there, and once')
+    return values
 
 
 def _value(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

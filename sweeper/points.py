@@ -8,11 +8,12 @@ classes and functions that can be imported, and tuples and frozensets of these.
 from __future__ import annotations
 
 import enum
-import importlib
 import json
 import pickle
+import sys
 import types
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,6 +24,20 @@ VALID_VALUES = (
     'None, bool, int, float, str, enum members, importable classes and functions, '
     'and tuples and frozensets of these'
 )
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Stands for a class, function or enum member that this process has not imported, when read back.
+
+    Attributes:
+        text: What `value_to_text` gives for it.
+    """
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
 
 
 class NamedPoint(Mapping[str, Any]):
@@ -135,8 +150,7 @@ def value_to_text(value: Any) -> str:
 def value_from_text(text: str) -> Any:
     """Returns the value that `value_to_text` wrote.
 
-    Raises:
-        ImportError, AttributeError: It is a class, function or enum member that is no longer there.
+    It runs no code: a class, function or enum member whose module is not imported becomes a `Reference`.
     """
     return _from_json(json.loads(text)) if _is_json(text) else text
 
@@ -150,6 +164,8 @@ def _is_json(text: str) -> bool:
 
 
 def _to_json(value: Any) -> Any:
+    if isinstance(value, Reference):
+        return json.loads(value.text)
     if isinstance(value, enum.Enum):
         return {'enum': _reference(type(value)), 'name': value.name}
     if type(value) is tuple:
@@ -169,20 +185,22 @@ def _from_json(data: Any) -> Any:
         return tuple(_from_json(item) for item in data)
     if not isinstance(data, dict):
         return data
-    if 'enum' in data:
-        return _imported(data['enum'])[data['name']]
     if 'frozenset' in data:
         return frozenset(_from_json(item) for item in data['frozenset'])
-    return _imported(data['import'])
+    reference = data['enum'] if 'enum' in data else data['import']
+    try:
+        return _loaded(reference)[data['name']] if 'enum' in data else _loaded(reference)
+    except (LookupError, AttributeError):
+        return Reference(json.dumps(data))
 
 
 def _reference(value: Any) -> str:
     return f'{value.__module__}:{value.__qualname__}'
 
 
-def _imported(reference: str) -> Any:
+def _loaded(reference: str) -> Any:
     module_name, _, names = reference.partition(':')
-    value = importlib.import_module(module_name)
+    value: Any = sys.modules[module_name]
     for name in names.split('.'):
         value = getattr(value, name)
     return value

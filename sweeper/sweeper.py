@@ -23,6 +23,7 @@ from .tuning.settings import HyperparameterSettings
 from .tuning.tuner import tune
 
 _LEAST_PROPOSALS = 100
+_LOWEST = -1  # comes before every trial
 
 
 class Sweeper:
@@ -62,7 +63,7 @@ class Sweeper:
         self._settings, self._train_size, self._seed = settings, train_size, seed
         self._audience = Audience(selector, listeners)
         self._on_error = on_error
-        self._proposal_limit = max(_LEAST_PROPOSALS, 4 * executor.cores)
+        self._cores = executor.cores
         self._asked: dict[Point, int] = {}
         self._failed: dict[Point, int] = {}
         self._tuned_count = self._trials_wanted = self._trials_done = 0
@@ -71,10 +72,10 @@ class Sweeper:
         """Runs the sweep to its end and returns its results; what is done is kept if it cannot."""
         try:
             while True:
-                found_some = self._ask_selector()
+                took_some = self._ask_selector()
                 self._dispatcher.start_what_fits()
                 self._audience.tell('on_status', self._status())
-                if found_some:
+                if took_some:
                     continue
                 if not self._dispatcher.jobs:
                     if not self._selector.has_more_trials():
@@ -83,18 +84,30 @@ class Sweeper:
                         f'{type(self._selector).__name__} has more trials but proposes none, and waits for '
                         f'results while nothing is running'
                     )
-                for event in self._dispatcher.wait():
-                    self._handle(event)
+                self._take(self._dispatcher.wait())
+            if not self._asked:
+                raise SelectorError(
+                    f'{type(self._selector).__name__} proposed nothing; '
+                    f'one that another sweep has used up must be made anew'
+                )
         finally:
-            if self._asked:
-                self._store.collate()
-            self._audience.tell('on_end')
+            try:
+                if self._asked:
+                    self._store.collate()
+            finally:
+                self._audience.tell('on_end')
         return self._store.results()
 
     def _ask_selector(self) -> bool:
-        """Takes new proposals in; returns whether results for them were found on disk and told."""
+        """Takes new proposals in, once fewer than half of the most wait; returns whether there were any.
+
+        The most grow with the sweep, so that writing the lookup anew for them costs little in all.
+        """
+        most = max(_LEAST_PROPOSALS, 4 * self._cores, len(self._asked) // 10)
         proposals: list[tuple[Point, int]] = []
-        while len(self._queue) + len(proposals) < self._proposal_limit and self._selector.has_more_trials():
+        if 2 * len(self._queue) > most:
+            return False
+        while len(self._queue) + len(proposals) < most and self._selector.has_more_trials():
             proposed = self._selector.get_next_trials()
             if proposed is None:
                 break
@@ -102,8 +115,9 @@ class Sweeper:
         if not proposals:
             return False
         self._store.add_points([point for point, _ in proposals])
-        found = [self._take_in(point, trials) for point, trials in proposals]
-        return any(found)
+        for point, trials in proposals:
+            self._take_in(point, trials)
+        return True
 
     def _checked(self, proposed: Any) -> tuple[Point, int]:
         try:
@@ -119,29 +133,27 @@ class Sweeper:
             raise InvalidPoint(f'{trials!r} trials proposed for {params!r}: must be an integer of at least 0')
         return point, trials
 
-    def _take_in(self, point: Point, trials: int) -> bool:
-        """Queues what is not on disk yet; returns whether something on disk was told."""
+    def _take_in(self, point: Point, trials: int) -> None:
+        """Queues what is not on disk yet, and tells what is."""
         before = self._asked.get(point)
-        tuned, on_disk = self._store.tuned(point), self._store.trials(point)
-        found = [index for index in range(before or 0, (before or 0) + trials) if index in on_disk]
-        self._asked[point] = (before or 0) + trials
+        first = before or 0
+        self._asked[point] = first + trials
         if point in self._failed:
-            return False
-        self._trials_wanted += trials
+            return
+        tuned, on_disk, error = self._store.tuned(point), self._store.trials(point), self._store.error(point)
         if before is None and tuned is not None:
             self._tell_tuned(point, tuned)
-        if found:
-            self._trials_done += len(found)
-            self._take_trials(point, found)
-        error = self._store.error(point)
         if error is not None:
-            self._failed[point] = -1
-            self._trials_wanted -= trials - len(found)
+            self._failed[point] = _LOWEST
             self._raise_if_asked(point, error)
             self._audience.tell('on_point_failed', point, error)
-            return True
+            return
+        self._trials_wanted += trials
+        found = [index for index in range(first, first + trials) if index in on_disk]
+        if found:
+            self._trials_done += len(found)
+            self._tell_trials(point, found)
         self._queue.add_task_by_params(point, trials, tuned=tuned is not None, finished=on_disk)
-        return bool(found) or (before is None and tuned is not None)
 
     def _make_job(self, task: ParamsTask) -> Job:
         if task.is_tuning:
@@ -150,20 +162,24 @@ class Sweeper:
         assert tuned is not None
         return TrialsJob(task, tuned, self._seed)
 
-    def _handle(self, event: Event) -> None:
-        match event:
-            case PointTuned(point, tuned):
-                self._store.save_tuned(point, tuned)
-                self._tell_tuned(point, tuned)
-            case TrialDone(point, index, record):
-                self._store.save_trial(point, index, record)
-                self._trials_done += 1
-            case FailedPoint(point, error, order):
-                self._take_failure(point, error, order)
-            case TaskDone(task):
-                done = [index for index in task.trials if index in self._store.trials(task.params)]
-                if done:
-                    self._take_trials(task.params, done)
+    def _take(self, events: list[Event]) -> None:
+        """Saves all that is done before it tells any of it, since telling may raise."""
+        for event in events:
+            match event:
+                case PointTuned(point, tuned):
+                    self._store.save_tuned(point, tuned)
+                case TrialDone(point, index, record):
+                    self._store.save_trial(point, index, record)
+                    self._trials_done += point not in self._failed
+        for event in events:
+            match event:
+                case PointTuned(point, tuned):
+                    self._tell_tuned(point, tuned)
+                case FailedPoint(point, error, order):
+                    self._take_failure(point, error, order)
+                case TaskDone(task) if not task.is_tuning:
+                    on_disk = self._store.trials(task.params)
+                    self._tell_trials(task.params, [index for index in task.trials if index in on_disk])
         self._store.collate_if_due()
 
     def _take_failure(self, point: Point, error: PointError, order: int) -> None:
@@ -174,7 +190,8 @@ class Sweeper:
             self._store.save_error(point, error)
         self._raise_if_asked(point, error)
         if is_first:
-            self._trials_wanted -= self._asked[point] - len(self._store.trials(point))
+            self._trials_wanted -= self._asked[point]
+            self._trials_done -= sum(index < self._asked[point] for index in self._store.trials(point))
             self._audience.tell('on_point_failed', point, error)
 
     def _raise_if_asked(self, point: Point, error: PointError) -> None:
@@ -187,12 +204,15 @@ class Sweeper:
             self._store.collate_point(point)
         self._audience.tell('on_hparams_found', point, tuned.lr_start, tuned.lr_end, tuned.batch_size)
 
-    def _take_trials(self, point: Point, indices: list[int]) -> None:
-        """Collates trials that are on disk now, and tells of them unless their point failed before."""
+    def _tell_trials(self, point: Point, indices: list[int]) -> None:
+        """Collates trials that are on disk, and tells of them unless their point failed."""
+        if not indices:
+            return
         self._store.collate_point(point)
         if point in self._failed:
             return
-        trials = [self._store.trials(point)[index] for index in indices]
+        on_disk = self._store.trials(point)
+        trials = [on_disk[index] for index in indices]
         names = ('perf_train', 'loss_train', 'perf_val', 'loss_val')
         arrays = [np.array([getattr(trial, name) for trial in trials]) for name in names]
         self._audience.tell('on_trials_completed', point, *arrays)

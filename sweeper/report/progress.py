@@ -46,6 +46,7 @@ class PlainProgress(SweepListener):
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._lines: list[str] = []
+        self._status: SweepStatus | None = None
 
     def on_hparams_found(self, values: Point, lr_min: float, lr_max: float, batch_size: int) -> None:
         self._lines.append(
@@ -67,10 +68,15 @@ class PlainProgress(SweepListener):
         self._lines.append(f'failed ({label(values)}): {error}')
 
     def on_status(self, status: SweepStatus) -> None:
+        self._status = status
         for line in self._lines:
             seconds = time.monotonic() - self._started
             print(f'[{seconds:6.1f}s; {_counts(status)}] {line}', file=sys.stderr, flush=True)
         self._lines.clear()
+
+    def on_end(self) -> None:
+        if self._status is not None:
+            self.on_status(self._status)
 
 
 def _counts(status: SweepStatus) -> str:

@@ -18,6 +18,7 @@ FLAG_MEANINGS = {
     'lr_at_high_edge': 'the best learning rate may lie above the range that was tested',
     'nan_seen': 'the loss was NaN or infinite at learning rates or batch sizes in use',
     'nothing_learned': 'no learning rate improved performance: the range is a guess',
+    'trial_diverged': 'the loss of a trial became NaN or infinite: it counts with performance 0',
 }
 
 
@@ -30,7 +31,7 @@ def comparison_table(summaries: Sequence[PointSummary], columns: Sequence[str]) 
     """
     shown = [summary for summary in summaries if summary.error is None]
     failed = [summary for summary in summaries if summary.error is not None]
-    parts: list[RenderableType] = [_table(shown[:_MOST_ROWS], columns)]
+    parts: list[RenderableType] = [_table(shown[:_MOST_ROWS], columns)] if shown else []
     if len(shown) > _MOST_ROWS:
         parts.append(f'and {len(shown) - _MOST_ROWS} more; all are in points/results.csv')
     if any(summary.trials > 1 for summary in shown):
@@ -48,12 +49,12 @@ def _table(summaries: Sequence[PointSummary], columns: Sequence[str]) -> Table:
     has_flags = any(summary.flags for summary in summaries)
     table = Table(box=None, pad_edge=False, header_style='bold', padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(Text(column), style='bold')
+        table.add_column(Text(column), style='bold', no_wrap=True)
     for column in ('lr range', 'batch', 'trials', 'val perf', 'val loss'):
-        table.add_column(column, justify='right', no_wrap=True)
+        table.add_column(column, justify='right')  # in a narrow terminal these wrap, not the parameters
     if has_test:
-        table.add_column('test perf', justify='right', no_wrap=True)
-    table.add_column('s/trial', justify='right', no_wrap=True)
+        table.add_column('test perf', justify='right')
+    table.add_column('s/trial', justify='right')
     if has_flags:
         table.add_column('flags', style='yellow')
     for summary in summaries:

@@ -12,6 +12,7 @@ from ..points import Point
 from ..seeding import run_seed
 from ..store.results import PointError, TrialRecord, Tuned
 from ..tuning.tuner import Tuner
+from .executors.base import run_error
 from .task import Outcome, ParamsTask, RunError, Task
 
 
@@ -98,6 +99,8 @@ class TuningJob:
         self._missing -= 1
         if outcome.error is not None:
             self._errors[index] = outcome.error
+            self._missing -= len(self.waiting)  # runs later in the stage would not change which fails first
+            self.waiting.clear()
         self._results[index] = outcome.value
         if self._missing:
             return []
@@ -109,6 +112,8 @@ class TuningJob:
             return [PointTuned(self.task.params, done.value)]
         except TuningFailed as error:
             return [self._fail(RunError(type(error).__name__, str(error)))]
+        except Exception as error:  # a curve that the analysis does not understand: this point's only
+            return [self._fail(run_error(error))]
         return []
 
     def _fail(self, error: RunError) -> Event:

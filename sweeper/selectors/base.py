@@ -12,9 +12,10 @@ from .listener import SweepListener
 class ParamSelector(SweepListener, ABC):
     """Decides which points are tried, and how often. Subclass it to search in your own way.
 
-    A selector lives in the parent process. It is asked for points whenever fewer are waiting than the
-    cores can use, and it hears of results as a `SweepListener`. It differs from a listener in one thing:
-    an exception that it raises ends the sweep, with everything computed so far kept.
+    A selector lives in the parent process and serves one sweep. It is asked ahead of what the cores can
+    use (a hundred points or more), until it answers None, and it hears of results as a `SweepListener`.
+    It differs from a listener in one thing: an exception that it raises ends the sweep, with everything
+    computed so far kept.
     """
 
     @abstractmethod

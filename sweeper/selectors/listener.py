@@ -107,8 +107,13 @@ class Audience:
         self._listeners = list(listeners)
 
     def tell(self, method: str, *arguments: Any) -> None:
-        """Calls `method` of everyone."""
-        getattr(self._selector, method)(*arguments)
+        """Calls `method` of everyone; what the selector raises is raised when all have been told."""
+        try:
+            getattr(self._selector, method)(*arguments)
+        finally:
+            self._tell_listeners(method, *arguments)
+
+    def _tell_listeners(self, method: str, *arguments: Any) -> None:
         for listener in list(self._listeners):
             try:
                 getattr(listener, method)(*arguments)

@@ -39,9 +39,13 @@ def draw_distinct(ranges: Mapping[Any, Any], points: int, r_eps: float, seed: in
     if points > size:
         raise InvalidArgument(f'the space is too small: it has {size:.0f} different points, not {points}')
     drawn: list[tuple[Any, ...]] = []
+    alike: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for _ in range(points * _ATTEMPTS_PER_POINT):
         point = tuple(axis.draw(rng) for axis in axes)
-        if not any(_nearly_same(axes, point, other, r_eps) for other in drawn):
+        choices = tuple(value for axis, value in zip(axes, point, strict=True) if isinstance(axis, _Values))
+        same_choices = alike.setdefault(choices, [])
+        if not any(_nearly_same(axes, point, other, r_eps) for other in same_choices):
+            same_choices.append(point)
             drawn.append(point)
             if len(drawn) == points:
                 return drawn

@@ -32,7 +32,9 @@ class Manifest:
         sweep_cores: The least number of initialisations behind each tuning curve.
         seed: The sweep's seed.
         named_points: Whether the points are named; None until the first is proposed.
-        source: A digest of the problem's source file, or None if it has none.
+        train_size: Samples in the training set.
+        path: The problem's file, or None if it has none.
+        source: A digest of that file.
         versions: Of the packages that results depend on.
     """
 
@@ -41,7 +43,9 @@ class Manifest:
     settings: Mapping[str, Any]
     sweep_cores: int
     seed: int
+    train_size: int
     named_points: bool | None = None
+    path: str | None = None
     source: str | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: _versions())
     format: int = FORMAT
@@ -113,9 +117,11 @@ def write_manifest(layout: SweepLayout, manifest: Manifest) -> None:
 def _differences(found: Manifest, asked: Manifest) -> list[str]:
     different = [
         f'{name}: {getattr(found, name)!r} there, {getattr(asked, name)!r} asked'
-        for name in ('format', 'module', 'seed', 'sweep_cores', 'preset')
+        for name in ('format', 'module', 'seed', 'sweep_cores', 'train_size', 'preset')
         if getattr(found, name) != getattr(asked, name)
     ]
+    if found.path != asked.path and found.source != asked.source:
+        different.append(f'path of another file: {found.path!r} there, {asked.path!r} asked')
     if found.preset != asked.preset and None not in (found.preset, asked.preset):
         return different
     different += [
@@ -144,8 +150,10 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise FolderError(f'another sweep is running in {folder}; wait for it, or end it') from None
+        except OSError as error:
+            raise FolderError(f'cannot lock {folder}: {error}') from error
         yield
     finally:
         os.close(descriptor)
@@ -157,7 +165,7 @@ def is_locked(folder: Path) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return False
-    except OSError:
+    except BlockingIOError:
         return True
     finally:
         os.close(descriptor)

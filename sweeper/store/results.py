@@ -124,7 +124,8 @@ class SweepResults(list[PointResult]):
 
     Attributes:
         failures: The points that have no result, and why.
-        flags: What is suspicious about a point's tuning, for points where something is.
+        flags: What is suspicious about a point, for points where something is: the flags of its tuning,
+            and `trial_diverged`.
     """
 
     def __init__(

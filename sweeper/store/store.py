@@ -115,8 +115,9 @@ class Store:
                 tuned = self._tuned[point_id]
                 scores = [self._scores(point_id, name) for name in _SCORES[:4]]
                 results.append(PointResult(point, tuned.lr_start, tuned.lr_end, tuned.batch_size, *scores))
-                if tuned.flags:
-                    flags[point] = tuned.flags
+                diverged = any(trial.diverged for trial in self._trials.get(point_id, {}).values())
+                if tuned.flags or diverged:
+                    flags[point] = tuned.flags + ['trial_diverged'] * diverged
         return SweepResults(results, failures, flags)
 
     def _scores(self, point_id: int, name: str) -> np.ndarray:
@@ -152,12 +153,9 @@ class Store:
         layout = self.layout.point(point_id)
         for name, arrays in tuned.curves.items():
             files.write_npz(layout.curve(name), arrays)
-        tuned = dataclasses.replace(
-            tuned, misc={'params': self._lookup.record(point), **tuned.misc}, curves={}
-        )
-        files.write_json(layout.misc, tuned.misc)
+        files.write_json(layout.misc, {'params': self._lookup.record(point), **tuned.misc})
         files.write_json(layout.final, tuned.final())
-        self._tuned[point_id] = tuned
+        self._tuned[point_id] = dataclasses.replace(tuned, misc={'flags': tuned.flags}, curves={})
         self._count()
 
     def save_trial(self, point: Point, index: int, record: TrialRecord) -> None:
@@ -178,6 +176,12 @@ class Store:
         files.write_json(self.layout.point(point_id).error, record)
         self._errors[point_id] = error
         self._count()
+
+    def forget_failures(self) -> None:
+        """Removes what is written of failures, so that these points are tried again."""
+        for point_id in self._errors:
+            self.layout.point(point_id).error.unlink()
+        self._errors.clear()
 
     def _count(self) -> None:
         self._done += 1
@@ -224,7 +228,7 @@ class Store:
     def _result_rows(self) -> Iterator[list[object]]:
         for point_id, point in enumerate(self._lookup.points):
             tuned = self._tuned.get(point_id)
-            if tuned is None:
+            if tuned is None or point_id in self._errors:
                 continue
             hparams = [getattr(tuned, name) for name in _TUNED_COLUMNS]
             flags = ' '.join(tuned.flags)
@@ -244,8 +248,8 @@ class Store:
         for point_id in range(len(self._lookup.points)):
             layout = self.layout.point(point_id)
             try:
-                if layout.final.exists():
-                    misc = files.read_json(layout.misc)
+                if layout.final.exists() and layout.misc.exists():
+                    misc = {'flags': files.read_json(layout.misc)['flags']}
                     self._tuned[point_id] = Tuned(**files.read_json(layout.final), misc=misc)
                 self._trials[point_id] = dict(_read_trials(layout))
                 if layout.error.exists():
@@ -282,7 +286,7 @@ _RESERVED = {'id', 'trial', 'flags', *_TUNED_COLUMNS, *_TRIAL_COLUMNS}
 
 def _read_trials(layout: PointLayout) -> Iterator[tuple[int, TrialResult]]:
     if layout.trials.exists():
-        for index in sorted(int(path.name) for path in layout.trials.iterdir()):
+        for index in sorted(int(path.name) for path in layout.trials.iterdir() if path.name.isdigit()):
             path = layout.trial(index).result
             if path.exists():
                 yield index, TrialResult(**_with_infinities(files.read_json(path)))

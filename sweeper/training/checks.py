@@ -15,6 +15,7 @@ from .problem import Problem
 
 _NAMES = ('train', 'val', 'test')
 _PROBED_ITEMS = 64
+_LONGEST_REPR = 200
 
 
 def check_problem(problem: Problem, seed: int) -> int:
@@ -36,13 +37,18 @@ def check_problem(problem: Problem, seed: int) -> int:
     seed_everything(seed)
     datasets = _call(problem, 'dataset', problem.load_datasets)
     if not isinstance(datasets, tuple | list) or len(datasets) not in (2, 3):
-        kind = f'{len(datasets)} of them' if isinstance(datasets, tuple | list) else repr(datasets)
+        kind = f'{len(datasets)} of them' if isinstance(datasets, tuple | list) else _short(datasets)
         raise ProblemError(
             f'dataset() of {problem.name!r} must return (train, val) or (train, val, test); got {kind}'
         )
     for name, dataset in zip(_NAMES, datasets, strict=False):
         _check_dataset(problem, name, dataset)
     return len(datasets[0])
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_REPR else f'{text[:_LONGEST_REPR]} …'
 
 
 def _call(problem: Problem, name: str, function: Callable[[], Any]) -> Any:
@@ -83,7 +89,7 @@ def _check_criterion(problem: Problem) -> None:
 def _check_dataset(problem: Problem, name: str, dataset: Any) -> None:
     where = f'the {name} dataset of {problem.name!r}'
     if not hasattr(dataset, '__getitem__') or not hasattr(dataset, '__len__'):
-        raise ProblemError(f'{where} must be map-style (__len__ and __getitem__); got {dataset!r}')
+        raise ProblemError(f'{where} must be map-style (__len__ and __getitem__); got {_short(dataset)}')
     try:
         size = len(dataset)
     except Exception as error:
@@ -95,7 +101,7 @@ def _check_dataset(problem: Problem, name: str, dataset: Any) -> None:
     except Exception as error:
         raise ProblemError(f'item 0 of {where} raised {type(error).__name__}: {error}') from error
     if not isinstance(item, tuple | list) or len(item) != 2:
-        raise ProblemError(f'an item of {where} must be (input, target); item 0 is {item!r}')
+        raise ProblemError(f'an item of {where} must be (input, target); item 0 is {_short(item)}')
     try:
         split = as_split(dataset, torch.device('cpu'))
         targets = _targets(split)

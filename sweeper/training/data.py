@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
 
@@ -87,11 +89,17 @@ def _is_cheap(dataset: Dataset[Any]) -> bool:
     first = _collate([dataset[probes[0]]])
     if size * _bytes(first) > IN_MEMORY_BYTES:
         return False
+    random_states = _random_states()
     for index in probes:
         item, again = _collate([dataset[index]]), _collate([dataset[index]])
         if _shapes(item) != _shapes(first) or not _equal(item, again):
             return False
-    return True
+    return _random_states() == random_states  # else reading an item draws at random: an augmentation
+
+
+def _random_states() -> tuple[Any, ...]:
+    numpy_state = np.random.get_state(legacy=False)
+    return torch.get_rng_state().tolist(), repr(numpy_state), random.getstate()
 
 
 def _collate(items: Sequence[Any]) -> tuple[Any, torch.Tensor]:

@@ -53,11 +53,14 @@ class PlainSGD:
             torch._foreach_add_(used, gradients, alpha=-self._group['lr'])  # type: ignore[arg-type]
 
 
-def build_optimizer(problem: Problem, model: torch.nn.Module, lr: float) -> Optimizer:
-    """Returns the problem's optimizer for `model`, or plain SGD if it names none."""
+def build_optimizer(problem: Problem, model: torch.nn.Module) -> Optimizer:
+    """Returns the problem's optimizer for `model`, or plain SGD if it names none.
+
+    It is built at a learning rate of 1, so that its groups' rates are their ratios to the loop's.
+    """
     if problem.build_optimizer is None:
-        return PlainSGD(model.parameters(), lr)
-    optimizer = problem.build_optimizer(model.parameters(), lr)
+        return PlainSGD(model.parameters(), 1.0)
+    optimizer = problem.build_optimizer(list(model.parameters()), 1.0)
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise TypeError(
             f'optimizer(parameters, lr) of {problem.name!r} returned {optimizer!r}, '
@@ -72,7 +75,7 @@ class Loop:
     Args:
         model: Trained in place.
         criterion: Called as `criterion(output, target)`.
-        optimizer: Its groups' learning rates keep the ratio that they have now.
+        optimizer: Each group's learning rate now is the factor by which it takes those in `lrs`.
         lrs: The learning rate of every step that `run` will take, in order.
         after_step: Called after every step with `(loss, output, target)`, detached, the loss being that
             before the update. Answering True ends the training.
@@ -88,8 +91,7 @@ class Loop:
     ) -> None:
         self._model, self._criterion, self._optimizer = model, criterion, optimizer
         self._lrs = lrs
-        first = optimizer.param_groups[0]['lr'] or 1.0
-        self._groups = [(group, group['lr'] / first) for group in optimizer.param_groups]
+        self._groups = [(group, group['lr']) for group in optimizer.param_groups]
         self._after_step = after_step
         self.engine = Engine(self._step)
         self.engine.logger = _SILENT

@@ -11,6 +11,7 @@ import torch
 Criterion = Callable[..., torch.Tensor]
 
 _EVALUATION_BATCH = 1024
+_ROUNDING = 1e-5
 _ON_LOGITS = (torch.nn.BCEWithLogitsLoss, torch.nn.MultiLabelSoftMarginLoss)
 
 
@@ -40,13 +41,19 @@ class Scorer:
     def performance(self, output: torch.Tensor, target: torch.Tensor, loss: torch.Tensor) -> torch.Tensor:
         """Returns one batch's performance, as a scalar tensor."""
         if self.style == 'inv-loss':
-            return 1 / (loss + 1)
+            return 1 / (loss.clamp(min=0) + 1)
         return self.correct(output, target).float().mean()
 
 
 def scorer(style: str, criterion: Criterion) -> Scorer:
     """Returns the scorer of a problem; a criterion that takes logits moves the threshold to 0."""
     return Scorer(style, 0.0 if isinstance(criterion, _ON_LOGITS) else 0.5)
+
+
+def check_loss(loss: float) -> None:
+    """Raises ValueError for a negative loss: performance could leave [0, 1], and tuning be misled."""
+    if loss < -_ROUNDING:
+        raise ValueError(f'the loss is negative ({loss:g}); a criterion must be at least 0')
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Score:
     perf: float
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode: what a model caches in it could not be trained with
 def evaluate(model: torch.nn.Module, split: Any, criterion: Criterion, scorer: Scorer) -> Score:
     """Scores `model` in evaluation mode on a whole split (a `data.Split`)."""
     model.eval()
@@ -73,6 +80,8 @@ def evaluate(model: torch.nn.Module, split: Any, criterion: Criterion, scorer: S
             perf_sum += scorer.correct(output, targets).double().mean().item() * len(indices)
     model.train()
     loss_mean = loss_sum / samples
+    check_loss(loss_mean)
     if not torch.isfinite(torch.tensor(loss_mean)):
         return Score(float('inf'), 0.0)
+    loss_mean = max(loss_mean, 0.0)
     return Score(loss_mean, 1 / (loss_mean + 1) if scorer.style == 'inv-loss' else perf_sum / samples)

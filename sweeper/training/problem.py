@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 ACCURACY_STYLES = ('classification', 'multiclass', 'inv-loss')
+_DIGEST = '__sweeper_source__'
 REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
 
 
@@ -144,9 +145,11 @@ def _imported(reference: ProblemReference) -> ModuleType:
     assert reference.path is not None
     name = reference.name
     loaded = sys.modules.get(name)
-    if loaded is not None:
-        if getattr(loaded, '__file__', None) == reference.path:
-            return loaded
+    digest = _digest(Path(reference.path))
+    if getattr(loaded, '__file__', None) == reference.path:
+        if loaded is not None and getattr(loaded, _DIGEST, digest) == digest:
+            return loaded  # else its file was edited since, in a notebook's session say
+    elif loaded is not None:
         name = f'sweeper_problem_{name}'
     folder = str(Path(reference.path).parent)
     if folder not in sys.path:
@@ -155,6 +158,7 @@ def _imported(reference: ProblemReference) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    setattr(module, _DIGEST, digest)
     try:
         spec.loader.exec_module(module)
     except BaseException:
@@ -174,7 +178,8 @@ class Problem:
         accuracy_style: One of `ACCURACY_STYLES`.
         load_datasets: `dataset`.
         build_optimizer: `optimizer`, or None for plain SGD.
-        source: A digest of the module's file, to notice that it changed; None if it has no file.
+        path: The module's file; None if it has none.
+        source: A digest of that file, to notice that it changed.
     """
 
     name: str
@@ -183,6 +188,7 @@ class Problem:
     accuracy_style: str
     load_datasets: Callable[[], Any]
     build_optimizer: Callable[[Any, float], torch.optim.Optimizer] | None
+    path: str | None = None
     source: str | None = None
 
     def check_params(self, point: Point) -> None:
@@ -243,6 +249,7 @@ def load_problem(reference: ProblemReference, *, in_worker: bool = False) -> Pro
         raise ProblemError(
             f'accuracy_style of {str(reference)!r} is {style!r}; valid are {", ".join(ACCURACY_STYLES)}'
         )
+    file = getattr(module, '__file__', None)
     return Problem(
         name=reference.name,
         build_model=module.model,
@@ -250,12 +257,13 @@ def load_problem(reference: ProblemReference, *, in_worker: bool = False) -> Pro
         accuracy_style=style,
         load_datasets=module.dataset,
         build_optimizer=getattr(module, 'optimizer', None),
-        source=_digest(getattr(module, '__file__', None)),
+        path=file and str(Path(file).resolve()),
+        source=file and _digest(Path(file)),
     )
 
 
-def _digest(file: str | None) -> str | None:
+def _digest(file: Path) -> str | None:
     try:
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else None
+        return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError:
         return None

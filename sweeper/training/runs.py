@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from ..points import Point
-from ..seeding import seed_everything
+from ..seeding import run_seed, seed_everything
 from .data import ShuffledBatches, SizedBatches, Split, as_split, steps_per_epoch
 from .loop import Loop, build_optimizer
-from .metrics import Criterion, evaluate, scorer
+from .metrics import Criterion, check_loss, evaluate, scorer
 from .problem import Problem
 from .schedule import triangular
 
@@ -68,7 +68,7 @@ def measure_curve(
         the update. From the first loss that is not finite on, loss is infinity and performance 0.
     """
     model, criterion = bench.fresh_model(point, seed)
-    optimizer = build_optimizer(bench.problem, model, lrs[0])
+    optimizer = build_optimizer(bench.problem, model)
     score = scorer(bench.problem.accuracy_style, criterion)
     losses: list[torch.Tensor] = []
     perfs: list[torch.Tensor] = []
@@ -79,10 +79,11 @@ def measure_curve(
         return len(losses) % _DIVERGENCE_CHECK_STEPS == 0 and not torch.isfinite(loss).item()
 
     loop = Loop(model, criterion, optimizer, lrs, after_step)
-    loop.run(SizedBatches(bench.splits.train, batch_sizes, seed))
+    loop.run(SizedBatches(bench.splits.train, batch_sizes, run_seed(seed, 'order', 0)))
     loss, perf = np.full(len(lrs), np.inf), np.zeros(len(lrs))
     loss[: len(losses)] = torch.stack(losses).double().cpu().numpy()
     perf[: len(perfs)] = torch.stack(perfs).double().cpu().numpy()
+    check_loss(loss.min())
     diverged = np.flatnonzero(~np.isfinite(loss))
     if len(diverged):
         loss[diverged[0] :], perf[diverged[0] :] = np.inf, 0.0
@@ -169,10 +170,10 @@ def _train(
 ) -> tuple[int, bool]:
     """Trains `model` by `plan`; returns the epochs done and whether the loss ceased to be finite."""
     train = bench.splits.train
-    batches = ShuffledBatches(train, plan.batch_size, seed)
+    batches = ShuffledBatches(train, plan.batch_size, run_seed(seed, 'order', 0))
     steps = plan.epochs * steps_per_epoch(len(train), plan.batch_size)
     lrs = triangular(plan.lr_start, plan.lr_end, steps, plan.epochs // plan.cycle_size_epochs)
-    optimizer = build_optimizer(bench.problem, model, plan.lr_start)
+    optimizer = build_optimizer(bench.problem, model)
     epochs_done, last_loss = 0, torch.zeros(())
 
     def after_step(loss: torch.Tensor, *_: torch.Tensor) -> bool:
@@ -194,6 +195,10 @@ def _train(
 
 
 def _state_bytes(model: torch.nn.Module) -> bytes:
+    """Returns the state dict, on the CPU, so that it can be loaded anywhere."""
+    state = model.state_dict()
+    for name, value in state.items():
+        state[name] = value.cpu() if isinstance(value, torch.Tensor) else value
     buffer = io.BytesIO()
-    torch.save(model.state_dict(), buffer)
+    torch.save(state, buffer)
     return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,11 @@ def limits(settings: HyperparameterSettings, train_size: int) -> tuple[int, int]
     return min(settings.batch_start, largest), largest
 
 
+def even(size: int, train_size: int) -> int:
+    """Returns the batch size that an epoch of batches of at most `size` really has: they are evened out."""
+    return math.ceil(train_size / math.ceil(train_size / size))
+
+
 def reference(settings: HyperparameterSettings, train_size: int) -> int:
     """Returns the batch size of the first learning-rate range test."""
     return min(settings.batch_size, limits(settings, train_size)[1])
@@ -29,7 +35,8 @@ def schedule(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the batch size and the learning rate of every step, both rising geometrically.
 
-    The learning rate is that which the range test found best, scaled along with the batch size.
+    The learning rate is the upper end of the range that the range test found, scaled along with the batch
+    size.
     """
     least, largest = limits(settings, train_size)
     mean = (largest - least) / np.log(largest / least) if largest > least else float(least)
@@ -55,6 +62,7 @@ class GoodSizes:
 
 def analyse(
     settings: HyperparameterSettings,
+    train_size: int,
     sizes: np.ndarray,
     lrs: np.ndarray,
     losses: np.ndarray,
@@ -66,6 +74,7 @@ def analyse(
 
     Args:
         settings: How wide to smooth and how many sizes to sample.
+        train_size: Samples in the training set.
         sizes: Batch size of every step, shape `(steps,)`.
         lrs: Learning rate of every step, shape `(steps,)`.
         losses: Shape `(initialisations, steps)`, infinite from where a run diverged.
@@ -88,7 +97,7 @@ def analyse(
         'batch_sizes': sizes, 'lrs': lrs, 'losses': losses, 'perfs': perfs,
         'loss': curve.loss, 'perf': curve.perf,
     }  # fmt: skip
-    return GoodSizes(sorted({int(size) for size in spaced}), details, arrays)
+    return GoodSizes(sorted({even(int(size), train_size) for size in spaced}), details, arrays)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from .settings import HyperparameterSettings
 
 _EDGE = 0.03
 _LEAST_RATIO = 2.0
+_BELOW_LOWEST_LOSS = 2.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,12 @@ class LRRange:
             self,
             start=self.start / factor,
             end=self.end / factor,
-            details=self.details | {'lowered_by': self.details.get('lowered_by', 1) * factor},
+            details=self.details
+            | {
+                'lr_start': self.start / factor,
+                'lr_end': self.end / factor,
+                'lowered_by': self.details.get('lowered_by', 1) * factor,
+            },
             flags=[*self.flags, 'nan_seen'],
         )
 
@@ -88,6 +94,9 @@ def analyse(
     baseline = warmup + max(1, len(lrs) // 20)
     rise = find_rise(curve, baseline, settings.rise_start, settings.rise_end)
     end = float(lrs[max(rise.end, warmup)])
+    lowest = float(lrs[max(int(np.argmin(curve.loss[: rise.cutoff])), warmup)]) if rise.cutoff else end
+    if rise.learned:
+        end = max(end, lowest / _BELOW_LOWEST_LOSS)
     start = min(float(lrs[max(rise.start, warmup)]), end / _LEAST_RATIO)
     flags = []
     if not rise.learned:
@@ -108,6 +117,7 @@ def analyse(
         'lr_start': start,
         'lr_end': end,
         'lr_best': float(lrs[max(rise.peak, warmup)]),
+        'lr_lowest_loss': lowest,
         'lr_cutoff': float(lrs[rise.cutoff]) if rise.cutoff < len(lrs) else None,
         'measure': rise.measure,
         'improvement': rise.improvement,

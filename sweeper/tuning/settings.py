@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,8 @@ class HyperparameterSettings:
         rise_start: The range starts where this share of the improvement is made; in [0, 1).
         rise_end: The range ends where this share of the improvement is made; in (`rise_start`, 1].
         cycle_epochs: Epochs in one triangular learning-rate cycle of a trial; >= 1.
-        trial_samples: Training samples that a trial sees at least; it sees them in whole cycles; >= 1.
+        trial_samples: Training samples that a trial sees at least, in whole cycles, unless `max_cycles`
+            ends it before; >= 1.
         max_cycles: Most cycles of a trial, for tiny data; >= 1.
     """
 
@@ -114,7 +116,7 @@ class HyperparameterSettings:
 
     def trial_epochs(self, train_size: int) -> int:
         """Returns how many epochs a trial lasts on `train_size` training samples: whole cycles."""
-        cycles = round(self.trial_samples / train_size / self.cycle_epochs)
+        cycles = math.ceil(self.trial_samples / train_size / self.cycle_epochs)
         return self.cycle_epochs * min(max(cycles, 1), self.max_cycles)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -81,7 +80,6 @@ def tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:
     lr_start, lr_end = found.at_batch_size(size)
     misc |= {
         'flags': sorted(set(flags)),
-        'settings': dataclasses.asdict(settings),
         'train_size': train_size,
     }
     return Tuned(
@@ -109,7 +107,7 @@ def _sweep_batch_sizes(
 ) -> Generator[Stage, Sequence[RunResult], tuple[batch_size.GoodSizes, list[str]]]:
     sizes, lrs = batch_size.schedule(settings, train_size, found)
     losses, perfs = yield from _measure('bs_vs_perf', settings.batch_initialisations, seed, lrs, sizes)
-    good = batch_size.analyse(settings, sizes, lrs, losses, perfs)
+    good = batch_size.analyse(settings, train_size, sizes, lrs, losses, perfs)
     up_to = int(np.searchsorted(sizes, good.sampled[-1], side='right'))
     return good, [] if np.isfinite(losses[:, :up_to]).all() else ['nan_seen']
 

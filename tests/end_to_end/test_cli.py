@@ -74,6 +74,16 @@ def test_run_tells_of_failed_points_by_its_exit_code(write_problem, tmp_path):
     assert 'failed: width=9: ValueError in tuning: nine is too many' in done.stdout
 
 
+def test_failed_points_are_tried_again_if_asked(write_problem, tmp_path):
+    problem, out = write_problem(model=BREAKS), tmp_path / 'out'
+    command = ['run', problem.path, '--grid', 'width=2,9', *FAST, '--out', out]
+    assert sweeper(*command).returncode == cli.SOME_POINTS_FAILED
+    problem.path.write_text(problem.text.replace('width == 9', 'width == 99'))
+    assert sweeper(*command).returncode == cli.SOME_POINTS_FAILED
+    assert sweeper(*command, '--retry-failed').returncode == 0
+    assert len(load(out)) == 2
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -85,6 +95,10 @@ def test_run_tells_of_failed_points_by_its_exit_code(write_problem, tmp_path):
         (['--grid', 'width=2', '--sweep-cores', '0'], 'sweep_cores=0'),
         (['--grid', 'width=2', '--progress', 'loud'], "progress='loud'"),
         ([], 'what should be varied?'),
+        (['--grid', 'width=2', '--grid', 'width=4'], 'width is given twice'),
+        (['--grid', 'width=2,2'], 'every value must be there, and once'),
+        (['--grid', 'width=2,,4'], 'every value must be there, and once'),
+        (['--grid', 'width=2', '--points', '4'], '--points=4 goes with --random'),
     ],
 )
 def test_run_refuses_wrong_input(write_problem, tmp_path, arguments, message):
@@ -111,7 +125,7 @@ def test_interrupting_leaves_no_process_and_says_how_to_continue(write_problem, 
         told = running.stderr.read()
     assert running.returncode == cli.INTERRUPTED
     assert not psutil.wait_procs(workers, timeout=10)[1]
-    assert '1 trial of 2 points are kept' in told
+    assert '1 of 2 points tuned, trials: 1' in ' '.join(told.split())
     assert f'sweeper run {problem.path}' in told
     assert len(load(tmp_path / 'out')) == 1
 
@@ -146,6 +160,7 @@ def test_a_folder_without_a_sweep_is_refused(tmp_path, command):
         ('relu, tanh', ['relu', 'tanh']),
         ('1e-3,0.5', [1e-3, 0.5]),
         ('True,None', [True, None]),
+        ('true,false', [True, False]),
         ('(8,8),(16,16)', [(8, 8), (16, 16)]),
         ('relu,2', ['relu', 2]),
         ("'1','2'", ['1', '2']),

@@ -68,6 +68,15 @@ def test_markup_in_values_and_errors_is_shown_as_it_is():
     assert 'size [16] is [red]bad[/red]' in shown
 
 
+def test_a_narrow_terminal_keeps_the_parameters():
+    console = Console(width=60, record=True, file=io.StringIO())
+    console.print(comparison_table([summary(['16', 'relu'])], ['hidden', 'nonlinearity']))
+    shown = console.export_text()
+    assert 'hidden' in shown
+    assert 'nonlinearity' in shown
+    assert 'relu' in shown
+
+
 def test_best_first_then_untrained_then_failed(write_problem, tmp_path, sweep_inline):
     problem = write_problem(
         model="""

@@ -182,14 +182,15 @@ def test_trials_start_when_their_tuning_is_done():
     assert executor.now == [('a', 'trial', 0), ('a', 'trial', 1)]
 
 
-def test_failing_tuning_finishes_its_stage_and_starts_nothing_more():
+def test_failing_tuning_starts_nothing_more_and_what_it_started_finishes():
     executor = FakeExecutor(2, fails=lambda task: run_of(task) == ('a', 'lr_vs_perf', 0))
     dispatcher, queue = dispatcher_of(executor, 2, stages=(4, 2), points=[(A, 3, False), (B, 1, True)])
     executor._order = random.Random(0)
     events = run_all(dispatcher, queue)
-    assert Counter(executor.started) == Counter(
-        [*(('a', 'lr_vs_perf', index) for index in range(4)), ('b', 'trial', 0)]
-    )
+    started = [run for run in executor.started if run[0] == 'a']
+    assert started == [('a', 'lr_vs_perf', index) for index in range(len(started))]
+    assert 2 <= len(started) <= 3
+    assert executor.started.count(('b', 'trial', 0)) == 1
     assert [event.params for event in events if isinstance(event, FailedPoint)] == [A]
 
 

@@ -49,12 +49,12 @@ def test_a_listener_that_raises_is_reported_and_dropped_and_the_others_go_on():
     assert [name for name, *_ in heard] == ['selector', 'a', 'b']
 
 
-def test_a_selector_that_raises_ends_it():
+def test_what_a_selector_raises_is_raised_when_all_have_been_told():
     heard = []
     bad = Recorder(heard, 'selector', fails_in='on_end')
     with pytest.raises(RuntimeError, match='the display is gone'):
         Audience(bad, [Recorder(heard, 'a')]).tell('on_end')
-    assert heard == [('selector', 'on_end')]
+    assert heard == [('selector', 'on_end'), ('a', 'on_end')]
 
 
 def test_an_interrupt_in_a_listener_is_not_swallowed():

@@ -14,7 +14,9 @@ from sweeper.store.manifest import Manifest, claim, is_locked, locked, read_mani
 from sweeper.tuning.settings import get_settings
 
 SETTINGS = vars(get_settings('fast'))
-MANIFEST = Manifest('problem', 'fast', SETTINGS, sweep_cores=2, seed=0, named_points=False, source='abc')
+MANIFEST = Manifest(
+    'problem', 'fast', SETTINGS, sweep_cores=2, seed=0, train_size=9, named_points=False, source='abc'
+)
 
 HOLD = """
 import sys

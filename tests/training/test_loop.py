@@ -66,7 +66,7 @@ def test_the_loop_trains_as_a_plain_one_does():
     model, reference = network(), network()
     seen = []
     loop = Loop(
-        model, nn.MSELoss(), build_optimizer(problem(), model, lrs[0]), lrs,
+        model, nn.MSELoss(), build_optimizer(problem(), model), lrs,
         lambda loss, output, target: seen.append((loss, output, target)),
     )  # fmt: skip
     loop.run(batches())
@@ -98,7 +98,7 @@ class Recording(torch.optim.SGD):
 
 def test_every_step_has_its_learning_rate_over_all_epochs():
     model, lrs = network(), [0.01 * (1 + i) for i in range(12)]
-    optimizer = build_optimizer(problem(lambda parameters, lr: Recording(parameters, lr)), model, 0.5)
+    optimizer = build_optimizer(problem(lambda parameters, lr: Recording(parameters, lr)), model)
     assert isinstance(optimizer, Recording)
     epochs = []
     Loop(model, nn.MSELoss(), optimizer, lrs).run(batches(4), 3, lambda epoch: epochs.append(epoch))
@@ -106,10 +106,10 @@ def test_every_step_has_its_learning_rate_over_all_epochs():
     assert epochs == [1, 2, 3]
 
 
-def test_groups_keep_the_ratio_of_their_learning_rates():
+def test_a_groups_learning_rate_is_its_factor():
     model, lrs = network(), [0.01, 0.02, 0.04]
-    groups = [{'params': model[0].parameters()}, {'params': model[2].parameters(), 'lr': 0.05}]
-    Loop(model, nn.MSELoss(), optimizer := Recording(groups, 0.5), lrs).run(batches(3))
+    groups = [{'params': model[0].parameters()}, {'params': model[2].parameters(), 'lr': 0.1}]
+    Loop(model, nn.MSELoss(), optimizer := Recording(groups, 1.0), lrs).run(batches(3))
     assert optimizer.rates == [pytest.approx([lr, lr / 10]) for lr in lrs]
 
 
@@ -118,7 +118,7 @@ def test_the_users_optimizer_decides_how_to_step():
         return torch.optim.SGD(parameters, lr, momentum=0.9)
 
     model, reference = network(), network()
-    Loop(model, nn.MSELoss(), build_optimizer(problem(momentum), model, 0.1), [0.1] * 12).run(batches())
+    Loop(model, nn.MSELoss(), build_optimizer(problem(momentum), model), [0.1] * 12).run(batches())
     optimizer = momentum(reference.parameters(), 0.1)
     for inputs, targets in batches():
         optimizer.zero_grad()
@@ -131,7 +131,16 @@ def test_the_users_optimizer_decides_how_to_step():
 @pytest.mark.parametrize('wrong', [None, 5, nn.Linear(1, 1)])
 def test_an_optimizer_function_that_returns_something_else_is_a_clear_error(wrong):
     with pytest.raises(TypeError, match=r"optimizer\(parameters, lr\) of 'here' returned .*torch.optim"):
-        build_optimizer(problem(lambda parameters, lr: wrong), network(), 0.1)
+        build_optimizer(problem(lambda parameters, lr: wrong), network())
+
+
+def test_an_optimizer_may_go_through_the_parameters_twice():
+    def decayed(parameters, lr):
+        groups = [[p for p in parameters if p.ndim == n] for n in (2, 1)]
+        return torch.optim.SGD([{'params': group} for group in groups], lr)
+
+    optimizer = build_optimizer(problem(decayed), network())
+    assert [len(group['params']) for group in optimizer.param_groups] == [2, 2]
 
 
 def test_a_step_can_end_the_training():
@@ -141,7 +150,7 @@ def test_a_step_can_end_the_training():
         losses.append(loss)
         return len(losses) == 6
 
-    Loop(model, nn.MSELoss(), PlainSGD(model.parameters(), 0.1), [0.1] * 12, after_step).run(batches(4), 3)
+    Loop(model, nn.MSELoss(), PlainSGD(model.parameters(), 1.0), [0.1] * 12, after_step).run(batches(4), 3)
     assert len(losses) == 6
 
 
@@ -152,7 +161,7 @@ def test_an_epoch_can_end_the_training():
         epochs.append(epoch)
         return epoch == 2
 
-    Loop(model, nn.MSELoss(), PlainSGD(model.parameters(), 0.1), [0.1] * 12).run(batches(4), 3, after_epoch)
+    Loop(model, nn.MSELoss(), PlainSGD(model.parameters(), 1.0), [0.1] * 12).run(batches(4), 3, after_epoch)
     assert epochs == [1, 2]
 
 
@@ -160,14 +169,14 @@ def test_an_error_in_a_step_comes_through_as_it_is():
     model = network()
     wrong = [(torch.randn(4, 99), torch.randn(4, 2))]
     with pytest.raises(RuntimeError, match='shapes cannot be multiplied'):
-        Loop(model, nn.MSELoss(), PlainSGD(model.parameters(), 0.1), [0.1]).run(wrong)
+        Loop(model, nn.MSELoss(), PlainSGD(model.parameters(), 1.0), [0.1]).run(wrong)
 
 
 def test_the_model_is_trained_in_training_mode():
     model = network().eval()
     modes = []
     Loop(
-        model, nn.MSELoss(), PlainSGD(model.parameters(), 0.1), [0.1] * 3,
+        model, nn.MSELoss(), PlainSGD(model.parameters(), 1.0), [0.1] * 3,
         lambda *_: modes.append(model.training),
     ).run(batches(3))  # fmt: skip
     assert modes == [True] * 3

@@ -57,7 +57,7 @@ def measured(rise_end, seed=0):
 @pytest.mark.parametrize('seed', range(5))
 @pytest.mark.parametrize('rise_end', [30, 60, 110])
 def test_the_good_range_goes_up_to_where_performance_stops_to_improve(rise_end, seed):
-    good = analyse(SETTINGS, *measured(rise_end, seed))
+    good = analyse(SETTINGS, 20_000, *measured(rise_end, seed))
     assert good.sampled[0] == 8 and 0.5 * rise_end <= good.sampled[-1] <= 1.2 * rise_end
     assert good.sampled == sorted(set(good.sampled)) and len(good.sampled) == SETTINGS.batch_points
     ratios = np.divide(good.sampled[1:], good.sampled[:-1])
@@ -67,14 +67,14 @@ def test_the_good_range_goes_up_to_where_performance_stops_to_improve(rise_end, 
 @pytest.mark.parametrize('batch_points', [0, 1])
 def test_without_a_sample_the_upper_end_of_the_good_range_is_taken(batch_points):
     sizes, lrs, losses, perfs = measured(60)
-    good = analyse(SETTINGS.replace(batch_points=batch_points), sizes, lrs, losses, perfs)
+    good = analyse(SETTINGS.replace(batch_points=batch_points), 20_000, sizes, lrs, losses, perfs)
     assert good.sampled == [good.details['largest']]
 
 
 def test_a_training_set_of_one_has_one_batch_size():
     sizes, lrs = schedule(SETTINGS, 1, LR_RANGE)
     perfs = np.ones((2, len(sizes)))
-    assert analyse(SETTINGS, sizes, lrs, 1 - perfs, perfs).sampled == [1]
+    assert analyse(SETTINGS, 1, sizes, lrs, 1 - perfs, perfs).sampled == [1]
 
 
 @pytest.mark.parametrize(

@@ -55,11 +55,19 @@ class Executor(ABC):
 
 
 def perform(bench: Bench, task: Task) -> Outcome:
-    """Runs a task in this process; an exception, `sys.exit` included, becomes its outcome."""
+    """Runs a task in this process; an exception, `sys.exit` included, becomes its outcome.
+
+    What the user's code does to torch's global switches is undone: it must not reach the next task.
+    """
+    from ...training.isolation import set_torch_switches, torch_switches
+
+    switches = torch_switches()
     try:
         return Outcome(value=FUNCTIONS[task.function](bench, task.point, **task.arguments))
     except (Exception, SystemExit) as error:
         return Outcome(error=run_error(error))
+    finally:
+        set_torch_switches(switches)
 
 
 def run_error(error: BaseException) -> RunError:

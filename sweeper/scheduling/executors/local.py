@@ -10,6 +10,7 @@ import os
 import pickle
 import signal
 import subprocess
+import sys
 import time
 from collections import deque
 from contextlib import suppress
@@ -24,7 +25,10 @@ from . import worker
 from .base import Executor
 
 _AHEAD_OF_WORK = 8
-_ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'), '1')
+_LONGEST_WAIT = 3600.0
+# One thread each; and sets of strings in one order in all workers, so that data built from them is the same.
+_ENVIRONMENT = dict.fromkeys(('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'), '1')
+_ENVIRONMENT['PYTHONHASHSEED'] = '0'
 
 
 class _Worker:
@@ -34,16 +38,19 @@ class _Worker:
         self.number = number
         self.is_ready = False
         self.job: _Job | None = None
+        self.broken: RunError | None = None
         self.connection, child = Pipe()
         with child:
             self.process = subprocess.Popen(
                 worker.command(child.fileno(), number),
                 pass_fds=[child.fileno()],
                 stdin=subprocess.DEVNULL,
-                env=os.environ | _ONE_THREAD,
+                stderr=subprocess.PIPE,
+                env=os.environ | _ENVIRONMENT,
                 process_group=0,  # the terminal's Ctrl-C is the parent's to handle
             )
         self.sentinel, ended = Pipe(duplex=False)
+        Thread(target=_relay, args=(self.process,), daemon=True).start()
         self._reaper = Thread(target=_reap, args=(self.process, ended), daemon=True)
         self._reaper.start()
         with suppress(OSError):  # it died already; its sentinel says so
@@ -51,8 +58,7 @@ class _Worker:
 
     def signal_to_end(self) -> None:
         """Kills the process and what the user's code has started in it, without waiting."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        _kill_group(self.process)
 
     def kill(self) -> None:
         """Ends the process, whatever it does, and waits until it is gone."""
@@ -63,8 +69,25 @@ class _Worker:
 
 
 def _reap(process: subprocess.Popen[bytes], ended: Connection) -> None:
+    """Waits for the process to end, ends what it has started (it may hold the connection), says so."""
+    if hasattr(os, 'waitid'):  # until it is reaped, its id is no one else's
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        _kill_group(process)
     process.wait()
     ended.close()
+
+
+def _relay(process: subprocess.Popen[bytes]) -> None:
+    """Prints what the user's code prints, line by line and past a live display, on the parent's stderr."""
+    assert process.stderr is not None
+    with process.stderr as lines:
+        for line in lines:
+            print(line.decode(errors='replace'), end='', file=sys.stderr, flush=True)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(OSError):  # gone already
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class _Job:
@@ -95,7 +118,7 @@ class LocalExecutor(Executor):
         self._spec: BenchSpec | None = None
         self._workers: list[_Worker] = []
         self._backlog: deque[_Job] = deque()
-        self._has_loaded = False  # some worker has loaded the problem, so it can be loaded
+        self._failed_loads = 0  # in a row
 
     def start(self, spec: BenchSpec, expect_work: bool = True) -> None:
         self._spec = spec
@@ -146,10 +169,9 @@ class LocalExecutor(Executor):
             idle.sort(key=lambda one: one.is_ready)
             one, job = idle.pop(), self._backlog.popleft()
             one.job = job
-            job.attempts += 1
             job.deadline = None  # that of an attempt before is over
             if one.is_ready:
-                self._start_clock(job)
+                self._start(job)
             with suppress(OSError):  # it died; its sentinel says so in the next `wait`
                 worker.send(one.connection, (job.key, pickle.dumps(job.task)))
 
@@ -160,11 +182,13 @@ class LocalExecutor(Executor):
             while one.connection.poll():
                 key, content = worker.receive(one.connection)
                 if key == worker.BROKEN:
-                    raise _broken(content)
-                if key == worker.READY:
-                    one.is_ready = self._has_loaded = True
+                    one.broken = content
+                    one.signal_to_end()
+                elif key == worker.READY:
+                    one.is_ready = True
+                    self._failed_loads = 0
                     if one.job is not None:
-                        self._start_clock(one.job)
+                        self._start(one.job)
                 else:
                     one.job = None
                     outcomes.append((key, content))
@@ -178,21 +202,35 @@ class LocalExecutor(Executor):
         """Removes a dead worker; its job is tried again or has failed."""
         code, job = one.process.returncode, one.job
         self._remove(one)
-        if not one.is_ready and not self._has_loaded:
-            raise SweepError(f'a worker process {_describe_exit(code)} while it loaded the problem')
+        if not one.is_ready:
+            self._take_failed_load(one)
         if job is None:
             return []
-        if job.attempts <= self._retries:
+        if not one.is_ready or job.attempts <= self._retries:
             self._backlog.appendleft(job)
             return []
         message = f'the worker process {_describe_exit(code)}, {job.attempts} times in a row'
         return [(job.key, Outcome(error=RunError('WorkerDied', message)))]
 
+    def _take_failed_load(self, one: _Worker) -> None:
+        """A worker could not load the problem: that is no fault of its job; try `retries` times."""
+        self._failed_loads += 1
+        if one.broken is not None and self._failed_loads > self._retries:
+            raise ProblemError(
+                f'a worker process cannot load the problem: {one.broken.kind}: {one.broken.message}\n'
+                f'{one.broken.traceback}'
+            )
+        if self._failed_loads > self._retries * self.cores:
+            exit_code = _describe_exit(one.process.returncode)
+            raise SweepError(f'a worker process {exit_code} while it loaded the problem')
+
     def _remove(self, one: _Worker) -> None:
         one.kill()
         self._workers.remove(one)
 
-    def _start_clock(self, job: _Job) -> None:
+    def _start(self, job: _Job) -> None:
+        """A ready worker has the job now: the attempt counts, and its time runs."""
+        job.attempts += 1
         if self._timeout is not None:
             job.deadline = time.monotonic() + self._timeout
 
@@ -205,7 +243,7 @@ class LocalExecutor(Executor):
 
     def _seconds_to_deadline(self) -> float | None:
         deadlines = [deadline for deadline, _ in self._deadlines()]
-        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        return min(max(0.0, min(deadlines) - time.monotonic()), _LONGEST_WAIT) if deadlines else None
 
     def _end_overdue(self) -> list[tuple[int, Outcome]]:
         outcomes = []
@@ -216,12 +254,6 @@ class LocalExecutor(Executor):
                 outcomes.append((one.job.key, Outcome(error=RunError('TimedOut', message))))
                 self._remove(one)
         return outcomes
-
-
-def _broken(error: RunError) -> SweepError:
-    return ProblemError(
-        f'a worker process cannot load the problem: {error.kind}: {error.message}\n{error.traceback}'
-    )
 
 
 def _describe_exit(code: int) -> str:

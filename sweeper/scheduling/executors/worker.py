@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import sys
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -75,12 +76,11 @@ def _read(connection: Connection, inbox: SimpleQueue[bytes]) -> None:
         while True:
             inbox.put(connection.recv_bytes())
     except (EOFError, OSError):
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)  # with what the user's code has started: the worker leads its group
 
 
 def command(descriptor: int, number: int) -> list[str]:
     """Returns the command line that starts this program with the parent's import path."""
-    code = (
-        f'import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; main({descriptor}, {number})'
-    )
+    paths = [path for path in sys.path if isinstance(path, str)]
+    code = f'import sys; sys.path[:] = {paths!r}; from {__name__} import main; main({descriptor}, {number})'
     return [sys.executable, '-c', code]

@@ -1,6 +1,6 @@
 """Does the queue slow down under load? A million trials over 100,000 points, on 64 cores.
 
-    python benchmarks/queue.py
+    python benchmarks/task_queue.py
 
 Prints the time per event of the last tenth of the tasks in proportion to that of the first tenth, and
 the share of one core that the queue would take if each of the 64 trained for a second per trial.

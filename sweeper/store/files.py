@@ -71,12 +71,6 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     write_bytes(path, buffer.getvalue().encode())
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """Reads a CSV file with a header row, one dict per row."""
-    with open(path, newline='', encoding='utf-8') as file:
-        return list(csv.DictReader(file))
-
-
 def write_pickle(path: Path, value: object) -> None:
     """Writes `value` pickled, for users who want it; `sweeper` itself never reads it back."""
     write_bytes(path, pickle.dumps(value))

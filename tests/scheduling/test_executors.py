@@ -22,7 +22,7 @@ from sweeper.training.problem import find_problem
 from sweeper.work import BenchSpec
 
 PROBLEM = """
-import json, os, random, resource, signal, sys, threading
+import json, os, random, resource, signal, subprocess, sys, threading
 import numpy as np
 import torch
 
@@ -61,6 +61,17 @@ def model(kind='linear', path=None, signal_number=None):
             open(path, 'w').close()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.kill(os.getpid(), signal_number)
+    if kind == 'die with a child left':
+        descriptors = [int(name) for name in os.listdir('/dev/fd') if int(name) > 2]
+        for descriptor in descriptors:
+            try:
+                os.set_inheritable(descriptor, True)  # the child holds the connection
+            except OSError:
+                pass
+        child = subprocess.Popen(['sleep', '600'], close_fds=False)
+        with open(path, 'a') as file:
+            file.write(f'{child.pid}\\n')
+        os.kill(os.getpid(), signal.SIGKILL)
     if kind == 'meet':
         with open(path, 'w') if signal_number else open(path):
             pass
@@ -405,6 +416,18 @@ def test_local_gives_up_on_a_task_whose_worker_dies_every_time_and_only_on_it(lo
     assert (bad.value, bad.error.kind) == (None, 'WorkerDied')
     assert 'SIGKILL' in bad.error.message and '2 times' in bad.error.message
     assert [outcome.error for outcome in good] == [None, None]
+
+
+def test_local_notices_a_death_and_ends_what_the_dead_worker_left_behind(local_executor, tmp_path):
+    path = tmp_path / 'children'
+    outcomes = run_all(local_executor, [curve('die with a child left', str(path)), curve()])
+    assert outcomes[0].error.kind == 'WorkerDied'
+    assert outcomes[1].error is None
+    left = [int(pid) for pid in path.read_text().split()]
+    assert len(left) == 2
+    for pid in left:
+        if psutil.pid_exists(pid):
+            assert has_ended(psutil.Process(pid))
 
 
 def test_local_allows_a_second_try_the_whole_timeout(spec, clock, tmp_path, monkeypatch):

@@ -60,6 +60,14 @@ class _Worker:
         """Kills the process and what the user's code has started in it, without waiting."""
         _kill_group(self.process)
 
+    def is_gone(self) -> bool:
+        """Whether the process has ended; only its reaper may ask the system, so this asks the sentinel."""
+        return self.sentinel.poll()
+
+    def wait_until_gone(self) -> None:
+        """Waits until the process has ended."""
+        self._reaper.join()
+
     def kill(self) -> None:
         """Ends the process, whatever it does, and waits until it is gone."""
         self.signal_to_end()
@@ -70,11 +78,11 @@ class _Worker:
 
 def _reap(process: subprocess.Popen[bytes], ended: Connection) -> None:
     """Waits for the process to end, ends what it has started (it may hold the connection), says so."""
-    if hasattr(os, 'waitid'):  # until it is reaped, its id is no one else's
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        _kill_group(process)
-    process.wait()
-    ended.close()
+    with ended:
+        if hasattr(os, 'waitid'):  # until it is reaped, its id is no one else's
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            _kill_group(process)
+        process.wait()
 
 
 def _relay(process: subprocess.Popen[bytes]) -> None:
@@ -193,8 +201,9 @@ class LocalExecutor(Executor):
                     one.job = None
                     outcomes.append((key, content))
         except (EOFError, OSError):
-            one.process.wait()
-        if one.process.poll() is not None:
+            one.signal_to_end()  # if it is not dead, it has closed its side and can do no more
+            one.wait_until_gone()
+        if one.is_gone():
             outcomes += self._bury(one)
         return outcomes
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from .cores import usable_cores
-from .errors import FolderError, InvalidArgument, InvalidPoint, ProblemError
-from .points import NamedPoint, Point, as_point, label
+from .errors import FolderError, InvalidArgument, ProblemError
+from .points import Point, are_named, as_point, label
 from .report.progress import open_progress
 from .scheduling.executors import EXECUTORS, open_executor
 from .scheduling.queue import ParamsTaskQueue
@@ -89,11 +89,11 @@ def sweep(
             'sweep() was called while its problem was being imported; workers import it too. '
             "Put the call under: if __name__ == '__main__':"
         )
-    settings = get_settings(hparams)
+    preset = get_settings(hparams)
     cores = usable_cores() if cores is None else cores
     _check_arguments(param_selector, sweep_cores, cores, executor, seed, on_error, retries, timeout)
     folder, listeners = _checked_folder(folder), _checked_listeners(listeners)
-    settings = settings.for_sweep_cores(sweep_cores)
+    settings = preset.for_sweep_cores(sweep_cores)
     display = open_progress(progress)
     with ExitStack() as stack:
         running = open_executor(executor, cores, retries, timeout)
@@ -106,7 +106,7 @@ def sweep(
             _check_points(problem, [point for point, _ in param_selector.points_and_trials()])
         train_size = _check_problem(problem, seed, device)
         manifest = Manifest(
-            problem.name, preset_name(get_settings(hparams)), vars(settings), sweep_cores, seed, train_size,
+            problem.name, preset_name(preset), vars(settings), sweep_cores, seed, train_size,
             path=problem.path, source=problem.source,
         )  # fmt: skip
         store = stack.enter_context(Store.opened(folder, manifest, problem.parameter_names()))
@@ -225,9 +225,7 @@ def _check_points(problem: Problem, points: Sequence[Point]) -> None:
     """Checks points that are known from the start, all of them, before anything is trained."""
     for point in points:
         problem.check_params(point)
-    kinds = {isinstance(point, NamedPoint) for point in points}
-    if len(kinds) > 1:
-        raise InvalidPoint('the points of a sweep are either all named or all tuples; got both')
+    are_named(points)
 
 
 def _check_problem(problem: Problem, seed: int, device: str) -> int:

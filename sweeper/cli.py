@@ -122,14 +122,12 @@ def status(folder: Annotated[Path, typer.Argument(help="A sweep's folder.", meta
         store = _read(folder)
     except SweepError as error:
         _fail(error)
-    points = store.points
-    tuned = sum(store.tuned(point) is not None for point in points)
-    trials = sum(len(store.trials(point)) for point in points)
-    failed = sum(store.error(point) is not None for point in points)
+    tuned, trials = _done(store)
+    failed = sum(store.error(point) is not None for point in store.points)
     manifest = store.manifest
     state = 'running' if is_locked(folder) else 'not running'
     print(f'{manifest.module}, preset {manifest.preset or "changed"}, seed {manifest.seed}: {state}')
-    print(f'{len(points)} points, {tuned} tuned, {trials} trials done, {failed} failed')
+    print(f'{len(store.points)} points, {tuned} tuned, {trials} trials done, {failed} failed')
     _show(store)
 
 
@@ -152,6 +150,12 @@ def _read(folder: Path) -> Store:
     return Store.read(folder)
 
 
+def _done(store: Store) -> tuple[int, int]:
+    """How many points are tuned, and how many trials are done."""
+    tuned = sum(store.tuned(point) is not None for point in store.points)
+    return tuned, sum(len(store.trials(point)) for point in store.points)
+
+
 def _show(store: Store) -> None:
     from .report.collect import summarise
     from .report.table import comparison_table
@@ -172,10 +176,9 @@ def _explain_interruption(folder: Path) -> None:
     console = Console(stderr=True)
     try:
         store = _read(folder)
-        done = sum(len(store.trials(point)) for point in store.points)
-        tuned = sum(store.tuned(point) is not None for point in store.points)
+        tuned, trials = _done(store)
         console.print(
-            f'\nInterrupted. Kept in {folder}: {tuned} of {len(store.points)} points tuned, trials: {done}.'
+            f'\nInterrupted. Kept in {folder}: {tuned} of {len(store.points)} points tuned, trials: {trials}.'
         )
     except SweepError:
         console.print('\nInterrupted before anything was trained.')

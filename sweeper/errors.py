@@ -8,7 +8,6 @@ SweepError
 ├── SelectorError                         a selector broke its contract
 ├── PointFailed                           a point failed and the caller asked to be told at once
 ├── TuningFailed                          no learning rate or batch size trains this point
-└── MissingDependency (also ImportError)  an optional package is needed and not installed
 """
 
 from __future__ import annotations
@@ -44,7 +43,3 @@ class PointFailed(SweepError):
 
 class TuningFailed(SweepError):
     """Tuning cannot go on: every run of a stage diverged. It costs that point only."""
-
-
-class MissingDependency(SweepError, ImportError):
-    """An optional package is needed; the message says how to install it."""

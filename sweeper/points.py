@@ -12,7 +12,7 @@ import json
 import pickle
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -93,6 +93,24 @@ def as_point(proposed: object) -> Point:
     )
 
 
+def are_named(points: Sequence[Point], known: bool | None = None) -> bool:
+    """Returns whether points are named, which all points of a sweep are, or none.
+
+    Args:
+        points: At least one.
+        known: Whether the sweep's earlier points are named, if there are any.
+
+    Raises:
+        InvalidPoint: Some are named and some are tuples.
+    """
+    kinds = {isinstance(point, NamedPoint) for point in points} | ({known} - {None})
+    if len(kinds) > 1:
+        raise InvalidPoint(
+            f'the points of a sweep are either all named or all tuples; got {points[-1]!r} besides others'
+        )
+    return isinstance(points[0], NamedPoint)
+
+
 def _checked(value: Any, proposed: object) -> Any:
     value = _without_numpy(value)
     try:
@@ -121,7 +139,7 @@ def _reads_back(value: Any) -> bool:
     try:
         text = value_to_text(value).encode().decode()
         return bool(value_from_text(text) == value)
-    except (TypeError, ValueError, LookupError, ImportError, AttributeError, RecursionError):
+    except (TypeError, ValueError, LookupError, AttributeError, RecursionError):
         return False
 
 

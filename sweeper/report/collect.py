@@ -68,6 +68,6 @@ def _summarise_point(store: Store, point: Point) -> PointSummary:
         loss_val=mean_interval(np.array([trial.loss_val for trial in trials])),
         perf_test=mean_interval(np.array(tests)) if tests else None,
         seconds=float(np.mean([trial.seconds for trial in trials])) if trials else math.nan,
-        flags=(tuned.flags if tuned else []) + ['trial_diverged'] * any(t.diverged for t in trials),
+        flags=store.flags(point),
         error=store.error(point),
     )

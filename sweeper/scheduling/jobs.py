@@ -11,7 +11,7 @@ from ..errors import TuningFailed
 from ..points import Point
 from ..seeding import run_seed
 from ..store.results import PointError, TrialRecord, Tuned
-from ..tuning.tuner import Tuner
+from ..tuning.tuner import Stage, Tuner
 from .executors.base import run_error
 from .task import Outcome, ParamsTask, RunError, Task
 
@@ -87,7 +87,7 @@ class TuningJob:
         self._tuner = tuner
         self._begin_stage(next(tuner))
 
-    def _begin_stage(self, stage: Any) -> None:
+    def _begin_stage(self, stage: Stage) -> None:
         self._stage = stage.name
         self._results: list[Any] = [None] * len(stage.runs)
         self._errors: dict[int, RunError] = {}

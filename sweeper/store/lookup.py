@@ -61,14 +61,14 @@ class Lookup:
         """Reads the points from `params.csv`.
 
         Raises:
-            FolderError: It cannot be understood, or a class or function named in it is gone.
+            FolderError: It cannot be understood.
         """
         path = self._layout.params_csv
         try:
             with open(path, newline='', encoding='utf-8') as file:
                 header, *rows = csv.reader(file)
             points = [self._parse(header[1:], row[1:], named) for row in rows]
-        except (ValueError, LookupError, ImportError, AttributeError, csv.Error) as error:
+        except (ValueError, LookupError, csv.Error) as error:
             raise FolderError(f'cannot read the points in {path}: {error}') from error
         if not named:
             self._names = header[1:] + self._names[len(header) - 1 :]

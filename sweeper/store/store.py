@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FolderError, InvalidPoint
-from ..points import NamedPoint, Point
+from ..errors import FolderError
+from ..points import Point, are_named
 from . import files
 from .layout import PointLayout, SweepLayout
 from .lookup import Lookup
@@ -105,6 +105,12 @@ class Store:
         """Why a point failed, or None."""
         return self._errors.get(self._lookup.ids.get(point, -1))
 
+    def flags(self, point: Point) -> list[str]:
+        """What is suspicious about a point: the flags of its tuning, and `trial_diverged`."""
+        tuned = self.tuned(point)
+        diverged = any(trial.diverged for trial in self.trials(point).values())
+        return (tuned.flags if tuned else []) + ['trial_diverged'] * diverged
+
     def results(self) -> SweepResults:
         """Everything that is there, as `sweep` returns it."""
         results, failures, flags = [], [], {}
@@ -115,9 +121,8 @@ class Store:
                 tuned = self._tuned[point_id]
                 scores = [self._scores(point_id, name) for name in _SCORES[:4]]
                 results.append(PointResult(point, tuned.lr_start, tuned.lr_end, tuned.batch_size, *scores))
-                diverged = any(trial.diverged for trial in self._trials.get(point_id, {}).values())
-                if tuned.flags or diverged:
-                    flags[point] = tuned.flags + ['trial_diverged'] * diverged
+                if suspicious := self.flags(point):
+                    flags[point] = suspicious
         return SweepResults(results, failures, flags)
 
     def _scores(self, point_id: int, name: str) -> np.ndarray:
@@ -135,15 +140,9 @@ class Store:
         new = list(dict.fromkeys(point for point in points if point not in self._lookup.ids))
         if not new:
             return
-        kinds = {isinstance(point, NamedPoint) for point in new}
-        if self.manifest.named_points is not None:
-            kinds.add(self.manifest.named_points)
-        if len(kinds) > 1:
-            raise InvalidPoint(
-                f'the points of a sweep are either all named or all tuples; got {new[-1]!r} besides others'
-            )
+        named = are_named(new, self.manifest.named_points)
         if self.manifest.named_points is None:  # the first points: from now on the folder is this sweep's
-            self.manifest = dataclasses.replace(self.manifest, named_points=kinds.pop())
+            self.manifest = dataclasses.replace(self.manifest, named_points=named)
             write_manifest(self.layout, self.manifest)
         self._lookup.add(new)
 
@@ -266,7 +265,7 @@ class Store:
                 layout = self.layout.point(int(path.name))
                 for source in (layout.misc, layout.error):
                     if source.exists():
-                        known[int(path.name)] = files.read_json(source)['params']
+                        known[int(path.name)] = _read_record(source)
         for point_id in range(max(known, default=-1) + 1):
             if point_id not in known:
                 raise FolderError(
@@ -282,6 +281,14 @@ class Store:
 
 
 _RESERVED = {'id', 'trial', 'flags', *_TUNED_COLUMNS, *_TRIAL_COLUMNS}
+
+
+def _read_record(path: Path) -> dict[str, str]:
+    try:
+        record: dict[str, str] = files.read_json(path)['params']
+        return record
+    except (OSError, ValueError, LookupError) as error:
+        raise FolderError(f'cannot tell from {path} which point that was: {error}') from error
 
 
 def _read_trials(layout: PointLayout) -> Iterator[tuple[int, TrialResult]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +82,7 @@ def evaluate(model: torch.nn.Module, split: Any, criterion: Criterion, scorer: S
     model.train()
     loss_mean = loss_sum / samples
     check_loss(loss_mean)
-    if not torch.isfinite(torch.tensor(loss_mean)):
+    if not math.isfinite(loss_mean):
         return Score(float('inf'), 0.0)
     loss_mean = max(loss_mean, 0.0)
     return Score(loss_mean, 1 / (loss_mean + 1) if scorer.style == 'inv-loss' else perf_sum / samples)

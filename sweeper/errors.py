@@ -7,7 +7,7 @@ SweepError
 ├── FolderError                           the output folder cannot be used for this sweep
 ├── SelectorError                         a selector broke its contract
 ├── PointFailed                           a point failed and the caller asked to be told at once
-├── TuningFailed                          no learning rate or batch size trains this point
+└── TuningFailed                          no learning rate or batch size trains this point
 """
 
 from __future__ import annotations

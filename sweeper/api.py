@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import warnings
@@ -11,17 +10,22 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from .arguments import bytes_of, check_arguments, checked_folder, checked_listeners
 from .cores import usable_cores
 from .errors import FolderError, InvalidArgument, ProblemError
 from .points import Point, are_named, as_point, label
 from .report.progress import open_progress
-from .scheduling.executors import EXECUTORS, open_executor
+from .scheduling.executors import open_executor
 from .scheduling.queue import ParamsTaskQueue
-from .seeding import MAX_SEED, random_states_kept, run_seed
+from .scheduling.task import Task
+from .seeding import random_states_kept, run_seed
 from .selectors.base import ParamSelector
 from .selectors.fixed import FixedSweep
 from .selectors.listener import SweepListener
-from .store.manifest import Manifest, locked
+from .signals import ended_by_signals
+from .store.lock import locked
+from .store.log import RunLog
+from .store.manifest import Manifest
 from .store.results import PointResult, SweepResults
 from .store.store import Store
 from .sweeper import Sweeper
@@ -50,11 +54,14 @@ def sweep(
     retries: int = 1,
     timeout: float | None = None,
     device: str = 'auto',
+    memory: int | str | None = None,
+    if_changed: str = 'stop',
+    retry_failed: bool = False,
 ) -> SweepResults:
     """Compares architectures: tunes learning rate and batch size for each, then trains it repeatedly.
 
-    Calling it again with the same arguments continues where it stopped; on a finished folder it trains
-    nothing and returns the same.
+    Calling it again with the same arguments continues where it stopped, however it was ended; on a finished
+    folder it trains nothing and returns the same. With more points or trials it trains what is missing.
 
     Args:
         module_name: The problem: an importable module, the path to a `.py` file, or `__main__`.
@@ -68,10 +75,17 @@ def sweep(
         seed: Seeds everything; results depend on it and not on cores, executor or timing.
         listeners: Told of everything that is found, as it is found.
         progress: `auto` (`rich` in a terminal, else `plain`), `rich`, `plain` or `none`; on stderr.
-        on_error: What a failed point does: `record` it and go on, or `raise` `PointFailed`.
+        on_error: What a failed point does: `record` it and go on, or `raise` `PointFailed` at the first one,
+            which is tried again at the next start.
         retries: How often a run whose worker process died is tried again; `local` only.
         timeout: Seconds that one run may take; `local` only.
         device: A torch device, or `auto`: a GPU if torch has one.
+        memory: What a worker process may take, in bytes or as `'2GB'`; `local` on Linux only.
+        if_changed: What to do if the folder's sweep is not this one any more: `stop` with a `FolderError`
+            that says what changed; `accept` it, if it is only what need not change results (the problem's
+            source, versions, the device; or the selector, to keep the points of both); or `restart`, after
+            moving what is there to `earlier/` (not for a changed selector, which has been asked by then).
+        retry_failed: Try what failed before once more.
 
     Returns:
         One `PointResult` per point that the folder holds, in the order proposed, with all its trials;
@@ -91,29 +105,38 @@ def sweep(
         )
     preset = get_settings(hparams)
     cores = usable_cores() if cores is None else cores
-    _check_arguments(param_selector, sweep_cores, cores, executor, seed, on_error, retries, timeout)
-    folder, listeners = _checked_folder(folder), _checked_listeners(listeners)
+    limit = bytes_of(memory)
+    check_arguments(
+        param_selector, sweep_cores, cores, executor, seed, on_error, retries, timeout, limit, if_changed
+    )
+    folder, listeners = checked_folder(folder), checked_listeners(listeners)
     settings = preset.for_sweep_cores(sweep_cores)
     display = open_progress(progress)
     with ExitStack() as stack:
-        running = open_executor(executor, cores, retries, timeout)
+        stack.enter_context(ended_by_signals())
+        running = open_executor(executor, cores, retries, timeout, limit)
         stack.callback(running.close)
-        is_new = not _holds_sweep(folder)
+        is_new, log = not _holds_sweep(folder), RunLog()
         reference = find_problem(module_name)
-        running.start(BenchSpec(reference, seed, device), expect_work=is_new)
-        problem = load_problem(reference)
+        running.start(BenchSpec(reference, seed, device), is_new, lambda *printed: _log(log, *printed))
+        with random_states_kept():
+            problem = load_problem(reference)
         if isinstance(param_selector, FixedSweep):
             _check_points(problem, [point for point, _ in param_selector.points_and_trials()])
-        train_size = _check_problem(problem, seed, device)
+        train_size, device_kind = _check_problem(problem, seed, device)
         manifest = Manifest(
             problem.name, preset_name(preset), vars(settings), sweep_cores, seed, train_size,
-            path=problem.path, source=problem.source,
+            device=device_kind, path=problem.path, source=problem.fingerprint(),
         )  # fmt: skip
-        store = stack.enter_context(Store.opened(folder, manifest, problem.parameter_names()))
+        store = stack.enter_context(Store.opened(folder, manifest, problem.parameter_names(), if_changed))
+        stack.callback(running.close)  # before the folder is given back
+        log.open(store)
+        if retry_failed or on_error == 'raise':
+            store.forget_failures()
         queue = ParamsTaskQueue(cores, sweep_cores)
         sweeper = Sweeper(
             problem, param_selector, queue, running, store, settings, train_size, seed,
-            [*listeners, *([display] if display else [])], on_error,
+            [*listeners, *([display] if display else [])], on_error, same_selector=if_changed != 'accept',
         )  # fmt: skip
         results = sweeper.run()
     for failure in results.failures:
@@ -139,6 +162,8 @@ def train(
     retries: int = 1,
     timeout: float | None = None,
     device: str = 'auto',
+    memory: int | str | None = None,
+    if_changed: str = 'stop',
 ) -> PointResult:
     """Tunes and trains a single architecture; called again, it adds trials.
 
@@ -158,6 +183,8 @@ def train(
         retries: How often a run whose worker process died is tried again.
         timeout: Seconds that one run may take.
         device: A torch device, or `auto`.
+        memory: What a worker process may take.
+        if_changed: `stop`, `accept` or `restart`.
 
     Returns:
         The point's result with all its trials, earlier ones included.
@@ -187,7 +214,8 @@ def train(
     results = sweep(
         module_name, selector, sweep_cores, hparams, folder,
         cores=cores, executor=executor, seed=seed, listeners=listeners, progress=progress,
-        on_error='raise', retries=retries, timeout=timeout, device=device,
+        on_error='raise', retries=retries, timeout=timeout, device=device, memory=memory,
+        if_changed=if_changed,
     )  # fmt: skip
     return results[0]
 
@@ -228,53 +256,19 @@ def _check_points(problem: Problem, points: Sequence[Point]) -> None:
     are_named(points)
 
 
-def _check_problem(problem: Problem, seed: int, device: str) -> int:
-    """Checks problem and device before anything is trained; returns the number of training samples."""
+def _check_problem(problem: Problem, seed: int, device: str) -> tuple[int, str]:
+    """Checks problem and device before anything is trained.
+
+    Returns:
+        The number of training samples, and the kind of device.
+    """
     from .training.checks import check_problem  # torch is imported here, not with the package
-    from .training.device import check_device
+    from .training.device import check_device, resolve_device
 
     check_device(device)
     with random_states_kept():
-        return check_problem(problem, run_seed(seed, 'dataset', 0))
+        return check_problem(problem, run_seed(seed, 'dataset', 0)), resolve_device(device, 0).type
 
 
-def _check_arguments(
-    selector: object, sweep_cores: int, cores: int, executor: str, seed: int, on_error: str, retries: int,
-    timeout: float | None,
-) -> None:  # fmt: skip
-    """Raises `InvalidArgument` for the first argument that cannot be what it is."""
-    if not isinstance(selector, ParamSelector):
-        raise InvalidArgument(
-            f'param_selector={selector!r}: must be a ParamSelector; for a list of points take '
-            f'FixedSweep.with_fixed_trials(points, trials)'
-        )
-    for name, value, least in (('sweep_cores', sweep_cores, 1), ('cores', cores, 1), ('retries', retries, 0)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise InvalidArgument(f'{name}={value!r}: must be an integer of at least {least}')
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
-        raise InvalidArgument(f'seed={seed!r}: must be an integer in [0, 2**63)')
-    _check_one_of('executor', executor, EXECUTORS)
-    _check_one_of('on_error', on_error, ('record', 'raise'))
-    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if timeout is not None and not (is_number and 0 < timeout < math.inf):
-        raise InvalidArgument(f'timeout={timeout!r}: must be a positive number of seconds, or None')
-    if timeout is not None and executor == 'inline':
-        raise InvalidArgument("timeout needs executor='local': a run in this process cannot be ended")
-
-
-def _checked_folder(folder: object) -> Path:
-    if not isinstance(folder, str | os.PathLike):
-        raise InvalidArgument(f'folder={folder!r}: must be a path')
-    return Path(folder)
-
-
-def _checked_listeners(listeners: object) -> list[SweepListener]:
-    found: list[Any] = list(listeners) if isinstance(listeners, Iterable) else [None]
-    if not all(isinstance(one, SweepListener) for one in found):
-        raise InvalidArgument(f'listeners={listeners!r}: must be a list of SweepListener instances')
-    return found
-
-
-def _check_one_of(name: str, value: object, valid: Sequence[str]) -> None:
-    if value not in valid:
-        raise InvalidArgument(f'{name}={value!r}: valid are {", ".join(map(repr, valid))}')
+def _log(log: RunLog, task: Task | None, text: str) -> None:
+    log.write(task.point if task else None, task.name if task else 'worker', text)

@@ -1,7 +1,8 @@
 """The command line: `sweeper run`, `status` and `collate`.
 
 Exit codes: 0 all is well; 1 the sweep is complete, but some points failed; 2 the input was wrong; 3 the
-sweep could not go on, and what is done is kept; 130 interrupted, and the same command continues.
+sweep could not go on, and what is done is kept; 130 interrupted (143 terminated, 129 hung up), and the same
+command continues.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import ast
 import inspect
 import shlex
+import signal
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +23,7 @@ from rich.console import Console
 from rich.text import Text
 
 from .errors import FolderError, InvalidArgument, ProblemError, SweepError
+from .signals import Terminated, raising_signals
 
 if TYPE_CHECKING:
     from .selectors.base import ParamSelector
@@ -32,7 +36,7 @@ app = typer.Typer(
     'with error bars.',
 )
 
-SOME_POINTS_FAILED, WRONG_INPUT, ENDED_EARLY, INTERRUPTED = 1, 2, 3, 130
+SOME_POINTS_FAILED, WRONG_INPUT, ENDED_EARLY = 1, 2, 3
 _DEFAULT_TRIALS, _DEFAULT_POINTS = 3, 10
 _WORDS = {'true': True, 'false': False, 'null': None}
 
@@ -74,8 +78,12 @@ def run(
     ] = None,
     executor: Annotated[str, typer.Option(help='local (processes) or inline (to debug).')] = 'local',
     on_error: Annotated[str, typer.Option(help='When a point fails: record it, or raise.')] = 'record',
+    if_changed: Annotated[
+        str, typer.Option(help='If the sweep in DIR is not this one any more: stop, accept or restart.')
+    ] = 'stop',
     retries: Annotated[int, typer.Option(help='Retries of a run whose worker process died.')] = 1,
     timeout: Annotated[float | None, typer.Option(help='Seconds that one run may take.')] = None,
+    memory: Annotated[str | None, typer.Option(help='What a worker process may take, such as 2GB.')] = None,
     device: Annotated[str, typer.Option(help='A torch device, or auto.')] = 'auto',
     retry_failed: Annotated[
         bool, typer.Option('--retry-failed', help='Forget failures of an earlier run, and try again.')
@@ -89,24 +97,23 @@ def run(
     folder = out or Path('out', module.removesuffix('.py').replace('/', '.').rpartition('.')[2])
     try:
         from .api import PointFailedWarning, sweep
-        from .store.store import Store
 
         selector = _selector(module, grid or [], random or [], points, trials, seed)
-        if retry_failed:
-            with Store.opened(folder) as store:
-                store.forget_failures()
-        with warnings.catch_warnings():
+        with raising_signals(), warnings.catch_warnings():
             warnings.simplefilter('ignore', PointFailedWarning)  # the table tells
             results = sweep(
                 module, selector, sweep_cores, preset, folder,
                 cores=cores, executor=executor, seed=seed, progress=progress,
-                on_error=on_error, retries=retries, timeout=timeout, device=device,
+                on_error=on_error, retries=retries, timeout=timeout, device=device, memory=memory,
+                if_changed=if_changed, retry_failed=retry_failed,
             )  # fmt: skip
     except SweepError as error:
         _fail(error)
-    except KeyboardInterrupt:
-        _explain_interruption(folder)
-        raise typer.Exit(INTERRUPTED) from None
+    except KeyboardInterrupt as interruption:
+        with suppress(OSError):  # the terminal may be gone
+            _explain_interruption(folder)
+        signum = interruption.signum if isinstance(interruption, Terminated) else signal.SIGINT
+        raise typer.Exit(128 + signum) from None
     _show(_read(folder))
     if results.failures:
         print(f'Tracebacks are in {folder}/points/*/error.json. --retry-failed tries these points again.')
@@ -116,7 +123,7 @@ def run(
 @app.command()
 def status(folder: Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR')]) -> None:
     """Show what a sweep has found so far, whether it is still running or not."""
-    from .store.manifest import is_locked
+    from .store.lock import holder, is_locked
 
     try:
         store = _read(folder)
@@ -125,7 +132,11 @@ def status(folder: Annotated[Path, typer.Argument(help="A sweep's folder.", meta
     tuned, trials = _done(store)
     failed = sum(store.error(point) is not None for point in store.points)
     manifest = store.manifest
-    state = 'running' if is_locked(folder) else 'not running'
+    state = 'not running'
+    if is_locked(folder):
+        state = ' '.join(
+            ['running', *(f'{key} {holder(folder).get(key)}' for key in ('pid', 'host', 'since'))]
+        )
     print(f'{manifest.module}, preset {manifest.preset or "changed"}, seed {manifest.seed}: {state}')
     print(f'{len(store.points)} points, {tuned} tuned, {trials} trials done, {failed} failed')
     _show(store)

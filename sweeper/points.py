@@ -158,6 +158,13 @@ def label(point: Point) -> str:
     return ', '.join(value_to_text(value) for value in point) if point else '()'
 
 
+def point_key(point: Point) -> str:
+    """Returns a text that tells a point from every other, the same in every process."""
+    if isinstance(point, NamedPoint):
+        return json.dumps({name: value_to_text(value) for name, value in point.items()}, sort_keys=True)
+    return json.dumps([value_to_text(value) for value in point])
+
+
 def value_to_text(value: Any) -> str:
     """Returns `value` as a CSV cell: JSON, except that a string which is no JSON stands bare."""
     if type(value) is str and value != '' and not _is_json(value):
@@ -205,11 +212,15 @@ def _from_json(data: Any) -> Any:
         return data
     if 'frozenset' in data:
         return frozenset(_from_json(item) for item in data['frozenset'])
-    reference = data['enum'] if 'enum' in data else data['import']
     try:
-        return _loaded(reference)[data['name']] if 'enum' in data else _loaded(reference)
-    except (LookupError, AttributeError):
-        return Reference(json.dumps(data))
+        if 'enum' not in data:
+            return _loaded(data['import'])
+        kind = _loaded(data['enum'])
+        if isinstance(kind, enum.EnumMeta):
+            return kind.__members__[data['name']]
+    except (LookupError, AttributeError, TypeError):
+        pass
+    return Reference(json.dumps(data))
 
 
 def _reference(value: Any) -> str:
@@ -217,8 +228,9 @@ def _reference(value: Any) -> str:
 
 
 def _loaded(reference: str) -> Any:
+    """Looks a name up where it is already; getattr() could run code, of a module that loads lazily say."""
     module_name, _, names = reference.partition(':')
     value: Any = sys.modules[module_name]
     for name in names.split('.'):
-        value = getattr(value, name)
+        value = vars(value)[name]
     return value

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
-import numpy as np
-
-from .errors import InvalidPoint, PointFailed, SelectorError
-from .points import Point, as_point, label
+from .errors import FolderError, PointFailed, SelectorError, SweepError
+from .points import Point, label
 from .scheduling.dispatcher import Dispatcher
 from .scheduling.executors.base import Executor
-from .scheduling.jobs import Event, FailedPoint, Job, PointTuned, TaskDone, TrialDone, TrialsJob, TuningJob
+from .scheduling.jobs import (
+    Event,
+    Job,
+    PointTuned,
+    RunDone,
+    RunFailed,
+    TaskDone,
+    TrialDone,
+    TrialsJob,
+    TuningJob,
+)
 from .scheduling.queue import ParamsTaskQueue
 from .scheduling.task import ParamsTask
 from .selectors.base import ParamSelector
+from .selectors.dialogue import Dialogue, Proposal
 from .selectors.listener import Audience, SweepListener, SweepStatus
-from .store.results import PointError, SweepResults, Tuned
+from .store.results import PointError, SweepResults, Tuned, scores_of
 from .store.store import Store
 from .training.problem import Problem
 from .tuning.settings import HyperparameterSettings
 from .tuning.tuner import tune
-
-_LEAST_PROPOSALS = 100
-_LOWEST = -1  # comes before every trial
 
 
 class Sweeper:
@@ -38,8 +44,9 @@ class Sweeper:
         settings: For every point, already raised to `sweep_cores`.
         train_size: Samples in the training set.
         seed: The sweep's.
-        listeners: Told of everything, after the selector.
+        listeners: Told of everything as soon as it is there; the selector is told in its own order.
         on_error: `record` or `raise`.
+        same_selector: The selector must propose what the folder holds.
     """
 
     def __init__(
@@ -54,168 +61,186 @@ class Sweeper:
         seed: int,
         listeners: Iterable[SweepListener] = (),
         on_error: str = 'record',
+        same_selector: bool = True,
     ) -> None:
-        self._problem = problem
         self._selector = selector
+        self._dialogue = Dialogue(selector, store, problem.check_params)
         self._queue = queue
         self._dispatcher = Dispatcher(queue, executor, self._make_job)
         self._store = store
         self._settings, self._train_size, self._seed = settings, train_size, seed
-        self._audience = Audience(selector, listeners)
+        self._audience = Audience(listeners)
         self._on_error = on_error
-        self._cores = executor.cores
+        self._held = store.points if same_selector else []
         self._asked: dict[Point, int] = {}
-        self._failed: dict[Point, int] = {}
+        self._failed: set[Point] = set()
+        self._untold: dict[Point, list[int]] = {}
         self._tuned_count = self._trials_wanted = self._trials_done = 0
 
     def run(self) -> SweepResults:
         """Runs the sweep to its end and returns its results; what is done is kept if it cannot."""
         try:
-            while True:
-                took_some = self._ask_selector()
-                self._dispatcher.start_what_fits()
-                self._audience.tell('on_status', self._status())
-                if took_some:
-                    continue
-                if not self._dispatcher.jobs:
-                    if not self._selector.has_more_trials():
-                        break
-                    raise SelectorError(
-                        f'{type(self._selector).__name__} has more trials but proposes none, and waits for '
-                        f'results while nothing is running'
-                    )
-                self._take(self._dispatcher.wait())
-            if not self._asked:
-                raise SelectorError(
-                    f'{type(self._selector).__name__} proposed nothing; '
-                    f'one that another sweep has used up must be made anew'
-                )
-        finally:
-            try:
+            self._run_to_the_end()
+        except BaseException:
+            with suppress(SweepError, OSError):  # what ends the sweep may also be in the way of this
                 if self._asked:
                     self._store.collate()
+            raise
+        finally:
+            try:
+                self._selector.on_end()
             finally:
                 self._audience.tell('on_end')
+        self._store.collate()
+        self._store.check_still_there()
         return self._store.results()
 
-    def _ask_selector(self) -> bool:
-        """Takes new proposals in, once fewer than half of the most wait; returns whether there were any.
+    def _run_to_the_end(self) -> None:
+        while not self._dialogue.is_over or self._dispatcher.jobs or self._queue.have_more_tasks():
+            self._converse()
+            events = self._dispatcher.start_what_fits()
+            self._audience.tell('on_status', self._status())
+            if not events and self._dispatcher.jobs:
+                events = self._dispatcher.wait()
+            elif not events and not self._dialogue.is_over:
+                raise SelectorError(
+                    f'{type(self._selector).__name__} has more trials but proposes none, and waits for '
+                    f'results while nothing is running'
+                )
+            self._take(events)
+        if not self._asked:
+            raise SelectorError(
+                f'{type(self._selector).__name__} proposed nothing; '
+                f'one that another sweep has used up must be made anew'
+            )
+        self._check_same_selector(self._held[len(self._asked) :], [])
 
-        The most grow with the sweep, so that writing the lookup anew for them costs little in all.
-        """
-        most = max(_LEAST_PROPOSALS, 4 * self._cores, len(self._asked) // 10)
-        proposals: list[tuple[Point, int]] = []
-        if 2 * len(self._queue) > most:
-            return False
-        while len(self._queue) + len(proposals) < most and self._selector.has_more_trials():
-            proposed = self._selector.get_next_trials()
-            if proposed is None:
-                break
-            proposals.append(self._checked(proposed))
-        if not proposals:
-            return False
-        self._store.add_points([point for point, _ in proposals])
-        for point, trials in proposals:
-            self._take_in(point, trials)
-        return True
+    # Speaking with the selector
 
-    def _checked(self, proposed: Any) -> tuple[Point, int]:
-        try:
-            params, trials = proposed
-        except (TypeError, ValueError):
-            raise InvalidPoint(
-                f'{type(self._selector).__name__}.get_next_trials() must return (params, trials) or None; '
-                f'got {proposed!r}'
-            ) from None
-        point = as_point(params)
-        self._problem.check_params(point)
-        if not isinstance(trials, int) or isinstance(trials, bool) or trials < 0:
-            raise InvalidPoint(f'{trials!r} trials proposed for {params!r}: must be an integer of at least 0')
-        return point, trials
+    def _converse(self) -> None:
+        """Asks the selector and tells it what is known, until it is to wait."""
+        while True:
+            proposals = self._dialogue.ask()
+            if proposals:
+                self._take_in(proposals)
+            if not self._dialogue.tell():
+                return
 
-    def _take_in(self, point: Point, trials: int) -> None:
-        """Queues what is not on disk yet, and tells what is."""
-        before = self._asked.get(point)
-        first = before or 0
-        self._asked[point] = first + trials
-        if point in self._failed:
+    def _take_in(self, proposals: Sequence[Proposal]) -> None:
+        """Queues what is not on disk yet, and tells listeners what is."""
+        new = list(dict.fromkeys(p.point for p in proposals if p.point not in self._asked))
+        if self._selector.adaptive:
+            held = self._held[len(self._asked) :][: len(new)]
+            self._check_same_selector(held, new[: len(held)])
+        else:
+            among = {*new, *self._asked}
+            self._check_same_selector([point for point in self._held if point not in among], [])
+        self._store.add_points(new)
+        for proposal in proposals:
+            self._queue_trials(proposal)
+
+    def _check_same_selector(self, held: Sequence[Point], proposed: Sequence[Point]) -> None:
+        """Raises `FolderError` unless what the folder holds is what is proposed in its place."""
+        if held == proposed:
             return
-        tuned, on_disk, error = self._store.tuned(point), self._store.trials(point), self._store.error(point)
-        if before is None and tuned is not None:
+        place = next((i for i, pair in enumerate(zip(held, proposed, strict=False)) if pair[0] != pair[1]), 0)
+        instead = f', but ({label(proposed[place])})' if proposed else ''
+        raise FolderError(
+            f'{self._store.layout.folder}: another selector made this, or another version of it: '
+            f'{type(self._selector).__name__} does not propose the point ({label(held[place])}) that is there'
+            f"{instead}. Name another folder, or say if_changed='accept' (--if-changed accept) to keep the "
+            f'points of both'
+        )
+
+    def _queue_trials(self, proposal: Proposal) -> None:
+        point, is_new = proposal.point, proposal.point not in self._asked
+        self._asked[point] = proposal.first + proposal.trials
+        tuned, errors = self._store.tuned(point), self._store.errors(point)
+        if is_new and tuned is not None:
             self._tell_tuned(point, tuned)
-        if error is not None:
-            self._failed[point] = _LOWEST
-            self._raise_if_asked(point, error)
-            self._audience.tell('on_point_failed', point, error)
-            return
-        self._trials_wanted += trials
-        found = [index for index in range(first, first + trials) if index in on_disk]
-        if found:
-            self._trials_done += len(found)
+        if errors:
+            self._tell_failed(point, errors[0])
+            if tuned is None:
+                return
+        indices = range(proposal.first, proposal.first + proposal.trials)
+        on_disk = self._store.trials(point)
+        finished = {*on_disk, *(error.trial for error in errors)}
+        self._trials_wanted += proposal.trials
+        self._trials_done += sum(index in finished for index in indices)
+        found = [index for index in indices if index in on_disk]
+        if tuned is None:  # it was damaged, and is told of first when it is there again
+            self._untold[point] = self._untold.get(point, []) + found
+        else:
             self._tell_trials(point, found)
-        self._queue.add_task_by_params(point, trials, tuned=tuned is not None, finished=on_disk)
+        self._queue.add_task_by_params(
+            point, proposal.trials, tuned=tuned is not None, finished={i for i in finished if i is not None}
+        )
+
+    # Doing what is proposed
 
     def _make_job(self, task: ParamsTask) -> Job:
+        point = task.params
         if task.is_tuning:
-            return TuningJob(task, tune(self._settings, self._train_size, self._seed))
-        tuned = self._store.tuned(task.params)
+            tuner = tune(self._settings, self._train_size, self._seed)
+            return TuningJob(task, tuner, lambda *run: self._store.saved_run(point, *run))
+        tuned = self._store.tuned(point)
         assert tuned is not None
         return TrialsJob(task, tuned, self._seed)
 
-    def _take(self, events: list[Event]) -> None:
+    def _take(self, events: Sequence[Event]) -> None:
         """Saves all that is done before it tells any of it, since telling may raise."""
         for event in events:
-            match event:
-                case PointTuned(point, tuned):
-                    self._store.save_tuned(point, tuned)
-                case TrialDone(point, index, record):
-                    self._store.save_trial(point, index, record)
-                    self._trials_done += point not in self._failed
+            self._save(event)
         for event in events:
             match event:
                 case PointTuned(point, tuned):
                     self._tell_tuned(point, tuned)
-                case FailedPoint(point, error, order):
-                    self._take_failure(point, error, order)
+                    self._tell_trials(point, self._untold.pop(point, []))
+                case RunFailed(point, error):
+                    self._tell_failed(point, error)
                 case TaskDone(task) if not task.is_tuning:
                     on_disk = self._store.trials(task.params)
                     self._tell_trials(task.params, [index for index in task.trials if index in on_disk])
         self._store.collate_if_due()
 
-    def _take_failure(self, point: Point, error: PointError, order: int) -> None:
-        """Records a failure; of several, that of the lowest trial, whichever was first."""
-        is_first = point not in self._failed
-        if is_first or order < self._failed[point]:
-            self._failed[point] = order
-            self._store.save_error(point, error)
-        self._raise_if_asked(point, error)
-        if is_first:
-            self._trials_wanted -= self._asked[point]
-            self._trials_done -= sum(index < self._asked[point] for index in self._store.trials(point))
-            self._audience.tell('on_point_failed', point, error)
+    def _save(self, event: Event) -> None:
+        match event:
+            case RunDone(point, stage, index, request, value):
+                self._store.save_run(point, stage, index, request, value)
+            case PointTuned(point, tuned):
+                self._store.save_tuned(point, tuned)
+            case TrialDone(point, index, record):
+                self._store.save_trial(point, index, record)
+                self._trials_done += 1
+            case RunFailed(point, error):
+                self._store.save_error(point, error)
+                if error.trial is None:
+                    self._trials_wanted -= self._asked[point]
+                else:
+                    self._trials_done += 1
 
-    def _raise_if_asked(self, point: Point, error: PointError) -> None:
-        if self._on_error == 'raise':
-            raise PointFailed(f'the point ({label(point)}) failed: {error}\n{error.traceback}')
+    # Telling listeners
 
     def _tell_tuned(self, point: Point, tuned: Tuned) -> None:
         self._tuned_count += 1
-        if self._asked[point] == 0:
-            self._store.collate_point(point)
+        self._store.collate_point(point)
         self._audience.tell('on_hparams_found', point, tuned.lr_start, tuned.lr_end, tuned.batch_size)
 
-    def _tell_trials(self, point: Point, indices: list[int]) -> None:
+    def _tell_trials(self, point: Point, indices: Sequence[int]) -> None:
         """Collates trials that are on disk, and tells of them unless their point failed."""
         if not indices:
             return
         self._store.collate_point(point)
-        if point in self._failed:
-            return
-        on_disk = self._store.trials(point)
-        trials = [on_disk[index] for index in indices]
-        names = ('perf_train', 'loss_train', 'perf_val', 'loss_val')
-        arrays = [np.array([getattr(trial, name) for trial in trials]) for name in names]
-        self._audience.tell('on_trials_completed', point, *arrays)
+        if point not in self._failed:
+            on_disk = self._store.trials(point)
+            self._audience.tell('on_trials_completed', point, *scores_of([on_disk[i] for i in indices]))
+
+    def _tell_failed(self, point: Point, error: PointError) -> None:
+        if self._on_error == 'raise':
+            raise PointFailed(f'the point ({label(point)}) failed: {error}\n{error.traceback}')
+        if point not in self._failed:
+            self._failed.add(point)
+            self._audience.tell('on_point_failed', point, error)
 
     def _status(self) -> SweepStatus:
         return SweepStatus(

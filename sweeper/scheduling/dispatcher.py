@@ -35,14 +35,23 @@ class Dispatcher:
         """The jobs in progress, in the order in which they were started."""
         return list(self._jobs)
 
-    def start_what_fits(self) -> None:
-        """Starts runs until no core is free or nothing fits."""
+    def start_what_fits(self) -> list[Event]:
+        """Starts runs until no core is free, nothing fits, or something is done without a run.
+
+        Returns:
+            What that was. It is to be taken in before more is started, which may depend on it.
+        """
         for job in self._jobs:
             self._start_runs(job, self._queue.reclaim(job.task, len(job.waiting)))
         while (task := self._queue.get_next_task(self._queue.available_cores)) is not None:
             job = self._make_job(task)
             self._jobs[job] = None
+            events = job.begin()
             self._start_runs(job, task.cores)
+            events += self._ended(job)
+            if events:
+                return events
+        return []
 
     def wait(self) -> list[Event]:
         """Blocks until something is done; returns what happened, in order."""
@@ -51,14 +60,16 @@ class Dispatcher:
             job, index = self._runs.pop(key)
             job.running -= 1
             events += job.take(index, outcome)
-            if job.failed:
-                self._queue.point_failed(job.task.params)
             self._start_runs(job, 1)
-            if not job.running and not job.waiting:
-                del self._jobs[job]
-                (self._queue.task_failed if job.failed else self._queue.task_done)(job.task)
-                events.append(TaskDone(job.task))
+            events += self._ended(job)
         return events
+
+    def _ended(self, job: Job) -> list[Event]:
+        if job.running or job.waiting:
+            return []
+        del self._jobs[job]
+        (self._queue.task_failed if job.failed else self._queue.task_done)(job.task)
+        return [TaskDone(job.task)]
 
     def _start_runs(self, job: Job, cores: int) -> None:
         """Starts runs of a job on so many of its cores, and releases those it has no run for."""

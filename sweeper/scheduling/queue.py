@@ -43,8 +43,8 @@ class ParamsTaskQueue:
     point with the most trials left, as many of its trials as there are free cores. A point's trials
     never start before its tuning is done. Every operation is O(log points), plus O(1) per trial.
 
-    Events come in (`add_task_by_params`, `task_done`, `task_failed`, `point_failed`, `set_total_cores`,
-    `release`, `reclaim`); tasks go out (`get_next_task`).
+    Events come in (`add_task_by_params`, `task_done`, `task_failed`, `set_total_cores`, `release`,
+    `reclaim`); tasks go out (`get_next_task`).
 
     Args:
         total_cores: Cores to give out; at least 1.
@@ -126,16 +126,9 @@ class ParamsTaskQueue:
             self._change_waiting(state)
 
     def task_failed(self, task: ParamsTask) -> None:
-        """A task failed: its cores are free, and nothing more is given out for its point."""
-        self._end(task)
-        self.point_failed(task.params)
-
-    def point_failed(self, params: Point) -> None:
-        """A run of a point failed: nothing more is given out for it; what runs keeps its cores."""
-        state = self._points[params]
-        assert state.stage is not _Stage.UNTUNED, state
-        if state.stage is _Stage.TUNED and state.waiting:
-            self._ready.remove(state)
+        """A tuning failed: its cores are free, and nothing more is given out for its point."""
+        state = self._end(task)
+        assert task.is_tuning, task
         state.stage = _Stage.FAILED
         state.waiting.clear()
 

@@ -24,6 +24,8 @@ class FixedSweep(ParamSelector):
         InvalidPoint: Something listed cannot be a point.
     """
 
+    adaptive = False
+
     def __init__(self, points_and_trials: Iterable[tuple[Any, int]]) -> None:
         self._proposals = [_checked(proposal) for proposal in points_and_trials]
         if not self._proposals:

@@ -22,8 +22,8 @@ class SweepStatus:
         points: Points proposed so far.
         tuned: Points whose tuning is done.
         failed: Points that failed.
-        trials: Trials asked for so far, those of failed points left out.
-        trials_done: Trials done.
+        trials: Trials asked for so far, those left out of points that cannot be tuned.
+        trials_done: Trials done or failed.
         running: What goes on, as `(point, description)`.
         more_to_come: The selector may propose more.
     """
@@ -41,9 +41,9 @@ class SweepListener:
     """Observes a sweep; override what you want to know.
 
     All methods are called in the parent process, one at a time, between the dispatch of tasks: what takes
-    long here keeps cores idle. The result of each run is told exactly once, also when it was found on
-    disk because the sweep is resumed. A listener that raises is reported and no longer called; the sweep
-    goes on.
+    long here keeps cores idle. The result of each run is told exactly once, as soon as it is there, also when
+    it was found on disk because the sweep is resumed. A listener that raises is reported and no longer
+    called; the sweep goes on.
     """
 
     def on_hparams_found(self, values: Point, lr_min: float, lr_max: float, batch_size: int) -> None:
@@ -76,7 +76,7 @@ class SweepListener:
         """
 
     def on_point_failed(self, values: Point, error: PointError) -> None:
-        """A point failed; no trials of it will be told any more.
+        """A run of a point failed, and with it the point; no trials of it will be told any more.
 
         Args:
             values: The point.
@@ -95,25 +95,17 @@ class ListenerWarning(UserWarning):
 
 
 class Audience:
-    """All who listen to a sweep: its selector, whose exceptions count, and listeners, whose do not.
+    """All who listen to a sweep.
 
     Args:
-        selector: Told first; what it raises is passed on.
         listeners: Told in order; one that raises is reported by a `ListenerWarning` and dropped.
     """
 
-    def __init__(self, selector: SweepListener, listeners: Iterable[SweepListener]) -> None:
-        self._selector = selector
+    def __init__(self, listeners: Iterable[SweepListener]) -> None:
         self._listeners = list(listeners)
 
     def tell(self, method: str, *arguments: Any) -> None:
-        """Calls `method` of everyone; what the selector raises is raised when all have been told."""
-        try:
-            getattr(self._selector, method)(*arguments)
-        finally:
-            self._tell_listeners(method, *arguments)
-
-    def _tell_listeners(self, method: str, *arguments: Any) -> None:
+        """Calls `method` of everyone."""
         for listener in list(self._listeners):
             try:
                 getattr(listener, method)(*arguments)

@@ -16,15 +16,27 @@ class PointLayout:
 
     @property
     def final(self) -> Path:
-        return self.folder / 'hparams' / 'final.json'
+        return self.hparams / 'final.json'
 
     @property
     def misc(self) -> Path:
-        return self.folder / 'hparams' / 'misc.json'
+        return self.hparams / 'misc.json'
+
+    @property
+    def hparams(self) -> Path:
+        return self.folder / 'hparams'
 
     def curve(self, name: str) -> Path:
         assert name in CURVE_NAMES, name
-        return self.folder / 'hparams' / f'{name}.npz'
+        return self.hparams / f'{name}.npz'
+
+    @property
+    def runs(self) -> Path:
+        """Finished runs of a tuning that is not finished itself."""
+        return self.hparams / 'runs'
+
+    def run(self, stage: int, index: int) -> Path:
+        return self.runs / f'{stage}-{index}.npz'
 
     @property
     def trials(self) -> Path:
@@ -40,6 +52,10 @@ class PointLayout:
     @property
     def error(self) -> Path:
         return self.folder / 'error.json'
+
+    @property
+    def log(self) -> Path:
+        return self.folder / 'log.txt'
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,33 @@ class SweepLayout:
     @property
     def manifest(self) -> Path:
         return self.folder / 'sweep.json'
+
+    @property
+    def manifest_copy(self) -> Path:
+        return self.folder / 'copies' / 'sweep.json'
+
+    @property
+    def params_csv_copy(self) -> Path:
+        return self.folder / 'copies' / 'params.csv'
+
+    @property
+    def running(self) -> Path:
+        """Says who holds the folder; there while a sweep runs."""
+        return self.folder / 'running.json'
+
+    @property
+    def log(self) -> Path:
+        return self.folder / 'log.txt'
+
+    @property
+    def damaged(self) -> Path:
+        """What was found damaged, under its own path."""
+        return self.folder / 'damaged'
+
+    @property
+    def earlier(self) -> Path:
+        """Sweeps that were in this folder before, numbered."""
+        return self.folder / 'earlier'
 
     @property
     def points(self) -> Path:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from ..errors import FolderError
 from ..points import NamedPoint, Point, value_from_text, value_to_text
-from .files import write_csv, write_pickle
+from .damage import DamagedFile
+from .files import AtomicWriter
 from .layout import SweepLayout
 
 
@@ -26,19 +29,13 @@ class Lookup:
 
     def __init__(self, layout: SweepLayout, parameter_names: Sequence[str] = ()) -> None:
         self._layout = layout
-        self._names = list(parameter_names)
+        self.names = list(parameter_names)
         self.points: list[Point] = []
         self.ids: dict[Point, int] = {}
         self.columns: list[str] = []
 
     def add(self, points: Sequence[Point]) -> None:
-        """Gives ids to new points and writes both files, before anything is done for them."""
-        self._append(points)
-        write_pickle(self._layout.params_lookup, (dict(self.ids), dict(enumerate(self.points))))
-        rows = ([index, *self.cells(point)] for index, point in enumerate(self.points))
-        write_csv(self._layout.params_csv, ['id', *self.columns], rows)
-
-    def _append(self, points: Sequence[Point]) -> None:
+        """Gives ids to new points."""
         for point in points:
             self.ids[point] = len(self.points)
             self.points.append(point)
@@ -48,7 +45,14 @@ class Lookup:
                 self.columns += [self._name(i) for i in range(len(self.columns), len(point))]
 
     def _name(self, index: int) -> str:
-        return self._names[index] if index < len(self._names) else f'param{index}'
+        return self.names[index] if index < len(self.names) else f'param{index}'
+
+    def write(self, writer: AtomicWriter) -> None:
+        """Writes the lookup, its copy first: that is never behind."""
+        rows = [[index, *self.cells(point)] for index, point in enumerate(self.points)]
+        for path in (self._layout.params_csv_copy, self._layout.params_csv):
+            writer.write_csv(path, ['id', *self.columns], rows)
+        writer.write_pickle(self._layout.params_lookup, (dict(self.ids), dict(enumerate(self.points))))
 
     def cells(self, point: Point) -> list[str]:
         """A point's values as CSV cells, in the columns' order; empty where it has none."""
@@ -57,32 +61,47 @@ class Lookup:
         values = [value_to_text(value) for value in point]
         return values + [''] * (len(self.columns) - len(values))
 
-    def read(self, named: bool) -> None:
-        """Reads the points from `params.csv`.
+    def read(self, path: Path, named: bool) -> None:
+        """Reads the points from `params.csv` or its copy.
 
         Raises:
-            FolderError: It cannot be understood.
+            FileNotFoundError: It is not there.
+            DamagedFile: It cannot be understood.
         """
-        path = self._layout.params_csv
         try:
-            with open(path, newline='', encoding='utf-8') as file:
-                header, *rows = csv.reader(file)
+            text = path.read_bytes().decode()
+            if not text.endswith('\n'):
+                raise ValueError('its end is missing')
+            header, *rows = csv.reader(io.StringIO(text, newline=''), strict=True)
+            if header[:1] != ['id'] or [row[0] for row in rows] != [str(i) for i in range(len(rows))]:
+                raise ValueError('it is no list of points')
             points = [self._parse(header[1:], row[1:], named) for row in rows]
-        except (ValueError, LookupError, csv.Error) as error:
-            raise FolderError(f'cannot read the points in {path}: {error}') from error
+        except (ValueError, LookupError, RecursionError, csv.Error) as error:
+            raise DamagedFile(path, error) from error
         if not named:
-            self._names = header[1:] + self._names[len(header) - 1 :]
-        self._append(points)
+            self.names = header[1:] + self.names[len(header) - 1 :]
+        self.add(points)
 
     def record(self, point: Point) -> dict[str, str]:
         """Returns a point's values as text by name, to be written with its results."""
         return {name: cell for name, cell in zip(self.columns, self.cells(point), strict=True) if cell != ''}
 
-    def restore(self, records: Sequence[Mapping[str, str]], named: bool) -> None:
-        """Takes the points from what `record` returned for each of them, in the order of their ids."""
+    def restore(self, records: Mapping[int, Mapping[str, str]], named: bool) -> None:
+        """Takes the points from what `record` returned for them, by id.
+
+        Raises:
+            FolderError: A point below the highest id has none.
+        """
+        for point_id in range(max(records, default=-1) + 1):
+            if point_id not in records:
+                raise FolderError(
+                    f'{self._layout.params_csv} is lost, and nothing in '
+                    f'{self._layout.point(point_id).folder} tells which point that was'
+                )
         if not named:
-            self._names = max((list(record) for record in records), key=len, default=self._names)
-        self._append([self._parse(list(record), list(record.values()), named) for record in records])
+            self.names = max((list(record) for record in records.values()), key=len, default=self.names)
+        ordered = (records[point_id] for point_id in sorted(records))
+        self.add([self._parse(list(record), list(record.values()), named) for record in ordered])
 
     @staticmethod
     def _parse(names: list[str], cells: list[str], named: bool) -> Point:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
+import dataclasses
 import platform
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ..errors import FolderError
-from .files import TEMPORARY_SUFFIX, read_json, write_json
+from .damage import set_aside
+from .files import TEMPORARY_SUFFIX, AtomicWriter, read_json
 from .layout import SweepLayout
 
-FORMAT = 1
+FORMAT = 2
+IF_CHANGED = ('stop', 'accept', 'restart')
 _PACKAGES = ('sweeper', 'torch', 'numpy', 'pytorch-ignite')
 
 
@@ -33,9 +32,11 @@ class Manifest:
         seed: The sweep's seed.
         named_points: Whether the points are named; None until the first is proposed.
         train_size: Samples in the training set.
+        device: The kind of device that trains, such as `cpu`.
         path: The problem's file, or None if it has none.
-        source: A digest of that file.
-        versions: Of the packages that results depend on.
+        source: A fingerprint of what the problem is made of.
+        versions: Of Python and the packages that results depend on.
+        format: Of the folder.
     """
 
     module: str
@@ -45,6 +46,7 @@ class Manifest:
     seed: int
     train_size: int
     named_points: bool | None = None
+    device: str = 'cpu'
     path: str | None = None
     source: str | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: _versions())
@@ -52,7 +54,7 @@ class Manifest:
 
 
 def _versions() -> dict[str, str]:
-    found = {'python': platform.python_version()}
+    found = {'python': '.'.join(platform.python_version_tuple()[:2])}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
@@ -62,59 +64,117 @@ def _versions() -> dict[str, str]:
 
 
 def read_manifest(layout: SweepLayout) -> Manifest:
-    """Reads the manifest of a sweep's folder.
+    """Reads the manifest of a sweep's folder: `sweep.json`, or its copy if that is lost.
 
     Raises:
-        FolderError: There is none, or it cannot be read.
+        FolderError: There is none, or neither can be read.
     """
-    try:
-        data = read_json(layout.manifest)
-        return Manifest(**data)
-    except FileNotFoundError:
-        raise FolderError(f'{layout.folder} holds no sweep: there is no {layout.manifest.name}') from None
-    except (OSError, ValueError, TypeError) as error:
-        raise FolderError(f'cannot read {layout.manifest}: {error}') from error
+    manifest, problems = _read(layout)
+    if manifest is None:
+        if problems:
+            raise FolderError(_listed(problems))
+        raise FolderError(f'{layout.folder} holds no sweep: there is no {layout.manifest.name}')
+    return manifest
 
 
-def claim(layout: SweepLayout, manifest: Manifest) -> Manifest:
+def _read(layout: SweepLayout) -> tuple[Manifest | None, dict[Path, Exception]]:
+    """Returns the manifest, if there is one to be read, and what was found damaged on the way to it."""
+    problems: dict[Path, Exception] = {}
+    for path in (layout.manifest, layout.manifest_copy):
+        try:
+            return Manifest(**read_json(path)), problems
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise FolderError(f'cannot read {path}: {error}') from error
+        except (ValueError, TypeError) as error:
+            problems[path] = error
+    return None, problems
+
+
+def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed: str = 'stop') -> Manifest:
     """Sees that the folder is empty or already this sweep's; returns the manifest that holds for it.
 
-    It writes nothing: the folder becomes this sweep's when its first points are added.
+    A new folder becomes this sweep's only when its first points are added. A damaged manifest is set aside
+    and restored from its copy.
+
+    Args:
+        layout: The folder, locked.
+        asked: The sweep that it is for.
+        writer: Writes in it.
+        if_changed: If the folder's sweep is another than this: `stop`; `accept` it, if all that changed is
+            what need not change results (the problem's source, versions, the device); or `restart`, after
+            moving what is there to `earlier/<n>`.
 
     Raises:
         FolderError: It holds another sweep, or something that is no sweep.
     """
-    if not layout.manifest.exists():
-        strangers = [path.name for path in layout.folder.iterdir() if path.suffix != TEMPORARY_SUFFIX]
-        if strangers:
-            some = ', '.join(sorted(strangers)[:3])
-            raise FolderError(
-                f'{layout.folder} is not empty and holds no sweep (it has {some}); '
-                f'name a new or an empty folder'
-            )
-        return manifest
-    found = read_manifest(layout)
-    different = _differences(found, manifest)
+    found, damaged = _read(layout)
+    if found is None:
+        if damaged:
+            raise FolderError(f'cannot tell which sweep {layout.folder} holds: {_listed(damaged)}')
+        _check_no_strangers(layout)
+        return asked
+    for path, error in damaged.items():
+        set_aside(layout, writer, path, error)
+    different, changed = _differences(found, asked), _changes(found, asked)
+    if (different or changed) and if_changed == 'restart':
+        _move_to_earlier(layout, writer)
+        return asked
     if different:
         raise FolderError(
-            f'{layout.folder} holds another sweep ({"; ".join(different)}); '
-            f'name another folder, or run it as it was'
+            f'{layout.folder} holds another sweep ({"; ".join(different)}). Name another folder, run it as '
+            f"it was, or set what is there aside with if_changed='restart' (--if-changed restart)"
         )
-    if found.source != manifest.source:
-        warnings.warn(
-            f'{manifest.module} has changed since the sweep in {layout.folder} was started; results from '
-            f'before and after the change are kept side by side',
-            stacklevel=2,
+    if changed and if_changed != 'accept':
+        raise FolderError(
+            f'{layout.folder}: changed since this sweep was started: {"; ".join(changed)}. Results from '
+            f'before and after are not mixed unasked. Name another folder, run it as it was, say '
+            f"if_changed='accept' (--if-changed accept) if the change makes no difference to results, or "
+            f"if_changed='restart' to move what is there to {layout.earlier.name}/ and start anew"
         )
-    return found
+    accepted = dataclasses.replace(asked, named_points=found.named_points)
+    write_manifest(layout, writer, accepted)
+    return accepted
 
 
-def write_manifest(layout: SweepLayout, manifest: Manifest) -> None:
-    """Writes `sweep.json`."""
-    write_json(layout.manifest, asdict(manifest))
+def write_manifest(layout: SweepLayout, writer: AtomicWriter, manifest: Manifest) -> None:
+    """Writes `sweep.json` and its copy, unless that is what they hold."""
+    for path in (layout.manifest_copy, layout.manifest):
+        writer.write_json(path, asdict(manifest))
+
+
+def _listed(damaged: dict[Path, Exception]) -> str:
+    return '; '.join(f'cannot read {path}: {error}' for path, error in damaged.items())
+
+
+def _check_no_strangers(layout: SweepLayout) -> None:
+    copies = layout.manifest_copy.parent  # with nothing in it yet
+    known = {path.name for path in (layout.running, layout.earlier, layout.damaged, layout.log, copies)}
+    strangers = [
+        path.name
+        for path in layout.folder.iterdir()
+        if path.suffix != TEMPORARY_SUFFIX and path.name not in known
+    ]
+    if strangers:
+        some = ', '.join(sorted(strangers)[:3])
+        raise FolderError(
+            f'{layout.folder} is not empty and holds no sweep (it has {some}); name a new or an empty folder'
+        )
+
+
+def _move_to_earlier(layout: SweepLayout, writer: AtomicWriter) -> None:
+    kept = (layout.running, layout.earlier)
+    taken = [int(path.name) for path in layout.earlier.glob('*') if path.name.isdigit()]
+    target = layout.earlier / str(max(taken, default=-1) + 1)
+    # The manifest goes last: as long as it is there, the choice can be put to the user again.
+    for path in sorted(layout.folder.iterdir(), key=lambda path: (path == layout.manifest, path.name)):
+        if path not in kept:
+            writer.move(path, target / path.name)
 
 
 def _differences(found: Manifest, asked: Manifest) -> list[str]:
+    """What makes it another sweep."""
     different = [
         f'{name}: {getattr(found, name)!r} there, {getattr(asked, name)!r} asked'
         for name in ('format', 'module', 'seed', 'sweep_cores', 'train_size', 'preset')
@@ -124,48 +184,19 @@ def _differences(found: Manifest, asked: Manifest) -> list[str]:
         different.append(f'path of another file: {found.path!r} there, {asked.path!r} asked')
     if found.preset != asked.preset and None not in (found.preset, asked.preset):
         return different
-    different += [
-        f'setting {name}: {found.settings.get(name)!r} there, {asked.settings.get(name)!r} asked'
-        for name in sorted({*found.settings, *asked.settings})
-        if found.settings.get(name) != asked.settings.get(name)
+    return different + _compared('setting ', found.settings, asked.settings)
+
+
+def _changes(found: Manifest, asked: Manifest) -> list[str]:
+    """What may or may not make a difference to results; only the user can tell."""
+    changed = [f'the source of {asked.module}'] if found.source != asked.source else []
+    changed += _compared('version of ', found.versions, asked.versions)
+    return changed + _compared('', {'device': found.device}, {'device': asked.device})
+
+
+def _compared(what: str, found: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    return [
+        f'{what}{name}: {found.get(name)!r} there, {asked.get(name)!r} asked'
+        for name in sorted({*found, *asked})
+        if found.get(name) != asked.get(name)
     ]
-    return different
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keeps a second sweep out of `folder` (made if need be) for as long as it holds; no file is left.
-
-    Raises:
-        FolderError: The folder cannot be made or written, or another process holds it.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f'probe{TEMPORARY_SUFFIX}'
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise FolderError(f'cannot write in the folder {str(folder)!r}: {error}') from error
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FolderError(f'another sweep is running in {folder}; wait for it, or end it') from None
-        except OSError as error:
-            raise FolderError(f'cannot lock {folder}: {error}') from error
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether a sweep is running in `folder` right now."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)

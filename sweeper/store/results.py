@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -37,12 +37,21 @@ class PointError:
         message: What it said, in one line or a few.
         phase: What was being done: `tuning` or `trial <i>`.
         traceback: The traceback in the process where it happened; may be empty.
+        signal: The signal that ended the worker process, such as `SIGSEGV`; None if none did.
+        output: The last that the run printed.
     """
 
     kind: str
     message: str
     phase: str
     traceback: str = field(default='', repr=False)
+    signal: str | None = None
+    output: str = field(default='', repr=False)
+
+    @property
+    def trial(self) -> int | None:
+        """Index of the trial that failed, or None if it was the tuning."""
+        return None if self.phase == 'tuning' else int(self.phase.removeprefix('trial '))
 
     def __str__(self) -> str:
         return f'{self.kind} in {self.phase}: {self.message}'
@@ -107,6 +116,12 @@ class TrialResult:
     loss_val: float
     perf_test: float | None = None
     loss_test: float | None = None
+
+
+def scores_of(trials: Sequence[TrialResult]) -> list[np.ndarray]:
+    """Train performance and loss, validation performance and loss of trials, each of shape `(trials,)`."""
+    names = ('perf_train', 'loss_train', 'perf_val', 'loss_val')
+    return [np.array([getattr(trial, name) for trial in trials], dtype=float) for name in names]
 
 
 @dataclass(frozen=True)

@@ -3,45 +3,66 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import FolderError
 from ..points import Point, are_named
-from . import files
+from . import collation
+from .damage import DamagedFile, set_aside
+from .files import AtomicWriter, append_text, read_npz
 from .layout import PointLayout, SweepLayout
-from .lookup import Lookup
-from .manifest import Manifest, claim, locked, read_manifest, write_manifest
-from .results import PointError, PointFailure, PointResult, SweepResults, TrialRecord, TrialResult, Tuned
-
-_SCORES = ('perf_train', 'loss_train', 'perf_val', 'loss_val', 'perf_test', 'loss_test')
-_TRIAL_COLUMNS = ('epochs', 'seed', 'seconds', 'diverged', *_SCORES)
-_TUNED_COLUMNS = ('lr_start', 'lr_end', 'batch_size')
+from .leftovers import remove_leftovers
+from .lock import locked
+from .manifest import Manifest, claim, read_manifest, write_manifest
+from .reading import failure_order, read_all, read_run
+from .results import (
+    PointError,
+    PointFailure,
+    PointResult,
+    SweepResults,
+    TrialRecord,
+    TrialResult,
+    Tuned,
+    scores_of,
+)
 
 
 class Store:
     """What is in a sweep's folder, kept in memory and on disk.
 
-    What each point's own files say is the truth; the lookup, `funcres.pt`, `results.csv` and
+    What each point's own files say is the truth; `params_lookup.pt`, `funcres.pt`, `results.csv` and
     `results.npz` are rebuilt from it.
 
     Open one for writing with `Store.opened`, for reading with `Store.read`.
     """
 
-    def __init__(self, layout: SweepLayout, manifest: Manifest, parameter_names: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        layout: SweepLayout,
+        manifest: Manifest,
+        parameter_names: Sequence[str] = (),
+        writer: AtomicWriter | None = None,
+    ) -> None:
         self.layout = layout
         self.manifest = manifest
-        self._lookup = Lookup(layout, parameter_names)
-        self._tuned: dict[int, Tuned] = {}
-        self._trials: dict[int, dict[int, TrialResult]] = {}
-        self._errors: dict[int, PointError] = {}
-        self._read_points()
+        self._writer = writer
+        if writer is not None:
+            remove_leftovers(layout, writer)
+        named = bool(manifest.named_points)
+        try:
+            found = read_all(layout, named, parameter_names, writer is not None, self._set_aside)
+        except OSError as error:
+            raise FolderError(f'cannot read {layout.folder}: {error}') from error
+        self._lookup = found.lookup
+        for point_id, (first, *_) in found.errors.items():
+            if writer is not None and first.trial is None:  # it was interrupted between the two
+                writer.remove(layout.point(point_id).runs)
+        self._tuned, self._trials, self._errors = found.tuned, found.trials, found.errors
         self._uncollated = 0
         trials = sum(len(trials) for trials in self._trials.values())
         self._done = len(self._tuned) + trials + len(self._errors)
@@ -49,14 +70,21 @@ class Store:
     @classmethod
     @contextmanager
     def opened(
-        cls, folder: str | Path, manifest: Manifest | None = None, parameter_names: Sequence[str] = ()
+        cls,
+        folder: str | Path,
+        manifest: Manifest | None = None,
+        parameter_names: Sequence[str] = (),
+        if_changed: str = 'stop',
     ) -> Iterator[Store]:
         """Opens a folder to write in it; no one else can, for as long as it is open.
+
+        What is damaged is set aside, with a `DamagedFileWarning`, and counts as not there.
 
         Args:
             folder: Made if need be.
             manifest: The sweep that it is for; None opens whatever sweep is there.
             parameter_names: Names for the parameters of points that are tuples.
+            if_changed: As for `manifest.claim`.
 
         Raises:
             FolderError: It cannot be written, is in use, or holds another sweep or something else.
@@ -65,15 +93,16 @@ class Store:
         if manifest is None:
             read_manifest(layout)  # before the folder would be made
         with locked(layout.folder):
-            held = read_manifest(layout) if manifest is None else claim(layout, manifest)
-            yield cls(layout, held, parameter_names)
+            writer = AtomicWriter(layout.folder)
+            asked = read_manifest(layout) if manifest is None else manifest
+            yield cls(layout, claim(layout, asked, writer, if_changed), parameter_names, writer)
 
     @classmethod
     def read(cls, folder: str | Path) -> Store:
         """Opens a folder to read what is in it.
 
         Raises:
-            FolderError: It holds no sweep, or cannot be read.
+            FolderError: It holds no sweep, or cannot be read, or something in it is damaged.
         """
         layout = SweepLayout(Path(folder))
         return cls(layout, read_manifest(layout))
@@ -101,9 +130,13 @@ class Store:
         """A point's trials so far, by index, rising."""
         return dict(sorted(self._trials.get(self._lookup.ids.get(point, -1), {}).items()))
 
+    def errors(self, point: Point) -> list[PointError]:
+        """Which runs of a point failed, that which counts first."""
+        return list(self._errors.get(self._lookup.ids.get(point, -1), []))
+
     def error(self, point: Point) -> PointError | None:
         """Why a point failed, or None."""
-        return self._errors.get(self._lookup.ids.get(point, -1))
+        return next(iter(self.errors(point)), None)
 
     def flags(self, point: Point) -> list[str]:
         """What is suspicious about a point: the flags of its tuning, and `trial_diverged`."""
@@ -114,22 +147,29 @@ class Store:
     def results(self) -> SweepResults:
         """Everything that is there, as `sweep` returns it."""
         results, failures, flags = [], [], {}
-        for point_id, point in enumerate(self._lookup.points):
-            if point_id in self._errors:
-                failures.append(PointFailure(point, self._errors[point_id]))
-            elif point_id in self._tuned:
-                tuned = self._tuned[point_id]
-                scores = [self._scores(point_id, name) for name in _SCORES[:4]]
+        for point in self._lookup.points:
+            tuned, error, trials = self.tuned(point), self.error(point), self.trials(point)
+            if error is not None:
+                failures.append(PointFailure(point, error))
+            elif tuned is not None:
+                scores = scores_of(list(trials.values()))
                 results.append(PointResult(point, tuned.lr_start, tuned.lr_end, tuned.batch_size, *scores))
                 if suspicious := self.flags(point):
                     flags[point] = suspicious
         return SweepResults(results, failures, flags)
 
-    def _scores(self, point_id: int, name: str) -> np.ndarray:
-        trials = sorted(self._trials.get(point_id, {}).items())
-        return np.array([getattr(trial, name) for _, trial in trials], dtype=float)
+    def read_curve(self, point: Point, name: str) -> dict[str, np.ndarray] | None:
+        """Reads one of a point's tuning curves (`layout.CURVE_NAMES`), or None if it has none."""
+        path = self.layout.point(self._lookup.ids[point]).curve(name)
+        return read_npz(path) if path.exists() else None
 
     # Writing
+
+    @property
+    def writer(self) -> AtomicWriter:
+        """Writes in the folder."""
+        assert self._writer is not None, 'opened to read'
+        return self._writer
 
     def add_points(self, points: Sequence[Point]) -> None:
         """Takes new points in and writes the lookup, before anything is done for them.
@@ -143,44 +183,99 @@ class Store:
         named = are_named(new, self.manifest.named_points)
         if self.manifest.named_points is None:  # the first points: from now on the folder is this sweep's
             self.manifest = dataclasses.replace(self.manifest, named_points=named)
-            write_manifest(self.layout, self.manifest)
+            write_manifest(self.layout, self.writer, self.manifest)
         self._lookup.add(new)
+        self._lookup.write(self.writer)
+
+    def save_run(
+        self, point: Point, stage: int, index: int, request: str, value: Mapping[str, object]
+    ) -> None:
+        """Writes a run of a tuning that goes on, to be found if the sweep is interrupted.
+
+        Args:
+            point: The point being tuned.
+            stage: Number of the tuning's stage.
+            index: Number of the run in the stage.
+            request: Tells this run from any other that might be asked for in its place.
+            value: What it measured, as named arrays or numbers.
+        """
+        arrays = {'request': np.array(request), **{name: np.asarray(array) for name, array in value.items()}}
+        self.writer.write_npz(self._point_layout(point).run(stage, index), arrays)
+
+    def saved_run(self, point: Point, stage: int, index: int, request: str) -> dict[str, np.ndarray] | None:
+        """Returns what `save_run` wrote, or None."""
+        layout = self._point_layout(point)
+        try:
+            return read_run(layout, stage, index, request)
+        except DamagedFile as damage:
+            self._set_aside(damage, damage.path)
+            return None
 
     def save_tuned(self, point: Point, tuned: Tuned) -> None:
         """Writes what a point's tuning came to; `final.json` last."""
-        point_id = self._lookup.ids[point]
-        layout = self.layout.point(point_id)
+        layout = self._point_layout(point)
         for name, arrays in tuned.curves.items():
-            files.write_npz(layout.curve(name), arrays)
-        files.write_json(layout.misc, {'params': self._lookup.record(point), **tuned.misc})
-        files.write_json(layout.final, tuned.final())
-        self._tuned[point_id] = dataclasses.replace(tuned, misc={'flags': tuned.flags}, curves={})
+            self.writer.write_npz(layout.curve(name), arrays)
+        self.writer.write_json(layout.misc, {'params': self._lookup.record(point), **tuned.misc})
+        self.writer.write_json(layout.final, tuned.final())
+        self.writer.remove(layout.runs)
+        self._tuned[self._lookup.ids[point]] = dataclasses.replace(
+            tuned, misc={'flags': tuned.flags}, curves={}
+        )
         self._count()
 
     def save_trial(self, point: Point, index: int, record: TrialRecord) -> None:
         """Writes a trial; `result.json` last."""
-        point_id = self._lookup.ids[point]
-        layout = self.layout.point(point_id).trial(index)
-        files.write_bytes(layout.model_init, record.model_init)
-        files.write_bytes(layout.model, record.model)
-        files.write_npz(layout.throughtime, record.throughtime)
-        files.write_json(layout.result, asdict(record.result))
-        self._trials.setdefault(point_id, {})[index] = record.result
+        layout = self._point_layout(point).trial(index)
+        self.writer.write_bytes(layout.model_init, record.model_init)
+        self.writer.write_bytes(layout.model, record.model)
+        self.writer.write_npz(layout.throughtime, record.throughtime)
+        self.writer.write_json(layout.result, asdict(record.result))
+        self._trials.setdefault(self._lookup.ids[point], {})[index] = record.result
         self._count()
 
     def save_error(self, point: Point, error: PointError) -> None:
-        """Writes why a point failed."""
-        point_id = self._lookup.ids[point]
-        record = {'params': self._lookup.record(point), **asdict(error)}
-        files.write_json(self.layout.point(point_id).error, record)
-        self._errors[point_id] = error
+        """Writes that a run of a point failed, besides others that did."""
+        errors = sorted([*self.errors(point), error], key=failure_order)
+        record = {
+            'params': self._lookup.record(point),
+            **asdict(errors[0]),
+            'others': [asdict(other) for other in errors[1:]],
+        }
+        layout = self._point_layout(point)
+        self.writer.write_json(layout.error, record)
+        if error.trial is None:
+            self.writer.remove(layout.runs)
+        self._errors[self._lookup.ids[point]] = errors
         self._count()
 
     def forget_failures(self) -> None:
-        """Removes what is written of failures, so that these points are tried again."""
+        """Removes what is written of failures, so that these runs are tried again."""
         for point_id in self._errors:
-            self.layout.point(point_id).error.unlink()
+            self.writer.remove(self.layout.point(point_id).error)
         self._errors.clear()
+
+    def append_log(self, point: Point | None, text: str) -> None:
+        """Appends to a point's log, or to the sweep's; may be called from any thread.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        append_text(self.layout.log if point is None else self._point_layout(point).log, text)
+
+    def check_still_there(self) -> None:
+        """Raises `FolderError` if the folder, or a result in it, disappeared while it was open."""
+        self.writer.check_root()
+        for point_id in range(len(self._lookup.points)):
+            layout = self.layout.point(point_id)
+            files = [layout.final] if point_id in self._tuned else []
+            files += [layout.trial(index).result for index in self._trials.get(point_id, ())]
+            missing = next((path for path in files if not path.exists()), None)
+            if missing is not None:
+                raise FolderError(f'{missing} disappeared while the sweep was running; run it again')
+
+    def _point_layout(self, point: Point) -> PointLayout:
+        return self.layout.point(self._lookup.ids[point])
 
     def _count(self) -> None:
         self._done += 1
@@ -190,15 +285,7 @@ class Store:
 
     def collate_point(self, point: Point) -> None:
         """Rebuilds a point's `results.npz`."""
-        point_id = self._lookup.ids[point]
-        arrays = {
-            f'final_{kind}_{split}': self._scores(point_id, f'{kind}_{split}')
-            for split in ('train', 'val', 'test')
-            for kind in ('loss', 'perf')
-        }
-        if np.isnan(arrays['final_loss_test']).any() or not len(arrays['final_loss_test']):
-            arrays = {name: array for name, array in arrays.items() if not name.endswith('_test')}
-        files.write_npz(self.layout.point(point_id).results, arrays)
+        self.writer.write_npz(self._point_layout(point).results, collation.final_arrays(self.trials(point)))
 
     def collate_if_due(self) -> None:
         """Rebuilds the summaries once a tenth more is there than at the last time: O(1) per trial."""
@@ -214,95 +301,18 @@ class Store:
 
     def collate(self) -> None:
         """Rebuilds the lookup, `funcres.pt` and `results.csv` from what is there."""
-        self._lookup.add([])
-        files.write_pickle(self.layout.funcres, [tuple(result) for result in self.results()])
-        columns = [f'param_{c}' if c in _RESERVED else c for c in self._lookup.columns]
-        files.write_csv(
-            self.layout.results_csv,
-            ['id', *columns, *_TUNED_COLUMNS, 'trial', *_TRIAL_COLUMNS, 'flags'],
-            self._result_rows(),
-        )
+        self._lookup.write(self.writer)
+        self.writer.write_pickle(self.layout.funcres, [tuple(result) for result in self.results()])
+        header = collation.results_header(self._lookup.columns)
+        self.writer.write_csv(self.layout.results_csv, header, collation.results_rows(self))
         self._uncollated = 0
 
-    def _result_rows(self) -> Iterator[list[object]]:
-        for point_id, point in enumerate(self._lookup.points):
-            tuned = self._tuned.get(point_id)
-            if tuned is None or point_id in self._errors:
-                continue
-            hparams = [getattr(tuned, name) for name in _TUNED_COLUMNS]
-            flags = ' '.join(tuned.flags)
-            for index, trial in self.trials(point).items():
-                scores = [getattr(trial, name) for name in _TRIAL_COLUMNS]
-                cells = self._lookup.cells(point)
-                yield [point_id, *cells, *hparams, index, *scores, flags]
+    def _set_aside(self, damage: DamagedFile, path: Path) -> None:
+        """Sets `path` aside, of which a file is damaged.
 
-    # Reading
-
-    def _read_points(self) -> None:
-        named = bool(self.manifest.named_points)
-        if self.layout.params_csv.exists():
-            self._lookup.read(named)
-        else:
-            self._lookup.restore(list(self._read_records()), named)
-        for point_id in range(len(self._lookup.points)):
-            layout = self.layout.point(point_id)
-            try:
-                if layout.final.exists() and layout.misc.exists():
-                    misc = {'flags': files.read_json(layout.misc)['flags']}
-                    self._tuned[point_id] = Tuned(**files.read_json(layout.final), misc=misc)
-                self._trials[point_id] = dict(_read_trials(layout))
-                if layout.error.exists():
-                    error = files.read_json(layout.error)
-                    self._errors[point_id] = PointError(**{k: v for k, v in error.items() if k != 'params'})
-            except (OSError, ValueError, TypeError, LookupError) as error:
-                raise FolderError(f'cannot read the point in {layout.folder}: {error}') from error
-
-    def _read_records(self) -> Iterator[dict[str, str]]:
-        """Yields every point's parameters from its own files: `params.csv` is lost, or was never written."""
-        known = {}
-        for path in self.layout.points.iterdir() if self.layout.points.exists() else ():
-            if path.name.isdigit():
-                layout = self.layout.point(int(path.name))
-                for source in (layout.misc, layout.error):
-                    if source.exists():
-                        known[int(path.name)] = _read_record(source)
-        for point_id in range(max(known, default=-1) + 1):
-            if point_id not in known:
-                raise FolderError(
-                    f'{self.layout.params_csv} is missing, and nothing in '
-                    f'{self.layout.point(point_id).folder} tells which point that was'
-                )
-            yield known[point_id]
-
-    def read_curve(self, point: Point, name: str) -> dict[str, np.ndarray] | None:
-        """Reads one of a point's tuning curves (`layout.CURVE_NAMES`), or None if it has none."""
-        path = self.layout.point(self._lookup.ids[point]).curve(name)
-        return files.read_npz(path) if path.exists() else None
-
-
-_RESERVED = {'id', 'trial', 'flags', *_TUNED_COLUMNS, *_TRIAL_COLUMNS}
-
-
-def _read_record(path: Path) -> dict[str, str]:
-    try:
-        record: dict[str, str] = files.read_json(path)['params']
-        return record
-    except (OSError, ValueError, LookupError) as error:
-        raise FolderError(f'cannot tell from {path} which point that was: {error}') from error
-
-
-def _read_trials(layout: PointLayout) -> Iterator[tuple[int, TrialResult]]:
-    if layout.trials.exists():
-        for index in sorted(int(path.name) for path in layout.trials.iterdir() if path.name.isdigit()):
-            path = layout.trial(index).result
-            if path.exists():
-                yield index, TrialResult(**_with_infinities(files.read_json(path)))
-
-
-def _with_infinities(data: dict[str, Any]) -> dict[str, Any]:
-    """Restores the losses that strict JSON cannot hold."""
-    has_test = data.get('perf_test') is not None
-    for name in ('loss_train', 'loss_val', *(['loss_test'] if has_test else [])):
-        if data[name] is None:
-            data[name] = math.inf
-    return data
+        Raises:
+            FolderError: The folder was opened to read.
+        """
+        if self._writer is None:
+            raise FolderError(f'{damage}. Running the sweep again computes it anew') from damage
+        set_aside(self.layout, self._writer, path, damage)

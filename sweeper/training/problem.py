@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidPoint, ProblemError
 from ..points import NamedPoint, Point, label
+from .fingerprint import source_fingerprint
 
 if TYPE_CHECKING:
     import torch
@@ -179,7 +180,7 @@ class Problem:
         load_datasets: `dataset`.
         build_optimizer: `optimizer`, or None for plain SGD.
         path: The module's file; None if it has none.
-        source: A digest of that file, to notice that it changed.
+        package: The package that the module is in, or ''.
     """
 
     name: str
@@ -189,7 +190,11 @@ class Problem:
     load_datasets: Callable[[], Any]
     build_optimizer: Callable[[Any, float], torch.optim.Optimizer] | None
     path: str | None = None
-    source: str | None = None
+    package: str = ''
+
+    def fingerprint(self) -> str | None:
+        """Returns a digest of what the problem is made of, to notice that it changed; None without a file."""
+        return None if self.path is None else source_fingerprint(Path(self.path), self.package)
 
     def check_params(self, point: Point) -> None:
         """Raises `InvalidPoint` if `model` cannot be called with this point's parameters."""
@@ -258,8 +263,13 @@ def load_problem(reference: ProblemReference, *, in_worker: bool = False) -> Pro
         load_datasets=module.dataset,
         build_optimizer=getattr(module, 'optimizer', None),
         path=file and str(Path(file).resolve()),
-        source=file and _digest(Path(file)),
+        package=_package_of(module),
     )
+
+
+def _package_of(module: ModuleType) -> str:
+    spec = module.__spec__
+    return (spec.parent or '') if spec is not None else ''
 
 
 def _digest(file: Path) -> str | None:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from ..points import Point
-from ..seeding import run_seed, seed_everything
+from ..points import Point, point_key
+from ..seeding import model_seed, run_seed, seed_everything
 from .data import ShuffledBatches, SizedBatches, Split, as_split, steps_per_epoch
 from .loop import Loop, build_optimizer
 from .metrics import Criterion, check_loss, evaluate, scorer
@@ -49,8 +49,8 @@ class Bench:
     device: torch.device
 
     def fresh_model(self, point: Point, seed: int) -> tuple[torch.nn.Module, Criterion]:
-        """Returns a newly initialised model and its criterion."""
-        seed_everything(seed)
+        """Returns a newly initialised model and its criterion; what they draw later is seeded too."""
+        seed_everything(model_seed(seed, point_key(point)))
         model = self.problem.model(point).to(self.device)
         criterion = self.problem.build_criterion()
         if isinstance(criterion, torch.nn.Module):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -24,6 +26,12 @@ class RunRequest:
 
     function: str
     arguments: Mapping[str, Any]
+
+    def digest(self) -> str:
+        """A short text that tells this request from any other."""
+        told = [self.function, self.arguments]
+        text = json.dumps(told, sort_keys=True, default=lambda array: array.tolist())
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)

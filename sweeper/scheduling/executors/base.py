@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import traceback
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...work import FUNCTIONS, BenchSpec
@@ -11,6 +13,8 @@ from ..task import Outcome, RunError, Task
 
 if TYPE_CHECKING:
     from ...training.runs import Bench
+
+OnOutput = Callable[[Task | None, str], None]
 
 
 class Executor(ABC):
@@ -27,12 +31,17 @@ class Executor(ABC):
     cores: int
 
     @abstractmethod
-    def start(self, spec: BenchSpec, expect_work: bool = True) -> None:
+    def start(self, spec: BenchSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
         """Gets ready to run tasks of a problem; returns at once.
 
         Args:
             spec: The problem, the seed and the device.
             expect_work: There will be work soon: start workers ahead of the first task.
+            on_output: Told what workers print, as text of whole lines: `on_output(task, text)`, with the
+                task whose run printed it, or None for what was printed outside runs (when the problem was
+                imported, say). Called from other threads, never twice at a time, and not after `close`
+                has returned. An OSError that it raises is ignored; another exception is raised by `wait`.
+                If None, output is dropped.
         """
 
     @abstractmethod
@@ -71,9 +80,23 @@ def perform(bench: Bench, task: Task) -> Outcome:
 
 
 def run_error(error: BaseException) -> RunError:
-    """Returns an exception as data."""
+    """Returns an exception as data, and frees what the calls that it has ended still hold."""
+    _free_frames(error)
     try:
         message = str(error)
     except Exception:
         message = '(the exception cannot be written as text)'
     return RunError(type(error).__name__, message, ''.join(traceback.format_exception(error)))
+
+
+def _free_frames(error: BaseException) -> None:
+    """A model that took all memory must be gone before anything else is done."""
+    left, seen = [error], {id(error)}
+    while left:
+        one = left.pop()
+        traceback.clear_frames(one.__traceback__)
+        for other in (one.__cause__, one.__context__, *getattr(one, 'exceptions', ())):
+            if isinstance(other, BaseException) and id(other) not in seen:
+                seen.add(id(other))
+                left.append(other)
+    gc.collect()

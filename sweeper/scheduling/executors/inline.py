@@ -11,7 +11,7 @@ from ...errors import ProblemError, SweepError
 from ...seeding import random_states_kept
 from ...work import BenchSpec, open_bench
 from ..task import Outcome, Task
-from .base import Executor, perform
+from .base import Executor, OnOutput, perform
 
 if TYPE_CHECKING:
     from ...training.runs import Bench
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 class InlineExecutor(Executor):
     """Runs one task at a time inside `wait`, where a debugger can step through it.
+
+    What a run prints goes to the terminal, where a debugger needs it: `on_output` is never called.
 
     Args:
         cores: How many cores to pretend to have; the values do not depend on it.
@@ -30,7 +32,7 @@ class InlineExecutor(Executor):
         self._bench: Bench | None = None
         self._tasks: deque[tuple[int, Task]] = deque()
 
-    def start(self, spec: BenchSpec, expect_work: bool = True) -> None:
+    def start(self, spec: BenchSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
         self._spec = spec
 
     def submit(self, key: int, task: Task) -> None:

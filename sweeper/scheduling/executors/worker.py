@@ -1,10 +1,12 @@
 """The program that a local worker process runs.
 
-    parent ── spec, then (key, pickled task) … ──> reader thread ──> inbox ──> main thread ──┐
-       └<──────── READY, then (key, outcome) … ─────────────────────────────────────┘
+    parent ── spec, then (run number, pickled task) … ──> reader thread ──> inbox ──> main thread ──┐
+       ├<──────── READY, then (run number, pickled outcome) … ──────────────────────────────────────┤
+       └<──────── what is printed (see `streams`) ──────────────────────────────────────────────────┘
 
 The reader thread takes messages at once, so the parent never blocks on a busy worker, and it ends the
-process at once when the parent is gone, in the middle of a training if need be.
+process at once when the parent is gone, in the middle of a training if need be. On Linux the system does
+the same (see `limits.end_with_parent`) for a worker whose main thread lets no other thread run.
 """
 
 from __future__ import annotations
@@ -13,18 +15,25 @@ import os
 import pickle
 import signal
 import sys
+import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
+from ..task import Outcome, RunError
+from . import limits
+from .streams import WorkerStreams
+
 READY = 'ready'
 BROKEN = 'broken'
+SPENT = 'spent'
 
 
 def send(connection: Connection, message: Any) -> None:
     """Sends a message by plain pickle (torch would put its tensors into shared memory)."""
-    connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
+    connection.send_bytes(_pickled(message))
 
 
 def receive(connection: Connection) -> Any:
@@ -36,51 +45,101 @@ def receive(connection: Connection) -> Any:
     return pickle.loads(connection.recv_bytes())
 
 
-def main(descriptor: int, number: int) -> None:
-    """Sets up the bench, then performs tasks until the parent goes away.
+def main(descriptor: int, leash: int, token: str, number: int, memory: int | None) -> None:
+    """Sets up the bench, then performs tasks until the parent goes away; does not return.
 
     Args:
         descriptor: The file descriptor of this side of the connection.
+        leash: See `limits.end_with_parent`.
+        token: See `WorkerStreams`.
         number: This worker's number; replacements get the number of the worker that died.
+        memory: The most bytes that this process may use; None for no limit.
     """
-    os.dup2(2, 1)  # what the user's code prints is no output of the parent
-    connection = Connection(descriptor)
+    for inherited in (descriptor, leash):
+        os.set_inheritable(inherited, False)
+    limits.end_with_parent(leash)
+    limits.leave_no_core()
+    limits.go_before_parent()
+    try:
+        _work(Connection(descriptor), WorkerStreams(token), number, memory)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)  # without waiting for threads that the user's code has started
+
+
+def _work(connection: Connection, streams: WorkerStreams, number: int, memory: int | None) -> None:
     inbox: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_read, args=(connection, inbox), daemon=True).start()
 
-    from ...work import open_bench
-    from ..task import Outcome
-    from .base import perform, run_error
+    from .base import run_error
 
     try:
-        spec = pickle.loads(inbox.get())
-        import torch
-
-        torch.set_num_threads(1)
-        bench = open_bench(spec, worker=number)
+        perform = _loaded(pickle.loads(inbox.get()), number, memory)
     except BaseException as error:
         send(connection, (BROKEN, run_error(error)))
         return
+    streams.keep()
     send(connection, (READY, None))
     while True:
-        key, data = pickle.loads(inbox.get())
+        run, data = pickle.loads(inbox.get())
+        with streams.run(run):
+            outcome, failed = perform(data)
+        if run > 1 and failed is not None and failed.kind == limits.MEMORY_LIMIT_EXCEEDED:
+            # Other runs have taken memory here, for good or in pieces; a fresh worker may have enough.
+            send(connection, (SPENT, None))
+            return
+        send(connection, (run, outcome))
+
+
+def _loaded(spec: Any, number: int, memory: int | None) -> Callable[[bytes], tuple[bytes, RunError | None]]:
+    """Loads the problem; returns what performs a pickled task and gives its pickled outcome and its error.
+
+    Memory is limited from then on, so that it can be said what the problem alone takes.
+    """
+    import torch
+
+    from ...work import open_bench
+    from .base import perform, run_error
+
+    torch.set_num_threads(1)
+    bench = open_bench(spec, worker=number)
+    loaded = 0 if memory is None else limits.limit_memory(memory)
+    if memory is not None and loaded >= memory:
+        raise limits.MemoryLimitTooLow(
+            f'the memory limit of {limits.in_units(memory)} for each worker process is too low: '
+            f'with the problem loaded, one takes {limits.in_units(loaded)} before any run'
+        )
+
+    def answer(data: bytes) -> tuple[bytes, RunError | None]:
         try:
             outcome = perform(bench, pickle.loads(data))
-        except Exception as error:  # a parameter that this process cannot import
-            outcome = Outcome(error=run_error(error))
-        send(connection, (key, outcome))
+            if outcome.error is None:
+                return _pickled(outcome), None
+            failed = outcome.error
+        except BaseException as error:  # a parameter that this process cannot import; a KeyboardInterrupt
+            failed = run_error(error)
+        if memory is not None:
+            failed = limits.with_limit_named(failed, memory, loaded)
+        return _pickled(Outcome(error=failed)), failed
+
+    return answer
+
+
+def _pickled(message: Any) -> bytes:
+    return pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def _read(connection: Connection, inbox: SimpleQueue[bytes]) -> None:
     try:
         while True:
             inbox.put(connection.recv_bytes())
-    except (EOFError, OSError):
+    finally:
         os.killpg(0, signal.SIGKILL)  # with what the user's code has started: the worker leads its group
 
 
-def command(descriptor: int, number: int) -> list[str]:
-    """Returns the command line that starts this program with the parent's import path."""
+def command(**arguments: Any) -> list[str]:
+    """Returns the command line that calls `main` with the parent's import path."""
     paths = [path for path in sys.path if isinstance(path, str)]
-    code = f'import sys; sys.path[:] = {paths!r}; from {__name__} import main; main({descriptor}, {number})'
+    code = f'import sys; sys.path[:] = {paths!r}; from {__name__} import main; main(**{arguments!r})'
     return [sys.executable, '-c', code]

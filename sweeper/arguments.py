@@ -1,0 +1,81 @@
+"""What can be wrong with the arguments of `sweep` and `train`, found before anything is done."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import InvalidArgument
+from .scheduling.executors import EXECUTORS
+from .seeding import MAX_SEED
+from .selectors.base import ParamSelector
+from .selectors.listener import SweepListener
+from .store.manifest import IF_CHANGED
+
+_UNITS = {'': 1, 'k': 2**10, 'm': 2**20, 'g': 2**30, 't': 2**40}
+
+
+def check_arguments(
+    selector: object, sweep_cores: int, cores: int, executor: str, seed: int, on_error: str, retries: int,
+    timeout: float | None, memory: object, if_changed: str,
+) -> None:  # fmt: skip
+    """Raises `InvalidArgument` for the first argument that cannot be what it is."""
+    if not isinstance(selector, ParamSelector):
+        raise InvalidArgument(
+            f'param_selector={selector!r}: must be a ParamSelector; for a list of points take '
+            f'FixedSweep.with_fixed_trials(points, trials)'
+        )
+    for name, value, least in (('sweep_cores', sweep_cores, 1), ('cores', cores, 1), ('retries', retries, 0)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise InvalidArgument(f'{name}={value!r}: must be an integer of at least {least}')
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise InvalidArgument(f'seed={seed!r}: must be an integer in [0, 2**63)')
+    _check_one_of('executor', executor, EXECUTORS)
+    _check_one_of('on_error', on_error, ('record', 'raise'))
+    _check_one_of('if_changed', if_changed, IF_CHANGED)
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if timeout is not None and not (is_number and 0 < timeout < math.inf):
+        raise InvalidArgument(f'timeout={timeout!r}: must be a positive number of seconds, or None')
+    if timeout is not None and executor == 'inline':
+        raise InvalidArgument("timeout needs executor='local': a run in this process cannot be ended")
+    if memory is not None and executor == 'inline':
+        raise InvalidArgument("memory needs executor='local': this process itself is not limited")
+
+
+def checked_folder(folder: object) -> Path:
+    """Returns the folder as a path."""
+    if not isinstance(folder, str | os.PathLike):
+        raise InvalidArgument(f'folder={folder!r}: must be a path')
+    return Path(folder)
+
+
+def checked_listeners(listeners: object) -> list[SweepListener]:
+    """Returns the listeners as a list."""
+    found: list[Any] = list(listeners) if isinstance(listeners, Iterable) else [None]
+    if not all(isinstance(one, SweepListener) for one in found):
+        raise InvalidArgument(f'listeners={listeners!r}: must be a list of SweepListener instances')
+    return found
+
+
+def bytes_of(memory: int | str | None) -> int | None:
+    """Returns an amount of memory in bytes: `2**30`, `'1GiB'` and `'1G'` are the same; None is None.
+
+    Raises:
+        InvalidArgument: It is none.
+    """
+    if memory is None:
+        return None
+    found = re.fullmatch(r'(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?', str(memory).strip().lower())
+    amount = int(float(found[1]) * _UNITS[found[2]]) if found and not isinstance(memory, bool) else 0
+    if amount < 1:
+        raise InvalidArgument(f"memory={memory!r}: must be a number of bytes, a text such as '2GB', or None")
+    return amount
+
+
+def _check_one_of(name: str, value: object, valid: Sequence[str]) -> None:
+    if value not in valid:
+        raise InvalidArgument(f'{name}={value!r}: valid are {", ".join(map(repr, valid))}')

@@ -1,0 +1,112 @@
+"""What the system is told about a worker process: how it ends, and how much memory it may take."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import resource
+import select
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from ..task import RunError
+
+MEMORY_LIMIT_EXCEEDED = 'MemoryLimitExceeded'
+
+_TAKEN_BEFORE_THE_PARENT = 500
+# How the exceptions of Python, numpy, torch and the system say that memory was refused. The second last is
+# what is left of torch's message if memory for the message was refused. (CUDA's OutOfMemoryError is about
+# the memory of the device.)
+_REFUSED = re.compile(
+    r"^(?:[\w.]*\b_?(?:Array)?MemoryError\b|\S.*(?:can't allocate memory|Cannot allocate memory|bad_alloc"
+    r"|can't start new thread|failed to map segment|\[enforce fail a$|Failed to allocate a Tensor))",
+    re.MULTILINE,
+)
+
+
+class MemoryLimitTooLow(Exception):
+    """The problem alone takes more than a worker may use."""
+
+
+def end_with_parent(leash: int) -> None:
+    """Has the system kill this process's group when the parent is gone, whatever the process does then.
+
+    Other than `prctl(PR_SET_PDEATHSIG)` this also ends what the user's code has started, and does not
+    depend on the thread that started the worker. On macOS, the reader thread of the worker must do.
+
+    Args:
+        leash: The read end of a pipe in which nothing is ever written; only the parent has the other end.
+    """
+    if sys.platform == 'linux':
+        with suppress(OSError):  # not every sandbox has it
+            fcntl.fcntl(leash, fcntl.F_SETOWN, -os.getpgrp())
+            fcntl.fcntl(leash, fcntl.F_SETSIG, signal.SIGKILL)
+            fcntl.fcntl(leash, fcntl.F_SETFL, fcntl.fcntl(leash, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([leash], [], [], 0)[0]:  # it has gone already
+        os._exit(1)
+
+
+def leave_no_core() -> None:
+    """A worker that crashes leaves its stack in its output, and no core file in the user's folder."""
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def go_before_parent() -> None:
+    """When memory runs out, Linux is to kill a worker, which costs a run, and not the parent."""
+    with suppress(OSError, ValueError):
+        path = Path('/proc/self/oom_score_adj')
+        path.write_text(str(max(int(path.read_text()), _TAKEN_BEFORE_THE_PARENT)))
+
+
+def limit_memory(limit: int) -> int:
+    """Limits this process's private writable memory: what its heap, data, stacks and libraries take.
+
+    A loaded worker takes about as much of that as is resident. Linux only: macOS does not enforce it.
+
+    Args:
+        limit: Bytes. Less than is in use means that nothing more is given.
+
+    Returns:
+        The bytes in use; 0 if the system does not tell.
+    """
+    if sys.platform != 'linux':
+        return 0
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+    return memory_in_use()
+
+
+def memory_in_use() -> int:
+    """Returns the bytes that count for `limit_memory`; 0 if the system does not tell."""
+    with suppress(OSError):
+        found = re.search(r'^VmData:\s+(\d+) kB$', Path('/proc/self/status').read_text(), re.MULTILINE)
+        return int(found[1]) * 1024 if found else 0
+    return 0
+
+
+def with_limit_named(error: RunError, limit: int, loaded: int) -> RunError:
+    """Returns an error that says so if the run failed because memory was refused, else the same error.
+
+    Args:
+        error: How the run failed.
+        limit: The worker's memory limit, in bytes.
+        loaded: Bytes in use once the problem was loaded, before any run.
+    """
+    if not _REFUSED.search(error.traceback):
+        return error
+    message = (
+        f"the run needed more than the worker's memory limit of {in_units(limit)}, of which "
+        f'{in_units(loaded)} were taken once the problem was loaded: {error.kind}: {error.message}'
+    )
+    return replace(error, kind=MEMORY_LIMIT_EXCEEDED, message=message)
+
+
+def in_units(size: int) -> str:
+    """Returns a number of bytes to read: '1.5 GiB'."""
+    return f'{size / 2**30:.3g} GiB' if size >= 2**30 else f'{size / 2**20:.0f} MiB'

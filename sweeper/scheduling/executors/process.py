@@ -1,0 +1,138 @@
+"""One local worker process, as its executor sees it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe
+from threading import Thread
+from weakref import WeakSet
+
+from ...work import BenchSpec
+from ..task import RunError, Task
+from . import worker
+from .output import OutputSink, RunOutput, WorkerOutput
+
+_SECONDS_TO_PASS_ON = 1.0
+# One thread each; and sets of strings in one order in all workers, so that data built from them is the same.
+_ENVIRONMENT = dict.fromkeys(('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'), '1')
+_ENVIRONMENT['PYTHONHASHSEED'] = '0'
+
+
+class WorkerProcess:
+    """A worker process, started; its connection, its sentinel and what it prints.
+
+    Attributes:
+        number: The lowest that no other worker has; says which device to use.
+        connection: For tasks and outcomes.
+        sentinel: Becomes readable when the process has ended.
+        output: What it prints.
+        is_ready: Whether it has loaded the problem; set by the executor.
+        broken: Why it could not; set by the executor.
+    """
+
+    def __init__(self, number: int, spec: BenchSpec, memory: int | None, sink: OutputSink) -> None:
+        self.number = number
+        self.is_ready = False
+        self.broken: RunError | None = None
+        token = os.urandom(8).hex()
+        self.connection, child = Pipe()
+        leash, self._leash = os.pipe()
+        printed, printing = os.pipe()
+        try:
+            inherited = {'descriptor': child.fileno(), 'leash': leash}
+            self._process = subprocess.Popen(
+                worker.command(**inherited, token=token, number=number, memory=memory),
+                pass_fds=list(inherited.values()),
+                stdin=subprocess.DEVNULL,
+                stdout=printing,
+                stderr=printing,
+                env=os.environ | _ENVIRONMENT,
+                process_group=0,  # the terminal's Ctrl-C is the parent's to handle
+            )
+        finally:
+            child.close()
+            os.close(leash)
+            os.close(printing)
+        self.sentinel, ended = Pipe(duplex=False)
+        self._reaper = Thread(target=_reap, args=(self._process, ended), daemon=True)
+        self._reaper.start()
+        self.output = WorkerOutput(printed, self.sentinel, token, sink)
+        _STARTED.add(self)
+        with suppress(OSError):  # it died already; its sentinel says so
+            worker.send(self.connection, spec)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code, or minus the signal that killed it; of a process that is gone."""
+        code = self._process.returncode
+        assert code is not None
+        return code
+
+    def give(self, task: Task) -> RunOutput:
+        """Sends a task; returns where its output will be. A worker that died says so by its sentinel."""
+        number, output = self.output.expect(task)
+        with suppress(OSError):
+            worker.send(self.connection, (number, pickle.dumps(task)))
+        return output
+
+    def ask_where_it_is(self) -> None:
+        """Ends the process so that it prints the stacks of its threads first, if it can."""
+        with suppress(OSError):  # gone already
+            os.kill(self._process.pid, signal.SIGABRT)
+
+    def signal_to_end(self) -> None:
+        """Kills the process and what the user's code has started in it, without waiting."""
+        _kill_group(self._process)
+
+    def is_gone(self) -> bool:
+        """Whether the process has ended; only its reaper may ask the system, so this asks the sentinel."""
+        return self.sentinel.poll()
+
+    def wait_until_gone(self) -> None:
+        """Waits until the process has ended."""
+        self._reaper.join()
+
+    def kill(self) -> None:
+        """Ends the process, whatever it does; waits until it is gone and what it printed is passed on."""
+        self.signal_to_end()
+        self._reaper.join()
+        _STARTED.discard(self)
+        self.let_go()
+        if self.output.join(_SECONDS_TO_PASS_ON):  # else it needs the sentinel still
+            self.sentinel.close()
+
+    def let_go(self) -> None:
+        """Closes what tells the worker that this process lives."""
+        self.connection.close()
+        with suppress(OSError):
+            os.close(self._leash)
+
+
+_STARTED: WeakSet[WorkerProcess] = WeakSet()
+
+
+def _let_go_of_all() -> None:
+    for process in list(_STARTED):
+        process.let_go()
+
+
+# A child that the parent forks (for loading data, say) may outlive it, but not keep its workers alive.
+os.register_at_fork(after_in_child=_let_go_of_all)
+
+
+def _reap(process: subprocess.Popen[bytes], ended: Connection) -> None:
+    """Waits for the process to end, ends what it has started (it may hold the connection), says so."""
+    with ended:
+        if hasattr(os, 'waitid'):  # until it is reaped, its id is no one else's
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            _kill_group(process)
+        process.wait()
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(OSError):  # gone already
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,89 @@
+"""Keeps a second sweep out of a folder, and says who is in it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from ..errors import FolderError
+from .files import TEMPORARY_SUFFIX, AtomicWriter, read_json
+from .layout import SweepLayout
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds `folder` (made if need be), which no other process can then hold.
+
+    The lock is the system's (`flock` on the folder): it ends with the process, however that ends.
+    `running.json` only says who has it; what a killed process leaves of it is no obstacle.
+
+    Raises:
+        FolderError: The folder cannot be made, written or locked, or another process holds it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f'probe{TEMPORARY_SUFFIX}'
+        probe.touch()
+        probe.unlink()
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise FolderError(f'cannot write in the folder {str(folder)!r}: {error}') from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise FolderError(f'cannot lock {folder}: {error}') from error
+            raise FolderError(
+                f'another sweep is running in {folder}{_described(holder(folder))}; wait for it, or end it'
+            ) from None
+        me = SweepLayout(folder).running
+        AtomicWriter(folder).write_json(me, _myself())
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # the folder may be gone; what is left says nothing without the lock
+                me.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a sweep is running in `folder` right now."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def holder(folder: Path) -> dict[str, object]:
+    """What the process that holds `folder` said of itself: `pid`, `host`, `since`, `command`; or nothing."""
+    try:
+        return read_json(SweepLayout(folder).running)
+    except (OSError, ValueError):
+        return {}
+
+
+def _myself() -> dict[str, object]:
+    return {
+        'pid': os.getpid(),
+        'host': socket.gethostname(),
+        'since': datetime.now().astimezone().isoformat(timespec='seconds'),
+        'command': json.dumps(sys.argv),
+    }
+
+
+def _described(who: dict[str, object]) -> str:
+    return ' (process {pid} on {host}, since {since})'.format_map(who) if who else ''

@@ -1,0 +1,204 @@
+"""What the files of a sweep say; a file that says nothing of the kind is a `DamagedFile`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .damage import DamagedFile
+from .files import check_archive, read_json, read_npz
+from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout
+from .lookup import Lookup
+from .results import PointError, TrialResult, Tuned
+
+_LOSSES = ('loss_train', 'loss_val', 'loss_test')
+
+
+@dataclass
+class Found:
+    """What is in a sweep's folder; the dictionaries are by a point's id."""
+
+    lookup: Lookup
+    tuned: dict[int, Tuned] = field(default_factory=dict)
+    trials: dict[int, dict[int, TrialResult]] = field(default_factory=dict)
+    errors: dict[int, list[PointError]] = field(default_factory=dict)
+
+
+TakeDamage: TypeAlias = Callable[[DamagedFile, Path], None]
+
+
+def read_all(
+    layout: SweepLayout,
+    named: bool,
+    parameter_names: Sequence[str],
+    thoroughly: bool,
+    take_damage: TakeDamage,
+) -> Found:
+    """Reads everything.
+
+    Args:
+        layout: The folder.
+        named: Whether the sweep's points are.
+        parameter_names: Names for the parameters of points that are tuples.
+        thoroughly: Look whether files that are not read are whole, too.
+        take_damage: Called as `take_damage(damage, path)` with the file or folder that is of no use any more;
+            what it does not raise counts as not there.
+
+    Raises:
+        FolderError: Nothing tells which point is which.
+        OSError: The folder cannot be read.
+    """
+    found = Found(_read_lookup(layout, named, parameter_names, take_damage))
+    for point_id in range(len(found.lookup.points)):
+        _read_point(layout.point(point_id), point_id, found, thoroughly, take_damage)
+    return found
+
+
+def _read_lookup(
+    layout: SweepLayout, named: bool, parameter_names: Sequence[str], take_damage: TakeDamage
+) -> Lookup:
+    """Takes the points from `params.csv`; if that is damaged from its copy, else from the points' results."""
+    # The folders first: if a sweep is running here, the lookup is always ahead of them.
+    folders = layout.points.iterdir() if layout.points.exists() else ()
+    ids = [int(path.name) for path in folders if path.name.isdecimal()]
+    whole = []
+    for path in (layout.params_csv, layout.params_csv_copy):
+        lookup = Lookup(layout, parameter_names)
+        try:
+            lookup.read(path, named)
+        except FileNotFoundError:
+            continue
+        except DamagedFile as damage:
+            take_damage(damage, path)
+        if len(lookup.points) > max(ids, default=-1):
+            whole.append(lookup)
+    if whole:
+        return max(whole, key=lambda lookup: len(lookup.points))
+    lookup = Lookup(layout, parameter_names)
+    records = {point_id: read_params(layout.point(point_id)) for point_id in ids}
+    lookup.restore({key: value for key, value in records.items() if value is not None}, named)
+    return lookup
+
+
+def _read_point(
+    layout: PointLayout, point_id: int, found: Found, thoroughly: bool, take_damage: TakeDamage
+) -> None:
+    try:
+        if (tuned := read_tuned(layout, thoroughly)) is not None:
+            found.tuned[point_id] = tuned
+    except DamagedFile as damage:
+        take_damage(damage, layout.hparams)
+    trials = found.trials[point_id] = {}
+    for index in trial_indices(layout):
+        try:
+            if (trial := read_trial(layout.trial(index), thoroughly)) is not None:
+                trials[index] = trial
+        except DamagedFile as damage:
+            take_damage(damage, layout.trial(index).folder)
+    try:
+        if errors := read_errors(layout):
+            found.errors[point_id] = errors
+    except DamagedFile as damage:
+        take_damage(damage, layout.error)
+
+
+def read_tuned(layout: PointLayout, thoroughly: bool = False) -> Tuned | None:
+    """Reads what a point's tuning came to, without its curves; None if it is not done.
+
+    Args:
+        layout: The point's files.
+        thoroughly: Look whether the curves are whole, too.
+    """
+    if not layout.final.exists():
+        return None
+    with _damage_of(layout.misc):
+        misc = {'flags': list(read_json(layout.misc)['flags'])}
+    with _damage_of(layout.final):
+        tuned = Tuned(**read_json(layout.final), misc=misc)
+    if thoroughly:
+        for name in CURVE_NAMES:
+            with _damage_of(layout.curve(name)):
+                check_archive(layout.curve(name))
+    return tuned
+
+
+def read_trial(layout: TrialLayout, thoroughly: bool = False) -> TrialResult | None:
+    """Reads a trial's result; None if it is not done."""
+    if not layout.result.exists():
+        return None
+    with _damage_of(layout.result):
+        result = TrialResult(**_with_infinities(read_json(layout.result)))
+    if thoroughly:
+        for path in (layout.model, layout.model_init, layout.throughtime):
+            with _damage_of(path):
+                check_archive(path)
+    return result
+
+
+def trial_indices(layout: PointLayout) -> list[int]:
+    """The trials that have a folder, done or not, rising."""
+    if not layout.trials.exists():
+        return []
+    return sorted(int(path.name) for path in layout.trials.iterdir() if path.name.isdecimal())
+
+
+def read_errors(layout: PointLayout) -> list[PointError]:
+    """Reads which runs of a point failed, that which counts first; empty if none did."""
+    if not layout.error.exists():
+        return []
+    with _damage_of(layout.error):
+        data = read_json(layout.error)
+        first = {key: value for key, value in data.items() if key not in ('params', 'others')}
+        errors = [PointError(**error) for error in (first, *data['others'])]
+        return sorted(errors, key=failure_order)
+
+
+def failure_order(error: PointError) -> int:
+    """The failure that counts, of several of a point: the tuning's, else that of the lowest trial."""
+    return -1 if error.trial is None else error.trial
+
+
+def read_run(layout: PointLayout, stage: int, index: int, request: str) -> dict[str, np.ndarray] | None:
+    """Reads a run of an unfinished tuning; None if it is not there, or answers another request."""
+    path = layout.run(stage, index)
+    if not path.exists():
+        return None
+    with _damage_of(path):
+        arrays = read_npz(path)
+        asked = str(arrays.pop('request'))
+    return arrays if asked == request else None
+
+
+def read_params(layout: PointLayout) -> dict[str, str] | None:
+    """Reads from its results which point it is, as `Lookup.record` wrote it; None if that cannot be told."""
+    for path in (layout.misc, layout.error):
+        try:
+            return {str(name): str(cell) for name, cell in read_json(path)['params'].items()}
+        except (OSError, ValueError, LookupError, AttributeError):
+            continue
+    return None
+
+
+@contextmanager
+def _damage_of(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DamagedFile(path, 'it is missing') from error
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise DamagedFile(path, error) from error
+
+
+def _with_infinities(data: dict[str, Any]) -> dict[str, Any]:
+    """Restores the losses that strict JSON cannot hold."""
+    has_test = data.get('perf_test') is not None
+    for name in _LOSSES if has_test else _LOSSES[:2]:
+        if data[name] is None:
+            data[name] = math.inf
+    return data

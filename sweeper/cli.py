@@ -189,7 +189,9 @@ def _explain_interruption(folder: Path) -> None:
         store = _read(folder)
         tuned, trials = _done(store)
         console.print(
-            f'\nInterrupted. Kept in {folder}: {tuned} of {len(store.points)} points tuned, trials: {trials}.'
+            f'\nInterrupted. Kept in {folder}: '
+            f'{tuned} of {len(store.points)} points tuned, trials: {trials}.',
+            soft_wrap=True,
         )
     except SweepError:
         console.print('\nInterrupted before anything was trained.')

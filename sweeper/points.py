@@ -14,11 +14,15 @@ import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from .errors import InvalidPoint
+
+OWN_PROBLEM = 'sweeper_problem_'
+"""Begins the name of a problem's module whose own name another module has already."""
 
 VALID_VALUES = (
     'None, bool, int, float, str, enum members, importable classes and functions, '
@@ -224,13 +228,29 @@ def _from_json(data: Any) -> Any:
 
 
 def _reference(value: Any) -> str:
-    return f'{value.__module__}:{value.__qualname__}'
+    return f'{_known_as(value.__module__)}:{value.__qualname__}'
+
+
+def _known_as(module: str) -> str:
+    """The name by which every process knows a module: that of the program is its file's, as in a worker."""
+    if module == '__main__':
+        main = sys.modules['__main__']
+        file = getattr(main, '__file__', None)
+        if main.__spec__ is not None:
+            return main.__spec__.name.removeprefix(OWN_PROBLEM)
+        return Path(file).stem if file else module
+    return module.removeprefix(OWN_PROBLEM)
 
 
 def _loaded(reference: str) -> Any:
     """Looks a name up where it is already; getattr() could run code, of a module that loads lazily say."""
     module_name, _, names = reference.partition(':')
-    value: Any = sys.modules[module_name]
-    for name in names.split('.'):
-        value = vars(value)[name]
-    return value
+    first, *others = names.split('.')
+    for known in (module_name, OWN_PROBLEM + module_name, '__main__'):
+        module = sys.modules.get(known)
+        if module is not None and _known_as(known) == module_name and first in vars(module):
+            value: Any = vars(module)[first]
+            for name in others:
+                value = vars(value)[name]
+            return value
+    raise LookupError(reference)

@@ -96,8 +96,10 @@ def test_every_failure_is_written_down(swept):
         assert file.exists() == (point in REASONS)
         if point in REASONS:
             written = json.loads(file.read_text())
-            assert written.keys() == {'params', 'kind', 'message', 'phase', 'traceback'}
-            assert written['kind'] == REASONS[point][0]
+            keys = {'params', 'kind', 'message', 'phase', 'traceback', 'signal', 'output', 'others'}
+            assert written.keys() == keys
+            assert written['params'] == {'kind': point[0]}
+            assert (written['kind'], written['signal'], written['others']) == (REASONS[point][0], None, [])
 
 
 def test_every_failure_is_warned_of_where_sweep_was_called(swept):
@@ -144,50 +146,84 @@ def test_the_caller_can_ask_to_be_told_at_once(write_problem, sweep_inline, tmp_
         sweep_inline(problem.path, selector, folder, on_error='raise')
     assert 'Traceback' in str(caught.value)
     assert [failure.params for failure in load(folder).failures] == [('raises',)]
-    trained = len(problem.calls)
-    with pytest.raises(PointFailed, match=r'the point \(raises\) failed'):  # also when it is on disk
-        sweep_inline(problem.path, FixedSweep.with_fixed_trials([('raises',)], 1), folder, on_error='raise')
-    assert len(problem.calls) == trained
+    assert 'wide' not in problem.calls
 
 
-def test_a_point_that_fails_in_a_trial_says_which(write_problem, sweep_inline, tmp_path):
-    model = """
+def fails_in(*runs):
+    """A model of which those runs fail, by their number; a tuning takes three, then come the trials."""
+    return f"""
 def model(width):
     record(width)
-    if len(Path(__file__).with_suffix('.calls').read_text().split()) == 5:
-        raise KeyError('the fifth')
+    run = len(Path(__file__).with_suffix('.calls').read_text().split()) - 1
+    if run in {runs}:
+        raise KeyError(f'run {{run}}')
     return torch.nn.Linear(4, 2)
 """
-    problem, folder = write_problem(model=model), tmp_path / 'out'
-    listener = Recorder()
-    with pytest.warns(PointFailedWarning, match="KeyError in trial 1: 'the fifth'"):
-        results = sweep_inline(problem.path, FixedSweep([((4,), 3)]), folder, listeners=[listener])
-    assert results == []
-    assert [(point, error.phase) for point, error in listener.failed] == [((4,), 'trial 1')]
-    assert listener.tuned == [(4,)]
-    assert (folder / 'points/0/trials/0/result.json').exists()
-    assert not (folder / 'points/0/trials/1').exists()
 
 
-def test_several_failures_of_a_point_are_told_once_and_the_lowest_trial_counts(
+def test_a_point_of_which_a_trial_fails_says_which_and_its_other_trials_are_kept(
     write_problem, sweep_inline, tmp_path
 ):
+    problem, folder, listener = write_problem(model=fails_in(4)), tmp_path / 'out', Recorder()
+    with pytest.warns(PointFailedWarning, match="KeyError in trial 1: 'run 4'"):
+        results = sweep_inline(problem.path, FixedSweep([((4,), 3)]), folder, listeners=[listener])
+    assert results == []
+    assert [(point, error.phase, error.trial) for point, error in listener.failed] == [((4,), 'trial 1', 1)]
+    assert listener.tuned == [(4,)]
+    trials = sorted(path.name for path in (folder / 'points/0/trials').iterdir())
+    assert trials == ['0', '2']
+    assert all((folder / 'points/0/trials' / name / 'result.json').exists() for name in trials)
+
+
+@pytest.mark.parametrize('cores', [1, 3])
+def test_every_failed_trial_is_recorded_and_the_lowest_counts(cores, write_problem, sweep_inline, tmp_path):
+    problem, folder = write_problem(model=fails_in(4, 6)), tmp_path / 'out'
+    told, again = Recorder(), Recorder()
+    with pytest.warns(PointFailedWarning) as warned:
+        results = sweep_inline(problem.path, FixedSweep([((4,), 4)]), folder, cores=cores, listeners=[told])
+    assert len(problem.calls) == 3 + 4
+    assert [(point, error.phase) for point, error in told.failed] == [((4,), 'trial 1')]
+    assert [failure.error.phase for failure in results.failures] == ['trial 1']
+    assert len(warned) == 1
+    written = json.loads((folder / 'points/0/error.json').read_text())
+    assert (written['phase'], written['message']) == ('trial 1', "'run 4'")
+    [other] = written['others']
+    assert (other['phase'], other['message']) == ('trial 3', "'run 6'")
+    assert 'Traceback' in other['traceback']
+    with pytest.warns(PointFailedWarning):
+        sweep_inline(problem.path, FixedSweep([((4,), 4)]), folder, cores=cores, listeners=[again])
+    assert (again.failed, again.trained) == (told.failed, [])
+    assert len(problem.calls) == 3 + 4
+
+
+def test_the_failure_that_counts_is_that_of_the_lowest_trial_whichever_is_first(
+    write_problem, sweep_inline, tmp_path, monkeypatch
+):
+    from sweeper.scheduling.executors.inline import InlineExecutor
+
+    submit = InlineExecutor.submit
+
+    def last_goes_first(self, key, task):
+        submit(self, key, task)
+        self._tasks.rotate(1)
+
     model = """
 def model(width):
     record(width)
-    if len(Path(__file__).with_suffix('.calls').read_text().split()) > 4:
-        raise KeyError('from the fifth on')
+    if len(Path(__file__).with_suffix('.calls').read_text().split()) > 3:
+        raise KeyError('from the trials on')
     return torch.nn.Linear(4, 2)
 """
-    problem, listener = write_problem(model=model), Recorder()
-    with pytest.warns(PointFailedWarning) as warned:
-        results = sweep_inline(
-            problem.path, FixedSweep([((4,), 3)]), tmp_path / 'out', cores=3, listeners=[listener]
-        )
-    assert len(problem.calls) == 6  # the runs that were under way when the first one failed still finish
-    assert [(point, error.phase) for point, error in listener.failed] == [((4,), 'trial 1')]
-    assert [failure.error.phase for failure in results.failures] == ['trial 1']
-    assert len(warned) == 1
+    errors = []
+    for order in ('first', 'last'):
+        if order == 'last':
+            monkeypatch.setattr(InlineExecutor, 'submit', last_goes_first)
+        problem, folder = write_problem(model=model), tmp_path / order
+        with pytest.warns(PointFailedWarning, match='trial 0'):
+            sweep_inline(problem.path, FixedSweep([((4,), 3)]), folder, cores=3)
+        error = json.loads((folder / 'points/0/error.json').read_text())
+        errors.append([error['phase'], *(other['phase'] for other in error['others'])])
+    assert errors == [['trial 0', 'trial 1', 'trial 2']] * 2
 
 
 BAD_MODELS = {

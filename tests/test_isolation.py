@@ -1,5 +1,8 @@
 """What one architecture does to its process does not reach the next, and results depend on no process."""
 
+import subprocess
+import sys
+
 import pytest
 
 from sweeper import FixedSweep, SweepListener, load
@@ -61,6 +64,36 @@ def test_data_made_in_the_order_of_a_set_is_the_same_in_every_worker(write_probl
     assert losses[0] == losses[1]
 
 
+OWN_KINDS = """
+import enum
+import sys
+
+
+class Kind(enum.Enum):
+    LINEAR = 1
+
+
+def model(kind):
+    return torch.nn.Linear(4, 2)
+
+
+if __name__ == '__main__':
+    from sweeper import FixedSweep, HyperparameterSettings, sweep
+
+    out, settings = Path(sys.argv[1]), HyperparameterSettings(**eval(sys.argv[2]))
+    for executor in ('inline', 'local'):
+        selector = FixedSweep([((Kind.LINEAR,), 2)])
+        sweep('__main__', selector, 1, settings, out / executor, cores=1, executor=executor, progress='none')
+"""
+
+
+def test_what_a_programs_own_classes_stand_for_does_not_depend_on_the_process(write_problem, tmp_path, tiny):
+    program = write_problem(model='', ending=OWN_KINDS)
+    subprocess.run([sys.executable, program.path, tmp_path, repr(vars(tiny))], check=True, timeout=100)
+    inline, local = (load(tmp_path / executor) for executor in ('inline', 'local'))
+    assert str(inline) == str(local)
+
+
 def test_a_model_that_caches_tensors_can_be_trained_on_after_an_evaluation(
     write_problem, tmp_path, sweep_inline, tiny
 ):
@@ -114,14 +147,25 @@ def test_two_files_of_one_name_are_two_problems(write_problem, tmp_path, sweep_i
     sweep_inline(first.path, FixedSweep([((3,), 1)]), tmp_path / 'out')
     other = tmp_path / 'elsewhere' / first.path.name
     other.parent.mkdir()
-    other.write_text(first.text + '\n# other labels')
+    other.write_text(first.text.replace('inputs[:, 0] > 0', 'inputs[:, 1] > 0'))
+    trained = len(first.calls)
     with pytest.raises(FolderError, match='another file'):
-        sweep_inline(other, FixedSweep([((4,), 1)]), tmp_path / 'out')
+        sweep_inline(other, FixedSweep([((3,), 1), ((4,), 1)]), tmp_path / 'out')
+    assert len(first.calls) == trained
+
+
+def test_a_problem_that_was_moved_is_the_same_problem(write_problem, tmp_path, sweep_inline):
+    first = write_problem(record='record = print')
+    results = sweep_inline(first.path, FixedSweep([((3,), 1)]), tmp_path / 'out')
+    moved = tmp_path / 'elsewhere' / first.path.name
+    moved.parent.mkdir()
+    first.path.rename(moved)
+    again = sweep_inline(moved, FixedSweep([((3,), 1), ((4,), 1)]), tmp_path / 'out')
+    assert str(again[0]) == str(results[0])
+    assert len(again) == 2
 
 
 def test_reading_back_imports_nothing(write_problem, tmp_path, sweep_inline):
-    import sys
-
     sweep_inline(write_problem().path, FixedSweep([((3,), 1)]), tmp_path / 'out')
     lookup = tmp_path / 'out' / 'points' / 'params.csv'
     lookup.write_text('id,width\n0,"{""import"": ""this:s""}"\n')
@@ -131,31 +175,49 @@ def test_reading_back_imports_nothing(write_problem, tmp_path, sweep_inline):
     assert 'this' not in sys.modules
 
 
-def test_a_failed_point_counts_nowhere(write_problem, tmp_path, sweep_inline):
-    class Told(SweepListener):
-        def __init__(self):
-            self.trials, self.last = [], None
+class Told(SweepListener):
+    def __init__(self):
+        self.trials, self.last = 0, None
 
-        def on_trials_completed(self, values, *_):
-            self.trials.append(values)
+    def on_trials_completed(self, values, perfs_train, *_):
+        self.trials += len(perfs_train)
 
-        def on_status(self, status):
-            self.last = status
+    def on_status(self, status):
+        self.last = status
 
-    fails_second = """
+    def counts(self):
+        return self.last.trials, self.last.trials_done, self.last.failed
+
+
+def test_a_point_of_which_a_trial_failed_counts_as_failed_only(write_problem, tmp_path, sweep_inline):
+    fails_third = """
 def model(width):
     record(width)
-    if width == 9 and sum(1 for line in open(Path(__file__).with_suffix('.calls'))) > 6:
+    if sum(1 for line in open(Path(__file__).with_suffix('.calls'))) == 6:
         raise ValueError('enough')
     return torch.nn.Linear(4, 2)
 """
-    problem, listener = write_problem(model=fails_second), Told()
-    with pytest.warns(UserWarning, match='enough'):
-        sweep_inline(problem.path, FixedSweep([((9,), 20)]), tmp_path / 'out', listeners=[listener])
-    assert (listener.last.trials, listener.last.trials_done, listener.last.failed) == (0, 0, 1)
-    again = Told()
-    with pytest.warns(UserWarning, match='enough'):
-        sweep_inline(problem.path, FixedSweep([((9,), 20)]), tmp_path / 'out', listeners=[again])
-    assert again.trials == []
-    assert again.last.trials_done == 0
-    assert len((tmp_path / 'out/points/results.csv').read_text().splitlines()) == 1
+    problem, listener, again = write_problem(model=fails_third), Told(), Told()
+    for one in (listener, again):
+        with pytest.warns(UserWarning, match='enough'):
+            sweep_inline(problem.path, FixedSweep([((9,), 5)]), tmp_path / 'out', listeners=[one])
+        assert one.counts() == (5, 5, 1)  # what was asked for is done, in one way or the other
+        assert len((tmp_path / 'out/points/results.csv').read_text().splitlines()) == 1
+    assert (listener.trials, again.trials) == (2, 0)  # none is told after the failure
+    assert len(problem.calls) == 3 + 5
+
+
+def test_trials_of_a_point_that_cannot_be_tuned_count_nowhere(write_problem, tmp_path, sweep_inline):
+    model = """
+def model(width):
+    if width == 9:
+        raise ValueError('enough')
+    return torch.nn.Linear(4, 2)
+"""
+    problem = write_problem(model=model)
+    points = [((9,), 20), ((4,), 2), ((9,), 3)]
+    for _ in range(2):
+        listener = Told()
+        with pytest.warns(UserWarning, match='enough'):
+            sweep_inline(problem.path, FixedSweep(points), tmp_path / 'out', listeners=[listener])
+        assert listener.counts() == (2, 2, 1)

@@ -15,6 +15,7 @@ LAYERS = [
     ['__main__'],
     ['cli'],
     ['api'],
+    ['arguments'],
     ['sweeper'],
     ['report'],
     ['selectors'],
@@ -26,6 +27,7 @@ LAYERS = [
     ['points'],
     ['seeding'],
     ['cores'],
+    ['signals'],
     ['errors'],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

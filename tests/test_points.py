@@ -16,7 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeper.errors import InvalidArgument, InvalidPoint
-from sweeper.points import VALID_VALUES, NamedPoint, as_point, label, value_from_text, value_to_text
+from sweeper.points import (
+    VALID_VALUES,
+    NamedPoint,
+    as_point,
+    label,
+    point_key,
+    value_from_text,
+    value_to_text,
+)
 
 IMPORTABLE = [
     http.HTTPStatus.NOT_FOUND,
@@ -250,3 +258,39 @@ def test_labels_are_short_text_for_a_person():
     assert label((16, 'relu')) == '16, relu'
     assert label(NamedPoint(hidden=16, nonlinearity='relu')) == 'hidden=16, nonlinearity=relu'
     assert label(()) == '()'
+
+
+# Keys
+
+
+@given(st.lists(SCALARS, max_size=3), st.lists(SCALARS, max_size=3))
+def test_keys_of_tuples_tell_them_apart(one, other):
+    one, other = tuple(one), tuple(other)
+    assert (point_key(one) == point_key(other)) == _same(one, other)
+
+
+@given(NAMED, NAMED)
+def test_keys_of_named_points_tell_them_apart(one, other):
+    same = one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+    assert (point_key(NamedPoint(one)) == point_key(NamedPoint(other))) == same
+
+
+@given(NAMED, st.randoms())
+def test_the_key_of_a_named_point_does_not_depend_on_the_order_of_its_names(values, rng):
+    names = list(values)
+    rng.shuffle(names)
+    assert point_key(NamedPoint({name: values[name] for name in names})) == point_key(NamedPoint(values))
+
+
+def test_keys_that_could_be_taken_for_each_other_differ():
+    points = [
+        (), ((),), ('',), (None,), ('null',), (1,), (1.0,), (True,), ('1',), ((1,),), (1, 2), ((1, 2),),
+        ('1, 2',), ('a', 'b'), ('a", "b',), (0.0,), ('a', 1), ('{"a": "1"}',),
+        NamedPoint(), NamedPoint(a=1), NamedPoint(a='1'), NamedPoint(a=1, b=2),
+    ]  # fmt: skip
+    assert len({point_key(point) for point in points}) == len(points)
+
+
+def test_a_point_that_is_read_back_has_the_same_key():
+    for point in ((16, 'relu', 0.1, (1, None)), (frozenset('abc'), json.JSONDecoder)):
+        assert point_key(tuple(value_from_text(value_to_text(value)) for value in point)) == point_key(point)

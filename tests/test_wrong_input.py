@@ -12,7 +12,7 @@ import torch
 
 from sweeper import FixedSweep, HyperparameterSettings, NamedPoint, ParamSelector, SweepListener, load
 from sweeper.errors import FolderError, InvalidArgument, InvalidPoint, SelectorError
-from sweeper.store.manifest import locked
+from sweeper.store.lock import locked
 
 ONE_POINT = [((4,), 1)]
 
@@ -78,6 +78,8 @@ def refuses(**cases):
     progress=(['fancy', None, True, ['none']], "'auto', 'rich', 'plain', 'none'"),
     timeout=([0, -1, 0.0, '5', float('nan'), [5]], 'a positive number of seconds'),
     device=(['gpu', 'cpuu', 'cuda:4096', '', None, 4096], "'auto' or a torch device"),
+    memory=([0, -1, '', '2 XB', 'much', True, [5]], "a number of bytes, a text such as '2GB', or None"),
+    if_changed=(['ask', None, True, ['stop']], "'stop', 'accept', 'restart'"),
     listeners=([5, None, [5], [SweepListener], 'plain', SweepListener()], 'SweepListener'),
 )
 def test_an_argument_with_an_impossible_value_is_refused(argument, value, valid, assert_refused):
@@ -92,8 +94,9 @@ def test_hparams_that_are_neither_a_preset_nor_settings_are_refused(hparams, ass
     assert_refused(InvalidArgument, [repr(hparams), 'fastest, fast, slow, slowest'], hparams=hparams)
 
 
-def test_a_timeout_that_cannot_be_kept_is_refused(assert_refused):
-    assert_refused(InvalidArgument, ['timeout', "executor='local'"], timeout=5)
+@pytest.mark.parametrize('limit', [{'timeout': 5}, {'memory': '2GB'}], ids=lambda limit: next(iter(limit)))
+def test_a_limit_that_cannot_be_kept_is_refused(limit, assert_refused):
+    assert_refused(InvalidArgument, [*limit, "executor='local'"], **limit)
 
 
 def test_an_argument_is_refused_before_any_worker_is_started(monkeypatch, assert_refused):
@@ -242,9 +245,14 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(assert_refused, tmp
     assert os.listdir(folder) == ['thesis.tex']
 
 
-def test_a_folder_in_use_is_refused(assert_refused, tmp_path):
-    with locked(tmp_path / 'out'):
-        assert_refused(FolderError, ['another sweep is running in', 'out'])
+def test_a_folder_in_use_is_refused_and_who_uses_it_is_named(write_problem, sweep_inline, tmp_path):
+    problem, folder = write_problem(), tmp_path / 'out'
+    with locked(folder):
+        with pytest.raises(FolderError, match='another sweep is running in') as caught:
+            sweep_inline(problem.path, FixedSweep(ONE_POINT), folder)
+        assert f'process {os.getpid()} on ' in str(caught.value)
+        assert os.listdir(folder) == ['running.json']
+    assert problem.calls == []
 
 
 @pytest.mark.parametrize(
@@ -273,14 +281,89 @@ def test_a_folder_of_another_sweep_is_refused_and_left_alone(
     assert str(load(folder)) == str(expected)
 
 
-def test_a_changed_problem_file_is_warned_of(write_problem, sweep_inline, tmp_path):
-    problem = write_problem()
+# What changed since the sweep was started
+
+
+@pytest.fixture
+def started(write_problem, sweep_inline, tmp_path):
+    """A problem and the folder of a finished sweep of it."""
+    problem, folder = write_problem(), tmp_path / 'out'
+    sweep_inline(problem.path, FixedSweep([((4,), 1), ((5,), 1)]), folder)
+    return problem, folder
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+def change(problem):
+    problem.path.write_text(problem.text.replace('manual_seed(0)', 'manual_seed(1)'))
+
+
+CHANGES = {
+    'a problem': (change, [((4,), 1), ((5,), 1)], 'the source of'),
+    'a selector without a point': (lambda problem: None, [((4,), 1)], r'does not propose the point \(5\)'),
+    'a selector of others': (lambda problem: None, [((6,), 1)], r'does not propose the point \(4\)'),
+}
+changed_somehow = pytest.mark.parametrize(('change', 'points', 'told'), CHANGES.values(), ids=CHANGES)
+
+
+@changed_somehow
+def test_what_changed_is_put_to_the_user_and_nothing_is_touched(started, sweep_inline, change, points, told):
+    problem, folder = started
+    change(problem)
+    calls = len(problem.calls)
+    before = contents(folder)
+    with pytest.raises(FolderError, match=told) as caught:
+        sweep_inline(problem.path, FixedSweep(points), folder)
+    for words in (str(folder), "if_changed='accept'", '--if-changed accept', 'Name another folder'):
+        assert words in str(caught.value)
+    assert {path: data for path, data in contents(folder).items() if path in before} == before
+    assert len(problem.calls) == calls
+
+
+@changed_somehow
+def test_what_changed_can_be_accepted_and_what_is_there_is_kept(started, sweep_inline, change, points, told):
+    problem, folder = started
+    change(problem)
+    before, done = load(folder), contents(folder)
+    results = sweep_inline(problem.path, FixedSweep(points), folder, if_changed='accept')
+    assert str(results[:2]) == str(before)
+    assert {*done} <= {*contents(folder)}
+    if points[0][0] != (6,):
+        assert str(sweep_inline(problem.path, FixedSweep([((4,), 1), ((5,), 1)]), folder)) == str(results)
+
+
+@pytest.mark.parametrize('seed', [0, 1])
+def test_after_a_change_one_can_start_anew_and_what_was_there_is_kept(started, sweep_inline, tmp_path, seed):
+    problem, folder = started
+    before = {path.relative_to(folder): data for path, data in contents(folder).items()}
+    change(problem)
+    selector = [((6,), 1)]
+    results = sweep_inline(problem.path, FixedSweep(selector), folder, if_changed='restart', seed=seed)
+    assert [result.params for result in results] == [(6,)]
+    fresh = sweep_inline(problem.path, FixedSweep(selector), tmp_path / 'fresh', seed=seed)
+    assert str(results) == str(fresh) == str(load(folder))
+    earlier = folder / 'earlier/0'
+    assert {path.relative_to(earlier): data for path, data in contents(earlier).items()} == before
+    assert [result.params for result in load(earlier)] == [(4,), (5,)]
+
+
+def test_what_makes_no_difference_to_the_problem_is_no_change(started, sweep_inline):
+    problem, folder = started
+    problem.path.write_text('# a comment\n' + problem.text + '\n\n')
+    calls = len(problem.calls)
     with warnings.catch_warnings():
         warnings.simplefilter('error', UserWarning)
-        sweep_inline(problem.path, FixedSweep(ONE_POINT), tmp_path / 'out')
-    problem.path.write_text(problem.text + '\n')
-    with pytest.warns(UserWarning, match=f'{problem.name} has changed'):
-        sweep_inline(problem.path, FixedSweep(ONE_POINT), tmp_path / 'out')
+        results = sweep_inline(problem.path, FixedSweep([((4,), 1), ((5,), 1)]), folder)
+    assert len(results) == 2
+    assert len(problem.calls) == calls
+
+
+def test_more_points_and_more_trials_are_no_change(started, sweep_inline):
+    problem, folder = started
+    results = sweep_inline(problem.path, FixedSweep([((6,), 1), ((4,), 2), ((5,), 1)]), folder)
+    assert {result.params: len(result.perf_val) for result in results} == {(4,): 2, (5,): 1, (6,): 1}
 
 
 def test_loading_what_is_no_sweep_is_refused(tmp_path):

@@ -144,13 +144,14 @@ class TuningJob:
 
     def _go_on(self, resume: Callable[[], Stage]) -> list[Event]:
         try:
-            self._begin_stage(resume())
+            stage = resume()
         except StopIteration as done:
             return [PointTuned(self.task.params, done.value)]
         except TuningFailed as error:
             return [self._fail(RunError(type(error).__name__, str(error)))]
         except Exception as error:  # a curve that the analysis does not understand: this point's only
             return [self._fail(run_error(error))]
+        self._begin_stage(stage)
         return [] if self._missing else self._end_stage()
 
     def _begin_stage(self, stage: Stage) -> None:

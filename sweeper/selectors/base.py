@@ -15,8 +15,8 @@ class ParamSelector(SweepListener, ABC):
     A selector lives in the parent process and serves one sweep. It hears of results as a `SweepListener`,
     but an exception that it raises ends the sweep, with everything computed so far kept; and it hears of them
     in the order of its proposals (each one's tuning, then all its trials in one call), not in that in which
-    they are done. It is asked again after each thing that it is told, until it answers None or a hundred of
-    its proposals (a tenth of all, if that is more) wait for their results.
+    they are done. After each thing that it is told it is asked, if not more than fifty of its proposals wait
+    for their results, until it answers None or a hundred do (or a tenth of all, if that is more).
 
     So what it hears, and when it is asked, depends on results only: not on the number of cores, not on which
     run was first. When a sweep is killed and started again, with a new selector, that one hears everything

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from .results import TrialResult
-
-if TYPE_CHECKING:
-    from .store import Store
+from .results import TrialResult, Tuned
 
 _SCORES = ('perf_train', 'loss_train', 'perf_val', 'loss_val', 'perf_test', 'loss_test')
 _TRIAL_COLUMNS = ('epochs', 'seed', 'seconds', 'diverged', *_SCORES)
@@ -38,14 +35,19 @@ def results_header(parameters: Sequence[str]) -> list[str]:
     return ['id', *columns, *_TUNED_COLUMNS, 'trial', *_TRIAL_COLUMNS, 'flags']
 
 
-def results_rows(store: Store) -> Iterator[list[object]]:
-    """The rows of `results.csv`: one per trial, those of failed points left out."""
-    for point_id, point in enumerate(store.points):
-        tuned = store.tuned(point)
-        if tuned is None or store.error(point) is not None:
-            continue
-        hparams = [getattr(tuned, name) for name in _TUNED_COLUMNS]
-        cells, flags = store.parameter_cells(point), ' '.join(tuned.flags)
-        for index, trial in store.trials(point).items():
+class PointRecord(NamedTuple):
+    """A point that has results: its id, its parameters as cells, its tuning, and its trials by index."""
+
+    point_id: int
+    cells: Sequence[str]
+    tuned: Tuned
+    trials: Mapping[int, TrialResult]
+
+
+def results_rows(records: Iterable[PointRecord]) -> Iterator[list[object]]:
+    """The rows of `results.csv`: one per trial."""
+    for point_id, cells, tuned, trials in records:
+        hparams, flags = [getattr(tuned, name) for name in _TUNED_COLUMNS], ' '.join(tuned.flags)
+        for index, trial in sorted(trials.items()):
             row = [getattr(trial, name) for name in _TRIAL_COLUMNS]
             yield [point_id, *cells, *hparams, index, *row, flags]

@@ -61,7 +61,7 @@ class Store:
         self._lookup = found.lookup
         for point_id, (first, *_) in found.errors.items():
             if writer is not None and first.trial is None:  # it was interrupted between the two
-                writer.remove(layout.point(point_id).runs)
+                writer.remove(layout.point(point_id).hparams)
         self._tuned, self._trials, self._errors = found.tuned, found.trials, found.errors
         self._uncollated = 0
         trials = sum(len(trials) for trials in self._trials.values())
@@ -245,7 +245,7 @@ class Store:
         layout = self._point_layout(point)
         self.writer.write_json(layout.error, record)
         if error.trial is None:
-            self.writer.remove(layout.runs)
+            self.writer.remove(layout.hparams)
         self._errors[self._lookup.ids[point]] = errors
         self._count()
 
@@ -304,8 +304,16 @@ class Store:
         self._lookup.write(self.writer)
         self.writer.write_pickle(self.layout.funcres, [tuple(result) for result in self.results()])
         header = collation.results_header(self._lookup.columns)
-        self.writer.write_csv(self.layout.results_csv, header, collation.results_rows(self))
+        self.writer.write_csv(
+            self.layout.results_csv, header, collation.results_rows(self._points_with_results())
+        )
         self._uncollated = 0
+
+    def _points_with_results(self) -> Iterator[collation.PointRecord]:
+        for point_id, point in enumerate(self._lookup.points):
+            tuned = self._tuned.get(point_id)
+            if tuned is not None and point_id not in self._errors:
+                yield collation.PointRecord(point_id, self._lookup.cells(point), tuned, self.trials(point))
 
     def _set_aside(self, damage: DamagedFile, path: Path) -> None:
         """Sets `path` aside, of which a file is damaged.

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidPoint, ProblemError
-from ..points import NamedPoint, Point, label
+from ..points import OWN_PROBLEM, NamedPoint, Point, label
 from .fingerprint import source_fingerprint
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _imported(reference: ProblemReference) -> ModuleType:
         if loaded is not None and getattr(loaded, _DIGEST, digest) == digest:
             return loaded  # else its file was edited since, in a notebook's session say
     elif loaded is not None:
-        name = f'sweeper_problem_{name}'
+        name = f'{OWN_PROBLEM}{name}'
     folder = str(Path(reference.path).parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)

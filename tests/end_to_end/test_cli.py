@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from sweeper import FixedSweep, cli, load
+from sweeper.store.damage import DamagedFileWarning
 
 ROOT = Path(__file__).parents[2]
 HANGS = """
@@ -78,10 +79,27 @@ def test_failed_points_are_tried_again_if_asked(write_problem, tmp_path):
     problem, out = write_problem(model=BREAKS), tmp_path / 'out'
     command = ['run', problem.path, '--grid', 'width=2,9', *FAST, '--out', out]
     assert sweeper(*command).returncode == cli.SOME_POINTS_FAILED
-    problem.path.write_text(problem.text.replace('width == 9', 'width == 99'))
     assert sweeper(*command).returncode == cli.SOME_POINTS_FAILED
-    assert sweeper(*command, '--retry-failed').returncode == 0
+    problem.path.write_text(problem.text.replace('width == 9', 'width == 99'))
+    asked = sweeper(*command, '--retry-failed')
+    assert asked.returncode == cli.WRONG_INPUT
+    assert '--if-changed accept' in asked.stderr and 'restart' in asked.stderr
+    accepted = sweeper(*command, '--retry-failed', '--if-changed', 'accept')
+    assert accepted.returncode == 0, accepted.stderr
     assert len(load(out)) == 2
+
+
+def test_a_changed_sweep_can_be_started_anew(write_problem, sweep_inline, tmp_path):
+    problem, out = write_problem(), tmp_path / 'out'
+    sweep_inline(problem.path, FixedSweep.with_grid({'width': [2]}, 1), out, hparams='fastest')
+    command = ['run', problem.path, '--grid', 'width=2', *FAST, '--out', out, '--seed', '1']
+    refused = sweeper(*command)
+    assert refused.returncode == cli.WRONG_INPUT
+    assert 'seed: 0 there, 1 asked' in refused.stderr
+    assert '--if-changed restart' in refused.stderr
+    done = sweeper(*command, '--if-changed', 'restart')
+    assert done.returncode == 0, done.stderr
+    assert len(load(out)) == len(load(out / 'earlier/0')) == 1
 
 
 @pytest.mark.parametrize(
@@ -99,6 +117,8 @@ def test_failed_points_are_tried_again_if_asked(write_problem, tmp_path):
         (['--grid', 'width=2,2'], 'every value must be there, and once'),
         (['--grid', 'width=2,,4'], 'every value must be there, and once'),
         (['--grid', 'width=2', '--points', '4'], '--points=4 goes with --random'),
+        (['--grid', 'width=2', '--if-changed', 'ask'], "if_changed='ask': valid are"),
+        (['--grid', 'width=2', '--memory', 'much'], "memory='much': must be"),
     ],
 )
 def test_run_refuses_wrong_input(write_problem, tmp_path, arguments, message):
@@ -119,11 +139,16 @@ def test_interrupting_leaves_no_process_and_says_how_to_continue(write_problem, 
     ) as running:
         lines = iter(running.stderr.readline, '')
         assert any('trained (width=2)' in line for line in lines)
+        state = sweeper('status', tmp_path / 'out')
+        assert f'running pid {running.pid} host ' in state.stdout
+        second = sweeper(*command[3:], '--out', tmp_path / 'out')
+        assert second.returncode == cli.WRONG_INPUT
+        assert f'another sweep is running in {tmp_path / "out"} (process {running.pid} on ' in second.stderr
         workers = psutil.Process(running.pid).children(recursive=True)
         assert workers
         running.send_signal(signal.SIGINT)
         told = running.stderr.read()
-    assert running.returncode == cli.INTERRUPTED
+    assert running.returncode == 130
     assert not psutil.wait_procs(workers, timeout=10)[1]
     assert '1 of 2 points tuned, trials: 1' in ' '.join(told.split())
     assert f'sweeper run {problem.path}' in told
@@ -137,6 +162,8 @@ def test_status_and_collate(write_problem, tmp_path, sweep_inline):
     assert told.returncode == 0
     assert '2 points, 2 tuned, 2 trials done, 0 failed' in told.stdout
 
+    assert told.stdout.splitlines()[0].endswith('seed 0: not running')
+
     summaries = ['funcres.pt', 'results.csv', 'params_lookup.pt', 'params.csv']
     summaries += ['0/results.npz', '1/results.npz']
     before = {name: out.joinpath('points', name).read_bytes() for name in summaries}
@@ -144,6 +171,25 @@ def test_status_and_collate(write_problem, tmp_path, sweep_inline):
         out.joinpath('points', name).unlink()
     assert sweeper('collate', out).returncode == 0
     assert {name: out.joinpath('points', name).read_bytes() for name in summaries} == before
+
+
+def test_damage_is_told_and_seen_to_by_running_the_sweep_again(write_problem, sweep_inline, tmp_path):
+    problem, out, selector = write_problem(), tmp_path / 'out', FixedSweep([((2,), 1), ((3,), 1)])
+    expected = sweep_inline(problem.path, selector, out)
+    damaged, whole = (out / f'points/{point}/trials/0/result.json' for point in (1, 0))
+    before = whole.stat().st_mtime_ns
+    damaged.write_text('{')
+    told = sweeper('status', out)
+    assert told.returncode == cli.WRONG_INPUT
+    assert f'{damaged} is damaged' in told.stderr
+    assert 'Running the sweep again computes it anew' in told.stderr
+    assert 'Traceback' not in told.stderr
+    with pytest.warns(
+        DamagedFileWarning, match='points/1/trials/0 is set aside as damaged/points/1/trials/0'
+    ):
+        again = sweep_inline(problem.path, FixedSweep([((2,), 1), ((3,), 1)]), out)
+    assert str(again) == str(expected)
+    assert whole.stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize('command', ['status', 'collate'])

@@ -56,7 +56,7 @@ def test_folder_holds_exactly_the_documented_files(swept):
     folder, _ = swept['two cores']
     hparams = ['final.json', 'misc.json', 'lr_vs_perf.npz', 'bs_vs_perf.npz', 'bs_sampled.npz']
     trial = ['result.json', 'model.pt', 'model_init.pt', 'throughtime.npz']
-    expected = {'sweep.json'}
+    expected = {'sweep.json', 'copies/sweep.json', 'copies/params.csv'}
     expected |= {f'points/{name}' for name in ('params_lookup.pt', 'params.csv', 'funcres.pt', 'results.csv')}
     for point in range(3):
         expected |= {f'points/{point}/hparams/{name}' for name in hparams}

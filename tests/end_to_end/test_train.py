@@ -27,6 +27,32 @@ def test_train_adds_trials_and_archives(write_problem, tmp_path, tiny):
     assert len(load(tmp_path / 'history' / '0')[0].perf_val) == 3
 
 
+def test_train_adds_trials_also_where_the_manifest_is_read_from_its_copy(write_problem, tmp_path, tiny):
+    problem, folder = write_problem(), tmp_path / 'out'
+    options = {'executor': 'inline', 'progress': 'none', 'cores': 1}
+    train(problem.path, (4,), folder, tiny, 2, **options)
+    (folder / 'sweep.json').unlink()
+    assert len(train(problem.path, (4,), folder, tiny, 1, **options).perf_val) == 3
+    (folder / 'sweep.json').unlink()
+    anew = train(problem.path, (4,), folder, tiny, 1, history=tmp_path / 'history', **options)
+    assert len(anew.perf_val) == 1
+    assert len(load(tmp_path / 'history' / '0')[0].perf_val) == 3
+
+
+def test_train_puts_a_change_to_the_user(write_problem, tmp_path, tiny):
+    problem, folder = write_problem(), tmp_path / 'out'
+    options = {'executor': 'inline', 'progress': 'none', 'cores': 1}
+    first = train(problem.path, (4,), folder, tiny, 1, **options)
+    problem.path.write_text(problem.text.replace('manual_seed(0)', 'manual_seed(1)'))
+    with pytest.raises(FolderError, match="if_changed='accept'"):
+        train(problem.path, (4,), folder, tiny, 1, **options)
+    more = train(problem.path, (4,), folder, tiny, 1, if_changed='accept', **options)
+    assert len(more.perf_val) == 2 and more.loss_val[0] == first.loss_val[0]
+    problem.path.write_text(problem.text)
+    anew = train(problem.path, (4,), folder, tiny, 1, if_changed='restart', **options)
+    assert str(anew) == str(first)
+
+
 def test_train_refuses_a_folder_with_another_architecture(write_problem, tmp_path, tiny):
     problem, options = write_problem(), {'executor': 'inline', 'progress': 'none'}
     train(problem.path, (4,), tmp_path / 'out', tiny, 1, **options)

@@ -68,6 +68,19 @@ def test_markup_in_values_and_errors_is_shown_as_it_is():
     assert 'size [16] is [red]bad[/red]' in shown
 
 
+def test_an_error_that_is_no_proper_text_is_shown_all_the_same(write_problem, tmp_path, sweep_inline):
+    """Python puts bytes of a file's name that are no UTF-8 into messages as halves of characters."""
+    problem = write_problem(model="def model(width): raise OSError('no such file: \\udcff.bin')")
+    with pytest.warns(UserWarning, match='no such file'):
+        sweep_inline(problem.path, FixedSweep([((3,), 1)]), tmp_path / 'out')
+    terminal = io.TextIOWrapper(io.BytesIO(), 'utf-8')
+    Console(file=terminal, width=200).print(
+        comparison_table(summarise(Store.read(tmp_path / 'out')), ['width'])
+    )
+    terminal.flush()
+    assert b'failed: width=3: OSError in tuning: no such file: ' in terminal.buffer.getvalue()
+
+
 def test_a_narrow_terminal_keeps_the_parameters():
     console = Console(width=60, record=True, file=io.StringIO())
     console.print(comparison_table([summary(['16', 'relu'])], ['hidden', 'nonlinearity']))

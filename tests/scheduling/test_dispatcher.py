@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sweeper.errors import TuningFailed
 from sweeper.scheduling.dispatcher import Dispatcher
 from sweeper.scheduling.executors.base import Executor
-from sweeper.scheduling.jobs import FailedPoint, PointTuned, TaskDone, TrialDone, TrialsJob, TuningJob
+from sweeper.scheduling.jobs import (
+    PointTuned,
+    RunDone,
+    RunFailed,
+    TaskDone,
+    TrialDone,
+    TrialsJob,
+    TuningJob,
+)
 from sweeper.scheduling.queue import ParamsTaskQueue
 from sweeper.scheduling.task import Outcome, RunError
 from sweeper.seeding import run_seed
@@ -32,7 +41,7 @@ class FakeExecutor(Executor):
         self._order = order
         self._done = deque()
 
-    def start(self, spec, expect_work=True):
+    def start(self, spec, expect_work=True, on_output=None):
         raise AssertionError('the dispatcher gets it started')
 
     def close(self):
@@ -69,6 +78,11 @@ class FakeExecutor(Executor):
         return [run_of(task) for task in self.running.values()]
 
 
+def failures(events):
+    """The points that failed and the trial that did, None for the tuning, as they were told."""
+    return [(event.params, event.error.trial) for event in events if isinstance(event, RunFailed)]
+
+
 def run_of(task):
     """A run as `(point, stage, index)` or `(point, 'trial', index)`."""
     if task.function == 'train_trial':
@@ -83,15 +97,21 @@ def tuner(sizes):
     return TUNED
 
 
-def dispatcher_of(executor, sweep_cores=1, stages=(3, 3), points=()):
-    """A dispatcher and its queue; `points` are `(point, trials, tuned)`."""
+def dispatcher_of(executor, sweep_cores=1, stages=(3, 3), points=(), saved=()):
+    """A dispatcher and its queue; `points` are `(point, trials, tuned)`, `saved` runs that are on disk."""
     queue = ParamsTaskQueue(executor.cores, sweep_cores)
     for point, trials, tuned in points:
         queue.add_task_by_params(point, trials, tuned=tuned)
 
     def make_job(task):
         if task.is_tuning:
-            return TuningJob(task, tuner(stages(task.params) if callable(stages) else stages))
+            sizes = stages(task.params) if callable(stages) else stages
+
+            def find(stage, index, request):
+                run = (*task.params, STAGES[stage], index)
+                return run if run in saved else None
+
+            return TuningJob(task, tuner(sizes), find)
         return TrialsJob(task, TUNED, 0)
 
     return Dispatcher(queue, executor, make_job), queue
@@ -99,14 +119,34 @@ def dispatcher_of(executor, sweep_cores=1, stages=(3, 3), points=()):
 
 def run_all(dispatcher, queue):
     """Runs until nothing is left; returns the events."""
-    events = []
-    dispatcher.start_what_fits()
+    events = start(dispatcher)
     while dispatcher.jobs:
         queue.check_invariants()
         events += dispatcher.wait()
-        dispatcher.start_what_fits()
+        events += start(dispatcher)
     assert not queue.have_more_tasks()
     return events
+
+
+def start(dispatcher):
+    """Starts what can be started; returns the events of what needed no run."""
+    events = []
+    while new := dispatcher.start_what_fits():
+        events += new
+    return events
+
+
+def runs_done(events):
+    """The runs that were told one by one, as `run_of` has them."""
+    runs = []
+    for event in events:
+        if isinstance(event, RunDone):
+            assert event.value == (*event.params, STAGES[event.stage], event.index)
+            runs.append(event.value)
+        elif isinstance(event, TrialDone):
+            assert event.record == (*event.params, 'trial', event.index)
+            runs.append(event.record)
+    return runs
 
 
 def test_idle_cores_of_an_ending_stage_are_lent_to_trials_of_another_point():
@@ -115,7 +155,7 @@ def test_idle_cores_of_an_ending_stage_are_lent_to_trials_of_another_point():
     dispatcher.start_what_fits()
     assert executor.now == [('a', 'lr_vs_perf', 0), ('a', 'lr_vs_perf', 1), ('a', 'lr_vs_perf', 2)]
     executor.finish(('a', 'lr_vs_perf', 1))
-    assert dispatcher.wait() == []
+    assert runs_done(dispatcher.wait()) == [('a', 'lr_vs_perf', 1)]
     dispatcher.start_what_fits()
     assert executor.now[-1] == ('b', 'trial', 0)
     assert len(executor.now) == 3
@@ -162,13 +202,15 @@ def test_jobs_are_listed_in_the_order_in_which_they_were_started():
     assert [job.task.params for job in dispatcher.jobs] == [B, A]
 
 
-def test_events_tell_the_tuning_then_the_end_of_its_task():
+def test_events_tell_the_run_then_the_tuning_then_the_end_of_its_task():
     executor = FakeExecutor(1)
     dispatcher, _ = dispatcher_of(executor, stages=(1,), points=[(A, 0, False)])
     dispatcher.start_what_fits()
     [task] = [job.task for job in dispatcher.jobs]
     executor.finish(('a', 'lr_vs_perf', 0))
-    assert dispatcher.wait() == [PointTuned(A, TUNED), TaskDone(task)]
+    run, *others = dispatcher.wait()
+    assert runs_done([run]) == [('a', 'lr_vs_perf', 0)]
+    assert others == [PointTuned(A, TUNED), TaskDone(task)]
     assert dispatcher.jobs == []
 
 
@@ -191,21 +233,56 @@ def test_failing_tuning_starts_nothing_more_and_what_it_started_finishes():
     assert started == [('a', 'lr_vs_perf', index) for index in range(len(started))]
     assert 2 <= len(started) <= 3
     assert executor.started.count(('b', 'trial', 0)) == 1
-    assert [event.params for event in events if isinstance(event, FailedPoint)] == [A]
+    assert failures(events) == [(A, None)]
 
 
-def test_failing_trial_leaves_the_other_trials_of_its_task_and_no_more_start_after_it():
-    executor = FakeExecutor(2, fails=lambda task: run_of(task) == ('a', 'trial', 0))
+def test_failing_trial_leaves_the_other_trials_of_its_point_alone():
+    executor = FakeExecutor(
+        2, fails=lambda task: run_of(task)[:2] == ('a', 'trial') and run_of(task)[2] % 3 == 0
+    )
     dispatcher, queue = dispatcher_of(executor, points=[(A, 9, True), (B, 2, True)])
     dispatcher.start_what_fits()
     executor.finish(('a', 'trial', 0), ('a', 'trial', 1))
-    failed, done, ended = dispatcher.wait()
-    assert (failed.params, failed.order) == (A, 0)
-    assert (done.params, done.index) == (A, 1)
+    events = dispatcher.wait()
+    failed, done, ended = events
+    assert (failures([failed]), runs_done([done])) == ([(A, 0)], [('a', 'trial', 1)])
     assert ended.task.trials == (0, 1)
     executor._order = random.Random(0)
-    run_all(dispatcher, queue)
-    assert Counter(executor.started[2:]) == Counter([('b', 'trial', 0), ('b', 'trial', 1)])
+    events += run_all(dispatcher, queue)
+    expected = [('a', 'trial', index) for index in range(9)] + [('b', 'trial', index) for index in range(2)]
+    assert sorted(executor.started) == expected
+    assert sorted(failures(events)) == [(A, 0), (A, 3), (A, 6)]
+    assert Counter(runs_done(events)) == Counter(run for run in expected if run[0] == 'b' or run[2] % 3)
+
+
+def test_a_tuning_whose_runs_are_all_on_disk_is_told_without_a_run_before_its_trials_start():
+    executor = FakeExecutor(2)
+    saved = {('a', 'lr_vs_perf', 0), ('a', 'lr_vs_perf', 1), ('a', 'bs_vs_perf', 0)}
+    dispatcher, queue = dispatcher_of(executor, 2, stages=(2, 1), points=[(A, 1, False)], saved=saved)
+    tuned, ended = dispatcher.start_what_fits()
+    assert tuned == PointTuned(A, TUNED)
+    assert ended.task.is_tuning and ended.task.params == A
+    assert executor.now == [] and dispatcher.jobs == []
+    queue.check_invariants()
+    assert dispatcher.start_what_fits() == []
+    assert executor.now == [('a', 'trial', 0)]
+
+
+def test_a_tuning_that_gives_up_on_what_is_on_disk_fails_its_point_without_a_run():
+    executor, queue = FakeExecutor(2), ParamsTaskQueue(2, 2)
+    queue.add_task_by_params(A, 3)
+
+    def make_job(task):
+        def give_up():
+            yield Stage('lr_vs_perf', [RunRequest('measure_curve', {})])
+            raise TuningFailed('every run diverged')
+
+        return TuningJob(task, give_up(), lambda *_: 'saved')
+
+    events = Dispatcher(queue, executor, make_job).start_what_fits()
+    assert failures(events) == [(A, None)] and isinstance(events[-1], TaskDone)
+    assert not executor.started and not queue.have_more_tasks()
+    assert queue.available_cores == 2
 
 
 def test_no_run_starts_while_cores_that_were_taken_away_are_in_use():
@@ -225,24 +302,24 @@ def test_no_run_starts_while_cores_that_were_taken_away_are_in_use():
 
 @dataclass(frozen=True)
 class Plan:
-    """What one point needs, and which of its runs fail."""
+    """What one point needs, which of its runs fail, and which of its tuning are on disk."""
 
     tuned: bool
     stages: tuple[int, ...]
     trials: int
     fails: frozenset
+    saved: frozenset
 
     def runs(self, name):
         """The runs that the point starts if every one that it may start ends before the next begins."""
         runs = []
         if not self.tuned:
             for stage, size in zip(STAGES, self.stages, strict=False):
-                stage_runs = [(name, stage, index) for index in range(size)]
+                stage_runs = [(name, stage, i) for i in range(size) if (stage, i) not in self.saved]
                 runs += stage_runs
                 if any(run[1:] in self.fails for run in stage_runs):
                     return runs, True
-        trials = [(name, 'trial', index) for index in range(self.trials)]
-        return runs + trials, any(run[1:] in self.fails for run in trials)
+        return runs + [(name, 'trial', index) for index in range(self.trials)], False
 
 
 RUNS = st.tuples(st.sampled_from([*STAGES, 'trial']), st.integers(0, 5))
@@ -252,23 +329,27 @@ PLANS = st.builds(
     stages=st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple),
     trials=st.integers(0, 6),
     fails=st.one_of(st.just(frozenset()), st.frozensets(RUNS, max_size=2)),
+    saved=st.one_of(st.just(frozenset()), st.frozensets(RUNS, max_size=12)),
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(
     plans=st.lists(PLANS, min_size=1, max_size=5),
     cores=st.integers(1, 6),
     sweep_cores=st.integers(1, 8),
     order=st.randoms(use_true_random=False),
 )
-def test_whatever_the_order_every_run_is_started_once_and_everything_drains(plans, cores, sweep_cores, order):
+def test_whatever_the_order_every_run_is_started_and_told_once_and_everything_drains(
+    plans, cores, sweep_cores, order
+):
     executor = FakeExecutor(cores, lambda task: run_of(task)[1:] in plans[task.point[0]].fails, order)
     dispatcher, queue = dispatcher_of(
         executor,
         sweep_cores,
         stages=lambda point: plans[point[0]].stages,
         points=[((number,), plan.trials, plan.tuned) for number, plan in enumerate(plans)],
+        saved={(number, *run) for number, plan in enumerate(plans) for run in plan.saved},
     )
     events = run_all(dispatcher, queue)
 
@@ -276,24 +357,24 @@ def test_whatever_the_order_every_run_is_started_once_and_everything_drains(plan
     assert queue.available_cores == cores
     started = Counter(executor.started)
     assert set(started.values()) <= {1}
-    failures = {event.params for event in events if isinstance(event, FailedPoint)}
+    told = runs_done(events)
+    assert set(told) == {run for run in started if run[1:] not in plans[run[0]].fails}
+    assert len(told) == len(set(told))
     for number, plan in enumerate(plans):
-        runs, fails = plan.runs(number)
+        runs, tuning_fails = plan.runs(number)
         mine = {run for run in started if run[0] == number}
-        if not fails:
-            assert (number,) not in failures
-            assert mine == set(runs)
-            told = [e for e in events if isinstance(e, PointTuned | TrialDone) and e.params == (number,)]
-            assert sum(isinstance(event, PointTuned) for event in told) == (not plan.tuned)
-            trials = {event.index: event.record for event in told if isinstance(event, TrialDone)}
-            assert trials == {index: (number, 'trial', index) for index in range(plan.trials)}
-        else:
+        failed = [trial for params, trial in failures(events) if params == (number,)]
+        tunings = [event for event in events if isinstance(event, PointTuned) and event.params == (number,)]
+        if tuning_fails:
             assert mine <= set(runs)
-            assert ((number,) in failures) == any(run[1:] in plan.fails for run in mine)
-            assert (number,) in failures
+            assert (failed, tunings) == ([None], [])
+        else:
+            assert mine == set(runs)
+            assert sorted(failed) == sorted(i for _, stage, i in runs if (stage, i) in plan.fails)
+            assert len(tunings) == (not plan.tuned)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(
     plans=st.lists(PLANS, min_size=1, max_size=4),
     cores=st.integers(1, 6),

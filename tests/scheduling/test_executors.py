@@ -7,6 +7,7 @@ import random
 import select
 import subprocess
 import sys
+import weakref
 from collections import Counter
 from contextlib import contextmanager
 
@@ -17,12 +18,16 @@ import torch
 
 from sweeper.errors import ProblemError
 from sweeper.scheduling.executors import local, open_executor
+from sweeper.scheduling.executors.base import run_error
+from sweeper.scheduling.executors.output import OutputSink
+from sweeper.scheduling.executors.process import WorkerProcess
+from sweeper.scheduling.executors.worker import READY, receive
 from sweeper.scheduling.task import Task
 from sweeper.training.problem import find_problem
 from sweeper.work import BenchSpec
 
 PROBLEM = """
-import json, os, random, resource, signal, subprocess, sys, threading
+import ctypes, json, os, random, signal, subprocess, sys, threading
 import numpy as np
 import torch
 
@@ -48,7 +53,7 @@ def model(kind='linear', path=None, signal_number=None):
         raise Unprintable
     if kind == 'exit':
         sys.exit('enough')
-    if kind == 'print':
+    if kind == 'print' and (path is None or os.path.exists(path)):
         print('printed by the model', flush=True)
         os.write(1, b'written by the model')
     if kind == 'tell':
@@ -59,7 +64,6 @@ def model(kind='linear', path=None, signal_number=None):
     if kind == 'die' and not (path and os.path.exists(path)):
         if path:
             open(path, 'w').close()
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.kill(os.getpid(), signal_number)
     if kind == 'die with a child left':
         descriptors = [int(name) for name in os.listdir('/dev/fd') if int(name) > 2]
@@ -75,6 +79,11 @@ def model(kind='linear', path=None, signal_number=None):
     if kind == 'meet':
         with open(path, 'w') if signal_number else open(path):
             pass
+    if kind == 'hang with the interpreter locked':
+        child = subprocess.Popen(['sleep', '600'])
+        with open(path, 'w') as fifo:
+            fifo.write(f'{os.getpid()} {child.pid}')
+        ctypes.PyDLL(None).sleep(600)
     if kind == 'hang':
         if path:
             with open(path, 'w') as fifo:
@@ -90,15 +99,15 @@ PLAN = {'lr_start': 0.01, 'lr_end': 0.3, 'batch_size': 8, 'epochs': 4, 'cycle_si
 
 def curve(*point, seed=1):
     lrs = np.geomspace(0.001, 1, 6)
-    return Task('measure_curve', point, {'seed': seed, 'lrs': lrs, 'batch_sizes': [4] * 6})
+    return Task('run', 'measure_curve', point, {'seed': seed, 'lrs': lrs, 'batch_sizes': [4] * 6})
 
 
 def trial(*point, seed=1):
-    return Task('train_trial', point, {'seed': seed, **PLAN})
+    return Task('run', 'train_trial', point, {'seed': seed, **PLAN})
 
 
 def brief(*point, seed=1):
-    return Task('train_briefly', point, {'seed': seed, **PLAN})
+    return Task('run', 'train_briefly', point, {'seed': seed, **PLAN})
 
 
 def run_all(executor, tasks):
@@ -279,8 +288,11 @@ def test_mistaken_arguments_become_an_outcome(executor):
     assert outcome.error.kind == 'TypeError'
 
 
-def test_model_that_prints_is_run_like_any_other(executor):
-    loud, quiet = run_all(executor, [curve('print'), curve()])
+def test_model_that_prints_is_run_like_any_other(executor, tmp_path):
+    path = tmp_path / 'speak'
+    [quiet] = run_all(executor, [curve('print', str(path))])
+    path.touch()
+    [loud] = run_all(executor, [curve('print', str(path))])
     np.testing.assert_array_equal(loud.value['loss'], quiet.value['loss'])
 
 
@@ -323,12 +335,32 @@ def test_problem_that_cannot_be_loaded_is_told_at_once(name, problem, tmp_path, 
     path.write_text(problem)
     monkeypatch.setattr(sys, 'path', list(sys.path))
     before = children()
-    with opened(name, BenchSpec(find_problem(path), 0, 'cpu'), cores=1) as executor:
+    with opened(name, BenchSpec(find_problem(path), 0, 'cpu'), cores=1, retries=0) as executor:
         executor.submit(0, trial())
         with pytest.raises(ProblemError, match='no data'):
             executor.wait()
     assert children() <= before
     sys.modules.pop('broken_problem', None)
+
+
+def test_an_exception_as_data_holds_nothing_of_what_the_run_held():
+    held = []
+
+    def fail(cause=None):
+        model = torch.nn.Linear(1, 1)
+        held.append(weakref.ref(model))
+        raise KeyError('no') from cause
+
+    try:
+        try:
+            fail()
+        except KeyError as error:
+            fail(error)
+    except KeyError as error:
+        told = run_error(error)
+        left = [model() for model in held]
+    assert told.traceback.count('in fail') == 2
+    assert left == [None, None]
 
 
 # inline
@@ -397,37 +429,32 @@ def test_local_ends_a_run_at_its_timeout_and_no_other(local_executor, clock, tmp
     clock.ahead += LONG - 0.1
     [(key, outcome)] = local_executor.wait()
     assert (key, outcome.value, outcome.error.kind) == (0, None, 'TimedOut')
-    assert '120 seconds' in outcome.error.message
+    assert '120 seconds' in outcome.error.message and outcome.error.signal is None
+    assert ' in model\n' in outcome.error.output  # where it was
     assert [outcome.error for outcome in run_all(local_executor, [trial()] * 3)] == [None] * 3
 
 
 def test_local_tries_a_task_again_whose_worker_died(local_executor, tmp_path):
     marker = tmp_path / 'died'
-    flaky, good, expected = run_all(
-        local_executor, [curve('die', str(marker), SIGSEGV), trial(), curve('linear')]
-    )
+    task = curve('die', str(marker), SIGSEGV)
+    flaky, good = run_all(local_executor, [task, trial()])
     assert marker.exists()
     assert good.error is None
+    [expected] = run_all(local_executor, [task])
     np.testing.assert_array_equal(flaky.value['loss'], expected.value['loss'])
 
 
-def test_local_gives_up_on_a_task_whose_worker_dies_every_time_and_only_on_it(local_executor):
-    bad, *good = run_all(local_executor, [trial('die', None, SIGKILL), trial(), trial()])
+def test_local_gives_up_on_a_task_whose_worker_dies_every_time_and_only_on_it(local_executor, tmp_path):
+    path = tmp_path / 'children'
+    bad, *good = run_all(local_executor, [trial('die with a child left', str(path)), trial(), trial()])
     assert (bad.value, bad.error.kind) == (None, 'WorkerDied')
     assert 'SIGKILL' in bad.error.message and '2 times' in bad.error.message
+    assert bad.error.signal == 'SIGKILL'
     assert [outcome.error for outcome in good] == [None, None]
-
-
-def test_local_notices_a_death_and_ends_what_the_dead_worker_left_behind(local_executor, tmp_path):
-    path = tmp_path / 'children'
-    outcomes = run_all(local_executor, [curve('die with a child left', str(path)), curve()])
-    assert outcomes[0].error.kind == 'WorkerDied'
-    assert outcomes[1].error is None
+    # what the dead workers have started is ended too, though it holds their connections
     left = [int(pid) for pid in path.read_text().split()]
     assert len(left) == 2
-    for pid in left:
-        if psutil.pid_exists(pid):
-            assert has_ended(psutil.Process(pid))
+    assert not those_left([psutil.Process(pid) for pid in left if psutil.pid_exists(pid)])
 
 
 def test_local_allows_a_second_try_the_whole_timeout(spec, clock, tmp_path, monkeypatch):
@@ -447,8 +474,30 @@ def has_ended(process):
         return True
 
 
+def those_left(processes):
+    """Waits until the processes are gone; returns those that do not go, ending them."""
+    _, alive = psutil.wait_procs(processes, timeout=30)
+    left = [process for process in alive if not has_ended(process)]
+    for process in left:
+        process.kill()
+    return left
+
+
+def test_local_ends_a_worker_whose_connection_closes(spec):
+    before = set(psutil.Process().children())
+    worker = WorkerProcess(0, spec, None, OutputSink(None))
+    try:
+        started = set(psutil.Process().children()) - before
+        assert receive(worker.connection) == (READY, None)
+        worker.connection.close()
+        assert worker.sentinel.poll(60)
+        assert not those_left(started)
+    finally:
+        worker.kill()
+
+
 PARENT = """
-import sys
+import os, signal, sys
 from sweeper.scheduling.executors import open_executor
 from sweeper.scheduling.task import Task
 from sweeper.training.problem import find_problem
@@ -458,41 +507,48 @@ problem, fifo = sys.argv[1:]
 arguments = {'seed': 0, 'lrs': [0.1], 'batch_sizes': [1]}
 executor = open_executor('local', 1, 1, None)
 executor.start(BenchSpec(find_problem(problem), 0, 'cpu'))
-for point in ('print',), ('hang', fifo):
-    executor.submit(0, Task('measure_curve', point, arguments))
-    executor.wait()
+executor.submit(0, Task('run', 'measure_curve', ('print',), arguments))
+executor.wait()
+if os.fork() == 0:
+    signal.pause()
+executor.submit(0, Task('run', 'measure_curve', ('hang with the interpreter locked', fifo), arguments))
+executor.wait()
 """
 
 
 @pytest.fixture(scope='module')
 def killed_parent(problem_path, tmp_path_factory):
-    """A program that is killed in the middle of a run: what it printed, and whether its worker stayed."""
+    """A program that is killed in the middle of a run, and is outlived by a child that it forked.
+
+    Returns:
+        What it printed; and which of its worker and what that has started were there still after it.
+    """
     with opened_fifo(tmp_path_factory.mktemp('parent')) as (path, read):
         import_path = {'PYTHONPATH': os.pathsep.join(entry for entry in sys.path if entry)}
         parent = subprocess.Popen(
             [sys.executable, '-c', PARENT, str(problem_path), path],
             env=os.environ | import_path,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
         )
         try:
-            worker = psutil.Process(int(read()))
-            assert worker.ppid() == parent.pid
+            processes = [psutil.Process(int(pid)) for pid in read().split()]
+            assert processes[0].ppid() == processes[1].parent().ppid() == parent.pid
+            [forked] = set(psutil.Process(parent.pid).children()) - set(processes)
         finally:
             parent.kill()
             parent.wait()
-    _, alive = psutil.wait_procs([worker], timeout=60)
-    for process in alive:
-        process.kill()
+    left = those_left(processes)
+    forked.kill()
     with parent.stdout as stdout:
-        return stdout.read(), bool(alive)
+        return stdout.read(), left
 
 
 def test_local_workers_end_in_the_middle_of_a_run_when_their_parent_is_killed(killed_parent):
-    _, stayed = killed_parent
-    assert not stayed
+    _, left = killed_parent
+    assert not left
 
 
-def test_local_keeps_what_a_model_prints_out_of_the_parents_stdout(killed_parent):
+def test_local_keeps_what_a_model_prints_out_of_the_parents_output(killed_parent):
     printed, _ = killed_parent
     assert printed == b''

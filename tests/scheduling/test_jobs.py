@@ -1,11 +1,22 @@
 """Jobs: what runs a task consists of, and what its outcomes come to."""
 
+from collections import deque
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeper.errors import TuningFailed
-from sweeper.scheduling.jobs import FailedPoint, PointTuned, TrialDone, TrialsJob, TuningJob
+from sweeper.errors import FolderError, TuningFailed
+from sweeper.points import NamedPoint
+from sweeper.scheduling.jobs import (
+    STAGE_TITLES,
+    PointTuned,
+    RunDone,
+    RunFailed,
+    TrialDone,
+    TrialsJob,
+    TuningJob,
+)
 from sweeper.scheduling.task import Outcome, ParamsTask, RunError, Task
 from sweeper.seeding import run_seed
 from sweeper.store.results import PointError, Tuned
@@ -19,6 +30,8 @@ STAGES = ('lr_vs_perf', 'bs_vs_perf', 'bs_sampled', 'lr_vs_perf2')
 class FakeTuner:
     """A tuner of some stages, each of so many runs, that notes what it receives."""
 
+    seed = 0
+
     def __init__(self, *sizes, ending=TUNED):
         self.sizes, self.ending = sizes, ending
         self.received = []
@@ -27,7 +40,10 @@ class FakeTuner:
     def run(self):
         try:
             for name, size in zip(STAGES, self.sizes, strict=False):
-                runs = [RunRequest('measure_curve', {'stage': name, 'seed': index}) for index in range(size)]
+                runs = [
+                    RunRequest('measure_curve', {'stage': name, 'seed': self.seed + index})
+                    for index in range(size)
+                ]
                 self.received.append((yield Stage(name, runs)))
             if isinstance(self.ending, Exception):
                 raise self.ending
@@ -36,12 +52,15 @@ class FakeTuner:
             self.closed = True
 
 
-def tuning_of(tuner):
-    return TuningJob(ParamsTask(POINT, (), 2), tuner.run())
+def tuning_of(tuner, point=POINT, **options):
+    """A tuning's job that has begun, and needed no more than that for nothing."""
+    job = TuningJob(ParamsTask(point, (), 2), tuner.run(), **options)
+    assert job.begin() == []
+    return job
 
 
 def take_all(job, order=None, errors=()):
-    """Starts all waiting runs and answers them in `order`; returns the events."""
+    """Starts all waiting runs and answers them in `order`; returns the events but for `RunDone`."""
     runs = dict(job.waiting)
     job.waiting.clear()
     events = []
@@ -49,15 +68,26 @@ def take_all(job, order=None, errors=()):
         error = RunError('ValueError', f'run {index}') if index in errors else None
         outcome = Outcome(error=error) if error else Outcome(f'result {index}')
         assert not events
-        events += job.take(index, outcome)
+        run_done = [] if error else [(POINT, index, f'result {index}')]
+        told = job.take(index, outcome)
+        assert [(e.params, e.index, e.value) for e in told if isinstance(e, RunDone)] == run_done
+        assert all(isinstance(event, RunDone) for event in told[: len(run_done)])
+        events += told[len(run_done) :]
     return events
+
+
+def test_a_job_asks_for_nothing_before_it_begins():
+    tuner = FakeTuner(2)
+    job = TuningJob(ParamsTask(POINT, (), 2), tuner.run())
+    assert not job.waiting and not job.failed
+    assert TrialsJob(ParamsTask(POINT, (3,), 1), TUNED, 7).waiting == deque()
 
 
 def test_tuning_wants_the_runs_of_its_first_stage_for_its_point():
     job = tuning_of(FakeTuner(2, 1))
     assert list(job.waiting) == [
-        (0, Task('measure_curve', POINT, {'stage': 'lr_vs_perf', 'seed': 0})),
-        (1, Task('measure_curve', POINT, {'stage': 'lr_vs_perf', 'seed': 1})),
+        (0, Task('lr_vs_perf 0', 'measure_curve', POINT, {'stage': 'lr_vs_perf', 'seed': 0})),
+        (1, Task('lr_vs_perf 1', 'measure_curve', POINT, {'stage': 'lr_vs_perf', 'seed': 1})),
     ]
     assert not job.failed
 
@@ -65,9 +95,9 @@ def test_tuning_wants_the_runs_of_its_first_stage_for_its_point():
 def test_next_stage_begins_only_when_every_run_of_the_stage_is_answered():
     job = tuning_of(FakeTuner(2, 1))
     job.waiting.clear()
-    assert job.take(1, Outcome('b')) == []
+    assert [type(event) for event in job.take(1, Outcome('b'))] == [RunDone]
     assert not job.waiting
-    assert job.take(0, Outcome('a')) == []
+    assert [type(event) for event in job.take(0, Outcome('a'))] == [RunDone]
     assert [task.arguments['stage'] for _, task in job.waiting] == ['bs_vs_perf']
 
 
@@ -92,7 +122,7 @@ def test_of_several_failed_runs_the_lowest_is_reported_once_all_are_answered(dat
     job = tuning_of(tuner)
     events = take_all(job, data.draw(st.permutations(range(size))), errors)
     error = PointError('ValueError', f'run {min(errors)}', 'tuning')
-    assert events == [FailedPoint(POINT, error, -1)]
+    assert events == [RunFailed(POINT, error)]
     assert job.failed and not job.waiting
     assert tuner.closed and tuner.received == []
 
@@ -104,18 +134,32 @@ def test_failure_in_a_later_stage_fails_the_point():
     assert event.error.message == 'run 1'
 
 
-def test_failed_run_keeps_its_traceback():
+RUN_ERROR = RunError('WorkerDied', 'killed', 'Traceback: …', 'SIGSEGV', 'loading…\n')
+
+
+def test_failed_run_keeps_all_that_is_known_of_it():
     job = tuning_of(FakeTuner(1))
     job.waiting.clear()
-    [event] = job.take(0, Outcome(error=RunError('ValueError', 'no', 'Traceback: …')))
-    assert event.error == PointError('ValueError', 'no', 'tuning', 'Traceback: …')
+    [event] = job.take(0, Outcome(error=RUN_ERROR))
+    assert event.error == PointError(
+        'WorkerDied', 'killed', 'tuning', 'Traceback: …', 'SIGSEGV', 'loading…\n'
+    )
+    assert event.error.trial is None
+
+
+def test_after_a_failure_no_more_runs_of_the_stage_are_started_and_those_under_way_are_waited_for():
+    job = tuning_of(FakeTuner(4))
+    for _ in range(2):
+        job.waiting.popleft()
+    assert job.take(1, Outcome(error=RUN_ERROR)) == []
+    assert not job.waiting
+    [done, failed] = job.take(0, Outcome('result'))
+    assert (type(done), type(failed)) == (RunDone, RunFailed)
 
 
 def test_tuning_that_gives_up_fails_the_point():
     job = tuning_of(FakeTuner(1, ending=TuningFailed('every run diverged')))
-    assert take_all(job) == [
-        FailedPoint(POINT, PointError('TuningFailed', 'every run diverged', 'tuning'), -1)
-    ]
+    assert take_all(job) == [RunFailed(POINT, PointError('TuningFailed', 'every run diverged', 'tuning'))]
     assert job.failed and not job.waiting
 
 
@@ -127,28 +171,109 @@ def test_a_curve_that_the_tuner_cannot_understand_costs_that_point_only():
     assert job.failed
 
 
-def test_result_none_is_a_result():
-    tuner = FakeTuner(1)
-    assert tuning_of(tuner).take(0, Outcome(None)) == [PointTuned(POINT, TUNED)]
-    assert tuner.received == [[None]]
-
-
 @pytest.mark.parametrize('stages_done', range(4))
 def test_every_stage_of_a_tuning_has_a_description(stages_done):
     job = tuning_of(FakeTuner(1, 1, 1, 1))
     for _ in range(stages_done):
         take_all(job)
-    assert job.describe().startswith('tuning: ')
+    assert job.describe() == f'tuning: {STAGE_TITLES[STAGES[stages_done]]}'
+
+
+# What was done before the sweep was interrupted
+
+
+class SavedRuns:
+    """Keeps what `RunDone` says, and finds it again."""
+
+    def __init__(self):
+        self.runs = {}
+
+    def save(self, events):
+        for event in events:
+            if isinstance(event, RunDone):
+                key = event.stage, event.index
+                assert key not in self.runs, 'done twice'
+                self.runs[key] = event.request, event.value
+
+    def __call__(self, stage, index, request):
+        saved_request, value = self.runs.get((stage, index), (None, None))
+        return value if saved_request == request else None
+
+
+@settings(deadline=None)
+@given(data=st.data(), sizes=st.lists(st.integers(1, 5), min_size=1, max_size=4))
+def test_a_tuning_interrupted_anywhere_goes_on_with_the_runs_that_are_missing(data, sizes):
+    saved, left = SavedRuns(), sum(sizes)
+    while True:
+        tuner = FakeTuner(*sizes)
+        job = TuningJob(ParamsTask(POINT, (), 2), tuner.run(), saved)
+        events, done = job.begin(), 0
+        most = data.draw(st.integers(1, 8), label='runs until it is interrupted')
+        while job.waiting and done < most:
+            index = data.draw(st.sampled_from([index for index, _ in job.waiting]), label='done next')
+            job.waiting = deque(run for run in job.waiting if run[0] != index)
+            events = job.take(index, Outcome(f'result {index}'))
+            saved.save(events)
+            done += 1
+        left -= done
+        if not job.waiting:
+            break
+    assert left == 0
+    assert events[-1] == PointTuned(POINT, TUNED)
+    assert tuner.received == [[f'result {index}' for index in range(size)] for size in sizes]
+
+
+def test_a_tuning_whose_runs_are_all_there_needs_none():
+    saved = SavedRuns()
+    job = TuningJob(ParamsTask(POINT, (), 2), FakeTuner(2, 1).run())
+    job.begin()
+    while job.waiting:
+        index, _ = job.waiting.popleft()
+        saved.save(job.take(index, Outcome('result')))
+    again = TuningJob(ParamsTask(POINT, (), 2), FakeTuner(2, 1).run(), saved)
+    assert again.begin() == [PointTuned(POINT, TUNED)]
+    assert not again.waiting
+
+
+def test_a_run_that_answers_another_request_is_made_anew():
+    saved = SavedRuns()
+    job = TuningJob(ParamsTask(POINT, (), 2), FakeTuner(1).run(), saved)
+    job.begin()
+    saved.save(job.take(0, Outcome('result')))
+    for point, tuner in ((POINT[::-1], FakeTuner(1)), (NamedPoint(a=16, b='relu'), FakeTuner(1))):
+        assert tuning_of(tuner, point, saved=saved).waiting
+    other = FakeTuner(1)
+    other.seed = 5
+    assert tuning_of(other, saved=saved).waiting
+
+
+def test_trouble_with_the_folder_is_not_taken_for_a_failure_of_the_point():
+    def saved(*_):
+        raise FolderError('no space left')
+
+    job = TuningJob(ParamsTask(POINT, (), 2), FakeTuner(1).run(), saved)
+    with pytest.raises(FolderError, match='no space left'):
+        job.begin()
+
+
+# Trials
 
 
 def trials_of(*indices, seed=7):
-    return TrialsJob(ParamsTask(POINT, indices, len(indices)), TUNED, seed)
+    job = TrialsJob(ParamsTask(POINT, indices, len(indices)), TUNED, seed)
+    assert job.begin() == []
+    return job
 
 
 def test_trials_run_with_the_tuned_plan_and_a_seed_for_their_index():
     job = trials_of(3, 4)
     assert list(job.waiting) == [
-        (index, Task('train_trial', POINT, {'seed': run_seed(7, 'trial', index), **TUNED.final()}))
+        (
+            index,
+            Task(
+                f'trial {index}', 'train_trial', POINT, {'seed': run_seed(7, 'trial', index), **TUNED.final()}
+            ),
+        )
         for index in (3, 4)
     ]
 
@@ -164,16 +289,18 @@ def test_each_trial_is_told_under_its_index_as_it_arrives():
     assert not job.failed
 
 
-def test_failed_trial_fails_the_point_and_the_other_trials_are_still_told():
+def test_a_failed_trial_is_told_as_such_and_the_other_trials_still_run_and_are_told():
     job = trials_of(3, 4, 5)
-    error = RunError('WorkerDied', 'killed', 'where')
-    assert job.take(4, Outcome(error=error)) == [
-        FailedPoint(POINT, PointError('WorkerDied', 'killed', 'trial 4', 'where'), 4)
-    ]
-    assert job.failed
+    job.waiting.popleft(), job.waiting.popleft()
+    [failed] = job.take(4, Outcome(error=RUN_ERROR))
+    assert failed == RunFailed(
+        POINT, PointError('WorkerDied', 'killed', 'trial 4', 'Traceback: …', 'SIGSEGV', 'loading…\n')
+    )
+    assert failed.error.trial == 4
+    assert [index for index, _ in job.waiting] == [5]
     assert job.take(3, Outcome('three')) == [TrialDone(POINT, 3, 'three')]
-    assert job.failed
-    assert job.take(5, Outcome(error=error))[0].order == 5
+    assert job.take(5, Outcome(error=RUN_ERROR))[0].error.trial == 5
+    assert not job.failed  # so that what waits of the point is still given out
 
 
 def test_trials_say_what_they_are():

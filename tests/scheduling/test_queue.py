@@ -187,26 +187,28 @@ def test_failed_tuning_leaves_nothing_of_its_point():
     assert drain(queue) == {B: [0]}
 
 
-def test_failed_trial_leaves_nothing_of_its_point_even_if_another_task_of_it_ends_well():
-    queue = queue_of(2, a=5)
-    one, other = queue.get_next_task(1), queue.get_next_task(1)
-    queue.task_failed(one)
-    queue.task_done(other)
-    assert take(queue) is None
-    assert queue.available_cores == 2
-
-
-def test_two_failed_tasks_of_a_point_free_the_cores_of_both():
-    queue = queue_of(2, a=5)
-    one, other = queue.get_next_task(1), queue.get_next_task(1)
-    queue.task_failed(one)
-    queue.task_failed(other)
+def test_failed_tuning_leaves_the_cores_to_others():
+    queue = ParamsTaskQueue(3, 2)
+    queue.add_task_by_params(A, 5)
+    queue.add_task_by_params(B, 1, tuned=True)
+    tuning, trial = queue.get_next_task(3), queue.get_next_task(1)
+    queue.task_failed(tuning)
     queue.check_invariants()
     assert queue.available_cores == 2
+    queue.task_done(trial)
+    assert not queue.have_more_tasks()
+
+
+def test_trials_do_not_fail_as_a_task_since_each_has_its_own_outcome():
+    queue = queue_of(1, a=1)
+    task = queue.get_next_task(1)
+    with pytest.raises(AssertionError):
+        queue.task_failed(task)
 
 
 def test_asking_for_a_failed_point_does_nothing():
-    queue = queue_of(1, a=1)
+    queue = ParamsTaskQueue(1, 1)
+    queue.add_task_by_params(A, 1)
     queue.task_failed(queue.get_next_task(1))
     queue.add_task_by_params(A, 5)
     assert not queue.have_more_tasks()
@@ -367,10 +369,10 @@ class QueueMachine(RuleBasedStateMachine):
         if one['stage'] == 'tuning':
             one['stage'] = 'tuned'
 
-    @precondition(lambda self: self.running)
+    @precondition(lambda self: any(task.is_tuning for task in self.running))
     @rule(data=st.data())
     def failed(self, data):
-        task = self.pick(data)
+        task = data.draw(st.sampled_from([task for task in self.running if task.is_tuning]), label='task')
         del self.running[task]
         self.queue.task_failed(task)
         self.points[task.params[0]] |= {'stage': 'failed', 'left': []}

@@ -1,165 +1,282 @@
-"""A folder holds one sweep, and one process writes in it."""
+"""A folder holds one sweep, and is never another's unasked."""
 
 import dataclasses
 import json
-import subprocess
-import sys
-import warnings
+import shutil
+from contextlib import suppress
 
 import pytest
 
 from sweeper.errors import FolderError
+from sweeper.store.damage import DamagedFileWarning
+from sweeper.store.files import AtomicWriter
 from sweeper.store.layout import SweepLayout
-from sweeper.store.manifest import Manifest, claim, is_locked, locked, read_manifest, write_manifest
+from sweeper.store.lock import locked
+from sweeper.store.manifest import FORMAT, Manifest, claim, read_manifest, write_manifest
 from sweeper.tuning.settings import get_settings
 
 SETTINGS = vars(get_settings('fast'))
 MANIFEST = Manifest(
-    'problem', 'fast', SETTINGS, sweep_cores=2, seed=0, train_size=9, named_points=False, source='abc'
-)
+    'problem', 'fast', SETTINGS, sweep_cores=2, seed=0, train_size=9, named_points=False, source='abc',
+    path='/work/problem.py',
+)  # fmt: skip
+OTHER_SWEEPS = [
+    ({'module': 'other'}, "module: 'problem' there, 'other' asked"),
+    ({'seed': 1}, 'seed: 0 there, 1 asked'),
+    ({'sweep_cores': 3}, 'sweep_cores: 2 there, 3 asked'),
+    ({'train_size': 8}, 'train_size: 9 there, 8 asked'),
+    ({'format': FORMAT + 1}, f'format: {FORMAT} there, {FORMAT + 1} asked'),
+    ({'preset': None, 'settings': {**SETTINGS, 'lr_end': 5.0}}, 'setting lr_end: 10.0 there, 5.0 asked'),
+    ({'preset': None, 'settings': {**SETTINGS, 'new': 5}}, 'setting new: None there, 5 asked'),
+    (
+        {'path': '/work/other/problem.py', 'source': 'def'},
+        "another file: '/work/problem.py' there, '/work/other/problem.py' asked",
+    ),
+]
+CHANGES = [
+    ({'source': 'def'}, 'the source of problem'),
+    ({'source': None}, 'the source of problem'),
+    ({'versions': {**MANIFEST.versions, 'torch': '0.1'}}, 'version of torch'),
+    ({'versions': {**MANIFEST.versions, 'ray': '2'}}, "version of ray: None there, '2' asked"),
+    ({'device': 'cuda'}, "device: 'cpu' there, 'cuda' asked"),
+]
 
-HOLD = """
-import sys
-from pathlib import Path
-from sweeper.store.manifest import locked
-with locked(Path(sys.argv[1])):
-    print('held', flush=True)
-    sys.stdin.read()
-"""
+
+def changed_names(value):
+    return '+'.join(value) if isinstance(value, dict) else ''
 
 
 @pytest.fixture
 def layout(tmp_path):
-    return SweepLayout(tmp_path)
+    folder = tmp_path / 'sweep'
+    folder.mkdir()
+    return SweepLayout(folder)
 
 
-def test_an_empty_folder_is_claimed_and_nothing_is_written(layout):
-    assert claim(layout, MANIFEST) is MANIFEST
+@pytest.fixture
+def writer(layout):
+    return AtomicWriter(layout.folder)
+
+
+@pytest.fixture
+def written(layout, writer):
+    """The layout of a folder that holds the sweep."""
+    write_manifest(layout, writer, MANIFEST)
+    return layout
+
+
+def everything(layout):
+    return {path: path.read_bytes() for path in layout.folder.rglob('*') if path.is_file()}
+
+
+def test_an_empty_folder_is_claimed_and_nothing_is_written(layout, writer):
+    assert claim(layout, MANIFEST, writer) is MANIFEST
     assert list(layout.folder.iterdir()) == []
 
 
-def test_what_an_interrupted_write_left_is_no_stranger(layout):
-    (layout.folder / 'sweep.json.partial').touch()
-    assert claim(layout, MANIFEST) is MANIFEST
-
-
-def test_a_manifest_reads_back_equal(layout):
-    write_manifest(layout, MANIFEST)
-    assert read_manifest(layout) == MANIFEST
-    assert claim(layout, MANIFEST) == MANIFEST
-
-
-def test_the_same_sweep_is_let_in_again_with_what_is_known_of_its_points(layout):
-    write_manifest(layout, MANIFEST)
-    assert claim(layout, dataclasses.replace(MANIFEST, named_points=None)).named_points is False
-
-
-def test_other_versions_are_let_in_and_the_first_are_kept(layout):
-    write_manifest(layout, MANIFEST)
-    asked = dataclasses.replace(MANIFEST, versions={'torch': 'another'})
-    assert claim(layout, asked).versions == MANIFEST.versions
-
-
 @pytest.mark.parametrize(
-    ('change', 'named'),
-    [
-        ({'module': 'other'}, "module: 'problem' there, 'other' asked"),
-        ({'seed': 1}, 'seed: 0 there, 1 asked'),
-        ({'sweep_cores': 3}, 'sweep_cores: 2 there, 3 asked'),
-        ({'format': 2}, 'format: 1 there, 2 asked'),
-        ({'preset': None, 'settings': {**SETTINGS, 'lr_end': 5.0}}, 'setting lr_end: 10.0 there, 5.0 asked'),
-        ({'preset': None, 'settings': {**SETTINGS, 'new': 5}}, 'setting new: None there, 5 asked'),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else '',
+    'left',
+    ['sweep.json.partial', 'copies/', 'copies/sweep.json.partial', 'log.txt', 'running.json', 'earlier/0/x'],
 )
-def test_another_sweep_is_refused_by_what_differs(layout, change, named):
-    write_manifest(layout, MANIFEST)
-    with pytest.raises(FolderError) as caught:
-        claim(layout, dataclasses.replace(MANIFEST, **change))
-    assert named in str(caught.value) and str(layout.folder) in str(caught.value)
+def test_what_an_interrupted_or_an_earlier_sweep_left_is_no_stranger(layout, writer, left):
+    path = layout.folder / left
+    if left.endswith('/'):
+        path.mkdir()
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert claim(layout, MANIFEST, writer) is MANIFEST
 
 
-def test_another_preset_is_refused_by_name(layout):
-    write_manifest(layout, MANIFEST)
+@pytest.mark.parametrize('stranger', ['thesis.tex', 'points/0/mine.txt', '.git/config'])
+def test_a_folder_with_strangers_is_refused_by_their_names_and_left_alone(layout, writer, stranger):
+    path = layout.folder / stranger
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    before = everything(layout)
+    for if_changed in ('stop', 'accept', 'restart'):
+        with pytest.raises(FolderError, match='not empty and holds no sweep') as caught:
+            claim(layout, MANIFEST, writer, if_changed)
+        assert stranger.partition('/')[0] in str(caught.value)
+    assert everything(layout) == before
+
+
+def test_a_manifest_reads_back_equal_and_has_a_copy(written, writer):
+    assert read_manifest(written) == MANIFEST
+    assert claim(written, MANIFEST, writer) == MANIFEST
+    assert written.manifest.read_bytes() == written.manifest_copy.read_bytes()
+
+
+def test_the_manifest_is_plain_json_with_versions(written):
+    data = json.loads(written.manifest.read_text())
+    assert {'module', 'preset', 'seed', 'versions', 'settings', 'sweep_cores', 'device'} <= data.keys()
+    assert {'python', 'sweeper', 'torch', 'numpy'} <= data['versions'].keys()
+    assert data['format'] == 2
+
+
+def test_the_same_sweep_is_let_in_again_with_what_is_known_of_its_points(written, writer):
+    before = everything(written)
+    asked = dataclasses.replace(MANIFEST, named_points=None)
+    assert claim(written, asked, writer).named_points is False
+    assert everything(written) == before
+
+
+def test_the_same_file_may_have_moved(written, writer):
+    moved = dataclasses.replace(MANIFEST, path='/elsewhere/problem.py')
+    assert claim(written, moved, writer) == moved == read_manifest(written)
+
+
+# Another sweep
+
+
+@pytest.mark.parametrize('if_changed', ['stop', 'accept'])
+@pytest.mark.parametrize(('change', 'named'), OTHER_SWEEPS, ids=changed_names)
+def test_another_sweep_is_refused_by_what_differs(written, writer, change, named, if_changed):
+    before = everything(written)
+    with pytest.raises(FolderError, match='holds another sweep') as caught:
+        claim(written, dataclasses.replace(MANIFEST, **change), writer, if_changed)
+    assert named in str(caught.value) and str(written.folder) in str(caught.value)
+    assert "if_changed='restart'" in str(caught.value)
+    assert everything(written) == before
+
+
+def test_another_preset_is_refused_by_name(written, writer):
     slow = dataclasses.replace(MANIFEST, preset='slow', settings=vars(get_settings('slow')))
-    with pytest.raises(FolderError, match="'fast' there, 'slow' asked"):
-        claim(layout, slow)
+    with pytest.raises(FolderError, match="'fast' there, 'slow' asked") as caught:
+        claim(written, slow, writer)
+    assert 'setting' not in str(caught.value)
 
 
-def test_a_folder_with_strangers_is_refused_by_their_names(layout):
-    (layout.folder / 'thesis.tex').touch()
-    with pytest.raises(FolderError, match=r'thesis\.tex'):
-        claim(layout, MANIFEST)
+@pytest.mark.parametrize(('change', 'named'), CHANGES, ids=changed_names)
+def test_what_changed_is_put_to_the_user_with_every_choice(written, writer, change, named):
+    before = everything(written)
+    with pytest.raises(FolderError, match='changed since this sweep was started') as caught:
+        claim(written, dataclasses.replace(MANIFEST, **change), writer)
+    for words in (named, str(written.folder), "if_changed='accept'", "if_changed='restart'"):
+        assert words in str(caught.value)
+    assert everything(written) == before
 
 
-def test_a_changed_source_is_let_in_with_a_warning(layout):
-    write_manifest(layout, MANIFEST)
-    with pytest.warns(UserWarning, match='problem has changed since'):
-        claim(layout, dataclasses.replace(MANIFEST, source='def'))
-    with warnings.catch_warnings():
-        warnings.simplefilter('error')
-        claim(layout, MANIFEST)
+@pytest.mark.parametrize('change', [change for change, _ in CHANGES], ids=changed_names)
+def test_what_changed_is_accepted_once_and_for_all(written, writer, change):
+    asked = dataclasses.replace(MANIFEST, **change, named_points=None)
+    accepted = claim(written, asked, writer, 'accept')
+    assert accepted == dataclasses.replace(asked, named_points=False)
+    assert read_manifest(written) == accepted
+    assert claim(written, asked, writer) == accepted  # it is not asked again
+    with pytest.raises(FolderError, match='changed since'):
+        claim(written, MANIFEST, writer)  # but now it is what it was that differs
+
+
+@pytest.mark.parametrize('change', [change for change, _ in OTHER_SWEEPS + CHANGES], ids=changed_names)
+def test_a_restart_moves_what_is_there_out_of_the_way(written, writer, change):
+    (written.points / '0').mkdir(parents=True)
+    (written.points / '0' / 'log.txt').write_text('printed')
+    written.log.write_text('more')
+    before = everything(written)
+    asked = dataclasses.replace(MANIFEST, **change, named_points=None)
+    with locked(written.folder):
+        assert claim(written, asked, writer, 'restart') is asked
+        names = sorted(path.name for path in written.folder.iterdir())
+    assert names == ['earlier', 'running.json']
+    moved = {
+        written.folder / path.relative_to(written.earlier / '0'): data
+        for path, data in everything(written).items()
+    }
+    assert moved == before
+    write_manifest(written, writer, asked)
+    claim(written, MANIFEST, writer, 'restart')
+    assert sorted(path.name for path in written.earlier.iterdir()) == ['0', '1']
+    assert json.loads((written.earlier / '1/sweep.json').read_text())['seed'] == asked.seed
+
+
+def test_a_restart_of_the_same_sweep_leaves_it_where_it_is(written, writer):
+    before = everything(written)
+    assert claim(written, MANIFEST, writer, 'restart') == MANIFEST
+    assert everything(written) == before
+
+
+# Damage
+
+BROKEN = ['', '{', '[]', '{"module": "m"}', '{"unknown": 1}', '"text"', '\0\0\0', '[' * 100_000]
+
+
+@pytest.mark.parametrize('text', BROKEN, ids=range(len(BROKEN)))
+def test_a_damaged_manifest_is_read_from_its_copy_and_restored(written, writer, text):
+    whole = written.manifest.read_bytes()
+    written.manifest.write_text(text)
+    assert read_manifest(written) == MANIFEST
+    assert written.manifest.read_text() == text  # reading changes nothing
+    with pytest.warns(DamagedFileWarning, match=r'sweep\.json is set aside as damaged/sweep\.json'):
+        assert claim(written, MANIFEST, writer) == MANIFEST
+    assert written.manifest.read_bytes() == whole
+    assert (written.damaged / 'sweep.json').read_text() == text
+
+
+@pytest.mark.parametrize('which', ['manifest', 'manifest_copy'])
+def test_a_lost_manifest_is_restored_from_the_other(written, writer, which):
+    path = getattr(written, which)
+    whole = path.read_bytes()
+    path.unlink()
+    assert read_manifest(written) == MANIFEST
+    assert claim(written, MANIFEST, writer) == MANIFEST
+    assert path.read_bytes() == whole
+
+
+def test_a_damaged_copy_of_the_manifest_is_written_anew(written, writer):
+    written.manifest_copy.write_text('{')
+    assert claim(written, MANIFEST, writer) == MANIFEST
+    assert written.manifest_copy.read_bytes() == written.manifest.read_bytes()
+
+
+@pytest.mark.parametrize('text', BROKEN, ids=range(len(BROKEN)))
+def test_two_damaged_manifests_are_an_error_that_names_both(written, writer, text):
+    written.manifest.write_text(text)
+    written.manifest_copy.write_text('{')
+    before = everything(written)
+    for use in (read_manifest, lambda layout: claim(layout, MANIFEST, writer, 'restart')):
+        with pytest.raises(FolderError) as caught:
+            use(written)
+        assert f'cannot read {written.manifest}: ' in str(caught.value)
+        assert f'cannot read {written.manifest_copy}: ' in str(caught.value)
+    assert everything(written) == before
+
+
+@pytest.mark.parametrize('value', [None, 5, 'text', [1], {'a': 1}, [[]]], ids=repr)
+def test_a_manifest_with_values_of_another_kind_is_read_or_refused_but_raises_nothing_else(
+    written, writer, value
+):
+    whole = json.loads(written.manifest.read_text())
+    for name in whole:
+        for path in (written.manifest, written.manifest_copy):
+            path.write_text(json.dumps(whole | {name: value}))
+        with suppress(FolderError):
+            claim(written, read_manifest(written), writer)
+            claim(written, MANIFEST, writer)
+
+
+def test_a_folder_of_another_format_is_refused_by_its_format(written):
+    """What another version wrote is not damaged, and must not be set aside as if it were."""
+    for text in (
+        json.dumps({**json.loads(written.manifest.read_text()), 'format': 1}),
+        json.dumps({**json.loads(written.manifest.read_text()), 'format': 99, 'unknown': True}),
+    ):
+        written.manifest.write_text(text)
+        written.manifest_copy.write_text(text)
+        with pytest.raises(FolderError, match='format'):
+            read_manifest(written)
 
 
 def test_a_folder_without_a_sweep_cannot_be_read(layout):
     with pytest.raises(FolderError, match=r'holds no sweep: there is no sweep\.json'):
         read_manifest(layout)
-
-
-@pytest.mark.parametrize('text', ['', '{', '[]', '{"module": "m"}', '{"unknown": 1}', '"text"'])
-def test_a_broken_manifest_is_refused(layout, text):
-    layout.manifest.write_text(text)
-    with pytest.raises(FolderError, match=r'sweep\.json'):
+    shutil.rmtree(layout.folder)
+    with pytest.raises(FolderError, match=r'holds no sweep: there is no sweep\.json'):
         read_manifest(layout)
 
 
-def test_the_manifest_is_plain_json_with_versions(layout):
-    write_manifest(layout, MANIFEST)
-    data = json.loads(layout.manifest.read_text())
-    assert {'module', 'preset', 'seed', 'versions', 'settings', 'sweep_cores'} <= data.keys()
-    assert {'python', 'sweeper', 'torch', 'numpy'} <= data['versions'].keys()
-
-
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
-    (tmp_path / 'file').touch()
-    for folder in (tmp_path / 'file', tmp_path / 'file/folder'):
-        with pytest.raises(FolderError, match='cannot write in the folder') as caught, locked(folder):
-            pass
-        assert str(folder) in str(caught.value)
-
-
-def test_a_folder_is_made_locked_and_left_as_it_was(tmp_path):
-    folder = tmp_path / 'a/b'
-    with locked(folder):
-        assert is_locked(folder)
-        with pytest.raises(FolderError, match='another sweep is running'), locked(folder):
-            pass
-        assert is_locked(folder)
-    assert not is_locked(folder)
-    assert list(folder.iterdir()) == []
-
-
-def test_the_lock_is_free_again_after_an_error(tmp_path):
-    with pytest.raises(KeyError), locked(tmp_path):
-        raise KeyError
-    assert not is_locked(tmp_path)
-
-
-@pytest.mark.parametrize('end', ['killed', 'ended'])
-def test_a_second_process_is_kept_out_until_the_first_is_gone(tmp_path, end):
-    command = [sys.executable, '-c', HOLD, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        try:
-            assert holder.stdout.readline() == 'held\n'
-            assert is_locked(tmp_path)
-            with pytest.raises(FolderError, match='another sweep is running'), locked(tmp_path):
-                pass
-            if end == 'ended':
-                holder.stdin.close()
-        finally:
-            if end == 'killed':
-                holder.kill()
-            holder.wait()
-    assert not is_locked(tmp_path)
-    with locked(tmp_path):
-        pass
+def test_a_manifest_that_is_a_folder_is_refused(layout, writer):
+    layout.manifest.mkdir()
+    for use in (read_manifest, lambda layout: claim(layout, MANIFEST, writer)):
+        with pytest.raises(FolderError, match=r'sweep\.json'):
+            use(layout)

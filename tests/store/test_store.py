@@ -1,149 +1,84 @@
-"""What is written in a sweep's folder reads back equal, and the summaries follow from it."""
+"""What is written in a sweep's folder is there when it is opened again, and no one else writes in it."""
 
-import csv
-import dataclasses
 import json
-import math
 import os
 import pickle
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from sweeper.errors import FolderError, InvalidPoint
 from sweeper.points import NamedPoint
-from sweeper.store.manifest import Manifest
-from sweeper.store.results import PointError, TrialRecord, TrialResult, Tuned
+from sweeper.store.lookup import Lookup
+from sweeper.store.results import PointError
 from sweeper.store.store import Store
-from sweeper.tuning.settings import get_settings
-
-MANIFEST = Manifest('problem', 'fast', vars(get_settings('fast')), sweep_cores=1, seed=0, train_size=9)
-ERROR = PointError('ValueError', 'no such\nlayer', 'trial 1', 'Traceback …')
-POINTS = [(16, 'relu'), (8, ''), (32, None)]
 
 
-def tuned(batch_size=32, flags=()):
-    return Tuned(
-        lr_start=0.1 / 3,
-        lr_end=0.7,
-        batch_size=batch_size,
-        cycle_size_epochs=10,
-        epochs=40,
-        misc={'flags': list(flags), 'improvement': np.float64(0.5), 'lr_cutoff': math.inf},
-        curves={'lr_vs_perf': {'lrs': np.geomspace(1e-5, 10, 7), 'losses': np.full((2, 7), np.inf)}},
-    )
-
-
-def record(perf=0.5, *, test=None, diverged=False):
-    loss = math.inf if diverged else 1.0 - perf
-    scores = [0.0 if diverged else perf, loss, 0.0 if diverged else perf / 3, loss]
-    tests = (None, None) if test is None else (0.0, loss) if diverged else (test, 1.0 - test)
-    result = TrialResult(2**62 + 1, 40, 1.25, diverged, *scores, *tests)
-    return TrialRecord(result, b'model', b'init', {'epochs': np.arange(3)})
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / 'sweep'
-
-
-@pytest.fixture
-def store(folder):
-    with Store.opened(folder, MANIFEST, ['width', 'nonlinearity']) as store:
-        yield store
-
-
-def fill(store, *, test=None):
-    """Three points: with three trials, one of them diverged; failed after a trial; tuned only."""
-    store.add_points(POINTS)
-    for point, flags in zip(POINTS, ([], [], ['lr_at_high_edge', 'nan_seen']), strict=True):
-        store.save_tuned(point, tuned(flags=flags))
-    store.save_trial(POINTS[0], 2, record(0.75, test=test))  # trials need not be done in order
-    store.save_trial(POINTS[0], 0, record(0.25, test=test))
-    store.save_trial(POINTS[0], 1, record(diverged=True, test=test))
-    store.save_trial(POINTS[1], 0, record(test=test))
-    store.save_error(POINTS[1], ERROR)
-    store.rebuild()
-
-
-def assert_same_results(one, other):
-    assert len(one) == len(other)
-    for a, b in zip(one, other, strict=True):
-        assert a[:4] == b[:4]
-        for x, y in zip(a[4:], b[4:], strict=True):
-            np.testing.assert_array_equal(x, y)
-    assert one.failures == other.failures
-    assert one.flags == other.flags
-
-
-def tree(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob('*') if p.is_file()}
-
-
-def test_results_are_in_the_order_proposed_with_trials_by_index(store):
-    fill(store)
+def test_results_are_in_the_order_proposed_with_trials_by_index(store, example):
+    example.fill(store)
     results = store.results()
-    assert [result.params for result in results] == [POINTS[0], POINTS[2]]
+    assert [result.params for result in results] == [example.points[0], example.points[2]]
     params, lr_min, lr_max, bs, perf_train, loss_train, perf_val, loss_val = results[0]
-    assert (params, lr_min, lr_max, bs) == (POINTS[0], 0.1 / 3, 0.7, 32)
+    assert (params, lr_min, lr_max, bs) == (example.points[0], 0.1 / 3, 0.7, 32)
     np.testing.assert_array_equal(perf_train, [0.25, 0, 0.75])
-    np.testing.assert_array_equal(loss_train, [0.75, math.inf, 0.25])
+    np.testing.assert_array_equal(loss_train, [0.75, np.inf, 0.25])
     np.testing.assert_array_equal(perf_val, [0.25 / 3, 0, 0.25])
-    np.testing.assert_array_equal(loss_val, [0.75, math.inf, 0.25])
+    np.testing.assert_array_equal(loss_val, [0.75, np.inf, 0.25])
     assert all(array.shape == (0,) for array in results[1][4:])
 
 
-def test_failures_and_flags_are_told(store):
-    fill(store)
+def test_failures_and_flags_are_told(store, example):
+    example.fill(store)
     results = store.results()
-    assert results.failures == [(POINTS[1], ERROR)]
-    assert results.flags == {POINTS[0]: ['trial_diverged'], POINTS[2]: ['lr_at_high_edge', 'nan_seen']}
+    assert results.failures == [(example.points[1], example.error)]
+    assert results.flags == {
+        example.points[0]: ['trial_diverged'],
+        example.points[2]: ['lr_at_high_edge', 'nan_seen'],
+    }
 
 
 @pytest.mark.parametrize('test', [None, 0.5])
-def test_reading_back_gives_what_was_written(store, folder, test):
-    fill(store, test=test)
+def test_reading_back_gives_what_was_written(store, folder, example, test):
+    example.fill(store, test=test)
     read = Store.read(folder)
-    assert_same_results(read.results(), store.results())
-    assert read.points == store.points == POINTS
+    example.assert_same_results(read.results(), store.results())
+    assert read.points == store.points == list(example.points)
     assert read.parameter_columns() == ['width', 'nonlinearity']
-    for point in POINTS:
+    for point in example.points:
+        assert read.tuned(point) == store.tuned(point)
         assert read.trials(point) == store.trials(point)
-        assert list(read.trials(point)) == sorted(read.trials(point))
-        assert read.error(point) == store.error(point)
-        assert read.tuned(point).final() == tuned().final()
+        assert read.errors(point) == store.errors(point)
+        assert read.flags(point) == store.flags(point)
 
 
-def test_named_points_read_back(folder):
-    points = [NamedPoint(width=16, depth=1), NamedPoint(depth=2, width=8), NamedPoint(width=4)]
-    with Store.opened(folder, MANIFEST) as store:
+def test_named_points_read_back(folder, example):
+    points = [NamedPoint(width=16, depth=2), NamedPoint(width=8)]
+    with example.opened(folder) as store:
         store.add_points(points)
-        for point in points:
-            store.save_tuned(point, tuned())
-        assert_same_results(Store.read(folder).results(), store.results())
-    assert Store.read(folder).manifest.named_points is True
-    with Store.opened(folder, MANIFEST) as store:
+        store.save_tuned(points[1], example.tuned())
+        store.collate()
+        assert store.manifest.named_points is True
+    read = Store.read(folder)
+    assert read.points == points
+    assert read.manifest.named_points is True
+    assert read.results()[0].params == points[1]
+    with example.opened(folder) as store:
         assert store.points == points
 
 
-def test_infinite_losses_survive_strict_json(store, folder):
-    fill(store, test=0.5)
-    path = folder / 'points/0/trials/1/result.json'
-    assert json.loads(path.read_text(), parse_constant=pytest.fail)['loss_train'] is None
-    trial = Store.read(folder).trials(POINTS[0])[1]
-    assert trial.diverged
-    assert trial.loss_train == trial.loss_val == trial.loss_test == math.inf
-
-
-def test_a_trial_without_test_split_has_no_test_scores(store, folder):
-    fill(store)
-    trials = Store.read(folder).trials(POINTS[0])
+def test_a_trial_without_test_split_has_no_test_scores(store, folder, example):
+    example.fill(store)
+    trials = Store.read(folder).trials(example.points[0])
     assert all(trial.perf_test is None and trial.loss_test is None for trial in trials.values())
 
 
-def test_the_files_of_a_point_are_there(store, folder):
-    fill(store)
-    assert {name for name in tree(folder) if name.startswith('points/0/')} == {
+def test_the_files_of_a_point_are_there(store, folder, example):
+    example.fill(store)
+    tree = example.tree(folder)
+    assert {name for name, data in tree.items() if name.startswith('points/0/') and data is not None} == {
         'points/0/hparams/final.json',
         'points/0/hparams/misc.json',
         'points/0/hparams/lr_vs_perf.npz',
@@ -154,141 +89,103 @@ def test_the_files_of_a_point_are_there(store, folder):
             for name in ('result.json', 'model.pt', 'model_init.pt', 'throughtime.npz')
         ),
     }
-    assert json.loads((folder / 'points/0/hparams/final.json').read_text()) == tuned().final()
-    assert json.loads((folder / 'points/0/hparams/misc.json').read_text())['lr_cutoff'] is None
-    assert (folder / 'points/0/trials/0/model.pt').read_bytes() == b'model'
-    assert (folder / 'points/0/trials/0/model_init.pt').read_bytes() == b'init'
+    assert json.loads(tree['points/0/hparams/final.json']) == example.tuned().final()
+    misc = json.loads(tree['points/0/hparams/misc.json'])
+    assert misc['lr_cutoff'] is None
+    assert misc['params'] == {'width': '16', 'nonlinearity': 'relu'}
+    assert tree['points/0/trials/0/model.pt'] == example.archive('model')
+    assert tree['points/0/trials/0/model_init.pt'] == example.archive('init')
 
 
-def test_curves_read_back(store, folder):
-    fill(store)
+def test_curves_read_back(store, folder, example):
+    example.fill(store)
     read = Store.read(folder)
-    curve = read.read_curve(POINTS[0], 'lr_vs_perf')
+    curve = read.read_curve(example.points[0], 'lr_vs_perf')
     np.testing.assert_array_equal(curve['losses'], np.full((2, 7), np.inf))
-    assert read.read_curve(POINTS[0], 'lr_vs_perf2') is None
+    assert read.read_curve(example.points[0], 'lr_vs_perf2') is None
 
 
-@pytest.mark.parametrize('test', [None, 0.5])
-def test_results_npz_has_the_scores_of_the_splits_that_there_are(store, folder, test):
-    fill(store, test=test)
-    splits = ['train', 'val', *([] if test is None else ['test'])]
-    with np.load(folder / 'points/0/results.npz', allow_pickle=False) as arrays:
-        assert set(arrays.files) == {f'final_{kind}_{s}' for kind in ('loss', 'perf') for s in splits}
-        assert all(arrays[name].shape == (3,) for name in arrays.files)
-        np.testing.assert_array_equal(arrays['final_perf_train'], [0.25, 0, 0.75])
-        np.testing.assert_array_equal(arrays['final_loss_val'], [0.75, math.inf, 0.25])
-        if test is not None:
-            np.testing.assert_array_equal(arrays['final_perf_test'], [0.5, 0, 0.5])
+def test_a_curve_that_is_damaged_is_an_error_that_names_it(store, folder, example):
+    example.fill(store)
+    path = folder / 'points/0/hparams/lr_vs_perf.npz'
+    os.truncate(path, 99)
+    with pytest.raises(FolderError, match=r'lr_vs_perf\.npz'):
+        Store.read(folder).read_curve(example.points[0], 'lr_vs_perf')
 
 
-def test_results_csv_has_one_row_per_trial(store, folder):
-    fill(store)
-    with open(folder / 'points/results.csv', newline='', encoding='utf-8') as file:
-        rows = list(csv.DictReader(file))
-    assert [(row['id'], row['trial']) for row in rows] == [('0', '0'), ('0', '1'), ('0', '2')]
-    assert rows[0]['width'] == '16' and rows[0]['nonlinearity'] == 'relu'
-    assert float(rows[0]['perf_train']) == 0.25 and float(rows[1]['loss_val']) == math.inf
-    assert float(rows[0]['lr_start']) == 0.1 / 3 and rows[0]['batch_size'] == '32'
-    assert rows[1]['diverged'] == 'True' and rows[0]['perf_test'] == ''
-    assert int(rows[0]['seed']) == 2**62 + 1
+# Runs of a tuning
 
 
-def test_results_csv_keeps_parameters_apart_from_its_own_columns(folder):
-    with Store.opened(folder, MANIFEST) as store:
-        point = NamedPoint(trial='a', batch_size=7, id=3)
+def test_runs_of_a_tuning_are_there_until_it_is_done(store, folder, example):
+    point = example.points[0]
+    store.add_points([point])
+    assert store.saved_run(point, 0, 0, 'one') is None
+    for stage, index in ((0, 0), (0, 1), (1, 0)):
+        store.save_run(point, stage, index, f'{stage} {index}', {'loss': np.arange(3.0), 'perf': 0.5})
+    runs = folder / 'points/0/hparams/runs'
+    assert sorted(path.name for path in runs.iterdir()) == ['0-0.npz', '0-1.npz', '1-0.npz']
+    found = store.saved_run(point, 0, 1, '0 1')
+    np.testing.assert_array_equal(found['loss'], np.arange(3.0))
+    assert found['perf'] == 0.5
+    assert store.saved_run(point, 0, 1, '0 0') is None
+    store.save_tuned(point, example.tuned())
+    assert not runs.exists()
+
+
+def test_runs_of_a_tuning_are_found_when_the_folder_is_opened_again(folder, example):
+    point = example.points[0]
+    with example.opened(folder) as store:
         store.add_points([point])
-        store.save_tuned(point, tuned(flags=['nan_seen']))
-        store.save_trial(point, 0, record())
-        store.collate()
-    with open(folder / 'points/results.csv', newline='', encoding='utf-8') as file:
-        header, row = csv.reader(file)
-    assert len(set(header)) == len(header) == len(row)
-    found = dict(zip(header, row, strict=True))
-    assert (found['id'], found['trial'], found['batch_size'], found['flags']) == ('0', '0', '32', 'nan_seen')
-    assert (found['param_id'], found['param_trial'], found['param_batch_size']) == ('3', 'a', '7')
+        store.save_run(point, 0, 0, 'one', {'loss': np.arange(3.0)})
+    with example.opened(folder) as store:
+        assert store.saved_run(point, 0, 0, 'one').keys() == {'loss'}
 
 
-def test_funcres_holds_the_result_tuples(store, folder):
-    fill(store)
-    found = pickle.loads((folder / 'points/funcres.pt').read_bytes())
-    assert [type(result) for result in found] == [tuple, tuple]
-    assert [result[:4] for result in found] == [result[:4] for result in store.results()]
-    np.testing.assert_array_equal(found[0][4], [0.25, 0, 0.75])
+def test_a_failed_tuning_leaves_no_runs(store, folder, example):
+    point = example.points[0]
+    store.add_points([point])
+    store.save_run(point, 0, 0, 'one', {'loss': np.arange(3.0)})
+    store.save_error(point, PointError('TuningFailed', 'no', 'tuning'))
+    assert not (folder / 'points/0/hparams/runs').exists()
 
 
-def test_rebuilding_restores_every_summary_byte_by_byte(store, folder):
-    fill(store, test=0.5)
-    before = tree(folder)
-    summaries = {'params_lookup.pt', 'funcres.pt', 'results.csv', 'results.npz'}
-    for path in folder.rglob('*'):
-        if path.name in summaries:
-            path.unlink()
-    read = Store.read(folder)
-    read.rebuild()
-    assert tree(folder) == before
+# Failures
 
 
-def test_reading_never_unpickles(store, folder, monkeypatch):
-    fill(store)
-    store.collate()
-
-    def refuse(*_, **__):
-        raise AssertionError('unpickled')
-
-    for name in ('load', 'loads', 'Unpickler', '_Unpickler'):
-        monkeypatch.setattr(pickle, name, refuse)
-    read = Store.read(folder)
-    assert len(read.results()) == 2
-    assert read.read_curve(POINTS[0], 'lr_vs_perf') is not None
-    (folder / 'points/params_lookup.pt').write_bytes(b'garbage')
-    (folder / 'points/funcres.pt').unlink()
-    assert_same_results(Store.read(folder).results(), store.results())
+def test_every_failed_run_of_a_point_is_kept_and_the_first_counts(store, folder, example):
+    point = example.points[0]
+    store.add_points([point])
+    store.save_tuned(point, example.tuned())
+    failed = {index: PointError('ValueError', f'in {index}', f'trial {index}') for index in (10, 2, 3)}
+    for error in failed.values():
+        store.save_error(point, error)
+    for one in (store, Store.read(folder)):
+        assert one.errors(point) == [failed[2], failed[3], failed[10]]
+        assert one.error(point) == failed[2]
+        assert one.results().failures == [(point, failed[2])]
+        assert list(one.results()) == []
 
 
-def test_reading_changes_nothing(store, folder):
-    fill(store)
-    before = tree(folder)
-    Store.read(folder).results()
-    assert tree(folder) == before
+def test_failures_are_forgotten_if_asked_and_nothing_else_is(store, folder, example):
+    example.fill(store)
+    before = example.tree(folder)
+    store.forget_failures()
+    assert store.errors(example.points[1]) == [] and store.results().failures == []
+    assert before.items() - example.tree(folder).items() == {
+        ('points/1/error.json', before['points/1/error.json'])
+    }
+    assert list(store.trials(example.points[1])) == [0]
+    assert Store.read(folder).errors(example.points[1]) == []
 
 
-def _count_collations(store, monkeypatch):
-    count = []
-    collate = store.collate
-    monkeypatch.setattr(store, 'collate', lambda: (count.append(1), collate()))
-    monkeypatch.setattr(os, 'fsync', lambda fd: None)
-    return count
-
-
-def test_a_thousand_trials_are_collated_a_logarithmic_number_of_times(store, monkeypatch):
-    count = _count_collations(store, monkeypatch)
-    store.add_points([(1,)])
-    store.save_tuned((1,), tuned())
-    for index in range(1000):
-        store.save_trial((1,), index, record())
-        store.collate_if_due()
-        store.collate_if_due()  # nothing new, nothing to do
-    assert math.log(1000, 2) < len(count) < 10 * math.log(1000, 2)
-    done = len(pickle.loads(store.layout.funcres.read_bytes())[0][4])
-    assert done >= 900  # what is on disk is never far behind
-
-
-def test_points_that_are_only_tuned_are_collated_as_seldom(store, monkeypatch):
-    count = _count_collations(store, monkeypatch)
-    points = [(i,) for i in range(1000)]
-    store.add_points(points)
-    for point in points:
-        store.save_tuned(point, dataclasses.replace(tuned(), curves={}))
-        store.collate_if_due()
-    assert math.log(1000, 2) < len(count) < 10 * math.log(1000, 2)
-    assert len(pickle.loads(store.layout.funcres.read_bytes())) >= 900
+# Adding points
 
 
 def test_nothing_is_written_before_the_first_points(store, folder):
-    assert list(folder.iterdir()) == []
+    assert [path.name for path in folder.iterdir()] == ['running.json']
     store.add_points([])
     store.collate_if_due()
-    assert list(folder.iterdir()) == []
+    assert [path.name for path in folder.iterdir()] == ['running.json']
 
 
 def test_points_keep_their_ids_when_added_again(store):
@@ -302,86 +199,178 @@ def test_named_points_and_tuples_do_not_mix(store, folder, first):
     other = NamedPoint(a=2) if isinstance(first, tuple) else (2,)
     with pytest.raises(InvalidPoint, match='either all named or all tuples'):
         store.add_points([first, other])
-    assert store.points == [] and list(folder.iterdir()) == []
+    assert store.points == [] and [path.name for path in folder.iterdir()] == ['running.json']
     store.add_points([first])
     with pytest.raises(InvalidPoint) as caught:
         store.add_points([other])
     assert repr(other) in str(caught.value)
 
 
+def test_points_are_on_disk_before_anything_is_done_for_them(store, folder, example):
+    store.add_points(example.points[:2])
+    store.add_points(example.points)
+    assert Store.read(folder).points == list(example.points)
+
+
 @pytest.mark.parametrize('step', ['tuned', 'trial', 'error'])
-def test_a_step_counts_only_once_its_last_file_is_there(store, folder, step, monkeypatch):
-    point, replace = POINTS[0], os.replace
+def test_a_step_counts_only_once_its_last_file_is_there(store, folder, example, step, monkeypatch):
+    point, replace = example.points[0], os.replace
     steps = {
-        'tuned': lambda: store.save_tuned(point, tuned()),
-        'trial': lambda: store.save_trial(point, 0, record()),
-        'error': lambda: store.save_error(point, ERROR),
+        'tuned': lambda: store.save_tuned(point, example.tuned()),
+        'trial': lambda: store.save_trial(point, 0, example.record()),
+        'error': lambda: store.save_error(point, example.error),
     }
-    store.add_points(POINTS)
+    store.add_points(example.points)
     if step == 'trial':
-        store.save_tuned(point, tuned())
-    for survivors in range(10):
-        left = [replace] * survivors
+        store.save_tuned(point, example.tuned())
+    last = {'tuned': 'final.json', 'trial': 'result.json', 'error': 'error.json'}[step]
+    appeared = []
 
-        def crash_in_time(source, target, left=left):
-            if not left:
-                raise KeyboardInterrupt
-            left.pop()(source, target)
+    def stop_before_the_last(source, target):
+        if target.name == last:
+            raise KeyboardInterrupt
+        appeared.append(target.name)
+        replace(source, target)
 
-        monkeypatch.setattr(os, 'replace', crash_in_time)
-        try:
-            steps[step]()
-            break
-        except KeyboardInterrupt:
-            read = Store.read(folder)
-            assert (read.tuned(point) is None) == (step != 'trial')
-            assert read.trials(point) == {} and read.error(point) is None
-    assert survivors == {'tuned': 3, 'trial': 4, 'error': 1}[step]  # and with all of its files, it counts
+    monkeypatch.setattr(os, 'replace', stop_before_the_last)
+    with pytest.raises(KeyboardInterrupt):
+        steps[step]()
+    assert len(appeared) == {'tuned': 2, 'trial': 3, 'error': 0}[step]
+    read = Store.read(folder)
+    assert (read.tuned(point) is None) == (step != 'trial')
+    assert read.trials(point) == {} and read.error(point) is None
+    monkeypatch.undo()
+    steps[step]()
     read = Store.read(folder)
     found = {'tuned': read.tuned(point), 'trial': read.trials(point), 'error': read.error(point)}
     assert found[step]
 
 
-def test_a_crash_while_points_are_added_loses_nothing_that_was_there(store, folder, monkeypatch):
-    store.add_points([(1,)])
-    replace = os.replace
-
-    def crash(source, target):
-        if str(target).endswith('params.csv'):
-            raise KeyboardInterrupt
-        replace(source, target)
-
-    monkeypatch.setattr(os, 'replace', crash)
-    with pytest.raises(KeyboardInterrupt):
-        store.add_points([(2,)])
-    monkeypatch.undo()
-    assert Store.read(folder).points == [(1,)]
+# Leftovers
 
 
-@pytest.mark.parametrize(
-    ('file', 'text'),
-    [
-        ('hparams/final.json', '{}'),
-        ('hparams/final.json', '['),
-        ('hparams/misc.json', ''),
-        ('trials/0/result.json', '{}'),
-        ('trials/0/result.json', '[]'),
-        ('error.json', '{"unknown": 1}'),
-    ],
-)
-def test_a_broken_file_is_refused_with_its_folder(store, folder, file, text):
-    fill(store)
-    path = folder / 'points/0' / file
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text)
-    with pytest.raises(FolderError, match='points/0'):
-        Store.read(folder)
+LEFTOVERS = [
+    'sweep.json.partial',
+    'copies/sweep.json.partial',
+    'points/params.csv.partial',
+    'points/0/results.npz.partial',
+    'points/0/trials/0/result.json.partial',
+    'points/0/trials/9/model.pt',
+    'points/0/trials/9/model_init.pt.partial',
+    'points/0/hparams/runs/0-0.npz',
+    'points/0/hparams/runs/0-1.npz.partial',
+    'points/3/hparams/misc.json',
+    'points/3/hparams/lr_vs_perf.npz',
+    'points/3/hparams/runs/0-1.npz.partial',
+]
 
 
-def test_a_stray_file_among_the_trials_does_no_harm(store, folder):
-    fill(store)
-    (folder / 'points/0/trials/.DS_Store').touch()
-    assert_same_results(Store.read(folder).results(), store.results())
+def test_leftovers_of_interrupted_writes_are_removed_when_the_folder_is_opened(folder, example, recwarn):
+    with example.opened(folder) as store:
+        example.fill(store)
+        store.add_points([(9, None)])
+        store.save_run((9, None), 0, 0, 'one', {'loss': np.arange(3.0)})
+    before = example.tree(folder)
+    for name in LEFTOVERS:
+        assert not (folder / name).exists()
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b'half')
+    read = Store.read(folder)  # which does not mind them, and removes nothing
+    assert read.trials(example.points[0]).keys() == {0, 1, 2}
+    assert all((folder / name).exists() for name in LEFTOVERS)
+    with example.opened(folder) as store:
+        assert store.trials(example.points[0]).keys() == {0, 1, 2}
+        assert store.saved_run((9, None), 0, 0, 'one') is not None
+    assert example.tree(folder) == before
+    assert not recwarn.list
+
+
+def test_what_was_set_aside_or_archived_is_left_alone(folder, example):
+    with example.opened(folder) as store:
+        example.fill(store)
+    kept = [folder / 'damaged/points/0/results.npz.partial', folder / 'earlier/0/points/params.csv.partial']
+    for path in kept:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b'half')
+    with example.opened(folder):
+        assert all(path.exists() for path in kept)
+
+
+def test_a_stray_file_does_no_harm(store, folder, example):
+    example.fill(store)
+    for name in (
+        'points/0/trials/.DS_Store',
+        'points/.DS_Store',
+        'points/notes.txt',
+        'points/0/notes.txt',
+        'my.txt',
+    ):
+        (folder / name).write_text('mine')
+    example.assert_same_results(Store.read(folder).results(), store.results())
+
+
+def test_a_stray_file_is_not_taken_away(folder, example):
+    with example.opened(folder) as store:
+        example.fill(store)
+    strays = [folder / name for name in ('points/0/trials/notes.txt', 'points/notes.txt', 'my.txt')]
+    for path in strays:
+        path.write_text('mine')
+    with example.opened(folder) as store:
+        store.rebuild()
+    assert all(path.read_text() == 'mine' for path in strays)
+
+
+# Reading
+
+
+def test_reading_never_unpickles(store, folder, example, monkeypatch):
+    example.fill(store)
+    store.collate()
+
+    def refuse(*_, **__):
+        raise AssertionError('unpickled')
+
+    for name in ('load', 'loads', 'Unpickler', '_Unpickler'):
+        monkeypatch.setattr(pickle, name, refuse)
+    read = Store.read(folder)
+    assert len(read.results()) == 2
+    assert read.read_curve(example.points[0], 'lr_vs_perf') is not None
+    (folder / 'points/params_lookup.pt').write_bytes(b'garbage')
+    (folder / 'points/funcres.pt').unlink()
+    example.assert_same_results(Store.read(folder).results(), store.results())
+
+
+def test_reading_changes_nothing(store, folder, example):
+    example.fill(store)
+    before = example.tree(folder)
+    Store.read(folder).results()
+    assert example.tree(folder) == before
+
+
+def test_a_folder_that_is_only_read_is_not_written(store, folder, example):
+    example.fill(store)
+    read = Store.read(folder)
+    for write in (read.collate, read.rebuild, lambda: read.add_points([(77, None)]), read.forget_failures):
+        with pytest.raises(AssertionError, match='opened to read'):
+            write()
+
+
+def test_a_folder_can_be_read_while_points_are_added(store, folder, example, monkeypatch):
+    """A point that appears while it is being read is in it or not, but does not look like damage."""
+    store.add_points(example.points[:1])
+    store.save_run(example.points[0], 0, 0, 'one', {'loss': np.arange(3.0)})
+    read, late = Lookup.read, list(example.points[1:])
+
+    def read_slowly(*args):
+        read(*args)
+        if late:
+            point = late.pop(0)
+            store.add_points([point])
+            store.save_run(point, 0, 0, 'one', {'loss': np.arange(3.0)})
+
+    monkeypatch.setattr(Lookup, 'read', read_slowly)
+    found = Store.read(folder).points
+    assert found == list(example.points[: len(found)]) and found
 
 
 def test_a_folder_without_a_sweep_cannot_be_read(tmp_path):
@@ -391,17 +380,102 @@ def test_a_folder_without_a_sweep_cannot_be_read(tmp_path):
             Store.read(folder)
 
 
-def test_a_folder_is_opened_by_one_at_a_time(store, folder):
-    with pytest.raises(FolderError, match='another sweep is running'), Store.opened(folder, MANIFEST):
+# Who may write
+
+
+def test_a_folder_is_opened_by_one_at_a_time(store, folder, example):
+    with pytest.raises(FolderError, match='another sweep is running'), example.opened(folder):
         pass
-    store.add_points(POINTS)
-    assert Store.read(folder).points == POINTS  # reading is free
+    store.add_points(example.points)
+    assert Store.read(folder).points == list(example.points)  # reading is free
 
 
-def test_whatever_sweep_is_there_can_be_opened_and_no_folder_is_made_where_none_is(store, folder, tmp_path):
+def test_whatever_sweep_is_there_can_be_opened_and_no_folder_is_made_where_none_is(
+    store, folder, example, tmp_path
+):
     with pytest.raises(FolderError, match='holds no sweep'), Store.opened(tmp_path / 'typo'):
         pass
     assert not (tmp_path / 'typo').exists()
-    fill(store)
+    example.fill(store)
     with pytest.raises(FolderError, match='another sweep is running'), Store.opened(folder):
         pass
+
+
+def test_a_folder_that_was_left_by_a_killed_process_can_be_opened(folder, example, tmp_path):
+    with example.opened(folder) as store:
+        example.fill(store)
+    script = (
+        'import os, sys\n'
+        'from sweeper.store.store import Store\n'
+        'with Store.opened(sys.argv[1]) as store:\n'
+        '    store.add_points([(7, None)])\n'
+        '    os.kill(os.getpid(), 9)\n'
+    )
+    done = subprocess.run([sys.executable, '-c', script, str(folder)])
+    assert done.returncode == -9
+    assert (folder / 'running.json').exists()
+    with example.opened(folder) as store:
+        assert store.points == [*example.points, (7, None)]
+    assert not (folder / 'running.json').exists()
+
+
+# What disappears under way
+
+
+def test_a_folder_that_is_still_there_is_fine(store, example):
+    store.check_still_there()
+    example.fill(store)
+    store.check_still_there()
+
+
+@pytest.mark.parametrize(
+    'gone',
+    [
+        'points',
+        'points/0',
+        'points/0/hparams',
+        'points/0/hparams/final.json',
+        'points/0/trials/1',
+        'points/0/trials',
+    ],
+)
+def test_a_result_that_disappears_is_an_error_that_names_it(folder, example, gone):
+    with example.opened(folder) as store:
+        example.fill(store)
+    with example.opened(folder) as store:  # of which it has written nothing itself
+        if (folder / gone).is_dir():
+            shutil.rmtree(folder / gone)
+        else:
+            (folder / gone).unlink()
+        with pytest.raises(FolderError, match='disappeared while the sweep was running') as caught:
+            store.check_still_there()
+        assert str(folder / gone) in str(caught.value)
+
+
+@pytest.mark.parametrize('replaced', [False, True])
+def test_a_folder_that_disappears_is_an_error_and_not_made_again(folder, example, replaced):
+    with example.opened(folder) as store:
+        example.fill(store)
+        shutil.rmtree(folder)
+        if replaced:
+            folder.mkdir()
+        for use in (
+            store.check_still_there,
+            lambda: store.save_error(example.points[2], example.error),
+            store.collate,
+            lambda: store.save_trial(example.points[0], 7, example.record()),
+        ):
+            with pytest.raises(FolderError, match='delet'):
+                use()
+        assert folder.exists() == replaced
+        assert not replaced or list(folder.iterdir()) == []
+
+
+def test_a_log_does_not_make_the_folder_again_either(folder, example):
+    with example.opened(folder) as store:
+        example.fill(store)
+        shutil.rmtree(folder)
+        for point in (None, example.points[0]):
+            with pytest.raises(OSError, match='No such file'):
+                store.append_log(point, 'words\n')
+        assert not folder.exists()

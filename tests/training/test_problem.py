@@ -114,10 +114,33 @@ def test_a_file_that_cannot_be_imported_is_not_left_loaded(write_problem):
         assert problem.name not in sys.modules
 
 
-def test_the_source_is_digested_to_notice_changes(write_problem):
-    first, same, other = write_problem(), write_problem(), write_problem(optimizer='# changed')
-    digests = [load_problem(find_problem(problem.path)).source for problem in (first, same, other)]
-    assert digests[0] == digests[1] != digests[2]
+def test_the_fingerprint_tells_whether_a_problem_changed(write_problem):
+    first, same, other = (
+        write_problem(),
+        write_problem(),
+        write_problem(optimizer='optimizer = torch.optim.Adam'),
+    )
+    prints = [load_problem(find_problem(problem.path)).fingerprint() for problem in (first, same, other)]
+    assert prints[0] == prints[1] != prints[2]
+    assert all(isinstance(one, str) for one in prints)
+
+
+def test_a_problem_that_is_no_file_has_no_fingerprint():
+    assert takes(lambda width: None).fingerprint() is None
+
+
+def test_the_fingerprint_of_a_package_is_of_its_own_modules(tmp_path, monkeypatch, problem_file):
+    package = tmp_path / 'problem_whole'
+    package.mkdir()
+    (package / 'sizes.py').write_text('SIZE = 2')
+    problem = problem_file(package, loss='from .sizes import SIZE\nloss = torch.nn.MSELoss')
+    problem.path.write_text(
+        problem.path.read_text().replace('torch.nn.Linear(width, 2)', 'torch.nn.Linear(width, SIZE)')
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    before = load_problem(find_problem(f'problem_whole.{problem.name}')).fingerprint()
+    (package / 'sizes.py').write_text('SIZE = 3')
+    assert load_problem(find_problem(f'problem_whole.{problem.name}')).fingerprint() != before
 
 
 def test_loading_is_marked_while_it_lasts(write_problem):

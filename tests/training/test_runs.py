@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
+from sweeper.points import NamedPoint
 from sweeper.seeding import run_seed
 from sweeper.training import data
 from sweeper.training.data import as_split
@@ -91,6 +92,29 @@ def test_a_run_does_not_depend_on_what_ran_before_in_the_process(run):
     for other in RUNS.values():
         other(shared, (3,), 8)
     assert_same(run(shared), alone)
+
+
+def same_network(name):
+    return mlp(6)
+
+
+@every_run
+def test_every_architecture_draws_its_own_numbers(run):
+    assert_same(run(bench(same_network), ('a',)), run(bench(same_network), ('a',)))
+    with pytest.raises(AssertionError):
+        assert_same(run(bench(same_network), ('a',)), run(bench(same_network), ('b',)))
+
+
+def test_initialisation_depends_on_the_point_and_the_run_and_on_nothing_else():
+    here, points = bench(same_network), [('a',), ('b',), NamedPoint(name='a'), NamedPoint(name='b')]
+
+    def weights(point, seed):
+        torch.manual_seed(99)
+        return here.fresh_model(point, seed)[0][0].weight.flatten().tolist()
+
+    found = {(point, seed): tuple(weights(point, seed)) for point in points for seed in (3, 4)}
+    assert len(set(found.values())) == 8
+    assert all(tuple(weights(*key)) == drawn for key, drawn in found.items())
 
 
 def test_user_code_may_draw_from_any_global_generator():
@@ -299,9 +323,7 @@ def test_a_training_that_diverges_later_keeps_the_cycles_before():
     assert done['scores'] == {'loss_train': math.inf, 'perf_train': 0, 'loss_val': math.inf, 'perf_val': 0}
 
 
-def test_inv_loss_and_named_points_train(sweep_inline):
-    from sweeper import NamedPoint
-
+def test_inv_loss_and_named_points_train():
     regression = dataclasses.replace(problem(), build_criterion=nn.MSELoss, accuracy_style='inv-loss')
     inputs = torch.randn(40, 4)
     split = as_split(TensorDataset(inputs, inputs[:, :2]), CPU)

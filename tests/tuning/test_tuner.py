@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from sweeper.errors import TuningFailed
 from sweeper.seeding import run_seed
-from sweeper.store import files
+from sweeper.store.files import AtomicWriter, read_npz
 from sweeper.tuning import batch_size
 from sweeper.tuning.settings import get_settings
-from sweeper.tuning.tuner import tune
+from sweeper.tuning.tuner import RunRequest, tune
 
 FAST = get_settings('fast')
 TRAIN_SIZE = 5000
@@ -128,6 +128,54 @@ def test_the_same_answers_give_the_same_tuning():
     assert one.final() == other.final() and one.misc.keys() == other.misc.keys()
 
 
+@pytest.mark.parametrize('best_batch_size', [None, 64])
+def test_answers_that_were_written_and_read_back_give_the_same_tuning(tmp_path, best_batch_size):
+    class Stored(World):
+        """Answers from a file, as a tuning does that goes on where it was interrupted."""
+
+        def answer(self, stage):
+            writer, path = AtomicWriter(tmp_path), tmp_path / 'run.npz'
+            answers = []
+            for result in super().answer(stage):
+                writer.write_npz(path, {name: np.asarray(value) for name, value in result.items()})
+                answers.append(read_npz(path))
+            return answers
+
+    settings = FAST.replace(rescan_lr=True)
+    written = []
+    for world in (World(best_batch_size=best_batch_size), Stored(best_batch_size=best_batch_size)):
+        tuned, stages = run(settings, world)
+        writer, folder = AtomicWriter(tmp_path), tmp_path / f'as-{len(written)}'
+        writer.write_json(folder / 'misc.json', tuned.misc)
+        writer.write_json(folder / 'final.json', tuned.final())
+        for name, arrays in tuned.curves.items():
+            writer.write_npz(folder / f'{name}.npz', arrays)
+        requests = [[request.digest() for request in stage.runs] for stage in stages]
+        written.append((requests, [path.read_bytes() for path in sorted(folder.iterdir())]))
+    assert written[0] == written[1]
+
+
+def test_every_run_of_a_stage_is_requested_differently():
+    _, stages = run(FAST.replace(rescan_lr=True))
+    for stage in stages:
+        assert len({request.digest() for request in stage.runs}) == len(stage.runs)
+
+
+def test_a_request_is_told_from_others_by_its_function_and_every_argument():
+    arguments = {'seed': 3, 'lrs': np.geomspace(0.1, 1.0, 5), 'batch_sizes': np.full(5, 8)}
+    request = RunRequest('measure_curve', arguments)
+    same = RunRequest('measure_curve', {'batch_sizes': np.full(5, 8), 'lrs': arguments['lrs'], 'seed': 3})
+    assert request.digest() == same.digest()
+    others = [
+        RunRequest('train_briefly', arguments),
+        RunRequest('measure_curve', {**arguments, 'seed': 4}),
+        RunRequest('measure_curve', {**arguments, 'lrs': np.nextafter(arguments['lrs'], 2)}),
+        RunRequest('measure_curve', {**arguments, 'batch_sizes': np.array([8, 8, 8, 8, 9])}),
+        RunRequest('measure_curve', {name: arguments[name] for name in ('seed', 'lrs')}),
+    ]
+    assert len({request.digest(), *(other.digest() for other in others)}) == 6
+
+
 def test_what_is_tuned_is_complete():
     tuned, _ = run()
     assert tuned.cycle_size_epochs == FAST.cycle_epochs
@@ -141,13 +189,14 @@ def test_what_is_tuned_is_complete():
 @pytest.mark.parametrize('world', [World(), World(dead=1), World(best_lr=1e9)], ids=['fine', 'dead', 'flat'])
 def test_what_is_tuned_can_be_written(tmp_path, world):
     tuned, _ = run(FAST.replace(rescan_lr=True), world)
-    files.write_json(tmp_path / 'misc.json', tuned.misc)
+    writer = AtomicWriter(tmp_path)
+    writer.write_json(tmp_path / 'misc.json', tuned.misc)
     found = json.loads((tmp_path / 'misc.json').read_text(), parse_constant=pytest.fail)
     assert found['flags'] == tuned.flags and found.keys() == tuned.misc.keys()
     assert found['lr_range2']['batch_size'] == tuned.batch_size
     for arrays in tuned.curves.values():
-        files.write_npz(tmp_path / 'curve.npz', arrays)
-        assert files.read_npz(tmp_path / 'curve.npz').keys() == arrays.keys()
+        writer.write_npz(tmp_path / 'curve.npz', arrays)
+        assert read_npz(tmp_path / 'curve.npz').keys() == arrays.keys()
 
 
 def test_the_second_range_test_is_made_at_the_chosen_size_and_decides():

@@ -46,7 +46,9 @@ def end_with_parent(leash: int) -> None:
             fcntl.fcntl(leash, fcntl.F_SETOWN, -os.getpgrp())
             fcntl.fcntl(leash, fcntl.F_SETSIG, signal.SIGKILL)
             fcntl.fcntl(leash, fcntl.F_SETFL, fcntl.fcntl(leash, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([leash], [], [], 0)[0]:  # it has gone already
+    poll = select.poll()  # `select` takes no descriptor from 1024 on
+    poll.register(leash, select.POLLIN)
+    if poll.poll(0):  # it has gone already
         os._exit(1)
 
 
@@ -69,17 +71,25 @@ def limit_memory(limit: int) -> int:
     A loaded worker takes about as much of that as is resident. Linux only: macOS does not enforce it.
 
     Args:
-        limit: Bytes. Less than is in use means that nothing more is given.
+        limit: Bytes.
 
     Returns:
         The bytes in use; 0 if the system does not tell.
+
+    Raises:
+        MemoryLimitTooLow: More is in use already.
     """
-    if sys.platform != 'linux':
-        return 0
-    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-    return memory_in_use()
+    in_use = memory_in_use()
+    if in_use >= limit:
+        raise MemoryLimitTooLow(
+            f'the memory limit of {in_units(limit)} for each worker process is too low: '
+            f'with the problem loaded, one takes {in_units(in_use)} before any run'
+        )
+    if sys.platform == 'linux':
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+    return in_use
 
 
 def memory_in_use() -> int:

@@ -20,7 +20,7 @@ from . import worker
 from .base import Executor, OnOutput
 from .limits import MemoryLimitTooLow
 from .output import OutputSink, RunOutput
-from .process import WorkerProcess
+from .process import SECONDS_TO_PASS_ON, WorkerProcess
 
 _AHEAD_OF_WORK = 8
 _LONGEST_WAIT = 3600.0
@@ -101,8 +101,9 @@ class LocalExecutor(Executor):
     def close(self) -> None:
         for one in self._workers:
             one.signal_to_end()
+        end = time.monotonic() + SECONDS_TO_PASS_ON
         for one in self._workers:
-            one.kill()
+            one.kill(max(0.0, end - time.monotonic()))
         self._sink.close()
         self._workers.clear()
         self._running.clear()

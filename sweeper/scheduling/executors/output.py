@@ -23,7 +23,7 @@ TAIL_LINES = 50
 TAIL_CHARACTERS = 4000
 
 _CHUNK = 1 << 16
-_READS_AFTER_THE_END = 16  # more than a pipe holds
+_MOST_AFTER_THE_END = 1 << 20  # more than a pipe holds
 _LONGEST_PIECE = 1 << 13
 _KEPT = 1 << 15
 _POINTS_REMEMBERED = 1000
@@ -153,13 +153,13 @@ class WorkerOutput:
 
     def _read(self) -> None:
         try:
-            reads_left = _READS_AFTER_THE_END
-            while reads_left and self._pipe in (ready := wait_for_any([self._pipe, self._ended])):
+            left = _MOST_AFTER_THE_END
+            while left > 0 and self._pipe in (ready := wait_for_any([self._pipe, self._ended])):
                 data = os.read(self._pipe, _CHUNK)
                 if not data:
                     return
                 self._take(data)
-                reads_left -= self._ended in ready
+                left -= len(data) if self._ended in ready else 0
         finally:
             os.close(self._pipe)
             self._take_text(bytes(self._unread))

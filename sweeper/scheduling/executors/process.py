@@ -16,7 +16,7 @@ from ..task import RunError, Task
 from . import worker
 from .output import OutputSink, RunOutput, WorkerOutput
 
-_SECONDS_TO_PASS_ON = 1.0
+SECONDS_TO_PASS_ON = 1.0
 # One thread each; and sets of strings in one order in all workers, so that data built from them is the same.
 _ENVIRONMENT = dict.fromkeys(('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'), '1')
 _ENVIRONMENT['PYTHONHASHSEED'] = '0'
@@ -96,20 +96,25 @@ class WorkerProcess:
         """Waits until the process has ended."""
         self._reaper.join()
 
-    def kill(self) -> None:
-        """Ends the process, whatever it does; waits until it is gone and what it printed is passed on."""
+    def kill(self, seconds: float = SECONDS_TO_PASS_ON) -> None:
+        """Ends the process, whatever it does, and waits until it is gone.
+
+        Args:
+            seconds: How long to wait until what it printed is passed on.
+        """
         self.signal_to_end()
         self._reaper.join()
         _STARTED.discard(self)
         self.let_go()
-        if self.output.join(_SECONDS_TO_PASS_ON):  # else it needs the sentinel still
+        if self.output.join(seconds):  # else it needs the sentinel still
             self.sentinel.close()
 
     def let_go(self) -> None:
         """Closes what tells the worker that this process lives."""
         self.connection.close()
-        with suppress(OSError):
+        with suppress(OSError):  # closed already
             os.close(self._leash)
+        self._leash = -1
 
 
 _STARTED: WeakSet[WorkerProcess] = WeakSet()

@@ -105,11 +105,6 @@ def _loaded(spec: Any, number: int, memory: int | None) -> Callable[[bytes], tup
     torch.set_num_threads(1)
     bench = open_bench(spec, worker=number)
     loaded = 0 if memory is None else limits.limit_memory(memory)
-    if memory is not None and loaded >= memory:
-        raise limits.MemoryLimitTooLow(
-            f'the memory limit of {limits.in_units(memory)} for each worker process is too low: '
-            f'with the problem loaded, one takes {limits.in_units(loaded)} before any run'
-        )
 
     def answer(data: bytes) -> tuple[bytes, RunError | None]:
         try:

@@ -1,0 +1,30 @@
+"""The problem that is swept: points in space to be told apart by small perceptrons with dropout."""
+
+import torch
+from torch import nn
+from torch.utils.data import Subset, TensorDataset
+
+_TRAIN, _VAL, _TEST = 480, 120, 80
+
+
+def model(width, kind):
+    if width == 0:
+        raise ValueError('a layer needs a width')  # this point fails in every sweep, and in one way
+    return nn.Sequential(nn.Linear(12, width), getattr(nn, kind)(), nn.Dropout(0.1), nn.Linear(width, 4))
+
+
+def dataset():
+    generator = torch.Generator().manual_seed(7)
+    inputs = torch.randn(_TRAIN + _VAL + _TEST, 12, generator=generator)
+    noise = 0.3 * torch.randn(len(inputs), 4, generator=generator)
+    classes = (torch.tanh(inputs @ torch.randn(12, 4, generator=generator)) + noise).argmax(1)
+    data = TensorDataset(inputs, classes)
+    return (
+        Subset(data, range(_TRAIN)),
+        Subset(data, range(_TRAIN, _TRAIN + _VAL)),
+        Subset(data, range(_TRAIN + _VAL, len(inputs))),
+    )
+
+
+loss = nn.CrossEntropyLoss
+accuracy_style = 'classification'

@@ -1,0 +1,119 @@
+"""What can be wrong with an argument is found, and the message names it and what is valid."""
+
+import re
+
+import pytest
+
+from sweeper import FixedSweep, SweepListener
+from sweeper.arguments import bytes_of, check_arguments, checked_folder, checked_listeners
+from sweeper.errors import InvalidArgument
+
+VALID = {
+    'selector': FixedSweep([((1,), 1)]), 'sweep_cores': 1, 'cores': 1, 'executor': 'local', 'seed': 0,
+    'on_error': 'record', 'retries': 0, 'timeout': None, 'memory': None, 'if_changed': 'stop',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('memory', 'amount'),
+    [
+        (None, None),
+        (1, 1),
+        (2**40, 2**40),
+        ('1', 1),
+        ('123456', 123456),
+        ('2B', 2),
+        ('2K', 2048),
+        ('2k', 2048),
+        ('2kB', 2048),
+        ('2KiB', 2048),
+        ('2 KiB', 2048),
+        (' 2MB ', 2 * 2**20),
+        ('1GiB', 2**30),
+        ('1G', 2**30),
+        ('1.5GB', 3 * 2**29),
+        ('0.5 gb', 2**29),
+        ('2TB', 2**41),
+        (1.0, 1),
+        (2.0**30, 2**30),
+    ],
+)
+def test_an_amount_of_memory_may_be_written_in_many_ways(memory, amount):
+    assert bytes_of(memory) == amount
+    assert amount is None or isinstance(bytes_of(memory), int)
+
+
+@pytest.mark.parametrize(
+    'memory',
+    [
+        0, -1, '0', '0GB', '-2GB', '', ' ', 'GB', '2XB', '2GBs', '2G B', '1,5GB', '1e9', '.5G', '1.GB',
+        '2\nGB', 'two', True, False, [2], float('nan'), float('inf'), b'2GB', '0.1', 0.5, '9' * 400,
+    ],
+    ids=lambda value: repr(value)[:8],
+)  # fmt: skip
+def test_what_is_no_amount_of_memory_is_refused(memory):
+    with pytest.raises(InvalidArgument, match=re.escape(f'memory={memory!r}: must be')) as caught:
+        bytes_of(memory)
+    assert "'2GB'" in str(caught.value)
+
+
+def test_valid_arguments_are_fine():
+    check_arguments(**VALID)
+    for changes in (
+        {'timeout': 0.5}, {'timeout': 3}, {'memory': 2**30}, {'executor': 'inline'}, {'on_error': 'raise'},
+        {'if_changed': 'accept'}, {'if_changed': 'restart'},
+        {'retries': 9, 'cores': 99, 'sweep_cores': 10_000},
+        {'seed': 2**63 - 1},
+    ):  # fmt: skip
+        check_arguments(**VALID | changes)
+
+
+@pytest.mark.parametrize('value', ['Stop', 'ask', '', None, True, 0, ['stop']], ids=repr)
+def test_if_changed_is_one_of_three(value):
+    with pytest.raises(InvalidArgument) as caught:
+        check_arguments(**VALID | {'if_changed': value})
+    assert str(caught.value) == f"if_changed={value!r}: valid are 'stop', 'accept', 'restart'"
+
+
+@pytest.mark.parametrize(('name', 'value'), [('timeout', 5), ('memory', 2**30)])
+def test_what_only_worker_processes_can_keep_is_refused_without_them(name, value):
+    with pytest.raises(InvalidArgument, match=f"^{name} needs executor='local'"):
+        check_arguments(**VALID | {'executor': 'inline', name: value})
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'message'),
+    [
+        ('selector', [(1,)], 'param_selector=[(1,)]: must be a ParamSelector'),
+        ('sweep_cores', 0, 'sweep_cores=0: must be an integer of at least 1'),
+        ('cores', True, 'cores=True: must be an integer of at least 1'),
+        ('retries', -1, 'retries=-1: must be an integer of at least 0'),
+        ('seed', 2**63, f'seed={2**63}: must be an integer in [0, 2**63)'),
+        ('seed', 1.0, 'seed=1.0: must be an integer in [0, 2**63)'),
+        ('executor', 'threads', "executor='threads': valid are 'local', 'inline'"),
+        ('on_error', None, "on_error=None: valid are 'record', 'raise'"),
+        ('timeout', 0, 'timeout=0: must be a positive number of seconds, or None'),
+        ('timeout', float('inf'), 'timeout=inf: must be a positive number'),
+    ],
+)
+def test_the_message_names_the_argument_its_value_and_what_is_valid(name, value, message):
+    with pytest.raises(InvalidArgument) as caught:
+        check_arguments(**VALID | {name: value})
+    assert str(caught.value).startswith(message)
+
+
+def test_a_folder_is_a_path(tmp_path):
+    assert checked_folder('out') == checked_folder(checked_folder('out'))
+    assert checked_folder(tmp_path) == tmp_path
+    for folder in (None, 5, b'out', ['out']):
+        with pytest.raises(InvalidArgument, match='must be a path'):
+            checked_folder(folder)
+
+
+def test_listeners_are_instances():
+    listener = SweepListener()
+    assert checked_listeners(()) == []
+    assert checked_listeners(one for one in [listener]) == [listener]
+    for listeners in (None, 5, [None], [SweepListener], 'plain', listener):
+        with pytest.raises(InvalidArgument, match='must be a list of SweepListener instances'):
+            checked_listeners(listeners)

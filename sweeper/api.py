@@ -23,6 +23,7 @@ from .selectors.base import ParamSelector
 from .selectors.fixed import FixedSweep
 from .selectors.listener import SweepListener
 from .signals import ended_by_signals
+from .store.layout import SweepLayout
 from .store.lock import locked
 from .store.log import RunLog
 from .store.manifest import Manifest
@@ -184,7 +185,7 @@ def train(
         timeout: Seconds that one run may take.
         device: A torch device, or `auto`.
         memory: What a worker process may take.
-        if_changed: `stop`, `accept` or `restart`.
+        if_changed: `stop` or `accept`.
 
     Returns:
         The point's result with all its trials, earlier ones included.
@@ -194,6 +195,8 @@ def train(
         InvalidArgument, ProblemError, FolderError: As for `sweep`.
     """
     folder, point = Path(folder), as_point(params)
+    if if_changed == 'restart':
+        raise InvalidArgument("if_changed='restart': train() starts anew if it is given history=")
     get_settings(hparams)
     find_problem(module_name)
     selector = FixedSweep([(point, trials)])
@@ -226,7 +229,7 @@ def _archive(folder: Path, history: Path) -> None:
         raise InvalidArgument(f'history={str(history)!r}: must not be in the folder {str(folder)!r} itself')
     with locked(folder):
         history.mkdir(parents=True, exist_ok=True)
-        taken = [int(path.name) for path in history.iterdir() if path.name.isdigit()]
+        taken = [int(path.name) for path in history.iterdir() if path.name.isdecimal()]
         shutil.move(folder, history / str(max(taken, default=-1) + 1))
 
 
@@ -244,7 +247,8 @@ def load(folder: str | os.PathLike[str]) -> SweepResults:
 
 def _holds_sweep(folder: Path) -> bool:
     try:
-        return folder.joinpath('sweep.json').exists()
+        layout = SweepLayout(folder)
+        return layout.manifest.exists() or layout.manifest_copy.exists()
     except OSError as error:
         raise FolderError(f'cannot look into the folder {str(folder)!r}: {error}') from error
 

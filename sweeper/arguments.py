@@ -70,10 +70,10 @@ def bytes_of(memory: int | str | None) -> int | None:
     if memory is None:
         return None
     found = re.fullmatch(r'(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?', str(memory).strip().lower())
-    amount = int(float(found[1]) * _UNITS[found[2]]) if found and not isinstance(memory, bool) else 0
-    if amount < 1:
+    amount = float(found[1]) * _UNITS[found[2]] if found and not isinstance(memory, bool) else 0.0
+    if not 1 <= amount < math.inf:
         raise InvalidArgument(f"memory={memory!r}: must be a number of bytes, a text such as '2GB', or None")
-    return amount
+    return int(amount)
 
 
 def _check_one_of(name: str, value: object, valid: Sequence[str]) -> None:

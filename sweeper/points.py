@@ -24,6 +24,7 @@ from .errors import InvalidPoint
 OWN_PROBLEM = 'sweeper_problem_'
 """Begins the name of a problem's module whose own name another module has already."""
 
+_DEEPEST = 20
 VALID_VALUES = (
     'None, bool, int, float, str, enum members, importable classes and functions, '
     'and tuples and frozensets of these'
@@ -209,22 +210,31 @@ def _to_json(value: Any) -> Any:
     raise TypeError(f'{type(value).__name__} has no text')
 
 
-def _from_json(data: Any) -> Any:
+def _from_json(data: Any, depth: int = 0) -> Any:
+    if depth > _DEEPEST:
+        raise ValueError('nested too deeply')
     if isinstance(data, list):
-        return tuple(_from_json(item) for item in data)
+        return tuple(_from_json(item, depth + 1) for item in data)
     if not isinstance(data, dict):
         return data
-    if 'frozenset' in data:
-        return frozenset(_from_json(item) for item in data['frozenset'])
+    if isinstance(data.get('frozenset'), list):
+        return frozenset(_from_json(item, depth + 1) for item in data['frozenset'])
     try:
-        if 'enum' not in data:
-            return _loaded(data['import'])
-        kind = _loaded(data['enum'])
-        if isinstance(kind, enum.EnumMeta):
-            return kind.__members__[data['name']]
+        found = _loaded(data['enum'] if 'enum' in data else data['import'])
+        if 'enum' in data and isinstance(found, enum.EnumMeta):
+            return found.__members__[data['name']]
+        if 'enum' not in data and _is_class_or_function(found):
+            return found
     except (LookupError, AttributeError, TypeError):
         pass
     return Reference(json.dumps(data))
+
+
+def _is_class_or_function(value: Any) -> bool:
+    """Whether it is one that can be hashed and compared without running code of its own."""
+    if isinstance(value, type):
+        return type(value).__hash__ is type.__hash__ and type(value).__eq__ is type.__eq__
+    return isinstance(value, types.FunctionType | types.BuiltinFunctionType)
 
 
 def _reference(value: Any) -> str:

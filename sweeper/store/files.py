@@ -16,6 +16,7 @@ import os
 import pickle
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class AtomicWriter:
         temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
         try:
             self._make_folder(path.parent)
-            with open(temporary, 'wb') as file:
+            with open(temporary, 'wb', opener=_open_no_link) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -135,6 +136,10 @@ class AtomicWriter:
         )
 
 
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
 def _holds(path: Path, data: bytes) -> bool:
     try:
         return path.stat().st_size == len(data) and path.read_bytes() == data
@@ -165,7 +170,6 @@ def append_text(path: Path, text: str) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    path.parent.mkdir(exist_ok=True)
     with open(path, 'a', encoding='utf-8', errors='replace') as file:
         file.write(text)
 
@@ -178,7 +182,11 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ValueError(f'{path} is nested too deeply') from None
     if not isinstance(data, dict):
         raise ValueError(f'{path} holds no JSON object')
-    return data
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a character, which could not be shown
+        data = json.loads(json.dumps(data, ensure_ascii=False).encode(errors='replace'))
+    return dict(data)
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -186,7 +194,17 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, EOFError, AttributeError, NotImplementedError, KeyError) as error:
+    except FileNotFoundError:
+        raise
+    except (
+        OSError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        AttributeError,
+        KeyError,
+    ) as error:
         raise ValueError(f'{path} holds no arrays: {error}') from error
 
 

@@ -19,9 +19,9 @@ def remove_leftovers(layout: SweepLayout, writer: AtomicWriter) -> None:
             if name.endswith(TEMPORARY_SUFFIX):
                 writer.remove(Path(folder, name))
     for path in layout.points.iterdir() if layout.points.exists() else ():
-        if path.name.isdecimal():
+        if path.name.isdecimal() and path.is_dir() and not path.is_symlink():
             point = PointLayout(path)
-            for index in trial_indices(point):
+            for index in trial_indices(point) if not point.trials.is_symlink() else ():
                 if not point.trial(index).result.exists():
                     writer.remove(point.trial(index).folder)
             _remove_tuning_leftovers(point, writer)
@@ -30,7 +30,7 @@ def remove_leftovers(layout: SweepLayout, writer: AtomicWriter) -> None:
 def _remove_tuning_leftovers(point: PointLayout, writer: AtomicWriter) -> None:
     if point.final.exists():
         writer.remove(point.runs)
-    elif point.hparams.exists():
+    elif point.hparams.is_dir() and not point.hparams.is_symlink():
         for path in point.hparams.iterdir():
             if path != point.runs:
                 writer.remove(path)

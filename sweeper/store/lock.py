@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -16,6 +17,8 @@ from pathlib import Path
 from ..errors import FolderError
 from .files import TEMPORARY_SUFFIX, AtomicWriter, read_json
 from .layout import SweepLayout
+
+_ATTEMPTS, _SECONDS_BETWEEN = 20, 0.01
 
 
 @contextmanager
@@ -31,14 +34,15 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f'probe{TEMPORARY_SUFFIX}'
-        probe.touch()
+        probe.unlink(missing_ok=True)
+        os.close(os.open(probe, os.O_CREAT | os.O_EXCL))
         probe.unlink()
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise FolderError(f'cannot write in the folder {str(folder)!r}: {error}') from error
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except OSError as error:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise FolderError(f'cannot lock {folder}: {error}') from error
@@ -54,6 +58,15 @@ def locked(folder: Path) -> Iterator[None]:
                 me.unlink()
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Locks; tries for a moment, since who looks whether it is locked holds it for an instant."""
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(OSError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(_SECONDS_BETWEEN)
+    return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_locked(folder: Path) -> bool:
@@ -86,4 +99,6 @@ def _myself() -> dict[str, object]:
 
 
 def _described(who: dict[str, object]) -> str:
-    return ' (process {pid} on {host}, since {since})'.format_map(who) if who else ''
+    if not {'pid', 'host', 'since'} <= who.keys():
+        return ''
+    return ' (process {pid} on {host}, since {since})'.format_map(who)

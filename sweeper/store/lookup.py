@@ -76,7 +76,7 @@ class Lookup:
             if header[:1] != ['id'] or [row[0] for row in rows] != [str(i) for i in range(len(rows))]:
                 raise ValueError('it is no list of points')
             points = [self._parse(header[1:], row[1:], named) for row in rows]
-        except (ValueError, LookupError, RecursionError, csv.Error) as error:
+        except (ValueError, TypeError, LookupError, RecursionError, csv.Error) as error:
             raise DamagedFile(path, error) from error
         if not named:
             self.names = header[1:] + self.names[len(header) - 1 :]
@@ -100,12 +100,24 @@ class Lookup:
                 )
         if not named:
             self.names = max((list(record) for record in records.values()), key=len, default=self.names)
-        ordered = (records[point_id] for point_id in sorted(records))
-        self.add([self._parse(list(record), list(record.values()), named) for record in ordered])
+        for point_id, record in sorted(records.items()):
+            try:
+                self.add([self._parse(list(record), list(record.values()), named)])
+            except (ValueError, TypeError, LookupError, RecursionError) as error:
+                folder = self._layout.point(point_id).folder
+                raise FolderError(
+                    f'{self._layout.params_csv} is lost, and {folder} is damaged: {error}'
+                ) from error
 
     @staticmethod
     def _parse(names: list[str], cells: list[str], named: bool) -> Point:
         given = [(name, cell) for name, cell in zip(names, cells, strict=True) if cell != '']
-        if named:
-            return NamedPoint({name: value_from_text(cell) for name, cell in given})
-        return tuple(value_from_text(cell) for _, cell in given)
+        values = [value_from_text(cell) for _, cell in given]
+        for value in values:
+            value_to_text(value).encode()  # what cannot be written was not written
+            hash(value)
+        return (
+            NamedPoint(dict(zip((name for name, _ in given), values, strict=True)))
+            if named
+            else tuple(values)
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import FolderError
 from .damage import set_aside
 from .files import TEMPORARY_SUFFIX, AtomicWriter, read_json
+from .kinds import check_kinds
 from .layout import SweepLayout
 
 FORMAT = 2
@@ -74,6 +75,10 @@ def read_manifest(layout: SweepLayout) -> Manifest:
         if problems:
             raise FolderError(_listed(problems))
         raise FolderError(f'{layout.folder} holds no sweep: there is no {layout.manifest.name}')
+    if manifest.format != FORMAT:
+        raise FolderError(
+            f'{layout.manifest} has format {manifest.format!r}; this version of sweeper reads format {FORMAT}'
+        )
     return manifest
 
 
@@ -82,7 +87,11 @@ def _read(layout: SweepLayout) -> tuple[Manifest | None, dict[Path, Exception]]:
     problems: dict[Path, Exception] = {}
     for path in (layout.manifest, layout.manifest_copy):
         try:
-            return Manifest(**read_json(path)), problems
+            data = read_json(path)
+            if data.get('format') != FORMAT and not set(data) <= {field.name for field in fields(Manifest)}:
+                raise ValueError(f'it has format {data.get("format")!r}; this version reads format {FORMAT}')
+            check_kinds(Manifest, data)
+            return Manifest(**data), problems
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -119,7 +128,7 @@ def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed
         set_aside(layout, writer, path, error)
     different, changed = _differences(found, asked), _changes(found, asked)
     if (different or changed) and if_changed == 'restart':
-        _move_to_earlier(layout, writer)
+        _move_to_earlier(layout, writer, found)
         return asked
     if different:
         raise FolderError(
@@ -154,7 +163,7 @@ def _check_no_strangers(layout: SweepLayout) -> None:
     strangers = [
         path.name
         for path in layout.folder.iterdir()
-        if path.suffix != TEMPORARY_SUFFIX and path.name not in known
+        if path.suffix != TEMPORARY_SUFFIX and path.name not in known and not _is_hollow(path)
     ]
     if strangers:
         some = ', '.join(sorted(strangers)[:3])
@@ -163,13 +172,23 @@ def _check_no_strangers(layout: SweepLayout) -> None:
         )
 
 
-def _move_to_earlier(layout: SweepLayout, writer: AtomicWriter) -> None:
+def _is_hollow(folder: Path) -> bool:
+    """Whether it is a folder without a whole file: an interrupted write left it."""
+    inside = folder.rglob('*')
+    return folder.is_dir() and all(path.is_dir() or path.suffix == TEMPORARY_SUFFIX for path in inside)
+
+
+def _move_to_earlier(layout: SweepLayout, writer: AtomicWriter, found: Manifest) -> None:
     kept = (layout.running, layout.earlier)
-    taken = [int(path.name) for path in layout.earlier.glob('*') if path.name.isdigit()]
+    taken = [int(path.name) for path in layout.earlier.glob('*') if path.name.isdecimal()]
     target = layout.earlier / str(max(taken, default=-1) + 1)
-    # The manifest goes last: as long as it is there, the choice can be put to the user again.
-    for path in sorted(layout.folder.iterdir(), key=lambda path: (path == layout.manifest, path.name)):
-        if path not in kept:
+    # The manifest stays until the rest is moved, so that the choice can be put to the user again.
+    writer.write_json(target / layout.manifest.name, asdict(found))
+    last = (layout.manifest_copy.parent, layout.manifest)
+    for path in sorted(layout.folder.iterdir(), key=lambda path: (path in last, path == layout.manifest)):
+        if path == layout.manifest:
+            writer.remove(path)
+        elif path not in kept:
             writer.move(path, target / path.name)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from .damage import DamagedFile
 from .files import check_archive, read_json, read_npz
+from .kinds import check_kinds
 from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout
 from .lookup import Lookup
 from .results import PointError, TrialResult, Tuned
@@ -39,6 +40,7 @@ def read_all(
     parameter_names: Sequence[str],
     thoroughly: bool,
     take_damage: TakeDamage,
+    keep_lookup: Callable[[Lookup], None],
 ) -> Found:
     """Reads everything.
 
@@ -49,19 +51,25 @@ def read_all(
         thoroughly: Look whether files that are not read are whole, too.
         take_damage: Called as `take_damage(damage, path)` with the file or folder that is of no use any more;
             what it does not raise counts as not there.
+        keep_lookup: Called with the points, before anything that also tells them is set aside.
 
     Raises:
         FolderError: Nothing tells which point is which.
         OSError: The folder cannot be read.
     """
-    found = Found(_read_lookup(layout, named, parameter_names, take_damage))
+    found = Found(_read_lookup(layout, named, parameter_names, thoroughly, take_damage))
+    keep_lookup(found.lookup)
     for point_id in range(len(found.lookup.points)):
         _read_point(layout.point(point_id), point_id, found, thoroughly, take_damage)
     return found
 
 
 def _read_lookup(
-    layout: SweepLayout, named: bool, parameter_names: Sequence[str], take_damage: TakeDamage
+    layout: SweepLayout,
+    named: bool,
+    parameter_names: Sequence[str],
+    thoroughly: bool,
+    take_damage: TakeDamage,
 ) -> Lookup:
     """Takes the points from `params.csv`; if that is damaged from its copy, else from the points' results."""
     # The folders first: if a sweep is running here, the lookup is always ahead of them.
@@ -75,7 +83,9 @@ def _read_lookup(
         except FileNotFoundError:
             continue
         except DamagedFile as damage:
-            take_damage(damage, path)
+            if thoroughly:
+                take_damage(damage, path)
+            continue
         if len(lookup.points) > max(ids, default=-1):
             whole.append(lookup)
     if whole:
@@ -118,9 +128,13 @@ def read_tuned(layout: PointLayout, thoroughly: bool = False) -> Tuned | None:
     if not layout.final.exists():
         return None
     with _damage_of(layout.misc):
-        misc = {'flags': list(read_json(layout.misc)['flags'])}
+        flags = read_json(layout.misc)['flags']
+        if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
+            raise ValueError(f'flags are {flags!r}')
     with _damage_of(layout.final):
-        tuned = Tuned(**read_json(layout.final), misc=misc)
+        data = read_json(layout.final)
+        check_kinds(Tuned, data)
+        tuned = Tuned(**data, misc={'flags': flags})
     if thoroughly:
         for name in CURVE_NAMES:
             with _damage_of(layout.curve(name)):
@@ -133,7 +147,9 @@ def read_trial(layout: TrialLayout, thoroughly: bool = False) -> TrialResult | N
     if not layout.result.exists():
         return None
     with _damage_of(layout.result):
-        result = TrialResult(**_with_infinities(read_json(layout.result)))
+        data = _with_infinities(read_json(layout.result))
+        check_kinds(TrialResult, data)
+        result = TrialResult(**data)
     if thoroughly:
         for path in (layout.model, layout.model_init, layout.throughtime):
             with _damage_of(path):
@@ -155,6 +171,8 @@ def read_errors(layout: PointLayout) -> list[PointError]:
     with _damage_of(layout.error):
         data = read_json(layout.error)
         first = {key: value for key, value in data.items() if key not in ('params', 'others')}
+        for error in (first, *data['others']):
+            check_kinds(PointError, error)
         errors = [PointError(**error) for error in (first, *data['others'])]
         return sorted(errors, key=failure_order)
 
@@ -191,7 +209,7 @@ def _damage_of(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise DamagedFile(path, 'it is missing') from error
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
         raise DamagedFile(path, error) from error
 
 

@@ -18,6 +18,7 @@ from .files import AtomicWriter, append_text, read_npz
 from .layout import PointLayout, SweepLayout
 from .leftovers import remove_leftovers
 from .lock import locked
+from .lookup import Lookup
 from .manifest import Manifest, claim, read_manifest, write_manifest
 from .reading import failure_order, read_all, read_run
 from .results import (
@@ -51,11 +52,13 @@ class Store:
         self.layout = layout
         self.manifest = manifest
         self._writer = writer
-        if writer is not None:
-            remove_leftovers(layout, writer)
         named = bool(manifest.named_points)
         try:
-            found = read_all(layout, named, parameter_names, writer is not None, self._set_aside)
+            if writer is not None:
+                remove_leftovers(layout, writer)
+            found = read_all(
+                layout, named, parameter_names, writer is not None, self._set_aside, self._keep_lookup
+            )
         except OSError as error:
             raise FolderError(f'cannot read {layout.folder}: {error}') from error
         self._lookup = found.lookup
@@ -66,6 +69,11 @@ class Store:
         self._uncollated = 0
         trials = sum(len(trials) for trials in self._trials.values())
         self._done = len(self._tuned) + trials + len(self._errors)
+
+    def _keep_lookup(self, lookup: Lookup) -> None:
+        """Writes it before anything else that tells the points is set aside."""
+        if self._writer is not None and lookup.points:
+            lookup.write(self._writer)
 
     @classmethod
     @contextmanager
@@ -161,7 +169,10 @@ class Store:
     def read_curve(self, point: Point, name: str) -> dict[str, np.ndarray] | None:
         """Reads one of a point's tuning curves (`layout.CURVE_NAMES`), or None if it has none."""
         path = self.layout.point(self._lookup.ids[point]).curve(name)
-        return read_npz(path) if path.exists() else None
+        try:
+            return read_npz(path) if path.exists() else None
+        except (ValueError, OSError) as error:
+            raise FolderError(f'cannot read {path}: {error}') from error
 
     # Writing
 
@@ -261,6 +272,8 @@ class Store:
         Raises:
             OSError: It cannot be written.
         """
+        if point is not None:
+            self._point_layout(point).folder.mkdir(exist_ok=True)
         append_text(self.layout.log if point is None else self._point_layout(point).log, text)
 
     def check_still_there(self) -> None:

@@ -61,9 +61,9 @@ def refuses(**cases):
     return pytest.mark.parametrize(
         ('argument', 'value', 'valid'),
         [
-            pytest.param(argument, value, valid, id=f'{argument}={value!r}')
+            pytest.param(argument, value, valid, id=f'{argument}-{number}')
             for argument, (values, valid) in cases.items()
-            for value in values
+            for number, value in enumerate(values)
         ],
     )
 

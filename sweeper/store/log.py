@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from threading import Lock
 
@@ -22,7 +23,8 @@ class RunLog:
         with self._lock:
             self._store = store
             for point, text in self._early:
-                store.append_log(point, text)
+                with suppress(OSError):  # what is in the way of a log need not be in the way of the sweep
+                    store.append_log(point, text)
             self._early.clear()
 
     def write(self, point: Point | None, run: str, text: str) -> None:

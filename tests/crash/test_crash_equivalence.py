@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 def test_an_interrupted_sweep_ends_as_an_uninterrupted_one(tmp_path):
     """A short plan; `python -m tests.crash` runs a long one."""
     command = [sys.executable, '-m', 'tests.crash', '--work', str(tmp_path / 'work'), '--seed', '42']
-    plan = ['--kills', '6', '--failed-writes', '2', '--damaged', '2', '--sweeps', '1']
+    plan = ['--kills', '5', '--failed-writes', '1', '--damaged', '2', '--sweeps', '1']
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
     done = subprocess.run(
         [*command, *plan], cwd=ROOT, env=os.environ | {'PYTHONPATH': path}, capture_output=True, text=True

@@ -49,7 +49,9 @@ def test_train_puts_a_change_to_the_user(write_problem, tmp_path, tiny):
     more = train(problem.path, (4,), folder, tiny, 1, if_changed='accept', **options)
     assert len(more.perf_val) == 2 and more.loss_val[0] == first.loss_val[0]
     problem.path.write_text(problem.text)
-    anew = train(problem.path, (4,), folder, tiny, 1, if_changed='restart', **options)
+    with pytest.raises(InvalidArgument, match='history='):
+        train(problem.path, (4,), folder, tiny, 1, if_changed='restart', **options)
+    anew = train(problem.path, (4,), folder, tiny, 1, history=tmp_path / 'history', **options)
     assert str(anew) == str(first)
 
 

@@ -93,7 +93,6 @@ def test_pairs_of_ints_include_both_ends():
         ([True, False], {True, False}),
         ((-1, 1), {-1, 0, 1}),
     ],
-    ids=repr,
 )
 def test_every_value_of_a_range_is_found_and_no_other(given_range, values):
     assert {value for (value,) in draw([given_range], len(values))} == values

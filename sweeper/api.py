@@ -86,7 +86,8 @@ def sweep(
             that says what changed; `accept` it, if it is only what need not change results (the problem's
             source, versions, the device; or the selector, to keep the points of both); or `restart`, after
             moving what is there to `earlier/` (not for a changed selector, which has been asked by then).
-        retry_failed: Try what failed before once more.
+        retry_failed: Try what failed before once more. An adaptive selector that then decides otherwise is a
+            changed one.
 
     Returns:
         One `PointResult` per point that the folder holds, in the order proposed, with all its trials;
@@ -204,14 +205,14 @@ def train(
         _archive(folder, Path(history))
     before = 0
     if _holds_sweep(folder):
-        store = Store.read(folder)
-        others = [other for other in store.points if other != point]
+        with Store.opened(folder) as store:
+            others = [other for other in store.points if other != point]
+            before = len(store.trials(point))
         if others:
             raise FolderError(
                 f'{folder} holds another architecture ({label(others[0])}), not ({label(point)}); name '
                 f'another folder, or pass history= to archive it first'
             )
-        before = len(store.trials(point))
     if before:
         selector = FixedSweep([(point, before + trials)])
     results = sweep(
@@ -230,7 +231,9 @@ def _archive(folder: Path, history: Path) -> None:
     with locked(folder):
         history.mkdir(parents=True, exist_ok=True)
         taken = [int(path.name) for path in history.iterdir() if path.name.isdecimal()]
-        shutil.move(folder, history / str(max(taken, default=-1) + 1))
+        target = history / str(max(taken, default=-1) + 1)
+        shutil.move(folder, target)
+        SweepLayout(target).running.unlink(missing_ok=True)
 
 
 def load(folder: str | os.PathLike[str]) -> SweepResults:

@@ -156,6 +156,15 @@ def _without_numpy(value: Any) -> Any:
     return value
 
 
+def has_reference(value: Any) -> bool:
+    """Whether a value or a point contains a `Reference`, of which only the text is known."""
+    if isinstance(value, Mapping):
+        return any(map(has_reference, value.values()))
+    return isinstance(value, Reference) or (
+        isinstance(value, tuple | frozenset) and any(map(has_reference, value))
+    )
+
+
 def label(point: Point) -> str:
     """Returns a short text for a person: `16, relu` or `hidden=16, nonlinearity=relu`."""
     if isinstance(point, NamedPoint):

@@ -160,7 +160,7 @@ class Sweeper:
             self._tell_tuned(point, tuned)
         if errors:
             self._tell_failed(point, errors[0])
-            if tuned is None:
+            if errors[0].trial is None:
                 return
         indices = range(proposal.first, proposal.first + proposal.trials)
         on_disk = self._store.trials(point)
@@ -250,5 +250,5 @@ class Sweeper:
             trials=self._trials_wanted,
             trials_done=self._trials_done,
             running=tuple((job.task.params, job.describe()) for job in self._dispatcher.jobs),
-            more_to_come=self._selector.has_more_trials(),
+            more_to_come=self._dialogue.more_to_come,
         )

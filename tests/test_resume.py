@@ -20,6 +20,7 @@ from sweeper.scheduling.executors import inline
 from sweeper.scheduling.task import Outcome, RunError
 from sweeper.selectors.listener import ListenerWarning
 from sweeper.store import files
+from sweeper.store.damage import DamagedFileWarning
 from sweeper.store.files import AtomicWriter
 
 pytestmark = pytest.mark.filterwarnings('ignore::sweeper.api.PointFailedWarning')
@@ -599,6 +600,25 @@ def test_another_sweep_may_take_its_place(edited, runs):
     edited.again(seed=1, if_changed='restart')
     assert len(runs.done) == 4
     assert str(load(edited.folder / 'earlier' / '0')) == str(edited.results)
+
+
+# Damaged
+
+
+def test_a_damaged_tuning_of_a_point_of_which_a_trial_failed_is_done_again(start, runs, tmp_path):
+    start('out', Fixed(POINTS))
+    before = contents(tmp_path / 'out')
+    runs.forget()
+    final = tmp_path / 'out' / 'points' / '3' / 'hparams' / 'final.json'
+    final.write_text('{')
+    with pytest.warns(DamagedFileWarning, match='final.json'):
+        results = start('out', Fixed(POINTS))
+    assert {(point, name.split()[0]) for point, name in runs.done} == {
+        ((8,), stage) for stage in ('lr_vs_perf', 'bs_vs_perf', 'bs_sampled')
+    }
+    assert [failure.error.phase for failure in results.failures if failure.params == (8,)] == ['trial 0']
+    after = {name: one for name, one in contents(tmp_path / 'out').items() if not name.startswith('damaged')}
+    assert after == before
 
 
 # More of the same

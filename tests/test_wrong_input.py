@@ -176,6 +176,15 @@ def test_tuples_and_named_points_in_one_sweep_are_refused(assert_refused):
     assert_refused(InvalidPoint, ['named', 'tuples'], FixedSweep([((4,), 1), ({'width': 5}, 1)]))
 
 
+def test_a_selector_that_waits_though_it_does_not_adapt_is_refused(write_problem, sweep_inline, tmp_path):
+    class Waiting(FixedSweep):
+        def get_next_trials(self):
+            return None
+
+    with pytest.raises(SelectorError, match='adaptive = False'):
+        sweep_inline(write_problem().path, Waiting(ONE_POINT), tmp_path / 'out')
+
+
 def test_a_selector_that_waits_while_nothing_runs_is_refused(assert_refused):
     assert_refused(SelectorError, ['Proposing', 'nothing is running'], Proposing(...))
 

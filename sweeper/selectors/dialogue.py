@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..errors import InvalidPoint
+from ..errors import InvalidPoint, SelectorError
 from ..points import Point, as_point
 from ..store.results import PointError, TrialResult, Tuned, scores_of
 from .base import ParamSelector
@@ -56,6 +56,9 @@ class Dialogue:
         selector: What it raises is passed on.
         results: What the selector is told of.
         check_params: Called with every point proposed; raises `InvalidPoint`.
+
+    Attributes:
+        more_to_come: Whether the selector may propose more, as it said last.
     """
 
     def __init__(
@@ -69,11 +72,12 @@ class Dialogue:
         self._tuned: set[Point] = set()
         self._failed: set[Point] = set()
         self._has_heard = True
+        self.more_to_come = True
 
     @property
     def is_over(self) -> bool:
         """Whether everything has been told and nothing more will be proposed."""
-        return not self._open and not self._selector.has_more_trials()
+        return not self._open and not self.more_to_come
 
     def ask(self) -> list[Proposal]:
         """Asks for proposals, unless enough of them are not answered yet, or it has heard nothing since.
@@ -83,15 +87,22 @@ class Dialogue:
 
         Raises:
             InvalidPoint: What it proposes cannot be used.
+            SelectorError: It waits for results although it is not adaptive.
         """
         most = max(_AHEAD, len(self._asked) // 10) if self._selector.adaptive else math.inf
         proposals: list[Proposal] = []
         if not self._has_heard or 2 * len(self._open) > most:
             return proposals
         self._has_heard = False
-        while len(self._open) < most and self._selector.has_more_trials():
-            proposed = self._selector.get_next_trials()
+        while len(self._open) < most:
+            self.more_to_come = self._selector.has_more_trials()
+            proposed = self._selector.get_next_trials() if self.more_to_come else None
             if proposed is None:
+                if self.more_to_come and not self._selector.adaptive:
+                    raise SelectorError(
+                        f'{type(self._selector).__name__} waits for results (None), which one with '
+                        f'adaptive = False never does: it is asked for everything at once'
+                    )
                 break
             point, trials = self._checked(proposed)
             proposals.append(Proposal(point, self._asked.get(point, 0), trials))

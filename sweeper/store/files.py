@@ -170,7 +170,7 @@ def append_text(path: Path, text: str) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    with open(path, 'a', encoding='utf-8', errors='replace') as file:
+    with open(path, 'a', encoding='utf-8', errors='replace', opener=_open_no_link) as file:
         file.write(text)
 
 

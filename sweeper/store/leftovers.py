@@ -18,7 +18,8 @@ def remove_leftovers(layout: SweepLayout, writer: AtomicWriter) -> None:
         for name in names:
             if name.endswith(TEMPORARY_SUFFIX):
                 writer.remove(Path(folder, name))
-    for path in layout.points.iterdir() if layout.points.exists() else ():
+    is_ours = layout.points.exists() and not layout.points.is_symlink()
+    for path in layout.points.iterdir() if is_ours else ():
         if path.name.isdecimal() and path.is_dir() and not path.is_symlink():
             point = PointLayout(path)
             for index in trial_indices(point) if not point.trials.is_symlink() else ():

@@ -33,10 +33,6 @@ def locked(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f'probe{TEMPORARY_SUFFIX}'
-        probe.unlink(missing_ok=True)
-        os.close(os.open(probe, os.O_CREAT | os.O_EXCL))
-        probe.unlink()
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise FolderError(f'cannot write in the folder {str(folder)!r}: {error}') from error
@@ -49,6 +45,7 @@ def locked(folder: Path) -> Iterator[None]:
             raise FolderError(
                 f'another sweep is running in {folder}{_described(holder(folder))}; wait for it, or end it'
             ) from None
+        _check_writable(folder)
         me = SweepLayout(folder).running
         AtomicWriter(folder).write_json(me, _myself())
         try:
@@ -58,6 +55,16 @@ def locked(folder: Path) -> Iterator[None]:
                 me.unlink()
     finally:
         os.close(descriptor)
+
+
+def _check_writable(folder: Path) -> None:
+    probe = folder / f'probe{TEMPORARY_SUFFIX}'
+    try:
+        probe.unlink(missing_ok=True)
+        os.close(os.open(probe, os.O_CREAT | os.O_EXCL))
+        probe.unlink()
+    except OSError as error:
+        raise FolderError(f'cannot write in the folder {str(folder)!r}: {error}') from error
 
 
 def _lock(descriptor: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import FolderError
-from ..points import NamedPoint, Point, value_from_text, value_to_text
+from ..points import NamedPoint, Point, has_reference, value_from_text, value_to_text
 from .damage import DamagedFile
 from .files import AtomicWriter
 from .layout import SweepLayout
@@ -52,7 +52,10 @@ class Lookup:
         rows = [[index, *self.cells(point)] for index, point in enumerate(self.points)]
         for path in (self._layout.params_csv_copy, self._layout.params_csv):
             writer.write_csv(path, ['id', *self.columns], rows)
-        writer.write_pickle(self._layout.params_lookup, (dict(self.ids), dict(enumerate(self.points))))
+        if not any(
+            map(has_reference, self.points)
+        ):  # a pickle of these would be worth less than what is there
+            writer.write_pickle(self._layout.params_lookup, (dict(self.ids), dict(enumerate(self.points))))
 
     def cells(self, point: Point) -> list[str]:
         """A point's values as CSV cells, in the columns' order; empty where it has none."""

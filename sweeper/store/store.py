@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FolderError
-from ..points import Point, are_named
+from ..points import Point, are_named, has_reference
 from . import collation
 from .damage import DamagedFile, set_aside
 from .files import AtomicWriter, append_text, read_npz
@@ -315,7 +315,8 @@ class Store:
     def collate(self) -> None:
         """Rebuilds the lookup, `funcres.pt` and `results.csv` from what is there."""
         self._lookup.write(self.writer)
-        self.writer.write_pickle(self.layout.funcres, [tuple(result) for result in self.results()])
+        if not any(map(has_reference, self._lookup.points)):
+            self.writer.write_pickle(self.layout.funcres, [tuple(result) for result in self.results()])
         header = collation.results_header(self._lookup.columns)
         self.writer.write_csv(
             self.layout.results_csv, header, collation.results_rows(self._points_with_results())

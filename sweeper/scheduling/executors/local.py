@@ -71,6 +71,7 @@ class LocalExecutor(Executor):
         self._workers: list[WorkerProcess] = []
         self._running: dict[WorkerProcess, _Job] = {}
         self._backlog: deque[_Job] = deque()
+        self._trouble: Exception | None = None
         self._failed_loads = 0  # in a row
 
     def start(self, spec: BenchSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
@@ -82,20 +83,28 @@ class LocalExecutor(Executor):
 
     def submit(self, key: int, task: Task) -> None:
         self._backlog.append(_Job(key, task))
-        self._assign()
+        try:
+            self._assign()
+        except SweepError as error:  # what is done already is answered first
+            self._trouble = error
 
     def wait(self) -> list[tuple[int, Outcome]]:
         outcomes: list[tuple[int, Outcome]] = []
         while not outcomes:
+            if self._trouble is not None:
+                raise self._trouble
             assert self._backlog or self._running
             sources: dict[object, WorkerProcess] = {w.connection: w for w in self._workers}
             sources |= {w.sentinel: w for w in self._workers}
             awake = wait_for_any(list(sources), self._seconds_to_deadline())  # type: ignore[arg-type]
-            for one in {sources[source] for source in awake}:
-                outcomes += self._hear(one)
-            outcomes += self._end_overdue()
-            self._assign()
-            self._sink.raise_error()
+            try:
+                for one in {sources[source] for source in awake}:
+                    outcomes += self._hear(one)
+                outcomes += self._end_overdue()
+                self._assign()
+                self._sink.raise_error()
+            except Exception as error:
+                self._trouble = error  # for the next time, if there are answers
         return outcomes
 
     def close(self) -> None:

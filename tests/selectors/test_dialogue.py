@@ -497,15 +497,6 @@ def test_one_that_does_not_adapt_is_asked_for_everything_at_once():
     assert talk.dialogue.ask() == []
 
 
-def test_one_that_does_not_adapt_may_still_wait():
-    selector = Listed([((1,), 0), None, ((2,), 0)], adaptive=False)
-    Talk(selector, World()).run_to_the_end(all_at_once)
-    assert [words[0] for words in selector.said] == ['asked', 'asked', 'tuned', 'asked', 'tuned']
-
-
-# What it proposes
-
-
 def test_a_point_is_checked_before_it_is_taken():
     def refuse(point):
         raise InvalidPoint(f'not {point}')

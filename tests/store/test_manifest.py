@@ -18,7 +18,7 @@ from sweeper.tuning.settings import get_settings
 SETTINGS = vars(get_settings('fast'))
 MANIFEST = Manifest(
     'problem', 'fast', SETTINGS, sweep_cores=2, seed=0, train_size=9, named_points=False, source='abc',
-    path='/work/problem.py',
+    path='/home/problem.py',
 )  # fmt: skip
 OTHER_SWEEPS = [
     ({'module': 'other'}, "module: 'problem' there, 'other' asked"),
@@ -29,8 +29,8 @@ OTHER_SWEEPS = [
     ({'preset': None, 'settings': {**SETTINGS, 'lr_end': 5.0}}, 'setting lr_end: 10.0 there, 5.0 asked'),
     ({'preset': None, 'settings': {**SETTINGS, 'new': 5}}, 'setting new: None there, 5 asked'),
     (
-        {'path': '/work/other/problem.py', 'source': 'def'},
-        "another file: '/work/problem.py' there, '/work/other/problem.py' asked",
+        {'path': '/home/other/problem.py', 'source': 'def'},
+        "another file: '/home/problem.py' there, '/home/other/problem.py' asked",
     ),
 ]
 CHANGES = [

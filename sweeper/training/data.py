@@ -127,63 +127,63 @@ def _map(tree: Any, function: Any) -> Any:
     )
 
 
-def _leaves(tree: Any) -> Iterator[torch.Tensor]:
+def leaves(tree: Any) -> Iterator[torch.Tensor]:
+    """The tensors of a tensor, or of a tuple, list or dict of tensors."""
     found: list[torch.Tensor] = []
     _map(tree, found.append)
     yield from found
 
 
 def _bytes(tree: Any) -> int:
-    return sum(tensor.nbytes for tensor in _leaves(tree))
+    return sum(tensor.nbytes for tensor in leaves(tree))
 
 
 def _shapes(tree: Any) -> list[torch.Size]:
-    return [tensor.shape for tensor in _leaves(tree)]
+    return [tensor.shape for tensor in leaves(tree)]
 
 
 def _equal(one: Any, other: Any) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(_leaves(one), _leaves(other), strict=True))
+    return all(torch.equal(a, b) for a, b in zip(leaves(one), leaves(other), strict=True))
 
 
 class ShuffledBatches:
-    """The training batches of an epoch, in a new random order at every iteration.
+    """The training batches of an epoch, as indices, in a new random order at every iteration.
 
-    There are `ceil(len(split) / batch_size)` batches whose sizes differ by one at most and do not exceed
+    There are `ceil(samples / batch_size)` batches whose sizes differ by one at most and do not exceed
     `batch_size`: every sample is used once an epoch, and no stray batch of one sample upsets a
     batch normalisation.
     """
 
-    def __init__(self, split: Split, batch_size: int, seed: int) -> None:
-        self._split = split
-        self._count = steps_per_epoch(len(split), batch_size)
+    def __init__(self, samples: int, batch_size: int, seed: int) -> None:
+        self._samples = samples
+        self._count = steps_per_epoch(samples, batch_size)
         self._order = torch.Generator().manual_seed(seed)
 
     def __len__(self) -> int:
         return self._count
 
-    def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:
-        permutation = torch.randperm(len(self._split), generator=self._order)
-        for indices in permutation.tensor_split(self._count):
-            yield self._split.batch(indices)
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        permutation = torch.randperm(self._samples, generator=self._order)
+        return iter(permutation.tensor_split(self._count))
 
 
 class SizedBatches:
-    """Batches of the given sizes, drawn through one random order of the data after another."""
+    """Batches of the given sizes, as indices, drawn through one random order of the data after another."""
 
-    def __init__(self, split: Split, sizes: Sequence[int], seed: int) -> None:
-        self._split = split
+    def __init__(self, samples: int, sizes: Sequence[int], seed: int) -> None:
+        self._samples = samples
         self._sizes = sizes
         self._order = torch.Generator().manual_seed(seed)
 
     def __len__(self) -> int:
         return len(self._sizes)
 
-    def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:
+    def __iter__(self) -> Iterator[torch.Tensor]:
         left = torch.empty(0, dtype=torch.long)
         for size in self._sizes:
             if len(left) < size:
-                left = torch.randperm(len(self._split), generator=self._order)
-            yield self._split.batch(left[:size])
+                left = torch.randperm(self._samples, generator=self._order)
+            yield left[:size]
             left = left[size:]
 
 

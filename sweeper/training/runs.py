@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,13 +13,16 @@ import torch
 
 from ..points import Point, point_key
 from ..seeding import model_seed, run_seed, seed_everything
-from .data import ShuffledBatches, SizedBatches, Split, as_split, steps_per_epoch
-from .loop import Loop, build_optimizer
+from .capture import Subject, captured_step, why_not_worth_it
+from .data import ShuffledBatches, SizedBatches, Split, as_split
+from .layout import prefers_channels_last
+from .loop import Loop
 from .metrics import Criterion, check_loss, evaluate, scorer
+from .optimizers import build_optimizer
 from .problem import Problem
+from .recording import NotCapturable
 from .schedule import triangular
-
-_DIVERGENCE_CHECK_STEPS = 16
+from .steps import Step
 
 
 class Splits(NamedTuple):
@@ -47,47 +50,108 @@ class Bench:
     problem: Problem
     splits: Splits
     device: torch.device
+    step: str = 'auto'
+
+    def set_up(
+        self,
+        point: Point,
+        seed: int,
+        batches: Sequence[torch.Tensor],
+        epochs: int = 1,
+        measures_perf: bool = False,
+    ) -> Training:
+        """Initialises a model and chooses how its steps are taken; what they draw at random is seeded too.
+
+        Args:
+            point: The architecture.
+            seed: The run's.
+            batches: Those of the first epoch, as indices.
+            epochs: How many there will be.
+            measures_perf: Whether every step is to measure its performance.
+        """
+        subject = self._subject(point, seed, measures_perf)
+        if self.step == 'eager':
+            return Training(subject, subject.eager_step(), 'eager')
+        reason = why_not_worth_it(batches, epochs, self.device) if self.step == 'auto' else None
+        if reason is None:
+            try:
+                return Training(subject, captured_step(subject, batches), 'captured')
+            except NotCapturable as error:
+                if self.step != 'auto':
+                    raise
+                reason = str(error)
+                subject = self._subject(point, seed, measures_perf)
+        return Training(subject, subject.eager_step(), f'eager: {reason}')
+
+    def _subject(self, point: Point, seed: int, measures_perf: bool) -> Subject:
+        model, criterion = self.fresh_model(point, seed)
+        return Subject(
+            model,
+            criterion,
+            lambda: build_optimizer(self.problem, model),
+            self.splits.train,
+            scorer(self.problem.accuracy_style, criterion),
+            measures_perf,
+        )
 
     def fresh_model(self, point: Point, seed: int) -> tuple[torch.nn.Module, Criterion]:
         """Returns a newly initialised model and its criterion; what they draw later is seeded too."""
         seed_everything(model_seed(seed, point_key(point)))
         model = self.problem.model(point).to(self.device)
+        if prefers_channels_last(model, self.splits.train, self.device):
+            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.train()
         criterion = self.problem.build_criterion()
         if isinstance(criterion, torch.nn.Module):
             criterion = criterion.to(self.device)
         return model, criterion
 
 
+class Training(NamedTuple):
+    """A model set up to be trained.
+
+    Attributes:
+        subject: The model, its loss and so on.
+        step: Trains it.
+        kind: The kind of step; if it is eager where it might not be, the reason.
+    """
+
+    subject: Subject
+    step: Step
+    kind: str
+
+
 def measure_curve(
     bench: Bench, point: Point, seed: int, lrs: Sequence[float], batch_sizes: Sequence[int]
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     """Trains a fresh model one step at each `(lr, batch size)` and measures as it goes.
 
     Returns:
         `loss` and `perf`, shape `(len(lrs),)`: each step's loss and performance on its own batch before
         the update. From the first loss that is not finite on, loss is infinity and performance 0.
+        `step`: the kind of step.
     """
-    model, criterion = bench.fresh_model(point, seed)
-    optimizer = build_optimizer(bench.problem, model)
-    score = scorer(bench.problem.accuracy_style, criterion)
+    seed_of_order = run_seed(seed, 'order', 0)
+    batches = list(SizedBatches(len(bench.splits.train), batch_sizes, seed_of_order))
+    training = bench.set_up(point, seed, batches, measures_perf=True)
     losses: list[torch.Tensor] = []
     perfs: list[torch.Tensor] = []
 
-    def after_step(loss: torch.Tensor, output: torch.Tensor, target: torch.Tensor) -> bool:
+    def after_chunk(loss: torch.Tensor, perf: torch.Tensor) -> bool:
         losses.append(loss)
-        perfs.append(score.performance(output, target, loss))
-        return len(losses) % _DIVERGENCE_CHECK_STEPS == 0 and not torch.isfinite(loss).item()
+        perfs.append(perf)
+        return not torch.isfinite(loss[-1]).item()
 
-    loop = Loop(model, criterion, optimizer, lrs, after_step)
-    loop.run(SizedBatches(bench.splits.train, batch_sizes, run_seed(seed, 'order', 0)))
+    Loop(training.step, lrs, after_chunk).run(batches)
     loss, perf = np.full(len(lrs), np.inf), np.zeros(len(lrs))
-    loss[: len(losses)] = torch.stack(losses).double().cpu().numpy()
-    perf[: len(perfs)] = torch.stack(perfs).double().cpu().numpy()
+    measured = torch.cat(losses).double().cpu().numpy()
+    loss[: len(measured)] = measured
+    perf[: len(measured)] = torch.cat(perfs).double().cpu().numpy()
     check_loss(loss.min())
     diverged = np.flatnonzero(~np.isfinite(loss))
     if len(diverged):
         loss[diverged[0] :], perf[diverged[0] :] = np.inf, 0.0
-    return {'loss': loss, 'perf': perf}
+    return {'loss': loss, 'perf': perf, 'step': training.kind}
 
 
 @dataclass(frozen=True)
@@ -101,16 +165,17 @@ class TrainingPlan:
     cycle_size_epochs: int
 
 
-def train_briefly(bench: Bench, point: Point, seed: int, plan: TrainingPlan) -> dict[str, float]:
+def train_briefly(bench: Bench, point: Point, seed: int, plan: TrainingPlan) -> dict[str, Any]:
     """Trains a fresh model by `plan` and scores it on the training data only.
 
     Returns:
-        `loss` and `perf` on the whole training set; infinity and 0 if it diverged.
+        `loss` and `perf` on the whole training set; infinity and 0 if it diverged. `step`: the kind of step.
     """
-    model, criterion = bench.fresh_model(point, seed)
-    _train(bench, model, criterion, seed, plan)
-    score = evaluate(model, bench.splits.train, criterion, scorer(bench.problem.accuracy_style, criterion))
-    return {'loss': score.loss, 'perf': score.perf}
+    training = _set_up(bench, point, seed, plan)
+    _train(bench, training, seed, plan)
+    model, criterion, score = training.subject.model, training.subject.criterion, training.subject.score
+    result = evaluate(model, bench.splits.train, criterion, score)
+    return {'loss': result.loss, 'perf': result.perf, 'step': training.kind}
 
 
 def train_fully(bench: Bench, point: Point, seed: int, plan: TrainingPlan) -> dict[str, Any]:
@@ -119,11 +184,11 @@ def train_fully(bench: Bench, point: Point, seed: int, plan: TrainingPlan) -> di
     Returns:
         `scores`: final `{loss,perf}_{train,val[,test]}`; `diverged`; `epochs` done and `seconds` they
         took; `throughtime`: arrays over the cycles' ends; `model` and `model_init`: the state dicts,
-        as bytes that `torch.load(…, weights_only=True)` reads.
+        as bytes that `torch.load(…, weights_only=True)` reads; `step`: the kind of step.
     """
     started = time.perf_counter()
-    model, criterion = bench.fresh_model(point, seed)
-    score = scorer(bench.problem.accuracy_style, criterion)
+    training = _set_up(bench, point, seed, plan)
+    model, criterion, score = training.subject.model, training.subject.criterion, training.subject.score
     initial = _state_bytes(model)
     splits = {'train': bench.splits.train, 'val': bench.splits.val}
     throughtime: list[dict[str, float]] = []
@@ -136,7 +201,7 @@ def train_fully(bench: Bench, point: Point, seed: int, plan: TrainingPlan) -> di
                 row |= {f'loss_{name}': result.loss, f'perf_{name}': result.perf}
             throughtime.append(row)
 
-    epochs, diverged = _train(bench, model, criterion, seed, plan, on_epoch)
+    epochs, diverged = _train(bench, training, seed, plan, on_epoch)
     diverged = diverged or not np.isfinite(throughtime[-1]['loss_train'])  # the last update did it
     if diverged:
         names = [*splits, *(['test'] if bench.splits.test is not None else [])]
@@ -157,28 +222,35 @@ def train_fully(bench: Bench, point: Point, seed: int, plan: TrainingPlan) -> di
         },
         'model': _state_bytes(model),
         'model_init': initial,
+        'step': training.kind,
     }
+
+
+def _batches(bench: Bench, seed: int, plan: TrainingPlan) -> ShuffledBatches:
+    return ShuffledBatches(len(bench.splits.train), plan.batch_size, run_seed(seed, 'order', 0))
+
+
+def _set_up(bench: Bench, point: Point, seed: int, plan: TrainingPlan) -> Training:
+    return bench.set_up(point, seed, list(_batches(bench, seed, plan)), plan.epochs)
 
 
 def _train(
     bench: Bench,
-    model: torch.nn.Module,
-    criterion: Criterion,
+    training: Training,
     seed: int,
     plan: TrainingPlan,
-    on_epoch: Any = None,
+    on_epoch: Callable[[int], None] | None = None,
 ) -> tuple[int, bool]:
-    """Trains `model` by `plan`; returns the epochs done and whether the loss ceased to be finite."""
-    train = bench.splits.train
-    batches = ShuffledBatches(train, plan.batch_size, run_seed(seed, 'order', 0))
-    steps = plan.epochs * steps_per_epoch(len(train), plan.batch_size)
-    lrs = triangular(plan.lr_start, plan.lr_end, steps, plan.epochs // plan.cycle_size_epochs)
-    optimizer = build_optimizer(bench.problem, model)
+    """Trains by `plan`; returns the epochs done and whether the loss ceased to be finite."""
+    batches = _batches(bench, seed, plan)
+    lrs = triangular(
+        plan.lr_start, plan.lr_end, plan.epochs * len(batches), plan.epochs // plan.cycle_size_epochs
+    )
     epochs_done, last_loss = 0, torch.zeros(())
 
-    def after_step(loss: torch.Tensor, *_: torch.Tensor) -> bool:
+    def after_chunk(losses: torch.Tensor, _: torch.Tensor) -> bool:
         nonlocal last_loss
-        last_loss = loss
+        last_loss = losses[-1]
         return False
 
     def after_epoch(epoch: int) -> bool:
@@ -190,7 +262,7 @@ def _train(
             on_epoch(epoch)
         return False
 
-    Loop(model, criterion, optimizer, lrs.tolist(), after_step).run(batches, plan.epochs, after_epoch)
+    Loop(training.step, lrs.tolist(), after_chunk).run(batches, plan.epochs, after_epoch)
     return epochs_done, not bool(torch.isfinite(last_loss).item())
 
 

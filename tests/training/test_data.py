@@ -148,17 +148,13 @@ def test_small_datasets_are_taken_whole(size):
     assert split.batch(torch.arange(size))[1].tolist() == list(range(size))
 
 
-def index_split(size):
-    return InMemorySplit(torch.zeros(size, 1), torch.arange(size), CPU)
-
-
 def epoch(batches):
-    return [targets.tolist() for _, targets in batches]
+    return [indices.tolist() for indices in batches]
 
 
 @given(samples=st.integers(1, 300), batch_size=st.integers(1, 350), seed=st.integers(0, 2**62))
 def test_an_epoch_has_every_sample_once_in_batches_of_nearly_one_size(samples, batch_size, seed):
-    batches = ShuffledBatches(index_split(samples), batch_size, seed)
+    batches = ShuffledBatches(samples, batch_size, seed)
     for _ in range(2):
         found = epoch(batches)
         sizes = [len(batch) for batch in found]
@@ -169,7 +165,7 @@ def test_an_epoch_has_every_sample_once_in_batches_of_nearly_one_size(samples, b
 
 
 def test_epochs_are_in_new_orders_and_the_same_by_seed():
-    one, same, other = (ShuffledBatches(index_split(64), 8, seed) for seed in (5, 5, 6))
+    one, same, other = (ShuffledBatches(64, 8, seed) for seed in (5, 5, 6))
     first, second = epoch(one), epoch(one)
     assert first != second
     assert [epoch(same), epoch(same)] == [first, second]
@@ -178,23 +174,23 @@ def test_epochs_are_in_new_orders_and_the_same_by_seed():
 
 def test_the_order_of_the_data_leaves_the_global_random_state_alone():
     state = torch.get_rng_state()
-    epoch(ShuffledBatches(index_split(64), 8, 0))
-    epoch(SizedBatches(index_split(64), [8, 9], 0))
+    epoch(ShuffledBatches(64, 8, 0))
+    epoch(SizedBatches(64, [8, 9], 0))
     assert torch.equal(torch.get_rng_state(), state)
 
 
 @given(samples=st.integers(1, 60), data_=st.data(), seed=st.integers(0, 2**62))
 def test_sized_batches_have_the_sizes_asked_and_no_sample_twice(samples, data_, seed):
     sizes = data_.draw(st.lists(st.integers(1, samples), min_size=1, max_size=20))
-    batches = SizedBatches(index_split(samples), sizes, seed)
+    batches = SizedBatches(samples, sizes, seed)
     found = epoch(batches)
     assert [len(batch) for batch in found] == sizes
     assert len(batches) == len(sizes)
     assert all(len(set(batch)) == len(batch) for batch in found)
-    assert epoch(SizedBatches(index_split(samples), sizes, seed)) == found
+    assert epoch(SizedBatches(samples, sizes, seed)) == found
 
 
 def test_sized_batches_go_through_all_the_data_before_they_repeat_any():
-    found = epoch(SizedBatches(index_split(10), [4, 6, 5, 5], 0))
+    found = epoch(SizedBatches(10, [4, 6, 5, 5], 0))
     assert sorted(found[0] + found[1]) == list(range(10)) == sorted(found[2] + found[3])
     assert found[0] + found[1] != found[2] + found[3]

@@ -4,8 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from sweeper.training.loop import Loop, PlainSGD, build_optimizer
+from sweeper.training.data import InMemorySplit
+from sweeper.training.loop import CHUNK, Loop
+from sweeper.training.metrics import Scorer
+from sweeper.training.optimizers import PlainSGD, build_optimizer
 from sweeper.training.problem import Problem
+from sweeper.training.steps import EagerStep
 
 
 def problem(optimizer=None):
@@ -22,6 +26,20 @@ def batches(count=12, seed=1):
     return [
         (torch.randn(4, 3, generator=generator), torch.randn(4, 2, generator=generator)) for _ in range(count)
     ]
+
+
+def split(count=12):
+    """The same batches as data: batch i is made of the samples `indices(count)[i]`."""
+    inputs, targets = (torch.cat(parts) for parts in zip(*batches(count), strict=True))
+    return InMemorySplit(inputs, targets, torch.device('cpu'))
+
+
+def indices(count=12):
+    return list(torch.arange(4 * count).split(4))
+
+
+def loop(model, optimizer, lrs, after_chunk=None, count=12):
+    return Loop(EagerStep(model, nn.MSELoss(), optimizer, split(count)), lrs, after_chunk)
 
 
 def freeze_first(model):
@@ -64,22 +82,19 @@ def test_a_model_without_trainable_parameters_is_a_clear_error():
 def test_the_loop_trains_as_a_plain_one_does():
     lrs = [0.1 * (1 + i) for i in range(12)]
     model, reference = network(), network()
+    score = Scorer('inv-loss')
+    step = EagerStep(model, nn.MSELoss(), build_optimizer(problem(), model), split(), score)
     seen = []
-    loop = Loop(
-        model, nn.MSELoss(), build_optimizer(problem(), model), lrs,
-        lambda loss, output, target: seen.append((loss, output, target)),
-    )  # fmt: skip
-    loop.run(batches())
-    for lr, (inputs, targets), (loss, output, target) in zip(lrs, batches(), seen, strict=True):
+    Loop(step, lrs, lambda *measured: seen.append(measured)).run(indices())
+    ((losses, perfs),) = seen
+    for k, (lr, (inputs, targets)) in enumerate(zip(lrs, batches(), strict=True)):
         optimizer = torch.optim.SGD(reference.parameters(), lr)
-        expected_output = reference(inputs)
-        expected_loss = nn.functional.mse_loss(expected_output, targets)
+        expected_loss = nn.functional.mse_loss(reference(inputs), targets)
         expected_loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        assert torch.equal(loss, expected_loss) and not loss.requires_grad
-        assert torch.equal(output, expected_output) and not output.requires_grad
-        assert torch.equal(target, targets)
+        assert torch.equal(losses[k], expected_loss) and not losses.requires_grad
+        assert torch.equal(perfs[k], 1 / (1 + expected_loss)) and not perfs.requires_grad
     for one, other in zip(model.parameters(), reference.parameters(), strict=True):
         assert torch.equal(one, other)
 
@@ -101,7 +116,7 @@ def test_every_step_has_its_learning_rate_over_all_epochs():
     optimizer = build_optimizer(problem(lambda parameters, lr: Recording(parameters, lr)), model)
     assert isinstance(optimizer, Recording)
     epochs = []
-    Loop(model, nn.MSELoss(), optimizer, lrs).run(batches(4), 3, lambda epoch: epochs.append(epoch))
+    loop(model, optimizer, lrs).run(indices(4), 3, lambda epoch: epochs.append(epoch))
     assert optimizer.rates == [[lr] for lr in lrs]
     assert epochs == [1, 2, 3]
 
@@ -109,7 +124,7 @@ def test_every_step_has_its_learning_rate_over_all_epochs():
 def test_a_groups_learning_rate_is_its_factor():
     model, lrs = network(), [0.01, 0.02, 0.04]
     groups = [{'params': model[0].parameters()}, {'params': model[2].parameters(), 'lr': 0.1}]
-    Loop(model, nn.MSELoss(), optimizer := Recording(groups, 1.0), lrs).run(batches(3))
+    loop(model, optimizer := Recording(groups, 1.0), lrs).run(indices(3))
     assert optimizer.rates == [pytest.approx([lr, lr / 10]) for lr in lrs]
 
 
@@ -118,7 +133,7 @@ def test_the_users_optimizer_decides_how_to_step():
         return torch.optim.SGD(parameters, lr, momentum=0.9)
 
     model, reference = network(), network()
-    Loop(model, nn.MSELoss(), build_optimizer(problem(momentum), model), [0.1] * 12).run(batches())
+    loop(model, build_optimizer(problem(momentum), model), [0.1] * 12).run(indices())
     optimizer = momentum(reference.parameters(), 0.1)
     for inputs, targets in batches():
         optimizer.zero_grad()
@@ -143,15 +158,29 @@ def test_an_optimizer_may_go_through_the_parameters_twice():
     assert [len(group['params']) for group in optimizer.param_groups] == [2, 2]
 
 
-def test_a_step_can_end_the_training():
+def test_steps_can_end_the_training():
     model, losses = network(), []
 
-    def after_step(loss, *_):
-        losses.append(loss)
-        return len(losses) == 6
+    def after_chunk(chunk, _):
+        losses.extend(chunk.tolist())
+        return len(losses) == 8
 
-    Loop(model, nn.MSELoss(), PlainSGD(model.parameters(), 1.0), [0.1] * 12, after_step).run(batches(4), 3)
-    assert len(losses) == 6
+    loop(model, PlainSGD(model.parameters(), 1.0), [0.1] * 12, after_chunk).run(indices(4), 3)
+    assert len(losses) == 8
+
+
+def test_long_epochs_go_in_chunks():
+    model, chunks = network(), []
+    count = 2 * CHUNK + 3
+    training = loop(
+        model,
+        PlainSGD(model.parameters(), 1.0),
+        [0.1] * 2 * count,
+        lambda losses, _: chunks.append(len(losses)),
+        count,
+    )
+    training.run(indices(count), 2)
+    assert chunks == [CHUNK, CHUNK, 3] * 2
 
 
 def test_an_epoch_can_end_the_training():
@@ -161,22 +190,11 @@ def test_an_epoch_can_end_the_training():
         epochs.append(epoch)
         return epoch == 2
 
-    Loop(model, nn.MSELoss(), PlainSGD(model.parameters(), 1.0), [0.1] * 12).run(batches(4), 3, after_epoch)
+    loop(model, PlainSGD(model.parameters(), 1.0), [0.1] * 12).run(indices(4), 3, after_epoch)
     assert epochs == [1, 2]
 
 
 def test_an_error_in_a_step_comes_through_as_it_is():
-    model = network()
-    wrong = [(torch.randn(4, 99), torch.randn(4, 2))]
+    model = nn.Linear(99, 2)
     with pytest.raises(RuntimeError, match='shapes cannot be multiplied'):
-        Loop(model, nn.MSELoss(), PlainSGD(model.parameters(), 1.0), [0.1]).run(wrong)
-
-
-def test_the_model_is_trained_in_training_mode():
-    model = network().eval()
-    modes = []
-    Loop(
-        model, nn.MSELoss(), PlainSGD(model.parameters(), 1.0), [0.1] * 3,
-        lambda *_: modes.append(model.training),
-    ).run(batches(3))  # fmt: skip
-    assert modes == [True] * 3
+        loop(model, PlainSGD(model.parameters(), 1.0), [0.1] * 12).run(indices())

@@ -1,0 +1,238 @@
+"""Records what a training step asks torch to compute, as a list of operator calls.
+
+A step is run once, as it is, while every operator that it calls, the backward pass included, is written
+down. What remains is the same computation without the Python that asked for it (see `script`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import BuiltinFunctionType, CellType, FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from .data import leaves
+from .metrics import Criterion, Scorer
+
+_ALIASES = ('aten::detach', 'aten::alias')
+_DEPENDS_ON_VALUES = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
+_MASKS = (torch.bool, torch.uint8)
+
+
+class NotCapturable(Exception):
+    """A step cannot be captured; says why, as a clause that continues 'eager, because …'."""
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """An operator call: what was called with what, and the tensors (or tuple or list of them) it gave."""
+
+    op: torch._ops.OpOverload
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    output: Any
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether it does more than compute its output: writes to a tensor, or draws random numbers."""
+        return bool(self.op._schema.is_mutable) or torch.Tag.nondeterministic_seeded in self.op.tags
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A step at one batch size: forward and backward pass, not the update.
+
+    Attributes:
+        calls: In order.
+        inputs: The tensors of the batch's inputs.
+        targets: The batch's targets.
+        parameters: The trainable parameters that the loss depends on.
+        gradients: Theirs, in the same order.
+        loss: A scalar.
+        perf: The batch's performance, a scalar.
+    """
+
+    calls: list[Call]
+    inputs: list[torch.Tensor]
+    targets: torch.Tensor
+    parameters: list[torch.Tensor]
+    gradients: list[torch.Tensor]
+    loss: torch.Tensor
+    perf: torch.Tensor
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Writes down operators as they reach the backend, below autograd."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.calls: list[Call] = []
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # what torch would do otherwise imports its compiler, a second's work
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        _check(func, args)
+        output = func(*args, **kwargs)
+        self.calls.append(Call(func, args, kwargs, output))
+        return output
+
+
+def _check(op: torch._ops.OpOverload, args: Sequence[Any]) -> None:
+    """Raises `NotCapturable` for operators whose result Python, or the shape of a tensor, may depend on."""
+    if any(tag in op.tags for tag in _DEPENDS_ON_VALUES):
+        by_index = op.overloadpacket is torch.ops.aten.index
+        if by_index and not any(index is not None and index.dtype in _MASKS for index in args[1]):
+            return
+        raise NotCapturable(f'what it computes depends on the values of tensors ({op})')
+
+
+def record(
+    model: torch.nn.Module, criterion: Criterion, score: Scorer, inputs: Any, targets: torch.Tensor
+) -> Recording:
+    """Records one training step on a batch. Changes the model's buffers and the random state as it would.
+
+    Raises:
+        NotCapturable: The step does something that a recording would leave out.
+    """
+    objects: list[Any] = [
+        *model.modules(),
+        *(criterion.modules() if isinstance(criterion, torch.nn.Module) else ()),
+    ]
+    _check_no_hooks(objects)
+    objects += [] if isinstance(criterion, torch.nn.Module) else [criterion]
+    before, random_states = _Surroundings(objects), _states_of_other_generators()
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    with _Recorder() as recorder:
+        output = model(inputs)
+        loss = criterion(output, targets)
+        gradients = torch.autograd.grad(loss, trainable, allow_unused=True)
+        with torch.no_grad():
+            perf = score.performance(output.detach(), targets, loss.detach())
+    if _states_of_other_generators() != random_states:
+        raise NotCapturable('it draws random numbers from numpy or `random`')
+    if _Surroundings(objects) != before:
+        raise NotCapturable('its Python changes variables or attributes as it runs')
+    used = [(p, g) for p, g in zip(trainable, gradients, strict=True) if g is not None]
+    if any(gradient.layout != torch.strided for _, gradient in used):
+        raise NotCapturable('it has sparse gradients')
+    calls, resolve = _without_aliases(recorder.calls)
+    return Recording(
+        calls,
+        list(leaves(inputs)),
+        targets,
+        [parameter for parameter, _ in used],
+        [resolve(gradient) for _, gradient in used],
+        resolve(loss),
+        resolve(perf),
+    )
+
+
+def _without_aliases(calls: Sequence[Call]) -> tuple[list[Call], Callable[[Any], Any]]:
+    """Leaves out calls that only give a tensor another name, or undo a transposition.
+
+    Returns:
+        The other calls, and a function that finds which tensor now stands for a given one.
+    """
+    same: dict[int, torch.Tensor] = {}
+    transposed: dict[int, torch.Tensor] = {}
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return same.get(id(value), value)
+        if isinstance(value, tuple | list):
+            return type(value)(resolve(one) for one in value)
+        return value
+
+    kept = []
+    for call in calls:
+        args, kwargs = resolve(call.args), {name: resolve(value) for name, value in call.kwargs.items()}
+        name = call.op._schema.name
+        if name in _ALIASES:
+            same[id(call.output)] = args[0]
+        elif name == 'aten::t' and id(args[0]) in transposed:
+            same[id(call.output)] = transposed[id(args[0])]
+        else:
+            if name == 'aten::t':
+                transposed[id(call.output)] = args[0]
+            kept.append(Call(call.op, args, kwargs, call.output))
+    return kept, resolve
+
+
+def _check_no_hooks(modules: Sequence[torch.nn.Module]) -> None:
+    for module in modules:
+        hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
+        if any(hooks) or module._backward_pre_hooks:
+            raise NotCapturable(f'a module has hooks ({type(module).__name__})')
+
+
+class _Surroundings:
+    """What the Python of a step could change: attributes of modules, variables of functions.
+
+    Not the values of parameters and buffers, which a recording changes too.
+    """
+
+    def __init__(self, objects: Sequence[Any]) -> None:
+        held: list[Any] = []
+        seen: set[int] = set()
+        for one in objects:
+            _collect(one, held, seen)
+        self._held = [(value, _state_of(value)) for value in held]
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Surroundings)
+            and len(self._held) == len(other._held)
+            and all(
+                state == other_state and (value is other_value or isinstance(value, _PLAIN))
+                for (value, state), (other_value, other_state) in zip(self._held, other._held, strict=True)
+            )
+        )
+
+
+_PLAIN = (bool, int, float, complex, str, bytes)
+
+
+def _state_of(value: Any) -> Any:
+    if isinstance(value, _PLAIN):
+        return value
+    return len(value) if isinstance(value, list | dict | set | deque) else None
+
+
+def _collect(one: Any, held: list[Any], seen: set[int]) -> None:
+    """Adds to `held` what a module, a callable object or a function of the user's refers to."""
+    if id(one) in seen:
+        return
+    seen.add(id(one))
+    if isinstance(one, torch.nn.Module):
+        held += [*one.__dict__.values(), *one._parameters.values(), *one._buffers.values()]
+        _collect(type(one).forward, held, seen)
+        for value in one.__dict__.values():
+            _collect(value, held, seen)
+    elif isinstance(one, partial):
+        _collect(one.func, held, seen)
+    elif isinstance(one, FunctionType) and not (one.__module__ or '').startswith('torch.'):
+        cells = [cell.cell_contents for cell in one.__closure__ or () if cell != CellType()]
+        found = [one.__globals__[name] for name in one.__code__.co_names if name in one.__globals__]
+        for value in (*cells, *found):
+            held.append(value)
+            _collect(value, held, seen)
+    elif isinstance(one, MethodType):
+        _collect(one.__self__, held, seen)
+        _collect(one.__func__, held, seen)
+    elif callable(one) and not isinstance(one, type | BuiltinFunctionType | FunctionType):
+        held += getattr(one, '__dict__', {}).values()
+        _collect(type(one).__call__, held, seen)
+
+
+def _states_of_other_generators() -> tuple[Any, ...]:
+    return random.getstate(), repr(np.random.get_state(legacy=False))

@@ -1,0 +1,187 @@
+"""Turns a recorded training step into a loop over steps that runs without Python.
+
+The loop is TorchScript source that calls the recorded operators one by one; torch's interpreter runs it
+in inference mode, several steps per call. Source is compiled once per text and process: two models of one
+architecture give the same text, since whatever tensors a step uses are passed in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from .recording import Call, NotCapturable, Recording
+from .updates import UpdateRule
+
+_LOOP = """\
+def steps(
+    tensors: List[Tensor], states: List[Tensor], inputs: List[Tensor], targets: Tensor,
+    order: List[Tensor], lrs: List[float], done: int,
+) -> Tuple[Tensor, Tensor]:
+    losses: List[Tensor] = []
+    perfs: List[Tensor] = []
+{prologue}
+    for i in range(len(order)):
+        lr = lrs[i]
+        step = done + i
+{body}
+    return torch.stack(losses), torch.stack(perfs)
+"""
+_GRADIENTS = """\
+def steps(
+    tensors: List[Tensor], inputs: List[Tensor], targets: Tensor, order: List[Tensor],
+) -> Tuple[List[Tensor], Tensor, Tensor]:
+{prologue}
+{body}
+"""
+
+
+class Script:
+    """A recorded step as source.
+
+    Attributes:
+        source: Defines `steps`.
+        tensors: What the step uses besides the batch: parameters, buffers, constants, in the source's order.
+    """
+
+    def __init__(self, recording: Recording, rules: Sequence[UpdateRule] | None, with_perf: bool) -> None:
+        """Writes the source.
+
+        Args:
+            recording: The step.
+            rules: How each of its parameters is updated; None to return the gradients instead.
+            with_perf: Compute the performance of every batch too; it is 0 otherwise.
+        """
+        self.tensors: list[torch.Tensor] = []
+        self._names: dict[int, str] = {}
+        self._recording = recording
+        batch = [f'torch.index_select(inputs[{k}], 0, {{0}})' for k in range(len(recording.inputs))]
+        batch.append('torch.index_select(targets, 0, {0})')
+        indices = 'order[i]' if rules is not None else 'order[0]'
+        body = [
+            f'{self._new_name(tensor)} = {line.format(indices)}'
+            for tensor, line in zip([*recording.inputs, recording.targets], batch, strict=True)
+        ]
+        results = [*recording.gradients, recording.loss, *([recording.perf] if with_perf else [])]
+        for call in _needed(recording.calls, results):
+            body.append(self._statement(call))
+        loss = self._name(recording.loss)
+        perf = self._name(recording.perf) if with_perf else loss
+        parameters = [self._name(parameter) for parameter in recording.parameters]
+        gradients = [self._name(gradient) for gradient in recording.gradients]
+        states = 0
+        if rules is not None:
+            for parameter, gradient, rule in zip(parameters, gradients, rules, strict=True):
+                names = [f's{states + k}' for k in range(rule.states)]
+                states += rule.states
+                body += rule.lines(parameter, gradient, names)
+            body += [f'losses.append({loss})', f'perfs.append({perf})']
+        else:
+            body.append(f'return [{", ".join(gradients)}], {loss}, {perf}')
+        prologue = [f'c{k} = tensors[{k}]' for k in range(len(self.tensors))]
+        prologue += [f's{k} = states[{k}]' for k in range(states)]
+        self.source = (_LOOP if rules is not None else _GRADIENTS).format(
+            prologue=_indented(prologue, 4),
+            body=_indented(body, 8 if rules is not None else 4),
+        )
+
+    def _new_name(self, tensor: torch.Tensor) -> str:
+        name = self._names[id(tensor)] = f'v{len(self._names)}'
+        return name
+
+    def _name(self, tensor: torch.Tensor) -> str:
+        """The name of a tensor; one that no call before has given is taken in from outside."""
+        if id(tensor) not in self._names:
+            self._names[id(tensor)] = f'c{len(self.tensors)}'
+            self.tensors.append(tensor.detach())
+        return self._names[id(tensor)]
+
+    def _statement(self, call: Call) -> str:
+        schema = call.op._schema
+        types = {argument.name: str(argument.type) for argument in schema.arguments}
+        positional = zip(call.args, types.values(), strict=False)
+        arguments = [self._literal(value, kind) for value, kind in positional]
+        arguments += [f'{name}={self._literal(v, types[name])}' for name, v in call.kwargs.items()]
+        namespace, name = schema.name.split('::')
+        name = 'clone' if name == 'lift_fresh' else name  # a constant is taken in once for all steps
+        expression = f'torch.ops.{namespace}.{name}({", ".join(arguments)})'
+        return f'{targets} = {expression}' if (targets := self._targets(call)) else expression
+
+    def _targets(self, call: Call) -> str:
+        """What a call's output is assigned to: nothing if it only gives back what it has written to."""
+        output = call.output
+        if isinstance(output, torch.Tensor):
+            return '' if id(output) in self._names else self._new_name(output)
+        if not isinstance(output, tuple | list):
+            return ''
+        names = [
+            self._new_name(one) if isinstance(one, torch.Tensor) and id(one) not in self._names else f'_{k}'
+            for k, one in enumerate(output, len(self._names))
+        ]
+        return ', '.join(names) + (',' if len(names) == 1 else '')
+
+    def _literal(self, value: Any, kind: str) -> str:
+        if isinstance(value, torch.Tensor):
+            return self._name(value)
+        if isinstance(value, tuple | list):
+            inner = kind.removeprefix('Optional[').removeprefix('List[').rstrip(']')
+            elements = ', '.join(self._literal(one, inner) for one in value)
+            annotated = not value or any(one is None for one in value)
+            plain = (
+                inner
+                if 'Tensor' not in inner
+                else 'Optional[Tensor]'
+                if any(one is None for one in value)
+                else 'Tensor'
+            )
+            if annotated:
+                return f'torch.jit.annotate(List[{"int" if plain == "SymInt" else plain}], [{elements}])'
+            return f'[{elements}]'
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"float('{value}')"
+        if isinstance(value, torch.device):
+            return f"torch.device('{value}')"
+        if value is None or isinstance(value, bool | int | float | str | _WRITTEN_AS_THEY_ARE):
+            return repr(value)
+        raise NotCapturable(f'an operator takes {value!r}, a {type(value).__name__}')
+
+
+_WRITTEN_AS_THEY_ARE = torch.dtype | torch.layout | torch.memory_format
+
+
+def _needed(calls: Sequence[Call], results: Sequence[torch.Tensor]) -> list[Call]:
+    """The calls that have an effect or that a result depends on."""
+    needed, kept = {id(tensor) for tensor in results}, []
+    for call in reversed(calls):
+        if call.has_effect or any(id(tensor) in needed for tensor in _tensors_in(call.output)):
+            kept.append(call)
+            needed.update(id(tensor) for tensor in _tensors_in([*call.args, *call.kwargs.values()]))
+    return kept[::-1]
+
+
+def _tensors_in(value: Any) -> list[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return [value]
+    return [tensor for one in value for tensor in _tensors_in(one)] if isinstance(value, tuple | list) else []
+
+
+def _indented(lines: Sequence[str], spaces: int) -> str:
+    return '\n'.join(' ' * spaces + line for line in lines)
+
+
+@lru_cache(maxsize=64)
+def compiled(source: str) -> Any:
+    """Compiles a script's source; returns its `steps`.
+
+    Raises:
+        NotCapturable: Torch's interpreter cannot run it.
+    """
+    try:
+        return torch.jit.CompilationUnit(source).steps
+    except Exception as error:
+        reason = str(error).strip().partition('\n')[0]
+        raise NotCapturable(f"torch's interpreter does not take it: {reason}") from error

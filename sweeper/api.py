@@ -34,6 +34,8 @@ from .training.problem import Problem, find_problem, is_loading_a_problem, load_
 from .tuning.settings import HyperparameterSettings, get_settings, preset_name
 from .work import BenchSpec
 
+_SAVE_THREADS = 8
+
 
 class PointFailedWarning(UserWarning):
     """A point of a sweep failed; the other points have results."""
@@ -109,11 +111,11 @@ def sweep(
     cores = usable_cores() if cores is None else cores
     limit = bytes_of(memory)
     check_arguments(
-        param_selector, sweep_cores, cores, executor, seed, on_error, retries, timeout, limit, if_changed
-    )
+        param_selector, sweep_cores, cores, executor, seed, on_error, retries, timeout, limit, if_changed,
+        progress,
+    )  # fmt: skip
     folder, listeners = checked_folder(folder), checked_listeners(listeners)
     settings = preset.for_sweep_cores(sweep_cores)
-    display = open_progress(progress)
     with ExitStack() as stack:
         stack.enter_context(ended_by_signals())
         running = open_executor(executor, cores, retries, timeout, limit)
@@ -121,6 +123,8 @@ def sweep(
         is_new, log = not _holds_sweep(folder), RunLog()
         reference = find_problem(module_name)
         running.start(BenchSpec(reference, seed, device), is_new, lambda *printed: _log(log, *printed))
+        # What takes its time, the import of torch first of all, comes only now: the workers do it beside us.
+        display = open_progress(progress)
         with random_states_kept():
             problem = load_problem(reference)
         if isinstance(param_selector, FixedSweep):
@@ -138,7 +142,8 @@ def sweep(
         queue = ParamsTaskQueue(cores, sweep_cores)
         sweeper = Sweeper(
             problem, param_selector, queue, running, store, settings, train_size, seed,
-            [*listeners, *([display] if display else [])], on_error, same_selector=if_changed != 'accept',
+            [*listeners, *([display] if display else [])], on_error,
+            save_threads=0 if executor == 'inline' else _SAVE_THREADS, same_selector=if_changed != 'accept',
         )  # fmt: skip
         results = sweeper.run()
     for failure in results.failures:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InvalidArgument
+from .report.progress import PROGRESS
 from .scheduling.executors import EXECUTORS
 from .seeding import MAX_SEED
 from .selectors.base import ParamSelector
@@ -21,7 +22,7 @@ _UNITS = {'': 1, 'k': 2**10, 'm': 2**20, 'g': 2**30, 't': 2**40}
 
 def check_arguments(
     selector: object, sweep_cores: int, cores: int, executor: str, seed: int, on_error: str, retries: int,
-    timeout: float | None, memory: object, if_changed: str,
+    timeout: float | None, memory: object, if_changed: str, progress: str = 'auto',
 ) -> None:  # fmt: skip
     """Raises `InvalidArgument` for the first argument that cannot be what it is."""
     if not isinstance(selector, ParamSelector):
@@ -37,6 +38,7 @@ def check_arguments(
     _check_one_of('executor', executor, EXECUTORS)
     _check_one_of('on_error', on_error, ('record', 'raise'))
     _check_one_of('if_changed', if_changed, IF_CHANGED)
+    _check_one_of('progress', progress, PROGRESS)
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if timeout is not None and not (is_number and 0 < timeout < math.inf):
         raise InvalidArgument(f'timeout={timeout!r}: must be a positive number of seconds, or None')

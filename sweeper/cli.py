@@ -16,11 +16,9 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from .errors import FolderError, InvalidArgument, ProblemError, SweepError
 from .signals import Terminated, raising_signals
@@ -168,6 +166,8 @@ def _done(store: Store) -> tuple[int, int]:
 
 
 def _show(store: Store) -> None:
+    from rich.console import Console
+
     from .report.collect import summarise
     from .report.table import comparison_table
 
@@ -177,13 +177,18 @@ def _show(store: Store) -> None:
     console.print(comparison_table(summarise(store), store.parameter_columns()))
 
 
-def _fail(error: SweepError) -> None:
+def _fail(error: SweepError) -> NoReturn:
+    from rich.console import Console
+    from rich.text import Text
+
     Console(stderr=True).print(Text.assemble(('error: ', 'bold red'), str(error)), soft_wrap=True)
     is_input = isinstance(error, InvalidArgument | ProblemError | FolderError)
     raise typer.Exit(WRONG_INPUT if is_input else ENDED_EARLY)
 
 
 def _explain_interruption(folder: Path) -> None:
+    from rich.console import Console
+
     console = Console(stderr=True)
     try:
         store = _read(folder)

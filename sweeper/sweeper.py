@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from .errors import FolderError, PointFailed, SelectorError, SweepError
 from .points import Point, label
@@ -24,8 +25,9 @@ from .scheduling.queue import ParamsTaskQueue
 from .scheduling.task import ParamsTask
 from .selectors.base import ParamSelector
 from .selectors.dialogue import Dialogue, Proposal
-from .selectors.listener import Audience, SweepListener, SweepStatus
+from .selectors.listener import Audience, Running, SweepListener, SweepStatus
 from .store.results import PointError, SweepResults, Tuned, scores_of
+from .store.saving import Saves
 from .store.store import Store
 from .training.problem import Problem
 from .tuning.settings import HyperparameterSettings
@@ -46,6 +48,8 @@ class Sweeper:
         seed: The sweep's.
         listeners: Told of everything as soon as it is there; the selector is told in its own order.
         on_error: `record` or `raise`.
+        save_threads: How many results are written to the disk at a time, while new runs are started already;
+            0 writes each when it is there.
         same_selector: The selector must propose what the folder holds.
     """
 
@@ -61,6 +65,7 @@ class Sweeper:
         seed: int,
         listeners: Iterable[SweepListener] = (),
         on_error: str = 'record',
+        save_threads: int = 0,
         same_selector: bool = True,
     ) -> None:
         self._selector = selector
@@ -68,6 +73,7 @@ class Sweeper:
         self._queue = queue
         self._dispatcher = Dispatcher(queue, executor, self._make_job)
         self._store = store
+        self._saves = Saves(save_threads)
         self._settings, self._train_size, self._seed = settings, train_size, seed
         self._audience = Audience(listeners)
         self._on_error = on_error
@@ -75,6 +81,10 @@ class Sweeper:
         self._asked: dict[Point, int] = {}
         self._failed: set[Point] = set()
         self._untold: dict[Point, list[int]] = {}
+        self._tuned_ahead: dict[Point, Tuned] = {}  # their trials may start before they are on disk
+        self._unsaved: dict[Point, set[int]] = {}  # trials that are done and not on disk
+        self._ended: dict[Point, list[ParamsTask]] = {}  # tasks of which there are such
+        self._to_collate: dict[Point, None] = {}
         self._tuned_count = self._trials_wanted = self._trials_done = 0
 
     def run(self) -> SweepResults:
@@ -83,10 +93,12 @@ class Sweeper:
             self._run_to_the_end()
         except BaseException:
             with suppress(SweepError, OSError):  # what ends the sweep may also be in the way of this
+                self._saves.finish()
                 if self._asked:
                     self._store.collate()
             raise
         finally:
+            self._saves.close()
             try:
                 self._selector.on_end()
             finally:
@@ -96,24 +108,56 @@ class Sweeper:
         return self._store.results()
 
     def _run_to_the_end(self) -> None:
-        while not self._dialogue.is_over or self._dispatcher.jobs or self._queue.have_more_tasks():
+        events: list[Event] = []
+        while True:
+            for event in events + self._start_what_fits(events):
+                self._save(event)
+            self._saves.take_in()
             self._converse()
-            events = self._dispatcher.start_what_fits()
+            for event in self._start_what_fits([]):
+                self._save(event)
+            self._collate()
             self._audience.tell('on_status', self._status())
-            if not events and self._dispatcher.jobs:
-                events = self._dispatcher.wait()
-            elif not events and not self._dialogue.is_over:
-                raise SelectorError(
-                    f'{type(self._selector).__name__} has more trials but proposes none, and waits for '
-                    f'results while nothing is running'
-                )
-            self._take(events)
+            if self._is_over():
+                break
+            events = self._wait()
         if not self._asked:
             raise SelectorError(
                 f'{type(self._selector).__name__} proposed nothing; '
                 f'one that another sweep has used up must be made anew'
             )
         self._check_same_selector(self._held[len(self._asked) :], [])
+
+    def _is_over(self) -> bool:
+        is_idle = not (self._dispatcher.is_busy or self._saves.pending or self._queue.have_more_tasks())
+        if is_idle and not self._dialogue.is_over:
+            raise SelectorError(
+                f'{type(self._selector).__name__} has more trials but proposes none, and waits for '
+                f'results while nothing is running'
+            )
+        return is_idle
+
+    def _wait(self) -> list[Event]:
+        """Waits until a run is done or something is on disk; returns what is done."""
+        if self._saves.has_written:
+            return []
+        is_deaf = self._saves.pending and not self._dispatcher.hears_others
+        if self._saves.is_full or not self._dispatcher.is_busy or is_deaf:
+            self._saves.wait()
+            return []
+        return self._dispatcher.wait([self._saves.wakeup] if self._saves.pending else [])
+
+    def _start_what_fits(self, events: Sequence[Event]) -> list[Event]:
+        """Starts runs; returns what was done without one. `events` are what is new since the last time."""
+        started: list[Event] = []
+        while True:
+            for event in events:
+                if isinstance(event, PointTuned):
+                    self._tuned_ahead[event.params] = event.tuned
+            events = self._dispatcher.start_what_fits()
+            if not events:
+                return started
+            started += events
 
     # Speaking with the selector
 
@@ -175,6 +219,8 @@ class Sweeper:
         self._queue.add_task_by_params(
             point, proposal.trials, tuned=tuned is not None, finished={i for i in finished if i is not None}
         )
+        for index in found:
+            self._queue.trial_took(point, on_disk[index].seconds)
 
     # Doing what is proposed
 
@@ -183,54 +229,82 @@ class Sweeper:
         if task.is_tuning:
             tuner = tune(self._settings, self._train_size, self._seed)
             return TuningJob(task, tuner, lambda *run: self._store.saved_run(point, *run))
-        tuned = self._store.tuned(point)
+        tuned = self._tuned_ahead.get(point) or self._store.tuned(point)
         assert tuned is not None
         return TrialsJob(task, tuned, self._seed)
 
-    def _take(self, events: Sequence[Event]) -> None:
-        """Saves all that is done before it tells any of it, since telling may raise."""
-        for event in events:
-            self._save(event)
-        for event in events:
-            match event:
-                case PointTuned(point, tuned):
-                    self._tell_tuned(point, tuned)
-                    self._tell_trials(point, self._untold.pop(point, []))
-                case RunFailed(point, error):
-                    self._tell_failed(point, error)
-                case TaskDone(task) if not task.is_tuning:
-                    on_disk = self._store.trials(task.params)
-                    self._tell_trials(task.params, [index for index in task.trials if index in on_disk])
-        self._store.collate_if_due()
-
     def _save(self, event: Event) -> None:
+        """Has an event written; it is told when that is done."""
+        submit, store = self._saves.submit, self._store
         match event:
             case RunDone(point, stage, index, request, value):
-                self._store.save_run(point, stage, index, request, value)
+                submit(store.saving_run(point, stage, index, request, value))
             case PointTuned(point, tuned):
-                self._store.save_tuned(point, tuned)
+                submit(store.saving_tuned(point, tuned), partial(self._take_tuned, point, tuned))
             case TrialDone(point, index, record):
-                self._store.save_trial(point, index, record)
-                self._trials_done += 1
+                self._unsaved.setdefault(point, set()).add(index)
+                submit(store.saving_trial(point, index, record), partial(self._take_trial, point, index))
             case RunFailed(point, error):
-                self._store.save_error(point, error)
-                if error.trial is None:
-                    self._trials_wanted -= self._asked[point]
-                else:
-                    self._trials_done += 1
+                submit(store.saving_error(point, error), partial(self._take_failed, point, error))
+            case TaskDone(task) if not task.is_tuning:
+                self._ended.setdefault(task.params, []).append(task)
+                self._tell_ended(task.params)
+
+    # What is on disk
+
+    def _take_tuned(self, point: Point, tuned: Tuned) -> None:
+        self._tuned_ahead.pop(point, None)
+        self._tell_tuned(point, tuned)
+        self._tell_trials(point, self._untold.pop(point, []))
+
+    def _take_trial(self, point: Point, index: int) -> None:
+        self._trials_done += 1
+        self._unsaved[point].remove(index)
+        self._tell_ended(point)
+
+    def _take_failed(self, point: Point, error: PointError) -> None:
+        if error.trial is None:
+            self._trials_wanted -= self._asked[point]
+        else:
+            self._trials_done += 1
+            self._to_collate[point] = None
+        self._tell_failed(point, error)
+
+    def _collate(self) -> None:
+        """Has the summaries written of points whose trials are done, and of everything if that is due."""
+        for point in self._to_collate:
+            if len(self._store.trials(point)) + len(self._store.errors(point)) >= self._asked[point]:
+                self._saves.submit(self._store.collating_point(point))
+        self._to_collate.clear()
+        if (save := self._store.collating_if_due()) is not None:
+            self._saves.submit(save)
 
     # Telling listeners
 
+    def _tell_ended(self, point: Point) -> None:
+        """Tells of the tasks of a point whose trials are all on disk."""
+        unsaved, left = self._unsaved.get(point, set()), []
+        for task in self._ended.pop(point, ()):
+            if unsaved.isdisjoint(task.trials):
+                on_disk = self._store.trials(point)
+                self._tell_trials(point, [index for index in task.trials if index in on_disk])
+            else:
+                left.append(task)
+        if left:
+            self._ended[point] = left
+        if not unsaved:
+            self._unsaved.pop(point, None)
+
     def _tell_tuned(self, point: Point, tuned: Tuned) -> None:
         self._tuned_count += 1
-        self._store.collate_point(point)
+        self._to_collate[point] = None
         self._audience.tell('on_hparams_found', point, tuned.lr_start, tuned.lr_end, tuned.batch_size)
 
     def _tell_trials(self, point: Point, indices: Sequence[int]) -> None:
-        """Collates trials that are on disk, and tells of them unless their point failed."""
+        """Tells of trials that are on disk, unless their point failed."""
         if not indices:
             return
-        self._store.collate_point(point)
+        self._to_collate[point] = None
         if point not in self._failed:
             on_disk = self._store.trials(point)
             self._audience.tell('on_trials_completed', point, *scores_of([on_disk[i] for i in indices]))
@@ -249,6 +323,6 @@ class Sweeper:
             failed=len(self._failed),
             trials=self._trials_wanted,
             trials_done=self._trials_done,
-            running=tuple((job.task.params, job.describe()) for job in self._dispatcher.jobs),
+            running=Running(lambda: [(job.task.params, job.describe()) for job in self._dispatcher.jobs]),
             more_to_come=self._dialogue.more_to_come,
         )

@@ -7,7 +7,7 @@ is set up once per process by `open_bench` and given to every function.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +15,13 @@ import numpy as np
 from .points import Point
 from .seeding import run_seed
 from .store.results import TrialRecord, TrialResult
-from .training.problem import Problem, ProblemReference, load_problem
+from .training.problem import ProblemReference, load_problem
 
 if TYPE_CHECKING:
-    from .training.runs import Bench
+    import torch
+
+    from .training.bench import Bench
+    from .training.data import Split
 
 
 @dataclass(frozen=True)
@@ -37,41 +40,88 @@ def open_bench(spec: BenchSpec, *, worker: int | None = None) -> Bench:
         spec: What to set up.
         worker: The number of the worker that this process is; None in the parent.
     """
-    problem: Problem = load_problem(spec.problem, in_worker=worker is not None)
     from .training.device import resolve_device
-    from .training.runs import Bench, load_splits
 
-    device = resolve_device(spec.device, worker or 0)
+    return _opened(spec, resolve_device(spec.device, worker or 0), in_worker=worker is not None)
+
+
+def open_bench_to_share(spec: BenchSpec) -> Bench:
+    """Loads the problem and its data on the CPU, whatever the device; no GPU is asked for anything."""
+    import torch
+
+    return _opened(spec, torch.device('cpu'), in_worker=True)
+
+
+def on_device(bench: Bench, spec: BenchSpec, worker: int) -> Bench:
+    """Returns a shared bench as that worker needs it: itself on the CPU, else with its data on the device."""
+    from .training.bench import Splits
+    from .training.data import InMemorySplit
+    from .training.device import resolve_device
+
+    device = resolve_device(spec.device, worker)
+    if device == bench.device:
+        return bench
+
+    def moved(split: Split | None) -> Split | None:
+        return (
+            InMemorySplit(split.inputs, split.targets, device) if isinstance(split, InMemorySplit) else None
+        )
+
+    train, val, test = map(moved, bench.splits)
+    if train is None or val is None or (test is None) != (bench.splits.test is None):
+        return _opened(spec, device, in_worker=True)
+    return replace(bench, splits=Splits(train, val, test), device=device)
+
+
+def _opened(spec: BenchSpec, device: torch.device, in_worker: bool) -> Bench:
+    problem = load_problem(spec.problem, in_worker=in_worker)
+    from .training.bench import Bench, load_splits
+
     return Bench(problem, load_splits(problem, run_seed(spec.seed, 'dataset', 0), device), device)
 
 
 def measure_curve(
     bench: Bench, point: Point, seed: int, lrs: Sequence[float], batch_sizes: Sequence[int]
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     """One initialisation's curve along given learning rates and batch sizes."""
-    from .training import runs
+    result: dict[str, Any] = in_lanes(
+        bench, point, [seed], 'measure_curve', lrs=lrs, batch_sizes=batch_sizes
+    )[0]
+    return result
 
-    return runs.measure_curve(bench, point, seed, np.asarray(lrs).tolist(), np.asarray(batch_sizes).tolist())
 
-
-def train_briefly(bench: Bench, point: Point, seed: int, **plan: Any) -> dict[str, float]:
+def train_briefly(bench: Bench, point: Point, seed: int, **plan: Any) -> dict[str, Any]:
     """One brief training, scored on the training data."""
-    from .training import runs
-
-    return runs.train_briefly(bench, point, seed, runs.TrainingPlan(**plan))
+    result: dict[str, Any] = in_lanes(bench, point, [seed], 'train_briefly', **plan)[0]
+    return result
 
 
 def train_trial(bench: Bench, point: Point, seed: int, **plan: Any) -> TrialRecord:
     """One trial: a full training, scored on every split."""
+    result: TrialRecord = in_lanes(bench, point, [seed], 'train_trial', **plan)[0]
+    return result
+
+
+def in_lanes(bench: Bench, point: Point, seeds: Sequence[int], function: str, **arguments: Any) -> list[Any]:
+    """What another function gives for each of several seeds, trained side by side."""
     from .training import runs
 
-    done = runs.train_fully(bench, point, seed, runs.TrainingPlan(**plan))
-    result = TrialResult(
-        seed=seed, epochs=done['epochs'], seconds=done['seconds'], diverged=done['diverged'], **done['scores']
-    )
+    if function == 'measure_curve':
+        lrs, sizes = (np.asarray(arguments[name]).tolist() for name in ('lrs', 'batch_sizes'))
+        return runs.measure_curve(bench, point, seeds, lrs, sizes)
+    plan = runs.TrainingPlan(**arguments)
+    if function == 'train_briefly':
+        return runs.train_briefly(bench, point, seeds, plan)
+    trials = runs.train_fully(bench, point, seeds, plan)
+    return [_record(seed, done) for seed, done in zip(seeds, trials, strict=True)]
+
+
+def _record(seed: int, done: dict[str, Any]) -> TrialRecord:
+    told = {name: done[name] for name in ('epochs', 'seconds', 'diverged', 'step')}
+    result = TrialResult(seed=seed, **told, **done['scores'])
     return TrialRecord(result, done['model'], done['model_init'], done['throughtime'])
 
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    function.__name__: function for function in (measure_curve, train_briefly, train_trial)
+    function.__name__: function for function in (measure_curve, train_briefly, train_trial, in_lanes)
 }

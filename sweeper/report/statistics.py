@@ -25,13 +25,13 @@ def mean_interval(values: np.ndarray | Sequence[float], confidence: float = 0.95
         values: Shape `(n,)`; for none, the mean is NaN.
         confidence: In (0, 1).
     """
-    from scipy.special import stdtrit
-
     n = len(values)
     if n == 0:
         return Interval(float('nan'), float('nan'))
     mean = float(np.mean(values))
     if n == 1 or not np.isfinite(mean):
         return Interval(mean, float('nan'))
+    from scipy.special import stdtrit  # slow to import
+
     standard_error = float(np.std(values, ddof=1)) / n**0.5
     return Interval(mean, float(stdtrit(n - 1, 0.5 + confidence / 2)) * standard_error)

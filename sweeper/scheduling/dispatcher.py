@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
+from collections.abc import Sequence
+
+from sortedcontainers import SortedDict
 
 from .executors.base import Executor
-from .jobs import Event, Job, JobFactory, TaskDone
+from .jobs import Event, Job, JobFactory, TaskDone, TrialDone
 from .queue import ParamsTaskQueue
 
 
@@ -14,7 +18,8 @@ class Dispatcher:
 
     A job's runs take its cores one by one as they start. A core whose job has no run to start (a tuning
     stage that is about to end, say) is lent to the next task; when the job has runs again, they go before
-    any new task.
+    any new task. Cores that no task needs go to the tunings that have more runs than cores, beyond their
+    share. Every operation is O(log jobs).
 
     Args:
         queue: Decides what is next.
@@ -26,41 +31,63 @@ class Dispatcher:
         self._queue = queue
         self._executor = executor
         self._make_job = make_job
-        self._jobs: dict[Job, None] = {}
+        self.hears_others = 'also' in inspect.signature(executor.wait).parameters
+        self._jobs: dict[Job, int] = {}
+        self._short: SortedDict[int, Job] = SortedDict()  # have runs to start, and lack cores of their share
+        self._full: SortedDict[int, Job] = SortedDict()  # have runs to start, and all their share
         self._runs: dict[int, tuple[Job, int]] = {}
         self._keys = itertools.count()
+        self._numbers = itertools.count()
 
     @property
     def jobs(self) -> list[Job]:
         """The jobs in progress, in the order in which they were started."""
         return list(self._jobs)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job is in progress."""
+        return bool(self._jobs)
+
     def start_what_fits(self) -> list[Event]:
-        """Starts runs until no core is free, nothing fits, or something is done without a run.
+        """Starts runs until no core is free, nothing waits, or something is done without a run.
 
         Returns:
             What that was. It is to be taken in before more is started, which may depend on it.
         """
-        for job in self._jobs:
+        while self._short and self._queue.available_cores > 0:
+            job = self._short.peekitem(0)[1]
             self._start_runs(job, self._queue.reclaim(job.task, len(job.waiting)))
         while (task := self._queue.get_next_task(self._queue.available_cores)) is not None:
             job = self._make_job(task)
-            self._jobs[job] = None
+            self._jobs[job] = next(self._numbers)
             events = job.begin()
-            self._start_runs(job, task.cores)
+            self._start_runs(job, self._queue.held_cores(task))
             events += self._ended(job)
             if events:
                 return events
+        while self._full and self._queue.available_cores > 0:
+            job = self._full.peekitem(0)[1]
+            self._start_runs(job, self._queue.borrow(job.task, len(job.waiting)))
         return []
 
-    def wait(self) -> list[Event]:
-        """Blocks until something is done; returns what happened, in order."""
+    def wait(self, also: Sequence[int] = ()) -> list[Event]:
+        """Blocks until something is done; returns what happened, in order.
+
+        Args:
+            also: File descriptors; it returns, too, when one of them can be read from.
+        """
         events: list[Event] = []
-        for key, outcome in self._executor.wait():
+        for key, outcome in (
+            self._executor.wait(also) if also and self.hears_others else self._executor.wait()  # type: ignore
+        ):
             job, index = self._runs.pop(key)
             job.running -= 1
-            events += job.take(index, outcome)
-            self._start_runs(job, 1)
+            for event in job.take(index, outcome):
+                events.append(event)
+                if isinstance(event, TrialDone):
+                    self._queue.trial_took(event.params, event.record.result.seconds)
+            self._use_core(job)
             events += self._ended(job)
         return events
 
@@ -70,6 +97,14 @@ class Dispatcher:
         del self._jobs[job]
         (self._queue.task_failed if job.failed else self._queue.task_done)(job.task)
         return [TaskDone(job.task)]
+
+    def _use_core(self, job: Job) -> None:
+        """Starts a job's next run on the core of one that is done, unless that core was borrowed."""
+        if self._queue.held_cores(job.task) > job.task.cores:
+            self._queue.release(job.task)
+            self._note_need(job)
+        else:
+            self._start_runs(job, 1)
 
     def _start_runs(self, job: Job, cores: int) -> None:
         """Starts runs of a job on so many of its cores, and releases those it has no run for."""
@@ -82,3 +117,12 @@ class Dispatcher:
             self._executor.submit(key, task)
         if cores > starting:
             self._queue.release(job.task, cores - starting)
+        self._note_need(job)
+
+    def _note_need(self, job: Job) -> None:
+        number = self._jobs[job]
+        self._short.pop(number, None)
+        self._full.pop(number, None)
+        if job.waiting:
+            lacks = self._queue.held_cores(job.task) < job.task.cores
+            (self._short if lacks else self._full)[number] = job

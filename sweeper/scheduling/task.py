@@ -16,7 +16,8 @@ class ParamsTask:
     Attributes:
         params: The point.
         trials: Indices of the trials to run; empty for the tuning.
-        cores: How many cores the task was given; at least 1.
+        cores: Its share of the cores, at least 1: as many as it has trials; of a tuning, which may start with
+            fewer, what it is given as soon as that is free.
     """
 
     params: Point

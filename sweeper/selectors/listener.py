@@ -4,14 +4,42 @@ from __future__ import annotations
 
 import traceback
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, overload
 
 import numpy as np
 
 from ..points import Point
 from ..store.results import PointError
+
+
+class Running(Sequence[tuple[Point, str]]):
+    """What goes on, as `(point, description)`: found out when it is first looked at, since few look at all.
+
+    Args:
+        look: Returns it; may be called from any thread.
+    """
+
+    def __init__(self, look: Callable[[], Sequence[tuple[Point, str]]]) -> None:
+        self._look = look
+
+    @cached_property
+    def _seen(self) -> Sequence[tuple[Point, str]]:
+        return self._look()
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Point, str]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[tuple[Point, str]]: ...
+
+    def __getitem__(self, index: int | slice) -> tuple[Point, str] | Sequence[tuple[Point, str]]:
+        return self._seen[index]
+
+    def __len__(self) -> int:
+        return len(self._seen)
 
 
 @dataclass(frozen=True)
@@ -24,7 +52,7 @@ class SweepStatus:
         failed: Points that failed.
         trials: Trials asked for so far, those left out of points that cannot be tuned.
         trials_done: Trials done or failed.
-        running: What goes on, as `(point, description)`.
+        running: What goes on, as `(point, description)`, when it is first looked at.
         more_to_come: The selector may propose more.
     """
 
@@ -33,7 +61,7 @@ class SweepStatus:
     failed: int
     trials: int
     trials_done: int
-    running: tuple[tuple[Point, str], ...]
+    running: Sequence[tuple[Point, str]]
     more_to_come: bool
 
 
@@ -41,9 +69,9 @@ class SweepListener:
     """Observes a sweep; override what you want to know.
 
     All methods are called in the parent process, one at a time, between the dispatch of tasks: what takes
-    long here keeps cores idle. The result of each run is told exactly once, as soon as it is there, also when
-    it was found on disk because the sweep is resumed. A listener that raises is reported and no longer
-    called; the sweep goes on.
+    long here keeps cores idle. The result of each run is told exactly once, as soon as it is safely on disk,
+    also when it was found there because the sweep is resumed. A listener that raises is reported and no
+    longer called; the sweep goes on.
     """
 
     def on_hparams_found(self, values: Point, lr_min: float, lr_max: float, batch_size: int) -> None:

@@ -1,9 +1,9 @@
 """Files that appear whole or not at all, and how each kind of them is read.
 
-`AtomicWriter` is the one way in which anything of a sweep is written: the bytes first, to a temporary file
-in the same folder, flushed to the disk, then renamed over the target, and the folder flushed too. The
-temporary name is fixed (there is one writer per folder), so what an interrupted write leaves behind is taken
-over by its repetition or removed at the next start.
+`AtomicWriter` is the one way in which anything of a sweep is written, from any thread: the bytes first, to a
+temporary file in the same folder, flushed to the disk, then renamed over the target, and the folder flushed
+too. The temporary name is fixed (nobody else writes the same file at that time), so what an interrupted write
+leaves behind is taken over by its repetition or removed at the next start.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ import numpy as np
 from ..errors import FolderError
 
 TEMPORARY_SUFFIX = '.partial'
+_BLOCK = 2**20
 
 
 class AtomicWriter:
@@ -41,55 +44,75 @@ class AtomicWriter:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._identity = _identity(root)
-        self._seen = {root}
+        self._seen: dict[str, set[str]] = {str(root): set()}  # folders that are there, and those in them
+        self._lock = Lock()
 
-    def write_bytes(self, path: Path, data: bytes) -> None:
+    def write_bytes(self, path: Path, data: bytes | memoryview) -> None:
         """Writes `data` to `path`, unless that is its content; makes the folders on the way."""
         if _holds(path, data):
             return
-        temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
         try:
             self._make_folder(path.parent)
-            with open(temporary, 'wb', opener=_open_no_link) as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
+            os.replace(_written_aside(path, data), path)
             _flush_folder(path.parent)
+        except OSError as error:
+            raise self._unwritable(path, error) from error
+
+    def write_together(self, files: Mapping[Path, bytes]) -> None:
+        """Writes files of one folder, the last of which is there only if all the others are.
+
+        The folder may be new; that it was written in is not remembered.
+        """
+        *paths, last = files
+        path, folder = last, last.parent
+        try:
+            if str(folder) not in self._seen:
+                self._make_folder(folder.parent)
+                folder.mkdir(exist_ok=True)
+                _flush_folder(folder.parent)
+            aside = {}
+            for path in files:
+                aside[path] = _written_aside(path, files[path])
+            for path in paths:
+                os.replace(aside[path], path)
+            if paths:
+                _flush_folder(folder)
+            os.replace(aside[last], last)
+            _flush_folder(folder)
         except OSError as error:
             raise self._unwritable(path, error) from error
 
     def write_json(self, path: Path, data: Mapping[str, Any]) -> None:
         """Writes strict JSON: a number that is not finite becomes null."""
-        text = json.dumps(_finite(data), indent=2, allow_nan=False)
-        self.write_bytes(path, text.encode() + b'\n')
+        self.write_bytes(path, json_bytes(data))
 
     def write_npz(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         """Writes named arrays; equal arrays give equal bytes."""
-        assert not any(np.asarray(array).dtype.hasobject for array in arrays.values()), 'would need pickle'
-        buffer, named = io.BytesIO(), dict[str, Any](arrays)
-        np.savez(buffer, **named)
-        self.write_bytes(path, buffer.getvalue())
+        self.write_bytes(path, npz_bytes(arrays))
 
     def write_csv(self, path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Writes a CSV file with a header row."""
-        buffer = io.StringIO(newline='')
-        plain = csv.writer(buffer, lineterminator='\n')
-        quoted = csv.writer(buffer, lineterminator='\n', quoting=csv.QUOTE_ALL)
-        for row in (header, *rows):  # csv leaves a bare carriage return unquoted: the row's end for a reader
+        buffer = io.BytesIO()
+        text = io.TextIOWrapper(buffer, 'utf-8', newline='')
+        plain = csv.writer(text, lineterminator='\n')
+        quoted = csv.writer(text, lineterminator='\n', quoting=csv.QUOTE_ALL)
+        for row in chain(
+            [header], rows
+        ):  # csv leaves a bare carriage return unquoted: a reader's end of the row
             (quoted if any('\r' in cell for cell in row if isinstance(cell, str)) else plain).writerow(row)
-        self.write_bytes(path, buffer.getvalue().encode())
+        text.flush()
+        self.write_bytes(path, buffer.getbuffer())
 
     def write_pickle(self, path: Path, value: object) -> None:
         """Writes `value` pickled, for users who want it; `sweeper` itself never reads it back.
 
         Equal values give equal bytes, whether or not they share objects; sets are the exception.
         """
-        buffer = io.BytesIO()
-        pickler = pickle.Pickler(buffer)
-        pickler.fast = True  # no references to what came before
-        pickler.dump(value)
-        self.write_bytes(path, buffer.getvalue())
+        try:
+            data = _pickled(value, pickle.Pickler)
+        except KeyError:  # CPython's own loses count of what is nested how deeply after fifty frozensets
+            data = _pickled(value, pickle._Pickler)
+        self.write_bytes(path, data)
 
     def remove(self, path: Path) -> None:
         """Removes a file, or a folder with all that is in it; it need not be there."""
@@ -98,7 +121,7 @@ class AtomicWriter:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-            self._seen = {folder for folder in self._seen if not folder.is_relative_to(path)}
+            self._forget(path)
         except OSError as error:
             raise self._unwritable(path, error) from error
 
@@ -109,7 +132,7 @@ class AtomicWriter:
             os.replace(path, target)
             _flush_folder(path.parent)
             _flush_folder(target.parent)
-            self._seen = {folder for folder in self._seen if not folder.is_relative_to(path)}
+            self._forget(path)
         except OSError as error:
             raise self._unwritable(path, error) from error
 
@@ -119,12 +142,28 @@ class AtomicWriter:
             raise FolderError(f'the folder {self.root} was deleted or replaced while the sweep was running')
 
     def _make_folder(self, folder: Path) -> None:
-        if folder in self._seen:
+        if str(folder) in self._seen:
             return
-        self._make_folder(folder.parent)
+        with self._lock:
+            self._make_folders(folder)
+
+    def _make_folders(self, folder: Path) -> None:
+        name, parent = str(folder), str(folder.parent)
+        if name in self._seen:
+            return
+        self._make_folders(folder.parent)
         folder.mkdir(exist_ok=True)
         _flush_folder(folder.parent)
-        self._seen.add(folder)
+        self._seen[parent].add(name)
+        self._seen[name] = set()
+
+    def _forget(self, path: Path) -> None:
+        """A folder may be there no more, and those in it."""
+        with self._lock:
+            self._seen.get(str(path.parent), set()).discard(str(path))
+            gone = [str(path)]
+            while gone:
+                gone += self._seen.pop(gone.pop(), ())
 
     def _unwritable(self, path: Path, error: OSError) -> FolderError:
         self.check_root()
@@ -136,13 +175,47 @@ class AtomicWriter:
         )
 
 
+def json_bytes(data: Mapping[str, Any]) -> bytes:
+    """Strict JSON: a number that is not finite becomes null."""
+    return json.dumps(_finite(data), indent=2, allow_nan=False).encode() + b'\n'
+
+
+def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Named arrays as an `.npz` file; equal arrays give equal bytes."""
+    assert not any(np.asarray(array).dtype.hasobject for array in arrays.values()), 'would need pickle'
+    buffer, named = io.BytesIO(), dict[str, Any](arrays)
+    np.savez(buffer, **named)
+    return buffer.getvalue()
+
+
+def _pickled(value: object, kind: type[pickle.Pickler | pickle._Pickler]) -> memoryview:
+    buffer = io.BytesIO()
+    pickler = kind(buffer)
+    pickler.fast = True  # no references to what came before
+    pickler.dump(value)
+    return buffer.getbuffer()
+
+
+def _written_aside(path: Path, data: bytes | memoryview) -> Path:
+    """Writes to a temporary file beside `path`, flushed to the disk, and returns its name."""
+    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    with open(temporary, 'wb', opener=_open_no_link) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return temporary
+
+
 def _open_no_link(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
-def _holds(path: Path, data: bytes) -> bool:
+def _holds(path: Path, data: bytes | memoryview) -> bool:
     try:
-        return path.stat().st_size == len(data) and path.read_bytes() == data
+        if path.stat().st_size != len(data):
+            return False
+        with path.open('rb') as file:
+            return all(file.read(_BLOCK) == data[at : at + _BLOCK] for at in range(0, len(data), _BLOCK))
     except OSError:
         return False
 

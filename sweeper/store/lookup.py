@@ -44,6 +44,12 @@ class Lookup:
             else:
                 self.columns += [self._name(i) for i in range(len(self.columns), len(point))]
 
+    def copy(self) -> Lookup:
+        """Returns one that stays as this one is now."""
+        kept = Lookup(self._layout, self.names)
+        kept.points, kept.ids, kept.columns = list(self.points), dict(self.ids), list(self.columns)
+        return kept
+
     def _name(self, index: int) -> str:
         return self.names[index] if index < len(self.names) else f'param{index}'
 

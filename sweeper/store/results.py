@@ -102,9 +102,12 @@ class Tuned:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrialResult:
-    """One trial: the content of `result.json`. Test scores are None without a test split."""
+    """One trial: the content of `result.json`.
+
+    Test scores are None without a test split; `step` says how its steps were taken (see `training.bench`).
+    """
 
     seed: int
     epochs: int
@@ -116,6 +119,7 @@ class TrialResult:
     loss_val: float
     perf_test: float | None = None
     loss_test: float | None = None
+    step: str = ''
 
 
 def scores_of(trials: Sequence[TrialResult]) -> list[np.ndarray]:

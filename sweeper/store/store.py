@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from ..errors import FolderError
 from ..points import Point, are_named, has_reference
 from . import collation
 from .damage import DamagedFile, set_aside
-from .files import AtomicWriter, append_text, read_npz
+from .files import AtomicWriter, append_text, json_bytes, npz_bytes, read_npz
 from .layout import PointLayout, SweepLayout
 from .leftovers import remove_leftovers
 from .lock import locked
@@ -31,6 +32,7 @@ from .results import (
     Tuned,
     scores_of,
 )
+from .saving import Save
 
 
 class Store:
@@ -39,7 +41,8 @@ class Store:
     What each point's own files say is the truth; `params_lookup.pt`, `funcres.pt`, `results.csv` and
     `results.npz` are rebuilt from it.
 
-    Open one for writing with `Store.opened`, for reading with `Store.read`.
+    Open one for writing with `Store.opened`, for reading with `Store.read`. What is in memory is what is on
+    disk: the methods `saving_…` return what is to be written, which is taken in when that is done.
     """
 
     def __init__(
@@ -66,7 +69,8 @@ class Store:
             if writer is not None and first.trial is None:  # it was interrupted between the two
                 writer.remove(layout.point(point_id).hparams)
         self._tuned, self._trials, self._errors = found.tuned, found.trials, found.errors
-        self._uncollated = 0
+        self._errors_ahead: dict[int, list[PointError]] = {}  # with those that are being written
+        self._uncollated, self._is_collating = 0, False
         trials = sum(len(trials) for trials in self._trials.values())
         self._done = len(self._tuned) + trials + len(self._errors)
 
@@ -198,10 +202,10 @@ class Store:
         self._lookup.add(new)
         self._lookup.write(self.writer)
 
-    def save_run(
+    def saving_run(
         self, point: Point, stage: int, index: int, request: str, value: Mapping[str, object]
-    ) -> None:
-        """Writes a run of a tuning that goes on, to be found if the sweep is interrupted.
+    ) -> Save:
+        """A run of a tuning that goes on, to be found if the sweep is interrupted.
 
         Args:
             point: The point being tuned.
@@ -210,11 +214,19 @@ class Store:
             request: Tells this run from any other that might be asked for in its place.
             value: What it measured, as named arrays or numbers.
         """
-        arrays = {'request': np.array(request), **{name: np.asarray(array) for name, array in value.items()}}
-        self.writer.write_npz(self._point_layout(point).run(stage, index), arrays)
+        path = self._point_layout(point).run(stage, index)
+
+        def write() -> None:
+            arrays = {
+                'request': np.array(request),
+                **{name: np.asarray(array) for name, array in value.items()},
+            }
+            self.writer.write_npz(path, arrays)
+
+        return Save(point, write, alone=False)
 
     def saved_run(self, point: Point, stage: int, index: int, request: str) -> dict[str, np.ndarray] | None:
-        """Returns what `save_run` wrote, or None."""
+        """Returns what was written as `saving_run` says, or None."""
         layout = self._point_layout(point)
         try:
             return read_run(layout, stage, index, request)
@@ -222,49 +234,76 @@ class Store:
             self._set_aside(damage, damage.path)
             return None
 
-    def save_tuned(self, point: Point, tuned: Tuned) -> None:
-        """Writes what a point's tuning came to; `final.json` last."""
-        layout = self._point_layout(point)
-        for name, arrays in tuned.curves.items():
-            self.writer.write_npz(layout.curve(name), arrays)
-        self.writer.write_json(layout.misc, {'params': self._lookup.record(point), **tuned.misc})
-        self.writer.write_json(layout.final, tuned.final())
-        self.writer.remove(layout.runs)
-        self._tuned[self._lookup.ids[point]] = dataclasses.replace(
-            tuned, misc={'flags': tuned.flags}, curves={}
-        )
-        self._count()
+    def saving_tuned(self, point: Point, tuned: Tuned) -> Save:
+        """What a point's tuning came to; `final.json` last, and then its single runs are removed."""
+        layout, record = self._point_layout(point), self._lookup.record(point)
 
-    def save_trial(self, point: Point, index: int, record: TrialRecord) -> None:
-        """Writes a trial; `result.json` last."""
+        def write() -> None:
+            curves = {layout.curve(name): npz_bytes(arrays) for name, arrays in tuned.curves.items()}
+            misc = json_bytes({'params': record, **tuned.misc})
+            self.writer.write_together({**curves, layout.misc: misc, layout.final: json_bytes(tuned.final())})
+            self.writer.remove(layout.runs)
+
+        def take_in() -> None:
+            kept = dataclasses.replace(tuned, misc={'flags': tuned.flags}, curves={})
+            self._tuned[self._lookup.ids[point]] = kept
+            self._count()
+
+        return Save(point, write, take_in)
+
+    def saving_trial(self, point: Point, index: int, record: TrialRecord) -> Save:
+        """A trial; `result.json` last."""
         layout = self._point_layout(point).trial(index)
-        self.writer.write_bytes(layout.model_init, record.model_init)
-        self.writer.write_bytes(layout.model, record.model)
-        self.writer.write_npz(layout.throughtime, record.throughtime)
-        self.writer.write_json(layout.result, asdict(record.result))
-        self._trials.setdefault(self._lookup.ids[point], {})[index] = record.result
-        self._count()
 
-    def save_error(self, point: Point, error: PointError) -> None:
-        """Writes that a run of a point failed, besides others that did."""
-        errors = sorted([*self.errors(point), error], key=failure_order)
+        def write() -> None:
+            self.writer.write_together({
+                layout.model_init: record.model_init,
+                layout.model: record.model,
+                layout.throughtime: npz_bytes(record.throughtime),
+                layout.result: json_bytes(asdict(record.result)),
+            })  # fmt: skip
+
+        def take_in() -> None:
+            self._trials.setdefault(self._lookup.ids[point], {})[index] = record.result
+            self._count()
+
+        return Save(point, write, take_in, alone=False, size=len(record.model_init) + len(record.model))
+
+    def saving_error(self, point: Point, error: PointError) -> Save:
+        """That a run of a point failed, besides others that did."""
+        layout, point_id = self._point_layout(point), self._lookup.ids[point]
+        earlier = self._errors_ahead.get(point_id) or self._errors.get(point_id, [])
+        errors = self._errors_ahead[point_id] = sorted([*earlier, error], key=failure_order)
         record = {
             'params': self._lookup.record(point),
             **asdict(errors[0]),
             'others': [asdict(other) for other in errors[1:]],
         }
-        layout = self._point_layout(point)
-        self.writer.write_json(layout.error, record)
-        if error.trial is None:
-            self.writer.remove(layout.hparams)
-        self._errors[self._lookup.ids[point]] = errors
-        self._count()
+
+        def write() -> None:
+            self.writer.write_json(layout.error, record)
+            if error.trial is None:
+                self.writer.remove(layout.hparams)
+
+        def take_in() -> None:
+            self._errors[point_id] = errors
+            self._count()
+
+        return Save(point, write, take_in)
+
+    @staticmethod
+    def now(save: Save | None) -> None:
+        """Writes something and takes it in, at once."""
+        if save is not None:
+            save.write()
+            save.take_in()
 
     def forget_failures(self) -> None:
         """Removes what is written of failures, so that these runs are tried again."""
         for point_id in self._errors:
             self.writer.remove(self.layout.point(point_id).error)
         self._errors.clear()
+        self._errors_ahead.clear()
 
     def append_log(self, point: Point | None, text: str) -> None:
         """Appends to a point's log, or to the sweep's; may be called from any thread.
@@ -296,32 +335,50 @@ class Store:
 
     # Collation
 
-    def collate_point(self, point: Point) -> None:
-        """Rebuilds a point's `results.npz`."""
-        self.writer.write_npz(self._point_layout(point).results, collation.final_arrays(self.trials(point)))
+    def collating_point(self, point: Point) -> Save:
+        """A point's `results.npz`."""
+        path, trials = self._point_layout(point).results, self.trials(point)
+        return Save(path, lambda: self.writer.write_npz(path, collation.final_arrays(trials)))
 
-    def collate_if_due(self) -> None:
-        """Rebuilds the summaries once a tenth more is there than at the last time: O(1) per trial."""
-        if self._uncollated and 10 * self._uncollated >= self._done:
-            self.collate()
+    def collating_if_due(self) -> Save | None:
+        """The summaries, if a tenth more is there than at the last time: O(1) per trial."""
+        if self._is_collating or not self._uncollated or 10 * self._uncollated < self._done:
+            return None
+        self._uncollated, self._is_collating = 0, True
+
+        def take_in() -> None:
+            self._is_collating = False
+
+        return Save(self.layout.points, self._as_it_is_now()._write_summaries, take_in)
+
+    def _as_it_is_now(self) -> Store:
+        """A copy that stays so, to be looked at by another thread."""
+        kept = copy.copy(self)
+        kept._lookup = self._lookup.copy()
+        kept._tuned, kept._errors = dict(self._tuned), dict(self._errors)
+        kept._trials = {point_id: dict(trials) for point_id, trials in self._trials.items()}
+        return kept
 
     def rebuild(self) -> None:
         """Rebuilds every summary: each point's `results.npz`, and what `collate` does."""
         for point in self._lookup.points:
             if self.tuned(point) is not None:
-                self.collate_point(point)
+                self.now(self.collating_point(point))
         self.collate()
 
     def collate(self) -> None:
         """Rebuilds the lookup, `funcres.pt` and `results.csv` from what is there."""
         self._lookup.write(self.writer)
+        self._write_summaries()
+        self._uncollated = 0
+
+    def _write_summaries(self) -> None:
         if not any(map(has_reference, self._lookup.points)):
             self.writer.write_pickle(self.layout.funcres, [tuple(result) for result in self.results()])
         header = collation.results_header(self._lookup.columns)
         self.writer.write_csv(
             self.layout.results_csv, header, collation.results_rows(self._points_with_results())
         )
-        self._uncollated = 0
 
     def _points_with_results(self) -> Iterator[collation.PointRecord]:
         for point_id, point in enumerate(self._lookup.points):

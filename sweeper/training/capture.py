@@ -6,7 +6,7 @@ wherever and whenever it is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,8 +16,8 @@ from .metrics import Criterion, Scorer
 from .optimizers import Optimizer
 from .recording import NotCapturable, Recording, record
 from .script import Script, compiled
-from .steps import CapturedGradientStep, CapturedStep, EagerStep, Replay, Step
-from .updates import update_rule
+from .steps import CapturedGradientStep, CapturedStep, EagerStep, Replay, Step, StepResults
+from .updates import UpdateRule, update_rule
 
 REHEARSED = 2
 """Batches of each size by which a captured step is compared with the eager one."""
@@ -25,7 +25,9 @@ REHEARSED = 2
 RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-4, 1e-6
 """How far losses, parameters and buffers may differ in the rehearsal. Mostly they do not differ at all."""
 
-_REHEARSAL_LR = 0.01
+REHEARSAL_LR = 0.01
+"""The learning rate of these steps."""
+
 _MOST_SIZES = 2
 _FEWEST_STEPS = 48
 
@@ -85,78 +87,89 @@ def captured_step(subject: Subject, batches: Sequence[torch.Tensor]) -> Step:
     by_size: dict[int, list[torch.Tensor]] = {}
     for batch in batches:
         by_size.setdefault(len(batch), []).append(batch)
-    state = _State(subject.model, subject.criterion)
+    state = ModelState(subject.model, subject.criterion)
     recordings = {}
     for size, (first, *_) in by_size.items():
-        recordings[size] = _record(subject, first)
+        inputs, targets = subject.split.batch(first)
+        recordings[size] = record(subject.model, subject.criterion, subject.score, inputs, targets)
         state.restore()
-    make_step = _replaying(subject, recordings)
-    for examples in by_size.values():
-        _rehearse(subject.eager_step(), make_step(), state, examples[:REHEARSED])
-    return make_step()
-
-
-def _record(subject: Subject, batch: torch.Tensor) -> Recording:
-    try:
-        inputs, targets = subject.split.batch(batch)
-        return record(subject.model, subject.criterion, subject.score, inputs, targets)
-    except NotCapturable:
-        raise
-    except Exception as error:
-        raise NotCapturable(f'recording it raised {type(error).__name__}: {error}') from error
-
-
-def _replaying(subject: Subject, recordings: dict[int, Recording]) -> Callable[[], Step]:
-    """Compiles recordings; returns what makes a step that replays them from the beginning."""
-    first, *others = recordings.values()
-    parameters = first.parameters
-    if any([*map(id, other.parameters)] != [*map(id, parameters)] for other in others):
-        raise NotCapturable('which parameters its loss depends on changes with the batch size')
     optimizer = subject.make_optimizer()
+    parameters = _parameters_of(list(recordings.values()))
     known = [update_rule(optimizer, parameter) for parameter in parameters]
     rules = [rule for rule in known if rule is not None]
-    is_known = len(rules) == len(known)
-    replays = {}
-    for size, recording in recordings.items():
-        script = Script(recording, rules if is_known else None, subject.measures_perf)
-        replays[size] = Replay(compiled(script.source), script.tensors)
+    replays = compiled_replays(recordings, rules if len(rules) == len(known) else None, subject.measures_perf)
 
-    def with_update() -> Step:
-        states = [
-            torch.zeros_like(parameter, requires_grad=False)
-            for parameter, rule in zip(parameters, rules, strict=True)
-            for _ in range(rule.states)
-        ]
-        return CapturedStep(replays, states, subject.split, subject.measures_perf)
-
-    def with_optimizer() -> Step:
+    def make_step() -> Step:
+        if len(rules) == len(known):
+            return replaying_step(replays, parameters, rules, subject)
         optimizer = subject.make_optimizer()
         return CapturedGradientStep(replays, parameters, optimizer, subject.split, subject.measures_perf)
 
-    return with_update if is_known else with_optimizer
+    for examples in by_size.values():
+        lrs = [REHEARSAL_LR] * len(examples[:REHEARSED])
+        expected = [*subject.eager_step().run(examples[:REHEARSED], lrs), *state.copies()]
+        state.restore()
+        found = [*rehearsed(make_step(), examples[:REHEARSED]), *state.copies()]
+        state.restore()
+        check_same(found, expected)
+    return make_step()
 
 
-def _rehearse(eager: Step, captured: Step, state: _State, batches: Sequence[torch.Tensor]) -> None:
-    """Takes the same steps both ways, and raises `NotCapturable` if they differ."""
-    lrs = [_REHEARSAL_LR] * len(batches)
-    expected = [*eager.run(batches, lrs), *state.copies()]
-    state.restore()
+def _parameters_of(recordings: Sequence[Recording]) -> list[torch.Tensor]:
+    """The parameters that the loss depends on, whatever the batch size."""
+    first, *others = recordings
+    if any([*map(id, other.parameters)] != [*map(id, first.parameters)] for other in others):
+        raise NotCapturable('which parameters its loss depends on changes with the batch size')
+    return first.parameters
+
+
+def compiled_replays(
+    recordings: Mapping[int, Recording],
+    rules: Sequence[UpdateRule] | None,
+    measures_perf: bool,
+    in_lanes: bool = False,
+) -> dict[int, Replay]:
+    """Compiles recordings, by batch size; the arguments are as for `Script`."""
+    replays = {}
+    for size, recording in recordings.items():
+        script = Script(recording, rules, measures_perf, in_lanes)
+        replays[size] = Replay(compiled(script.source), script.tensors)
+    return replays
+
+
+def replaying_step(
+    replays: Mapping[int, Replay],
+    parameters: Sequence[torch.Tensor],
+    rules: Sequence[UpdateRule],
+    subject: Subject,
+) -> CapturedStep:
+    """Returns a step that replays from the beginning, its optimizer's state at 0."""
+    states = [
+        torch.zeros_like(parameter, requires_grad=False)
+        for parameter, rule in zip(parameters, rules, strict=True)
+        for _ in range(rule.states)
+    ]
+    return CapturedStep(replays, states, subject.split, subject.measures_perf)
+
+
+def rehearsed(step: Step, batches: Sequence[torch.Tensor]) -> StepResults:
+    """Takes some steps by replaying; what goes wrong in that raises `NotCapturable`."""
     try:
-        found = [*captured.run(batches, lrs), *state.copies()]
+        return step.run(batches, [REHEARSAL_LR] * len(batches))
     except RuntimeError as error:  # the last line says what, those before where
         raise NotCapturable(f'replaying it raised {str(error).strip().splitlines()[-1]}') from error
-    state.restore()
-    if not all(map(_is_same, found, expected)):
-        raise NotCapturable('replaying it gives other numbers')
 
 
-def _is_same(found: torch.Tensor, expected: torch.Tensor) -> bool:
-    return found.shape == expected.shape and torch.allclose(
-        found, expected, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE, equal_nan=True
-    )
+def check_same(found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor]) -> None:
+    """Raises `NotCapturable` if tensors differ by more than the tolerance."""
+    for one, other in zip(found, expected, strict=True):
+        if one.shape != other.shape or not torch.allclose(
+            one, other, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE, equal_nan=True
+        ):
+            raise NotCapturable('replaying it gives other numbers')
 
 
-class _State:
+class ModelState:
     """The state of a model before training: its parameters and buffers, and torch's random numbers."""
 
     def __init__(self, model: torch.nn.Module, criterion: Criterion) -> None:

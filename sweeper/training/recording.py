@@ -21,7 +21,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from .data import leaves
 from .metrics import Criterion, Scorer
 
-_ALIASES = ('aten::detach', 'aten::alias')
 _DEPENDS_ON_VALUES = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
 _MASKS = (torch.bool, torch.uint8)
 
@@ -83,6 +82,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         _check(func, args)
         output = func(*args, **kwargs)
+        if func is torch.ops.aten.lift_fresh.default:
+            args = (args[0].clone(),)  # the output is the same tensor, and may be written to
         self.calls.append(Call(func, args, kwargs, output))
         return output
 
@@ -104,68 +105,105 @@ def record(
     Raises:
         NotCapturable: The step does something that a recording would leave out.
     """
-    objects: list[Any] = [
-        *model.modules(),
-        *(criterion.modules() if isinstance(criterion, torch.nn.Module) else ()),
-    ]
-    _check_no_hooks(objects)
-    objects += [] if isinstance(criterion, torch.nn.Module) else [criterion]
-    before, random_states = _Surroundings(objects), _states_of_other_generators()
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    with _Recorder() as recorder:
+
+    def step() -> tuple[Any, ...]:
         output = model(inputs)
         loss = criterion(output, targets)
         gradients = torch.autograd.grad(loss, trainable, allow_unused=True)
         with torch.no_grad():
-            perf = score.performance(output.detach(), targets, loss.detach())
+            return gradients, loss, score.performance(output.detach(), targets, loss.detach())
+
+    calls, (gradients, loss, perf) = recorded(step, model, criterion)
+    used = [(p, g) for p, g in zip(trainable, gradients, strict=True) if g is not None]
+    if any(gradient.layout != torch.strided for _, gradient in used):
+        raise NotCapturable('it has sparse gradients')
+    parameters, gradients = ([pair[k] for pair in used] for k in (0, 1))
+    return Recording(calls, list(leaves(inputs)), targets, parameters, gradients, loss, perf)
+
+
+def recorded(
+    step: Callable[[], tuple[Any, ...]], model: torch.nn.Module, criterion: Criterion
+) -> tuple[list[Call], tuple[Any, ...]]:
+    """Runs a function and records the operators that it calls.
+
+    Args:
+        step: Returns tensors, or sequences of them.
+        model: What it runs.
+        criterion: What it runs too.
+
+    Returns:
+        The calls, and what the function returned.
+
+    Raises:
+        NotCapturable: It does something that a recording would leave out, or raises an error.
+    """
+    objects: list[Any] = [
+        module for one in (model, criterion) if isinstance(one, torch.nn.Module) for module in one.modules()
+    ]
+    _check_no_hooks(objects)
+    objects += [] if isinstance(criterion, torch.nn.Module) else [criterion]
+    before, random_states = _Surroundings(objects), _states_of_other_generators()
+    try:
+        with _Recorder() as recorder:
+            returned = step()
+    except NotCapturable:
+        raise
+    except Exception as error:
+        raise NotCapturable(f'recording it raised {type(error).__name__}: {error}') from error
     if _states_of_other_generators() != random_states:
         raise NotCapturable('it draws random numbers from numpy or `random`')
     if _Surroundings(objects) != before:
         raise NotCapturable('its Python changes variables or attributes as it runs')
-    used = [(p, g) for p, g in zip(trainable, gradients, strict=True) if g is not None]
-    if any(gradient.layout != torch.strided for _, gradient in used):
-        raise NotCapturable('it has sparse gradients')
     calls, resolve = _without_aliases(recorder.calls)
-    return Recording(
-        calls,
-        list(leaves(inputs)),
-        targets,
-        [parameter for parameter, _ in used],
-        [resolve(gradient) for _, gradient in used],
-        resolve(loss),
-        resolve(perf),
-    )
+    return calls, resolve(returned)
 
 
 def _without_aliases(calls: Sequence[Call]) -> tuple[list[Call], Callable[[Any], Any]]:
-    """Leaves out calls that only give a tensor another name, or undo a transposition.
+    """Leaves out calls that only give a tensor another name, or bring back a view that there was before.
 
     Returns:
         The other calls, and a function that finds which tensor now stands for a given one.
     """
-    same: dict[int, torch.Tensor] = {}
-    transposed: dict[int, torch.Tensor] = {}
+    views: dict[Any, torch.Tensor] = {}
+    stand_ins: dict[int, torch.Tensor] = {}
 
     def resolve(value: Any) -> Any:
         if isinstance(value, torch.Tensor):
-            return same.get(id(value), value)
+            return stand_ins.get(id(value), value)
         if isinstance(value, tuple | list):
             return type(value)(resolve(one) for one in value)
         return value
 
     kept = []
     for call in calls:
+        for tensor in tensors_in([call.args, [*call.kwargs.values()]]):
+            views.setdefault(_view(tensor), tensor)
+        before = views.get(_view(call.output)) if isinstance(call.output, torch.Tensor) else None
+        if before is not None and not call.has_effect:
+            stand_ins[id(call.output)] = before
+            continue
         args, kwargs = resolve(call.args), {name: resolve(value) for name, value in call.kwargs.items()}
-        name = call.op._schema.name
-        if name in _ALIASES:
-            same[id(call.output)] = args[0]
-        elif name == 'aten::t' and id(args[0]) in transposed:
-            same[id(call.output)] = transposed[id(args[0])]
-        else:
-            if name == 'aten::t':
-                transposed[id(call.output)] = args[0]
-            kept.append(Call(call.op, args, kwargs, call.output))
+        kept.append(Call(call.op, args, kwargs, call.output))
+        for tensor in tensors_in(call.output):
+            views.setdefault(_view(tensor), tensor)
+            stand_ins.setdefault(id(tensor), views[_view(tensor)])
     return kept, resolve
+
+
+def _view(tensor: torch.Tensor) -> Any:
+    """Equal for tensors that show the same memory in the same way."""
+    if tensor.layout != torch.strided:
+        return id(tensor)
+    storage = tensor.untyped_storage()._cdata
+    return storage, tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype
+
+
+def tensors_in(value: Any) -> list[torch.Tensor]:
+    """All tensors in an argument or an output, those in lists included."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    return [tensor for one in value for tensor in tensors_in(one)] if isinstance(value, tuple | list) else []
 
 
 def _check_no_hooks(modules: Sequence[torch.nn.Module]) -> None:
@@ -235,4 +273,5 @@ def _collect(one: Any, held: list[Any], seen: set[int]) -> None:
 
 
 def _states_of_other_generators() -> tuple[Any, ...]:
-    return random.getstate(), repr(np.random.get_state(legacy=False))
+    numpy_state = np.random.get_state(legacy=False)['state']
+    return random.getstate(), numpy_state['key'].tobytes(), numpy_state['pos']

@@ -1,157 +1,30 @@
-"""The runs there are: a curve measured along a schedule, a brief training, a full trial."""
+"""The runs there are: a curve measured along a schedule, a brief training, a full trial.
+
+Each is one run, or several of one architecture that are trained side by side ("in lanes").
+"""
 
 from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from ..points import Point, point_key
-from ..seeding import model_seed, run_seed, seed_everything
-from .capture import Subject, captured_step, why_not_worth_it
-from .data import ShuffledBatches, SizedBatches, Split, as_split
-from .layout import prefers_channels_last
-from .loop import Loop
-from .metrics import Criterion, check_loss, evaluate, scorer
-from .optimizers import build_optimizer
-from .problem import Problem
+from ..points import Point
+from ..seeding import run_seed
+from .bench import Bench, Training
+from .capture import Subject
+from .data import ShuffledBatches, SizedBatches
+from .loop import Batches, Loop
+from .metrics import check_loss, evaluate
 from .recording import NotCapturable
 from .schedule import triangular
-from .steps import Step
 
-
-class Splits(NamedTuple):
-    """A problem's data, ready to be batched."""
-
-    train: Split
-    val: Split
-    test: Split | None
-
-
-def load_splits(problem: Problem, seed: int, device: torch.device) -> Splits:
-    """Calls the problem's `dataset()` and takes its splits into memory where that is cheap.
-
-    Random draws in `dataset()` (a random split, say) are seeded, so that every worker has the same data.
-    """
-    seed_everything(seed)
-    train, val, *rest = (as_split(dataset, device) for dataset in problem.load_datasets())
-    return Splits(train, val, rest[0] if rest else None)
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A problem with its data, on a device: all that a run needs besides its own arguments."""
-
-    problem: Problem
-    splits: Splits
-    device: torch.device
-    step: str = 'auto'
-
-    def set_up(
-        self,
-        point: Point,
-        seed: int,
-        batches: Sequence[torch.Tensor],
-        epochs: int = 1,
-        measures_perf: bool = False,
-    ) -> Training:
-        """Initialises a model and chooses how its steps are taken; what they draw at random is seeded too.
-
-        Args:
-            point: The architecture.
-            seed: The run's.
-            batches: Those of the first epoch, as indices.
-            epochs: How many there will be.
-            measures_perf: Whether every step is to measure its performance.
-        """
-        subject = self._subject(point, seed, measures_perf)
-        if self.step == 'eager':
-            return Training(subject, subject.eager_step(), 'eager')
-        reason = why_not_worth_it(batches, epochs, self.device) if self.step == 'auto' else None
-        if reason is None:
-            try:
-                return Training(subject, captured_step(subject, batches), 'captured')
-            except NotCapturable as error:
-                if self.step != 'auto':
-                    raise
-                reason = str(error)
-                subject = self._subject(point, seed, measures_perf)
-        return Training(subject, subject.eager_step(), f'eager: {reason}')
-
-    def _subject(self, point: Point, seed: int, measures_perf: bool) -> Subject:
-        model, criterion = self.fresh_model(point, seed)
-        return Subject(
-            model,
-            criterion,
-            lambda: build_optimizer(self.problem, model),
-            self.splits.train,
-            scorer(self.problem.accuracy_style, criterion),
-            measures_perf,
-        )
-
-    def fresh_model(self, point: Point, seed: int) -> tuple[torch.nn.Module, Criterion]:
-        """Returns a newly initialised model and its criterion; what they draw later is seeded too."""
-        seed_everything(model_seed(seed, point_key(point)))
-        model = self.problem.model(point).to(self.device)
-        if prefers_channels_last(model, self.splits.train, self.device):
-            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        model.train()
-        criterion = self.problem.build_criterion()
-        if isinstance(criterion, torch.nn.Module):
-            criterion = criterion.to(self.device)
-        return model, criterion
-
-
-class Training(NamedTuple):
-    """A model set up to be trained.
-
-    Attributes:
-        subject: The model, its loss and so on.
-        step: Trains it.
-        kind: The kind of step; if it is eager where it might not be, the reason.
-    """
-
-    subject: Subject
-    step: Step
-    kind: str
-
-
-def measure_curve(
-    bench: Bench, point: Point, seed: int, lrs: Sequence[float], batch_sizes: Sequence[int]
-) -> dict[str, Any]:
-    """Trains a fresh model one step at each `(lr, batch size)` and measures as it goes.
-
-    Returns:
-        `loss` and `perf`, shape `(len(lrs),)`: each step's loss and performance on its own batch before
-        the update. From the first loss that is not finite on, loss is infinity and performance 0.
-        `step`: the kind of step.
-    """
-    seed_of_order = run_seed(seed, 'order', 0)
-    batches = list(SizedBatches(len(bench.splits.train), batch_sizes, seed_of_order))
-    training = bench.set_up(point, seed, batches, measures_perf=True)
-    losses: list[torch.Tensor] = []
-    perfs: list[torch.Tensor] = []
-
-    def after_chunk(loss: torch.Tensor, perf: torch.Tensor) -> bool:
-        losses.append(loss)
-        perfs.append(perf)
-        return not torch.isfinite(loss[-1]).item()
-
-    Loop(training.step, lrs, after_chunk).run(batches)
-    loss, perf = np.full(len(lrs), np.inf), np.zeros(len(lrs))
-    measured = torch.cat(losses).double().cpu().numpy()
-    loss[: len(measured)] = measured
-    perf[: len(measured)] = torch.cat(perfs).double().cpu().numpy()
-    check_loss(loss.min())
-    diverged = np.flatnonzero(~np.isfinite(loss))
-    if len(diverged):
-        loss[diverged[0] :], perf[diverged[0] :] = np.inf, 0.0
-    return {'loss': loss, 'perf': perf, 'step': training.kind}
+Result = TypeVar('Result')
 
 
 @dataclass(frozen=True)
@@ -165,105 +38,238 @@ class TrainingPlan:
     cycle_size_epochs: int
 
 
-def train_briefly(bench: Bench, point: Point, seed: int, plan: TrainingPlan) -> dict[str, Any]:
-    """Trains a fresh model by `plan` and scores it on the training data only.
+def measure_curve(
+    bench: Bench, point: Point, seeds: Sequence[int], lrs: Sequence[float], batch_sizes: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Trains fresh models one step at each `(lr, batch size)` and measures as it goes.
 
     Returns:
-        `loss` and `perf` on the whole training set; infinity and 0 if it diverged. `step`: the kind of step.
+        For every seed, `loss` and `perf`, shape `(len(lrs),)`: each step's loss and performance on its own
+        batch before the update. From the first loss that is not finite on, loss is infinity and performance
+        0. `step`: the kind of step.
     """
-    training = _set_up(bench, point, seed, plan)
-    _train(bench, training, seed, plan)
-    model, criterion, score = training.subject.model, training.subject.criterion, training.subject.score
-    result = evaluate(model, bench.splits.train, criterion, score)
-    return {'loss': result.loss, 'perf': result.perf, 'step': training.kind}
+
+    def batches(seed: int) -> SizedBatches:
+        return SizedBatches(len(bench.splits.train), batch_sizes, run_seed(seed, 'order', 0))
+
+    def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
+        measured: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+        def after_chunk(losses: torch.Tensor, perfs: torch.Tensor) -> bool:
+            measured.append((losses, perfs))
+            return not torch.isfinite(losses[-1]).any().item()
+
+        Loop(training.step, lrs, after_chunk).run(batches)
+        lanes = len(training.subjects)
+        losses, perfs = (
+            torch.cat(parts).reshape(-1, lanes).double().cpu().numpy().T
+            for parts in zip(*measured, strict=True)
+        )
+        return [
+            {**_curve(len(lrs), loss, perf), 'step': training.kind}
+            for loss, perf in zip(losses, perfs, strict=True)
+        ]
+
+    return _in_lanes(bench, point, seeds, batches, run, measures_perf=True)
 
 
-def train_fully(bench: Bench, point: Point, seed: int, plan: TrainingPlan) -> dict[str, Any]:
-    """Trains a fresh model by `plan`, scoring it on every split at the end of each cycle.
+def _curve(steps: int, loss: np.ndarray, perf: np.ndarray) -> dict[str, np.ndarray]:
+    """A measured curve, made `steps` long and infinite from the first loss that is not finite."""
+    check_loss(loss.min())
+    diverged = np.flatnonzero(~np.isfinite(loss))
+    end = diverged[0] if len(diverged) else len(loss)
+    curve = {'loss': np.full(steps, np.inf), 'perf': np.zeros(steps)}
+    curve['loss'][:end], curve['perf'][:end] = loss[:end], perf[:end]
+    return curve
+
+
+def train_briefly(
+    bench: Bench, point: Point, seeds: Sequence[int], plan: TrainingPlan
+) -> list[dict[str, Any]]:
+    """Trains fresh models by `plan` and scores them on the training data only.
 
     Returns:
-        `scores`: final `{loss,perf}_{train,val[,test]}`; `diverged`; `epochs` done and `seconds` they
-        took; `throughtime`: arrays over the cycles' ends; `model` and `model_init`: the state dicts,
-        as bytes that `torch.load(…, weights_only=True)` reads; `step`: the kind of step.
+        For every seed, `loss` and `perf` on the whole training set; infinity and 0 if it diverged. `step`:
+        the kind of step.
+    """
+
+    def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
+        _train(training, batches, plan)
+        results = []
+        for subject in training.subjects:
+            score = evaluate(subject.model, bench.splits.train, subject.criterion, subject.score)
+            results.append({'loss': score.loss, 'perf': score.perf, 'step': training.kind})
+        return results
+
+    return _in_lanes(bench, point, seeds, _shuffled(bench, plan), run, plan.epochs)
+
+
+def train_fully(bench: Bench, point: Point, seeds: Sequence[int], plan: TrainingPlan) -> list[dict[str, Any]]:
+    """Trains fresh models by `plan`, scoring them on every split at the end of each cycle.
+
+    Returns:
+        For every seed, `scores`: final `{loss,perf}_{train,val[,test]}`; `diverged`; `epochs` done and
+        `seconds` they took (shared out evenly among models trained side by side); `throughtime`: arrays
+        over the cycles' ends; `model` and `model_init`: the state dicts, as bytes that
+        `torch.load(…, weights_only=True)` reads; `step`: the kind of step.
     """
     started = time.perf_counter()
-    training = _set_up(bench, point, seed, plan)
-    model, criterion, score = training.subject.model, training.subject.criterion, training.subject.score
-    initial = _state_bytes(model)
-    splits = {'train': bench.splits.train, 'val': bench.splits.val}
-    throughtime: list[dict[str, float]] = []
 
-    def on_epoch(epoch: int) -> None:
-        if epoch % plan.cycle_size_epochs == 0 or epoch == plan.epochs:
-            row: dict[str, float] = {'epochs': epoch}
-            for name, split in splits.items():
-                result = evaluate(model, split, criterion, score)
-                row |= {f'loss_{name}': result.loss, f'perf_{name}': result.perf}
-            throughtime.append(row)
+    def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
+        trials = [_Trial(bench, subject) for subject in training.subjects]
 
-    epochs, diverged = _train(bench, training, seed, plan, on_epoch)
-    diverged = diverged or not np.isfinite(throughtime[-1]['loss_train'])  # the last update did it
-    if diverged:
-        names = [*splits, *(['test'] if bench.splits.test is not None else [])]
-        last = {f'{kind}_{name}': v for name in names for kind, v in (('loss', np.inf), ('perf', 0.0))}
-    else:
-        last = {key: value for key, value in throughtime[-1].items() if key != 'epochs'}
-        if bench.splits.test is not None:
-            test = evaluate(model, bench.splits.test, criterion, score)
-            last |= {'loss_test': test.loss, 'perf_test': test.perf}
-    return {
-        'scores': last,
-        'diverged': diverged,
-        'epochs': epochs,
-        'seconds': time.perf_counter() - started,
-        'throughtime': {
-            key: np.array([row[key] for row in throughtime])
-            for key in ('epochs', *(f'{kind}_{name}' for name in splits for kind in ('loss', 'perf')))
-        },
-        'model': _state_bytes(model),
-        'model_init': initial,
-        'step': training.kind,
-    }
+        def on_epoch(lane: int, epoch: int) -> None:
+            if epoch % plan.cycle_size_epochs == 0 or epoch == plan.epochs:
+                trials[lane].take_scores(epoch)
+
+        ends = _train(training, batches, plan, on_epoch)
+        results = [trial.result(*end) for trial, end in zip(trials, ends, strict=True)]
+        seconds = (time.perf_counter() - started) / len(trials)
+        return [{**result, 'seconds': seconds, 'step': training.kind} for result in results]
+
+    return _in_lanes(bench, point, seeds, _shuffled(bench, plan), run, plan.epochs)
 
 
-def _batches(bench: Bench, seed: int, plan: TrainingPlan) -> ShuffledBatches:
-    return ShuffledBatches(len(bench.splits.train), plan.batch_size, run_seed(seed, 'order', 0))
+class _Trial:
+    """One model of a full training, and its scores so far."""
+
+    def __init__(self, bench: Bench, subject: Subject) -> None:
+        self._subject = subject
+        self._splits = {'train': bench.splits.train, 'val': bench.splits.val}
+        self._test = bench.splits.test
+        self._initial = _state_bytes(subject.model)
+        self._rows: list[dict[str, float]] = []
+
+    def take_scores(self, epoch: int) -> None:
+        """Scores the model after an epoch."""
+        row: dict[str, float] = {'epochs': epoch}
+        for name in self._splits:
+            row |= self._scores(name)
+        self._rows.append(row)
+
+    def _scores(self, name: str) -> dict[str, float]:
+        split = self._test if name == 'test' else self._splits[name]
+        score = evaluate(self._subject.model, split, self._subject.criterion, self._subject.score)
+        return {f'loss_{name}': score.loss, f'perf_{name}': score.perf}
+
+    def result(self, epochs: int, diverged: bool) -> dict[str, Any]:
+        names = [*self._splits, *(['test'] if self._test is not None else [])]
+        diverged = diverged or not np.isfinite(self._rows[-1]['loss_train'])  # the last update did it
+        if diverged:
+            last = {f'{kind}_{name}': v for name in names for kind, v in (('loss', np.inf), ('perf', 0.0))}
+        else:
+            last = {key: value for key, value in self._rows[-1].items() if key != 'epochs'}
+            if self._test is not None:
+                last |= self._scores('test')
+        keys = ('epochs', *(f'{kind}_{name}' for name in self._splits for kind in ('loss', 'perf')))
+        return {
+            'scores': last,
+            'diverged': diverged,
+            'epochs': epochs,
+            'throughtime': {key: np.array([row[key] for row in self._rows]) for key in keys},
+            'model': _state_bytes(self._subject.model),
+            'model_init': self._initial,
+        }
 
 
-def _set_up(bench: Bench, point: Point, seed: int, plan: TrainingPlan) -> Training:
-    return bench.set_up(point, seed, list(_batches(bench, seed, plan)), plan.epochs)
+def _shuffled(bench: Bench, plan: TrainingPlan) -> Callable[[int], ShuffledBatches]:
+    def batches(seed: int) -> ShuffledBatches:
+        return ShuffledBatches(len(bench.splits.train), plan.batch_size, run_seed(seed, 'order', 0))
+
+    return batches
+
+
+def _in_lanes(
+    bench: Bench,
+    point: Point,
+    seeds: Sequence[int],
+    batches: Callable[[int], Batches],
+    run: Callable[[Training, Batches], list[Result]],
+    epochs: int = 1,
+    measures_perf: bool = False,
+) -> list[Result]:
+    """Sets models up and runs them side by side; one after another if that cannot be.
+
+    Args:
+        bench: Where.
+        point: The architecture.
+        seeds: One per run.
+        batches: Makes a run's batches from its seed, anew at every call.
+        run: Trains and returns every run's result.
+        epochs: How often it will go through the batches.
+        measures_perf: Whether every step is to measure its performance.
+    """
+    if len(seeds) == 1:
+        training = bench.set_up(point, seeds[0], list(batches(seeds[0])), epochs, measures_perf)
+        return run(training, batches(seeds[0]))
+    try:
+        training = bench.set_up_lanes(point, seeds, [list(batches(seed)) for seed in seeds], measures_perf)
+    except NotCapturable as error:
+        reason = f'; not in lanes, because {error}'
+        results = []
+        for seed in seeds:
+            training = bench.set_up(point, seed, list(batches(seed)), epochs, measures_perf)
+            results += run(training._replace(kind=training.kind + reason), batches(seed))
+        return results
+    return run(training, _SideBySide([batches(seed) for seed in seeds]))
+
+
+class _SideBySide:
+    """Several runs' batches, as indices of shape `(runs, batch size)`."""
+
+    def __init__(self, batches: Sequence[Batches]) -> None:
+        self._batches = batches
+
+    def __len__(self) -> int:
+        return len(self._batches[0])
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        return map(torch.stack, zip(*self._batches, strict=True))
 
 
 def _train(
-    bench: Bench,
     training: Training,
-    seed: int,
+    batches: Batches,
     plan: TrainingPlan,
-    on_epoch: Callable[[int], None] | None = None,
-) -> tuple[int, bool]:
-    """Trains by `plan`; returns the epochs done and whether the loss ceased to be finite."""
-    batches = _batches(bench, seed, plan)
+    on_epoch: Callable[[int, int], None] | None = None,
+) -> list[tuple[int, bool]]:
+    """Trains by `plan`.
+
+    Args:
+        training: What to train.
+        batches: Its batches.
+        plan: How.
+        on_epoch: Called with lane and epoch, for every model whose loss is still finite.
+
+    Returns:
+        For every model, the epochs done, and whether its loss ceased to be finite.
+    """
     lrs = triangular(
         plan.lr_start, plan.lr_end, plan.epochs * len(batches), plan.epochs // plan.cycle_size_epochs
     )
-    epochs_done, last_loss = 0, torch.zeros(())
+    lanes = len(training.subjects)
+    ends = [(0, False)] * lanes
+    last_losses = torch.zeros(lanes)
 
     def after_chunk(losses: torch.Tensor, _: torch.Tensor) -> bool:
-        nonlocal last_loss
-        last_loss = losses[-1]
+        nonlocal last_losses
+        last_losses = losses[-1].reshape(lanes)
         return False
 
     def after_epoch(epoch: int) -> bool:
-        nonlocal epochs_done
-        epochs_done = epoch
-        if not torch.isfinite(last_loss).item():
-            return True
-        if on_epoch is not None:
-            on_epoch(epoch)
-        return False
+        for lane, is_finite in enumerate(torch.isfinite(last_losses).tolist()):
+            if not ends[lane][1]:
+                ends[lane] = (epoch, not is_finite)
+        alive = [lane for lane, (_, diverged) in enumerate(ends) if not diverged]
+        if alive and on_epoch is not None:
+            training.update_models()
+            for lane in alive:
+                on_epoch(lane, epoch)
+        return not alive
 
     Loop(training.step, lrs.tolist(), after_chunk).run(batches, plan.epochs, after_epoch)
-    return epochs_done, not bool(torch.isfinite(last_loss).item())
+    training.update_models()
+    return ends
 
 
 def _state_bytes(model: torch.nn.Module) -> bytes:

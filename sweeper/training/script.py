@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from .recording import Call, NotCapturable, Recording
+from .recording import Call, NotCapturable, Recording, tensors_in
 from .updates import UpdateRule
 
 _LOOP = """\
@@ -39,6 +39,8 @@ def steps(
 {body}
 """
 
+_INDEX, _INDEX_IN_LANES = 'torch.index_select({0}, 0, {1})', 'torch.ops.aten.index({0}, [{1}])'
+
 
 class Script:
     """A recorded step as source.
@@ -48,24 +50,29 @@ class Script:
         tensors: What the step uses besides the batch: parameters, buffers, constants, in the source's order.
     """
 
-    def __init__(self, recording: Recording, rules: Sequence[UpdateRule] | None, with_perf: bool) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        rules: Sequence[UpdateRule] | None,
+        with_perf: bool,
+        in_lanes: bool = False,
+    ) -> None:
         """Writes the source.
 
         Args:
             recording: The step.
             rules: How each of its parameters is updated; None to return the gradients instead.
-            with_perf: Compute the performance of every batch too; it is 0 otherwise.
+            with_perf: Compute the performance of every batch too; else the loss is in its place.
+            in_lanes: The batches' indices have two dimensions.
         """
         self.tensors: list[torch.Tensor] = []
         self._names: dict[int, str] = {}
         self._recording = recording
-        batch = [f'torch.index_select(inputs[{k}], 0, {{0}})' for k in range(len(recording.inputs))]
-        batch.append('torch.index_select(targets, 0, {0})')
+        data = [(tensor, f'inputs[{k}]') for k, tensor in enumerate(recording.inputs)]
+        data.append((recording.targets, 'targets'))
         indices = 'order[i]' if rules is not None else 'order[0]'
-        body = [
-            f'{self._new_name(tensor)} = {line.format(indices)}'
-            for tensor, line in zip([*recording.inputs, recording.targets], batch, strict=True)
-        ]
+        taken = _INDEX_IN_LANES if in_lanes else _INDEX
+        body = [f'{self._new_name(tensor)} = {taken.format(name, indices)}' for tensor, name in data]
         results = [*recording.gradients, recording.loss, *([recording.perf] if with_perf else [])]
         for call in _needed(recording.calls, results):
             body.append(self._statement(call))
@@ -105,6 +112,8 @@ class Script:
         types = {argument.name: str(argument.type) for argument in schema.arguments}
         positional = zip(call.args, types.values(), strict=False)
         arguments = [self._literal(value, kind) for value, kind in positional]
+        if types.get('self') == 'Tensor' and isinstance(call.args[0], int | float):
+            arguments[0] = f'torch.tensor({arguments[0]})'
         arguments += [f'{name}={self._literal(v, types[name])}' for name, v in call.kwargs.items()]
         namespace, name = schema.name.split('::')
         name = 'clone' if name == 'lift_fresh' else name  # a constant is taken in once for all steps
@@ -157,16 +166,10 @@ def _needed(calls: Sequence[Call], results: Sequence[torch.Tensor]) -> list[Call
     """The calls that have an effect or that a result depends on."""
     needed, kept = {id(tensor) for tensor in results}, []
     for call in reversed(calls):
-        if call.has_effect or any(id(tensor) in needed for tensor in _tensors_in(call.output)):
+        if call.has_effect or any(id(tensor) in needed for tensor in tensors_in(call.output)):
             kept.append(call)
-            needed.update(id(tensor) for tensor in _tensors_in([*call.args, *call.kwargs.values()]))
+            needed.update(id(tensor) for tensor in tensors_in([*call.args, *call.kwargs.values()]))
     return kept[::-1]
-
-
-def _tensors_in(value: Any) -> list[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        return [value]
-    return [tensor for one in value for tensor in _tensors_in(one)] if isinstance(value, tuple | list) else []
 
 
 def _indented(lines: Sequence[str], spaces: int) -> str:

@@ -133,11 +133,11 @@ class CapturedStep:
     def _runs(self, batches: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
         """Puts batches together that one call can do."""
         if isinstance(self._split, InMemorySplit):
-            return [list(run) for _, run in groupby(batches, len)]
+            return [list(run) for _, run in groupby(batches, _size)]
         return [[batch] for batch in batches]
 
     def _replay(self, batches: list[torch.Tensor], lrs: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
-        replay = self._replays[len(batches[0])]
+        replay = self._replays[_size(batches[0])]
         inputs, targets, order = indexed(self._split, batches)
         with torch.inference_mode(), torch.enable_grad(), _as_it_is():
             losses, perfs = replay.function(
@@ -145,6 +145,10 @@ class CapturedStep:
             )
         self._done += len(batches)
         return losses, perfs
+
+
+def _size(batch: torch.Tensor) -> int:
+    return batch.shape[-1]
 
 
 class CapturedGradientStep:

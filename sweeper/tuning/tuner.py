@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Generator, Mapping, Sequence
@@ -65,6 +66,20 @@ def tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:
     Raises:
         TuningFailed: The architecture cannot be trained at all.
     """
+    tuner = _tune(settings, train_size, seed)
+    steps: dict[str, list[str]] = {}
+    stage = next(tuner)
+    while True:
+        results = yield stage
+        steps[stage.name] = sorted({str(result['step']) for result in results})
+        try:
+            stage = tuner.send(results)
+        except StopIteration as end:
+            tuned: Tuned = end.value
+            return dataclasses.replace(tuned, misc=tuned.misc | {'steps': steps})
+
+
+def _tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:
     first = batch_size.reference(settings, train_size)
     found = yield from _range_test('lr_vs_perf', settings, train_size, seed, first)
     good, good_flags = yield from _sweep_batch_sizes(settings, train_size, seed, found)

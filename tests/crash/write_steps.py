@@ -6,6 +6,7 @@ import builtins
 import errno
 import os
 import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from .plan import SIGKILL
 
 
 class WriteSteps:
-    """Stands between `sweeper.store.files` and the system, and counts: open, write, fsync, replace.
+    """Stands between `sweeper.store.files` and the system; counts open, write, fsync, replace in any thread.
 
     Args:
         at: The number of the step that meets the fault, from 0; None for no fault.
@@ -31,7 +32,8 @@ class WriteSteps:
         self._on_fault, self._on_file = on_fault, on_file
         self._taken = 0
         self._has_failed = False
-        self._file: Any = None
+        self._lock = threading.Lock()
+        self._paths = threading.local()
 
     def install(self) -> None:
         """Puts itself in the place of the names `open` and `os` of `sweeper.store.files`."""
@@ -42,7 +44,7 @@ class WriteSteps:
         """Opens a file; opening it to write is a step."""
         if 'w' not in mode:
             return builtins.open(path, mode, **options)
-        self._file = path
+        self._paths.last = path
         self.take('open')
         return _WrittenFile(builtins.open(path, mode, **options), self)
 
@@ -59,14 +61,15 @@ class WriteSteps:
 
     def take(self, step: str, half: Callable[[], None] = lambda: None) -> None:
         """Counts a step; at the fault's, does `half` of it and lets the fault happen."""
-        number, self._taken = self._taken, self._taken + 1
-        stays = self._has_failed and self._action == 'ENOSPC'
-        if number != self._at and not stays:
-            return
-        half()
-        if not self._has_failed:
+        with self._lock:
+            number, self._taken = self._taken, self._taken + 1
+            is_first = number == self._at
+            if not is_first and not (self._has_failed and self._action == 'ENOSPC'):
+                return
             self._has_failed = True
-            self._on_fault(f'{self._action} at step {number}, {step} of {self._file}')
+        half()
+        if is_first:
+            self._on_fault(f'{self._action} at step {number}, {step} of {getattr(self._paths, "last", None)}')
         if self._action == SIGKILL:
             os.kill(os.getpid(), signal.SIGKILL)
         code = getattr(errno, self._action)

@@ -5,7 +5,8 @@ import pytest
 from rich.console import Console
 
 from sweeper.errors import InvalidArgument
-from sweeper.report.progress import LiveProgress, PlainProgress, open_progress
+from sweeper.report.live import LiveProgress
+from sweeper.report.progress import PlainProgress, open_progress
 from sweeper.selectors.listener import SweepStatus
 from sweeper.store.results import PointError
 

@@ -3,6 +3,7 @@
 import random
 from collections import Counter, deque
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +29,12 @@ from sweeper.tuning.tuner import RunRequest, Stage
 TUNED = Tuned(lr_start=0.01, lr_end=0.1, batch_size=8, cycle_size_epochs=2, epochs=4)
 STAGES = ('lr_vs_perf', 'bs_vs_perf', 'bs_sampled', 'lr_vs_perf2')
 A, B, C = ('a',), ('b',), ('c',)
+
+
+class Run(tuple):
+    """Says which run it was, and passes for what a trial gives."""
+
+    result = SimpleNamespace(seconds=1.0)
 
 
 class FakeExecutor(Executor):
@@ -68,7 +75,7 @@ class FakeExecutor(Executor):
             key = self._done.popleft()
             task = self.running.pop(key)
             error = RunError('ValueError', str(run_of(task))) if self._fails(task) else None
-            outcomes.append((key, Outcome(None if error else run_of(task), error)))
+            outcomes.append((key, Outcome(None if error else Run(run_of(task)), error)))
         assert outcomes, 'the test would block here'
         return outcomes
 
@@ -193,6 +200,40 @@ def test_stage_of_more_runs_than_cores_starts_the_next_run_as_one_ends():
     executor.finish(('a', 'lr_vs_perf', 0))
     dispatcher.wait()
     assert executor.now == [('a', 'lr_vs_perf', 1), ('a', 'lr_vs_perf', 2)]
+
+
+def test_cores_that_nothing_waits_for_go_to_a_tuning_beyond_its_share():
+    executor = FakeExecutor(6)
+    dispatcher, queue = dispatcher_of(executor, 2, stages=(5,), points=[(A, 1, False), (B, 1, True)])
+    dispatcher.start_what_fits()
+    assert executor.now[:3] == [('a', 'lr_vs_perf', 0), ('a', 'lr_vs_perf', 1), ('b', 'trial', 0)]
+    assert len(executor.now) == 6
+    queue.check_invariants()
+
+
+def test_a_borrowed_core_goes_back_as_soon_as_something_else_waits():
+    executor = FakeExecutor(4)
+    dispatcher, queue = dispatcher_of(executor, 2, stages=(9,), points=[(A, 0, False)])
+    dispatcher.start_what_fits()
+    assert len(executor.now) == 4
+    queue.add_task_by_params(B, 3, tuned=True)
+    executor.finish(*(('a', 'lr_vs_perf', index) for index in range(3)))
+    dispatcher.wait()
+    dispatcher.start_what_fits()
+    assert [run[0] for run in executor.now] == ['a', 'a', 'b', 'b']
+    queue.check_invariants()
+
+
+def test_a_tuning_is_not_kept_waiting_by_trials_that_end_one_by_one():
+    executor = FakeExecutor(3)
+    dispatcher, queue = dispatcher_of(executor, 3, stages=(3,), points=[(A, 50, True)])
+    dispatcher.start_what_fits()
+    queue.add_task_by_params(B, 0)
+    for index in range(3):
+        executor.finish(('a', 'trial', index))
+        dispatcher.wait()
+        dispatcher.start_what_fits()
+        assert executor.now[-1] == ('b', 'lr_vs_perf', index)
 
 
 def test_jobs_are_listed_in_the_order_in_which_they_were_started():
@@ -393,9 +434,7 @@ def test_no_core_idles_while_a_run_could_start(plans, cores, sweep_cores, order)
     while dispatcher.jobs:
         assert len(executor.running) == cores - queue.available_cores
         if queue.available_cores:
-            # What waits is held back: runs of a job that has all its cores, or a tuning that does not fit.
-            for job in dispatcher.jobs:
-                assert not job.waiting or job.running == job.task.cores
-            assert queue.get_next_task(queue.available_cores) is None
+            assert not any(job.waiting for job in dispatcher.jobs)
+            assert not len(queue)
         dispatcher.wait()
         dispatcher.start_what_fits()

@@ -10,6 +10,7 @@ import sys
 import weakref
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -231,7 +232,7 @@ def test_task_gives_the_same_curve_as_in_this_process(executor, spec):
     with opened('inline', spec) as inline:
         [expected] = run_all(inline, [curve('linear')])
     _, _, outcome = run_all(executor, [trial(), brief(), curve('linear')])
-    assert outcome.value.keys() == expected.value.keys() == {'loss', 'perf'}
+    assert outcome.value.keys() == expected.value.keys() >= {'loss', 'perf'}
     for name, values in expected.value.items():
         np.testing.assert_array_equal(outcome.value[name], values)
 
@@ -250,7 +251,7 @@ def test_task_gives_the_same_trial_to_the_byte_as_in_this_process(executor, spec
         record = outcome.value
         assert record.model == expected.value.model
         assert record.model_init == expected.value.model_init
-        assert vars(record.result) | {'seconds': 0} == vars(expected.value.result) | {'seconds': 0}
+        assert replace(record.result, seconds=0.0) == replace(expected.value.result, seconds=0.0)
         assert record.throughtime.keys() == expected.value.throughtime.keys()
         for name, values in expected.value.throughtime.items():
             np.testing.assert_array_equal(record.throughtime[name], values)
@@ -484,14 +485,15 @@ def those_left(processes):
 
 
 def test_local_ends_a_worker_whose_connection_closes(spec):
-    before = set(psutil.Process().children())
     worker = WorkerProcess(0, spec, None, OutputSink(None))
     try:
-        started = set(psutil.Process().children()) - before
-        assert receive(worker.connection) == (READY, None)
+        ready, pid = receive(worker.connection)
+        assert ready == READY
+        process = psutil.Process(pid)
+        assert process.ppid() == os.getpid()
         worker.connection.close()
         assert worker.sentinel.poll(60)
-        assert not those_left(started)
+        assert not those_left([process])
     finally:
         worker.kill()
 
@@ -521,7 +523,7 @@ def killed_parent(problem_path, tmp_path_factory):
     """A program that is killed in the middle of a run, and is outlived by a child that it forked.
 
     Returns:
-        What it printed; and which of its worker and what that has started were there still after it.
+        What it printed; and which of the processes that it had started were there still after it.
     """
     with opened_fifo(tmp_path_factory.mktemp('parent')) as (path, read):
         import_path = {'PYTHONPATH': os.pathsep.join(entry for entry in sys.path if entry)}
@@ -532,9 +534,12 @@ def killed_parent(problem_path, tmp_path_factory):
             stderr=subprocess.STDOUT,
         )
         try:
-            processes = [psutil.Process(int(pid)) for pid in read().split()]
-            assert processes[0].ppid() == processes[1].parent().ppid() == parent.pid
-            [forked] = set(psutil.Process(parent.pid).children()) - set(processes)
+            worker, of_the_worker = (psutil.Process(int(pid)) for pid in read().split())
+            assert of_the_worker.ppid() == worker.pid
+            program = psutil.Process(parent.pid)
+            [forked] = [child for child in program.children() if child.cmdline() == program.cmdline()]
+            processes = set(program.children(recursive=True)) - {forked}
+            assert {worker, of_the_worker} < processes  # and the one that has forked the worker
         finally:
             parent.kill()
             parent.wait()

@@ -8,7 +8,7 @@ from multiprocessing.connection import Pipe
 
 import pytest
 
-from sweeper.scheduling.executors import local, open_executor, output
+from sweeper.scheduling.executors import local, open_executor, output, pool
 from sweeper.scheduling.executors.output import DROPPED, OutputSink, RunOutput, WorkerOutput
 from sweeper.scheduling.executors.streams import BEGIN, END, MARK, WARNING
 from sweeper.scheduling.task import Task
@@ -473,7 +473,9 @@ def test_a_run_that_kills_its_worker_leaves_output_and_signal(two_workers, code,
 
 
 def test_signals_are_named():
-    assert [local._signal_name(code) for code in (0, 3, -11, -40)] == [None, None, 'SIGSEGV', 'signal 40']
+    assert [pool.signal_name(code) for code in (0, 3, -11, -40, None)] == [
+        *(None, None, 'SIGSEGV', 'signal 40', None)
+    ]
 
 
 @pytest.mark.parametrize(

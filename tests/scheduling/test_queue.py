@@ -1,11 +1,12 @@
 """The queue on its own: what it gives out, in which order, and what it costs."""
 
+import heapq
 import math
 import sys
 from collections import defaultdict
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -50,17 +51,18 @@ def test_tuning_goes_first_if_the_free_cores_suffice():
     assert take(queue) == (A, (0,), 1)
 
 
-def test_trials_go_first_if_the_free_cores_do_not_suffice_for_a_tuning():
-    queue = queue_of(4, sweep_cores=3, a=2)
+def test_tuning_starts_on_what_is_free_and_gets_the_rest_of_its_share_as_that_becomes_free():
+    queue = queue_of(4, sweep_cores=3, a=9)
+    trials = queue.get_next_task(3)
     queue.add_task_by_params(B, 1)
-    assert take(queue, cores=2) == (A, (0, 1), 2)
-
-
-def test_tuning_that_does_not_fit_waits_if_there_are_no_trials():
-    queue = ParamsTaskQueue(4, 3)
-    queue.add_task_by_params(A, 1)
-    assert take(queue, cores=2) is None
-    assert take(queue, cores=3) == (A, (), 3)
+    tuning = queue.get_next_task(1)
+    assert (tuning.params, tuning.cores, queue.held_cores(tuning)) == (B, 3, 1)
+    queue.release(trials, 1)
+    assert queue.reclaim(tuning, 2) == 1
+    queue.release(trials, 2)
+    assert queue.reclaim(tuning, 5) == 1
+    assert (queue.held_cores(tuning), queue.available_cores) == (3, 1)
+    queue.check_invariants()
 
 
 def test_points_are_tuned_in_the_order_of_proposal():
@@ -108,6 +110,84 @@ def test_sweep_cores_beyond_the_total_use_all_cores():
     queue.add_task_by_params(A, 1)
     assert take(queue) == (A, (), 2)
     assert queue.available_cores == 0
+
+
+# lengths
+
+
+def ran(queue, **seconds):
+    """Tells how long trials of points took: `ran(queue, a=3.0)`."""
+    for name, took in seconds.items():
+        queue.trial_took((name,), took)
+        queue.check_invariants()
+
+
+def test_near_the_end_the_point_with_the_longest_trials_is_next():
+    queue = queue_of(2, a=4, b=1, c=2)
+    ran(queue, a=1.0, b=30.0, c=5.0)
+    assert [take(queue, 1)[0] for _ in range(2)] == [B, C]
+
+
+def test_long_before_the_end_the_point_with_most_trials_left_is_next_however_long():
+    queue = queue_of(2, a=1000, b=1)
+    ran(queue, a=1.0, b=30.0)
+    assert take(queue, 1)[0] == A
+
+
+def test_a_long_trial_starts_when_what_waits_keeps_the_cores_busy_for_twice_its_length():
+    queue = queue_of(2, a=1000, b=1)
+    ran(queue, a=1.0, b=30.0)
+    left = 1000
+    while take(queue, 1)[0] == A:
+        queue.task_done(next(iter(queue._held)))
+        left -= 1
+    assert left + 30 < 2 * 30 * 2 <= left + 31
+
+
+def test_trials_of_unknown_length_count_as_the_longest_near_the_end():
+    queue = queue_of(4, a=3, b=1)
+    ran(queue, a=5.0)
+    assert take(queue, 1)[0] == B
+
+
+def test_the_length_of_a_point_is_the_mean_of_its_trials():
+    queue = queue_of(8, a=1, b=1)
+    ran(queue, a=1.0, b=4.0)
+    ran(queue, a=9.0)
+    assert take(queue, 1)[0] == A
+
+
+@given(
+    lengths=st.lists(st.integers(1, 1000), min_size=1, max_size=30),
+    trials=st.integers(1, 6),
+    cores=st.integers(1, 12),
+)
+def test_cores_run_out_of_work_within_the_length_of_one_run_of_each_other(lengths, trials, cores):
+    queue = ParamsTaskQueue(cores, 1)
+    for number, seconds in enumerate(lengths):
+        queue.add_task_by_params((number,), trials, tuned=True)
+        queue.trial_took((number,), seconds)
+    running, now, last_start = [], 0, {}
+    while queue.have_more_tasks():
+        while (task := queue.get_next_task(queue.available_cores)) is not None:
+            for index in task.trials:
+                seconds = lengths[task.params[0]]
+                heapq.heappush(running, (now + seconds, id(task), task, index))
+                last_start[seconds] = now
+        end, _, task, _ = heapq.heappop(running)
+        now = end
+        queue.trial_took(task.params, lengths[task.params[0]])
+        others = any(other is task for _, _, other, _ in running)
+        queue.release(task) if others else queue.task_done(task)
+        queue.check_invariants()
+    work = sum(lengths) * trials
+    # Longest first (Graham 1969, SIAM J. Appl. Math. 17): at most 4/3 of the best there is.
+    best = max(
+        work / cores,
+        max(lengths),
+        sum(sorted(lengths * trials)[-cores - 1 :][:2]) if len(lengths) * trials > cores else 0,
+    )
+    assert now <= 4 / 3 * best or now <= work / cores + min(lengths), (now, best)
 
 
 # tuning before trials
@@ -289,6 +369,14 @@ def test_added_cores_are_given_out():
 # any order of events
 
 
+def mean(values):
+    """As the queue has it, step by step."""
+    result = 0.0
+    for number, value in enumerate(values, start=1):
+        result += (value - result) / number
+    return result
+
+
 class QueueMachine(RuleBasedStateMachine):
     """Drives the queue beside a model that searches plain lists for the answer."""
 
@@ -307,13 +395,22 @@ class QueueMachine(RuleBasedStateMachine):
     def expected(self, cores):
         cores = min(cores, self.free())
         untuned = [name for name, one in self.points.items() if one['stage'] == 'untuned']
-        if untuned and cores >= min(self.sweep, self.total):
+        if cores > 0 and untuned:
             return untuned[0], (), min(self.sweep, self.total)
         ready = {n: one['left'] for n, one in self.points.items() if one['stage'] == 'tuned' and one['left']}
         if cores <= 0 or not ready:
             return None
-        most = max(len(left) for left in ready.values())
-        name = next(name for name, left in ready.items() if len(left) == most)
+        lengths = {n: self.points[n]['seconds'] for n in ready}
+        longest = max((lengths[n] and mean(lengths[n])) or math.inf for n in ready)
+        known = [seconds for one in self.points.values() for seconds in one['seconds']]
+        waiting = sum(len(left) * mean(lengths[n] or known or [0]) for n, left in ready.items())
+        is_near = waiting < 2 * min(longest, max(known, default=0)) * self.total
+
+        def rank(name):
+            length = mean(lengths[name]) if lengths[name] else math.inf
+            return (-length if is_near else 0), -len(ready[name])
+
+        name = min(ready, key=rank)
         trials = tuple(ready[name][:cores])
         return name, trials, len(trials)
 
@@ -329,6 +426,7 @@ class QueueMachine(RuleBasedStateMachine):
                 'left': [],
                 'finished': finished,
                 'wanted': set(),
+                'seconds': [],
             },
         )
         self.queue.add_task_by_params((name,), trials, tuned=tuned, finished=one['finished'])
@@ -354,7 +452,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert not runs & self.given
             self.given |= runs
             one['left'] = one['left'][len(task.trials) :]
-        self.running[task] = task.cores
+        self.running[task] = min(task.cores, cores, self.free())
 
     def pick(self, data):
         return data.draw(st.sampled_from(list(self.running)), label='task')
@@ -392,6 +490,21 @@ class QueueMachine(RuleBasedStateMachine):
         expected = max(0, min(cores, self.free(), task.cores - self.running[task]))
         assert self.queue.reclaim(task, cores) == expected
         self.running[task] += expected
+
+    @precondition(lambda self: any(task.is_tuning for task in self.running))
+    @rule(data=st.data(), cores=st.integers(1, 6))
+    def borrow(self, data, cores):
+        task = data.draw(st.sampled_from([task for task in self.running if task.is_tuning]), label='task')
+        expected = 0 if len(self.queue) else max(0, min(cores, self.free()))
+        assert self.queue.borrow(task, cores) == expected
+        self.running[task] += expected
+
+    @precondition(lambda self: self.points)
+    @rule(data=st.data(), seconds=st.sampled_from([1, 2, 4, 1024]))
+    def took(self, data, seconds):
+        name = data.draw(st.sampled_from(list(self.points)), label='point')
+        self.queue.trial_took((name,), seconds)
+        self.points[name]['seconds'].append(seconds)
 
     @rule(total=st.integers(1, 8))
     def set_total(self, total):
@@ -497,6 +610,8 @@ def most_calls(points, trials, between, limits=None):
     def run():
         while (task := queue.get_next_task(8)) is not None:
             given[task.params[0]] += len(task.trials)
+            for _ in task.trials:
+                queue.trial_took(task.params, 1.0 + task.params[0] % 7)
             queue.task_done(task)
             yield
 

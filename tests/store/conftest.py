@@ -72,12 +72,14 @@ class Example:
         """Three points: with three trials, one of them diverged; failed after a trial; tuned only."""
         store.add_points(self.points)
         for point, flags in zip(self.points, ([], [], ['lr_at_high_edge', 'nan_seen']), strict=True):
-            store.save_tuned(point, self.tuned(flags=flags))
-        store.save_trial(self.points[0], 2, self.record(0.75, test=test))  # trials come in any order
-        store.save_trial(self.points[0], 0, self.record(0.25, test=test))
-        store.save_trial(self.points[0], 1, self.record(diverged=True, test=test))
-        store.save_trial(self.points[1], 0, self.record(test=test))
-        store.save_error(self.points[1], self.error)
+            store.now(store.saving_tuned(point, self.tuned(flags=flags)))
+        store.now(
+            store.saving_trial(self.points[0], 2, self.record(0.75, test=test))
+        )  # trials come in any order
+        store.now(store.saving_trial(self.points[0], 0, self.record(0.25, test=test)))
+        store.now(store.saving_trial(self.points[0], 1, self.record(diverged=True, test=test)))
+        store.now(store.saving_trial(self.points[1], 0, self.record(test=test)))
+        store.now(store.saving_error(self.points[1], self.error))
         store.rebuild()
 
     @staticmethod

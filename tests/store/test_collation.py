@@ -63,8 +63,8 @@ def test_results_csv_keeps_parameters_apart_from_its_own_columns(folder, example
     with example.opened(folder) as store:
         point = NamedPoint(trial='a', batch_size=7, id=3)
         store.add_points([point])
-        store.save_tuned(point, example.tuned(flags=['nan_seen']))
-        store.save_trial(point, 0, example.record())
+        store.now(store.saving_tuned(point, example.tuned(flags=['nan_seen'])))
+        store.now(store.saving_trial(point, 0, example.record()))
         store.collate()
     with open(folder / 'points/results.csv', newline='', encoding='utf-8') as file:
         header, row = csv.reader(file)
@@ -103,23 +103,23 @@ def test_the_summaries_of_a_folder_that_is_opened_again_are_the_same(folder, exa
     assert {path: path.stat().st_mtime_ns for path in folder.rglob('*') if path.is_file()} == before
 
 
-def _count_collations(store, monkeypatch):
+def _count_collations(monkeypatch):
     count = []
-    collate = store.collate
-    monkeypatch.setattr(store, 'collate', lambda: (count.append(1), collate()))
+    write = Store._write_summaries
+    monkeypatch.setattr(Store, '_write_summaries', lambda one: (count.append(1), write(one)))
     return count
 
 
 def test_a_thousand_trials_are_collated_a_logarithmic_number_of_times(example, in_memory, monkeypatch):
     with example.opened(in_memory / 'sweep') as store:
-        count = _count_collations(store, monkeypatch)
+        count = _count_collations(monkeypatch)
         store.add_points([(1,)])
-        store.save_tuned((1,), example.tuned())
+        store.now(store.saving_tuned((1,), example.tuned()))
         record = example.record()
         for index in range(1000):
-            store.save_trial((1,), index, record)
-            store.collate_if_due()
-            store.collate_if_due()  # nothing new, nothing to do
+            store.now(store.saving_trial((1,), index, record))
+            store.now(store.collating_if_due())
+            store.now(store.collating_if_due())  # nothing new, nothing to do
         assert math.log(1000, 2) < len(count) < 10 * math.log(1000, 2)
         done = len(pickle.loads(store.layout.funcres.read_bytes())[0][4])
         assert done >= 900  # what is on disk is never far behind
@@ -127,12 +127,12 @@ def test_a_thousand_trials_are_collated_a_logarithmic_number_of_times(example, i
 
 def test_points_that_are_only_tuned_are_collated_as_seldom(example, in_memory, monkeypatch):
     with example.opened(in_memory / 'sweep') as store:
-        count = _count_collations(store, monkeypatch)
+        count = _count_collations(monkeypatch)
         points = [(i,) for i in range(300)]
         store.add_points(points)
         tuned = dataclasses.replace(example.tuned(), curves={})
         for point in points:
-            store.save_tuned(point, tuned)
-            store.collate_if_due()
+            store.now(store.saving_tuned(point, tuned))
+            store.now(store.collating_if_due())
         assert math.log(300, 2) < len(count) < 10 * math.log(300, 2)
         assert len(pickle.loads(store.layout.funcres.read_bytes())) >= 270

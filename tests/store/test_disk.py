@@ -27,10 +27,10 @@ try:
     with Store.opened(folder, Manifest('problem', None, {}, 1, 0, 9)) as store:
         store.add_points([(1,)])
         if store.tuned((1,)) is None:
-            store.save_tuned((1,), Tuned(0.1, 0.2, 8, 1, 2, {'flags': []}, {}))
+            store.now(store.saving_tuned((1,), Tuned(0.1, 0.2, 8, 1, 2, {'flags': []}, {})))
         for index in range(12):
             if index not in store.trials((1,)):
-                store.save_trial((1,), index, record)
+                store.now(store.saving_trial((1,), index, record))
         store.rebuild()
     print('done')
 except FolderError as error:

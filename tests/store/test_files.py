@@ -7,6 +7,7 @@ import math
 import os
 import pickle
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
@@ -154,6 +155,49 @@ def test_equal_content_is_not_written_again(writer, tmp_path, steps):
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     writer.write_bytes(path, b'not same')
     assert path.read_bytes() == b'not same'
+
+
+def test_of_files_written_together_the_last_is_there_only_if_all_are(memory, steps):
+    files = {'a': b'one', 'b': b'two', 'last': b'three'}
+
+    def write(root):
+        folder = root / 'x/y'
+        AtomicWriter(root).write_together({folder / name: data for name, data in files.items()})
+        return folder
+
+    with steps.faulty():
+        write(memory())
+    kinds = list(steps.taken)
+    assert kinds.count('fsync') == 3 + 2 + 2  # files; folders on the way; before and after the last appears
+    for at in range(len(kinds)):
+        root = memory()
+        with steps.faulty(at):
+            write(root)
+        there = {path.name: path.read_bytes() for path in (root / 'x/y').glob('*') if '.' not in path.name}
+        assert there.items() <= files.items()
+        assert 'last' not in there or there == files
+    assert 'last' in there  # it was killed when only the folder was to be flushed
+
+
+def test_folders_are_made_by_several_threads_at_once(tmp_path):
+    writer = AtomicWriter(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        paths = [tmp_path / f'{i % 3}/{i % 5}/{i}/file' for i in range(60)]
+        list(pool.map(lambda path: writer.write_together({path: b'data'}), paths))
+    assert all(path.read_bytes() == b'data' for path in paths)
+
+
+def test_a_removed_folder_is_made_anew_with_those_in_it(writer, tmp_path):
+    writer.write_bytes(tmp_path / 'a/b/c/file', b'one')
+    writer.remove(tmp_path / 'a/b')
+    writer.write_bytes(tmp_path / 'a/b/c/file', b'two')
+    assert (tmp_path / 'a/b/c/file').read_bytes() == b'two'
+
+
+def test_any_number_of_frozensets_can_be_pickled(writer, tmp_path):
+    value = [(frozenset({number}), frozenset()) for number in range(200)]
+    writer.write_pickle(tmp_path / 'a.pt', value)
+    assert pickle.loads((tmp_path / 'a.pt').read_bytes()) == value
 
 
 def test_a_link_is_replaced_and_what_it_points_to_is_left_alone(writer, tmp_path):

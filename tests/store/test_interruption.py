@@ -35,8 +35,10 @@ def carry_on(example):
             tune(store, trained)
             if not store.errors(untrainable):
                 run_tuning(store, untrainable, 0)
-                store.save_error(untrainable, PointError('TuningFailed', 'it diverges', 'tuning'))
-            store.collate_if_due()
+                store.now(
+                    store.saving_error(untrainable, PointError('TuningFailed', 'it diverges', 'tuning'))
+                )
+            store.now(store.collating_if_due())
             store.add_points([broken])
             for index in (1, 0):
                 train(store, trained, index)
@@ -44,28 +46,30 @@ def carry_on(example):
             train(store, broken, 1)
             for index in (2, 0):
                 if index not in {error.trial for error in store.errors(broken)}:
-                    store.save_error(broken, PointError('ValueError', f'in {index}', f'trial {index}'))
+                    store.now(
+                        store.saving_error(broken, PointError('ValueError', f'in {index}', f'trial {index}'))
+                    )
             for point in (trained, broken):
-                store.collate_point(point)
+                store.now(store.collating_point(point))
             store.collate()
 
     def tune(store, point):
         if store.tuned(point) is None:
             for stage in range(2):
                 run_tuning(store, point, stage)
-            store.save_tuned(point, example.tuned())
-            store.collate_point(point)
+            store.now(store.saving_tuned(point, example.tuned()))
+            store.now(store.collating_point(point))
 
     def run_tuning(store, point, stage):
         for index in range(RUNS):
             request = f'run {stage} {index}'
             if store.saved_run(point, stage, index, request) is None:
-                store.save_run(point, stage, index, request, {'loss': np.arange(4.0) + index})
+                store.now(store.saving_run(point, stage, index, request, {'loss': np.arange(4.0) + index}))
 
     def train(store, point, index):
         if index not in store.trials(point):
-            store.save_trial(point, index, example.record(0.5 + index / 10))
-            store.collate_if_due()
+            store.now(store.saving_trial(point, index, example.record(0.5 + index / 10)))
+            store.now(store.collating_if_due())
 
     return carry_on
 

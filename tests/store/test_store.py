@@ -58,7 +58,7 @@ def test_named_points_read_back(folder, example):
     points = [NamedPoint(width=16, depth=2), NamedPoint(width=8)]
     with example.opened(folder) as store:
         store.add_points(points)
-        store.save_tuned(points[1], example.tuned())
+        store.now(store.saving_tuned(points[1], example.tuned()))
         store.collate()
         assert store.manifest.named_points is True
     read = Store.read(folder)
@@ -121,14 +121,16 @@ def test_runs_of_a_tuning_are_there_until_it_is_done(store, folder, example):
     store.add_points([point])
     assert store.saved_run(point, 0, 0, 'one') is None
     for stage, index in ((0, 0), (0, 1), (1, 0)):
-        store.save_run(point, stage, index, f'{stage} {index}', {'loss': np.arange(3.0), 'perf': 0.5})
+        store.now(
+            store.saving_run(point, stage, index, f'{stage} {index}', {'loss': np.arange(3.0), 'perf': 0.5})
+        )
     runs = folder / 'points/0/hparams/runs'
     assert sorted(path.name for path in runs.iterdir()) == ['0-0.npz', '0-1.npz', '1-0.npz']
     found = store.saved_run(point, 0, 1, '0 1')
     np.testing.assert_array_equal(found['loss'], np.arange(3.0))
     assert found['perf'] == 0.5
     assert store.saved_run(point, 0, 1, '0 0') is None
-    store.save_tuned(point, example.tuned())
+    store.now(store.saving_tuned(point, example.tuned()))
     assert not runs.exists()
 
 
@@ -136,7 +138,7 @@ def test_runs_of_a_tuning_are_found_when_the_folder_is_opened_again(folder, exam
     point = example.points[0]
     with example.opened(folder) as store:
         store.add_points([point])
-        store.save_run(point, 0, 0, 'one', {'loss': np.arange(3.0)})
+        store.now(store.saving_run(point, 0, 0, 'one', {'loss': np.arange(3.0)}))
     with example.opened(folder) as store:
         assert store.saved_run(point, 0, 0, 'one').keys() == {'loss'}
 
@@ -144,8 +146,8 @@ def test_runs_of_a_tuning_are_found_when_the_folder_is_opened_again(folder, exam
 def test_a_failed_tuning_leaves_no_runs(store, folder, example):
     point = example.points[0]
     store.add_points([point])
-    store.save_run(point, 0, 0, 'one', {'loss': np.arange(3.0)})
-    store.save_error(point, PointError('TuningFailed', 'no', 'tuning'))
+    store.now(store.saving_run(point, 0, 0, 'one', {'loss': np.arange(3.0)}))
+    store.now(store.saving_error(point, PointError('TuningFailed', 'no', 'tuning')))
     assert not (folder / 'points/0/hparams/runs').exists()
 
 
@@ -155,10 +157,10 @@ def test_a_failed_tuning_leaves_no_runs(store, folder, example):
 def test_every_failed_run_of_a_point_is_kept_and_the_first_counts(store, folder, example):
     point = example.points[0]
     store.add_points([point])
-    store.save_tuned(point, example.tuned())
+    store.now(store.saving_tuned(point, example.tuned()))
     failed = {index: PointError('ValueError', f'in {index}', f'trial {index}') for index in (10, 2, 3)}
     for error in failed.values():
-        store.save_error(point, error)
+        store.now(store.saving_error(point, error))
     for one in (store, Store.read(folder)):
         assert one.errors(point) == [failed[2], failed[3], failed[10]]
         assert one.error(point) == failed[2]
@@ -184,7 +186,7 @@ def test_failures_are_forgotten_if_asked_and_nothing_else_is(store, folder, exam
 def test_nothing_is_written_before_the_first_points(store, folder):
     assert [path.name for path in folder.iterdir()] == ['running.json']
     store.add_points([])
-    store.collate_if_due()
+    store.now(store.collating_if_due())
     assert [path.name for path in folder.iterdir()] == ['running.json']
 
 
@@ -216,13 +218,13 @@ def test_points_are_on_disk_before_anything_is_done_for_them(store, folder, exam
 def test_a_step_counts_only_once_its_last_file_is_there(store, folder, example, step, monkeypatch):
     point, replace = example.points[0], os.replace
     steps = {
-        'tuned': lambda: store.save_tuned(point, example.tuned()),
-        'trial': lambda: store.save_trial(point, 0, example.record()),
-        'error': lambda: store.save_error(point, example.error),
+        'tuned': lambda: store.now(store.saving_tuned(point, example.tuned())),
+        'trial': lambda: store.now(store.saving_trial(point, 0, example.record())),
+        'error': lambda: store.now(store.saving_error(point, example.error)),
     }
     store.add_points(example.points)
     if step == 'trial':
-        store.save_tuned(point, example.tuned())
+        store.now(store.saving_tuned(point, example.tuned()))
     last = {'tuned': 'final.json', 'trial': 'result.json', 'error': 'error.json'}[step]
     appeared = []
 
@@ -269,7 +271,7 @@ def test_leftovers_of_interrupted_writes_are_removed_when_the_folder_is_opened(f
     with example.opened(folder) as store:
         example.fill(store)
         store.add_points([(9, None)])
-        store.save_run((9, None), 0, 0, 'one', {'loss': np.arange(3.0)})
+        store.now(store.saving_run((9, None), 0, 0, 'one', {'loss': np.arange(3.0)}))
     before = example.tree(folder)
     for name in LEFTOVERS:
         assert not (folder / name).exists()
@@ -358,7 +360,7 @@ def test_a_folder_that_is_only_read_is_not_written(store, folder, example):
 def test_a_folder_can_be_read_while_points_are_added(store, folder, example, monkeypatch):
     """A point that appears while it is being read is in it or not, but does not look like damage."""
     store.add_points(example.points[:1])
-    store.save_run(example.points[0], 0, 0, 'one', {'loss': np.arange(3.0)})
+    store.now(store.saving_run(example.points[0], 0, 0, 'one', {'loss': np.arange(3.0)}))
     read, late = Lookup.read, list(example.points[1:])
 
     def read_slowly(*args):
@@ -366,7 +368,7 @@ def test_a_folder_can_be_read_while_points_are_added(store, folder, example, mon
         if late:
             point = late.pop(0)
             store.add_points([point])
-            store.save_run(point, 0, 0, 'one', {'loss': np.arange(3.0)})
+            store.now(store.saving_run(point, 0, 0, 'one', {'loss': np.arange(3.0)}))
 
     monkeypatch.setattr(Lookup, 'read', read_slowly)
     found = Store.read(folder).points
@@ -461,9 +463,9 @@ def test_a_folder_that_disappears_is_an_error_and_not_made_again(folder, example
             folder.mkdir()
         for use in (
             store.check_still_there,
-            lambda: store.save_error(example.points[2], example.error),
+            lambda: store.now(store.saving_error(example.points[2], example.error)),
             store.collate,
-            lambda: store.save_trial(example.points[0], 7, example.record()),
+            lambda: store.now(store.saving_trial(example.points[0], 7, example.record())),
         ):
             with pytest.raises(FolderError, match='delet'):
                 use()

@@ -11,20 +11,13 @@ from torch.utils.data import Dataset, TensorDataset
 
 from sweeper.points import NamedPoint
 from sweeper.seeding import run_seed
-from sweeper.training import data
+from sweeper.training import data, runs
+from sweeper.training.bench import Bench, Splits, load_splits
 from sweeper.training.data import as_split
 from sweeper.training.loop import CHUNK
 from sweeper.training.metrics import evaluate, scorer
 from sweeper.training.problem import Problem
-from sweeper.training.runs import (
-    Bench,
-    Splits,
-    TrainingPlan,
-    load_splits,
-    measure_curve,
-    train_briefly,
-    train_fully,
-)
+from sweeper.training.runs import TrainingPlan
 
 CPU = torch.device('cpu')
 PLAN = TrainingPlan(lr_start=0.05, lr_end=0.5, batch_size=8, epochs=4, cycle_size_epochs=2)
@@ -66,6 +59,18 @@ def assert_same(one, other):
         assert np.array_equal(one, other)
     else:
         assert one == other
+
+
+def measure_curve(bench, point, seed, lrs, batch_sizes):
+    return runs.measure_curve(bench, point, [seed], lrs, batch_sizes)[0]
+
+
+def train_briefly(bench, point, seed, plan):
+    return runs.train_briefly(bench, point, [seed], plan)[0]
+
+
+def train_fully(bench, point, seed, plan):
+    return runs.train_fully(bench, point, [seed], plan)[0]
 
 
 LRS = np.geomspace(1e-3, 1.0, 40).tolist()

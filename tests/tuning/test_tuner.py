@@ -42,14 +42,15 @@ class World:
         exploded = np.maximum.accumulate(relative > 10)
         if index < self.dead:
             exploded[:] = True
-        return {'loss': np.where(exploded, np.inf, losses), 'perf': np.where(exploded, 0, perfs)}
+        curve = {'loss': np.where(exploded, np.inf, losses), 'perf': np.where(exploded, 0, perfs)}
+        return curve | {'step': 'captured' if index else 'eager, because'}
 
     def train_briefly(self, index, *, seed, lr_start, lr_end, batch_size, epochs, cycle_size_epochs):
         assert 0 < lr_start < lr_end and cycle_size_epochs == epochs
         off = 0 if self.best_batch_size is None else abs(np.log2(batch_size / self.best_batch_size))
         perf = 0.9 - 0.1 * off + np.random.default_rng(seed).normal(0, 1e-4)
         dead = lr_end * 32 / batch_size > self.brief_dead_above
-        return {'loss': np.inf if dead else 1 - perf, 'perf': 0 if dead else perf}
+        return {'loss': np.inf if dead else 1 - perf, 'perf': 0 if dead else perf, 'step': 'captured'}
 
 
 def run(settings=FAST, world=None, train_size=TRAIN_SIZE, seed=0):
@@ -257,3 +258,10 @@ def test_tiny_data_can_be_tuned_for(train_size, preset, seed):
     assert batch_size.even(least, train_size) <= tuned.batch_size <= largest
     for stage in stages[:2]:
         assert all(max(request.arguments['batch_sizes']) <= train_size for request in stage.runs)
+
+
+def test_how_steps_were_taken_is_told():
+    tuned, _ = run()
+    steps = tuned.misc['steps']
+    assert steps['lr_vs_perf'] == steps['bs_vs_perf'] == ['captured', 'eager, because']
+    assert steps['bs_sampled'] == ['captured']

@@ -12,7 +12,7 @@ from ...work import FUNCTIONS, BenchSpec
 from ..task import Outcome, RunError, Task
 
 if TYPE_CHECKING:
-    from ...training.runs import Bench
+    from ...training.bench import Bench
 
 OnOutput = Callable[[Task | None, str], None]
 
@@ -46,7 +46,9 @@ class Executor(ABC):
 
     @abstractmethod
     def submit(self, key: int, task: Task) -> None:
-        """Takes a task. The caller submits at most `cores` tasks more than `wait` has answered for."""
+        """Takes a task. What is submitted beyond `cores` tasks waits, in order; a few more than that keep
+        workers busy with short runs while the caller does other things between two calls of `wait`.
+        """
 
     @abstractmethod
     def wait(self) -> list[tuple[int, Outcome]]:

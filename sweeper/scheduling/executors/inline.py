@@ -14,7 +14,7 @@ from ..task import Outcome, Task
 from .base import Executor, OnOutput, perform
 
 if TYPE_CHECKING:
-    from ...training.runs import Bench
+    from ...training.bench import Bench
 
 
 class InlineExecutor(Executor):

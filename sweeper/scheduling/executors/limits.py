@@ -17,7 +17,8 @@ from ..task import RunError
 
 MEMORY_LIMIT_EXCEEDED = 'MemoryLimitExceeded'
 
-_TAKEN_BEFORE_THE_PARENT = 500
+WORKER_BEFORE_PARENT = 500
+SERVER_BEFORE_PARENT = 400
 # How the exceptions of Python, numpy, torch and the system say that memory was refused. The second last is
 # what is left of torch's message if memory for the message was refused. (CUDA's OutOfMemoryError is about
 # the memory of the device.)
@@ -58,11 +59,11 @@ def leave_no_core() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
-def go_before_parent() -> None:
+def go_before_parent(score: int = WORKER_BEFORE_PARENT) -> None:
     """When memory runs out, Linux is to kill a worker, which costs a run, and not the parent."""
     with suppress(OSError, ValueError):
         path = Path('/proc/self/oom_score_adj')
-        path.write_text(str(max(int(path.read_text()), _TAKEN_BEFORE_THE_PARENT)))
+        path.write_text(str(max(int(path.read_text()), score)))
 
 
 def limit_memory(limit: int) -> int:

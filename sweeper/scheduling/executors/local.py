@@ -1,31 +1,37 @@
 """The executor that keeps long-lived worker processes on this machine.
 
-Each worker has a connection for tasks and outcomes and a sentinel, a pipe that closes when its process
+Each worker has a connection for tasks and outcomes and a sentinel, which becomes readable when its process
 ends. The parent waits on all of them together; there is no polling.
 """
 
 from __future__ import annotations
 
 import pickle
-import signal
 import time
-from collections import deque
+from collections import defaultdict, deque
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import wait as wait_for_any
+from typing import Any
 
-from ...errors import InvalidArgument, ProblemError, SweepError
+from ...errors import SweepError
 from ...work import BenchSpec
 from ..task import Outcome, RunError, Task
 from . import worker
 from .base import Executor, OnOutput
-from .limits import MemoryLimitTooLow
+from .forked import ForkServer
 from .output import OutputSink, RunOutput
-from .process import SECONDS_TO_PASS_ON, WorkerProcess
+from .pool import Worker, WorkerPool, describe_exit, signal_name
 
 _AHEAD_OF_WORK = 8
 _LONGEST_WAIT = 3600.0
 _SECONDS_TO_READ = 1.0
 _SECONDS_TO_SAY_WHERE = 1.0
+_SHORT_RUN = 0.05
+_SECONDS_AHEAD = 0.03
+_MOST_AHEAD = 4
+_RUNS_REMEMBERED = 16
+_MOST_LOST = 3
 
 
 class _Job:
@@ -35,6 +41,8 @@ class _Job:
         self.key = key
         self.task = task
         self.attempts = 0
+        self.times_lost = 0
+        self.began = 0.0
         self.deadline: float | None = None
         self.output = RunOutput(task)
 
@@ -49,6 +57,9 @@ class LocalExecutor(Executor):
 
     What a worker prints goes to `on_output` alone, never to the terminal. A run that is overdue is asked
     for the stacks of its threads, which are then the end of its output, before it is killed.
+
+    If more tasks are submitted than there are cores, a worker whose runs are short has the next ones before
+    it is done with one, so that it need not wait for the parent.
 
     Args:
         cores: Most workers; at least 1.
@@ -66,20 +77,19 @@ class LocalExecutor(Executor):
         self._retries = retries
         self._timeout = timeout
         self._memory = memory
-        self._spec: BenchSpec | None = None
         self._sink = OutputSink(None)
-        self._workers: list[WorkerProcess] = []
-        self._running: dict[WorkerProcess, _Job] = {}
+        self._pool: WorkerPool | None = None
+        self._given: dict[Worker, deque[_Job]] = {}  # what each worker runs, and what it has ahead
         self._backlog: deque[_Job] = deque()
+        self._seconds: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_RUNS_REMEMBERED))
         self._trouble: Exception | None = None
-        self._failed_loads = 0  # in a row
 
     def start(self, spec: BenchSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
-        self._spec = spec
         self._sink = OutputSink(on_output)
+        self._pool = WorkerPool(self.cores, spec, self._memory, self._retries, self._sink)
         if expect_work:
             for _ in range(min(self.cores, _AHEAD_OF_WORK)):
-                self._start_worker()
+                self._pool.start()
 
     def submit(self, key: int, task: Task) -> None:
         self._backlog.append(_Job(key, task))
@@ -93,13 +103,14 @@ class LocalExecutor(Executor):
         while not outcomes:
             if self._trouble is not None:
                 raise self._trouble
-            assert self._backlog or self._running
-            sources: dict[object, WorkerProcess] = {w.connection: w for w in self._workers}
-            sources |= {w.sentinel: w for w in self._workers}
-            awake = wait_for_any(list(sources), self._seconds_to_deadline())  # type: ignore[arg-type]
+            assert self._pool is not None and (self._backlog or self._given)
+            awake = self._pool.wait(self._seconds_to_deadline())
             try:
-                for one in {sources[source] for source in awake}:
-                    outcomes += self._hear(one)
+                for one, has_ended in awake:
+                    if isinstance(one, ForkServer):
+                        outcomes += self._hear_server(one)
+                    elif one in self._pool.workers:  # not buried in this round
+                        outcomes += self._bury(one) if has_ended else self._hear(one)
                 outcomes += self._end_overdue()
                 self._assign()
                 self._sink.raise_error()
@@ -108,119 +119,142 @@ class LocalExecutor(Executor):
         return outcomes
 
     def close(self) -> None:
-        for one in self._workers:
-            one.signal_to_end()
-        end = time.monotonic() + SECONDS_TO_PASS_ON
-        for one in self._workers:
-            one.kill(max(0.0, end - time.monotonic()))
+        if self._pool is not None:
+            self._pool.close()
         self._sink.close()
-        self._workers.clear()
-        self._running.clear()
+        self._pool = None
+        self._given.clear()
         self._backlog.clear()
 
-    def _start_worker(self) -> None:
-        assert self._spec is not None
-        taken = {one.number for one in self._workers}
-        number = next(number for number in range(self.cores) if number not in taken)
-        try:
-            self._workers.append(WorkerProcess(number, self._spec, self._memory, self._sink))
-        except OSError as error:
-            raise SweepError(f'cannot start worker process {number + 1} of {self.cores}: {error}') from error
-
     def _assign(self) -> None:
-        """Gives waiting jobs to idle workers, starting workers as far as there are cores."""
-        idle = [one for one in self._workers if one not in self._running]
-        while self._backlog:
-            if not idle:
-                if len(self._workers) >= self.cores:
-                    return
-                self._start_worker()
-                idle.append(self._workers[-1])
+        """Gives waiting jobs to idle workers, starting workers as far as there are cores, then ahead."""
+        assert self._pool is not None
+        if len(self._given) < self.cores:
+            idle = [one for one in self._pool.workers if one not in self._given]
             idle.sort(key=lambda one: one.is_ready)
-            one, job = idle.pop(), self._backlog.popleft()
-            self._running[one] = job
-            job.deadline = None  # that of an attempt before is over
-            if one.is_ready:
-                self._begin(job)
-            job.output = one.give(job.task)
+            while self._backlog and (idle or len(self._pool.workers) < self.cores):
+                self._give(idle.pop() if idle else self._pool.start(), self._backlog.popleft())
+        for one, jobs in self._given.items():
+            room = self._most_ahead(jobs[0].task) + 1 - len(jobs) if one.is_ready else 0
+            for _ in range(room):
+                if len(self._backlog) <= self.cores:  # so that none is idle in the end while another has two
+                    return
+                self._give(one, self._backlog.popleft())
 
-    def _hear(self, one: WorkerProcess) -> list[tuple[int, Outcome]]:
-        """Takes what a worker has sent, and buries it if its process ended."""
-        outcomes: list[tuple[int, Outcome]] = []
+    def _give(self, one: Worker, job: _Job) -> None:
+        jobs = self._given.setdefault(one, deque())
+        jobs.append(job)
+        job.deadline = None  # that of an attempt before is over
+        if one.is_ready and len(jobs) == 1:
+            self._begin(job)
+        job.output = one.give(job.task)
+
+    def _most_ahead(self, task: Task) -> int:
+        """How many tasks may wait for such a run: none, unless the last runs of its kind were short."""
+        longest = max(self._seconds[task.function], default=_SHORT_RUN)
+        return 0 if longest >= _SHORT_RUN else min(_MOST_AHEAD, 1 + int(_SECONDS_AHEAD / longest))
+
+    def _hear(self, one: Worker) -> list[tuple[int, Outcome]]:
+        """Takes one message of a worker."""
         try:
-            while one.connection.poll():
-                subject, content = worker.receive(one.connection)
-                if subject == worker.BROKEN:
-                    one.broken = content
-                    one.signal_to_end()
-                elif subject == worker.READY:
-                    one.is_ready = True
-                    self._failed_loads = 0
-                    if one in self._running:
-                        self._begin(self._running[one])
-                elif subject == worker.SPENT:
-                    self._running[one].attempts -= 1
-                    one.signal_to_end()
-                else:
-                    job, outcome = self._running.pop(one), pickle.loads(content)
-                    failed = outcome.error is not None
-                    outcomes.append(job.failed(outcome.error) if failed else (job.key, outcome))
+            message = worker.receive(one.connection)
         except (EOFError, OSError):
             one.signal_to_end()  # if it is not dead, it has closed its side and can do no more
             one.wait_until_gone()
-        if one.is_gone():
-            outcomes += self._bury(one)
+            return self._bury(one)
+        return self._take(one, *message)
+
+    def _take(self, one: Worker, subject: Any, content: Any) -> list[tuple[int, Outcome]]:
+        assert self._pool is not None
+        jobs = self._given.get(one)
+        if subject == worker.BROKEN:
+            one.broken = content
+            one.signal_to_end()
+        elif subject == worker.READY:
+            self._pool.take_ready(one, content)
+            if jobs:
+                self._begin(jobs[0])
+        elif subject == worker.SPENT:
+            assert jobs
+            jobs[0].attempts -= 1
+            one.signal_to_end()
+        else:
+            assert jobs
+            return [self._answer(one, jobs, pickle.loads(content))]
+        return []
+
+    def _answer(self, one: Worker, jobs: deque[_Job], outcome: Outcome) -> tuple[int, Outcome]:
+        """The first of a worker's jobs is done; the next, if it has one, begins."""
+        job = jobs.popleft()
+        self._seconds[job.task.function].append(time.monotonic() - job.began)
+        if jobs:
+            self._begin(jobs[0])
+        else:
+            del self._given[one]
+        return job.failed(outcome.error) if outcome.error is not None else (job.key, outcome)
+
+    def _hear_server(self, server: ForkServer) -> list[tuple[int, Outcome]]:
+        """Takes what the fork server says, and buries its workers with it if it ended."""
+        assert self._pool is not None
+        if self._pool.server is not server or not self._pool.server_has_ended():
+            return []
+        lost = self._pool.workers_of(server)
+        outcomes = [outcome for one in lost for outcome in self._bury(one)]
+        self._pool.bury_server(server, len(lost))
         return outcomes
 
-    def _bury(self, one: WorkerProcess) -> list[tuple[int, Outcome]]:
-        """Removes a dead worker; its job is tried again or has failed."""
-        job = self._remove(one)
-        if not one.is_ready:
-            self._take_failed_load(one)
-        if job is None:
-            return []
+    def _bury(self, one: Worker) -> list[tuple[int, Outcome]]:
+        """Removes a dead worker, once all is heard that it has sent; its job is tried again or has failed."""
+        assert self._pool is not None
+        outcomes: list[tuple[int, Outcome]] = []
+        with suppress(EOFError, OSError):
+            while one.connection.poll():
+                outcomes += self._take(one, *worker.receive(one.connection))
+        jobs = self._remove(one)
+        if not one.is_ready and one.exit_code is not None:
+            self._pool.take_failed_load(one)
+        if jobs:
+            outcomes += self._tried(jobs[0], one)
+        return outcomes
+
+    def _tried(self, job: _Job, one: Worker) -> list[tuple[int, Outcome]]:
+        """The worker of a job died."""
+        if one.exit_code is None and one.is_ready:  # by no fault of the job, if that does not go on for ever
+            job.times_lost += 1
+            job.attempts -= job.times_lost <= _MOST_LOST
         if not one.is_ready or job.attempts <= self._retries:
             self._backlog.appendleft(job)
             return []
-        message = f'the worker process {_describe_exit(one.exit_code)}, {job.attempts} times in a row'
-        return [job.failed(RunError('WorkerDied', message, signal=_signal_name(one.exit_code)))]
+        message = f'the worker process {describe_exit(one.exit_code)}, {job.attempts} times in a row'
+        return [job.failed(RunError('WorkerDied', message, signal=signal_name(one.exit_code)))]
 
-    def _take_failed_load(self, one: WorkerProcess) -> None:
-        """A worker could not load the problem: that is no fault of its job; try `retries` times."""
-        self._failed_loads += 1
-        if one.broken is not None and one.broken.kind == MemoryLimitTooLow.__name__:
-            raise InvalidArgument(one.broken.message)
-        if one.broken is not None and self._failed_loads > self._retries:
-            raise ProblemError(
-                f'a worker process cannot load the problem: {one.broken.kind}: {one.broken.message}\n'
-                f'{one.broken.traceback}'
-            )
-        if self._failed_loads > self._retries * self.cores:
-            printed = one.output.loading.tail(_SECONDS_TO_READ)
-            raise SweepError(
-                f'a worker process {_describe_exit(one.exit_code)} while it loaded the problem\n{printed}'
-            )
-
-    def _remove(self, one: WorkerProcess) -> _Job | None:
-        """Ends a worker, dead or not; returns the job that it had."""
-        one.kill()
-        self._workers.remove(one)
-        return self._running.pop(one, None)
+    def _remove(self, one: Worker) -> list[_Job]:
+        """Ends a worker, dead or not; returns the job that it had, if any. What it had ahead waits again."""
+        assert self._pool is not None
+        self._pool.remove(one)
+        running, *ahead = self._given.pop(one, None) or [None]
+        self._backlog.extendleft(job for job in reversed(ahead) if job is not None)
+        return [] if running is None else [running]
 
     def _begin(self, job: _Job) -> None:
         """A ready worker has the job now: the attempt counts, and its time runs."""
         job.attempts += 1
+        job.began = time.monotonic()
         if self._timeout is not None:
-            job.deadline = time.monotonic() + self._timeout
+            job.deadline = job.began + self._timeout
 
     def _seconds_to_deadline(self) -> float | None:
-        deadlines = [job.deadline for job in self._running.values() if job.deadline is not None]
+        if self._timeout is None:
+            return None
+        deadlines = [jobs[0].deadline for jobs in self._given.values() if jobs[0].deadline is not None]
         return min(max(0.0, min(deadlines) - time.monotonic()), _LONGEST_WAIT) if deadlines else None
 
     def _end_overdue(self) -> list[tuple[int, Outcome]]:
+        if self._timeout is None:
+            return []
         now = time.monotonic()
         overdue = [
-            one for one, job in self._running.items() if job.deadline is not None and job.deadline <= now
+            one for one, (job, *_) in self._given.items() if job.deadline is not None and job.deadline <= now
         ]
         for one in overdue:
             one.ask_where_it_is()
@@ -228,22 +262,6 @@ class LocalExecutor(Executor):
         while left and (seconds := end - time.monotonic()) > 0:
             ended = wait_for_any(left, seconds)
             left = [sentinel for sentinel in left if sentinel not in ended]
-        message = f'the run took longer than the timeout of {self._timeout:g} seconds' if overdue else ''
-        jobs = [self._remove(one) for one in overdue]
-        return [job.failed(RunError('TimedOut', message)) for job in jobs if job is not None]
-
-
-def _signal_name(exit_code: int) -> str | None:
-    if exit_code >= 0:
-        return None
-    try:
-        return signal.Signals(-exit_code).name
-    except ValueError:  # one of those for real time has no name
-        return f'signal {-exit_code}'
-
-
-def _describe_exit(code: int) -> str:
-    if code >= 0:
-        return f'ended with exit code {code}'
-    hint = ', as the system does when memory runs out' if -code == signal.SIGKILL else ''
-    return f'was killed by {_signal_name(code)}{hint}'
+        message = f'the run took longer than the timeout of {self._timeout:g} seconds'
+        jobs = [job for one in overdue for job in self._remove(one)]
+        return [job.failed(RunError('TimedOut', message)) for job in jobs]

@@ -10,6 +10,7 @@ import os
 import re
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
+from socket import socket
 from threading import Event, Lock, Thread
 
 from ...points import Point
@@ -126,7 +127,7 @@ class WorkerOutput:
         sink: Where text goes.
     """
 
-    def __init__(self, pipe: int, ended: Connection, token: str, sink: OutputSink) -> None:
+    def __init__(self, pipe: int, ended: Connection | socket, token: str, sink: OutputSink) -> None:
         self.loading = RunOutput(None)
         self._pipe = pipe
         self._ended = ended

@@ -1,4 +1,4 @@
-"""One local worker process, as its executor sees it."""
+"""A process that the parent starts anew, as the parent sees it; and a worker that is one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import os
 import pickle
 import signal
 import subprocess
+import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from threading import Thread
+from typing import Any, Protocol
 from weakref import WeakSet
 
 from ...work import BenchSpec
@@ -20,32 +23,50 @@ SECONDS_TO_PASS_ON = 1.0
 # One thread each; and sets of strings in one order in all workers, so that data built from them is the same.
 _ENVIRONMENT = dict.fromkeys(('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'), '1')
 _ENVIRONMENT['PYTHONHASHSEED'] = '0'
+# torch then looks for GPUs without taking hold of them: a process that has could not be forked.
+_ENVIRONMENT['PYTORCH_NVML_BASED_CUDA_CHECK'] = '1'
 
 
-class WorkerProcess:
-    """A worker process, started; its connection, its sentinel and what it prints.
+class Held(Protocol):
+    """What ends when the parent lets go of it."""
+
+    def let_go(self) -> None:
+        """Closes what tells it that this process lives."""
+        ...
+
+
+class OwnProcess:
+    """A process of its own, started; its connection, its sentinel and what it prints.
 
     Attributes:
-        number: The lowest that no other worker has; says which device to use.
-        connection: For tasks and outcomes.
+        connection: For messages, pickled.
         sentinel: Becomes readable when the process has ended.
         output: What it prints.
-        is_ready: Whether it has loaded the problem; set by the executor.
-        broken: Why it could not; set by the executor.
+
+    Args:
+        program: The module whose `main` it runs.
+        spec: Sent as the first message.
+        sink: Where its output goes.
+        descriptors: More that it inherits, by the name of the argument of `main`.
+        arguments: More for `main`.
     """
 
-    def __init__(self, number: int, spec: BenchSpec, memory: int | None, sink: OutputSink) -> None:
-        self.number = number
-        self.is_ready = False
-        self.broken: RunError | None = None
+    def __init__(
+        self,
+        program: str,
+        spec: BenchSpec,
+        sink: OutputSink,
+        descriptors: Mapping[str, int] | None = None,
+        **arguments: Any,
+    ) -> None:
         token = os.urandom(8).hex()
         self.connection, child = Pipe()
         leash, self._leash = os.pipe()
         printed, printing = os.pipe()
         try:
-            inherited = {'descriptor': child.fileno(), 'leash': leash}
+            inherited = {'descriptor': child.fileno(), 'leash': leash, **(descriptors or {})}
             self._process = subprocess.Popen(
-                worker.command(**inherited, token=token, number=number, memory=memory),
+                _command(program, **inherited, token=token, **arguments),
                 pass_fds=list(inherited.values()),
                 stdin=subprocess.DEVNULL,
                 stdout=printing,
@@ -61,7 +82,7 @@ class WorkerProcess:
         self._reaper = Thread(target=_reap, args=(self._process, ended), daemon=True)
         self._reaper.start()
         self.output = WorkerOutput(printed, self.sentinel, token, sink)
-        _STARTED.add(self)
+        HELD.add(self)
         with suppress(OSError):  # it died already; its sentinel says so
             worker.send(self.connection, spec)
 
@@ -71,18 +92,6 @@ class WorkerProcess:
         code = self._process.returncode
         assert code is not None
         return code
-
-    def give(self, task: Task) -> RunOutput:
-        """Sends a task; returns where its output will be. A worker that died says so by its sentinel."""
-        number, output = self.output.expect(task)
-        with suppress(OSError):
-            worker.send(self.connection, (number, pickle.dumps(task)))
-        return output
-
-    def ask_where_it_is(self) -> None:
-        """Ends the process so that it prints the stacks of its threads first, if it can."""
-        with suppress(OSError):  # gone already
-            os.kill(self._process.pid, signal.SIGABRT)
 
     def signal_to_end(self) -> None:
         """Kills the process and what the user's code has started in it, without waiting."""
@@ -104,29 +113,70 @@ class WorkerProcess:
         """
         self.signal_to_end()
         self._reaper.join()
-        _STARTED.discard(self)
+        HELD.discard(self)
         self.let_go()
         if self.output.join(seconds):  # else it needs the sentinel still
             self.sentinel.close()
 
     def let_go(self) -> None:
-        """Closes what tells the worker that this process lives."""
+        """Closes what tells the process that this one lives."""
         self.connection.close()
         with suppress(OSError):  # closed already
             os.close(self._leash)
         self._leash = -1
 
 
-_STARTED: WeakSet[WorkerProcess] = WeakSet()
+class WorkerProcess(OwnProcess):
+    """A worker that loads the problem itself.
+
+    Attributes:
+        number: The lowest that no other worker has; says which device to use.
+        is_ready: Whether it has loaded the problem; set by the executor.
+        broken: Why it could not; set by the executor.
+    """
+
+    def __init__(self, number: int, spec: BenchSpec, memory: int | None, sink: OutputSink) -> None:
+        super().__init__(worker.__name__, spec, sink, number=number, memory=memory)
+        self.number = number
+        self.is_ready = False
+        self.broken: RunError | None = None
+
+    def give(self, task: Task) -> RunOutput:
+        """Sends a task; returns where its output will be. A worker that died says so by its sentinel."""
+        return give(self.connection, self.output, task)
+
+    def ask_where_it_is(self) -> None:
+        """Ends the process so that it prints the stacks of its threads first, if it can."""
+        with suppress(OSError):  # gone already
+            os.kill(self._process.pid, signal.SIGABRT)
+
+
+def give(connection: Connection, output: WorkerOutput, task: Task) -> RunOutput:
+    """Sends a task to a worker; returns where its output will be."""
+    number, printed = output.expect(task)
+    with suppress(OSError):
+        worker.send(connection, (number, pickle.dumps(task)))
+    return printed
+
+
+HELD: WeakSet[Held] = WeakSet()
+"""What ends with this process, and must not wait for one that it forks."""
 
 
 def _let_go_of_all() -> None:
-    for process in list(_STARTED):
-        process.let_go()
+    for one in list(HELD):
+        one.let_go()
 
 
 # A child that the parent forks (for loading data, say) may outlive it, but not keep its workers alive.
 os.register_at_fork(after_in_child=_let_go_of_all)
+
+
+def _command(program: str, **arguments: Any) -> list[str]:
+    """Returns the command line that calls a program's `main` with the parent's import path."""
+    paths = [path for path in sys.path if isinstance(path, str)]
+    code = f'import sys; sys.path[:] = {paths!r}; from {program} import main; main(**{arguments!r})'
+    return [sys.executable, '-c', code]
 
 
 def _reap(process: subprocess.Popen[bytes], ended: Connection) -> None:

@@ -56,6 +56,24 @@ class WorkerStreams:
         """Takes Python's streams as they are now for those that each run starts with."""
         self._stdout, self._stderr = sys.stdout, sys.stderr
 
+    def flush(self) -> None:
+        """Leaves nothing in a buffer that a process forked now would print again."""
+        self._put_back()
+        with suppress(Exception):
+            ctypes.CDLL(None).fflush(None)
+
+    def move(self, descriptor: int, token: str) -> None:
+        """Goes on with a pipe and a token of its own, in a process that was forked.
+
+        Args:
+            descriptor: The pipe; taken over.
+            token: As for the constructor.
+        """
+        os.dup2(descriptor, self._pipe, inheritable=False)  # which `faulthandler` writes to as well
+        os.close(descriptor)
+        self._start_of_marker = MARK + token.encode()
+        self._put_back()
+
     @contextmanager
     def run(self, number: int) -> Iterator[None]:
         """Marks what is printed inside as that run's; undoes what it does to streams and warnings.

@@ -1,8 +1,8 @@
-"""The program that a local worker process runs.
+"""What a local worker process does, however it was started.
 
-    parent ── spec, then (run number, pickled task) … ──> reader thread ──> inbox ──> main thread ──┐
-       ├<──────── READY, then (run number, pickled outcome) … ──────────────────────────────────────┤
-       └<──────── what is printed (see `streams`) ──────────────────────────────────────────────────┘
+    parent ── (run number, pickled task) … ──> reader thread ──> inbox ──> main thread ──┐
+       ├<──────── READY, then (run number, pickled outcome) … ───────────────────────────┤
+       └<──────── what is printed (see `streams`) ───────────────────────────────────────┘
 
 The reader thread takes messages at once, so the parent never blocks on a busy worker, and it ends the
 process at once when the parent is gone, in the middle of a training if need be. On Linux the system does
@@ -11,20 +11,27 @@ the same (see `limits.end_with_parent`) for a worker whose main thread lets no o
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
-import sys
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ...training.problem import load_problem
+from ...work import open_bench, open_bench_to_share
 from ..task import Outcome, RunError
 from . import limits
+from .preload import import_for_runs, uncollected
 from .streams import WorkerStreams
+
+if TYPE_CHECKING:
+    from ...training.bench import Bench
+    from ...work import BenchSpec
 
 READY = 'ready'
 BROKEN = 'broken'
@@ -46,10 +53,10 @@ def receive(connection: Connection) -> Any:
 
 
 def main(descriptor: int, leash: int, token: str, number: int, memory: int | None) -> None:
-    """Sets up the bench, then performs tasks until the parent goes away; does not return.
+    """The program of a worker that is a process of its own: loads the problem, then works; does not return.
 
     Args:
-        descriptor: The file descriptor of this side of the connection.
+        descriptor: The file descriptor of this side of the connection; the spec comes first.
         leash: See `limits.end_with_parent`.
         token: See `WorkerStreams`.
         number: This worker's number; replacements get the number of the worker that died.
@@ -60,27 +67,57 @@ def main(descriptor: int, leash: int, token: str, number: int, memory: int | Non
     limits.end_with_parent(leash)
     limits.leave_no_core()
     limits.go_before_parent()
+    connection = Connection(descriptor)
+
     try:
-        _work(Connection(descriptor), WorkerStreams(token), number, memory)
+        streams, spec = WorkerStreams(token), receive(connection)
+        work(connection, streams, lambda: open_as_worker(spec, number), memory)
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(1)  # without waiting for threads that the user's code has started
 
 
-def _work(connection: Connection, streams: WorkerStreams, number: int, memory: int | None) -> None:
+def open_as_worker(spec: BenchSpec, number: int | None) -> Bench:
+    """Loads the problem and its data, in a process for runs.
+
+    Args:
+        spec: What to load.
+        number: The worker's; None for a bench on the CPU, to be moved when a worker has it.
+    """
+    import_for_runs()
+    import torch
+
+    torch.set_num_threads(1)
+    with uncollected():
+        load_problem(spec.problem, in_worker=True)
+    gc.freeze()  # what was imported stays: no collection need look at it
+    return open_bench(spec, worker=number) if number is not None else open_bench_to_share(spec)
+
+
+def work(
+    connection: Connection, streams: WorkerStreams, load: Callable[[], Bench], memory: int | None
+) -> None:
+    """Sets up the bench, then performs tasks until the parent goes away or this worker is of no use.
+
+    Args:
+        connection: To the parent.
+        streams: Of this process.
+        load: Returns the bench.
+        memory: As for `main`.
+    """
     inbox: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_read, args=(connection, inbox), daemon=True).start()
 
     from .base import run_error
 
     try:
-        perform = _loaded(pickle.loads(inbox.get()), number, memory)
+        perform = _performing(load(), memory)
     except BaseException as error:
         send(connection, (BROKEN, run_error(error)))
         return
     streams.keep()
-    send(connection, (READY, None))
+    send(connection, (READY, os.getpid()))
     while True:
         run, data = pickle.loads(inbox.get())
         with streams.run(run):
@@ -92,18 +129,13 @@ def _work(connection: Connection, streams: WorkerStreams, number: int, memory: i
         send(connection, (run, outcome))
 
 
-def _loaded(spec: Any, number: int, memory: int | None) -> Callable[[bytes], tuple[bytes, RunError | None]]:
-    """Loads the problem; returns what performs a pickled task and gives its pickled outcome and its error.
+def _performing(bench: Bench, memory: int | None) -> Callable[[bytes], tuple[bytes, RunError | None]]:
+    """Returns what performs a pickled task and gives its pickled outcome and its error.
 
     Memory is limited from then on, so that it can be said what the problem alone takes.
     """
-    import torch
-
-    from ...work import open_bench
     from .base import perform, run_error
 
-    torch.set_num_threads(1)
-    bench = open_bench(spec, worker=number)
     loaded = 0 if memory is None else limits.limit_memory(memory)
 
     def answer(data: bytes) -> tuple[bytes, RunError | None]:
@@ -131,10 +163,3 @@ def _read(connection: Connection, inbox: SimpleQueue[bytes]) -> None:
             inbox.put(connection.recv_bytes())
     finally:
         os.killpg(0, signal.SIGKILL)  # with what the user's code has started: the worker leads its group
-
-
-def command(**arguments: Any) -> list[str]:
-    """Returns the command line that calls `main` with the parent's import path."""
-    paths = [path for path in sys.path if isinstance(path, str)]
-    code = f'import sys; sys.path[:] = {paths!r}; from {__name__} import main; main(**{arguments!r})'
-    return [sys.executable, '-c', code]

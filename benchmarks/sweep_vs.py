@@ -1,0 +1,220 @@
+"""The same 24 trials by sweeper and by what one would use instead: wall time, CPU seconds, memory.
+
+    pip install -e '.[benchmarks]'
+    python benchmarks/sweep_vs.py [--rounds 3] [--kind mlp|cnn]
+
+24 trials, 4 widths and 6 seeds, of a perceptron (or a convolutional network with batch normalisation) on
+scikit-learn's digits, at a fixed learning rate and batch size, for the same epochs, all on two cores:
+
+    sweeper      `sweep` with its files and resumability; tuning replaced by the fixed values
+    processes    a process per trial, two at a time, running `plain_loop.py`
+    joblib       joblib (loky) over `plain_loop.train`
+    optuna       Optuna (grid sampler, n_jobs=2: threads) driving `plain_loop.train`
+    ray          Ray Tune driving `plain_loop.train`
+
+Every way runs in a fresh process: *cold* is from its start to its end, *warm* the same 24 trials once more
+in the process as it then is (for `processes` there is nothing to be warm). CPU seconds and the peak of the
+memory that all its processes hold (proportional set size) are of the cold run. The ways take turns; printed
+are medians, and how many times sweeper's time each takes. What is not installed is left out by name.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+
+HERE = Path(__file__).parent
+CORES, WIDTHS, SEEDS = 2, {'mlp': (16, 32, 64, 128), 'cnn': (8, 12, 16, 24)}, range(6)
+EPOCHS = {'mlp': 90, 'cnn': 20}
+NEEDS = {'sweeper': 'sweeper', 'processes': 'torch', 'joblib': 'joblib', 'optuna': 'optuna', 'ray': 'ray'}
+
+
+def trials(kind):
+    return [(width, seed) for width in WIDTHS[kind] for seed in SEEDS]
+
+
+def sweeper(kind):
+    import plain_loop
+
+    import sweeper.sweeper
+    from sweeper import FixedSweep, get_settings, sweep
+    from sweeper.store.results import Tuned
+
+    def fixed(*_):
+        return Tuned(
+            lr_start=plain_loop.LR, lr_end=plain_loop.LR * 1.0001, batch_size=plain_loop.BATCH_SIZE,
+            cycle_size_epochs=10, epochs=EPOCHS[kind], misc={'flags': []}, curves={},
+        )  # fmt: skip
+        yield
+
+    sweeper.sweeper.tune = fixed
+    selector = FixedSweep([((kind, width), len(SEEDS)) for width in WIDTHS[kind]])
+    with tempfile.TemporaryDirectory() as folder:
+        sweep(
+            str(HERE / 'plain_loop.py'), selector, 1, get_settings('fastest'), f'{folder}/out',
+            cores=CORES, progress='none',
+        )  # fmt: skip
+
+
+def processes(kind):
+    def run(trial):
+        command = [sys.executable, str(HERE / 'plain_loop.py'), kind, *map(str, trial), str(EPOCHS[kind])]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    with ThreadPoolExecutor(CORES) as pool:
+        list(pool.map(run, trials(kind)))
+
+
+def joblib(kind):
+    import joblib
+    from plain_loop import train
+
+    joblib.Parallel(n_jobs=CORES)(
+        joblib.delayed(train)(kind, width, seed, EPOCHS[kind]) for width, seed in trials(kind)
+    )
+
+
+def optuna(kind):
+    import optuna
+    from plain_loop import train
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    space = {'width': list(WIDTHS[kind]), 'seed': list(SEEDS)}
+    study = optuna.create_study(direction='maximize', sampler=optuna.samplers.GridSampler(space))
+
+    def objective(trial):
+        width = trial.suggest_categorical('width', space['width'])
+        seed = trial.suggest_categorical('seed', space['seed'])
+        return train(kind, width, seed, EPOCHS[kind])[1]
+
+    study.optimize(objective, n_trials=len(trials(kind)), n_jobs=CORES)
+
+
+def ray(kind):
+    import ray
+    from plain_loop import train
+    from ray import tune
+
+    if not ray.is_initialized():
+        environment = {'env_vars': {'PYTHONPATH': str(HERE)}}
+        ray.init(
+            num_cpus=CORES, include_dashboard=False, log_to_driver=False, runtime_env=environment,
+            _node_ip_address='127.0.0.1',
+        )  # fmt: skip
+
+    def objective(config):
+        tune.report({'accuracy': train(kind, config['width'], config['seed'], EPOCHS[kind])[1]})
+
+    space = {'width': tune.grid_search(list(WIDTHS[kind])), 'seed': tune.grid_search(list(SEEDS))}
+    with tempfile.TemporaryDirectory() as folder:
+        run = tune.RunConfig(storage_path=folder, verbose=0)
+        tune.Tuner(tune.with_resources(objective, {'cpu': 1}), param_space=space, run_config=run).fit()
+
+
+WAYS = {one.__name__: one for one in (sweeper, processes, joblib, optuna, ray)}
+
+
+class Meter:
+    """Watches this process and all that it started: CPU seconds, and the peak of their memory."""
+
+    def __init__(self):
+        self.peak, self._cpu, self._is_done = 0, {}, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self):
+        while not self._is_done.wait(0.25):
+            self.measure()
+
+    def measure(self):
+        me, memory = psutil.Process(), 0
+        for process in (me, *me.children(recursive=True)):
+            try:
+                memory += process.memory_full_info().pss
+                times = process.cpu_times()
+                self._cpu[process.pid, process.create_time()] = times.user + times.system
+            except psutil.Error:
+                pass
+        self.peak = max(self.peak, memory)
+
+    def read(self):
+        """CPU seconds (of processes that were seen alive) and bytes."""
+        self.measure()
+        return sum(self._cpu.values()), self.peak
+
+    def stop(self):
+        self._is_done.set()
+        self._thread.join()
+
+
+def one_way(name, kind):
+    """Runs in a fresh process; prints what it measured."""
+    sys.path.insert(0, str(HERE))
+    started, meter = psutil.Process().create_time(), Meter()
+    with open(os.devnull, 'w') as silence:
+        out, sys.stdout = sys.stdout, silence
+        WAYS[name](kind)
+        cold = time.time() - started
+        cpu, peak = meter.read()
+        start = time.perf_counter()
+        if name != 'processes':
+            WAYS[name](kind)
+        warm = time.perf_counter() - start
+        sys.stdout = out
+    meter.stop()
+    print(json.dumps({'cold': cold, 'warm': cold if name == 'processes' else warm, 'cpu': cpu, 'peak': peak}))
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument('--kind', choices=WIDTHS)
+    parser.add_argument('--only', help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.only:
+        return one_way(options.only, options.kind)
+    from rich.console import Console
+    from rich.table import Table
+
+    names = [name for name in WAYS if importlib.util.find_spec(NEEDS[name])]
+    for kind in [options.kind] if options.kind else WIDTHS:
+        found = {name: [] for name in names}
+        for _ in range(options.rounds):
+            for name in names:
+                command = [sys.executable, __file__, '--only', name, '--kind', kind]
+                environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+                done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+                found[name].append(json.loads(done.stdout.splitlines()[-1]))
+        table = Table('way', 'cold', 'x', 'warm', 'x', 'CPU', 'peak memory', title=f'24 trials, {kind}')
+        for name in names:
+            middle = {key: statistics.median(one[key] for one in found[name]) for key in found[name][0]}
+            ratios = {
+                key: statistics.median(
+                    one[key] / ours[key] for one, ours in zip(found[name], found['sweeper'], strict=True)
+                )
+                for key in ('cold', 'warm')
+            }
+            table.add_row(
+                name, f'{middle["cold"]:.1f} s', f'{ratios["cold"]:.2f}', f'{middle["warm"]:.1f} s',
+                f'{ratios["warm"]:.2f}', f'{middle["cpu"]:.1f} s', f'{middle["peak"] / 2**20:.0f} MiB',
+            )  # fmt: skip
+        Console(width=100).print(table)
+    if missing := [name for name in WAYS if name not in names]:
+        print(f'not installed: {", ".join(missing)}')
+    return None
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,141 @@
+"""How fast are training steps? Samples trained per second, in proportion to the ordinary way.
+
+    python benchmarks/training_speed.py [--rounds 9] [--compile] [NAME …]
+
+The ordinary way is a DataLoader and ignite's `create_supervised_trainer` with `torch.optim.SGD`. The others,
+one epoch each in alternation with it, one process and one thread:
+
+    plain      batches by index, `autograd.grad`, `_foreach_add_`: what one would write by hand
+    eager      sweeper's step where nothing is captured
+    auto       sweeper's default
+    lanes      sweeper with 8 models side by side, for networks small enough; per sample of each
+    compiled   the plain loop's step under `torch.compile`, warm (only with --compile; needs a C++ compiler)
+
+Printed are medians of the ratios over the rounds; `set-up` is what recording, compiling and rehearsing cost
+once per run, in milliseconds.
+"""
+
+import argparse
+import logging
+import statistics
+import time
+from contextlib import suppress
+
+import torch
+from ignite.engine import create_supervised_trainer
+from networks import CASES
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from sweeper.training.bench import Bench, Splits
+from sweeper.training.data import ShuffledBatches, as_split
+from sweeper.training.loop import Loop
+from sweeper.training.problem import Problem
+from sweeper.training.recording import NotCapturable
+from sweeper.training.runs import _SideBySide
+
+LR, LANES, EPOCHS = 0.01, 8, 10
+CPU = torch.device('cpu')
+criterion = nn.CrossEntropyLoss()
+
+
+def ordinary(case):
+    model = case.build()
+    optimizer = torch.optim.SGD(model.parameters(), LR)
+    trainer = create_supervised_trainer(model, optimizer, criterion)
+    trainer.logger = logging.getLogger('silent')
+    loader = DataLoader(TensorDataset(*case.data()), batch_size=case.batch_size, shuffle=True)
+    return lambda: trainer.run(loader, max_epochs=1)
+
+
+def plain(case, compiled=False):
+    model, (inputs, targets) = case.build(), case.data()
+    parameters = list(model.parameters())
+
+    def step(batch_inputs, batch_targets):
+        gradients = torch.autograd.grad(criterion(model(batch_inputs), batch_targets), parameters)
+        with torch.no_grad():
+            torch._foreach_add_(parameters, gradients, alpha=-LR)
+
+    if compiled:
+        step = torch.compile(step)
+
+    def epoch():
+        for indices in torch.randperm(case.samples).split(case.batch_size):
+            step(inputs[indices], targets[indices])
+
+    return epoch
+
+
+def ours(case, kind, lanes=1):
+    """Returns what trains an epoch, and the seconds that it took to set that up."""
+    problem = Problem('benchmark', case.build, nn.CrossEntropyLoss, 'classification', lambda: None, None)
+    split = as_split(TensorDataset(*case.data()), CPU)
+    bench = Bench(problem, Splits(split, split, None), CPU, kind)
+    batches = [ShuffledBatches(case.samples, case.batch_size, seed) for seed in range(lanes)]
+    for _ in range(2):  # the first one imports and compiles what the process has not yet
+        start = time.perf_counter()
+        if lanes > 1:
+            training = bench.set_up_lanes((), range(lanes), [list(one) for one in batches])
+        else:
+            training = bench.set_up((), 0, list(batches[0]), EPOCHS)
+        seconds = time.perf_counter() - start
+    side_by_side = _SideBySide(batches) if lanes > 1 else batches[0]
+    lrs = [LR] * len(side_by_side)
+    return lambda: Loop(training.step, lrs).run(side_by_side), seconds
+
+
+def seconds(work):
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def ratios(ways, rounds):
+    """Medians over the rounds of how much faster each way is than the ordinary one, and its seconds."""
+    for work, _ in ways.values():
+        work()
+    found = {name: [] for name in ways}
+    base = []
+    for _ in range(rounds):
+        base.append(seconds(ways['ordinary'][0]))
+        for name, (work, models) in ways.items():
+            found[name].append(base[-1] / seconds(work) * models)
+    return {name: statistics.median(values) for name, values in found.items()}, statistics.median(base)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--rounds', type=int, default=9)
+    parser.add_argument('--compile', action='store_true')
+    parser.add_argument('names', nargs='*', help='only networks with this in their name')
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    columns = ['plain', 'eager', 'auto', 'lanes', *(['compiled'] if options.compile else [])]
+    table = Table('network', 'batch', 'ordinary', *columns, 'set-up', 'promised', title='samples per second')
+    for case in CASES:
+        if options.names and not any(name in case.name for name in options.names):
+            continue
+        ways = {'ordinary': (ordinary(case), 1), 'plain': (plain(case), 1)}
+        ways['eager'] = (ours(case, 'eager')[0], 1)
+        auto, set_up = ours(case, 'auto')
+        ways['auto'] = (auto, 1)
+        with suppress(NotCapturable):
+            ways['lanes'] = (ours(case, 'lanes', LANES)[0], LANES)
+        if options.compile:
+            ways['compiled'] = (plain(case, compiled=True), 1)
+        found, base = ratios(ways, options.rounds)
+        cells = [f'{found[name]:.2f}' if name in found else '' for name in columns]
+        rate = f'{case.samples / base / 1000:.1f} k/s'
+        table.add_row(
+            case.name, str(case.batch_size), rate, *cells, f'{1000 * set_up:.0f} ms', f'>= {case.target}'
+        )
+    Console(width=130).print(table)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,148 @@
+"""A fork server and the workers that it forks, as the parent sees them (see `forkserver`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import struct
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Pipe
+
+from ...work import BenchSpec
+from ..task import RunError, Task
+from . import forkserver
+from .forkserver import Request
+from .output import OutputSink, RunOutput, WorkerOutput
+from .process import HELD, SECONDS_TO_PASS_ON, OwnProcess, give
+
+_MILLISECONDS_TO_BE_GONE = 10_000
+
+
+class ForkServer(OwnProcess):
+    """A fork server, started.
+
+    Attributes:
+        is_ready: Whether it has loaded the problem; set by the pool.
+        broken: Why it could not; set by the pool.
+        has_served: A worker of its was ready; set by the pool.
+    """
+
+    def __init__(self, spec: BenchSpec, sink: OutputSink) -> None:
+        self._requests, requests = socket.socketpair()
+        with requests:
+            super().__init__(forkserver.__name__, spec, sink, {'requests': requests.fileno()})
+        self._sink = sink
+        self.is_ready = self.has_served = False
+        self.broken: RunError | None = None
+
+    def request(self, request: Request, descriptors: Sequence[int]) -> None:
+        """Asks for a worker; a server that loads yet will fork it when it is ready."""
+        with suppress(OSError):  # it is dead, and with it the worker
+            socket.send_fds(self._requests, [json.dumps(request).encode()], descriptors)
+
+    def let_go(self) -> None:
+        super().let_go()
+        self._requests.close()
+
+
+class ForkedWorker:
+    """A worker that was asked of a fork server. The same to an executor as a `WorkerProcess`.
+
+    Attributes:
+        server: Where it was asked for.
+        sentinel: Becomes readable when the process has ended, or the server.
+        pid: The process, which leads a group, or None while that is not known; set by the pool.
+        broken: Why it could not set up its bench; set by the executor.
+        exit_code: Of one that was killed or ended: the exit code, or minus the signal; None if it was lost
+            with its server.
+    """
+
+    def __init__(self, number: int, server: ForkServer, memory: int | None, sink: OutputSink) -> None:
+        self.number = number
+        self.pid: int | None = None
+        self.broken: RunError | None = None
+        self.server = server
+        self.exit_code: int | None = None
+        token = os.urandom(8).hex()
+        self.connection, child = Pipe()
+        leash, self._leash = os.pipe()
+        printed, printing = os.pipe()
+        self.sentinel, status = socket.socketpair()
+        try:
+            server.request(Request(number, token, memory), [child.fileno(), leash, printing, status.fileno()])
+        finally:
+            child.close()
+            os.close(leash)
+            os.close(printing)
+            status.close()
+        self.output = WorkerOutput(printed, self.sentinel, token, sink)
+        HELD.add(self)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it was forked and has set up its bench."""
+        return self.pid is not None
+
+    def give(self, task: Task) -> RunOutput:
+        """Sends a task; returns where its output will be. A worker that died says so by its sentinel."""
+        return give(self.connection, self.output, task)
+
+    def ask_where_it_is(self) -> None:
+        """Ends the process so that it prints the stacks of its threads first, if it can."""
+        if self.pid is not None and not self.is_gone():
+            with suppress(OSError):
+                os.kill(self.pid, signal.SIGABRT)
+
+    def signal_to_end(self) -> None:
+        """Kills the process and what the user's code has started in it, without waiting."""
+        if self.pid is not None and not self.is_gone():  # its id is its own until the sentinel is closed
+            with suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
+        self._drop_leash()
+
+    def is_gone(self) -> bool:
+        """Whether the process has ended."""
+        return self._is_gone_in(0)
+
+    def wait_until_gone(self) -> None:
+        """Waits until the process has ended; one that no server has forked yet is not there."""
+        if self.server.is_ready:
+            self._is_gone_in(_MILLISECONDS_TO_BE_GONE)
+
+    def kill(self, seconds: float = SECONDS_TO_PASS_ON) -> None:
+        """Ends the process, whatever it does, and waits until it is gone.
+
+        Args:
+            seconds: How long to wait until what it printed is passed on.
+        """
+        self.signal_to_end()
+        self.wait_until_gone()
+        self._hear_status()
+        HELD.discard(self)
+        self.let_go()
+        if self.output.join(seconds):  # else it needs the sentinel still
+            self.sentinel.close()
+
+    def let_go(self) -> None:
+        """Closes what tells the worker that this process lives."""
+        self.connection.close()
+        self._drop_leash()
+
+    def _drop_leash(self) -> None:
+        with suppress(OSError):  # closed already
+            os.close(self._leash)
+        self._leash = -1
+
+    def _hear_status(self) -> None:
+        with suppress(BlockingIOError, ConnectionError):
+            told = self.sentinel.recv(struct.calcsize('i'), socket.MSG_DONTWAIT)
+            self.exit_code = struct.unpack('i', told)[0] if told else None
+
+    def _is_gone_in(self, milliseconds: int) -> bool:
+        poll = select.poll()
+        poll.register(self.sentinel, select.POLLIN)
+        return bool(poll.poll(milliseconds))

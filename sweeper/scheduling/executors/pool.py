@@ -1,0 +1,199 @@
+"""The workers of an executor: how they are started, heard and replaced."""
+
+from __future__ import annotations
+
+import selectors
+import signal
+import sys
+import time
+
+from ...errors import InvalidArgument, ProblemError, SweepError
+from ...work import BenchSpec
+from . import worker
+from .forked import ForkedWorker, ForkServer
+from .forkserver import UNFIT
+from .limits import MemoryLimitTooLow
+from .output import OutputSink
+from .process import SECONDS_TO_PASS_ON, WorkerProcess
+
+Worker = WorkerProcess | ForkedWorker
+
+_SECONDS_TO_READ = 1.0
+
+
+class WorkerPool:
+    """Starts workers, forked from one process that has loaded the problem where that is safe.
+
+    Attributes:
+        workers: Those there are, ready or not.
+        server: Where they are forked, if they are.
+
+    Args:
+        cores: Most workers.
+        spec: The problem, the seed and the device.
+        memory: Bytes that a worker may use; None for no limit.
+        retries: How often in a row loading the problem may fail, for each core.
+        sink: Where output goes.
+    """
+
+    def __init__(
+        self, cores: int, spec: BenchSpec, memory: int | None, retries: int, sink: OutputSink
+    ) -> None:
+        self.workers: list[Worker] = []
+        self._cores, self._spec, self._memory, self._retries = cores, spec, memory, retries
+        self._sink = sink
+        self._forks = sys.platform == 'linux'
+        self.server: ForkServer | None = None
+        self._failed_loads = 0  # in a row
+        self._selector = selectors.DefaultSelector()
+
+    def start(self) -> Worker:
+        """Starts a worker; there must be fewer than `cores`.
+
+        Raises:
+            SweepError: The system has no room for it.
+        """
+        taken = {one.number for one in self.workers}
+        number = next(number for number in range(self._cores) if number not in taken)
+        try:
+            one = self._started(number)
+        except OSError as error:
+            raise SweepError(f'cannot start worker process {number + 1} of {self._cores}: {error}') from error
+        self.workers.append(one)
+        self._listen(one)
+        return one
+
+    def _started(self, number: int) -> Worker:
+        if not self._forks:
+            return WorkerProcess(number, self._spec, self._memory, self._sink)
+        if self.server is None:
+            self.server = ForkServer(self._spec, self._sink)
+            self._listen(self.server)
+        return ForkedWorker(number, self.server, self._memory, self._sink)
+
+    def wait(self, seconds: float | None) -> list[tuple[Worker | ForkServer, bool]]:
+        """Waits until one has something to say or has ended, or so long.
+
+        Returns:
+            All that have, each with whether it has ended; one may be there twice.
+        """
+        return [key.data for key, _ in self._selector.select(seconds)]
+
+    def remove(self, one: Worker) -> None:
+        """Ends a worker, dead or not, and waits until it is gone."""
+        self._forget(one)
+        one.kill()
+        self.workers.remove(one)
+
+    def take_ready(self, one: Worker, pid: int) -> None:
+        """A worker says that it is ready."""
+        self._failed_loads = 0
+        if isinstance(one, ForkedWorker):
+            one.pid = pid
+            one.server.has_served = True
+        else:
+            one.is_ready = True
+
+    def take_failed_load(self, one: Worker | ForkServer) -> None:
+        """A process could not load the problem: that is no fault of a task; try `retries` times.
+
+        Raises:
+            SweepError: It has been tried often enough.
+        """
+        self._failed_loads += 1
+        if one.broken is not None and one.broken.kind == MemoryLimitTooLow.__name__:
+            raise InvalidArgument(one.broken.message)
+        if one.broken is not None and self._failed_loads > self._retries:
+            raise ProblemError(
+                f'a worker process cannot load the problem: {one.broken.kind}: {one.broken.message}\n'
+                f'{one.broken.traceback}'
+            )
+        if self._failed_loads > self._retries * self._cores:
+            printed = one.output.loading.tail(_SECONDS_TO_READ)
+            raise SweepError(
+                f'a worker process {describe_exit(one.exit_code)} while it loaded the problem\n{printed}'
+            )
+
+    def server_has_ended(self) -> bool:
+        """Takes what the fork server has sent; ends it if it can fork no worker, and says whether it did."""
+        server = self.server
+        assert server is not None
+        try:
+            while server.connection.poll():
+                subject, server.broken = worker.receive(server.connection)
+                server.is_ready = subject == worker.READY
+                self._forks = self._forks and subject != UNFIT
+                if not server.is_ready:
+                    break
+            else:
+                if not server.is_gone():
+                    return False
+        except (EOFError, OSError):
+            pass
+        self._forget(server)
+        server.kill()
+        return True
+
+    def workers_of(self, server: ForkServer) -> list[Worker]:
+        """The workers that came from a fork server, or were to come."""
+        return [one for one in self.workers if isinstance(one, ForkedWorker) and one.server is server]
+
+    def bury_server(self, server: ForkServer, lost: int) -> None:
+        """Removes a fork server that ended; the next worker gets another.
+
+        Args:
+            server: It.
+            lost: How many workers ended with it; those that load by themselves are started in their place.
+
+        Raises:
+            SweepError: As `start` and `take_failed_load`.
+        """
+        self.server = None
+        if not self._forks:
+            for _ in range(lost):
+                self.start()
+        elif not server.has_served:
+            self.take_failed_load(server)
+
+    def close(self) -> None:
+        """Ends all processes at once, and waits until they are gone."""
+        for one in self.workers:
+            one.signal_to_end()
+        for one in self.workers:
+            one.wait_until_gone()
+        if self.server is not None:
+            self.server.signal_to_end()
+        end = time.monotonic() + SECONDS_TO_PASS_ON
+        for process in [*([self.server] if self.server else []), *self.workers]:
+            process.kill(max(0.0, end - time.monotonic()))
+        self.workers.clear()
+        self.server = None
+        self._selector.close()
+
+    def _listen(self, one: Worker | ForkServer) -> None:
+        self._selector.register(one.connection, selectors.EVENT_READ, (one, False))
+        self._selector.register(one.sentinel, selectors.EVENT_READ, (one, True))
+
+    def _forget(self, one: Worker | ForkServer) -> None:
+        self._selector.unregister(one.connection)
+        self._selector.unregister(one.sentinel)
+
+
+def signal_name(exit_code: int | None) -> str | None:
+    """Returns the signal that an exit code stands for, or None."""
+    if exit_code is None or exit_code >= 0:
+        return None
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:  # one of those for real time has no name
+        return f'signal {-exit_code}'
+
+
+def describe_exit(code: int | None) -> str:
+    """Says how a process ended."""
+    if code is None:
+        return 'was lost with the process that it was forked from'
+    if code >= 0:
+        return f'ended with exit code {code}'
+    hint = ', as the system does when memory runs out' if -code == signal.SIGKILL else ''
+    return f'was killed by {signal_name(code)}{hint}'

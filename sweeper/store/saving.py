@@ -1,0 +1,231 @@
+"""Saves: writing that is done in threads, so that flushing to the disk keeps no core waiting.
+
+    owner's thread              threads                 owner's thread
+    submit(save, then) ──> save.write() ──> … take_in(): save.take_in(), then()
+
+Several saves are flushed at a time, which the file system then commits together. What belongs to one key
+keeps its order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Condition, Lock, Thread
+
+_MOST_BYTES = 32 * 2**20
+_MOST_SAVES = 500
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Save:
+    """Something to be written.
+
+    Attributes:
+        key: Saves of one key are written in the order in which they are submitted.
+        write: Writes it; called once, in any thread.
+        take_in: Notes that it is written; called after that, in the owner's thread.
+        alone: Whether it waits for all earlier saves of its key, and later ones for it. Two that do not are
+            written in any order.
+        size: Bytes of memory that it holds until it is written.
+    """
+
+    key: Hashable
+    write: Callable[[], None]
+    take_in: Callable[[], None] = _nothing
+    alone: bool = True
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A save that was submitted, and what is to follow it."""
+
+    save: Save
+    then: Callable[[], None]
+
+
+@dataclass
+class _Line:
+    """The saves of one key that are not written yet."""
+
+    waiting: deque[_Entry] = field(default_factory=deque)
+    writing: int = 0
+    has_one_alone: bool = False
+
+
+class _NotWritten(Exception):
+    """An earlier save of the same key failed."""
+
+
+class Saves:
+    """Writes what is submitted. Used by one thread, its owner's.
+
+    That one may be interrupted between any two instructions (by `KeyboardInterrupt`, say): it only appends to
+    a deque. Everything else is done by the threads, so that `finish` finds it in order.
+
+    Args:
+        threads: How many saves are written at a time; 0 writes each when it is submitted.
+
+    Attributes:
+        pending: How many saves have been submitted and not taken in.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.pending = 0
+        self._bytes = 0
+        self._submitted: deque[_Entry] = deque()
+        self._lines: dict[Hashable, _Line] = {}
+        self._broken: set[Hashable] = set()
+        self._startable: deque[_Entry] = deque()
+        self._written: deque[tuple[_Entry, BaseException | None]] = deque()
+        self._is_closed = False
+        lock = Lock()
+        self._has_work, self._has_news = Condition(lock), Condition(lock)
+        self._wakeup, self._waker = os.pipe()
+        for end in (self._wakeup, self._waker):
+            os.set_blocking(end, False)
+        self._threads = [
+            Thread(target=self._work, name=f'sweeper-save-{number}', daemon=True) for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def wakeup(self) -> int:
+        """A file descriptor that can be read from while there is something to take in."""
+        return self._wakeup
+
+    @property
+    def has_written(self) -> bool:
+        """Whether there is something to take in."""
+        return bool(self._written)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits that no more should be submitted before something is taken in."""
+        return self.pending >= _MOST_SAVES or self._bytes >= _MOST_BYTES
+
+    def submit(self, save: Save, then: Callable[[], None] = _nothing) -> None:
+        """Takes a save; `take_in` calls `then` when it is written."""
+        with self._has_work:
+            self._submitted.append(_Entry(save, then))
+            self._has_work.notify()
+        self.pending += 1
+        self._bytes += save.size
+        if not self._threads:
+            with self._has_work:
+                self._sort_in()
+            while self._startable:
+                self._write(self._startable.popleft())
+
+    def wait(self) -> None:
+        """Blocks until there is something to take in. Called only while a save is pending."""
+        assert self.pending
+        with self._has_news:
+            self._has_news.wait_for(lambda: self._written)
+
+    def take_in(self) -> None:
+        """Takes in all that is written by now, then calls what is to follow.
+
+        Raises:
+            BaseException: What a save raised. The others are taken in; what was to follow them is not called.
+        """
+        with suppress(BlockingIOError):
+            os.read(self._wakeup, 2 * _MOST_SAVES)
+        following, errors = [], []
+        while self._written:
+            entry, error = self._written.popleft()
+            self.pending -= 1
+            self._bytes -= entry.save.size
+            if error is None:
+                entry.save.take_in()
+                following.append(entry.then)
+            else:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        for then in following:
+            then()
+
+    def finish(self) -> None:
+        """Writes and takes in all that was submitted; calls nothing that was to follow, raises no error."""
+        with self._has_news:
+            self._has_work.notify_all()
+            self._has_news.wait_for(lambda: not (self._threads and (self._submitted or self._lines)))
+        while self._written:
+            entry, error = self._written.popleft()
+            if error is None:
+                entry.save.take_in()
+        self.pending = self._bytes = 0
+
+    def close(self) -> None:
+        """Ends the threads; what no thread has begun to write by now is not written."""
+        with self._has_work:
+            self._is_closed = True
+            self._has_work.notify_all()
+        for thread in self._threads:
+            thread.join()
+        for end in (self._wakeup, self._waker):
+            os.close(end)
+
+    def _work(self) -> None:
+        while True:
+            with self._has_work:
+                self._has_work.wait_for(lambda: self._submitted or self._startable or self._is_closed)
+                if self._is_closed:
+                    return
+                self._sort_in()
+                if not self._startable:
+                    continue
+                entry = self._startable.popleft()
+            self._write(entry)
+
+    def _sort_in(self) -> None:
+        while self._submitted:
+            entry = self._submitted.popleft()
+            self._lines.setdefault(entry.save.key, _Line()).waiting.append(entry)
+            self._start_what_may(entry.save.key)
+
+    def _start_what_may(self, key: Hashable) -> None:
+        """Takes out of a line what nothing is in the way of any more."""
+        line = self._lines[key]
+        while line.waiting and not line.has_one_alone:
+            alone = line.waiting[0].save.alone
+            if alone and line.writing:
+                break
+            line.has_one_alone = alone
+            line.writing += 1
+            self._startable.append(line.waiting.popleft())
+            self._has_work.notify()
+        if not line.waiting and not line.writing:
+            del self._lines[key]
+
+    def _write(self, entry: _Entry) -> None:
+        key = entry.save.key
+        error: BaseException | None = None
+        try:
+            if key in self._broken:
+                raise _NotWritten
+            entry.save.write()
+        except BaseException as raised:
+            if not self._threads and not isinstance(raised, Exception):
+                raise  # it is the owner's own thread that was interrupted
+            error = raised
+            self._broken.add(key)
+        with self._has_work:
+            line = self._lines[key]
+            line.writing -= 1
+            line.has_one_alone = False
+            self._written.append((entry, error))
+            self._start_what_may(key)
+            self._has_news.notify_all()
+        with suppress(BlockingIOError):  # then it can be read from already
+            os.write(self._waker, b'.')

@@ -1,0 +1,135 @@
+"""The sweep's loop: cores get new work before anything is written, and nothing is told before it is."""
+
+import threading
+from collections import deque
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from sweeper import FixedSweep, ParamsTaskQueue, SweepListener, get_settings
+from sweeper.errors import FolderError
+from sweeper.scheduling.executors.base import Executor
+from sweeper.scheduling.task import Outcome
+from sweeper.store.files import AtomicWriter
+from sweeper.store.manifest import Manifest
+from sweeper.store.results import TrialRecord, TrialResult, Tuned
+from sweeper.store.store import Store
+from sweeper.sweeper import Sweeper
+
+LONG = 30
+TUNED = Tuned(0.01, 0.1, 8, 2, 4, misc={'flags': []})
+POINTS = [('a',), ('b',)]
+
+
+class OneByOne(Executor):
+    """Answers one task at each `wait`, the first submitted first."""
+
+    def __init__(self, cores):
+        self.cores = cores
+        self.submitted = []
+        self.has_submitted = threading.Condition()
+        self._tasks = deque()
+
+    def start(self, spec, expect_work=True, on_output=None):
+        raise AssertionError('it is started by the caller')
+
+    def close(self):
+        raise AssertionError('it is closed by the caller')
+
+    def submit(self, key, task):
+        self._tasks.append((key, task))
+        with self.has_submitted:
+            self.submitted.append(task.name)
+            self.has_submitted.notify_all()
+
+    def wait(self, also=()):
+        key, task = self._tasks.popleft()
+        result = TrialResult(task.arguments['seed'], 4, 1.0, False, 0.5, 0.5, 0.5, 0.5)
+        return [(key, Outcome(TrialRecord(result, b'', b'', {'loss': np.zeros(1)})))]
+
+
+class Told(SweepListener):
+    def __init__(self, folder):
+        self.folder, self.trials = folder, []
+
+    def on_trials_completed(self, values, *scores):
+        self.trials.append((values, len(scores[0]), len(Store.read(self.folder).trials(values))))
+
+
+def run_sweep(folder, executor, trials, threads, listeners=()):
+    """Sweeps over tuned points."""
+    manifest = Manifest('problem', 'fast', vars(get_settings('fast')), 1, 0, 100)
+    with Store.opened(folder, manifest) as store:
+        store.add_points(POINTS)
+        for point in POINTS:
+            store.now(store.saving_tuned(point, TUNED))
+        return Sweeper(
+            SimpleNamespace(check_params=lambda point: None), FixedSweep.with_fixed_trials(POINTS, trials),
+            ParamsTaskQueue(executor.cores, 1), executor, store, get_settings('fast'), 100, 0, listeners,
+            save_threads=threads,
+        ).run()  # fmt: skip
+
+
+def test_a_core_gets_its_next_run_before_what_the_last_one_gave_is_on_disk(tmp_path, monkeypatch):
+    executor, write = OneByOne(2), AtomicWriter.write_together
+
+    def write_later(self, files):
+        if executor.submitted:
+            with executor.has_submitted:
+                assert executor.has_submitted.wait_for(lambda: len(executor.submitted) >= 3, LONG)
+        write(self, files)
+
+    monkeypatch.setattr(AtomicWriter, 'write_together', write_later)
+    results = run_sweep(tmp_path / 'out', executor, 3, 4)
+    assert [len(result.perf_val) for result in results] == [3, 3]
+
+
+@pytest.mark.parametrize('threads', [0, 4])
+def test_listeners_hear_of_every_trial_once_and_when_it_is_on_disk(tmp_path, threads):
+    told = Told(tmp_path / 'out')
+    run_sweep(tmp_path / 'out', OneByOne(3), 5, threads, [told])
+    for point in POINTS:
+        heard = 0
+        for _, new, on_disk in (one for one in told.trials if one[0] == point):
+            heard += new
+            assert on_disk >= heard
+        assert heard == 5
+
+
+@pytest.mark.parametrize('threads', [0, 4])
+def test_a_trial_that_cannot_be_saved_ends_the_sweep_and_the_others_are_kept(tmp_path, monkeypatch, threads):
+    write, told = AtomicWriter.write_together, Told(tmp_path / 'out')
+
+    def refuse_one(self, files):
+        if any('1/trials/2' in str(path) for path in files):
+            raise FolderError('the disk is full')
+        write(self, files)
+
+    monkeypatch.setattr(AtomicWriter, 'write_together', refuse_one)
+    executor = OneByOne(1)
+    with pytest.raises(FolderError, match='the disk is full'):
+        run_sweep(tmp_path / 'out', executor, 3, threads, [told])
+    kept = Store.read(tmp_path / 'out')
+    assert sum(len(kept.trials(point)) for point in POINTS) == 5
+    assert sum(new for _, new, _ in told.trials) <= 5
+
+
+def test_no_more_waits_to_be_written_than_memory_bears(tmp_path, monkeypatch):
+    most, write = [], AtomicWriter.write_together
+    monkeypatch.setattr('sweeper.store.saving._MOST_SAVES', 3)
+
+    def count(self, files):
+        most.append(len(executor.submitted))
+        write(self, files)
+
+    executor, lock = OneByOne(1), threading.Lock()
+
+    def one_at_a_time(self, files):
+        with lock:
+            count(self, files)
+
+    monkeypatch.setattr(AtomicWriter, 'write_together', one_at_a_time)
+    run_sweep(tmp_path / 'out', executor, 20, 1)
+    written_before = range(len(most) - len(POINTS))
+    assert all(submitted <= done + 3 + 2 for done, submitted in zip(written_before, most[2:], strict=True))

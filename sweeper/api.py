@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from .arguments import bytes_of, check_arguments, checked_folder, checked_listeners
+from .arguments import bytes_of, check_arguments, checked_folder, checked_listeners, checked_selector
 from .cores import usable_cores
 from .errors import FolderError, InvalidArgument, ProblemError
 from .points import Point, are_named, as_point, label
 from .report.progress import open_progress
 from .scheduling.executors import open_executor
+from .scheduling.executors.preload import uncollected
 from .scheduling.queue import ParamsTaskQueue
 from .scheduling.task import Task
 from .seeding import random_states_kept, run_seed
@@ -32,7 +33,7 @@ from .store.store import Store
 from .sweeper import Sweeper
 from .training.problem import Problem, find_problem, is_loading_a_problem, load_problem
 from .tuning.settings import HyperparameterSettings, get_settings, preset_name
-from .work import BenchSpec
+from .work import LANES, BenchSpec
 
 _SAVE_THREADS = 8
 
@@ -43,7 +44,7 @@ class PointFailedWarning(UserWarning):
 
 def sweep(
     module_name: str | os.PathLike[str],
-    param_selector: ParamSelector,
+    param_selector: ParamSelector | Callable[[], ParamSelector],
     sweep_cores: int,
     hparams: str | HyperparameterSettings,
     folder: str | os.PathLike[str],
@@ -58,6 +59,7 @@ def sweep(
     timeout: float | None = None,
     device: str = 'auto',
     memory: int | str | None = None,
+    step: str = 'auto',
     if_changed: str = 'stop',
     retry_failed: bool = False,
 ) -> SweepResults:
@@ -68,7 +70,8 @@ def sweep(
 
     Args:
         module_name: The problem: an importable module, the path to a `.py` file, or `__main__`.
-        param_selector: Proposes the points and how many trials each gets.
+        param_selector: Proposes the points and how many trials each gets; or a function that makes it,
+            called when the problem is loaded.
         sweep_cores: How many cores tune one architecture, and the least number of initialisations behind
             each tuning curve; at least 1. If there are fewer cores, the same runs are made on those.
         hparams: A preset (`fastest`, `fast`, `slow`, `slowest`) or settings of your own.
@@ -84,6 +87,9 @@ def sweep(
         timeout: Seconds that one run may take; `local` only.
         device: A torch device, or `auto`: a GPU if torch has one.
         memory: What a worker process may take, in bytes or as `'2GB'`; `local` on Linux only.
+        step: How training steps are taken: `eager`, one operator after another; `captured`, recorded once
+            and replayed without Python; `lanes`, captured, and 8 runs of a tiny network at a time; `auto`,
+            captured where it is worth it. What cannot be captured is eager (`misc.json` says why).
         if_changed: What to do if the folder's sweep is not this one any more: `stop` with a `FolderError`
             that says what changed; `accept` it, if it is only what need not change results (the problem's
             source, versions, the device; or the selector, to keep the points of both); or `restart`, after
@@ -112,7 +118,7 @@ def sweep(
     limit = bytes_of(memory)
     check_arguments(
         param_selector, sweep_cores, cores, executor, seed, on_error, retries, timeout, limit, if_changed,
-        progress,
+        progress, step,
     )  # fmt: skip
     folder, listeners = checked_folder(folder), checked_listeners(listeners)
     settings = preset.for_sweep_cores(sweep_cores)
@@ -122,28 +128,35 @@ def sweep(
         stack.callback(running.close)
         is_new, log = not _holds_sweep(folder), RunLog()
         reference = find_problem(module_name)
-        running.start(BenchSpec(reference, seed, device), is_new, lambda *printed: _log(log, *printed))
+        running.start(BenchSpec(reference, seed, device, step), is_new, lambda *printed: _log(log, *printed))
         # What takes its time, the import of torch first of all, comes only now: the workers do it beside us.
         display = open_progress(progress)
-        with random_states_kept():
+        with random_states_kept(), uncollected():
             problem = load_problem(reference)
-        if isinstance(param_selector, FixedSweep):
-            _check_points(problem, [point for point, _ in param_selector.points_and_trials()])
+        selector = (
+            param_selector
+            if isinstance(param_selector, ParamSelector)
+            else checked_selector(param_selector())
+        )
+        if isinstance(selector, FixedSweep):
+            _check_points(problem, [point for point, _ in selector.points_and_trials()])
         train_size, device_kind = _check_problem(problem, seed, device)
         manifest = Manifest(
             problem.name, preset_name(preset), vars(settings), sweep_cores, seed, train_size,
-            device=device_kind, path=problem.path, source=problem.fingerprint(),
+            device=device_kind, step=step, path=problem.path, source=problem.fingerprint(),
         )  # fmt: skip
         store = stack.enter_context(Store.opened(folder, manifest, problem.parameter_names(), if_changed))
         stack.callback(running.close)  # before the folder is given back
         log.open(store)
         if retry_failed or on_error == 'raise':
             store.forget_failures()
-        queue = ParamsTaskQueue(cores, sweep_cores)
+        lanes = LANES if step == 'lanes' else 1
+        queue = ParamsTaskQueue(cores, sweep_cores, lanes)
         sweeper = Sweeper(
-            problem, param_selector, queue, running, store, settings, train_size, seed,
+            problem, selector, queue, running, store, settings, train_size, seed,
             [*listeners, *([display] if display else [])], on_error,
             save_threads=0 if executor == 'inline' else _SAVE_THREADS, same_selector=if_changed != 'accept',
+            lanes=lanes,
         )  # fmt: skip
         results = sweeper.run()
     for failure in results.failures:
@@ -170,6 +183,7 @@ def train(
     timeout: float | None = None,
     device: str = 'auto',
     memory: int | str | None = None,
+    step: str = 'auto',
     if_changed: str = 'stop',
 ) -> PointResult:
     """Tunes and trains a single architecture; called again, it adds trials.
@@ -191,6 +205,7 @@ def train(
         timeout: Seconds that one run may take.
         device: A torch device, or `auto`.
         memory: What a worker process may take.
+        step: `auto`, `eager`, `captured` or `lanes`.
         if_changed: `stop` or `accept`.
 
     Returns:
@@ -224,7 +239,7 @@ def train(
         module_name, selector, sweep_cores, hparams, folder,
         cores=cores, executor=executor, seed=seed, listeners=listeners, progress=progress,
         on_error='raise', retries=retries, timeout=timeout, device=device, memory=memory,
-        if_changed=if_changed,
+        step=step, if_changed=if_changed,
     )  # fmt: skip
     return results[0]
 

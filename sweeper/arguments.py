@@ -16,20 +16,18 @@ from .seeding import MAX_SEED
 from .selectors.base import ParamSelector
 from .selectors.listener import SweepListener
 from .store.manifest import IF_CHANGED
+from .work import STEPS
 
 _UNITS = {'': 1, 'k': 2**10, 'm': 2**20, 'g': 2**30, 't': 2**40}
 
 
 def check_arguments(
     selector: object, sweep_cores: int, cores: int, executor: str, seed: int, on_error: str, retries: int,
-    timeout: float | None, memory: object, if_changed: str, progress: str = 'auto',
+    timeout: float | None, memory: object, if_changed: str, progress: str = 'auto', step: str = 'auto',
 ) -> None:  # fmt: skip
     """Raises `InvalidArgument` for the first argument that cannot be what it is."""
-    if not isinstance(selector, ParamSelector):
-        raise InvalidArgument(
-            f'param_selector={selector!r}: must be a ParamSelector; for a list of points take '
-            f'FixedSweep.with_fixed_trials(points, trials)'
-        )
+    if isinstance(selector, type) or not callable(selector):
+        checked_selector(selector)
     for name, value, least in (('sweep_cores', sweep_cores, 1), ('cores', cores, 1), ('retries', retries, 0)):
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise InvalidArgument(f'{name}={value!r}: must be an integer of at least {least}')
@@ -39,6 +37,7 @@ def check_arguments(
     _check_one_of('on_error', on_error, ('record', 'raise'))
     _check_one_of('if_changed', if_changed, IF_CHANGED)
     _check_one_of('progress', progress, PROGRESS)
+    _check_one_of('step', step, STEPS)
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if timeout is not None and not (is_number and 0 < timeout < math.inf):
         raise InvalidArgument(f'timeout={timeout!r}: must be a positive number of seconds, or None')
@@ -46,6 +45,16 @@ def check_arguments(
         raise InvalidArgument("timeout needs executor='local': a run in this process cannot be ended")
     if memory is not None and executor == 'inline':
         raise InvalidArgument("memory needs executor='local': this process itself is not limited")
+
+
+def checked_selector(selector: object) -> ParamSelector:
+    """Returns the selector."""
+    if not isinstance(selector, ParamSelector):
+        raise InvalidArgument(
+            f'param_selector={selector!r}: must be a ParamSelector; for a list of points take '
+            f'FixedSweep.with_fixed_trials(points, trials)'
+        )
+    return selector
 
 
 def checked_folder(folder: object) -> Path:

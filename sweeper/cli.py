@@ -15,6 +15,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -83,6 +84,7 @@ def run(
     timeout: Annotated[float | None, typer.Option(help='Seconds that one run may take.')] = None,
     memory: Annotated[str | None, typer.Option(help='What a worker process may take, such as 2GB.')] = None,
     device: Annotated[str, typer.Option(help='A torch device, or auto.')] = 'auto',
+    step: Annotated[str, typer.Option(help='Training steps: auto, eager, captured or lanes.')] = 'auto',
     retry_failed: Annotated[
         bool, typer.Option('--retry-failed', help='Forget failures of an earlier run, and try again.')
     ] = False,
@@ -103,7 +105,7 @@ def run(
                 module, selector, sweep_cores, preset, folder,
                 cores=cores, executor=executor, seed=seed, progress=progress,
                 on_error=on_error, retries=retries, timeout=timeout, device=device, memory=memory,
-                if_changed=if_changed, retry_failed=retry_failed,
+                step=step, if_changed=if_changed, retry_failed=retry_failed,
             )  # fmt: skip
     except SweepError as error:
         _fail(error)
@@ -206,7 +208,8 @@ def _explain_interruption(folder: Path) -> None:
 
 def _selector(
     module: str, grid: list[str], random: list[str], points: int | None, trials: int | None, seed: int
-) -> ParamSelector:
+) -> ParamSelector | Callable[[], ParamSelector]:
+    """Returns what the options ask for; if that is the module's own, what gets it once it is loaded."""
     from .selectors.fixed import FixedSweep
 
     if grid and random:
@@ -219,7 +222,7 @@ def _selector(
     if random:
         ranges = _named('--random', random, _range)
         return FixedSweep.with_random_trials(ranges, points or _DEFAULT_POINTS, count, seed=seed)
-    return _own_selector(module, trials)
+    return partial(_own_selector, module, trials)
 
 
 def _own_selector(module: str, trials: int | None) -> ParamSelector:

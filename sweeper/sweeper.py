@@ -51,6 +51,7 @@ class Sweeper:
         save_threads: How many results are written to the disk at a time, while new runs are started already;
             0 writes each when it is there.
         same_selector: The selector must propose what the folder holds.
+        lanes: How many runs of a point at most go side by side.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Sweeper:
         on_error: str = 'record',
         save_threads: int = 0,
         same_selector: bool = True,
+        lanes: int = 1,
     ) -> None:
         self._selector = selector
         self._dialogue = Dialogue(selector, store, problem.check_params)
@@ -76,7 +78,7 @@ class Sweeper:
         self._saves = Saves(save_threads)
         self._settings, self._train_size, self._seed = settings, train_size, seed
         self._audience = Audience(listeners)
-        self._on_error = on_error
+        self._on_error, self._lanes = on_error, lanes
         self._held = store.points if same_selector else []
         self._asked: dict[Point, int] = {}
         self._failed: set[Point] = set()
@@ -141,8 +143,7 @@ class Sweeper:
         """Waits until a run is done or something is on disk; returns what is done."""
         if self._saves.has_written:
             return []
-        is_deaf = self._saves.pending and not self._dispatcher.hears_others
-        if self._saves.is_full or not self._dispatcher.is_busy or is_deaf:
+        if self._saves.is_full or not self._dispatcher.is_busy:
             self._saves.wait()
             return []
         return self._dispatcher.wait([self._saves.wakeup] if self._saves.pending else [])
@@ -228,10 +229,10 @@ class Sweeper:
         point = task.params
         if task.is_tuning:
             tuner = tune(self._settings, self._train_size, self._seed)
-            return TuningJob(task, tuner, lambda *run: self._store.saved_run(point, *run))
+            return TuningJob(task, tuner, lambda *run: self._store.saved_run(point, *run), self._lanes)
         tuned = self._tuned_ahead.get(point) or self._store.tuned(point)
         assert tuned is not None
-        return TrialsJob(task, tuned, self._seed)
+        return TrialsJob(task, tuned, self._seed, self._lanes)
 
     def _save(self, event: Event) -> None:
         """Has an event written; it is told when that is done."""

@@ -24,13 +24,21 @@ if TYPE_CHECKING:
     from .training.data import Split
 
 
+STEPS = ('auto', 'eager', 'captured', 'lanes')
+"""The kinds of training steps that can be asked for; see `training.bench`."""
+
+LANES = 8
+"""How many runs of an architecture are trained side by side with the kind `lanes`."""
+
+
 @dataclass(frozen=True)
 class BenchSpec:
-    """How to set up a worker: the problem, the sweep's seed, and the device to train on."""
+    """How to set up a worker: the problem, the sweep's seed, the device, the kind of training step."""
 
     problem: ProblemReference
     seed: int
     device: str
+    step: str = 'auto'
 
 
 def open_bench(spec: BenchSpec, *, worker: int | None = None) -> Bench:
@@ -77,7 +85,7 @@ def _opened(spec: BenchSpec, device: torch.device, in_worker: bool) -> Bench:
     problem = load_problem(spec.problem, in_worker=in_worker)
     from .training.bench import Bench, load_splits
 
-    return Bench(problem, load_splits(problem, run_seed(spec.seed, 'dataset', 0), device), device)
+    return Bench(problem, load_splits(problem, run_seed(spec.seed, 'dataset', 0), device), device, spec.step)
 
 
 def measure_curve(

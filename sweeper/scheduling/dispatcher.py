@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Sequence
 
 from sortedcontainers import SortedDict
 
 from .executors.base import Executor
-from .jobs import Event, Job, JobFactory, TaskDone, TrialDone
+from .jobs import Event, Indices, Job, JobFactory, TaskDone, TrialDone
 from .queue import ParamsTaskQueue
 
 
@@ -31,11 +30,10 @@ class Dispatcher:
         self._queue = queue
         self._executor = executor
         self._make_job = make_job
-        self.hears_others = 'also' in inspect.signature(executor.wait).parameters
         self._jobs: dict[Job, int] = {}
         self._short: SortedDict[int, Job] = SortedDict()  # have runs to start, and lack cores of their share
         self._full: SortedDict[int, Job] = SortedDict()  # have runs to start, and all their share
-        self._runs: dict[int, tuple[Job, int]] = {}
+        self._runs: dict[int, tuple[Job, Indices]] = {}
         self._keys = itertools.count()
         self._numbers = itertools.count()
 
@@ -55,6 +53,7 @@ class Dispatcher:
         Returns:
             What that was. It is to be taken in before more is started, which may depend on it.
         """
+        self._queue.set_total_cores(self._executor.capacity)
         while self._short and self._queue.available_cores > 0:
             job = self._short.peekitem(0)[1]
             self._start_runs(job, self._queue.reclaim(job.task, len(job.waiting)))
@@ -78,12 +77,10 @@ class Dispatcher:
             also: File descriptors; it returns, too, when one of them can be read from.
         """
         events: list[Event] = []
-        for key, outcome in (
-            self._executor.wait(also) if also and self.hears_others else self._executor.wait()  # type: ignore
-        ):
-            job, index = self._runs.pop(key)
+        for key, outcome in self._executor.wait(also):
+            job, indices = self._runs.pop(key)
             job.running -= 1
-            for event in job.take(index, outcome):
+            for event in job.take(indices, outcome):
                 events.append(event)
                 if isinstance(event, TrialDone):
                     self._queue.trial_took(event.params, event.record.result.seconds)
@@ -110,9 +107,9 @@ class Dispatcher:
         """Starts runs of a job on so many of its cores, and releases those it has no run for."""
         starting = min(cores, len(job.waiting))
         for _ in range(starting):
-            index, task = job.waiting.popleft()
+            indices, task = job.waiting.popleft()
             key = next(self._keys)
-            self._runs[key] = (job, index)
+            self._runs[key] = (job, indices)
             job.running += 1
             self._executor.submit(key, task)
         if cores > starting:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
 
 from ..errors import TuningFailed
 from ..points import Point, point_key
@@ -70,18 +72,22 @@ class TaskDone:
 Event = RunDone | PointTuned | TrialDone | RunFailed | TaskDone
 
 
+Indices: TypeAlias = tuple[int, ...]
+"""The runs that a task for a worker does: mostly one, several if they go side by side, in lanes."""
+
+
 class Job(Protocol):
     """A task in progress.
 
     Attributes:
         task: What the queue gave out.
-        waiting: Runs to start, as `(index, task)`; each is answered by one call of `take`.
+        waiting: Runs to start, as `(indices, task)`; each is answered by one call of `take`.
         running: How many runs have been started and not been answered.
         failed: Whether nothing more can be done for the point.
     """
 
     task: ParamsTask
-    waiting: deque[tuple[int, Task]]
+    waiting: deque[tuple[Indices, Task]]
     running: int
     failed: bool
 
@@ -89,8 +95,8 @@ class Job(Protocol):
         """Puts the first runs into `waiting`; called once, before all else."""
         ...
 
-    def take(self, index: int, outcome: Outcome) -> list[Event]:
-        """Takes the outcome of a run; may put more runs into `waiting`."""
+    def take(self, indices: Indices, outcome: Outcome) -> list[Event]:
+        """Takes the outcome of a run, or of several side by side; may put more runs into `waiting`."""
         ...
 
     def describe(self) -> str:
@@ -109,31 +115,40 @@ class TuningJob:
         task: What the queue gave out.
         tuner: Not started.
         saved: Finds runs that were done before the sweep was interrupted.
+        lanes: How many runs at most go side by side.
     """
 
-    def __init__(self, task: ParamsTask, tuner: Tuner, saved: SavedRuns = lambda *_: None) -> None:
+    def __init__(
+        self, task: ParamsTask, tuner: Tuner, saved: SavedRuns = lambda *_: None, lanes: int = 1
+    ) -> None:
         self.task = task
-        self.waiting: deque[tuple[int, Task]] = deque()
+        self.waiting: deque[tuple[Indices, Task]] = deque()
         self.running = 0
         self.failed = False
         self._tuner = tuner
         self._saved = saved
+        self._lanes = lanes
         self._stages = 0
 
     def begin(self) -> list[Event]:
         return self._go_on(lambda: next(self._tuner))
 
-    def take(self, index: int, outcome: Outcome) -> list[Event]:
-        self._missing -= 1
+    def take(self, indices: Indices, outcome: Outcome) -> list[Event]:
+        if outcome.error is not None and len(indices) > 1:
+            self.waiting.extend(((index,), self._alone[index]) for index in indices)  # which of them failed?
+            return []
+        events: list[Event] = []
         if outcome.error is not None:
-            self._errors[index] = outcome.error
-            self._missing -= len(self.waiting)  # runs later in the stage would not change which fails first
-            self.waiting.clear()
-            events: list[Event] = []
+            self._errors[indices[0]] = outcome.error
+            self._missing -= sum(len(waiting) for waiting, _ in self.waiting)
+            self.waiting.clear()  # runs later in the stage would not change which fails first
         else:
-            self._results[index] = outcome.value
-            request = self._requests[index]
-            events = [RunDone(self.task.params, self._stages - 1, index, request, outcome.value)]
+            for index, value in zip(indices, _values(indices, outcome), strict=True):
+                if self._results[index] is None:
+                    self._results[index] = value
+                    run = self._stages - 1, index, self._requests[index], value
+                    events.append(RunDone(self.task.params, *run))
+        self._missing -= len(indices)
         return events if self._missing else events + self._end_stage()
 
     def _end_stage(self) -> list[Event]:
@@ -159,11 +174,14 @@ class TuningJob:
         self._requests = [f'{run.digest()} {point_key(self.task.params)}' for run in stage.runs]
         self._results = [self._saved(self._stages, *request) for request in enumerate(self._requests)]
         self._errors: dict[int, RunError] = {}
-        for index, run in enumerate(stage.runs):
-            if self._results[index] is None:
-                name = f'{stage.name} {index}'
-                self.waiting.append((index, Task(name, run.function, self.task.params, run.arguments)))
-        self._missing = len(self.waiting)
+        self._alone = [
+            Task(f'{stage.name} {index}', run.function, self.task.params, run.arguments)
+            for index, run in enumerate(stage.runs)
+        ]
+        for group in _alike(self._alone, self._lanes):
+            if any(self._results[index] is None for index in group):
+                self.waiting.append((group, _side_by_side(stage.name, group, self._alone)))
+        self._missing = sum(len(group) for group, _ in self.waiting)
         self._stages += 1
 
     def _fail(self, error: RunError) -> Event:
@@ -191,25 +209,73 @@ class TrialsJob:
 
     failed = False
 
-    def __init__(self, task: ParamsTask, tuned: Tuned, seed: int) -> None:
+    def __init__(self, task: ParamsTask, tuned: Tuned, seed: int, lanes: int = 1) -> None:
         self.task = task
-        self.waiting: deque[tuple[int, Task]] = deque()
+        self.waiting: deque[tuple[Indices, Task]] = deque()
         self.running = 0
-        self._plan, self._seed = tuned.final(), seed
+        self._plan, self._seed, self._lanes = tuned.final(), seed, lanes
 
     def begin(self) -> list[Event]:
-        for index in self.task.trials:
-            arguments = {'seed': run_seed(self._seed, 'trial', index), **self._plan}
-            self.waiting.append((index, Task(f'trial {index}', 'train_trial', self.task.params, arguments)))
+        for start in sorted({index - index % self._lanes for index in self.task.trials}):
+            group = tuple(range(start, start + self._lanes))
+            tasks = {index: self._alone(index) for index in group}
+            self.waiting.append((group, _side_by_side('trial', group, tasks)))
         return []
 
-    def take(self, index: int, outcome: Outcome) -> list[Event]:
+    def _alone(self, index: int) -> Task:
+        arguments = {'seed': run_seed(self._seed, 'trial', index), **self._plan}
+        return Task(f'trial {index}', 'train_trial', self.task.params, arguments)
+
+    def take(self, indices: Indices, outcome: Outcome) -> list[Event]:
+        wanted = [index for index in indices if index in self.task.trials]
         if outcome.error is None:
-            return [TrialDone(self.task.params, index, outcome.value)]
+            done = dict(zip(indices, _values(indices, outcome), strict=True))
+            return [TrialDone(self.task.params, index, done[index]) for index in wanted]
+        if len(indices) > 1:
+            self.waiting.extend(((index,), self._alone(index)) for index in wanted)  # which of them failed?
+            return []
+        (index,) = indices
         return [RunFailed(self.task.params, PointError(phase=f'trial {index}', **asdict(outcome.error)))]
 
     def describe(self) -> str:
         return f'training: trial{"s" * (len(self.task.trials) > 1)} {", ".join(map(str, self.task.trials))}'
+
+
+def _alike(tasks: Sequence[Task], lanes: int) -> list[Indices]:
+    """Groups runs, at most `lanes` each, that differ in their seeds alone; always in the same way.
+
+    So a run that is done again has the same neighbours as before.
+    """
+    groups: list[list[int]] = []
+    for index, task in enumerate(tasks):
+        last = groups[-1] if groups else []
+        if last and len(last) < lanes and _is_alike(task, tasks[last[0]]):
+            last.append(index)
+        else:
+            groups.append([index])
+    return [tuple(group) for group in groups]
+
+
+def _is_alike(task: Task, other: Task) -> bool:
+    return task.function == other.function and all(
+        name == 'seed' or np.array_equal(task.arguments[name], other.arguments[name])
+        for name in {*task.arguments, *other.arguments}
+    )
+
+
+def _side_by_side(name: str, group: Indices, tasks: Mapping[int, Task] | Sequence[Task]) -> Task:
+    """One task that does those of a group."""
+    first = tasks[group[0]]
+    if len(group) == 1:
+        return first
+    common = {name: value for name, value in first.arguments.items() if name != 'seed'}
+    seeds = [tasks[index].arguments['seed'] for index in group]
+    arguments = {'seeds': seeds, 'function': first.function, **common}
+    return Task(f'{name} {group[0]}-{group[-1]}', 'in_lanes', first.point, arguments)
+
+
+def _values(indices: Indices, outcome: Outcome) -> list[Any]:
+    return [outcome.value] if len(indices) == 1 else list(outcome.value)
 
 
 JobFactory = Callable[[ParamsTask], Job]

@@ -64,10 +64,13 @@ class ParamsTaskQueue:
     Args:
         total_cores: Cores to give out; at least 1.
         sweep_cores: A tuning job's share of the cores; more than there are means all of them.
+        lanes: How many trials of a point one core does at a time: those whose indices, divided by it, are
+            the same.
     """
 
-    def __init__(self, total_cores: int, sweep_cores: int) -> None:
-        assert total_cores >= 1 and sweep_cores >= 1, (total_cores, sweep_cores)
+    def __init__(self, total_cores: int, sweep_cores: int, lanes: int = 1) -> None:
+        assert total_cores >= 1 and sweep_cores >= 1 and lanes >= 1, (total_cores, sweep_cores, lanes)
+        self._lanes = lanes
         self._total_cores = total_cores
         self._sweep_cores = sweep_cores
         self._available = total_cores
@@ -127,7 +130,7 @@ class ParamsTaskQueue:
 
         Returns:
             None if nothing waits. A tuning job holds its share (`sweep_cores`, or all there are) or as much
-            of it as is free; a task of trials as many cores as it has trials.
+            of it as is free; a task of trials as many cores as it has groups of `lanes` trials.
         """
         cores = min(cores, self._available)
         if cores <= 0:
@@ -141,9 +144,18 @@ class ParamsTaskQueue:
             return None
         state = (self._ready_by_length if self._is_near_the_end() else self._ready)[0]
         self._leave_ready(state)
-        trials = tuple(state.waiting.popleft() for _ in range(min(cores, len(state.waiting))))
+        trials, groups = self._take_trials(state.waiting, cores)
         self._enter_ready(state)
-        return self._give_out(state, ParamsTask(state.params, trials, len(trials)), len(trials))
+        return self._give_out(state, ParamsTask(state.params, trials, groups), groups)
+
+    def _take_trials(self, waiting: deque[int], cores: int) -> tuple[tuple[int, ...], int]:
+        """Takes the first of the waiting trials, for so many cores at most; returns them and the cores."""
+        trials: list[int] = []
+        groups: dict[int, None] = {}
+        while waiting and (len(groups) < cores or waiting[0] // self._lanes in groups):
+            groups[waiting[0] // self._lanes] = None
+            trials.append(waiting.popleft())
+        return tuple(trials), len(groups)
 
     def trial_took(self, params: Point, seconds: float) -> None:
         """A trial of a point took so long: its others are expected to, which decides the order only."""

@@ -16,8 +16,8 @@ class ParamsTask:
     Attributes:
         params: The point.
         trials: Indices of the trials to run; empty for the tuning.
-        cores: Its share of the cores, at least 1: as many as it has trials; of a tuning, which may start with
-            fewer, what it is given as soon as that is free.
+        cores: Its share of the cores, at least 1: one for each of its trials (or groups of trials, in
+            lanes); of a tuning, which may start with fewer, what it is given as soon as that is free.
     """
 
     params: Point

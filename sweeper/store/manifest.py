@@ -34,6 +34,7 @@ class Manifest:
         named_points: Whether the points are named; None until the first is proposed.
         train_size: Samples in the training set.
         device: The kind of device that trains, such as `cpu`.
+        step: The kind of step that was asked for.
         path: The problem's file, or None if it has none.
         source: A fingerprint of what the problem is made of.
         versions: Of Python and the packages that results depend on.
@@ -48,6 +49,7 @@ class Manifest:
     train_size: int
     named_points: bool | None = None
     device: str = 'cpu'
+    step: str = 'auto'
     path: str | None = None
     source: str | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: _versions())
@@ -210,7 +212,7 @@ def _changes(found: Manifest, asked: Manifest) -> list[str]:
     """What may or may not make a difference to results; only the user can tell."""
     changed = [f'the source of {asked.module}'] if found.source != asked.source else []
     changed += _compared('version of ', found.versions, asked.versions)
-    return changed + _compared('', {'device': found.device}, {'device': asked.device})
+    return changed + _compared('', *({'device': one.device, 'step': one.step} for one in (found, asked)))
 
 
 def _compared(what: str, found: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:

@@ -76,7 +76,7 @@ def tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:
             stage = tuner.send(results)
         except StopIteration as end:
             tuned: Tuned = end.value
-            return dataclasses.replace(tuned, misc=tuned.misc | {'steps': steps})
+            return dataclasses.replace(tuned, misc={**tuned.misc, 'steps': steps})
 
 
 def _tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:

@@ -95,6 +95,7 @@ def _print_to(log: Path) -> None:
 def run(order: Order, on_file: Callable[[], Any]) -> int:
     """Runs the sweep; returns the exit code."""
     from sweeper import SweepError, sweep
+    from sweeper.work import STEPS
 
     from .adaptive import SELECTORS
     from .write_steps import WriteSteps
@@ -109,7 +110,7 @@ def run(order: Order, on_file: Callable[[], Any]) -> int:
         sweep(
             PROBLEM, selector, SWEEP_CORES, _settings(), order.folder,
             cores=order.cores or 1, executor='local' if order.cores else 'inline', seed=order.seed,
-            progress='none', retries=1000,
+            progress='none', retries=1000, step=STEPS[order.seed % len(STEPS)],
         )  # fmt: skip
     except SweepError as error:
         traceback.print_exc()
@@ -143,7 +144,8 @@ def _note_submissions(notes: Notes) -> None:
     submit = LocalExecutor.submit
 
     def noted(self: LocalExecutor, key: int, task: Any) -> None:
-        notes.add('submitted', point=architecture(task.point), name=task.name)
+        if 'seed' in task.arguments:  # not a group in lanes: it is done as a whole, for those not done
+            notes.add('submitted', point=architecture(task.point), name=task.name)
         submit(self, key, task)
 
     LocalExecutor.submit = noted  # type: ignore[method-assign]

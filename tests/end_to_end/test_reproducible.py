@@ -19,6 +19,15 @@ WAYS = {
     'one core': {'cores': 1},
     'inline': {'executor': 'inline', 'cores': 1},
     'inline, as if on eight cores': {'executor': 'inline', 'cores': 8},
+    'eager steps': {'cores': 2, 'step': 'eager'},
+    'eager steps, inline': {'executor': 'inline', 'cores': 3, 'step': 'eager'},
+    'lanes': {'cores': 2, 'step': 'lanes'},
+    'lanes, inline': {'executor': 'inline', 'cores': 3, 'step': 'lanes'},
+}
+SAME = {
+    way: 'eager steps' if 'eager' in way else 'lanes' if 'lanes' in way else 'two cores'
+    for way in WAYS
+    if way not in ('two cores', 'eager steps', 'lanes')
 }
 
 
@@ -47,9 +56,24 @@ def contents(folder):
     return found
 
 
-@pytest.mark.parametrize('way', [way for way in WAYS if way != 'two cores'])
-def test_folder_does_not_depend_on(swept, way):
-    assert contents(swept[way][0]) == contents(swept['two cores'][0])
+@pytest.mark.parametrize(('way', 'same'), SAME.items())
+def test_folder_does_not_depend_on(swept, way, same):
+    assert contents(swept[way][0]) == contents(swept[same][0])
+
+
+@pytest.mark.parametrize(('way', 'step'), [('two cores', 'captured'), ('lanes', 'in 8 lanes')])
+def test_kinds_of_steps_give_the_same(swept, way, step):
+    """Digit for digit, on this machine, in lanes nearly so."""
+    _, expected = swept['eager steps']
+    folder, found = swept[way]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.loss_val, other.loss_val, rtol=1e-4)
+        np.testing.assert_allclose(one.lr_max, other.lr_max, rtol=1e-6)
+    for path in folder.glob('points/*/trials/*/result.json'):
+        assert json.loads(path.read_text())['step'] == step
+    steps = json.loads((folder / 'points/0/hparams/misc.json').read_text())['steps']
+    assert steps.keys() == {'lr_vs_perf', 'bs_vs_perf', 'bs_sampled'}
+    assert steps['lr_vs_perf'] == [step.replace('8', '4')]
 
 
 def test_folder_holds_exactly_the_documented_files(swept):

@@ -61,7 +61,7 @@ def tuning_of(tuner, point=POINT, **options):
 
 def take_all(job, order=None, errors=()):
     """Starts all waiting runs and answers them in `order`; returns the events but for `RunDone`."""
-    runs = dict(job.waiting)
+    runs = {index: task for (index,), task in job.waiting}
     job.waiting.clear()
     events = []
     for index in sorted(runs) if order is None else order:
@@ -69,7 +69,7 @@ def take_all(job, order=None, errors=()):
         outcome = Outcome(error=error) if error else Outcome(f'result {index}')
         assert not events
         run_done = [] if error else [(POINT, index, f'result {index}')]
-        told = job.take(index, outcome)
+        told = job.take((index,), outcome)
         assert [(e.params, e.index, e.value) for e in told if isinstance(e, RunDone)] == run_done
         assert all(isinstance(event, RunDone) for event in told[: len(run_done)])
         events += told[len(run_done) :]
@@ -86,8 +86,8 @@ def test_a_job_asks_for_nothing_before_it_begins():
 def test_tuning_wants_the_runs_of_its_first_stage_for_its_point():
     job = tuning_of(FakeTuner(2, 1))
     assert list(job.waiting) == [
-        (0, Task('lr_vs_perf 0', 'measure_curve', POINT, {'stage': 'lr_vs_perf', 'seed': 0})),
-        (1, Task('lr_vs_perf 1', 'measure_curve', POINT, {'stage': 'lr_vs_perf', 'seed': 1})),
+        ((0,), Task('lr_vs_perf 0', 'measure_curve', POINT, {'stage': 'lr_vs_perf', 'seed': 0})),
+        ((1,), Task('lr_vs_perf 1', 'measure_curve', POINT, {'stage': 'lr_vs_perf', 'seed': 1})),
     ]
     assert not job.failed
 
@@ -95,9 +95,9 @@ def test_tuning_wants_the_runs_of_its_first_stage_for_its_point():
 def test_next_stage_begins_only_when_every_run_of_the_stage_is_answered():
     job = tuning_of(FakeTuner(2, 1))
     job.waiting.clear()
-    assert [type(event) for event in job.take(1, Outcome('b'))] == [RunDone]
+    assert [type(event) for event in job.take((1,), Outcome('b'))] == [RunDone]
     assert not job.waiting
-    assert [type(event) for event in job.take(0, Outcome('a'))] == [RunDone]
+    assert [type(event) for event in job.take((0,), Outcome('a'))] == [RunDone]
     assert [task.arguments['stage'] for _, task in job.waiting] == ['bs_vs_perf']
 
 
@@ -107,7 +107,7 @@ def test_tuner_gets_results_in_the_order_of_the_runs_however_they_arrive(data, s
     tuner = FakeTuner(*sizes)
     job = tuning_of(tuner)
     for size in sizes:
-        assert [index for index, _ in job.waiting] == list(range(size))
+        assert [index for (index,), _ in job.waiting] == list(range(size))
         events = take_all(job, data.draw(st.permutations(range(size))))
     assert tuner.received == [[f'result {index}' for index in range(size)] for size in sizes]
     assert events == [PointTuned(POINT, TUNED)]
@@ -140,7 +140,7 @@ RUN_ERROR = RunError('WorkerDied', 'killed', 'Traceback: …', 'SIGSEGV', 'loadi
 def test_failed_run_keeps_all_that_is_known_of_it():
     job = tuning_of(FakeTuner(1))
     job.waiting.clear()
-    [event] = job.take(0, Outcome(error=RUN_ERROR))
+    [event] = job.take((0,), Outcome(error=RUN_ERROR))
     assert event.error == PointError(
         'WorkerDied', 'killed', 'tuning', 'Traceback: …', 'SIGSEGV', 'loading…\n'
     )
@@ -151,9 +151,9 @@ def test_after_a_failure_no_more_runs_of_the_stage_are_started_and_those_under_w
     job = tuning_of(FakeTuner(4))
     for _ in range(2):
         job.waiting.popleft()
-    assert job.take(1, Outcome(error=RUN_ERROR)) == []
+    assert job.take((1,), Outcome(error=RUN_ERROR)) == []
     assert not job.waiting
-    [done, failed] = job.take(0, Outcome('result'))
+    [done, failed] = job.take((0,), Outcome('result'))
     assert (type(done), type(failed)) == (RunDone, RunFailed)
 
 
@@ -210,9 +210,9 @@ def test_a_tuning_interrupted_anywhere_goes_on_with_the_runs_that_are_missing(da
         events, done = job.begin(), 0
         most = data.draw(st.integers(1, 8), label='runs until it is interrupted')
         while job.waiting and done < most:
-            index = data.draw(st.sampled_from([index for index, _ in job.waiting]), label='done next')
-            job.waiting = deque(run for run in job.waiting if run[0] != index)
-            events = job.take(index, Outcome(f'result {index}'))
+            index = data.draw(st.sampled_from([index for (index,), _ in job.waiting]), label='done next')
+            job.waiting = deque(run for run in job.waiting if run[0] != (index,))
+            events = job.take((index,), Outcome(f'result {index}'))
             saved.save(events)
             done += 1
         left -= done
@@ -228,8 +228,8 @@ def test_a_tuning_whose_runs_are_all_there_needs_none():
     job = TuningJob(ParamsTask(POINT, (), 2), FakeTuner(2, 1).run())
     job.begin()
     while job.waiting:
-        index, _ = job.waiting.popleft()
-        saved.save(job.take(index, Outcome('result')))
+        indices, _ = job.waiting.popleft()
+        saved.save(job.take(indices, Outcome('result')))
     again = TuningJob(ParamsTask(POINT, (), 2), FakeTuner(2, 1).run(), saved)
     assert again.begin() == [PointTuned(POINT, TUNED)]
     assert not again.waiting
@@ -239,7 +239,7 @@ def test_a_run_that_answers_another_request_is_made_anew():
     saved = SavedRuns()
     job = TuningJob(ParamsTask(POINT, (), 2), FakeTuner(1).run(), saved)
     job.begin()
-    saved.save(job.take(0, Outcome('result')))
+    saved.save(job.take((0,), Outcome('result')))
     for point, tuner in ((POINT[::-1], FakeTuner(1)), (NamedPoint(a=16, b='relu'), FakeTuner(1))):
         assert tuning_of(tuner, point, saved=saved).waiting
     other = FakeTuner(1)
@@ -269,7 +269,7 @@ def test_trials_run_with_the_tuned_plan_and_a_seed_for_their_index():
     job = trials_of(3, 4)
     assert list(job.waiting) == [
         (
-            index,
+            (index,),
             Task(
                 f'trial {index}', 'train_trial', POINT, {'seed': run_seed(7, 'trial', index), **TUNED.final()}
             ),
@@ -279,30 +279,107 @@ def test_trials_run_with_the_tuned_plan_and_a_seed_for_their_index():
 
 
 def test_trial_is_seeded_alike_in_whatever_task_it_comes():
-    assert dict(trials_of(3, 4).waiting)[4] == dict(trials_of(4).waiting)[4]
+    assert dict(trials_of(3, 4).waiting)[4,] == dict(trials_of(4).waiting)[4,]
 
 
 def test_each_trial_is_told_under_its_index_as_it_arrives():
     job = trials_of(3, 4)
-    assert job.take(4, Outcome('four')) == [TrialDone(POINT, 4, 'four')]
-    assert job.take(3, Outcome('three')) == [TrialDone(POINT, 3, 'three')]
+    assert job.take((4,), Outcome('four')) == [TrialDone(POINT, 4, 'four')]
+    assert job.take((3,), Outcome('three')) == [TrialDone(POINT, 3, 'three')]
     assert not job.failed
 
 
 def test_a_failed_trial_is_told_as_such_and_the_other_trials_still_run_and_are_told():
     job = trials_of(3, 4, 5)
     job.waiting.popleft(), job.waiting.popleft()
-    [failed] = job.take(4, Outcome(error=RUN_ERROR))
+    [failed] = job.take((4,), Outcome(error=RUN_ERROR))
     assert failed == RunFailed(
         POINT, PointError('WorkerDied', 'killed', 'trial 4', 'Traceback: …', 'SIGSEGV', 'loading…\n')
     )
     assert failed.error.trial == 4
-    assert [index for index, _ in job.waiting] == [5]
-    assert job.take(3, Outcome('three')) == [TrialDone(POINT, 3, 'three')]
-    assert job.take(5, Outcome(error=RUN_ERROR))[0].error.trial == 5
+    assert [index for (index,), _ in job.waiting] == [5]
+    assert job.take((3,), Outcome('three')) == [TrialDone(POINT, 3, 'three')]
+    assert job.take((5,), Outcome(error=RUN_ERROR))[0].error.trial == 5
     assert not job.failed  # so that what waits of the point is still given out
 
 
 def test_trials_say_what_they_are():
     assert trials_of(3).describe() == 'training: trial 3'
     assert trials_of(3, 4).describe() == 'training: trials 3, 4'
+
+
+# In lanes
+
+
+def lanes_of(*indices, lanes=4):
+    job = TrialsJob(ParamsTask(POINT, indices, 1), TUNED, 7, lanes)
+    assert job.begin() == []
+    return job
+
+
+def test_trials_in_lanes_always_have_the_same_neighbours():
+    job = lanes_of(1, 5, 6)
+    assert [group for group, _ in job.waiting] == [(0, 1, 2, 3), (4, 5, 6, 7)]
+    assert list(lanes_of(5).waiting) == [job.waiting[1]] != list(lanes_of(3).waiting)
+    task = job.waiting[1][1]
+    assert (task.name, task.function, task.point) == ('trial 4-7', 'in_lanes', POINT)
+    seeds = [run_seed(7, 'trial', index) for index in (4, 5, 6, 7)]
+    assert task.arguments == {'seeds': seeds, 'function': 'train_trial', **TUNED.final()}
+
+
+def test_of_a_group_only_the_trials_asked_for_are_told():
+    events = lanes_of(5, 6).take((4, 5, 6, 7), Outcome(['four', 'five', 'six', 'seven']))
+    assert events == [TrialDone(POINT, 5, 'five'), TrialDone(POINT, 6, 'six')]
+
+
+def test_trials_of_a_group_that_fails_are_tried_one_by_one():
+    job = lanes_of(5, 6)
+    job.waiting.clear()
+    assert job.take((4, 5, 6, 7), Outcome(error=RUN_ERROR)) == []
+    assert list(job.waiting) == list(trials_of(5, 6).waiting)
+    [failed] = job.take((5,), Outcome(error=RUN_ERROR))
+    assert failed.error.trial == 5
+    assert job.take((6,), Outcome('six')) == [TrialDone(POINT, 6, 'six')]
+
+
+def tuning_in_lanes(*sizes, lanes=3, saved=lambda *_: None):
+    tuner = FakeTuner(*sizes)
+    job = TuningJob(ParamsTask(POINT, (), 2), tuner.run(), saved, lanes)
+    assert job.begin() == []
+    return tuner, job
+
+
+def test_runs_of_a_stage_go_side_by_side_if_they_differ_in_their_seeds_alone():
+    tuner, job = tuning_in_lanes(5)
+    assert [group for group, _ in job.waiting] == [(0, 1, 2), (3, 4)]
+    arguments = job.waiting[0][1].arguments
+    assert arguments == {'seeds': [0, 1, 2], 'function': 'measure_curve', 'stage': 'lr_vs_perf'}
+    job.waiting.clear()
+    assert [e.index for e in job.take((3, 4), Outcome(['d', 'e']))] == [3, 4]
+    *told, end = job.take((0, 1, 2), Outcome(['a', 'b', 'c']))
+    assert [(e.index, e.value) for e in told] == [(0, 'a'), (1, 'b'), (2, 'c')]
+    assert end == PointTuned(POINT, TUNED) and tuner.received == [['a', 'b', 'c', 'd', 'e']]
+
+
+def test_a_group_of_which_a_run_is_saved_is_done_again_for_the_others():
+    saved = SavedRuns()
+    _, job = tuning_in_lanes(3, 1)
+    saved.save(job.take((0, 1, 2), Outcome(['a', 'b', 'c']))[:1])
+    tuner, again = tuning_in_lanes(3, 1, saved=saved)
+    assert list(again.waiting)[0][0] == (0, 1, 2)
+    again.waiting.clear()
+    told = again.take((0, 1, 2), Outcome(['not this', 'b', 'c']))
+    assert [(e.index, e.value) for e in told] == [(1, 'b'), (2, 'c')]
+    assert tuner.received == [['a', 'b', 'c']]
+
+
+def test_runs_of_a_group_that_fails_are_tried_one_by_one_and_the_first_counts():
+    _, job = tuning_in_lanes(3)
+    job.waiting.clear()
+    assert job.take((0, 1, 2), Outcome(error=RUN_ERROR)) == []
+    assert [indices for indices, _ in job.waiting] == [(0,), (1,), (2,)]
+    job.waiting.popleft(), job.waiting.popleft()
+    assert job.take((1,), Outcome(error=RunError('ValueError', 'run 1'))) == []
+    assert not job.waiting
+    [failed] = job.take((0,), Outcome(error=RunError('ValueError', 'run 0')))
+    assert failed.error.message == 'run 0' and job.failed

@@ -631,3 +631,16 @@ def test_a_million_trials_over_a_hundred_thousand_points_pass_without_slowing_do
     most_calls(
         points=100_000, trials=10, between=5000, limits={phase: 3 * calls for phase, calls in few.items()}
     )
+
+
+def test_a_core_does_a_group_of_trials_in_lanes():
+    queue = ParamsTaskQueue(4, 1, lanes=4)
+    queue.add_task_by_params(('a',), 11, tuned=True, finished={5})
+    task = queue.get_next_task(2)
+    assert (task.trials, task.cores) == ((0, 1, 2, 3, 4, 6, 7), 2)
+    assert queue.available_cores == 2
+    rest = queue.get_next_task(2)
+    assert (rest.trials, rest.cores) == ((8, 9, 10), 1)
+    queue.check_invariants()
+    queue.task_done(task), queue.task_done(rest)
+    assert queue.available_cores == 4 and not queue.have_more_tasks()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ...work import FUNCTIONS, BenchSpec
@@ -30,6 +30,11 @@ class Executor(ABC):
 
     cores: int
 
+    @property
+    def capacity(self) -> int:
+        """How many submitted tasks keep the cores busy: more than there are cores while runs are short."""
+        return self.cores
+
     @abstractmethod
     def start(self, spec: BenchSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
         """Gets ready to run tasks of a problem; returns at once.
@@ -46,15 +51,16 @@ class Executor(ABC):
 
     @abstractmethod
     def submit(self, key: int, task: Task) -> None:
-        """Takes a task. What is submitted beyond `cores` tasks waits, in order; a few more than that keep
-        workers busy with short runs while the caller does other things between two calls of `wait`.
-        """
+        """Takes a task. What is submitted beyond `cores` tasks waits, in order."""
 
     @abstractmethod
-    def wait(self) -> list[tuple[int, Outcome]]:
+    def wait(self, also: Sequence[int] = ()) -> list[tuple[int, Outcome]]:
         """Blocks until at least one submitted task is done; returns `(key, outcome)` of those that are.
 
         Called only while a submitted task has not been answered.
+
+        Args:
+            also: File descriptors: it may return, with nothing, when one of them can be read from.
 
         Raises:
             SweepError: No worker can be set up: the problem cannot be loaded there.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ class InlineExecutor(Executor):
     def submit(self, key: int, task: Task) -> None:
         self._tasks.append((key, task))
 
-    def wait(self) -> list[tuple[int, Outcome]]:
+    def wait(self, also: Sequence[int] = ()) -> list[tuple[int, Outcome]]:
         assert self._spec is not None and self._tasks
         key, task = self._tasks.popleft()
         with _as_in_a_worker():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import wait as wait_for_any
@@ -98,13 +99,18 @@ class LocalExecutor(Executor):
         except SweepError as error:  # what is done already is answered first
             self._trouble = error
 
-    def wait(self) -> list[tuple[int, Outcome]]:
+    @property
+    def capacity(self) -> int:
+        ahead = max((self._most_ahead(jobs[0].task) for jobs in self._given.values()), default=0)
+        return self.cores * (2 + ahead) if ahead else self.cores
+
+    def wait(self, also: Sequence[int] = ()) -> list[tuple[int, Outcome]]:
         outcomes: list[tuple[int, Outcome]] = []
         while not outcomes:
             if self._trouble is not None:
                 raise self._trouble
             assert self._pool is not None and (self._backlog or self._given)
-            awake = self._pool.wait(self._seconds_to_deadline())
+            awake = self._pool.wait(self._seconds_to_deadline(), also)
             try:
                 for one, has_ended in awake:
                     if isinstance(one, ForkServer):
@@ -116,6 +122,8 @@ class LocalExecutor(Executor):
                 self._sink.raise_error()
             except Exception as error:
                 self._trouble = error  # for the next time, if there are answers
+            if also and not awake:
+                break
         return outcomes
 
     def close(self) -> None:

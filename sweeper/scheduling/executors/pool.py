@@ -6,6 +6,7 @@ import selectors
 import signal
 import sys
 import time
+from collections.abc import Sequence
 
 from ...errors import InvalidArgument, ProblemError, SweepError
 from ...work import BenchSpec
@@ -71,13 +72,19 @@ class WorkerPool:
             self._listen(self.server)
         return ForkedWorker(number, self.server, self._memory, self._sink)
 
-    def wait(self, seconds: float | None) -> list[tuple[Worker | ForkServer, bool]]:
-        """Waits until one has something to say or has ended, or so long.
+    def wait(self, seconds: float | None, also: Sequence[int] = ()) -> list[tuple[Worker | ForkServer, bool]]:
+        """Waits until one has something to say or has ended, or a file descriptor can be read, or so long.
 
         Returns:
             All that have, each with whether it has ended; one may be there twice.
         """
-        return [key.data for key, _ in self._selector.select(seconds)]
+        for descriptor in also:
+            self._selector.register(descriptor, selectors.EVENT_READ)
+        try:
+            return [key.data for key, _ in self._selector.select(seconds) if key.data is not None]
+        finally:
+            for descriptor in also:
+                self._selector.unregister(descriptor)
 
     def remove(self, one: Worker) -> None:
         """Ends a worker, dead or not, and waits until it is gone."""

@@ -366,7 +366,7 @@ def test_a_group_of_which_a_run_is_saved_is_done_again_for_the_others():
     _, job = tuning_in_lanes(3, 1)
     saved.save(job.take((0, 1, 2), Outcome(['a', 'b', 'c']))[:1])
     tuner, again = tuning_in_lanes(3, 1, saved=saved)
-    assert list(again.waiting)[0][0] == (0, 1, 2)
+    assert next(iter(again.waiting))[0] == (0, 1, 2)
     again.waiting.clear()
     told = again.take((0, 1, 2), Outcome(['not this', 'b', 'c']))
     assert [(e.index, e.value) for e in told] == [(1, 'b'), (2, 'c')]

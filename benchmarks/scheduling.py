@@ -227,7 +227,7 @@ class InstantExecutor(Executor):
     def submit(self, key, task):
         self._tasks.append((key, task))
 
-    def wait(self):
+    def wait(self, also=()):
         answers = []
         while self._tasks:
             key, task = self._tasks.popleft()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -16,10 +17,11 @@ from .errors import FolderError, InvalidArgument, ProblemError
 from .points import Point, are_named, as_point, label
 from .report.progress import open_progress
 from .scheduling.executors import open_executor
+from .scheduling.executors.base import Executor
 from .scheduling.executors.preload import uncollected
 from .scheduling.queue import ParamsTaskQueue
 from .scheduling.task import Task
-from .seeding import random_states_kept, run_seed
+from .seeding import random_states_kept
 from .selectors.base import ParamSelector
 from .selectors.fixed import FixedSweep
 from .selectors.listener import SweepListener
@@ -31,7 +33,8 @@ from .store.manifest import Manifest
 from .store.results import PointResult, SweepResults
 from .store.store import Store
 from .sweeper import Sweeper
-from .training.problem import Problem, find_problem, is_loading_a_problem, load_problem
+from .training.facts import ModelSignature, ProblemFacts, check
+from .training.problem import ProblemReference, find_problem, is_loading_a_problem, load_problem
 from .tuning.settings import HyperparameterSettings, get_settings, preset_name
 from .work import LANES, BenchSpec
 
@@ -129,23 +132,23 @@ def sweep(
         is_new, log = not _holds_sweep(folder), RunLog()
         reference = find_problem(module_name)
         running.start(BenchSpec(reference, seed, device, step), is_new, lambda *printed: _log(log, *printed))
-        # What takes its time, the import of torch first of all, comes only now: the workers do it beside us.
+        # What takes its time comes only now: the workers get ready beside us.
         display = open_progress(progress)
-        with random_states_kept(), uncollected():
-            problem = load_problem(reference)
-        selector = (
-            param_selector
-            if isinstance(param_selector, ParamSelector)
-            else checked_selector(param_selector())
-        )
+        with uncollected():
+            selector = (
+                param_selector
+                if isinstance(param_selector, ParamSelector)
+                else checked_selector(param_selector())
+            )
+            facts = _facts(reference, running, seed, device)
+        signature = facts.signature
         if isinstance(selector, FixedSweep):
-            _check_points(problem, [point for point, _ in selector.points_and_trials()])
-        train_size, device_kind = _check_problem(problem, seed, device)
+            _check_points(signature, [point for point, _ in selector.points_and_trials()])
         manifest = Manifest(
-            problem.name, preset_name(preset), vars(settings), sweep_cores, seed, train_size,
-            device=device_kind, step=step, path=problem.path, source=problem.fingerprint(),
+            facts.name, preset_name(preset), vars(settings), sweep_cores, seed, facts.train_size,
+            device=facts.device, step=step, path=facts.path, source=facts.source,
         )  # fmt: skip
-        store = stack.enter_context(Store.opened(folder, manifest, problem.parameter_names(), if_changed))
+        store = stack.enter_context(Store.opened(folder, manifest, signature.parameter_names(), if_changed))
         stack.callback(running.close)  # before the folder is given back
         log.open(store)
         if retry_failed or on_error == 'raise':
@@ -153,7 +156,7 @@ def sweep(
         lanes = LANES if step == 'lanes' else 1
         queue = ParamsTaskQueue(cores, sweep_cores, lanes)
         sweeper = Sweeper(
-            problem, selector, queue, running, store, settings, train_size, seed,
+            signature.check_params, selector, queue, running, store, settings, facts.train_size, seed,
             [*listeners, *([display] if display else [])], on_error,
             save_threads=0 if executor == 'inline' else _SAVE_THREADS, same_selector=if_changed != 'accept',
             lanes=lanes,
@@ -276,25 +279,23 @@ def _holds_sweep(folder: Path) -> bool:
         raise FolderError(f'cannot look into the folder {str(folder)!r}: {error}') from error
 
 
-def _check_points(problem: Problem, points: Sequence[Point]) -> None:
+def _facts(reference: ProblemReference, running: Executor, seed: int, device: str) -> ProblemFacts:
+    """Returns what to know of the problem, checked before anything is trained.
+
+    This process finds it out itself only if it has imported torch anyway or no worker process tells it.
+    """
+    facts = running.problem_facts() if 'torch' not in sys.modules else None
+    if facts is None:
+        with random_states_kept():
+            facts, _ = check(load_problem(reference), seed, device)
+    return facts
+
+
+def _check_points(signature: ModelSignature, points: Sequence[Point]) -> None:
     """Checks points that are known from the start, all of them, before anything is trained."""
     for point in points:
-        problem.check_params(point)
+        signature.check_params(point)
     are_named(points)
-
-
-def _check_problem(problem: Problem, seed: int, device: str) -> tuple[int, str]:
-    """Checks problem and device before anything is trained.
-
-    Returns:
-        The number of training samples, and the kind of device.
-    """
-    from .training.checks import check_problem  # torch is imported here, not with the package
-    from .training.device import check_device, resolve_device
-
-    check_device(device)
-    with random_states_kept():
-        return check_problem(problem, run_seed(seed, 'dataset', 0)), resolve_device(device, 0).type
 
 
 def _log(log: RunLog, task: Task | None, text: str) -> None:

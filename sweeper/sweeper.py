@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -29,7 +29,6 @@ from .selectors.listener import Audience, Running, SweepListener, SweepStatus
 from .store.results import PointError, SweepResults, Tuned, scores_of
 from .store.saving import Saves
 from .store.store import Store
-from .training.problem import Problem
 from .tuning.settings import HyperparameterSettings
 from .tuning.tuner import tune
 
@@ -38,7 +37,7 @@ class Sweeper:
     """Runs one sweep: asks the selector, keeps the cores busy, stores results and tells them.
 
     Args:
-        problem: The user's module, loaded.
+        check_params: Called with every point proposed; raises `InvalidPoint`.
         selector: Proposes points.
         queue: Empty; decides what is next.
         executor: Started; the caller closes it.
@@ -56,7 +55,7 @@ class Sweeper:
 
     def __init__(
         self,
-        problem: Problem,
+        check_params: Callable[[Point], None],
         selector: ParamSelector,
         queue: ParamsTaskQueue,
         executor: Executor,
@@ -71,7 +70,7 @@ class Sweeper:
         lanes: int = 1,
     ) -> None:
         self._selector = selector
-        self._dialogue = Dialogue(selector, store, problem.check_params)
+        self._dialogue = Dialogue(selector, store, check_params)
         self._queue = queue
         self._dispatcher = Dispatcher(queue, executor, self._make_job)
         self._store = store

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .training.bench import Bench
     from .training.data import Split
+    from .training.facts import ProblemFacts
 
 
 STEPS = ('auto', 'eager', 'captured', 'lanes')
@@ -53,11 +54,23 @@ def open_bench(spec: BenchSpec, *, worker: int | None = None) -> Bench:
     return _opened(spec, resolve_device(spec.device, worker or 0), in_worker=worker is not None)
 
 
-def open_bench_to_share(spec: BenchSpec) -> Bench:
-    """Loads the problem and its data on the CPU, whatever the device; no GPU is asked for anything."""
+def open_bench_to_share(spec: BenchSpec) -> tuple[Bench, ProblemFacts | None]:
+    """Loads the problem and its data on the CPU, whatever the device; no GPU is asked for anything.
+
+    Returns:
+        The bench, and what is to know of the problem, which has been checked then; None if checking might
+        ask a GPU.
+    """
     import torch
 
-    return _opened(spec, torch.device('cpu'), in_worker=True)
+    if torch.version.cuda is not None:
+        return _opened(spec, torch.device('cpu'), in_worker=True), None
+    from .training.bench import Bench
+    from .training.facts import check
+
+    problem = load_problem(spec.problem, in_worker=True)
+    facts, splits = check(problem, spec.seed, spec.device)
+    return Bench(problem, splits, torch.device('cpu'), spec.step), facts
 
 
 def on_device(bench: Bench, spec: BenchSpec, worker: int) -> Bench:

@@ -2,7 +2,6 @@
 
 import threading
 from collections import deque
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -65,7 +64,7 @@ def run_sweep(folder, executor, trials, threads, listeners=()):
         for point in POINTS:
             store.now(store.saving_tuned(point, TUNED))
         return Sweeper(
-            SimpleNamespace(check_params=lambda point: None), FixedSweep.with_fixed_trials(POINTS, trials),
+            lambda point: None, FixedSweep.with_fixed_trials(POINTS, trials),
             ParamsTaskQueue(executor.cores, 1), executor, store, get_settings('fast'), 100, 0, listeners,
             save_threads=threads,
         ).run()  # fmt: skip

@@ -10,6 +10,7 @@ import torch
 
 from ..errors import ProblemError
 from ..seeding import seed_everything
+from .bench import Splits
 from .data import InMemorySplit, Split, as_split
 from .problem import Problem
 
@@ -18,7 +19,7 @@ _PROBED_ITEMS = 64
 _LONGEST_REPR = 200
 
 
-def check_problem(problem: Problem, seed: int) -> int:
+def check_problem(problem: Problem, seed: int) -> Splits:
     """Loads the problem's data and checks that all of it fits together; trains nothing.
 
     Args:
@@ -26,7 +27,7 @@ def check_problem(problem: Problem, seed: int) -> int:
         seed: Seeds random draws in `dataset()`, as in the workers.
 
     Returns:
-        The number of training samples.
+        The data, on the CPU.
 
     Raises:
         ProblemError: Something is wrong; the message says what and where.
@@ -41,9 +42,8 @@ def check_problem(problem: Problem, seed: int) -> int:
         raise ProblemError(
             f'dataset() of {problem.name!r} must return (train, val) or (train, val, test); got {kind}'
         )
-    for name, dataset in zip(_NAMES, datasets, strict=False):
-        _check_dataset(problem, name, dataset)
-    return len(datasets[0])
+    splits = [_checked_split(problem, name, one) for name, one in zip(_NAMES, datasets, strict=False)]
+    return Splits(splits[0], splits[1], splits[2] if len(splits) == 3 else None)
 
 
 def _short(value: object) -> str:
@@ -86,7 +86,7 @@ def _check_criterion(problem: Problem) -> None:
         )
 
 
-def _check_dataset(problem: Problem, name: str, dataset: Any) -> None:
+def _checked_split(problem: Problem, name: str, dataset: Any) -> Split:
     where = f'the {name} dataset of {problem.name!r}'
     if not hasattr(dataset, '__getitem__') or not hasattr(dataset, '__len__'):
         raise ProblemError(f'{where} must be map-style (__len__ and __getitem__); got {_short(dataset)}')
@@ -110,6 +110,7 @@ def _check_dataset(problem: Problem, name: str, dataset: Any) -> None:
             f'the items of {where} cannot be put into batches: {type(error).__name__}: {error}'
         ) from error
     _check_targets(problem.accuracy_style, targets, where)
+    return split
 
 
 def _targets(split: Split) -> torch.Tensor:

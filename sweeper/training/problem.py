@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
-import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidPoint, ProblemError
+from ..errors import ProblemError
 from ..points import OWN_PROBLEM, NamedPoint, Point, label
 from .fingerprint import source_fingerprint
 
@@ -195,30 +194,6 @@ class Problem:
     def fingerprint(self) -> str | None:
         """Returns a digest of what the problem is made of, to notice that it changed; None without a file."""
         return None if self.path is None else source_fingerprint(Path(self.path), self.package)
-
-    def check_params(self, point: Point) -> None:
-        """Raises `InvalidPoint` if `model` cannot be called with this point's parameters."""
-        try:
-            signature = inspect.signature(self.build_model)
-        except (TypeError, ValueError):  # a builtin without a signature: calling it will tell
-            return
-        try:
-            if isinstance(point, NamedPoint):
-                signature.bind(**point)
-            else:
-                signature.bind(*point)
-        except TypeError as error:
-            raise InvalidPoint(
-                f'model{signature} of {self.name!r} cannot take the parameters ({label(point)}): {error}'
-            ) from None
-
-    def parameter_names(self) -> list[str]:
-        """The names of `model`'s positional parameters, in order; empty if they cannot be told."""
-        try:
-            parameters = inspect.signature(self.build_model).parameters.values()
-        except (TypeError, ValueError):
-            return []
-        return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
     def model(self, point: Point) -> torch.nn.Module:
         """Returns a fresh model for `point`, initialised from torch's current random state."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sweeper import FixedSweep, NamedPoint
-from sweeper.errors import InvalidPoint, ProblemError
+from sweeper.errors import ProblemError
 from sweeper.training import problem as problem_module
 from sweeper.training.problem import Problem, find_problem, load_module, load_problem
 
@@ -30,7 +30,6 @@ def test_a_module_is_found_by_its_name(tmp_path, monkeypatch, write_problem):
     assert loaded.build_optimizer is None
     assert isinstance(loaded.model((3,)), torch.nn.Module)
     assert isinstance(loaded.model(NamedPoint(width=3)), torch.nn.Module)
-    assert loaded.parameter_names() == ['width', 'depth']
     assert len(loaded.load_datasets()) == 2
 
 
@@ -158,30 +157,6 @@ def test_loading_is_marked_while_it_lasts(write_problem):
 
 def takes(model):
     return Problem('here', model, torch.nn.MSELoss, 'inv-loss', lambda: None, None)
-
-
-@pytest.mark.parametrize(
-    ('model', 'good', 'bad'),
-    [
-        (lambda a, b: None, [(1, 2), NamedPoint(b=1, a=2)], [(1,), (1, 2, 3), NamedPoint(a=1)]),
-        (lambda a, b=2: None, [(1,), (1, 2), NamedPoint(a=1)], [(), NamedPoint(b=1), NamedPoint(c=1)]),
-        (lambda *values: None, [(), (1, 2, 3)], [NamedPoint(a=1)]),
-        (lambda *, a: None, [NamedPoint(a=1)], [(1,)]),
-        (lambda **values: None, [NamedPoint(a=1), NamedPoint()], [(1,)]),
-        (torch.nn.Linear, [(1, 2)], [(1,)]),
-        (int, [(1,), (1, 2, 3)], []),
-    ],
-)
-def test_points_that_model_cannot_take_are_told_from_its_signature(model, good, bad):
-    for point in good:
-        takes(model).check_params(point)
-    for point in bad:
-        with pytest.raises(InvalidPoint, match=r"model\(.* of 'here' cannot take the parameters"):
-            takes(model).check_params(point)
-
-
-def test_parameter_names_are_those_that_a_tuple_fills():
-    assert takes(lambda a, /, b, *c, d=1, **e: None).parameter_names() == ['a', 'b']
 
 
 def test_a_model_that_is_no_module_is_a_clear_error():

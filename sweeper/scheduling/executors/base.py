@@ -13,6 +13,7 @@ from ..task import Outcome, RunError, Task
 
 if TYPE_CHECKING:
     from ...training.bench import Bench
+    from ...training.facts import ProblemFacts
 
 OnOutput = Callable[[Task | None, str], None]
 
@@ -48,6 +49,18 @@ class Executor(ABC):
                 has returned. An OSError that it raises is ignored; another exception is raised by `wait`.
                 If None, output is dropped.
         """
+
+    def problem_facts(self) -> ProblemFacts | None:
+        """Waits for what a worker process finds out about the problem, if one does; None if none does.
+
+        Called at most once, after `start`.
+
+        Raises:
+            ProblemError: The problem is not usable.
+            InvalidArgument: There is no such device.
+            SweepError: No worker can be set up.
+        """
+        return None
 
     @abstractmethod
     def submit(self, key: int, task: Task) -> None:

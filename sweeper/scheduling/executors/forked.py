@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Pipe
 
+from ...training.facts import ProblemFacts
 from ...work import BenchSpec
 from ..task import RunError, Task
 from . import forkserver
@@ -28,6 +29,7 @@ class ForkServer(OwnProcess):
     Attributes:
         is_ready: Whether it has loaded the problem; set by the pool.
         broken: Why it could not; set by the pool.
+        facts: What it has found out about the problem, if it has; set by the pool.
         has_served: A worker of its was ready; set by the pool.
     """
 
@@ -38,6 +40,7 @@ class ForkServer(OwnProcess):
         self._sink = sink
         self.is_ready = self.has_served = False
         self.broken: RunError | None = None
+        self.facts: ProblemFacts | None = None
 
     def request(self, request: Request, descriptors: Sequence[int]) -> None:
         """Asks for a worker; a server that loads yet will fork it when it is ready."""

@@ -31,14 +31,15 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...work import on_device
+from ...work import on_device, open_bench_to_share
 from . import limits
 from .preload import import_for_runs
 from .streams import WorkerStreams
-from .worker import BROKEN, READY, open_as_worker, receive, send, work
+from .worker import BROKEN, READY, prepare, receive, send, work
 
 if TYPE_CHECKING:
     from ...training.bench import Bench
+    from ...training.facts import ProblemFacts
     from ...work import BenchSpec
 
 UNFIT = 'unfit'
@@ -96,21 +97,22 @@ def main(descriptor: int, leash: int, requests: int, token: str) -> None:
     limits.go_before_parent(limits.SERVER_BEFORE_PARENT)
     try:
         streams, connection = WorkerStreams(token), Connection(descriptor)
-        bench = _load(connection)
-        if bench is not None:
+        loaded = _load(connection)
+        if loaded is not None:
+            spec, bench, facts = loaded
             streams.keep()
             streams.flush()
             gc.collect()
             gc.freeze()  # a collection would write to every object, and so copy every page
-            send(connection, (READY, None))
-            _Server(socket.socket(fileno=requests), [descriptor, leash], streams, *bench).serve()
+            send(connection, (READY, facts))
+            _Server(socket.socket(fileno=requests), [descriptor, leash], streams, spec, bench).serve()
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(1)
 
 
-def _load(connection: Connection) -> tuple[BenchSpec, Bench] | None:
+def _load(connection: Connection) -> tuple[BenchSpec, Bench, ProblemFacts | None] | None:
     """Loads the problem on the CPU; None if it cannot, or may not be forked, which the parent is told."""
     from .base import run_error
 
@@ -118,7 +120,8 @@ def _load(connection: Connection) -> tuple[BenchSpec, Bench] | None:
         spec: BenchSpec = receive(connection)
         import_for_runs()
         files = _open_files()
-        bench = open_as_worker(spec, None)
+        prepare(spec)
+        bench, facts = open_bench_to_share(spec)
     except BaseException as error:
         send(connection, (BROKEN, run_error(error)))
         return None
@@ -128,7 +131,7 @@ def _load(connection: Connection) -> tuple[BenchSpec, Bench] | None:
         sys.stdout.flush()
         send(connection, (UNFIT, None))
         return None
-    return spec, bench
+    return spec, bench, facts
 
 
 def _open_files() -> dict[str, str]:

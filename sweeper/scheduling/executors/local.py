@@ -15,7 +15,8 @@ from dataclasses import replace
 from multiprocessing.connection import wait as wait_for_any
 from typing import Any
 
-from ...errors import SweepError
+from ...errors import InvalidArgument, ProblemError, SweepError
+from ...training.facts import ProblemFacts
 from ...work import BenchSpec
 from ..task import Outcome, RunError, Task
 from . import worker
@@ -33,6 +34,7 @@ _SECONDS_AHEAD = 0.03
 _MOST_AHEAD = 4
 _RUNS_REMEMBERED = 16
 _MOST_LOST = 3
+_WRONG_INPUT = {error.__name__: error for error in (InvalidArgument, ProblemError)}
 
 
 class _Job:
@@ -91,6 +93,20 @@ class LocalExecutor(Executor):
         if expect_work:
             for _ in range(min(self.cores, _AHEAD_OF_WORK)):
                 self._pool.start()
+
+    def problem_facts(self) -> ProblemFacts | None:
+        assert self._pool is not None
+        server = self._pool.server
+        if server is None:
+            return None
+        while not server.is_ready and self._pool.server is server:
+            wait_for_any([server.connection, server.sentinel])
+            try:
+                self._hear_server(server)
+            finally:
+                if server.broken is not None and server.broken.kind in _WRONG_INPUT:
+                    raise _WRONG_INPUT[server.broken.kind](server.broken.message)
+        return server.facts
 
     def submit(self, key: int, task: Task) -> None:
         self._backlog.append(_Job(key, task))

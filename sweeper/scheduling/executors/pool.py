@@ -127,8 +127,12 @@ class WorkerPool:
         assert server is not None
         try:
             while server.connection.poll():
-                subject, server.broken = worker.receive(server.connection)
+                subject, content = worker.receive(server.connection)
                 server.is_ready = subject == worker.READY
+                if server.is_ready:
+                    server.facts = content
+                else:
+                    server.broken = content
                 self._forks = self._forks and subject != UNFIT
                 if not server.is_ready:
                     break

@@ -23,7 +23,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from ...training.problem import load_problem
-from ...work import open_bench, open_bench_to_share
+from ...work import open_bench
 from ..task import Outcome, RunError
 from . import limits
 from .preload import import_for_runs, uncollected
@@ -71,20 +71,20 @@ def main(descriptor: int, leash: int, token: str, number: int, memory: int | Non
 
     try:
         streams, spec = WorkerStreams(token), receive(connection)
-        work(connection, streams, lambda: open_as_worker(spec, number), memory)
+
+        def load() -> Bench:
+            prepare(spec)
+            return open_bench(spec, worker=number)
+
+        work(connection, streams, load, memory)
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(1)  # without waiting for threads that the user's code has started
 
 
-def open_as_worker(spec: BenchSpec, number: int | None) -> Bench:
-    """Loads the problem and its data, in a process for runs.
-
-    Args:
-        spec: What to load.
-        number: The worker's; None for a bench on the CPU, to be moved when a worker has it.
-    """
+def prepare(spec: BenchSpec) -> None:
+    """Imports what runs need, and the problem, in a process for runs."""
     import_for_runs()
     import torch
 
@@ -92,7 +92,6 @@ def open_as_worker(spec: BenchSpec, number: int | None) -> Bench:
     with uncollected():
         load_problem(spec.problem, in_worker=True)
     gc.freeze()  # what was imported stays: no collection need look at it
-    return open_bench(spec, worker=number) if number is not None else open_bench_to_share(spec)
 
 
 def work(

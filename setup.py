@@ -10,6 +10,7 @@ VERSION = re.search("__version__ = '(.+)'", (ROOT / 'sweeper' / '__init__.py').r
 EXTRAS = {
     'examples': ['scikit-learn>=1.3', 'matplotlib>=3.8'],
     'test': ['hypothesis>=6.100', 'pytest>=8', 'pytest-xdist>=3.6', 'scikit-learn>=1.3', 'matplotlib>=3.8'],
+    'benchmarks': ['distributed', 'joblib', 'loky>=3.4', 'optuna>=3', 'ray[tune]>=2.9', 'scikit-learn>=1.3'],
     'lint': ['mypy>=1.10', 'ruff>=0.6', 'types-psutil'],
 }
 
@@ -33,7 +34,7 @@ setup(
         'torch>=2.2',
         'typer>=0.12',
     ],
-    extras_require={**EXTRAS, 'dev': sorted({name for names in EXTRAS.values() for name in names})},
+    extras_require={**EXTRAS, 'dev': sorted({*EXTRAS['examples'], *EXTRAS['test'], *EXTRAS['lint']})},
     entry_points={'console_scripts': ['sweeper = sweeper.cli:main']},
     classifiers=[
         'License :: OSI Approved :: MIT License',

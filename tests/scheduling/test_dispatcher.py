@@ -42,6 +42,7 @@ class FakeExecutor(Executor):
 
     def __init__(self, cores, fails=lambda task: False, order=None):
         self.cores = cores
+        self.ahead = 0
         self.running = {}
         self.started = []
         self._fails = fails
@@ -54,18 +55,22 @@ class FakeExecutor(Executor):
     def close(self):
         raise AssertionError('the caller closes it')
 
+    @property
+    def capacity(self):
+        return self.cores + self.ahead
+
     def submit(self, key, task):
         assert key not in self.running
         self.running[key] = task
         self.started.append(run_of(task))
-        assert len(self.running) <= self.cores
+        assert len(self.running) <= self.capacity
 
     def finish(self, *runs):
         """Lets these runs be done at the next `wait`."""
         keys = {run_of(task): key for key, task in self.running.items()}
         self._done += [keys[run] for run in runs]
 
-    def wait(self):
+    def wait(self, also=()):
         assert self.running
         if self._order is not None:
             keys = sorted(self.running)
@@ -328,9 +333,9 @@ def test_a_tuning_that_gives_up_on_what_is_on_disk_fails_its_point_without_a_run
 
 def test_no_run_starts_while_cores_that_were_taken_away_are_in_use():
     executor = FakeExecutor(4)
-    dispatcher, queue = dispatcher_of(executor, points=[(A, 4, True), (B, 3, True)])
+    dispatcher, _ = dispatcher_of(executor, points=[(A, 4, True), (B, 3, True)])
     dispatcher.start_what_fits()
-    queue.set_total_cores(1)
+    executor.ahead = -3
     executor.finish(*(('a', 'trial', index) for index in range(3)))
     dispatcher.wait()
     dispatcher.start_what_fits()
@@ -339,6 +344,21 @@ def test_no_run_starts_while_cores_that_were_taken_away_are_in_use():
     dispatcher.wait()
     dispatcher.start_what_fits()
     assert executor.now == [('b', 'trial', 0)]
+
+
+def test_an_executor_that_can_use_more_runs_than_it_has_cores_gets_them():
+    executor = FakeExecutor(2)
+    dispatcher, _ = dispatcher_of(executor, points=[(A, 9, True)])
+    dispatcher.start_what_fits()
+    assert len(executor.now) == 2
+    executor.ahead = 3
+    dispatcher.start_what_fits()
+    assert executor.now == [('a', 'trial', index) for index in range(5)]
+    executor.ahead = 0
+    executor.finish(*executor.now[:2])
+    dispatcher.wait()
+    dispatcher.start_what_fits()
+    assert len(executor.now) == 3
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,30 @@ def told_by_workers(executor, count):
     return [json.loads(one.error.message) for one in run_all(executor, [brief('tell')] * count)]
 
 
+def test_a_wait_ends_early_when_something_else_can_be_read(spec):
+    reading, writing = os.pipe()
+    with opened('local', spec, cores=1) as executor:
+        executor.submit(0, curve('linear'))
+        os.write(writing, b'.')
+        assert executor.wait([reading]) == []
+        os.read(reading, 1)
+        [(key, outcome)] = executor.wait([reading])
+        assert key == 0 and outcome.error is None
+    os.close(reading), os.close(writing)
+
+
+def test_the_capacity_grows_while_runs_are_short(spec):
+    with opened('local', spec, cores=2) as executor:
+        assert executor.capacity == 2
+        run_all(executor, [curve('linear')] * 40)
+        executor.submit(40, curve('linear'))
+        assert executor.capacity > 2
+        while not executor.wait():
+            pass
+        executor.submit(41, trial('linear'))
+        assert executor.capacity == 2
+
+
 def children():
     return {child.pid for child in psutil.Process().children(recursive=True)}
 

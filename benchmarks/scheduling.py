@@ -94,7 +94,7 @@ class VirtualExecutor(Executor):
         if task.function == 'train_trial':
             self.starts.append(self.now)
 
-    def wait(self):
+    def wait(self, also=()):
         self.now, key, seconds = heapq.heappop(self._running)
         self.ends.append(self.now)
         return [(key, Outcome(SimpleNamespace(result=SimpleNamespace(seconds=seconds))))]
@@ -216,7 +216,6 @@ class InstantExecutor(Executor):
 
     def __init__(self):
         self._tasks = deque()
-        self._result = TrialResult(7, 4, 1.5, False, *np.random.default_rng(0).random(4).tolist())
 
     def start(self, spec, expect_work=True, on_output=None):
         pass
@@ -231,7 +230,8 @@ class InstantExecutor(Executor):
         answers = []
         while self._tasks:
             key, task = self._tasks.popleft()
-            result = TrialResult(task.arguments['seed'], 4, 1.5, False, *np.random.random(4).tolist())
+            scores, seconds, step = np.random.random(4).tolist(), random.random(), b'captured'.decode()
+            result = TrialResult(task.arguments['seed'], 4, seconds, False, *scores, step=step)
             record = TrialRecord(result, bytes(1000), bytes(1000), {'loss': np.zeros(4)})
             answers.append((key, Outcome(record)))
         return answers
@@ -248,12 +248,11 @@ def bench_memory(points=10_000, trials=10):
             for point in store.points:
                 store.now(store.saving_tuned(point, TUNED))
             selector = FixedSweep.with_fixed_trials(store.points, trials)
-            problem = SimpleNamespace(check_params=lambda _: None)
             executor = InstantExecutor()
             before = process.memory_info().rss
             sweeper = Sweeper(
-                problem, selector, ParamsTaskQueue(64, 1), executor, store, get_settings('fast'), 100, 0,
-                save_threads=8,
+                lambda _: None, selector, ParamsTaskQueue(64, 1), executor, store, get_settings('fast'), 100,
+                0, save_threads=8,
             )  # fmt: skip
             start, cpu = time.perf_counter(), time.process_time()
             results = sweeper.run()

@@ -34,7 +34,7 @@ class Results(Protocol):
     def errors(self, point: Point) -> list[PointError]: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """What the selector proposed.
 

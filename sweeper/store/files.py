@@ -17,18 +17,18 @@ import pickle
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ..errors import FolderError
 
 TEMPORARY_SUFFIX = '.partial'
-_BLOCK = 2**20
+_BLOCK = 2**16
 
 
 class AtomicWriter:
@@ -44,10 +44,11 @@ class AtomicWriter:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._identity = _identity(root)
-        self._seen: dict[str, set[str]] = {str(root): set()}  # folders that are there, and those in them
+        self._seen = {str(root)}  # folders that are there
+        self._inside: dict[str, set[str]] = {}  # those that are in one
         self._lock = Lock()
 
-    def write_bytes(self, path: Path, data: bytes | memoryview) -> None:
+    def write_bytes(self, path: Path, data: bytes) -> None:
         """Writes `data` to `path`, unless that is its content; makes the folders on the way."""
         if _holds(path, data):
             return
@@ -91,28 +92,55 @@ class AtomicWriter:
         self.write_bytes(path, npz_bytes(arrays))
 
     def write_csv(self, path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Writes a CSV file with a header row."""
-        buffer = io.BytesIO()
-        text = io.TextIOWrapper(buffer, 'utf-8', newline='')
-        plain = csv.writer(text, lineterminator='\n')
-        quoted = csv.writer(text, lineterminator='\n', quoting=csv.QUOTE_ALL)
-        for row in chain(
-            [header], rows
-        ):  # csv leaves a bare carriage return unquoted: a reader's end of the row
-            (quoted if any('\r' in cell for cell in row if isinstance(cell, str)) else plain).writerow(row)
-        text.flush()
-        self.write_bytes(path, buffer.getbuffer())
+        """Writes a CSV file with a header row, piece by piece."""
+
+        def fill(file: BinaryIO) -> None:
+            text = io.TextIOWrapper(file, 'utf-8', newline='')
+            plain = csv.writer(text, lineterminator='\n')
+            quoted = csv.writer(text, lineterminator='\n', quoting=csv.QUOTE_ALL)
+            for row in chain([header], rows):
+                # csv leaves a bare carriage return unquoted: a reader's end of the row
+                has_return = any('\r' in cell for cell in row if isinstance(cell, str))
+                (quoted if has_return else plain).writerow(row)
+            text.flush()
+            text.detach()
+
+        self._write_pieces(path, fill)
 
     def write_pickle(self, path: Path, value: object) -> None:
         """Writes `value` pickled, for users who want it; `sweeper` itself never reads it back.
 
         Equal values give equal bytes, whether or not they share objects; sets are the exception.
         """
+
+        def fill(file: BinaryIO) -> None:
+            try:
+                _pickle_to(file, value, pickle.Pickler)
+            except KeyError:  # CPython's own loses count of what is nested how deeply after fifty frozensets
+                file.seek(0)
+                file.truncate()
+                _pickle_to(file, value, pickle._Pickler)
+
+        self._write_pieces(path, fill)
+
+    def _write_pieces(self, path: Path, fill: Callable[[BinaryIO], None]) -> None:
+        """Writes what `fill` writes, which need not fit into memory, unless that is the file's content."""
         try:
-            data = _pickled(value, pickle.Pickler)
-        except KeyError:  # CPython's own loses count of what is nested how deeply after fifty frozensets
-            data = _pickled(value, pickle._Pickler)
-        self.write_bytes(path, data)
+            self._make_folder(path.parent)
+            temporary = _temporary(path)
+            with open(temporary, 'wb', opener=_open_no_link) as file:
+                fill(file)
+                file.flush()
+                is_new = not _are_equal(temporary, path)
+                if is_new:
+                    os.fsync(file.fileno())
+            if is_new:
+                os.replace(temporary, path)
+                _flush_folder(path.parent)
+            else:
+                temporary.unlink()
+        except OSError as error:
+            raise self._unwritable(path, error) from error
 
     def remove(self, path: Path) -> None:
         """Removes a file, or a folder with all that is in it; it need not be there."""
@@ -154,16 +182,17 @@ class AtomicWriter:
         self._make_folders(folder.parent)
         folder.mkdir(exist_ok=True)
         _flush_folder(folder.parent)
-        self._seen[parent].add(name)
-        self._seen[name] = set()
+        self._inside.setdefault(parent, set()).add(name)
+        self._seen.add(name)
 
     def _forget(self, path: Path) -> None:
         """A folder may be there no more, and those in it."""
         with self._lock:
-            self._seen.get(str(path.parent), set()).discard(str(path))
+            self._inside.get(str(path.parent), set()).discard(str(path))
             gone = [str(path)]
             while gone:
-                gone += self._seen.pop(gone.pop(), ())
+                self._seen.discard(gone[-1])
+                gone += self._inside.pop(gone.pop(), ())
 
     def _unwritable(self, path: Path, error: OSError) -> FolderError:
         self.check_root()
@@ -188,17 +217,19 @@ def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def _pickled(value: object, kind: type[pickle.Pickler | pickle._Pickler]) -> memoryview:
-    buffer = io.BytesIO()
-    pickler = kind(buffer)
+def _pickle_to(file: BinaryIO, value: object, kind: type[pickle.Pickler | pickle._Pickler]) -> None:
+    pickler = kind(file)
     pickler.fast = True  # no references to what came before
     pickler.dump(value)
-    return buffer.getbuffer()
 
 
-def _written_aside(path: Path, data: bytes | memoryview) -> Path:
+def _temporary(path: Path) -> Path:
+    return path.with_name(path.name + TEMPORARY_SUFFIX)
+
+
+def _written_aside(path: Path, data: bytes) -> Path:
     """Writes to a temporary file beside `path`, flushed to the disk, and returns its name."""
-    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    temporary = _temporary(path)
     with open(temporary, 'wb', opener=_open_no_link) as file:
         file.write(data)
         file.flush()
@@ -210,12 +241,19 @@ def _open_no_link(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
-def _holds(path: Path, data: bytes | memoryview) -> bool:
+def _holds(path: Path, data: bytes) -> bool:
     try:
-        if path.stat().st_size != len(data):
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _are_equal(one: Path, other: Path) -> bool:
+    try:
+        if one.stat().st_size != other.stat().st_size:
             return False
-        with path.open('rb') as file:
-            return all(file.read(_BLOCK) == data[at : at + _BLOCK] for at in range(0, len(data), _BLOCK))
+        with one.open('rb') as first, other.open('rb') as second:
+            return all(block == second.read(_BLOCK) for block in iter(lambda: first.read(_BLOCK), b''))
     except OSError:
         return False
 

@@ -55,13 +55,12 @@ class Lookup:
 
     def write(self, writer: AtomicWriter) -> None:
         """Writes the lookup, its copy first: that is never behind."""
-        rows = [[index, *self.cells(point)] for index, point in enumerate(self.points)]
         for path in (self._layout.params_csv_copy, self._layout.params_csv):
+            rows = ([index, *self.cells(point)] for index, point in enumerate(self.points))
             writer.write_csv(path, ['id', *self.columns], rows)
-        if not any(
-            map(has_reference, self.points)
-        ):  # a pickle of these would be worth less than what is there
-            writer.write_pickle(self._layout.params_lookup, (dict(self.ids), dict(enumerate(self.points))))
+        # A pickle of references would be worth less than what is there.
+        if not any(map(has_reference, self.points)):
+            writer.write_pickle(self._layout.params_lookup, (self.ids, dict(enumerate(self.points))))
 
     def cells(self, point: Point) -> list[str]:
         """A point's values as CSV cells, in the columns' order; empty where it has none."""

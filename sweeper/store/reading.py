@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -149,7 +150,7 @@ def read_trial(layout: TrialLayout, thoroughly: bool = False) -> TrialResult | N
     with _damage_of(layout.result):
         data = _with_infinities(read_json(layout.result))
         check_kinds(TrialResult, data)
-        result = TrialResult(**data)
+        result = TrialResult(**{**data, 'step': sys.intern(data.get('step', ''))})  # one string for all
     if thoroughly:
         for path in (layout.model, layout.model_init, layout.throughtime):
             with _damage_of(path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -264,7 +265,8 @@ class Store:
             })  # fmt: skip
 
         def take_in() -> None:
-            self._trials.setdefault(self._lookup.ids[point], {})[index] = record.result
+            result = dataclasses.replace(record.result, step=sys.intern(record.result.step))  # one for all
+            self._trials.setdefault(self._lookup.ids[point], {})[index] = result
             self._count()
 
         return Save(point, write, take_in, alone=False, size=len(record.model_init) + len(record.model))

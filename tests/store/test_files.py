@@ -2,11 +2,13 @@
 
 import csv
 import io
+import itertools
 import json
 import math
 import os
 import pickle
 import shutil
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -443,6 +445,40 @@ VALUES = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+def test_a_table_is_written_while_its_rows_are_made(writer, tmp_path):
+    written = []
+
+    def rows():
+        for number in range(100_000):
+            if number % 20_000 == 0:
+                written.append((tmp_path / 'a.csv.partial').stat().st_size)
+            yield [number, 'x' * 20]
+
+    writer.write_csv(tmp_path / 'a.csv', ['x', 'y'], rows())
+    assert all(earlier < later for earlier, later in itertools.pairwise(written))
+    assert len((tmp_path / 'a.csv').read_bytes().splitlines()) == 100_001
+
+
+def test_a_large_pickle_is_never_whole_in_memory(writer, tmp_path):
+    value = [float(number) for number in range(500_000)]
+    tracemalloc.start()
+    writer.write_pickle(tmp_path / 'a.pt', value)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < (tmp_path / 'a.pt').stat().st_size / 4
+    assert pickle.loads((tmp_path / 'a.pt').read_bytes()) == value
+
+
+@pytest.mark.parametrize('last', [1, 2])
+def test_only_what_is_another_table_takes_the_place_of_one(writer, tmp_path, last):
+    writer.write_csv(tmp_path / 'a.csv', ['x'], [[0], [1]])
+    before = (tmp_path / 'a.csv').stat().st_ino
+    writer.write_csv(tmp_path / 'a.csv', ['x'], [[0], [last]])
+    assert ((tmp_path / 'a.csv').stat().st_ino == before) == (last == 1)
+    assert (tmp_path / 'a.csv').read_text() == f'x\n0\n{last}\n'
+    assert [path.name for path in tmp_path.iterdir()] == ['a.csv']
 
 
 def test_pickles_are_for_users(writer, tmp_path):

@@ -1,5 +1,6 @@
 """What is written in a sweep's folder is there when it is opened again, and no one else writes in it."""
 
+import dataclasses
 import json
 import os
 import pickle
@@ -73,6 +74,19 @@ def test_a_trial_without_test_split_has_no_test_scores(store, folder, example):
     example.fill(store)
     trials = Store.read(folder).trials(example.points[0])
     assert all(trial.perf_test is None and trial.loss_test is None for trial in trials.values())
+
+
+def test_all_trials_share_the_name_of_their_kind_of_step(folder, example):
+    with example.opened(folder) as store:
+        store.add_points([(1,)])
+        for index in range(2):
+            record = example.record()
+            name = b'captured'.decode()  # a string of its own, as one that comes from a worker is
+            record = dataclasses.replace(record, result=dataclasses.replace(record.result, step=name))
+            store.now(store.saving_trial((1,), index, record))
+    for one in (store, Store.read(folder)):
+        first, second = one.trials((1,)).values()
+        assert first.step == 'captured' and first.step is second.step
 
 
 def test_the_files_of_a_point_are_there(store, folder, example):

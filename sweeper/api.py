@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import sys
@@ -39,6 +40,7 @@ from .tuning.settings import HyperparameterSettings, get_settings, preset_name
 from .work import LANES, BenchSpec
 
 _SAVE_THREADS = 8
+_NEEDED_LATER = ('scipy.special', 'rich.table')
 
 
 class PointFailedWarning(UserWarning):
@@ -284,7 +286,11 @@ def _facts(reference: ProblemReference, running: Executor, seed: int, device: st
 
     This process finds it out itself only if it has imported torch anyway or no worker process tells it.
     """
-    facts = running.problem_facts() if 'torch' not in sys.modules else None
+    facts = None
+    if 'torch' not in sys.modules:
+        for module in _NEEDED_LATER:  # there is nothing else to do until a worker has loaded the problem
+            importlib.import_module(module)
+        facts = running.problem_facts()
     if facts is None:
         with random_states_kept():
             facts, _ = check(load_problem(reference), seed, device)

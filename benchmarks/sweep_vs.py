@@ -35,7 +35,7 @@ import psutil
 
 HERE = Path(__file__).parent
 CORES, WIDTHS, SEEDS = 2, {'mlp': (16, 32, 64, 128), 'cnn': (8, 12, 16, 24)}, range(6)
-EPOCHS = {'mlp': 40, 'cnn': 10}
+EPOCHS = {'mlp': 140, 'cnn': 10}
 NEEDS = {'sweeper': 'sweeper', 'processes': 'torch', 'joblib': 'joblib', 'optuna': 'optuna', 'ray': 'ray'}
 
 

@@ -28,7 +28,9 @@ RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-4, 1e-6
 REHEARSAL_LR = 0.01
 """The learning rate of these steps."""
 
-_MOST_SIZES = 2
+MOST_SIZES = 2
+"""Sizes of batches that a step is captured for; an epoch has no more."""
+
 _FEWEST_STEPS = 48
 
 
@@ -66,8 +68,8 @@ def why_not_worth_it(batches: Sequence[torch.Tensor], epochs: int, device: torch
     """
     if device.type != 'cpu':
         return f'the device is {device.type}; only on the CPU has it been shown to be faster'
-    if len({len(batch) for batch in batches}) > _MOST_SIZES:
-        return f'the batches have more than {_MOST_SIZES} sizes'
+    if len({len(batch) for batch in batches}) > MOST_SIZES:
+        return f'the batches have more than {MOST_SIZES} sizes'
     if len(batches) * epochs < _FEWEST_STEPS:
         return f'it takes fewer than {_FEWEST_STEPS} steps'
     return None

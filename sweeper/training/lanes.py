@@ -15,6 +15,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.modules.conv import _ConvNd
 
 from .capture import (
+    MOST_SIZES,
     REHEARSAL_LR,
     REHEARSED,
     ModelState,
@@ -112,6 +113,8 @@ def step_in_lanes(subjects: Sequence[Subject], batches: Sequence[Sequence[torch.
     together: dict[int, list[torch.Tensor]] = {}
     for one_of_each in zip(*batches, strict=True):
         together.setdefault(len(one_of_each[0]), []).append(torch.stack(one_of_each))
+    if len(together) > MOST_SIZES:
+        raise NotCapturable(f'the batches have more than {MOST_SIZES} sizes')
     stacked = Stacked([subject.model for subject in subjects])
     states = [ModelState(subject.model, subject.criterion) for subject in subjects]
     recordings = {}

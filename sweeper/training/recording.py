@@ -243,6 +243,8 @@ _PLAIN = (bool, int, float, complex, str, bytes)
 def _state_of(value: Any) -> Any:
     if isinstance(value, _PLAIN):
         return value
+    if isinstance(value, torch.Tensor):
+        return None if value.is_inference() else value._version
     return len(value) if isinstance(value, list | dict | set | deque) else None
 
 
@@ -252,7 +254,7 @@ def _collect(one: Any, held: list[Any], seen: set[int]) -> None:
         return
     seen.add(id(one))
     if isinstance(one, torch.nn.Module):
-        held += [*one.__dict__.values(), *one._parameters.values(), *one._buffers.values()]
+        held += [*one.__dict__.values(), *map(id, (*one._parameters.values(), *one._buffers.values()))]
         _collect(type(one).forward, held, seen)
         for value in one.__dict__.values():
             _collect(value, held, seen)

@@ -336,6 +336,18 @@ class ThroughNumpy(ByValue):
         return self.net(inputs) * torch.from_numpy(inputs.numpy().mean(1, keepdims=True))
 
 
+class Accumulating(ByValue):
+    """Writes to a tensor that is neither parameter nor buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = torch.zeros(())
+
+    def forward(self, inputs):
+        self.seen.add_(1e-9)
+        return self.net(inputs) + self.seen
+
+
 def closure():
     steps = []
 
@@ -377,6 +389,7 @@ class Mean(nn.Module):
         (Counting, 'changes variables or attributes'),
         (Reassigning, 'changes variables or attributes'),
         (Remembering, 'changes variables or attributes'),
+        (Accumulating, 'changes variables or attributes'),
         (closure, 'changes variables or attributes'),
         (NumpyNoise, 'random numbers from numpy'),
         (PythonNoise, 'random numbers from numpy'),

@@ -140,6 +140,11 @@ def test_where_there_can_be_no_lanes_runs_are_done_one_by_one(run, build, reason
         assert_close(found, alone)
 
 
+def test_batches_of_many_sizes_have_no_lanes():
+    curves = runs.measure_curve(bench(), (), [3, 1], LRS, [8, 9, 10] * 20)
+    assert 'more than 2 sizes' in curves[0]['step']
+
+
 def test_an_optimizer_of_the_users_own_and_data_item_by_item_have_no_lanes():
     own = bench(optimizer=lambda p, lr: torch.optim.RMSprop(p, lr))
     assert 'RMSprop' in RUNS['train_briefly'](own, [3, 1])[0]['step']

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from multiprocessing.connection import Connection
-from multiprocessing.connection import wait as wait_for_any
+from selectors import EVENT_READ, DefaultSelector
 from socket import socket
 from threading import Event, Lock, Thread
 
@@ -154,13 +154,17 @@ class WorkerOutput:
 
     def _read(self) -> None:
         try:
-            left = _MOST_AFTER_THE_END
-            while left > 0 and self._pipe in (ready := wait_for_any([self._pipe, self._ended])):
-                data = os.read(self._pipe, _CHUNK)
-                if not data:
-                    return
-                self._take(data)
-                left -= len(data) if self._ended in ready else 0
+            with DefaultSelector() as selector:
+                for source in (self._pipe, self._ended):
+                    selector.register(source, EVENT_READ)
+                left = _MOST_AFTER_THE_END
+                while left > 0:
+                    ready = [key.fileobj for key, _ in selector.select()]
+                    data = os.read(self._pipe, _CHUNK) if self._pipe in ready else b''
+                    if not data:
+                        return
+                    self._take(data)
+                    left -= len(data) if self._ended in ready else 0
         finally:
             os.close(self._pipe)
             self._take_text(bytes(self._unread))

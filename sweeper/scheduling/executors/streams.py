@@ -88,7 +88,10 @@ class WorkerStreams:
                 yield
         finally:
             self._put_back()
-            self._mark(END, b'%d' % number)
+
+    def mark_end(self, number: int) -> None:
+        """Marks the end of a run; needless if another begins at once, which marks it as well."""
+        self._mark(END, b'%d' % number)
 
     def _put_back(self) -> None:
         """Descriptors first: what a stream still holds goes where it belongs."""

@@ -125,6 +125,8 @@ def work(
             # Other runs have taken memory here, for good or in pieces; a fresh worker may have enough.
             send(connection, (SPENT, None))
             return
+        if inbox.empty():
+            streams.mark_end(run)
         send(connection, (run, outcome))
 
 

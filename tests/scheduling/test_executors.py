@@ -141,18 +141,6 @@ def test_a_wait_ends_early_when_something_else_can_be_read(spec):
     os.close(reading), os.close(writing)
 
 
-def test_the_capacity_grows_while_runs_are_short(spec):
-    with opened('local', spec, cores=2) as executor:
-        assert executor.capacity == 2
-        run_all(executor, [curve('linear')] * 40)
-        executor.submit(40, curve('linear'))
-        assert executor.capacity > 2
-        while not executor.wait():
-            pass
-        executor.submit(41, trial('linear'))
-        assert executor.capacity == 2
-
-
 def children():
     return {child.pid for child in psutil.Process().children(recursive=True)}
 

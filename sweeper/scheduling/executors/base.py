@@ -33,7 +33,7 @@ class Executor(ABC):
 
     @property
     def capacity(self) -> int:
-        """How many submitted tasks keep the cores busy: more than there are cores while runs are short."""
+        """How many submitted tasks keep the cores busy."""
         return self.cores
 
     @abstractmethod

@@ -115,11 +115,6 @@ class LocalExecutor(Executor):
         except SweepError as error:  # what is done already is answered first
             self._trouble = error
 
-    @property
-    def capacity(self) -> int:
-        ahead = max((self._most_ahead(jobs[0].task) for jobs in self._given.values()), default=0)
-        return self.cores * (2 + ahead) if ahead else self.cores
-
     def wait(self, also: Sequence[int] = ()) -> list[tuple[int, Outcome]]:
         outcomes: list[tuple[int, Outcome]] = []
         while not outcomes:

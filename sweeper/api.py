@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 import sys
@@ -40,7 +39,6 @@ from .tuning.settings import HyperparameterSettings, get_settings, preset_name
 from .work import LANES, BenchSpec
 
 _SAVE_THREADS = 8
-_NEEDED_LATER = ('scipy.special', 'rich.table')
 
 
 class PointFailedWarning(UserWarning):
@@ -288,8 +286,9 @@ def _facts(reference: ProblemReference, running: Executor, seed: int, device: st
     """
     facts = None
     if 'torch' not in sys.modules:
-        for module in _NEEDED_LATER:  # there is nothing else to do until a worker has loaded the problem
-            importlib.import_module(module)
+        import rich.table  # for later: there is nothing else to do until a worker has loaded the problem
+        import scipy.special  # noqa: F401
+
         facts = running.problem_facts()
     if facts is None:
         with random_states_kept():

@@ -286,7 +286,8 @@ def _facts(reference: ProblemReference, running: Executor, seed: int, device: st
     """
     facts = None
     if 'torch' not in sys.modules:
-        import rich.table  # for later: there is nothing else to do until a worker has loaded the problem
+        # For later; there is nothing else to do until a worker has loaded the problem.
+        import rich.table  # noqa: F401
         import scipy.special  # noqa: F401
 
         facts = running.problem_facts()

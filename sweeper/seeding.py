@@ -14,6 +14,7 @@ import random
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,14 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
+
+
+def states_of_other_generators() -> tuple[Any, ...]:
+    """The states of numpy's legacy generator and of `random`, to notice that something was drawn."""
+    numpy_state: Any = np.random.get_state(legacy=False)
+    inner = numpy_state['state']
+    gauss = numpy_state['has_gauss'], numpy_state['gauss']
+    return random.getstate(), inner['key'].tobytes(), inner['pos'], gauss
 
 
 @contextmanager

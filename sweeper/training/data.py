@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
+
+from ..seeding import states_of_other_generators
 
 IN_MEMORY_BYTES = 2**30
 """A split that would take more memory than this as tensors is read item by item."""
@@ -98,8 +98,7 @@ def _is_cheap(dataset: Dataset[Any]) -> bool:
 
 
 def _random_states() -> tuple[Any, ...]:
-    numpy_state = np.random.get_state(legacy=False)
-    return torch.get_rng_state().tolist(), repr(numpy_state), random.getstate()
+    return torch.get_rng_state().tolist(), states_of_other_generators()
 
 
 def _collate(items: Sequence[Any]) -> tuple[Any, torch.Tensor]:

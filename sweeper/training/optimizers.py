@@ -60,3 +60,19 @@ def build_optimizer(problem: Problem, model: torch.nn.Module) -> Optimizer:
             f'not a torch.optim.Optimizer'
         )
     return optimizer
+
+
+class LearningRate:
+    """The learning rate of an optimizer, whose groups keep the ratios between theirs.
+
+    Args:
+        optimizer: Each group's rate now is the factor by which it takes what is set.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self._groups = [(group, group['lr']) for group in optimizer.param_groups]
+
+    def set(self, lr: float) -> None:
+        """Sets it."""
+        for group, ratio in self._groups:
+            group['lr'] = lr * ratio

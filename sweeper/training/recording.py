@@ -6,7 +6,6 @@ down. What remains is the same computation without the Python that asked for it 
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from functools import partial
 from types import BuiltinFunctionType, CellType, FunctionType, MethodType
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..seeding import states_of_other_generators
 from .data import leaves
 from .metrics import Criterion, Scorer
 
@@ -143,7 +142,7 @@ def recorded(
     ]
     _check_no_hooks(objects)
     objects += [] if isinstance(criterion, torch.nn.Module) else [criterion]
-    before, random_states = _Surroundings(objects), _states_of_other_generators()
+    before, random_states = _Surroundings(objects), states_of_other_generators()
     try:
         with _Recorder() as recorder:
             returned = step()
@@ -151,7 +150,7 @@ def recorded(
         raise
     except Exception as error:
         raise NotCapturable(f'recording it raised {type(error).__name__}: {error}') from error
-    if _states_of_other_generators() != random_states:
+    if states_of_other_generators() != random_states:
         raise NotCapturable('it draws random numbers from numpy or `random`')
     if _Surroundings(objects) != before:
         raise NotCapturable('its Python changes variables or attributes as it runs')
@@ -272,8 +271,3 @@ def _collect(one: Any, held: list[Any], seen: set[int]) -> None:
     elif callable(one) and not isinstance(one, type | BuiltinFunctionType | FunctionType):
         held += getattr(one, '__dict__', {}).values()
         _collect(type(one).__call__, held, seen)
-
-
-def _states_of_other_generators() -> tuple[Any, ...]:
-    numpy_state = np.random.get_state(legacy=False)['state']
-    return random.getstate(), numpy_state['key'].tobytes(), numpy_state['pos']

@@ -67,7 +67,6 @@ class Script:
         """
         self.tensors: list[torch.Tensor] = []
         self._names: dict[int, str] = {}
-        self._recording = recording
         data = [(tensor, f'inputs[{k}]') for k, tensor in enumerate(recording.inputs)]
         data.append((recording.targets, 'targets'))
         indices = 'order[i]' if rules is not None else 'order[0]'
@@ -139,17 +138,12 @@ class Script:
         if isinstance(value, tuple | list):
             inner = kind.removeprefix('Optional[').removeprefix('List[').rstrip(']')
             elements = ', '.join(self._literal(one, inner) for one in value)
-            annotated = not value or any(one is None for one in value)
-            plain = (
-                inner
-                if 'Tensor' not in inner
-                else 'Optional[Tensor]'
-                if any(one is None for one in value)
-                else 'Tensor'
-            )
-            if annotated:
-                return f'torch.jit.annotate(List[{"int" if plain == "SymInt" else plain}], [{elements}])'
-            return f'[{elements}]'
+            has_none = any(one is None for one in value)
+            if value and not has_none:
+                return f'[{elements}]'
+            if 'Tensor' in inner:
+                inner = 'Optional[Tensor]' if has_none else 'Tensor'
+            return f'torch.jit.annotate(List[{"int" if inner == "SymInt" else inner}], [{elements}])'
         if isinstance(value, float) and not math.isfinite(value):
             return f"float('{value}')"
         if isinstance(value, torch.device):

@@ -15,7 +15,7 @@ import torch
 
 from .data import InMemorySplit, Split, leaves
 from .metrics import Criterion, Scorer
-from .optimizers import Optimizer
+from .optimizers import LearningRate, Optimizer
 
 # Without optimising the script first, which takes longer than it saves.
 _as_it_is = partial(torch.jit.optimized_execution, False)  # type: ignore[attr-defined]
@@ -67,14 +67,13 @@ class EagerStep:
     ) -> None:
         self._model, self._criterion, self._optimizer = model, criterion, optimizer
         self._split, self._score = split, score
-        self._groups = [(group, group['lr']) for group in optimizer.param_groups]
+        self._lr = LearningRate(optimizer)
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         losses, perfs = [], []
         for indices, lr in zip(batches, lrs, strict=True):
             inputs, targets = self._split.batch(indices)
-            for group, ratio in self._groups:
-                group['lr'] = lr * ratio
+            self._lr.set(lr)
             self._optimizer.zero_grad()
             output = self._model(inputs)
             loss = self._criterion(output, targets)
@@ -172,15 +171,14 @@ class CapturedGradientStep:
     ) -> None:
         self._replays, self._parameters, self._optimizer = replays, parameters, optimizer
         self._split, self._measures_perf = split, measures_perf
-        self._groups = [(group, group['lr']) for group in optimizer.param_groups]
+        self._lr = LearningRate(optimizer)
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         losses, perfs = [], []
         for batch, lr in zip(batches, lrs, strict=True):
             replay = self._replays[len(batch)]
             inputs, targets, order = indexed(self._split, [batch])
-            for group, ratio in self._groups:
-                group['lr'] = lr * ratio
+            self._lr.set(lr)
             with torch.enable_grad(), _as_it_is():
                 gradients, loss, perf = replay.function(replay.tensors, inputs, targets, order)
             for parameter, gradient in zip(self._parameters, gradients, strict=True):

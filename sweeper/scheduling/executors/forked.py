@@ -18,7 +18,7 @@ from ..task import RunError, Task
 from . import forkserver
 from .forkserver import Request
 from .output import OutputSink, RunOutput, WorkerOutput
-from .process import HELD, SECONDS_TO_PASS_ON, OwnProcess, give
+from .process import HELD, ChildProcess, OwnProcess, give
 
 _MILLISECONDS_TO_BE_GONE = 10_000
 
@@ -52,7 +52,7 @@ class ForkServer(OwnProcess):
         self._requests.close()
 
 
-class ForkedWorker:
+class ForkedWorker(ChildProcess):
     """A worker that was asked of a fork server. The same to an executor as a `WorkerProcess`.
 
     Attributes:
@@ -63,6 +63,8 @@ class ForkedWorker:
         exit_code: Of one that was killed or ended: the exit code, or minus the signal; None if it was lost
             with its server.
     """
+
+    sentinel: socket.socket
 
     def __init__(self, number: int, server: ForkServer, memory: int | None, sink: OutputSink) -> None:
         self.number = number
@@ -101,7 +103,6 @@ class ForkedWorker:
                 os.kill(self.pid, signal.SIGABRT)
 
     def signal_to_end(self) -> None:
-        """Kills the process and what the user's code has started in it, without waiting."""
         if self.pid is not None and not self.is_gone():  # its id is its own until the sentinel is closed
             with suppress(OSError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -116,31 +117,7 @@ class ForkedWorker:
         if self.server.is_ready:
             self._is_gone_in(_MILLISECONDS_TO_BE_GONE)
 
-    def kill(self, seconds: float = SECONDS_TO_PASS_ON) -> None:
-        """Ends the process, whatever it does, and waits until it is gone.
-
-        Args:
-            seconds: How long to wait until what it printed is passed on.
-        """
-        self.signal_to_end()
-        self.wait_until_gone()
-        self._hear_status()
-        HELD.discard(self)
-        self.let_go()
-        if self.output.join(seconds):  # else it needs the sentinel still
-            self.sentinel.close()
-
-    def let_go(self) -> None:
-        """Closes what tells the worker that this process lives."""
-        self.connection.close()
-        self._drop_leash()
-
-    def _drop_leash(self) -> None:
-        with suppress(OSError):  # closed already
-            os.close(self._leash)
-        self._leash = -1
-
-    def _hear_status(self) -> None:
+    def _note_exit(self) -> None:
         with suppress(BlockingIOError, ConnectionError):
             told = self.sentinel.recv(struct.calcsize('i'), socket.MSG_DONTWAIT)
             self.exit_code = struct.unpack('i', told)[0] if told else None

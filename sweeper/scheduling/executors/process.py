@@ -7,11 +7,13 @@ import pickle
 import signal
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
+from socket import socket
 from threading import Thread
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakSet
 
 from ...work import BenchSpec
@@ -27,21 +29,58 @@ _ENVIRONMENT['PYTHONHASHSEED'] = '0'
 _ENVIRONMENT['PYTORCH_NVML_BASED_CUDA_CHECK'] = '1'
 
 
-class Held(Protocol):
-    """What ends when the parent lets go of it."""
-
-    def let_go(self) -> None:
-        """Closes what tells it that this process lives."""
-        ...
-
-
-class OwnProcess:
-    """A process of its own, started; its connection, its sentinel and what it prints.
+class ChildProcess(ABC):
+    """A process that ends with this one; its connection, its sentinel and what it prints.
 
     Attributes:
         connection: For messages, pickled.
         sentinel: Becomes readable when the process has ended.
         output: What it prints.
+    """
+
+    connection: Connection
+    sentinel: Connection | socket
+    output: WorkerOutput
+    _leash: int
+
+    @abstractmethod
+    def signal_to_end(self) -> None:
+        """Kills the process and what the user's code has started in it, without waiting."""
+
+    @abstractmethod
+    def wait_until_gone(self) -> None:
+        """Waits until the process has ended."""
+
+    def kill(self, seconds: float = SECONDS_TO_PASS_ON) -> None:
+        """Ends the process, whatever it does, and waits until it is gone.
+
+        Args:
+            seconds: How long to wait until what it printed is passed on.
+        """
+        self.signal_to_end()
+        self.wait_until_gone()
+        self._note_exit()
+        HELD.discard(self)
+        self.let_go()
+        if self.output.join(seconds):  # else it needs the sentinel still
+            self.sentinel.close()
+
+    def _note_exit(self) -> None:  # noqa: B027
+        """Notes how it ended, if that must be asked for while the sentinel is open."""
+
+    def let_go(self) -> None:
+        """Closes what tells the process that this one lives."""
+        self.connection.close()
+        self._drop_leash()
+
+    def _drop_leash(self) -> None:
+        with suppress(OSError):  # closed already
+            os.close(self._leash)
+        self._leash = -1
+
+
+class OwnProcess(ChildProcess):
+    """A process of its own, started.
 
     Args:
         program: The module whose `main` it runs.
@@ -50,6 +89,8 @@ class OwnProcess:
         descriptors: More that it inherits, by the name of the argument of `main`.
         arguments: More for `main`.
     """
+
+    sentinel: Connection
 
     def __init__(
         self,
@@ -94,7 +135,6 @@ class OwnProcess:
         return code
 
     def signal_to_end(self) -> None:
-        """Kills the process and what the user's code has started in it, without waiting."""
         _kill_group(self._process)
 
     def is_gone(self) -> bool:
@@ -102,28 +142,7 @@ class OwnProcess:
         return self.sentinel.poll()
 
     def wait_until_gone(self) -> None:
-        """Waits until the process has ended."""
         self._reaper.join()
-
-    def kill(self, seconds: float = SECONDS_TO_PASS_ON) -> None:
-        """Ends the process, whatever it does, and waits until it is gone.
-
-        Args:
-            seconds: How long to wait until what it printed is passed on.
-        """
-        self.signal_to_end()
-        self._reaper.join()
-        HELD.discard(self)
-        self.let_go()
-        if self.output.join(seconds):  # else it needs the sentinel still
-            self.sentinel.close()
-
-    def let_go(self) -> None:
-        """Closes what tells the process that this one lives."""
-        self.connection.close()
-        with suppress(OSError):  # closed already
-            os.close(self._leash)
-        self._leash = -1
 
 
 class WorkerProcess(OwnProcess):
@@ -159,7 +178,7 @@ def give(connection: Connection, output: WorkerOutput, task: Task) -> RunOutput:
     return printed
 
 
-HELD: WeakSet[Held] = WeakSet()
+HELD: WeakSet[ChildProcess] = WeakSet()
 """What ends with this process, and must not wait for one that it forks."""
 
 

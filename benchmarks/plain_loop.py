@@ -11,7 +11,6 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-LR, BATCH_SIZE = 0.1, 32
 accuracy_style = 'classification'
 loss = nn.CrossEntropyLoss
 
@@ -43,14 +42,14 @@ def accuracy(network, data):
     return right / len(data)
 
 
-def train(kind, width, seed, epochs, cycle=10):
+def train(kind, width, seed, epochs, lr, batch_size, cycle=10):
     """One trial; scored on training and validation data every `cycle` epochs, as sweeper's trials are."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     training, validation = dataset()
     network, criterion = model(kind, width), loss()
-    optimizer = torch.optim.SGD(network.parameters(), LR)
-    loader = DataLoader(training, BATCH_SIZE, shuffle=True)
+    optimizer = torch.optim.SGD(network.parameters(), lr)
+    loader = DataLoader(training, batch_size, shuffle=True)
     for epoch in range(1, epochs + 1):
         for inputs, targets in loader:
             optimizer.zero_grad()
@@ -62,5 +61,5 @@ def train(kind, width, seed, epochs, cycle=10):
 
 
 if __name__ == '__main__':
-    kind, width, seed, epochs = sys.argv[1:]
-    print(*train(kind, int(width), int(seed), int(epochs)))
+    kind, width, seed, epochs, lr, batch_size = sys.argv[1:]
+    print(*train(kind, int(width), int(seed), int(epochs), float(lr), int(batch_size)))

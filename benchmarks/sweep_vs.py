@@ -1,7 +1,7 @@
 """The same 24 trials by sweeper and by what one would use instead: wall time, CPU seconds, memory.
 
     pip install -e '.[benchmarks]'
-    python benchmarks/sweep_vs.py [--rounds 3] [--kind mlp|cnn]
+    python benchmarks/sweep_vs.py [--rounds 3] [--kind mlp|cnn] [--ways joblib,ray]
 
 24 trials, 4 widths and 6 seeds, of a perceptron (or a convolutional network with batch normalisation) on
 scikit-learn's digits, at a fixed learning rate and batch size, for the same epochs, all on two cores:
@@ -35,7 +35,7 @@ import psutil
 
 HERE = Path(__file__).parent
 CORES, WIDTHS, SEEDS = 2, {'mlp': (16, 32, 64, 128), 'cnn': (8, 12, 16, 24)}, range(6)
-EPOCHS = {'mlp': 140, 'cnn': 10}
+LR, BATCH_SIZE, EPOCHS = 0.1, 32, {'mlp': 140, 'cnn': 30}
 NEEDS = {'sweeper': 'sweeper', 'processes': 'torch', 'joblib': 'joblib', 'optuna': 'optuna', 'ray': 'ray'}
 
 
@@ -44,15 +44,13 @@ def trials(kind):
 
 
 def sweeper(kind):
-    import plain_loop
-
     import sweeper.sweeper
     from sweeper import FixedSweep, get_settings, sweep
     from sweeper.store.results import Tuned
 
     def fixed(*_):
         return Tuned(
-            lr_start=plain_loop.LR, lr_end=plain_loop.LR * 1.0001, batch_size=plain_loop.BATCH_SIZE,
+            lr_start=LR, lr_end=LR * 1.0001, batch_size=BATCH_SIZE,
             cycle_size_epochs=10, epochs=EPOCHS[kind], misc={'flags': []}, curves={},
         )  # fmt: skip
         yield
@@ -68,7 +66,12 @@ def sweeper(kind):
 
 def processes(kind):
     def run(trial):
-        command = [sys.executable, str(HERE / 'plain_loop.py'), kind, *map(str, trial), str(EPOCHS[kind])]
+        command = [
+            sys.executable,
+            str(HERE / 'plain_loop.py'),
+            kind,
+            *map(str, (*trial, EPOCHS[kind], LR, BATCH_SIZE)),
+        ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     with ThreadPoolExecutor(CORES) as pool:
@@ -80,7 +83,7 @@ def joblib(kind):
     from plain_loop import train
 
     joblib.Parallel(n_jobs=CORES)(
-        joblib.delayed(train)(kind, width, seed, EPOCHS[kind]) for width, seed in trials(kind)
+        joblib.delayed(train)(kind, width, seed, EPOCHS[kind], LR, BATCH_SIZE) for width, seed in trials(kind)
     )
 
 
@@ -95,7 +98,7 @@ def optuna(kind):
     def objective(trial):
         width = trial.suggest_categorical('width', space['width'])
         seed = trial.suggest_categorical('seed', space['seed'])
-        return train(kind, width, seed, EPOCHS[kind])[1]
+        return train(kind, width, seed, EPOCHS[kind], LR, BATCH_SIZE)[1]
 
     study.optimize(objective, n_trials=len(trials(kind)), n_jobs=CORES)
 
@@ -113,7 +116,9 @@ def ray(kind):
         )  # fmt: skip
 
     def objective(config):
-        tune.report({'accuracy': train(kind, config['width'], config['seed'], EPOCHS[kind])[1]})
+        tune.report(
+            {'accuracy': train(kind, config['width'], config['seed'], EPOCHS[kind], LR, BATCH_SIZE)[1]}
+        )
 
     space = {'width': tune.grid_search(list(WIDTHS[kind])), 'seed': tune.grid_search(list(SEEDS))}
     with tempfile.TemporaryDirectory() as folder:
@@ -133,7 +138,7 @@ class Meter:
         self._thread.start()
 
     def _watch(self):
-        while not self._is_done.wait(0.25):
+        while not self._is_done.wait(1):
             self.measure()
 
     def measure(self):
@@ -181,6 +186,7 @@ def main():
     )
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--kind', choices=WIDTHS)
+    parser.add_argument('--ways', help='only these, besides sweeper; with commas between')
     parser.add_argument('--only', help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
@@ -188,7 +194,8 @@ def main():
     from rich.console import Console
     from rich.table import Table
 
-    names = [name for name in WAYS if importlib.util.find_spec(NEEDS[name])]
+    asked = ['sweeper', *(options.ways.split(',') if options.ways else WAYS)]
+    names = [name for name in WAYS if name in asked and importlib.util.find_spec(NEEDS[name])]
     for kind in [options.kind] if options.kind else WIDTHS:
         found = {name: [] for name in names}
         for _ in range(options.rounds):
@@ -211,7 +218,7 @@ def main():
                 f'{ratios["warm"]:.2f}', f'{middle["cpu"]:.1f} s', f'{middle["peak"] / 2**20:.0f} MiB',
             )  # fmt: skip
         Console(width=100).print(table)
-    if missing := [name for name in WAYS if name not in names]:
+    if missing := [name for name in WAYS if name in asked and name not in names]:
         print(f'not installed: {", ".join(missing)}')
     return None
 

@@ -170,6 +170,14 @@ def test_where_a_fork_would_be_at_a_risk_each_worker_loads_the_problem_itself(
     assert not those_started()
 
 
+def test_a_thread_that_sees_to_forks_itself_is_no_risk(folder):
+    named = 'import ctypes; ctypes.CDLL(None).prctl(15, b"jemalloc_bg_thd"); threading.Event().wait()'
+    problem = f'{PROBLEM}\nthreading.Thread(target=exec, args=({named!r}, globals()), daemon=True).start()\n'
+    with opened(folder, problem) as executor:
+        parent, loaded_by = told(executor, '[os.getppid(), loaded_by]')
+    assert parent == loaded_by != os.getpid()
+
+
 def test_a_server_that_is_killed_is_replaced_and_costs_no_attempt(folder):
     marker = folder / 'killed'
     code = f'if not os.path.exists({str(marker)!r}): open({str(marker)!r}, "w").close(); {ENDS_SERVER}'

@@ -29,6 +29,7 @@ import traceback
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...work import on_device, open_bench_to_share
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 UNFIT = 'unfit'
 LONGEST_REQUEST = 4096
 
+# Of the allocator that comes with pyarrow, and so with pandas: it sees to it itself after a fork.
+_THREADS_WITHOUT_RISK = ('jemalloc_bg_thd',)
 _SHARED_WITHOUT_RISK = ('/dev/null', '/dev/zero', '/dev/random', '/dev/urandom')
 
 
@@ -148,7 +151,7 @@ def _reasons_not_to_fork(files_before: dict[str, str]) -> list[str]:
     import torch
 
     reasons = []
-    if len(os.listdir('/proc/self/task')) > 1:
+    if len([name for name in _thread_names() if name not in _THREADS_WITHOUT_RISK]) > 1:
         reasons.append('starts threads')
     opened = sorted({path for _, path in _open_files().items() - files_before.items()})
     reasons += [f'leaves {path} open' for path in opened if path not in _SHARED_WITHOUT_RISK][:1]
@@ -158,6 +161,10 @@ def _reasons_not_to_fork(files_before: dict[str, str]) -> list[str]:
         os.close(os.pidfd_open(os.getpid()))
         return reasons
     return [*reasons, 'is all that this system allows']
+
+
+def _thread_names() -> list[str]:
+    return [path.read_text().strip() for path in Path('/proc/self/task').glob('*/comm')]
 
 
 def _cuda_breaks_in_a_child() -> bool:

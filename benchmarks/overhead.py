@@ -21,7 +21,7 @@ from pathlib import Path
 from sweeper import work
 
 WORKERS, ROUNDS, ONE_AT_A_TIME, MANY = 2, 5, 200, 2000
-BUSY_SECONDS, AHEAD = 10, 8
+BUSY_SECONDS = 10
 
 
 def nothing(*_):
@@ -56,15 +56,14 @@ def dataset():
 
 
 class Ours:
-    """Worker processes of this package, with tasks ahead of what they run."""
+    """Worker processes of this package."""
 
     name = 'sweeper (local)'
 
-    def __init__(self, ahead=AHEAD):
+    def __init__(self):
         from sweeper.scheduling.executors.local import LocalExecutor
         from sweeper.training.problem import find_problem
 
-        self.ahead = ahead
         self.executor = LocalExecutor(WORKERS)
         self.executor.start(work.BenchSpec(find_problem(Path(__file__)), 0, 'cpu'))
 
@@ -214,19 +213,18 @@ def measure_busy():
         time.sleep(rng.uniform(0.0005, 0.003))  # as for a disk
 
     try:
-        for milliseconds in (5, 20):
-            for at_once in (WORKERS, WORKERS + AHEAD):
-                shares = []
-                for between in (nothing, be_elsewhere):
-                    count = BUSY_SECONDS * 1000 * WORKERS // milliseconds
-                    executor.run(50, at_once, 'keep_busy', between, (milliseconds / 1000,))
-                    start = time.perf_counter()
-                    executor.run(count, at_once, 'keep_busy', between, (milliseconds / 1000,))
-                    shares.append(BUSY_SECONDS / (time.perf_counter() - start))
-                print(
-                    f'tasks of {milliseconds:2d} ms, {at_once:2d} submitted at a time: workers are '
-                    f'{shares[0]:.1%} busy, and {shares[1]:.1%} if the parent is often elsewhere'
-                )
+        for milliseconds in (5, 20, 100):
+            shares = []
+            for between in (nothing, be_elsewhere):
+                count = BUSY_SECONDS * 1000 * WORKERS // milliseconds
+                executor.run(50, WORKERS, 'keep_busy', between, (milliseconds / 1000,))
+                start = time.perf_counter()
+                executor.run(count, WORKERS, 'keep_busy', between, (milliseconds / 1000,))
+                shares.append(BUSY_SECONDS / (time.perf_counter() - start))
+            print(
+                f'tasks of {milliseconds:2d} ms: workers are {shares[0]:.1%} busy, '
+                f'and {shares[1]:.1%} if the parent is often elsewhere'
+            )
     finally:
         executor.close()
 

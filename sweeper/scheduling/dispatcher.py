@@ -53,7 +53,7 @@ class Dispatcher:
         Returns:
             What that was. It is to be taken in before more is started, which may depend on it.
         """
-        self._queue.set_total_cores(self._executor.capacity)
+        self._queue.set_total_cores(self._executor.cores)
         while self._short and self._queue.available_cores > 0:
             job = self._short.peekitem(0)[1]
             self._start_runs(job, self._queue.reclaim(job.task, len(job.waiting)))

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.utils.data import DataLoader
 
 from ..errors import ProblemError
 from ..seeding import seed_everything
 from .bench import Splits
-from .data import InMemorySplit, Split, as_split
+from .data import InMemorySplit, Split, as_split, has_own_collate
 from .problem import Problem
 
 _NAMES = ('train', 'val', 'test')
@@ -86,8 +87,9 @@ def _check_criterion(problem: Problem) -> None:
         )
 
 
-def _checked_split(problem: Problem, name: str, dataset: Any) -> Split:
+def _checked_split(problem: Problem, name: str, given: Any) -> Split:
     where = f'the {name} dataset of {problem.name!r}'
+    dataset = given.dataset if isinstance(given, DataLoader) else given
     if not hasattr(dataset, '__getitem__') or not hasattr(dataset, '__len__'):
         raise ProblemError(f'{where} must be map-style (__len__ and __getitem__); got {_short(dataset)}')
     try:
@@ -100,10 +102,11 @@ def _checked_split(problem: Problem, name: str, dataset: Any) -> Split:
         item = dataset[0]
     except Exception as error:
         raise ProblemError(f'item 0 of {where} raised {type(error).__name__}: {error}') from error
-    if not isinstance(item, tuple | list) or len(item) != 2:
+    pairs = not isinstance(given, DataLoader) or not has_own_collate(given)
+    if pairs and (not isinstance(item, tuple | list) or len(item) != 2):
         raise ProblemError(f'an item of {where} must be (input, target); item 0 is {_short(item)}')
     try:
-        split = as_split(dataset, torch.device('cpu'))
+        split = as_split(given, torch.device('cpu'))
         targets = _targets(split)
     except Exception as error:
         raise ProblemError(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import torch
-from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
+from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset, default_collate
 
 from ..seeding import states_of_other_generators
 
@@ -16,13 +17,21 @@ IN_MEMORY_BYTES = 2**30
 _PROBES = 8
 
 
+Batch: TypeAlias = tuple[Any, torch.Tensor]
+"""Inputs and targets."""
+
+
 class Split(Protocol):
     """One split of a problem's data: batches by index."""
 
     def __len__(self) -> int: ...
 
-    def batch(self, indices: torch.Tensor) -> tuple[Any, torch.Tensor]:
-        """Returns the inputs and targets at `indices` (a 1-d integer tensor), as one batch."""
+    def batch(self, indices: torch.Tensor) -> Batch:
+        """Returns what is at `indices` (a 1-d integer tensor), as one batch."""
+        ...
+
+    def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
+        """Returns one batch after another."""
         ...
 
 
@@ -37,32 +46,74 @@ class InMemorySplit:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def batch(self, indices: torch.Tensor) -> tuple[Any, torch.Tensor]:
+    def batch(self, indices: torch.Tensor) -> Batch:
         indices = indices.to(self._device)
         return _map(self.inputs, lambda tensor: tensor[indices]), self.targets[indices]
 
+    def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
+        return map(self.batch, order)
+
 
 class ItemSplit:
-    """A split read item by item: too large for memory, or different at every reading."""
+    """A split read item by item: too large for memory, or different at every reading.
 
-    def __init__(self, dataset: Dataset[Any], device: torch.device) -> None:
-        self._dataset = dataset
-        self._device = device
+    Args:
+        dataset: The items.
+        device: Where batches go.
+        loader: Says which processes read (its `num_workers`), and how items become a batch.
+    """
+
+    def __init__(
+        self, dataset: Dataset[Any], device: torch.device, loader: DataLoader[Any] | None = None
+    ) -> None:
+        self._dataset, self._device = dataset, device
+        self._workers = 0 if loader is None else loader.num_workers
+        self._worker_init = None if loader is None else loader.worker_init_fn
+        self._collate = loader.collate_fn if loader is not None and has_own_collate(loader) else _collate
 
     def __len__(self) -> int:
         return len(self._dataset)  # type: ignore[arg-type]
 
-    def batch(self, indices: torch.Tensor) -> tuple[Any, torch.Tensor]:
-        inputs, targets = _collate([self._dataset[index] for index in indices.tolist()])
+    def batch(self, indices: torch.Tensor) -> Batch:
+        return self._moved(self._collate([self._dataset[index] for index in indices.tolist()]))
+
+    def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
+        if self._workers == 0:
+            return map(self.batch, order)
+        # What items draw depends on the run and on which they are, and takes nothing from the model's draws.
+        chosen = torch.cat(list(order)).numpy().tobytes()
+        seeds = torch.Generator().manual_seed(zlib.crc32(chosen, torch.initial_seed() % 2**32))
+        loader = DataLoader(
+            self._dataset,
+            batch_sampler=[indices.tolist() for indices in order],
+            num_workers=self._workers,
+            worker_init_fn=self._worker_init,
+            collate_fn=self._collate,
+            generator=seeds,
+        )
+        return map(self._moved, loader)
+
+    def _moved(self, batch: Any) -> Batch:
+        inputs, targets = batch
         return _map(inputs, lambda tensor: tensor.to(self._device)), targets.to(self._device)
 
 
-def as_split(dataset: Dataset[Any], device: torch.device) -> Split:
+def has_own_collate(loader: DataLoader[Any]) -> bool:
+    """Whether a loader makes batches of items in a way of its own."""
+    return loader.collate_fn is not default_collate
+
+
+def as_split(dataset: Dataset[Any] | DataLoader[Any], device: torch.device) -> Split:
     """Returns `dataset` as a split, as tensors in memory if it is or cheaply becomes tensors.
 
     It becomes tensors if every item has the same shapes, reading an item twice gives the same values
-    (no random augmentation), and all of it fits in `IN_MEMORY_BYTES`.
+    (no random augmentation), and all of it fits in `IN_MEMORY_BYTES`. A `DataLoader` with workers or a
+    `collate_fn` is taken at its word: they read and collate the items.
     """
+    if isinstance(dataset, DataLoader):
+        if dataset.num_workers or has_own_collate(dataset):
+            return ItemSplit(dataset.dataset, device, dataset)
+        dataset = dataset.dataset
     tensors = _tensors_of(dataset)
     if tensors is None and _is_cheap(dataset):
         tensors = _collate([dataset[index] for index in range(len(dataset))])  # type: ignore[arg-type]
@@ -71,7 +122,7 @@ def as_split(dataset: Dataset[Any], device: torch.device) -> Split:
     return InMemorySplit(tensors[0], tensors[1], device)
 
 
-def _tensors_of(dataset: Dataset[Any]) -> tuple[Any, torch.Tensor] | None:
+def _tensors_of(dataset: Dataset[Any]) -> Batch | None:
     """Returns all inputs and targets of a dataset that already is two tensors, or None."""
     if type(dataset) is TensorDataset and len(dataset.tensors) == 2:  # a subclass may change the items
         return dataset.tensors[0], dataset.tensors[1]
@@ -101,7 +152,7 @@ def _random_states() -> tuple[Any, ...]:
     return torch.get_rng_state().tolist(), states_of_other_generators()
 
 
-def _collate(items: Sequence[Any]) -> tuple[Any, torch.Tensor]:
+def _collate(items: Sequence[Any]) -> Batch:
     """Stacks `(input, target)` items into one batch; Python floats become torch's default float."""
     inputs = default_collate([item[0] for item in items])
     targets = default_collate([item[1] for item in items])

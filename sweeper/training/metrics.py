@@ -71,9 +71,8 @@ def evaluate(model: torch.nn.Module, split: Any, criterion: Criterion, scorer: S
     model.eval()
     samples = len(split)
     loss_sum = perf_sum = 0.0
-    for start in range(0, samples, _EVALUATION_BATCH):
-        indices = torch.arange(start, min(start + _EVALUATION_BATCH, samples))
-        inputs, targets = split.batch(indices)
+    order = torch.split(torch.arange(samples), _EVALUATION_BATCH)
+    for indices, (inputs, targets) in zip(order, split.batches(order), strict=True):
         output = model(inputs)
         loss = criterion(output, targets)
         loss_sum += loss.item() * len(indices)

@@ -6,7 +6,7 @@ was recorded of that, without Python in between (see `capture`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -71,8 +71,7 @@ class EagerStep:
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         losses, perfs = [], []
-        for indices, lr in zip(batches, lrs, strict=True):
-            inputs, targets = self._split.batch(indices)
+        for (inputs, targets), lr in zip(self._split.batches(batches), lrs, strict=True):
             self._lr.set(lr)
             self._optimizer.zero_grad()
             output = self._model(inputs)
@@ -120,29 +119,22 @@ class CapturedStep:
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         results, start = [], 0
-        for run in self._runs(batches):
-            results.append(self._replay(run, list(lrs[start : start + len(run)])))
-            start += len(run)
+        for feed in _feeds(self._split, batches):
+            results.append(self._replay(feed, list(lrs[start : start + len(feed.order)])))
+            start += len(feed.order)
         if len(results) == 1:
             losses, perfs = results[0]
         else:
             losses, perfs = (torch.cat(parts) for parts in zip(*results, strict=True))
         return StepResults(losses, perfs if self._measures_perf else torch.empty(0))
 
-    def _runs(self, batches: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
-        """Puts batches together that one call can do."""
-        if isinstance(self._split, InMemorySplit):
-            return [list(run) for _, run in groupby(batches, _size)]
-        return [[batch] for batch in batches]
-
-    def _replay(self, batches: list[torch.Tensor], lrs: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
-        replay = self._replays[_size(batches[0])]
-        inputs, targets, order = indexed(self._split, batches)
+    def _replay(self, feed: _Feed, lrs: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
+        replay = self._replays[_size(feed.order[0])]
         with torch.inference_mode(), torch.enable_grad(), _as_it_is():
             losses, perfs = replay.function(
-                replay.tensors, self._states, inputs, targets, order, lrs, self._done
+                replay.tensors, self._states, feed.inputs, feed.targets, feed.order, lrs, self._done
             )
-        self._done += len(batches)
+        self._done += len(feed.order)
         return losses, perfs
 
 
@@ -175,12 +167,12 @@ class CapturedGradientStep:
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         losses, perfs = [], []
-        for batch, lr in zip(batches, lrs, strict=True):
+        each = ((feed, batch) for feed in _feeds(self._split, batches) for batch in feed.order)
+        for (feed, batch), lr in zip(each, lrs, strict=True):
             replay = self._replays[len(batch)]
-            inputs, targets, order = indexed(self._split, [batch])
             self._lr.set(lr)
             with torch.enable_grad(), _as_it_is():
-                gradients, loss, perf = replay.function(replay.tensors, inputs, targets, order)
+                gradients, loss, perf = replay.function(replay.tensors, feed.inputs, feed.targets, [batch])
             for parameter, gradient in zip(self._parameters, gradients, strict=True):
                 parameter.grad = gradient
             self._optimizer.step()
@@ -189,16 +181,25 @@ class CapturedGradientStep:
         return StepResults(torch.stack(losses), torch.stack(perfs) if self._measures_perf else torch.empty(0))
 
 
-def indexed(
-    split: Split, batches: Sequence[torch.Tensor]
-) -> tuple[list[torch.Tensor], torch.Tensor, list[torch.Tensor]]:
-    """Returns inputs, targets, and where in them the batches are; of a split not in memory only one batch."""
+class _Feed(NamedTuple):
+    """What one call of a script can do: batches of one size.
+
+    Attributes:
+        inputs: Tensors.
+        targets: A tensor.
+        order: Where in these each batch is.
+    """
+
+    inputs: list[torch.Tensor]
+    targets: torch.Tensor
+    order: list[torch.Tensor]
+
+
+def _feeds(split: Split, batches: Sequence[torch.Tensor]) -> Iterator[_Feed]:
     if isinstance(split, InMemorySplit):
-        return (
-            list(leaves(split.inputs)),
-            split.targets,
-            [batch.to(split.targets.device) for batch in batches],
-        )
-    (batch,) = batches
-    inputs, targets = split.batch(batch)
-    return list(leaves(inputs)), targets, [torch.arange(len(batch), device=targets.device)]
+        inputs, device = list(leaves(split.inputs)), split.targets.device
+        for _, alike in groupby(batches, _size):
+            yield _Feed(inputs, split.targets, [batch.to(device) for batch in alike])
+        return
+    for read, targets in split.batches(batches):
+        yield _Feed(list(leaves(read)), targets, [torch.arange(len(targets), device=targets.device)])

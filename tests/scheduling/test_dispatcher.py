@@ -42,7 +42,6 @@ class FakeExecutor(Executor):
 
     def __init__(self, cores, fails=lambda task: False, order=None):
         self.cores = cores
-        self.ahead = 0
         self.running = {}
         self.started = []
         self._fails = fails
@@ -55,15 +54,11 @@ class FakeExecutor(Executor):
     def close(self):
         raise AssertionError('the caller closes it')
 
-    @property
-    def capacity(self):
-        return self.cores + self.ahead
-
     def submit(self, key, task):
         assert key not in self.running
         self.running[key] = task
         self.started.append(run_of(task))
-        assert len(self.running) <= self.capacity
+        assert len(self.running) <= self.cores
 
     def finish(self, *runs):
         """Lets these runs be done at the next `wait`."""
@@ -335,7 +330,7 @@ def test_no_run_starts_while_cores_that_were_taken_away_are_in_use():
     executor = FakeExecutor(4)
     dispatcher, _ = dispatcher_of(executor, points=[(A, 4, True), (B, 3, True)])
     dispatcher.start_what_fits()
-    executor.ahead = -3
+    executor.cores = 1
     executor.finish(*(('a', 'trial', index) for index in range(3)))
     dispatcher.wait()
     dispatcher.start_what_fits()
@@ -346,15 +341,15 @@ def test_no_run_starts_while_cores_that_were_taken_away_are_in_use():
     assert executor.now == [('b', 'trial', 0)]
 
 
-def test_an_executor_that_can_use_more_runs_than_it_has_cores_gets_them():
+def test_an_executor_that_has_more_cores_than_before_gets_more_runs():
     executor = FakeExecutor(2)
     dispatcher, _ = dispatcher_of(executor, points=[(A, 9, True)])
     dispatcher.start_what_fits()
     assert len(executor.now) == 2
-    executor.ahead = 3
+    executor.cores = 5
     dispatcher.start_what_fits()
     assert executor.now == [('a', 'trial', index) for index in range(5)]
-    executor.ahead = 0
+    executor.cores = 2
     executor.finish(*executor.now[:2])
     dispatcher.wait()
     dispatcher.start_what_fits()

@@ -10,7 +10,6 @@ import psutil
 import pytest
 
 from sweeper.errors import ProblemError, SweepError
-from sweeper.scheduling.executors import local
 from sweeper.scheduling.executors.local import LocalExecutor
 from sweeper.scheduling.executors.process import WorkerProcess
 from sweeper.scheduling.task import Task
@@ -227,24 +226,7 @@ def test_more_tasks_than_cores_are_answered_once_each_though_workers_die_in_betw
     with opened(folder, cores=2, retries=0) as executor:
         tasks = [run_of(ENDS_ITSELF if key % 100 == 50 else '') for key in range(300)]
         outcomes = answers(executor, tasks)
-    # what was ahead of a run that killed its worker has lost no attempt
     assert [key for key, outcome in enumerate(outcomes) if outcome.error] == [50, 150, 250]
-
-
-@pytest.mark.parametrize(
-    ('short', 'count', 'ahead'),
-    [(60.0, 3, 1), (60.0, 4, 2), (60.0, 9, local._MOST_AHEAD), (60.0, 2, 0), (0.0, 9, 0)],
-)
-def test_a_worker_has_a_task_ahead_if_runs_are_short_and_more_wait(folder, monkeypatch, short, count, ahead):
-    monkeypatch.setattr(local, '_SHORT_RUN', short)
-    monkeypatch.setattr(local, '_SECONDS_AHEAD', 60.0)
-    with opened(folder) as executor:
-        answers(executor, [run_of()])
-        for key in range(count):
-            executor.submit(key, run_of('threading.Event().wait()'))
-        [jobs] = executor._given.values()
-        assert [job.key for job in jobs] == list(range(1 + ahead))
-        assert jobs[0].attempts == 1 and all(job.attempts == 0 for job in list(jobs)[1:])
 
 
 PRELOADED = """

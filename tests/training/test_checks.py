@@ -17,7 +17,7 @@ from sweeper.training.problem import Problem
 POINTS = [(4,), (5,)]
 
 DATASET = """
-from torch.utils.data import Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 class Items(Dataset):
     def __init__(self, item, size=8):
@@ -95,6 +95,7 @@ BAD_DATASETS = {
     'empty test': ('(good, good, Subset(good, []))', ['test dataset', 'empty']),
     'iterable-style': ('(Stream(), good)', ['train dataset', 'map-style', '__getitem__', 'Stream']),
     'sized iterable-style': ('(good, SizedStream())', ['val dataset', '__getitem__']),
+    'iterable-style in a loader': ('(DataLoader(Stream()), good)', ['train dataset', 'map-style']),
     'no dataset at all': ('(good, 5)', ['val dataset', 'map-style', 'got 5']),
     'length of wrong type': ('(Items(lambda i: 0, 1.5), good)', ['length of the train', 'float']),
     'items raise': ('(Items(lambda i: 1 / 0), good)', ['item 0', 'train', 'ZeroDivisionError']),

@@ -1,11 +1,12 @@
 import itertools
+import os
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.utils.data import Dataset, Subset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from sweeper.training import data
 from sweeper.training.data import (
@@ -140,6 +141,41 @@ def test_what_is_too_large_for_memory_is_read_item_by_item(monkeypatch):
     inputs, targets = split.batch(torch.tensor([3, 4]))
     assert inputs.shape == (2, 8)
     assert targets.shape == (2, 2)
+
+
+def who_reads(index):
+    return torch.tensor([float(index), float(os.getpid())]), index
+
+
+def test_the_workers_of_a_loader_read_its_items():
+    split = as_split(DataLoader(Items(who_reads), batch_size=99, shuffle=True, num_workers=2), CPU)
+    assert len(split) == 20
+    order = [torch.tensor([3, 1]), torch.tensor([4]), torch.tensor([0, 2, 5])]
+    read = [(inputs, targets.tolist()) for inputs, targets in split.batches(order)]
+    assert [targets for _, targets in read] == [indices.tolist() for indices in order]
+    assert [inputs[:, 0].tolist() for inputs, _ in read] == [targets for _, targets in read]
+    processes = {pid for inputs, _ in read for pid in inputs[:, 1].tolist()}
+    assert len(processes) == 2 and os.getpid() not in processes
+
+
+def padded(items):
+    inputs, targets = zip(*items, strict=True)
+    return torch.nn.utils.rnn.pad_sequence(list(inputs), batch_first=True), torch.tensor(targets)
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_loader_may_say_how_items_become_a_batch(workers):
+    items = Items(lambda i: (torch.ones(1 + i), i))
+    split = as_split(DataLoader(items, collate_fn=padded, num_workers=workers), CPU)
+    [(inputs, targets)] = split.batches([torch.tensor([4, 1])])
+    assert inputs.tolist() == [[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]]
+    assert targets.tolist() == [4, 1]
+
+
+def test_a_loader_that_asks_for_nothing_is_its_dataset():
+    split = as_split(DataLoader(tensors(), batch_size=3), CPU)
+    assert isinstance(split, InMemorySplit)
+    assert_same_batches(split, as_split(tensors(), CPU))
 
 
 @pytest.mark.parametrize('size', [1, 2, 7, 8, 9])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from sweeper.points import NamedPoint
 from sweeper.seeding import run_seed
@@ -222,6 +222,8 @@ class ForbiddenSplit:
     def batch(self, indices):
         raise AssertionError('touched')
 
+    batches = batch
+
 
 def test_tuning_never_touches_validation_or_test_data():
     here = bench()
@@ -372,6 +374,12 @@ def test_item_by_item_data_trains_to_the_same_as_data_in_memory(monkeypatch):
         def __getitem__(self, index):
             return self.tensors[index]
 
-    splits = Splits(*(as_split(Plain(dataset(n, seed)), CPU) for seed, n in enumerate((60, 40, 20))))
-    assert isinstance(splits.train, data.ItemSplit)
-    assert_same(RUNS['train_fully'](Bench(problem(), splits, CPU)), expected)
+    for workers in (0, 1):
+        splits = Splits(
+            *(
+                as_split(DataLoader(Plain(dataset(n, seed)), num_workers=workers), CPU)
+                for seed, n in enumerate((60, 40, 20))
+            )
+        )
+        assert isinstance(splits.train, data.ItemSplit)
+        assert_same(RUNS['train_fully'](Bench(problem(), splits, CPU)), expected)

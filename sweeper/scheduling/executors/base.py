@@ -31,11 +31,6 @@ class Executor(ABC):
 
     cores: int
 
-    @property
-    def capacity(self) -> int:
-        """How many submitted tasks keep the cores busy."""
-        return self.cores
-
     @abstractmethod
     def start(self, spec: BenchSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
         """Gets ready to run tasks of a problem; returns at once.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -29,10 +29,6 @@ _AHEAD_OF_WORK = 8
 _LONGEST_WAIT = 3600.0
 _SECONDS_TO_READ = 1.0
 _SECONDS_TO_SAY_WHERE = 1.0
-_SHORT_RUN = 0.05
-_SECONDS_AHEAD = 0.03
-_MOST_AHEAD = 4
-_RUNS_REMEMBERED = 16
 _MOST_LOST = 3
 _WRONG_INPUT = {error.__name__: error for error in (InvalidArgument, ProblemError)}
 
@@ -45,7 +41,6 @@ class _Job:
         self.task = task
         self.attempts = 0
         self.times_lost = 0
-        self.began = 0.0
         self.deadline: float | None = None
         self.output = RunOutput(task)
 
@@ -60,9 +55,6 @@ class LocalExecutor(Executor):
 
     What a worker prints goes to `on_output` alone, never to the terminal. A run that is overdue is asked
     for the stacks of its threads, which are then the end of its output, before it is killed.
-
-    If more tasks are submitted than there are cores, a worker whose runs are short has the next ones before
-    it is done with one, so that it need not wait for the parent.
 
     Args:
         cores: Most workers; at least 1.
@@ -82,9 +74,8 @@ class LocalExecutor(Executor):
         self._memory = memory
         self._sink = OutputSink(None)
         self._pool: WorkerPool | None = None
-        self._given: dict[Worker, deque[_Job]] = {}  # what each worker runs, and what it has ahead
+        self._given: dict[Worker, _Job] = {}  # what each worker runs
         self._backlog: deque[_Job] = deque()
-        self._seconds: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_RUNS_REMEMBERED))
         self._trouble: Exception | None = None
 
     def start(self, spec: BenchSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
@@ -146,32 +137,21 @@ class LocalExecutor(Executor):
         self._backlog.clear()
 
     def _assign(self) -> None:
-        """Gives waiting jobs to idle workers, starting workers as far as there are cores, then ahead."""
+        """Gives waiting jobs to idle workers, starting workers as far as there are cores."""
         assert self._pool is not None
-        if len(self._given) < self.cores:
-            idle = [one for one in self._pool.workers if one not in self._given]
-            idle.sort(key=lambda one: one.is_ready)
-            while self._backlog and (idle or len(self._pool.workers) < self.cores):
-                self._give(idle.pop() if idle else self._pool.start(), self._backlog.popleft())
-        for one, jobs in self._given.items():
-            room = self._most_ahead(jobs[0].task) + 1 - len(jobs) if one.is_ready else 0
-            for _ in range(room):
-                if len(self._backlog) <= self.cores:  # so that none is idle in the end while another has two
-                    return
-                self._give(one, self._backlog.popleft())
+        if not self._backlog or len(self._given) == self.cores:
+            return
+        idle = [one for one in self._pool.workers if one not in self._given]
+        idle.sort(key=lambda one: one.is_ready)
+        while self._backlog and (idle or len(self._pool.workers) < self.cores):
+            self._give(idle.pop() if idle else self._pool.start(), self._backlog.popleft())
 
     def _give(self, one: Worker, job: _Job) -> None:
-        jobs = self._given.setdefault(one, deque())
-        jobs.append(job)
+        self._given[one] = job
         job.deadline = None  # that of an attempt before is over
-        if one.is_ready and len(jobs) == 1:
+        if one.is_ready:
             self._begin(job)
         job.output = one.give(job.task)
-
-    def _most_ahead(self, task: Task) -> int:
-        """How many tasks may wait for such a run: none, unless the last runs of its kind were short."""
-        longest = max(self._seconds[task.function], default=_SHORT_RUN)
-        return 0 if longest >= _SHORT_RUN else min(_MOST_AHEAD, 1 + int(_SECONDS_AHEAD / longest))
 
     def _hear(self, one: Worker) -> list[tuple[int, Outcome]]:
         """Takes one message of a worker."""
@@ -185,32 +165,24 @@ class LocalExecutor(Executor):
 
     def _take(self, one: Worker, subject: Any, content: Any) -> list[tuple[int, Outcome]]:
         assert self._pool is not None
-        jobs = self._given.get(one)
+        job = self._given.get(one)
         if subject == worker.BROKEN:
             one.broken = content
             one.signal_to_end()
         elif subject == worker.READY:
             self._pool.take_ready(one, content)
-            if jobs:
-                self._begin(jobs[0])
+            if job is not None:
+                self._begin(job)
         elif subject == worker.SPENT:
-            assert jobs
-            jobs[0].attempts -= 1
+            assert job is not None
+            job.attempts -= 1
             one.signal_to_end()
         else:
-            assert jobs
-            return [self._answer(one, jobs, pickle.loads(content))]
-        return []
-
-    def _answer(self, one: Worker, jobs: deque[_Job], outcome: Outcome) -> tuple[int, Outcome]:
-        """The first of a worker's jobs is done; the next, if it has one, begins."""
-        job = jobs.popleft()
-        self._seconds[job.task.function].append(time.monotonic() - job.began)
-        if jobs:
-            self._begin(jobs[0])
-        else:
+            assert job is not None
             del self._given[one]
-        return job.failed(outcome.error) if outcome.error is not None else (job.key, outcome)
+            outcome: Outcome = pickle.loads(content)
+            return [job.failed(outcome.error) if outcome.error is not None else (job.key, outcome)]
+        return []
 
     def _hear_server(self, server: ForkServer) -> list[tuple[int, Outcome]]:
         """Takes what the fork server says, and buries its workers with it if it ended."""
@@ -229,11 +201,11 @@ class LocalExecutor(Executor):
         with suppress(EOFError, OSError):
             while one.connection.poll():
                 outcomes += self._take(one, *worker.receive(one.connection))
-        jobs = self._remove(one)
+        job = self._remove(one)
         if not one.is_ready and one.exit_code is not None:
             self._pool.take_failed_load(one)
-        if jobs:
-            outcomes += self._tried(jobs[0], one)
+        if job is not None:
+            outcomes += self._tried(job, one)
         return outcomes
 
     def _tried(self, job: _Job, one: Worker) -> list[tuple[int, Outcome]]:
@@ -247,25 +219,22 @@ class LocalExecutor(Executor):
         message = f'the worker process {describe_exit(one.exit_code)}, {job.attempts} times in a row'
         return [job.failed(RunError('WorkerDied', message, signal=signal_name(one.exit_code)))]
 
-    def _remove(self, one: Worker) -> list[_Job]:
-        """Ends a worker, dead or not; returns the job that it had, if any. What it had ahead waits again."""
+    def _remove(self, one: Worker) -> _Job | None:
+        """Ends a worker, dead or not; returns the job that it had, if any."""
         assert self._pool is not None
         self._pool.remove(one)
-        running, *ahead = self._given.pop(one, None) or [None]
-        self._backlog.extendleft(job for job in reversed(ahead) if job is not None)
-        return [] if running is None else [running]
+        return self._given.pop(one, None)
 
     def _begin(self, job: _Job) -> None:
         """A ready worker has the job now: the attempt counts, and its time runs."""
         job.attempts += 1
-        job.began = time.monotonic()
         if self._timeout is not None:
-            job.deadline = job.began + self._timeout
+            job.deadline = time.monotonic() + self._timeout
 
     def _seconds_to_deadline(self) -> float | None:
         if self._timeout is None:
             return None
-        deadlines = [jobs[0].deadline for jobs in self._given.values() if jobs[0].deadline is not None]
+        deadlines = [job.deadline for job in self._given.values() if job.deadline is not None]
         return min(max(0.0, min(deadlines) - time.monotonic()), _LONGEST_WAIT) if deadlines else None
 
     def _end_overdue(self) -> list[tuple[int, Outcome]]:
@@ -273,7 +242,7 @@ class LocalExecutor(Executor):
             return []
         now = time.monotonic()
         overdue = [
-            one for one, (job, *_) in self._given.items() if job.deadline is not None and job.deadline <= now
+            one for one, job in self._given.items() if job.deadline is not None and job.deadline <= now
         ]
         for one in overdue:
             one.ask_where_it_is()
@@ -282,5 +251,5 @@ class LocalExecutor(Executor):
             ended = wait_for_any(left, seconds)
             left = [sentinel for sentinel in left if sentinel not in ended]
         message = f'the run took longer than the timeout of {self._timeout:g} seconds'
-        jobs = [job for one in overdue for job in self._remove(one)]
-        return [job.failed(RunError('TimedOut', message)) for job in jobs]
+        jobs = [self._remove(one) for one in overdue]
+        return [job.failed(RunError('TimedOut', message)) for job in jobs if job is not None]

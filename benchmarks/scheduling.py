@@ -116,7 +116,7 @@ def bench_cluster(points=5000, trials=200, cores=10_000, sweep_cores=4):
         return length if task.function == 'train_trial' else length / 5
 
     def tuner():
-        for name, size in (('lr_vs_perf', 8), ('bs_vs_perf', 8), ('bs_sampled', 9), ('lr_vs_perf2', 8)):
+        for name, size in (('lr_vs_perf', 8), ('candidates', 12), ('candidates', 8), ('candidates', 5)):
             yield Stage(name, [RunRequest('measure_curve', {'seed': index}) for index in range(size)])
         return TUNED
 

@@ -130,10 +130,9 @@ def in_lanes(bench: Bench, point: Point, seeds: Sequence[int], function: str, **
     if function == 'measure_curve':
         lrs, sizes = (np.asarray(arguments[name]).tolist() for name in ('lrs', 'batch_sizes'))
         return runs.measure_curve(bench, point, seeds, lrs, sizes)
-    plan = runs.TrainingPlan(**arguments)
     if function == 'train_briefly':
-        return runs.train_briefly(bench, point, seeds, plan)
-    trials = runs.train_fully(bench, point, seeds, plan)
+        return runs.train_briefly(bench, point, seeds, **arguments)
+    trials = runs.train_fully(bench, point, seeds, runs.TrainingPlan(**arguments))
     return [_record(seed, done) for seed, done in zip(seeds, trials, strict=True)]
 
 

@@ -1,12 +1,13 @@
 """What many tests share: tiny problems as files, and settings that train them in no time."""
 
 import itertools
+import json
 import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from sweeper import HyperparameterSettings, sweep
+from sweeper import FixedSweep, HyperparameterSettings, sweep
 
 settings.register_profile('untimed', deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile('untimed')
@@ -77,13 +78,23 @@ def write_problem(tmp_path):
 
 @pytest.fixture(scope='session')
 def tiny():
-    """The least budget there is: about 50 steps for tuning, one epoch for a trial."""
+    """The least budget there is: the fewest steps in every run of a tuning, one epoch for a trial."""
     return HyperparameterSettings(
-        lr_start=1e-3, lr_end=1.0, lr_initialisations=1, lr_epochs=0.1, lr_min_steps=20, warmup_lr=1e-3,
-        warmup_steps=1, batch_size=8, batch_start=8, batch_end=16, batch_initialisations=1, batch_epochs=0.1,
-        batch_min_steps=20, batch_points=1, batch_point_initialisations=1, batch_point_epochs=1,
-        cycle_epochs=1, trial_samples=1, max_cycles=1,
+        tuning_budget=0.01, lr_start=1e-3, lr_end=1.0, lr_initialisations=1, lr_candidates=2, batch_size=8,
+        batch_start=8, batch_end=16, batch_candidates=1, rounds=2, cycle_epochs=1, trial_samples=1,
+        max_cycles=1,
     )  # fmt: skip
+
+
+@pytest.fixture(scope='session')
+def count_tuning_runs():
+    """Says how many runs the tuning of a point of a sweep took, if each was of one candidate."""
+
+    def count(folder, point=0):
+        misc = json.loads((folder / f'points/{point}/hparams/misc.json').read_text())
+        return misc['lr_range']['initialisations'] + sum(map(len, misc['rounds']))
+
+    return count
 
 
 @pytest.fixture(scope='session')
@@ -95,6 +106,32 @@ def sweep_inline(tiny):
         return sweep(module_name, selector, sweep_cores, hparams, folder, **options)
 
     return run
+
+
+FAILING_MODEL = """
+def model(width):
+    record(width)
+    trial = len(Path(__file__).with_suffix('.calls').read_text().split()) - 1 - {tuning_runs}
+    if trial in {trials}:
+        raise KeyError(f'model {{trial}} of the trials')
+    return torch.nn.Linear(4, 2)
+"""
+
+
+@pytest.fixture
+def write_failing(write_problem, sweep_inline, tmp_path):
+    """Writes a problem; of a single architecture those trials fail if they are trained in order.
+
+    Returns it and the number of runs that its tuning takes, which the tuner decides.
+    """
+
+    def write(width, *trials):
+        problem = write_problem(model=FAILING_MODEL.format(tuning_runs=0, trials=()))
+        sweep_inline(problem.path, FixedSweep([((width,), 0)]), tmp_path / f'tuned {problem.name}')
+        tuning_runs = len(problem.calls)
+        return write_problem(model=FAILING_MODEL.format(tuning_runs=tuning_runs, trials=trials)), tuning_runs
+
+    return write
 
 
 @pytest.fixture(autouse=True)

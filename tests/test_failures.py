@@ -149,23 +149,12 @@ def test_the_caller_can_ask_to_be_told_at_once(write_problem, sweep_inline, tmp_
     assert 'wide' not in problem.calls
 
 
-def fails_in(*runs):
-    """A model of which those runs fail, by their number; a tuning takes three, then come the trials."""
-    return f"""
-def model(width):
-    record(width)
-    run = len(Path(__file__).with_suffix('.calls').read_text().split()) - 1
-    if run in {runs}:
-        raise KeyError(f'run {{run}}')
-    return torch.nn.Linear(4, 2)
-"""
-
-
 def test_a_point_of_which_a_trial_fails_says_which_and_its_other_trials_are_kept(
-    write_problem, sweep_inline, tmp_path
+    write_failing, sweep_inline, tmp_path
 ):
-    problem, folder, listener = write_problem(model=fails_in(4)), tmp_path / 'out', Recorder()
-    with pytest.warns(PointFailedWarning, match="KeyError in trial 1: 'run 4'"):
+    problem, _ = write_failing(4, 1)
+    folder, listener = tmp_path / 'out', Recorder()
+    with pytest.warns(PointFailedWarning, match="KeyError in trial 1: 'model 1 of the trials'"):
         results = sweep_inline(problem.path, FixedSweep([((4,), 3)]), folder, listeners=[listener])
     assert results == []
     assert [(point, error.phase, error.trial) for point, error in listener.failed] == [((4,), 'trial 1', 1)]
@@ -176,28 +165,28 @@ def test_a_point_of_which_a_trial_fails_says_which_and_its_other_trials_are_kept
 
 
 @pytest.mark.parametrize('cores', [1, 3])
-def test_every_failed_trial_is_recorded_and_the_lowest_counts(cores, write_problem, sweep_inline, tmp_path):
-    problem, folder = write_problem(model=fails_in(4, 6)), tmp_path / 'out'
-    told, again = Recorder(), Recorder()
+def test_every_failed_trial_is_recorded_and_the_lowest_counts(cores, write_failing, sweep_inline, tmp_path):
+    problem, tuning_runs = write_failing(4, 1, 3)
+    folder, told, again = tmp_path / 'out', Recorder(), Recorder()
     with pytest.warns(PointFailedWarning) as warned:
         results = sweep_inline(problem.path, FixedSweep([((4,), 4)]), folder, cores=cores, listeners=[told])
-    assert len(problem.calls) == 3 + 4
+    assert len(problem.calls) == tuning_runs + 4
     assert [(point, error.phase) for point, error in told.failed] == [((4,), 'trial 1')]
     assert [failure.error.phase for failure in results.failures] == ['trial 1']
     assert len(warned) == 1
     written = json.loads((folder / 'points/0/error.json').read_text())
-    assert (written['phase'], written['message']) == ('trial 1', "'run 4'")
+    assert (written['phase'], written['message']) == ('trial 1', "'model 1 of the trials'")
     [other] = written['others']
-    assert (other['phase'], other['message']) == ('trial 3', "'run 6'")
+    assert (other['phase'], other['message']) == ('trial 3', "'model 3 of the trials'")
     assert 'Traceback' in other['traceback']
     with pytest.warns(PointFailedWarning):
         sweep_inline(problem.path, FixedSweep([((4,), 4)]), folder, cores=cores, listeners=[again])
     assert (again.failed, again.trained) == (told.failed, [])
-    assert len(problem.calls) == 3 + 4
+    assert len(problem.calls) == tuning_runs + 4
 
 
 def test_the_failure_that_counts_is_that_of_the_lowest_trial_whichever_is_first(
-    write_problem, sweep_inline, tmp_path, monkeypatch
+    write_failing, sweep_inline, tmp_path, monkeypatch
 ):
     from sweeper.scheduling.executors.inline import InlineExecutor
 
@@ -207,18 +196,11 @@ def test_the_failure_that_counts_is_that_of_the_lowest_trial_whichever_is_first(
         submit(self, key, task)
         self._tasks.rotate(1)
 
-    model = """
-def model(width):
-    record(width)
-    if len(Path(__file__).with_suffix('.calls').read_text().split()) > 3:
-        raise KeyError('from the trials on')
-    return torch.nn.Linear(4, 2)
-"""
     errors = []
     for order in ('first', 'last'):
         if order == 'last':
             monkeypatch.setattr(InlineExecutor, 'submit', last_goes_first)
-        problem, folder = write_problem(model=model), tmp_path / order
+        (problem, _), folder = write_failing(4, 0, 1, 2), tmp_path / order
         with pytest.warns(PointFailedWarning, match='trial 0'):
             sweep_inline(problem.path, FixedSweep([((4,), 3)]), folder, cores=3)
         error = json.loads((folder / 'points/0/error.json').read_text())

@@ -189,22 +189,16 @@ class Told(SweepListener):
         return self.last.trials, self.last.trials_done, self.last.failed
 
 
-def test_a_point_of_which_a_trial_failed_counts_as_failed_only(write_problem, tmp_path, sweep_inline):
-    fails_third = """
-def model(width):
-    record(width)
-    if sum(1 for line in open(Path(__file__).with_suffix('.calls'))) == 6:
-        raise ValueError('enough')
-    return torch.nn.Linear(4, 2)
-"""
-    problem, listener, again = write_problem(model=fails_third), Told(), Told()
+def test_a_point_of_which_a_trial_failed_counts_as_failed_only(write_failing, tmp_path, sweep_inline):
+    problem, tuning_runs = write_failing(9, 2)
+    listener, again = Told(), Told()
     for one in (listener, again):
-        with pytest.warns(UserWarning, match='enough'):
+        with pytest.warns(UserWarning, match='model 2 of the trials'):
             sweep_inline(problem.path, FixedSweep([((9,), 5)]), tmp_path / 'out', listeners=[one])
         assert one.counts() == (5, 5, 1)  # what was asked for is done, in one way or the other
         assert len((tmp_path / 'out/points/results.csv').read_text().splitlines()) == 1
     assert (listener.trials, again.trials) == (2, 0)  # none is told after the failure
-    assert len(problem.calls) == 3 + 5
+    assert len(problem.calls) == tuning_runs + 5
 
 
 def test_trials_of_a_point_that_cannot_be_tuned_count_nowhere(write_problem, tmp_path, sweep_inline):

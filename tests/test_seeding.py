@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sweeper.points import point_key
 from sweeper.seeding import MAX_SEED, model_seed, random_states_kept, run_seed, seed_everything
 
-PHASES = ('lr_vs_perf', 'bs_vs_perf', 'bs_sampled', 'trial')
+PHASES = ('lr_vs_perf', 'candidates 0', 'candidates 1', 'trial')
 
 
 def test_seeds_differ_by_sweep_phase_and_index():

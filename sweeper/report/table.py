@@ -14,10 +14,12 @@ from .statistics import Interval
 
 _MOST_ROWS = 100
 FLAG_MEANINGS = {
-    'lr_at_low_edge': 'the best learning rates begin below the range that was tested',
-    'lr_at_high_edge': 'the best learning rate may lie above the range that was tested',
-    'nan_seen': 'the loss was NaN or infinite at learning rates or batch sizes in use',
-    'nothing_learned': 'no learning rate improved performance: the range is a guess',
+    'lr_at_low_edge': 'the learning rate is the lowest that may be tried: lower lr_start',
+    'lr_at_high_edge': 'the learning rate is about the highest that may be tried: raise lr_end',
+    'nan_seen': 'the loss was NaN or infinite in a fresh model, or in all candidates of a round',
+    'nothing_learned': 'no candidate learned anything: the choice is a guess; use a higher preset',
+    'barely_learned': 'candidates were compared before they had learned much; use a higher preset',
+    'sensitive': 'a learning rate close by does much worse; use a higher preset',
     'trial_diverged': 'the loss of a trial became NaN or infinite: it counts with performance 0',
 }
 

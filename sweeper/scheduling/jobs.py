@@ -194,10 +194,8 @@ class TuningJob:
 
 
 STAGE_TITLES = {
-    'lr_vs_perf': 'learning rate',
-    'bs_vs_perf': 'batch size',
-    'bs_sampled': 'comparing batch sizes',
-    'lr_vs_perf2': 'learning rate again',
+    'lr_vs_perf': 'learning-rate range',
+    'candidates': 'comparing candidates',
 }
 
 

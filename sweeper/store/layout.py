@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-CURVE_NAMES = ('lr_vs_perf', 'bs_vs_perf', 'bs_sampled', 'lr_vs_perf2')
+CURVE_NAMES = ('lr_vs_perf', 'candidates')
 
 
 @dataclass(frozen=True)

@@ -66,12 +66,14 @@ class Score:
 
 
 @torch.no_grad()  # not inference mode: what a model caches in it could not be trained with
-def evaluate(model: torch.nn.Module, split: Any, criterion: Criterion, scorer: Scorer) -> Score:
-    """Scores `model` in evaluation mode on a whole split (a `data.Split`)."""
+def evaluate(
+    model: torch.nn.Module, split: Any, criterion: Criterion, scorer: Scorer, most: int | None = None
+) -> Score:
+    """Scores `model` in evaluation mode on a split (a `data.Split`), or on at most so many samples of it."""
     model.eval()
-    samples = len(split)
+    samples = len(split) if most is None else min(len(split), most)
     loss_sum = perf_sum = 0.0
-    order = torch.split(torch.arange(samples), _EVALUATION_BATCH)
+    order = torch.split(torch.arange(samples) * len(split) // samples, _EVALUATION_BATCH)
     for indices, (inputs, targets) in zip(order, split.batches(order), strict=True):
         output = model(inputs)
         loss = criterion(output, targets)

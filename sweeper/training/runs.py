@@ -9,6 +9,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice, repeat
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +26,8 @@ from .recording import NotCapturable
 from .schedule import triangular
 
 Result = TypeVar('Result')
+
+_MOST_SCORED = 8192
 
 
 @dataclass(frozen=True)
@@ -84,24 +87,49 @@ def _curve(steps: int, loss: np.ndarray, perf: np.ndarray) -> dict[str, np.ndarr
 
 
 def train_briefly(
-    bench: Bench, point: Point, seeds: Sequence[int], plan: TrainingPlan
+    bench: Bench,
+    point: Point,
+    seeds: Sequence[int],
+    lr_start: float,
+    lr_end: float,
+    batch_size: int,
+    steps: int,
 ) -> list[dict[str, Any]]:
-    """Trains fresh models by `plan` and scores them on the training data only.
+    """Trains fresh models for one learning-rate cycle of so many steps; scores them on training data only.
 
     Returns:
-        For every seed, `loss` and `perf` on the whole training set; infinity and 0 if it diverged. `step`:
-        the kind of step.
+        For every seed, `loss` and `perf` on the training set, of a large one on a part; infinity and 0 if it
+        diverged. `step`: the kind of step.
     """
+    plan = TrainingPlan(lr_start, lr_end, batch_size, epochs=1, cycle_size_epochs=1)
+
+    def batches(seed: int) -> _Endless:
+        return _Endless(_shuffled(bench, plan)(seed), steps)
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
         _train(training, batches, plan)
         results = []
         for subject in training.subjects:
-            score = evaluate(subject.model, bench.splits.train, subject.criterion, subject.score)
+            score = evaluate(
+                subject.model, bench.splits.train, subject.criterion, subject.score, _MOST_SCORED
+            )
             results.append({'loss': score.loss, 'perf': score.perf, 'step': training.kind})
         return results
 
-    return _in_lanes(bench, point, seeds, _shuffled(bench, plan), run, plan.epochs)
+    return _in_lanes(bench, point, seeds, batches, run)
+
+
+class _Endless:
+    """The batches of one epoch after another, up to a number of steps."""
+
+    def __init__(self, batches: ShuffledBatches, steps: int) -> None:
+        self._batches, self._steps = batches, steps
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        return islice(chain.from_iterable(repeat(self._batches)), self._steps)
 
 
 def train_fully(bench: Bench, point: Point, seeds: Sequence[int], plan: TrainingPlan) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 _SIGNIFICANT_RISE = 6.0
 _DIVERGED_LOSS = 2.0
-_NEARLY_ALL = 0.95
+_RISE_START, _RISE_END = 0.1, 0.8
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,6 @@ class Rise:
     Attributes:
         start: Where a small share of the improvement is made.
         end: Where most of it is made.
-        top: Where nearly all of it is made.
-        peak: Where performance is best.
         cutoff: Where the runs diverge: first index not looked at, or the curve's length.
         measure: `perf`, or `loss` if performance did not move, or `none` if neither did.
         improvement: How much the measure improved.
@@ -85,8 +83,6 @@ class Rise:
 
     start: int
     end: int
-    top: int
-    peak: int
     cutoff: int
     measure: str
     improvement: float
@@ -97,19 +93,17 @@ class Rise:
         return self.measure != 'none'
 
 
-def find_rise(curve: CombinedCurve, baseline: int, rise_start: float, rise_end: float) -> Rise:
+def find_rise(curve: CombinedCurve, baseline: int) -> Rise:
     """Finds the stretch in which performance improves, before the cut-off where the runs diverge.
 
-    Like the rise time of a signal: from where `rise_start` of the whole improvement is made to where
-    `rise_end` of it is. Performance decides. Where it does not move (accuracy that needs long to leave
+    Like the rise time of a signal: from where a tenth of the whole improvement is made to where four fifths
+    are. Performance decides. Where it does not move (accuracy that needs long to leave
     the majority class), the loss decides; where that does not move either, nothing was learned and the
     range is the middle third of what did not diverge.
 
     Args:
         curve: The combined curve.
         baseline: How many of its first steps show the untrained model; at least 1.
-        rise_start: Share of the improvement, in [0, 1).
-        rise_end: Share of the improvement, in (`rise_start`, 1].
     """
     cutoff = _cutoff(curve.loss, baseline)
     for measure, values, noise in (
@@ -124,12 +118,11 @@ def find_rise(curve: CombinedCurve, baseline: int, rise_start: float, rise_end: 
         improvement = float(seen[peak] - level)
         if improvement > max(_SIGNIFICANT_RISE * noise, 1e-6 * abs(level), 1e-12):
             before = seen[: peak + 1]
-            start = _last_below(before, level + rise_start * improvement)
-            end = min(_last_below(before, level + rise_end * improvement) + 1, peak)
-            top = min(_last_below(before, level + _NEARLY_ALL * improvement) + 1, peak)
-            return Rise(start, end, top, peak, cutoff, measure, improvement)
+            start = _last_below(before, level + _RISE_START * improvement)
+            end = min(_last_below(before, level + _RISE_END * improvement) + 1, peak)
+            return Rise(start, end, cutoff, measure, improvement)
     guess = 2 * cutoff // 3
-    return Rise(cutoff // 3, guess, guess, guess, cutoff, 'none', 0.0)
+    return Rise(cutoff // 3, guess, cutoff, 'none', 0.0)
 
 
 def _cutoff(loss: np.ndarray, baseline: int) -> int:

@@ -9,66 +9,58 @@ from typing import Any
 
 from ..errors import InvalidArgument
 
+BATCH_OBJECTIVES = ('performance', 'throughput')
+
 
 @dataclass(frozen=True, kw_only=True)
 class HyperparameterSettings:
     """The recorded budget that every architecture of a sweep gets, and how it is spent.
 
     Take a preset with `get_settings('fast')` and change what you like with `.replace(…)`. Invalid values
-    raise `InvalidArgument`. An *initialisation* is one freshly initialised model; its run is one curve.
+    raise `InvalidArgument`. docs/tuning.md explains the method.
 
     Attributes:
-        lr_start: Lowest learning rate of the range test; > 0.
-        lr_end: Highest learning rate of the range test; > `lr_start`.
-        lr_initialisations: Models behind the learning-rate curve; >= 1, raised to `sweep_cores`.
-        lr_epochs: Length of the range test in epochs; > 0.
-        lr_min_steps: Least length of the range test in steps, for small data; >= 20.
-        warmup_lr: The tiny learning rate before the range test; > 0, <= `lr_start`.
-        warmup_steps: Steps at `warmup_lr`; >= 1.
-        batch_size: Batch size of the range test, to which learning rates are scaled; >= 1.
+        tuning_budget: Most training samples that tuning one architecture takes, in those of one trial; > 0.
+            (On tiny budgets every run still takes a few steps.)
+        lr_start: Lowest learning rate to consider; > 0.
+        lr_end: Highest learning rate to consider; > `lr_start`.
+        lr_initialisations: Freshly initialised models behind the learning-rate curve; >= 1, raised to
+            `sweep_cores`.
+        lr_candidates: Learning rates compared in the first round; >= 2.
+        batch_size: Batch size of the range test and the first round; >= 1.
         batch_start: Smallest batch size to consider; >= 1.
         batch_end: Largest batch size to consider; > `batch_start`. (A quarter of the training set, if
             that is less.)
-        batch_initialisations: Models behind the batch-size curve; >= 1, raised to `sweep_cores`.
-        batch_epochs: Length of the batch-size sweep in epochs; > 0.
-        batch_min_steps: Least length of the batch-size sweep in steps, for small data; >= 20.
-        batch_points: Batch sizes sampled from the good range; 0 takes the upper end of the good range.
-        batch_point_initialisations: Models trained per sampled batch size; >= 1, raised so that
-            `sweep_cores` models are trained in all.
-        batch_point_epochs: Epochs for which each of these is trained; >= 1.
-        batch_tolerance: Of the sampled batch sizes whose performance is this close to the best, the
-            largest is taken; in [0, 1].
-        rescan_lr: Repeat the learning-rate range test at the chosen batch size.
-        smoothing: Width of the curves' smoothing window, as a share of the curve; in (0, 0.5].
-        rise_start: The range starts where this share of the improvement is made; in [0, 1).
-        rise_end: The range ends where this share of the improvement is made; in (`rise_start`, 1].
+        batch_candidates: Batch sizes compared in the second round; >= 1.
+        batch_objective: 'performance': the batch size that trains best. 'throughput': the largest that is
+            within `batch_tolerance` of it. A number: this batch size.
+        batch_tolerance: See `batch_objective`; in [0, 1].
+        rounds: Rounds of the comparison; >= 2. From the third on, learning rates alone are compared in the
+            last two.
+        final_initialisations: Models per learning rate in the last round; >= 1.
+        smoothing: Width of the learning-rate curve's smoothing window, as a share of it; in (0, 0.5].
+        lr_ratio: The highest learning rate of a trial's cycle ÷ the lowest; > 1.
         cycle_epochs: Epochs in one triangular learning-rate cycle of a trial; >= 1.
         trial_samples: Training samples that a trial sees at least, in whole cycles, unless `max_cycles`
             ends it before; >= 1.
         max_cycles: Most cycles of a trial, for tiny data; >= 1.
     """
 
+    tuning_budget: float = 2.0
     lr_start: float = 1e-5
     lr_end: float = 10.0
-    lr_initialisations: int = 4
-    lr_epochs: float = 2.0
-    lr_min_steps: int = 300
-    warmup_lr: float = 1e-6
-    warmup_steps: int = 10
-    batch_size: int = 32
+    lr_initialisations: int = 3
+    lr_candidates: int = 7
+    batch_size: int = 16
     batch_start: int = 8
     batch_end: int = 128
-    batch_initialisations: int = 4
-    batch_epochs: float = 2.0
-    batch_min_steps: int = 100
-    batch_points: int = 3
-    batch_point_initialisations: int = 2
-    batch_point_epochs: int = 8
+    batch_candidates: int = 3
+    batch_objective: str | int = 'performance'
     batch_tolerance: float = 0.01
-    rescan_lr: bool = False
+    rounds: int = 4
+    final_initialisations: int = 1
     smoothing: float = 0.1
-    rise_start: float = 0.1
-    rise_end: float = 0.8
+    lr_ratio: float = 10.0
     cycle_epochs: int = 10
     trial_samples: int = 120_000
     max_cycles: int = 40
@@ -76,22 +68,26 @@ class HyperparameterSettings:
     def __post_init__(self) -> None:
         _check_types(self)
         least = {
-            'lr_initialisations': 1, 'lr_min_steps': 20, 'warmup_steps': 1, 'batch_size': 1,
-            'batch_start': 1, 'batch_initialisations': 1, 'batch_min_steps': 20, 'batch_points': 0,
-            'batch_point_initialisations': 1, 'batch_point_epochs': 1, 'cycle_epochs': 1,
+            'lr_initialisations': 1, 'lr_candidates': 2, 'batch_size': 1, 'batch_start': 1,
+            'batch_candidates': 1, 'rounds': 2, 'final_initialisations': 1, 'cycle_epochs': 1,
             'trial_samples': 1, 'max_cycles': 1,
         }  # fmt: skip
         for name, minimum in least.items():
             self._require(name, getattr(self, name) >= minimum, f'at least {minimum}')
-        for name in ('lr_start', 'warmup_lr', 'lr_epochs', 'batch_epochs'):
-            self._require(name, 0 < getattr(self, name) < float('inf'), 'positive and finite')
-        self._require('lr_end', self.lr_start < self.lr_end < float('inf'), f'above lr_start={self.lr_start}')
-        self._require('warmup_lr', self.warmup_lr <= self.lr_start, f'at most lr_start={self.lr_start}')
+        for name in ('tuning_budget', 'lr_start'):
+            self._require(name, 0 < getattr(self, name) < math.inf, 'positive and finite')
+        self._require('lr_end', self.lr_start < self.lr_end < math.inf, f'above lr_start={self.lr_start}')
+        self._require('lr_ratio', 1 < self.lr_ratio < math.inf, 'above 1 and finite')
         self._require('batch_end', self.batch_end > self.batch_start, f'above batch_start={self.batch_start}')
+        if isinstance(self.batch_objective, str):
+            is_known = self.batch_objective in BATCH_OBJECTIVES
+            self._require(
+                'batch_objective', is_known, f'{" or ".join(map(repr, BATCH_OBJECTIVES))}, or a batch size'
+            )
+        else:
+            self._require('batch_objective', self.batch_objective >= 1, 'at least 1')
         self._require('batch_tolerance', 0 <= self.batch_tolerance <= 1, 'in [0, 1]')
         self._require('smoothing', 0 < self.smoothing <= 0.5, 'in (0, 0.5]')
-        self._require('rise_start', 0 <= self.rise_start < 1, 'in [0, 1)')
-        self._require('rise_end', self.rise_start < self.rise_end <= 1, f'in ({self.rise_start}, 1]')
 
     def _require(self, name: str, holds: bool, valid: str) -> None:
         if not holds:
@@ -106,13 +102,8 @@ class HyperparameterSettings:
         return dataclasses.replace(self, **changes)
 
     def for_sweep_cores(self, sweep_cores: int) -> HyperparameterSettings:
-        """Returns the settings with at least `sweep_cores` initialisations behind every curve."""
-        points = max(1, self.batch_points)
-        return self.replace(
-            lr_initialisations=max(self.lr_initialisations, sweep_cores),
-            batch_initialisations=max(self.batch_initialisations, sweep_cores),
-            batch_point_initialisations=max(self.batch_point_initialisations, -(-sweep_cores // points)),
-        )
+        """Returns the settings with at least `sweep_cores` initialisations behind the learning-rate curve."""
+        return self.replace(lr_initialisations=max(self.lr_initialisations, sweep_cores))
 
     def trial_epochs(self, train_size: int) -> int:
         """Returns how many epochs a trial lasts on `train_size` training samples: whole cycles."""
@@ -121,57 +112,48 @@ class HyperparameterSettings:
 
 
 def _check_types(settings: HyperparameterSettings) -> None:
-    valid: dict[str, tuple[type, ...]] = {'int': (int,), 'float': (int, float), 'bool': (bool,)}
+    valid: dict[str, tuple[type, ...]] = {'int': (int,), 'float': (int, float), 'str | int': (str, int)}
     for field in dataclasses.fields(settings):
         value, kind = getattr(settings, field.name), str(field.type)
-        if not isinstance(value, valid[kind]) or (kind != 'bool' and isinstance(value, bool)):
-            raise InvalidArgument(f'{field.name}={value!r} in the settings: must be a {kind}')
+        if not isinstance(value, valid[kind]) or isinstance(value, bool):
+            raise InvalidArgument(
+                f'{field.name}={value!r} in the settings: must be a {kind.replace("|", "or")}'
+            )
 
 
 PRESETS: dict[str, HyperparameterSettings] = {
     'fastest': HyperparameterSettings(
+        tuning_budget=0.5,
         lr_initialisations=2,
-        lr_epochs=1.0,
-        lr_min_steps=200,
+        lr_candidates=5,
         batch_start=16,
-        batch_initialisations=2,
-        batch_epochs=1.0,
-        batch_min_steps=60,
-        batch_points=2,
-        batch_point_initialisations=1,
-        batch_point_epochs=5,
+        batch_end=64,
+        batch_candidates=2,
+        rounds=2,
         trial_samples=80_000,
     ),
     'fast': HyperparameterSettings(),
     'slow': HyperparameterSettings(
-        lr_initialisations=8,
-        lr_epochs=4.0,
-        lr_min_steps=500,
+        tuning_budget=5.0,
+        lr_initialisations=6,
+        lr_candidates=10,
         batch_start=4,
         batch_end=256,
-        batch_initialisations=8,
-        batch_epochs=4.0,
-        batch_min_steps=200,
-        batch_points=5,
-        batch_point_initialisations=4,
-        batch_point_epochs=10,
-        rescan_lr=True,
+        batch_candidates=4,
+        rounds=5,
+        final_initialisations=2,
         trial_samples=200_000,
     ),
     'slowest': HyperparameterSettings(
-        lr_initialisations=16,
-        lr_epochs=8.0,
-        lr_min_steps=1000,
+        tuning_budget=12.0,
+        lr_initialisations=12,
+        lr_candidates=14,
         batch_start=2,
         batch_end=512,
-        batch_initialisations=16,
-        batch_epochs=8.0,
-        batch_min_steps=400,
-        batch_points=8,
-        batch_point_initialisations=8,
-        batch_point_epochs=20,
+        batch_candidates=5,
         batch_tolerance=0.005,
-        rescan_lr=True,
+        rounds=6,
+        final_initialisations=4,
         trial_samples=400_000,
         max_cycles=80,
     ),

@@ -5,20 +5,33 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+import statistics
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..errors import TuningFailed
 from ..seeding import run_seed
 from ..store.results import Tuned
-from . import batch_size, lr_range
+from . import candidates, lr_range
+from .candidates import Candidate, Scored
 from .lr_range import LRRange
 from .settings import HyperparameterSettings
 
+ROUNDS = 'candidates'
+
 _LOWERINGS = 3
-_LOWERED_BY = 4
+_LOWERED_BY = 10.0
+_FEWEST_STEPS = 10
+_LAST_SHARE = 2.0
+_MUCH = 0.5
+_SENSITIVE = 0.05
+_SHADING = 0.2
+_ABOUT, _DOWN, _BELOW = (-2, -1, 0, 1), (-2, -1, 0), (-1, 0)
+_EDGE = 2.0
 
 
 @dataclass(frozen=True)
@@ -67,111 +80,246 @@ def tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:
         TuningFailed: The architecture cannot be trained at all.
     """
     tuner = _tune(settings, train_size, seed)
-    steps: dict[str, list[str]] = {}
+    steps: dict[str, set[str]] = {}
     stage = next(tuner)
     while True:
         results = yield stage
-        steps[stage.name] = sorted({str(result['step']) for result in results})
+        steps.setdefault(stage.name, set()).update(str(result['step']) for result in results)
         try:
             stage = tuner.send(results)
         except StopIteration as end:
             tuned: Tuned = end.value
-            return dataclasses.replace(tuned, misc={**tuned.misc, 'steps': steps})
+            return dataclasses.replace(
+                tuned, misc={**tuned.misc, 'steps': {name: sorted(kinds) for name, kinds in steps.items()}}
+            )
 
 
 def _tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:
-    first = batch_size.reference(settings, train_size)
-    found = yield from _range_test('lr_vs_perf', settings, train_size, seed, first)
-    good, good_flags = yield from _sweep_batch_sizes(settings, train_size, seed, found)
-    curves = {'lr_vs_perf': found.arrays, 'bs_vs_perf': good.arrays}
-    misc: dict[str, Any] = {'lr_range': found.details, 'batch_sizes': good.details}
-    flags = [*found.flags, *good_flags]
-
-    size = good.sampled[-1]
-    if settings.batch_points > 0:
-        chosen, found = yield from _compare(settings, seed, found, good.sampled)
-        misc['lr_range'] = found.details
-        size = chosen.batch_size
-        curves['bs_sampled'] = chosen.arrays
-        misc['batch_sampled'] = chosen.details
-        flags += found.flags + chosen.flags
-    if settings.rescan_lr:
-        found = yield from _range_test('lr_vs_perf2', settings, train_size, seed, size)
-        curves['lr_vs_perf2'] = found.arrays
-        misc['lr_range2'] = found.details
-        flags = [flag for flag in flags if flag == 'nan_seen'] + found.flags
-    lr_start, lr_end = found.at_batch_size(size)
-    misc |= {
-        'flags': sorted(set(flags)),
+    budget = _Budget(settings, train_size)
+    found = yield from _range_test(settings, train_size, seed, budget)
+    rounds = yield from _rounds(settings, train_size, seed, budget, found)
+    chosen = candidates.winner(settings, rounds[-1].scored, is_early=False)
+    found_lr = chosen.candidate.lr
+    lr = max(found_lr * rounds[-1].shading(budget.trial), min(found_lr, settings.lr_start))
+    size = chosen.candidate.batch_size
+    misc: dict[str, Any] = {
+        'flags': _flags(settings, found, rounds, chosen, lr),
+        'why': _why(settings, rounds, chosen, lr),
+        'budget': budget.told(),
+        'lr_range': found.details,
+        'rounds': [one.told() for one in rounds],
         'train_size': train_size,
     }
     return Tuned(
-        lr_start=lr_start,
-        lr_end=lr_end,
+        lr_start=lr / settings.lr_ratio,
+        lr_end=lr,
         batch_size=size,
         cycle_size_epochs=settings.cycle_epochs,
         epochs=settings.trial_epochs(train_size),
         misc=misc,
-        curves=curves,
+        curves={'lr_vs_perf': found.arrays, ROUNDS: _table(rounds)},
     )
 
 
+class _Budget:
+    """What tuning may cost, and what it has cost, in training samples."""
+
+    def __init__(self, settings: HyperparameterSettings, train_size: int) -> None:
+        self.trial = train_size * settings.trial_epochs(train_size)
+        self.whole = settings.tuning_budget * self.trial
+        self._spent = 0
+
+    @property
+    def left(self) -> float:
+        return self.whole - self._spent
+
+    def spend(self, samples: int) -> None:
+        self._spent += samples
+
+    def told(self) -> dict[str, float]:
+        """For `misc.json`."""
+        return {'samples': self._spent, 'trial_samples': self.trial, 'trials': self._spent / self.trial}
+
+
+@dataclass(frozen=True)
+class _Round:
+    """One comparison of candidates.
+
+    Attributes:
+        scored: In the order of their runs.
+        steps: Of each of them.
+    """
+
+    scored: list[Scored]
+    steps: list[int]
+
+    @property
+    def all_diverged(self) -> bool:
+        return not any(math.isfinite(one.loss) for one in self.scored)
+
+    def is_sensitive(self, chosen: Scored) -> bool:
+        """Whether a neighbour of the chosen learning rate does much worse."""
+        same = [one for one in self.scored if one.candidate.batch_size == chosen.candidate.batch_size]
+        place = same.index(chosen)
+        neighbours = same[max(0, place - 1) : place + 2]
+        return min(one.perf for one in neighbours) < chosen.perf - _SENSITIVE
+
+    def shading(self, trial: int) -> float:
+        """How much lower than here the best learning rate of a trial is, of so many samples, as a factor.
+
+        Longer trainings meet instabilities that brief ones do not; the exponent was measured
+        (`benchmarks/tuner_regret.py`).
+        """
+        each = statistics.mean(
+            steps * one.candidate.batch_size for one, steps in zip(self.scored, self.steps, strict=True)
+        )
+        return float(min(1.0, each / trial) ** _SHADING)
+
+    def told(self) -> list[dict[str, float]]:
+        """For `misc.json`."""
+        return [
+            {**one.candidate._asdict(), 'steps': steps, 'loss': one.loss, 'perf': one.perf}
+            for one, steps in zip(self.scored, self.steps, strict=True)
+        ]
+
+
 def _range_test(
-    name: str, settings: HyperparameterSettings, train_size: int, seed: int, size: int
+    settings: HyperparameterSettings, train_size: int, seed: int, budget: _Budget
 ) -> Generator[Stage, Sequence[RunResult], LRRange]:
-    lrs = lr_range.schedule(settings, train_size, size)
-    sizes = np.full(len(lrs), size)
-    losses, perfs = yield from _measure(name, settings.lr_initialisations, seed, lrs, sizes)
+    size = candidates.reference_size(settings, train_size)
+    lrs = lr_range.schedule(settings, budget.whole, size)
+    arguments = {'lrs': lrs, 'batch_sizes': np.full(len(lrs), size)}
+    runs = [
+        RunRequest('measure_curve', {'seed': run_seed(seed, 'lr_vs_perf', index), **arguments})
+        for index in range(settings.lr_initialisations)
+    ]
+    results = yield Stage('lr_vs_perf', runs)
+    budget.spend(len(runs) * len(lrs) * size)
+    losses, perfs = (np.stack([result[key] for result in results]) for key in ('loss', 'perf'))
     return lr_range.analyse(settings, lrs, size, losses, perfs)
 
 
-def _sweep_batch_sizes(
-    settings: HyperparameterSettings, train_size: int, seed: int, found: LRRange
-) -> Generator[Stage, Sequence[RunResult], tuple[batch_size.GoodSizes, list[str]]]:
-    sizes, lrs = batch_size.schedule(settings, train_size, found)
-    losses, perfs = yield from _measure('bs_vs_perf', settings.batch_initialisations, seed, lrs, sizes)
-    good = batch_size.analyse(settings, train_size, sizes, lrs, losses, perfs)
-    up_to = int(np.searchsorted(sizes, good.sampled[-1], side='right'))
-    return good, [] if np.isfinite(losses[:, :up_to]).all() else ['nan_seen']
+def _rounds(
+    settings: HyperparameterSettings, train_size: int, seed: int, budget: _Budget, found: LRRange
+) -> Generator[Stage, Sequence[RunResult], list[_Round]]:
+    """Compares candidates round by round; one in which all diverge is repeated at lower learning rates."""
+    rounds: list[_Round] = []
+    lowerings = 0
+    for number in range(settings.rounds):
+        is_last = number == settings.rounds - 1
+        tried = _tried(settings, train_size, found, [one.scored for one in rounds if not one.all_diverged])
+        initialisations = settings.final_initialisations if is_last else 1
+        seeds = [run_seed(seed, f'{ROUNDS} {number}', index) for index in range(initialisations)]
+        while True:
+            shares = settings.rounds - number - 1 + _LAST_SHARE
+            samples = budget.left * (_LAST_SHARE if is_last else 1) / shares
+            done = yield from _compare(settings, seeds, tried, samples, budget)
+            rounds.append(done)
+            if not done.all_diverged:
+                break
+            if lowerings == _LOWERINGS:
+                lowest = min(one.lr for one in tried)
+                raise TuningFailed(f'every brief training diverged, down to a learning rate of {lowest:g}')
+            lowerings += 1
+            tried = [one._replace(lr=one.lr / _LOWERED_BY) for one in tried]
+    return rounds
 
 
-def _measure(
-    name: str, initialisations: int, seed: int, lrs: np.ndarray, sizes: np.ndarray
-) -> Generator[Stage, Sequence[RunResult], tuple[np.ndarray, np.ndarray]]:
-    """Measures one curve per initialisation; returns losses and perfs, `(initialisations, steps)`."""
-    runs = [
-        RunRequest('measure_curve', {'seed': run_seed(seed, name, i), 'lrs': lrs, 'batch_sizes': sizes})
-        for i in range(initialisations)
-    ]
-    results = yield Stage(name, runs)
-    return np.stack([r['loss'] for r in results]), np.stack([r['perf'] for r in results])
+def _tried(
+    settings: HyperparameterSettings, train_size: int, found: LRRange, done: Sequence[Sequence[Scored]]
+) -> list[Candidate]:
+    """Returns the candidates of the next round."""
+    if not done:
+        return candidates.grid(settings, train_size, found.low, found.high)
+    last, left = done[-1], settings.rounds - len(done)
+    if not found.is_learned(max(one.perf for one in last)):
+        return candidates.patient(last, found.baseline_loss)
+    best = candidates.winner(settings, last).candidate
+    others = candidates.at_other_sizes(settings, train_size, best) if len(done) == 1 else []
+    if left > 2:
+        apart = (found.high / found.low) ** (1 / (settings.lr_candidates - 1))
+        return candidates.thinned_out(settings, last, apart ** (0.5 ** len(done))) + others
+    if left == 2:
+        return candidates.ladder(settings, best, _ABOUT) + others
+    if settings.rounds == 2:
+        return candidates.ladder(settings, best, _BELOW) + others
+    rungs = [one for one in last if one.candidate.batch_size == best.batch_size]
+    return candidates.ladder(settings, candidates.sure_rung(rungs).candidate, _DOWN)
 
 
 def _compare(
-    settings: HyperparameterSettings, seed: int, found: LRRange, sampled: list[int]
-) -> Generator[Stage, Sequence[RunResult], tuple[batch_size.ChosenSize, LRRange]]:
-    """Compares batch sizes by brief trainings; while all of these diverge, at lower learning rates."""
-    initialisations = settings.batch_point_initialisations
-    for attempt in range(_LOWERINGS + 1):
-        if attempt:
-            found = found.lowered(_LOWERED_BY)
-        runs = [
-            RunRequest('train_briefly', {'seed': run_seed(seed, 'bs_sampled', i), **plan})
-            for plan in (_brief_plan(settings, found, size) for size in sampled)
-            for i in range(initialisations)
-        ]
-        results = yield Stage('bs_sampled', runs)
-        losses = np.reshape([r['loss'] for r in results], (len(sampled), initialisations))
-        perfs = np.reshape([r['perf'] for r in results], (len(sampled), initialisations))
-        if np.isfinite(losses).any():
-            break
-    return batch_size.choose(settings, sampled, losses, perfs), found
+    settings: HyperparameterSettings,
+    seeds: Sequence[int],
+    tried: Sequence[Candidate],
+    samples: float,
+    budget: _Budget,
+) -> Generator[Stage, Sequence[RunResult], _Round]:
+    """Trains every candidate briefly, from the same seeds, on an equal share of the samples."""
+    each = samples / len(tried) / len(seeds)
+    steps = [max(_FEWEST_STEPS, math.floor(each / one.batch_size)) for one in tried]
+    requests = [
+        RunRequest(
+            'train_briefly',
+            {
+                'seed': seed, 'lr_start': one.lr / settings.lr_ratio, 'lr_end': one.lr,
+                'batch_size': one.batch_size, 'steps': count,
+            },
+        )
+        for one, count in zip(tried, steps, strict=True)
+        for seed in seeds
+    ]  # fmt: skip
+    results = yield Stage(ROUNDS, requests)
+    budget.spend(len(seeds) * sum(one.batch_size * count for one, count in zip(tried, steps, strict=True)))
+    losses, perfs = (
+        np.reshape([result[key] for result in results], (len(tried), len(seeds))).mean(axis=1)
+        for key in ('loss', 'perf')
+    )
+    scored = [Scored(*one) for one in zip(tried, losses.tolist(), perfs.tolist(), strict=True)]
+    return _Round(scored, steps)
 
 
-def _brief_plan(settings: HyperparameterSettings, found: LRRange, size: int) -> dict[str, Any]:
-    lr_start, lr_end = found.at_batch_size(size)
-    epochs = settings.batch_point_epochs
-    return {
-        'lr_start': lr_start, 'lr_end': lr_end, 'batch_size': size,
-        'epochs': epochs, 'cycle_size_epochs': epochs,
-    }  # fmt: skip
+def _flags(
+    settings: HyperparameterSettings, found: LRRange, rounds: Sequence[_Round], chosen: Scored, lr: float
+) -> list[str]:
+    flags = {flag for flag in found.flags if flag != 'nothing_learned'}
+    if not found.is_learned(chosen.perf):
+        flags.add('nothing_learned')
+    elif not found.is_learned(chosen.perf, _MUCH):
+        flags.add('barely_learned')
+    if rounds[-1].is_sensitive(chosen):
+        flags.add('sensitive')
+    if lr <= settings.lr_start * _EDGE:
+        flags.add('lr_at_low_edge')
+    if chosen.candidate.lr >= settings.lr_end / _EDGE:
+        flags.add('lr_at_high_edge')
+    if any(one.all_diverged for one in rounds):
+        flags.add('nan_seen')
+    return sorted(flags)
+
+
+def _why(settings: HyperparameterSettings, rounds: Sequence[_Round], chosen: Scored, lr: float) -> str:
+    """Says why this batch size and this learning rate were chosen."""
+    if isinstance(settings.batch_objective, int):
+        size = 'as asked for'
+    elif len({one.candidate.batch_size for done in rounds for one in done.scored}) == 1:
+        size = 'no other was compared'
+    elif settings.batch_objective == 'throughput':
+        size = f'the largest within {settings.batch_tolerance:g} of the best training performance'
+    else:
+        size = 'of the best training performance in the rounds before the last'
+    lrs = ', '.join(f'{one.candidate.lr:.2g}' for one in rounds[-1].scored)
+    return (
+        f'batch size {chosen.candidate.batch_size}: {size}; learning rate {lr:.2g}: somewhat below '
+        f'{chosen.candidate.lr:.2g}, since trials are longer, which was the best of {lrs} in the last round'
+    )
+
+
+def _table(rounds: Sequence[_Round]) -> dict[str, np.ndarray]:
+    """All brief trainings, one element each."""
+    rows = [
+        (number, *one.candidate, steps, one.loss, one.perf)
+        for number, done in enumerate(rounds)
+        for one, steps in zip(done.scored, done.steps, strict=True)
+    ]
+    names = ('round', 'lr', 'batch_size', 'steps', 'loss', 'perf')
+    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}

@@ -138,16 +138,29 @@ class Notes:
 def _note_submissions(notes: Notes) -> None:
     """Has every task noted that is handed to an executor of worker processes."""
     from sweeper.scheduling.executors.local import LocalExecutor
+    from sweeper.scheduling.jobs import TuningJob
+    from sweeper.scheduling.task import Task
+    from sweeper.tuning.tuner import Stage
 
     from .adaptive import architecture
+    from .runs import name_in_stage
 
-    submit = LocalExecutor.submit
+    begin_stage, submit = TuningJob._begin_stage, LocalExecutor.submit
+    begun: dict[int, tuple[Task, int]] = {}  # by id, which stays theirs as they are kept
 
-    def noted(self: LocalExecutor, key: int, task: Any) -> None:
+    def begin_known(self: TuningJob, stage: Stage) -> None:
+        number = self._stages
+        begin_stage(self, stage)
+        begun.update((id(task), (task, number)) for task in self._alone)
+
+    def noted(self: LocalExecutor, key: int, task: Task) -> None:
         if 'seed' in task.arguments:  # not a group in lanes: it is done as a whole, for those not done
-            notes.add('submitted', point=architecture(task.point), name=task.name)
+            stage = begun.get(id(task), (task, None))[1]
+            name = task.name if stage is None else name_in_stage(task.name, stage)
+            notes.add('submitted', point=architecture(task.point), name=name)
         submit(self, key, task)
 
+    TuningJob._begin_stage = begin_known  # type: ignore[method-assign]
     LocalExecutor.submit = noted  # type: ignore[method-assign]
 
 
@@ -155,9 +168,8 @@ def _settings() -> Any:
     from sweeper import HyperparameterSettings
 
     return HyperparameterSettings(
-        lr_start=1e-3, lr_end=1.0, lr_initialisations=2, lr_epochs=1, lr_min_steps=160, warmup_lr=1e-4,
-        warmup_steps=5, batch_size=16, batch_start=8, batch_end=64, batch_initialisations=2, batch_epochs=1,
-        batch_min_steps=100, batch_points=2, batch_point_initialisations=1, batch_point_epochs=6,
+        tuning_budget=2.0, lr_start=1e-3, lr_end=1.0, lr_initialisations=2, lr_candidates=2, batch_size=16,
+        batch_start=8, batch_end=64, batch_candidates=2, rounds=2, final_initialisations=2,
         cycle_epochs=4, trial_samples=480 * 10, max_cycles=5,
     )  # fmt: skip
 

@@ -10,14 +10,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 TUNING = 'tuning'
-_STAGES = ('lr_vs_perf', 'bs_vs_perf', 'bs_sampled')  # one that is repeated, at lower rates, is the last
+_STAGES = ('lr_vs_perf', 'candidates')  # the last is repeated, round by round
 
 
 class Run(NamedTuple):
-    """A run: its point's id, and its name (`trial 3`, `lr_vs_perf 1`); `tuning` is all of a tuning."""
+    """A run: its point's id, and its name (`trial 3`, `candidates 0 of stage 2`).
+
+    `tuning` is all of a tuning.
+    """
 
     point: int
     name: str
+
+
+def name_in_stage(name: str, stage: int) -> str:
+    """Tells a run of a tuning from that of another stage: there is a `candidates 0` in each round."""
+    return f'{name} of stage {stage}'
 
 
 def finished_runs(folder: Path, is_damaged: Callable[[Path], bool]) -> set[Run]:
@@ -41,7 +49,7 @@ def _tuning_runs(folder: Path) -> Iterator[str]:
     """Yields the names of a tuning's finished runs, of files named `<stage>-<index>.npz`."""
     for path in folder.glob('*-*.npz'):
         stage, index = path.stem.split('-')
-        yield f'{_STAGES[min(int(stage), len(_STAGES) - 1)]} {index}'
+        yield name_in_stage(f'{_STAGES[min(int(stage), len(_STAGES) - 1)]} {index}', int(stage))
 
 
 def lost_runs(before: Iterable[Run], after: Iterable[Run]) -> list[Run]:

@@ -85,7 +85,7 @@ def test_each_failure_says_why(swept, kind):
 def test_what_runs_print_is_in_their_points_log_with_the_run(swept, capfd):
     folder, _, _ = swept
     lines = (folder / 'points' / '0' / 'log.txt').read_text().splitlines()
-    for run in ('lr_vs_perf 0', 'bs_vs_perf 0', 'trial 0', 'trial 1'):
+    for run in ('lr_vs_perf 0', 'candidates 0', 'trial 0', 'trial 1'):
         for text in ('a model of kind healthy', 'logged for healthy'):
             assert any(line.endswith(f' {run} | {text}') for line in lines)
     assert not any('as healthy' in line for line in lines)

@@ -41,6 +41,7 @@ def make_sweep(tmp_path):
             'points/0/trials/0/model.pt': 'weights',
             'points/1/hparams/runs/0-0.npz': 'curve',
             'points/1/hparams/runs/1-1.npz': 'curve',
+            'points/1/hparams/runs/3-1.npz': 'curve',
         }
         for path, text in contents.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +80,8 @@ def test_a_file_too_many_and_an_empty_folder_are_differences(make_sweep):
 
 def test_finished_runs_are_those_on_disk(make_sweep):
     assert finished_runs(make_sweep('one'), undamaged) == {
-        Run(0, 'tuning'), Run(0, 'trial 0'), Run(1, 'lr_vs_perf 0'), Run(1, 'bs_vs_perf 1'),
+        Run(0, 'tuning'), Run(0, 'trial 0'), Run(1, 'lr_vs_perf 0 of stage 0'),
+        Run(1, 'candidates 1 of stage 1'), Run(1, 'candidates 1 of stage 3'),
     }  # fmt: skip
 
 
@@ -90,7 +92,7 @@ def test_a_run_with_a_damaged_file_is_not_finished(make_sweep):
 
 
 def test_lost_runs_are_noticed():
-    before = [Run(0, 'trial 0'), Run(0, 'tuning'), Run(1, 'lr_vs_perf 0'), Run(2, 'lr_vs_perf 0')]
+    before = [Run(0, 'trial 0'), Run(0, 'tuning'), Run(1, 'candidates 0 of stage 2'), Run(2, 'lr_vs_perf 0')]
     assert lost_runs(before, before) == []
     assert lost_runs(before, [Run(0, 'tuning'), Run(1, 'tuning')]) == [
         Run(0, 'trial 0'), Run(2, 'lr_vs_perf 0')
@@ -101,14 +103,17 @@ def test_runs_done_twice_are_noticed(make_sweep):
     notes = [
         {'what': 'submitted', 'point': point, 'name': name}
         for point, name in [
-            ([4, 'ReLU'], 'trial 0'), ([4, 'ReLU'], 'bs_sampled 2'), ([4, 'ReLU'], 'trial 1'),
-            ([5, 'Tanh'], 'lr_vs_perf 0'), ([5, 'Tanh'], 'lr_vs_perf 1'), ([5, 'Tanh'], 'lr_vs_perf 1'),
+            ([4, 'ReLU'], 'trial 0'), ([4, 'ReLU'], 'candidates 2 of stage 1'), ([4, 'ReLU'], 'trial 1'),
+            ([5, 'Tanh'], 'lr_vs_perf 0 of stage 0'), ([5, 'Tanh'], 'candidates 1 of stage 2'),
+            ([5, 'Tanh'], 'lr_vs_perf 1 of stage 0'), ([5, 'Tanh'], 'lr_vs_perf 1 of stage 0'),
+            ([5, 'Tanh'], 'candidates 1 of stage 3'),
         ]
     ]  # fmt: skip
     folder = make_sweep('one')
     submitted = submitted_runs(notes, folder)
     assert repeated_runs(finished_runs(folder, undamaged), submitted) == [
-        Run(0, 'bs_sampled 2'), Run(0, 'trial 0'), Run(1, 'lr_vs_perf 0'), Run(1, 'lr_vs_perf 1'),
+        Run(0, 'candidates 2 of stage 1'), Run(0, 'trial 0'), Run(1, 'candidates 1 of stage 3'),
+        Run(1, 'lr_vs_perf 0 of stage 0'), Run(1, 'lr_vs_perf 1 of stage 0'),
     ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from sweeper import FixedSweep, get_settings, load, sweep
 
 DIGITS = Path(__file__).parents[2] / 'examples' / 'digits_mlp.py'
 SETTINGS = get_settings('fastest').replace(
-    lr_min_steps=60, batch_min_steps=30, batch_point_epochs=1, cycle_epochs=2, trial_samples=3000
+    lr_candidates=2, batch_objective=32, rounds=2, final_initialisations=2, cycle_epochs=2, trial_samples=3000
 )
 WAYS = {
     'two cores': {'cores': 2},
@@ -72,13 +72,15 @@ def test_kinds_of_steps_give_the_same(swept, way, step):
     for path in folder.glob('points/*/trials/*/result.json'):
         assert json.loads(path.read_text())['step'] == step
     steps = json.loads((folder / 'points/0/hparams/misc.json').read_text())['steps']
-    assert steps.keys() == {'lr_vs_perf', 'bs_vs_perf', 'bs_sampled'}
+    assert steps.keys() == {'lr_vs_perf', 'candidates'}
     assert steps['lr_vs_perf'] == [step.replace('8', '4')]
+    if way == 'lanes':
+        assert 'in 2 lanes' in steps['candidates']  # the last round's, each from two initialisations
 
 
 def test_folder_holds_exactly_the_documented_files(swept):
     folder, _ = swept['two cores']
-    hparams = ['final.json', 'misc.json', 'lr_vs_perf.npz', 'bs_vs_perf.npz', 'bs_sampled.npz']
+    hparams = ['final.json', 'misc.json', 'lr_vs_perf.npz', 'candidates.npz']
     trial = ['result.json', 'model.pt', 'model_init.pt', 'throughtime.npz']
     expected = {'sweep.json', 'copies/sweep.json', 'copies/params.csv'}
     expected |= {f'points/{name}' for name in ('params_lookup.pt', 'params.csv', 'funcres.pt', 'results.csv')}

@@ -27,7 +27,7 @@ from sweeper.store.results import Tuned
 from sweeper.tuning.tuner import RunRequest, Stage
 
 TUNED = Tuned(lr_start=0.01, lr_end=0.1, batch_size=8, cycle_size_epochs=2, epochs=4)
-STAGES = ('lr_vs_perf', 'bs_vs_perf', 'bs_sampled', 'lr_vs_perf2')
+STAGES = ('lr_vs_perf', 'candidates')
 A, B, C = ('a',), ('b',), ('c',)
 
 
@@ -178,11 +178,11 @@ def test_next_stage_of_a_job_goes_before_new_tasks():
     executor.finish(('a', 'lr_vs_perf', 0), ('a', 'lr_vs_perf', 2))
     dispatcher.wait()
     dispatcher.start_what_fits()
-    assert executor.now == [('b', 'trial', 0), ('a', 'bs_vs_perf', 0), ('a', 'bs_vs_perf', 1)]
+    assert executor.now == [('b', 'trial', 0), ('a', 'candidates', 0), ('a', 'candidates', 1)]
     executor.finish(('b', 'trial', 0))
     dispatcher.wait()
     dispatcher.start_what_fits()
-    assert executor.now[-1] == ('a', 'bs_vs_perf', 2)
+    assert executor.now[-1] == ('a', 'candidates', 2)
     queue.check_invariants()
 
 
@@ -298,7 +298,7 @@ def test_failing_trial_leaves_the_other_trials_of_its_point_alone():
 
 def test_a_tuning_whose_runs_are_all_on_disk_is_told_without_a_run_before_its_trials_start():
     executor = FakeExecutor(2)
-    saved = {('a', 'lr_vs_perf', 0), ('a', 'lr_vs_perf', 1), ('a', 'bs_vs_perf', 0)}
+    saved = {('a', 'lr_vs_perf', 0), ('a', 'lr_vs_perf', 1), ('a', 'candidates', 0)}
     dispatcher, queue = dispatcher_of(executor, 2, stages=(2, 1), points=[(A, 1, False)], saved=saved)
     tuned, ended = dispatcher.start_what_fits()
     assert tuned == PointTuned(A, TUNED)

@@ -95,7 +95,7 @@ def model(kind='linear', path=None, signal_number=None):
 
 SIGKILL, SIGSEGV = 9, 11
 LONG = 120.0
-PLAN = {'lr_start': 0.01, 'lr_end': 0.3, 'batch_size': 8, 'epochs': 4, 'cycle_size_epochs': 2}
+HPARAMS = {'lr_start': 0.01, 'lr_end': 0.3, 'batch_size': 8}
 
 
 def curve(*point, seed=1):
@@ -104,11 +104,11 @@ def curve(*point, seed=1):
 
 
 def trial(*point, seed=1):
-    return Task('run', 'train_trial', point, {'seed': seed, **PLAN})
+    return Task('run', 'train_trial', point, {'seed': seed, **HPARAMS, 'epochs': 4, 'cycle_size_epochs': 2})
 
 
 def brief(*point, seed=1):
-    return Task('run', 'train_briefly', point, {'seed': seed, **PLAN})
+    return Task('run', 'train_briefly', point, {'seed': seed, **HPARAMS, 'steps': 20})
 
 
 def run_all(executor, tasks):

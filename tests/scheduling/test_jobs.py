@@ -24,7 +24,7 @@ from sweeper.tuning.tuner import RunRequest, Stage
 
 POINT = (16, 'relu')
 TUNED = Tuned(lr_start=0.01, lr_end=0.1, batch_size=8, cycle_size_epochs=2, epochs=4)
-STAGES = ('lr_vs_perf', 'bs_vs_perf', 'bs_sampled', 'lr_vs_perf2')
+STAGES = ('lr_vs_perf', 'candidates', 'candidates', 'candidates')
 
 
 class FakeTuner:
@@ -39,9 +39,9 @@ class FakeTuner:
 
     def run(self):
         try:
-            for name, size in zip(STAGES, self.sizes, strict=False):
+            for number, (name, size) in enumerate(zip(STAGES, self.sizes, strict=False)):
                 runs = [
-                    RunRequest('measure_curve', {'stage': name, 'seed': self.seed + index})
+                    RunRequest('measure_curve', {'stage': number, 'seed': self.seed + index})
                     for index in range(size)
                 ]
                 self.received.append((yield Stage(name, runs)))
@@ -86,8 +86,8 @@ def test_a_job_asks_for_nothing_before_it_begins():
 def test_tuning_wants_the_runs_of_its_first_stage_for_its_point():
     job = tuning_of(FakeTuner(2, 1))
     assert list(job.waiting) == [
-        ((0,), Task('lr_vs_perf 0', 'measure_curve', POINT, {'stage': 'lr_vs_perf', 'seed': 0})),
-        ((1,), Task('lr_vs_perf 1', 'measure_curve', POINT, {'stage': 'lr_vs_perf', 'seed': 1})),
+        ((0,), Task('lr_vs_perf 0', 'measure_curve', POINT, {'stage': 0, 'seed': 0})),
+        ((1,), Task('lr_vs_perf 1', 'measure_curve', POINT, {'stage': 0, 'seed': 1})),
     ]
     assert not job.failed
 
@@ -98,7 +98,9 @@ def test_next_stage_begins_only_when_every_run_of_the_stage_is_answered():
     assert [type(event) for event in job.take((1,), Outcome('b'))] == [RunDone]
     assert not job.waiting
     assert [type(event) for event in job.take((0,), Outcome('a'))] == [RunDone]
-    assert [task.arguments['stage'] for _, task in job.waiting] == ['bs_vs_perf']
+    assert list(job.waiting) == [
+        ((0,), Task('candidates 0', 'measure_curve', POINT, {'stage': 1, 'seed': 0}))
+    ]
 
 
 @settings(deadline=None)
@@ -353,7 +355,7 @@ def test_runs_of_a_stage_go_side_by_side_if_they_differ_in_their_seeds_alone():
     tuner, job = tuning_in_lanes(5)
     assert [group for group, _ in job.waiting] == [(0, 1, 2), (3, 4)]
     arguments = job.waiting[0][1].arguments
-    assert arguments == {'seeds': [0, 1, 2], 'function': 'measure_curve', 'stage': 'lr_vs_perf'}
+    assert arguments == {'seeds': [0, 1, 2], 'function': 'measure_curve', 'stage': 0}
     job.waiting.clear()
     assert [e.index for e in job.take((3, 4), Outcome(['d', 'e']))] == [3, 4]
     *told, end = job.take((0, 1, 2), Outcome(['a', 'b', 'c']))

@@ -48,6 +48,6 @@ def test_paths_are_as_documented(path, expected):
 
 
 def test_curves_have_known_names():
-    assert CURVE_NAMES == ('lr_vs_perf', 'bs_vs_perf', 'bs_sampled', 'lr_vs_perf2')
+    assert CURVE_NAMES == ('lr_vs_perf', 'candidates')
     with pytest.raises(AssertionError):
         POINT.curve('other')

@@ -116,7 +116,7 @@ def test_curves_read_back(store, folder, example):
     read = Store.read(folder)
     curve = read.read_curve(example.points[0], 'lr_vs_perf')
     np.testing.assert_array_equal(curve['losses'], np.full((2, 7), np.inf))
-    assert read.read_curve(example.points[0], 'lr_vs_perf2') is None
+    assert read.read_curve(example.points[0], 'candidates') is None
 
 
 def test_a_curve_that_is_damaged_is_an_error_that_names_it(store, folder, example):

@@ -13,6 +13,7 @@ from sweeper.training.problem import Problem
 
 CPU = torch.device('cpu')
 PLAN = runs.TrainingPlan(lr_start=0.01, lr_end=0.2, batch_size=8, epochs=6, cycle_size_epochs=3)
+BRIEF = {'lr_start': 0.01, 'lr_end': 0.2, 'batch_size': 8, 'steps': 40}  # more than four epochs
 LRS, SIZES = np.geomspace(1e-3, 0.5, 60).tolist(), [8] * 60
 
 
@@ -37,7 +38,7 @@ def bench(build=mlp, optimizer=None, test=True, style='classification'):
 
 RUNS = {
     'measure_curve': lambda bench, seeds: runs.measure_curve(bench, (), seeds, LRS, SIZES),
-    'train_briefly': lambda bench, seeds: runs.train_briefly(bench, (), seeds, PLAN),
+    'train_briefly': lambda bench, seeds: runs.train_briefly(bench, (), seeds, **BRIEF),
     'train_fully': lambda bench, seeds: runs.train_fully(bench, (), seeds, PLAN),
 }
 every_run = pytest.mark.parametrize('run', RUNS.values(), ids=RUNS)

@@ -88,6 +88,23 @@ def test_evaluate_weighs_the_last_smaller_batch_by_its_size(samples):
     assert score.perf == pytest.approx(ignite_accuracy(output, split.targets))
 
 
+@pytest.mark.parametrize(('samples', 'most'), [(2049, 1500), (2049, 1), (2049, 2048), (100, 7), (50, 8192)])
+def test_evaluate_of_at_most_so_many_samples_takes_them_from_all_over_the_split(samples, most):
+    split, criterion = classification_split(samples), nn.CrossEntropyLoss()
+    torch.manual_seed(0)
+    model, seen = nn.Linear(4, 2), []
+    model.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0]))
+    score = evaluate(model, split, criterion, scorer('classification', criterion), most)
+    scored = torch.cat(seen)
+    places = [(split.inputs == one).all(1).nonzero().item() for one in scored]
+    assert len(places) == min(samples, most) and places == sorted(set(places))
+    gaps = torch.tensor([*places, samples]).diff()
+    assert places[0] == 0 and gaps.max() - gaps.min() <= 1
+    output, targets = model(scored), split.targets[places]
+    assert score.loss == pytest.approx(criterion(output, targets).item(), rel=1e-5)
+    assert score.perf == pytest.approx(ignite_accuracy(output, targets))
+
+
 def test_evaluate_takes_inv_loss_of_the_mean_loss():
     inputs = torch.randn(1500, 1)
     split, criterion = InMemorySplit(inputs, inputs * 3, CPU), nn.MSELoss()

@@ -21,6 +21,7 @@ from sweeper.training.runs import TrainingPlan
 
 CPU = torch.device('cpu')
 PLAN = TrainingPlan(lr_start=0.05, lr_end=0.5, batch_size=8, epochs=4, cycle_size_epochs=2)
+BRIEF = {'lr_start': 0.05, 'lr_end': 0.5, 'batch_size': 8, 'steps': 36}
 DIVERGING = dataclasses.replace(PLAN, lr_start=1e20, lr_end=1e30)
 
 
@@ -65,8 +66,8 @@ def measure_curve(bench, point, seed, lrs, batch_sizes):
     return runs.measure_curve(bench, point, [seed], lrs, batch_sizes)[0]
 
 
-def train_briefly(bench, point, seed, plan):
-    return runs.train_briefly(bench, point, [seed], plan)[0]
+def train_briefly(bench, point=(6,), seed=3, **changes):
+    return runs.train_briefly(bench, point, [seed], **{**BRIEF, **changes})[0]
 
 
 def train_fully(bench, point, seed, plan):
@@ -76,7 +77,7 @@ def train_fully(bench, point, seed, plan):
 LRS = np.geomspace(1e-3, 1.0, 40).tolist()
 RUNS = {
     'measure_curve': lambda bench, point=(6,), seed=3: measure_curve(bench, point, seed, LRS, [8] * 40),
-    'train_briefly': lambda bench, point=(6,), seed=3: train_briefly(bench, point, seed, PLAN),
+    'train_briefly': train_briefly,
     'train_fully': lambda bench, point=(6,), seed=3: train_fully(bench, point, seed, PLAN),
 }
 every_run = pytest.mark.parametrize('run', RUNS.values(), ids=RUNS)
@@ -234,14 +235,69 @@ def test_tuning_never_touches_validation_or_test_data():
         RUNS['train_fully'](closed)
 
 
-def test_a_brief_training_scores_as_a_full_one_does():
-    brief, full = RUNS['train_briefly'](bench()), RUNS['train_fully'](bench())
+@pytest.mark.parametrize('epochs', [1, 4])
+def test_a_brief_training_scores_as_a_full_one_of_a_single_cycle_does(epochs):
+    plan = dataclasses.replace(PLAN, epochs=epochs, cycle_size_epochs=epochs)
+    brief, full = train_briefly(bench(), steps=8 * epochs), train_fully(bench(), (6,), 3, plan)
     scores = full['scores']
     assert brief == {'loss': scores['loss_train'], 'perf': scores['perf_train'], 'step': full['step']}
 
 
+@pytest.mark.parametrize('steps', [1, 3, 7, 8, 9, 30])
+def test_a_brief_training_may_be_shorter_or_longer_than_an_epoch(steps):
+    orders = []
+    for count in (steps, 36):
+        orders.append([])
+        train_briefly(bench(record_inputs(orders[-1]), step='eager'), steps=count)
+    assert len(orders[0]) == steps and orders[0] == orders[1][:steps]
+    for start in range(0, steps - 7, 8):  # every epoch has all the data, in an order of its own
+        epoch = [number for batch in orders[0][start : start + 8] for number in batch]
+        assert len(set(epoch)) == 60
+    assert steps < 16 or orders[0][:8] != orders[0][8:16]
+
+
+def test_the_learning_rate_of_a_brief_training_goes_up_and_down_once():
+    lrs = []
+
+    class Noted(torch.optim.SGD):
+        def step(self, *arguments):
+            lrs.append(float(self.param_groups[0]['lr']))
+            return super().step(*arguments)
+
+    train_briefly(bench(build_optimizer=Noted, step='eager'), steps=21)
+    assert len(lrs) == 21 and min(lrs) >= 0.05 - 1e-9 and max(lrs) == pytest.approx(0.5)
+    top = lrs.index(max(lrs))
+    assert 0 < top < 20
+    assert (np.diff(lrs[: top + 1]) > 0).all() and (np.diff(lrs[top:]) < 0).all()
+
+
+def test_a_brief_training_is_scored_on_a_part_of_large_data(monkeypatch):
+    seen = []
+
+    class Watched(NoDropout):
+        def forward(self, inputs):
+            if not self.training:
+                seen.append(inputs)
+            return super().forward(inputs)
+
+    whole = train_briefly(bench(Watched, step='eager'))
+    everything = torch.cat(seen)
+    assert len(everything) == 60
+    seen.clear()
+    monkeypatch.setattr(runs, '_MOST_SCORED', 20)
+    part = train_briefly(bench(Watched, step='eager'))
+    scored = torch.cat(seen)
+    assert torch.equal(scored, everything[::3])
+    assert part['loss'] != whole['loss']
+
+
 def test_a_diverged_brief_training_has_infinite_loss_and_no_performance():
-    found = train_briefly(bench(), (6,), 3, DIVERGING)
+    found = train_briefly(bench(), lr_start=1e20, lr_end=1e30)
+    assert (found['loss'], found['perf']) == (math.inf, 0.0)
+
+
+def test_a_brief_training_that_diverges_in_its_last_step_has_diverged():
+    found = train_briefly(bench(NoDropout), lr_start=1e25, lr_end=1e25, batch_size=60, steps=1)
     assert (found['loss'], found['perf']) == (math.inf, 0.0)
 
 

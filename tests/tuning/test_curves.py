@@ -23,7 +23,7 @@ def world(seed=0, initialisations=4, *, rise=(100, 150), to=0.9, batch_size=32, 
 
 
 def read(losses, perfs, baseline=STEPS // 20, smoothing=0.05):
-    return find_rise(combine(losses, perfs, smoothing), baseline, 0.1, 0.9)
+    return find_rise(combine(losses, perfs, smoothing), baseline)
 
 
 @pytest.mark.parametrize('seed', range(20))
@@ -32,10 +32,10 @@ def test_the_rise_is_found_where_it_is(seed, start, end):
     rise = read(*world(seed, rise=(start, end)))
     length = end - start
     assert rise.measure == 'perf' and rise.learned
-    assert abs(rise.start - (start + 0.1 * length)) <= 15 + 0.1 * length
-    assert abs(rise.end - (start + 0.9 * length)) <= 15 + 0.1 * length
+    assert start - 15 <= rise.start <= start + 0.4 * length + 15
+    assert start + 0.5 * length - 15 <= rise.end <= end + 15
     assert rise.improvement == pytest.approx(0.8, abs=0.1)
-    assert rise.start < rise.end <= rise.peak < rise.cutoff == STEPS
+    assert rise.start < rise.end < rise.cutoff == STEPS
 
 
 @pytest.mark.parametrize('seed', range(10))
@@ -64,7 +64,7 @@ def test_one_bad_initialisation_does_not_move_the_range_much(seed, bad, initiali
 def test_the_range_ends_before_the_runs_diverge(seed):
     rise = read(*world(seed, diverge_at=130))
     assert 115 <= rise.cutoff <= 130
-    assert rise.end <= rise.peak < rise.cutoff
+    assert rise.start < rise.end < rise.cutoff
     assert rise.measure == 'perf'
 
 
@@ -88,7 +88,7 @@ def test_the_loss_decides_where_performance_does_not_move(seed):
     perfs[:] = np.random.default_rng(seed).binomial(32, 0.1, perfs.shape) / 32
     rise = read(losses, perfs)
     assert rise.measure == 'loss' and rise.learned
-    assert 80 <= rise.start <= 125 and 125 <= rise.end <= 170
+    assert 80 <= rise.start <= 125 and 120 <= rise.end <= 170
     rise = read(losses, np.full_like(perfs, 0.1))
     assert rise.measure == 'loss'
 
@@ -148,7 +148,7 @@ def test_any_curve_has_indices_within_it(initialisations, steps, baseline, smoot
     losses[rng.random(losses.shape) < data.draw(st.sampled_from([0, 0.02, 0.5, 1]))] = np.inf
     perfs = np.where(np.isfinite(losses), rng.random(losses.shape), 0)
     rise = read(losses, perfs, baseline, smoothing)
-    assert 0 <= rise.start <= rise.end <= max(rise.peak, rise.end) <= rise.cutoff <= steps
+    assert 0 <= rise.start <= rise.end <= rise.cutoff <= steps
     assert np.isfinite(rise.improvement)
 
 

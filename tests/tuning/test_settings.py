@@ -15,27 +15,21 @@ FIELDS = {field.name: field for field in dataclasses.fields(HyperparameterSettin
 INTS = [name for name, field in FIELDS.items() if field.type == 'int']
 FLOATS = [name for name, field in FIELDS.items() if field.type == 'float']
 OUT_OF_RANGE = {
+    'tuning_budget': [0, -1.0, math.inf, math.nan],
     'lr_start': [0, -1e-5, math.inf, math.nan],
     'lr_end': [1e-5, 0, math.inf, math.nan],
     'lr_initialisations': [0, -1],
-    'lr_epochs': [0, -1.0, math.inf, math.nan],
-    'lr_min_steps': [19],
-    'warmup_lr': [0, -1.0, 1e-4, math.nan],
-    'warmup_steps': [0],
+    'lr_candidates': [1, 0],
     'batch_size': [0],
     'batch_start': [0],
     'batch_end': [8, 0],
-    'batch_initialisations': [0],
-    'batch_epochs': [0.0, math.inf, math.nan],
-    'batch_min_steps': [19],
-    'batch_points': [-1],
-    'batch_point_initialisations': [0],
-    'batch_point_epochs': [0],
+    'batch_candidates': [0],
+    'batch_objective': ['', 'fast', 'Performance', 0, -1],
     'batch_tolerance': [-0.1, 1.1, math.nan],
-    'rescan_lr': [],
+    'rounds': [1, 0],
+    'final_initialisations': [0],
     'smoothing': [0.0, 0.6, math.nan],
-    'rise_start': [-0.1, 1.0, math.nan],
-    'rise_end': [0.1, 1.1, math.nan],
+    'lr_ratio': [1, 0.5, math.inf, math.nan],
     'cycle_epochs': [0],
     'trial_samples': [0],
     'max_cycles': [0],
@@ -60,16 +54,21 @@ def test_a_value_out_of_range_is_refused_by_name(name, value):
     [
         *((name, value) for name in INTS for value in (2.0, '2', None, True)),
         *((name, value) for name in FLOATS for value in ('0.5', None, True, [0.5])),
-        *(('rescan_lr', value) for value in (0, 1, 'yes', None)),
+        *(('batch_objective', value) for value in (32.0, None, True, [32])),
     ],
 )
 def test_a_value_of_another_type_is_refused_by_name(name, value):
-    with pytest.raises(InvalidArgument, match=rf'{name}=.* in the settings: must be a {FIELDS[name].type}'):
+    kind = FIELDS[name].type.replace('|', 'or')
+    with pytest.raises(InvalidArgument, match=rf'{name}=.* in the settings: must be a {kind}'):
         get_settings('fast').replace(**{name: value})
 
 
-@pytest.mark.parametrize('name', FIELDS)
-def test_every_field_is_documented_in_order(name):
+@pytest.mark.parametrize('objective', ['performance', 'throughput', 1, 32, 10**6])
+def test_a_batch_size_may_be_asked_for_instead_of_an_objective(objective):
+    assert get_settings('fast').replace(batch_objective=objective).batch_objective == objective
+
+
+def test_every_field_is_documented_in_order():
     documented = re.findall(r'^ {8}(\w+):', HyperparameterSettings.__doc__, re.MULTILINE)
     assert documented == list(FIELDS)
 
@@ -90,10 +89,12 @@ def test_presets_go_by_name(name):
 
 def test_presets_rise_in_effort():
     assert list(PRESETS) == ['fastest', 'fast', 'slow', 'slowest']
-    efforts = ('lr_initialisations', 'lr_epochs', 'batch_initialisations', 'batch_points', 'trial_samples')
-    for name in efforts:
+    for name in ('tuning_budget', 'lr_initialisations', 'trial_samples'):
         values = [getattr(settings, name) for settings in PRESETS.values()]
         assert values == sorted(set(values)), name
+    for name in ('lr_candidates', 'batch_candidates', 'rounds', 'final_initialisations'):
+        values = [getattr(settings, name) for settings in PRESETS.values()]
+        assert values == sorted(values), name
 
 
 @pytest.mark.parametrize('unknown', ['quick', '', None, 3, [], {'lr_end': 1}], ids=repr)
@@ -114,17 +115,12 @@ def test_replacing_changes_a_copy():
     assert fast == HyperparameterSettings()
 
 
-@given(st.integers(1, 100), st.sampled_from([0, 1, 3]))
-def test_sweep_cores_is_the_least_number_of_models_behind_every_curve(sweep_cores, batch_points):
-    before = get_settings('fast').replace(batch_points=batch_points)
+@given(st.integers(1, 100), st.sampled_from(list(PRESETS)))
+def test_sweep_cores_is_the_least_number_of_models_behind_the_curve(sweep_cores, preset):
+    before = get_settings(preset)
     after = before.for_sweep_cores(sweep_cores)
     assert after.lr_initialisations == max(before.lr_initialisations, sweep_cores)
-    assert after.batch_initialisations == max(before.batch_initialisations, sweep_cores)
-    models = after.batch_point_initialisations * max(1, batch_points)
-    least = max(sweep_cores, before.batch_point_initialisations * max(1, batch_points))
-    assert least <= models < least + max(1, batch_points)
-    unchanged = {name: getattr(before, name) for name in FIELDS if not name.endswith('initialisations')}
-    assert unchanged == {name: getattr(after, name) for name in unchanged}
+    assert after.replace(lr_initialisations=before.lr_initialisations) == before
 
 
 @given(st.integers(1, 10**12), st.sampled_from(list(PRESETS)))

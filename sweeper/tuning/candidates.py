@@ -1,0 +1,190 @@
+"""Candidates for a trial's learning rate and batch size, and how brief trainings thin them out.
+
+Successive halving (Jamieson and Talwalkar 2016, Non-stochastic Best Arm Identification): every round
+keeps the better third of the candidates and so trains each of them longer. Unlike plain halving, a round also
+looks beside the best learning rate so far, and the last ones are ladders of learning rates.
+
+Just above the best learning rate there often is a cliff, where training diverges or never recovers, and
+longer trainings meet it earlier. So a rung is judged together with the one above it, and the last ladder,
+of the longest trainings, goes down.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from .settings import HyperparameterSettings
+
+_KEPT = 3
+_FEWEST_KEPT = 2
+_SAME = 1.2
+_RUNG = 1.6
+_RISEN = 1.05
+_MOST_PATIENT = 4
+
+
+class Candidate(NamedTuple):
+    """Hyperparameters that a trial could use.
+
+    Attributes:
+        lr: The highest learning rate of a cycle.
+        batch_size: The most samples of a batch.
+    """
+
+    lr: float
+    batch_size: int
+
+
+class Scored(NamedTuple):
+    """A candidate and what brief trainings came to, on training data.
+
+    Attributes:
+        candidate: It.
+        loss: Mean; infinite if one diverged.
+        perf: Mean; 0 for one that diverged.
+    """
+
+    candidate: Candidate
+    loss: float
+    perf: float
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The higher, the better; among equal performances the loss decides."""
+        return self.perf, -self.loss
+
+    @property
+    def early_rank(self) -> tuple[float, float]:
+        """The higher, the better, while little is learned: losses tell more than performances then."""
+        return -self.loss, self.perf
+
+
+def size_limits(settings: HyperparameterSettings, train_size: int) -> tuple[int, int]:
+    """Returns the least and largest batch size to consider for `train_size` training samples."""
+    largest = max(1, min(settings.batch_end, train_size // 4))
+    return min(settings.batch_start, largest), largest
+
+
+def even(size: int, train_size: int) -> int:
+    """Returns the batch size that an epoch of batches of at most `size` really has: they are evened out."""
+    return math.ceil(train_size / math.ceil(train_size / size))
+
+
+def reference_size(settings: HyperparameterSettings, train_size: int) -> int:
+    """Returns the batch size of the learning-rate range test."""
+    if isinstance(settings.batch_objective, int):
+        return even(min(settings.batch_objective, train_size), train_size)
+    return even(min(settings.batch_size, size_limits(settings, train_size)[1]), train_size)
+
+
+def batch_sizes(settings: HyperparameterSettings, train_size: int) -> list[int]:
+    """Returns the batch sizes to compare, rising."""
+    if isinstance(settings.batch_objective, int) or settings.batch_candidates == 1:
+        return [reference_size(settings, train_size)]
+    spaced = np.geomspace(*size_limits(settings, train_size), settings.batch_candidates)
+    return sorted({even(round(size), train_size) for size in spaced.tolist()})
+
+
+def grid(settings: HyperparameterSettings, train_size: int, low: float, high: float) -> list[Candidate]:
+    """Returns the candidates of the first round: learning rates from `low` to `high`, at one batch size."""
+    size = reference_size(settings, train_size)
+    lrs = np.geomspace(low, high, settings.lr_candidates).tolist()
+    return [Candidate(_within(settings, lr), size) for lr in lrs]
+
+
+def at_other_sizes(settings: HyperparameterSettings, train_size: int, best: Candidate) -> list[Candidate]:
+    """Returns a candidate at every other batch size.
+
+    Its learning rate goes with the square root of the batch size: between the linear rule (Goyal et al. 2017)
+    and none, for the rounds to decide.
+    """
+    return [
+        Candidate(_within(settings, best.lr * math.sqrt(size / best.batch_size)), size)
+        for size in batch_sizes(settings, train_size)
+        if size != best.batch_size
+    ]
+
+
+def thinned_out(settings: HyperparameterSettings, scored: Sequence[Scored], apart: float) -> list[Candidate]:
+    """Returns the better third of a round, and the neighbours of its best.
+
+    Args:
+        settings: Whether every batch size is to stay in, and the limits of learning rates.
+        scored: The round; not all of it diverged.
+        apart: The factor between the best learning rate and its neighbours'.
+    """
+    ranked = sorted(scored, key=lambda one: one.early_rank, reverse=True)
+    best = winner(settings, scored).candidate
+    count = max(_FEWEST_KEPT, math.ceil(len(scored) / _KEPT))
+    if settings.batch_objective == 'throughput':
+        best_of_size = {one.candidate.batch_size: one for one in reversed(ranked)}
+        ranked.sort(key=lambda one: one is not best_of_size[one.candidate.batch_size])
+        count = max(count, len(best_of_size))
+    kept = [one.candidate for one in ranked[:count]]
+    for lr in (best.lr, best.lr * apart, best.lr / apart):
+        neighbour = Candidate(_within(settings, lr), best.batch_size)
+        if not any(_are_alike(neighbour, other) for other in kept):
+            kept.append(neighbour)
+    return kept
+
+
+def patient(scored: Sequence[Scored], baseline: float) -> list[Candidate]:
+    """Returns who goes on where none has learned anything yet: some of the highest rates that do no harm.
+
+    Deep and saturating networks stay on a plateau for long, and leave it the sooner the more they move.
+
+    Args:
+        scored: The round; not all of it diverged.
+        baseline: The loss of untrained models.
+    """
+    alive = [one for one in scored if one.loss < _RISEN * baseline]
+    alive = alive or [min(scored, key=lambda one: one.loss)]
+    kept = max(_FEWEST_KEPT, min(_MOST_PATIENT, len(alive) - 1))
+    return sorted(one.candidate for one in alive)[-kept:]
+
+
+def ladder(settings: HyperparameterSettings, foot: Candidate, rungs: Sequence[int]) -> list[Candidate]:
+    """Returns candidates with learning rates about that of `foot`, rising."""
+    lrs = sorted({_within(settings, foot.lr * _RUNG**rung) for rung in rungs})
+    return [Candidate(lr, foot.batch_size) for lr in lrs]
+
+
+def winner(settings: HyperparameterSettings, scored: Sequence[Scored], is_early: bool = True) -> Scored:
+    """Returns the best candidate of a round, not all of which diverged, as `batch_objective` defines it.
+
+    Args:
+        settings: These.
+        scored: The round.
+        is_early: Whether losses tell more than performances yet.
+    """
+    if settings.batch_objective != 'throughput':
+        return max(scored, key=lambda one: one.early_rank if is_early else one.rank)
+    best = max(scored, key=lambda one: one.rank)
+    good = [
+        one for one in scored if math.isfinite(one.loss) and one.perf >= best.perf - settings.batch_tolerance
+    ]
+    largest = max(one.candidate.batch_size for one in good)
+    return max((one for one in good if one.candidate.batch_size == largest), key=lambda one: one.rank)
+
+
+def sure_rung(rungs: Sequence[Scored]) -> Scored:
+    """Returns the best rung of a ladder, judged together with the one above it."""
+    if len(rungs) == 1:
+        return rungs[0]
+    return max(pairwise(rungs), key=lambda pair: (pair[0].perf + pair[1].perf, -pair[0].loss - pair[1].loss))[
+        0
+    ]
+
+
+def _are_alike(one: Candidate, other: Candidate) -> bool:
+    ratio = one.lr / other.lr
+    return one.batch_size == other.batch_size and 1 / _SAME < ratio < _SAME
+
+
+def _within(settings: HyperparameterSettings, lr: float) -> float:
+    return min(max(lr, settings.lr_start), settings.lr_end)

@@ -270,16 +270,14 @@ def tuned_pick(case, point, seed, preset):
             return (yield from try_plan(case, point, seed, tuned.final(), samples, tuned.flags))
         except TuningFailed:
             return Pick(None, None, 0.0, 0.0, samples / case.samples_of_trial(), ['failed'])
-        samples += sum(_samples(case, run.arguments) for run in stage.runs)
+        samples += sum(_samples(run.arguments) for run in stage.runs)
         values = yield [Task(stage.name, run.function, point, run.arguments) for run in stage.runs]
 
 
-def _samples(case, arguments: Mapping):
+def _samples(arguments: Mapping):
     if 'batch_sizes' in arguments:
         return int(np.sum(arguments['batch_sizes']))
-    if 'steps' in arguments:
-        return arguments['steps'] * arguments['batch_size']
-    return arguments['epochs'] * case.train_size
+    return arguments['steps'] * arguments['batch_size']
 
 
 def fixed_pick(case, point, seed, lr, batch_size=64):

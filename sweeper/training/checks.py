@@ -102,8 +102,7 @@ def _checked_split(problem: Problem, name: str, given: Any) -> Split:
         item = dataset[0]
     except Exception as error:
         raise ProblemError(f'item 0 of {where} raised {type(error).__name__}: {error}') from error
-    pairs = not isinstance(given, DataLoader) or not has_own_collate(given)
-    if pairs and (not isinstance(item, tuple | list) or len(item) != 2):
+    if not has_own_collate(given) and (not isinstance(item, tuple | list) or len(item) != 2):
         raise ProblemError(f'an item of {where} must be (input, target); item 0 is {_short(item)}')
     try:
         split = as_split(given, torch.device('cpu'))

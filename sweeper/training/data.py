@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeGuard
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset, default_collate
@@ -69,7 +69,7 @@ class ItemSplit:
         self._dataset, self._device = dataset, device
         self._workers = 0 if loader is None else loader.num_workers
         self._worker_init = None if loader is None else loader.worker_init_fn
-        self._collate = loader.collate_fn if loader is not None and has_own_collate(loader) else _collate
+        self._collate = loader.collate_fn if has_own_collate(loader) else _collate
 
     def __len__(self) -> int:
         return len(self._dataset)  # type: ignore[arg-type]
@@ -98,9 +98,9 @@ class ItemSplit:
         return _map(inputs, lambda tensor: tensor.to(self._device)), targets.to(self._device)
 
 
-def has_own_collate(loader: DataLoader[Any]) -> bool:
-    """Whether a loader makes batches of items in a way of its own."""
-    return loader.collate_fn is not default_collate
+def has_own_collate(dataset: object) -> TypeGuard[DataLoader[Any]]:
+    """Whether this is a loader that makes batches of items in a way of its own."""
+    return isinstance(dataset, DataLoader) and dataset.collate_fn is not default_collate
 
 
 def as_split(dataset: Dataset[Any] | DataLoader[Any], device: torch.device) -> Split:

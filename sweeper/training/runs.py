@@ -103,8 +103,8 @@ def train_briefly(
     """
     plan = TrainingPlan(lr_start, lr_end, batch_size, epochs=1, cycle_size_epochs=1)
 
-    def batches(seed: int) -> _Endless:
-        return _Endless(_shuffled(bench, plan)(seed), steps)
+    def batches(seed: int) -> _AcrossEpochs:
+        return _AcrossEpochs(_shuffled(bench, plan)(seed), steps)
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
         _train(training, batches, plan)
@@ -119,7 +119,7 @@ def train_briefly(
     return _in_lanes(bench, point, seeds, batches, run)
 
 
-class _Endless:
+class _AcrossEpochs:
     """The batches of one epoch after another, up to a number of steps."""
 
     def __init__(self, batches: ShuffledBatches, steps: int) -> None:

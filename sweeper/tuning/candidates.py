@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..training.schedule import geometric
 from .settings import HyperparameterSettings
 
 _KEPT = 3
@@ -93,7 +94,7 @@ def batch_sizes(settings: HyperparameterSettings, train_size: int) -> list[int]:
 def grid(settings: HyperparameterSettings, train_size: int, low: float, high: float) -> list[Candidate]:
     """Returns the candidates of the first round: learning rates from `low` to `high`, at one batch size."""
     size = reference_size(settings, train_size)
-    lrs = np.geomspace(low, high, settings.lr_candidates).tolist()
+    lrs = geometric(low, high, settings.lr_candidates).tolist()
     return [Candidate(_within(settings, lr), size) for lr in lrs]
 
 
@@ -176,9 +177,10 @@ def sure_rung(rungs: Sequence[Scored]) -> Scored:
     """Returns the best rung of a ladder, judged together with the one above it."""
     if len(rungs) == 1:
         return rungs[0]
-    return max(pairwise(rungs), key=lambda pair: (pair[0].perf + pair[1].perf, -pair[0].loss - pair[1].loss))[
-        0
-    ]
+    best, _ = max(
+        pairwise(rungs), key=lambda pair: (pair[0].perf + pair[1].perf, -pair[0].loss - pair[1].loss)
+    )
+    return best
 
 
 def _are_alike(one: Candidate, other: Candidate) -> bool:

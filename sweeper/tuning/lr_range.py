@@ -93,6 +93,8 @@ def analyse(
     lowest_loss = float(lrs[max(int(np.argmin(curve.loss[: max(1, rise.cutoff)])), WARMUP_STEPS)])
     high = min(cutoff, _ABOVE_LOWEST_LOSS * lowest_loss) if rise.learned else cutoff
     low = min(high / _SPAN, last / _ABOVE_LOWEST_LOSS) if rise.learned else high / _BLIND_SPAN
+    high = min(max(high, _LEAST_SPAN * settings.lr_start), settings.lr_end)
+    low = max(min(low, high / _LEAST_SPAN), settings.lr_start)
     flags = ([] if rise.learned else ['nothing_learned']) + ['nan_seen'] * bool(dead.any())
     details = {
         'batch_size': batch_size,
@@ -112,6 +114,4 @@ def analyse(
     }  # fmt: skip
     untrained = slice(None), slice(WARMUP_STEPS + 1)
     baseline = float(np.median(losses[alive][untrained])), float(np.mean(perfs[alive][untrained]))
-    high = min(max(high, _LEAST_SPAN * settings.lr_start), settings.lr_end)
-    low = max(min(low, high / _LEAST_SPAN), settings.lr_start)
     return LRRange(low, high, *baseline, details, flags, arrays)

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import statistics
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -154,6 +153,13 @@ class _Round:
     steps: list[int]
 
     @property
+    def samples(self) -> int:
+        """How many samples one model per candidate was trained on, all together."""
+        return sum(
+            one.candidate.batch_size * steps for one, steps in zip(self.scored, self.steps, strict=True)
+        )
+
+    @property
     def all_diverged(self) -> bool:
         return not any(math.isfinite(one.loss) for one in self.scored)
 
@@ -170,13 +176,10 @@ class _Round:
         Longer trainings meet instabilities that brief ones do not; the exponent was measured
         (`benchmarks/tuner_regret.py`).
         """
-        each = statistics.mean(
-            steps * one.candidate.batch_size for one, steps in zip(self.scored, self.steps, strict=True)
-        )
-        return float(min(1.0, each / trial) ** _SHADING)
+        return float(min(1.0, self.samples / len(self.scored) / trial) ** _SHADING)
 
     def told(self) -> list[dict[str, float]]:
-        """For `misc.json`."""
+        """A row per candidate, for `misc.json` and `candidates.npz`."""
         return [
             {**one.candidate._asdict(), 'steps': steps, 'loss': one.loss, 'perf': one.perf}
             for one, steps in zip(self.scored, self.steps, strict=True)
@@ -269,13 +272,14 @@ def _compare(
         for seed in seeds
     ]  # fmt: skip
     results = yield Stage(ROUNDS, requests)
-    budget.spend(len(seeds) * sum(one.batch_size * count for one, count in zip(tried, steps, strict=True)))
     losses, perfs = (
         np.reshape([result[key] for result in results], (len(tried), len(seeds))).mean(axis=1)
         for key in ('loss', 'perf')
     )
     scored = [Scored(*one) for one in zip(tried, losses.tolist(), perfs.tolist(), strict=True)]
-    return _Round(scored, steps)
+    done = _Round(scored, steps)
+    budget.spend(len(seeds) * done.samples)
+    return done
 
 
 def _flags(
@@ -316,10 +320,5 @@ def _why(settings: HyperparameterSettings, rounds: Sequence[_Round], chosen: Sco
 
 def _table(rounds: Sequence[_Round]) -> dict[str, np.ndarray]:
     """All brief trainings, one element each."""
-    rows = [
-        (number, *one.candidate, steps, one.loss, one.perf)
-        for number, done in enumerate(rounds)
-        for one, steps in zip(done.scored, done.steps, strict=True)
-    ]
-    names = ('round', 'lr', 'batch_size', 'steps', 'loss', 'perf')
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    rows = [{'round': number, **row} for number, done in enumerate(rounds) for row in done.told()]
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}

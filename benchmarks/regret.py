@@ -237,7 +237,7 @@ class Pick:
         train: Mean performance of fresh trials on training data.
         val: On validation data.
         cost: Samples that the choice took to train, as multiples of a trial's.
-        flags: The tuner's.
+        flags: What a sweep would flag.
     """
 
     lr: float | None
@@ -250,11 +250,13 @@ class Pick:
     as_dict = asdict
 
 
-def try_plan(case, point, seed, plan, cost=0.0, flags=()):
+def try_plan(case, point, seed, plan, cost=0.0, flags=(), tuned=None):
     """A job: trials of a plan, with the seeds that a sweep's trials have."""
     seeds = [run_seed(seed, 'trial', i) for i in range(TRIALS)]
     (records,) = yield [trials(point, plan, seeds)]
     train, val = performances(records).mean(0).tolist()
+    if tuned:
+        flags = tuned.flags_with(record.result for record in records)
     return Pick(plan['lr_end'], plan['batch_size'], train, val, cost / case.samples_of_trial(), list(flags))
 
 
@@ -267,7 +269,7 @@ def tuned_pick(case, point, seed, preset):
             stage = tuner.send(values)
         except StopIteration as end:
             tuned = end.value
-            return (yield from try_plan(case, point, seed, tuned.final(), samples, tuned.flags))
+            return (yield from try_plan(case, point, seed, tuned.final(), samples, tuned=tuned))
         except TuningFailed:
             return Pick(None, None, 0.0, 0.0, samples / case.samples_of_trial(), ['failed'])
         samples += sum(_samples(run.arguments) for run in stage.runs)

@@ -5,7 +5,7 @@ from _data import shuffled
 from sklearn.datasets import load_breast_cancer
 from torch import nn
 
-TRIAL_SAMPLES = 60_000
+TRIAL_SAMPLES = 80_000
 LRS = (1e-6, 0.1)
 accuracy_style = 'classification'
 loss = nn.CrossEntropyLoss

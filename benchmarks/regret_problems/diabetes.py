@@ -4,7 +4,7 @@ from _data import shuffled, standardised
 from sklearn.datasets import load_diabetes
 from torch import nn
 
-TRIAL_SAMPLES = 60_000
+TRIAL_SAMPLES = 80_000
 accuracy_style = 'inv-loss'
 loss = nn.MSELoss
 

@@ -4,7 +4,7 @@ import torch
 from _data import VALIDATION, digits, halves
 from torch import nn
 
-TRIAL_SAMPLES = 60_000
+TRIAL_SAMPLES = 80_000
 LRS = (1e-5, 1.0)
 accuracy_style = 'classification'
 loss = nn.CrossEntropyLoss

@@ -5,7 +5,7 @@ from itertools import pairwise
 from _data import VALIDATION, digits, halves
 from torch import nn
 
-TRIAL_SAMPLES = 60_000
+TRIAL_SAMPLES = 80_000
 accuracy_style = 'classification'
 loss = nn.CrossEntropyLoss
 

@@ -4,7 +4,7 @@ import torch
 from _data import VALIDATION, digits, halves
 from torch import nn
 
-TRIAL_SAMPLES = 60_000
+TRIAL_SAMPLES = 80_000
 LABELS = ((0, 2, 4, 6, 8), (2, 3, 5, 7), (5, 6, 7, 8, 9), (0, 6, 8, 9), (1, 4, 7))
 accuracy_style = 'multiclass'
 loss = nn.BCEWithLogitsLoss

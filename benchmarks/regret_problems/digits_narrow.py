@@ -3,7 +3,7 @@
 from _data import VALIDATION, digits, halves
 from torch import nn
 
-TRIAL_SAMPLES = 60_000
+TRIAL_SAMPLES = 80_000
 accuracy_style = 'classification'
 loss = nn.CrossEntropyLoss
 

@@ -4,7 +4,7 @@ import torch
 from _data import LENGTH, RULES, SYMBOLS, halves, sequences
 from torch import nn
 
-TRIAL_SAMPLES = 40_000
+TRIAL_SAMPLES = 80_000
 accuracy_style = 'classification'
 loss = nn.CrossEntropyLoss
 

@@ -5,7 +5,7 @@ from _data import shuffled, standardised
 from sklearn.datasets import load_wine
 from torch import nn
 
-TRIAL_SAMPLES = 16_000
+TRIAL_SAMPLES = 80_000
 accuracy_style = 'classification'
 loss = nn.CrossEntropyLoss
 

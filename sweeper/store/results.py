@@ -64,6 +64,10 @@ class PointFailure(NamedTuple):
     error: PointError
 
 
+WORSE = 0.03
+"""By how much trials may stay behind a brief training in tuning without a flag."""
+
+
 @dataclass(frozen=True)
 class Tuned:
     """What tuning a point came to.
@@ -90,6 +94,18 @@ class Tuned:
     def flags(self) -> list[str]:
         """What is suspicious about this tuning; empty if nothing is."""
         return list(self.misc.get('flags', ()))
+
+    def flags_with(self, trials: Iterable[TrialResult]) -> list[str]:
+        """What is suspicious about this tuning, or shown to be by its trials; empty if nothing is."""
+        trials = list(trials)
+        reached = [trial.perf_train for trial in trials]
+        promised = self.misc.get('perf', 0.0)
+        is_worse = bool(reached) and sum(reached) / len(reached) < promised - WORSE
+        return (
+            self.flags
+            + ['trial_diverged'] * any(trial.diverged for trial in trials)
+            + ['worse_than_tuned'] * is_worse
+        )
 
     def final(self) -> dict[str, float | int]:
         """The content of `final.json`."""
@@ -144,7 +160,7 @@ class SweepResults(list[PointResult]):
     Attributes:
         failures: The points that have no result, and why.
         flags: What is suspicious about a point, for points where something is: the flags of its tuning,
-            and `trial_diverged`.
+            `trial_diverged` and `worse_than_tuned`.
     """
 
     def __init__(

@@ -152,10 +152,9 @@ class Store:
         return next(iter(self.errors(point)), None)
 
     def flags(self, point: Point) -> list[str]:
-        """What is suspicious about a point: the flags of its tuning, and `trial_diverged`."""
+        """What is suspicious about a point: the flags of its tuning, and what its trials show of it."""
         tuned = self.tuned(point)
-        diverged = any(trial.diverged for trial in self.trials(point).values())
-        return (tuned.flags if tuned else []) + ['trial_diverged'] * diverged
+        return tuned.flags_with(self.trials(point).values()) if tuned else []
 
     def results(self) -> SweepResults:
         """Everything that is there, as `sweep` returns it."""

@@ -6,7 +6,7 @@ looks beside the best learning rate so far, and the last ones are ladders of lea
 
 Just above the best learning rate there often is a cliff, where training diverges or never recovers, and
 longer trainings meet it earlier. So a rung is judged together with the one above it, and the last ladder,
-of the longest trainings, goes down.
+of the longest trainings, goes down from there.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from typing import NamedTuple
 import numpy as np
 
 from ..training.schedule import geometric
+from .lr_range import LRRange
 from .settings import HyperparameterSettings
 
 _KEPT = 3
 _FEWEST_KEPT = 2
 _SAME = 1.2
-_RUNG = 1.6
+RUNG = 1.6
 _RISEN = 1.05
-_MOST_PATIENT = 4
+_PATIENT, _APART = 4, 3.0
 
 
 class Candidate(NamedTuple):
@@ -134,24 +135,35 @@ def thinned_out(settings: HyperparameterSettings, scored: Sequence[Scored], apar
     return kept
 
 
-def patient(scored: Sequence[Scored], baseline: float) -> list[Candidate]:
-    """Returns who goes on where none has learned anything yet: some of the highest rates that do no harm.
+def patient(
+    settings: HyperparameterSettings, train_size: int, scored: Sequence[Scored], found: LRRange
+) -> list[Candidate]:
+    """Returns the candidates where none has learned anything yet: few, of the highest rates that do no harm.
 
     Deep and saturating networks stay on a plateau for long, and leave it the sooner the more they move.
+    So they get the batch size of the most steps.
 
     Args:
+        settings: The limits of learning rates and batch sizes.
+        train_size: Samples in the training set.
         scored: The round; not all of it diverged.
-        baseline: The loss of untrained models.
+        found: By the range test.
     """
-    alive = [one for one in scored if one.loss < _RISEN * baseline]
-    alive = alive or [min(scored, key=lambda one: one.loss)]
-    kept = max(_FEWEST_KEPT, min(_MOST_PATIENT, len(alive) - 1))
-    return sorted(one.candidate for one in alive)[-kept:]
+    harmless = [one for one in scored if one.loss < _RISEN * found.baseline_loss]
+    harmless = harmless or [min(scored, key=lambda one: one.loss)]
+    highest, top = max(one.candidate for one in harmless), max(one.candidate for one in scored)
+    lr = found.cutoff if highest == top else highest.lr
+    size = batch_sizes(settings, train_size)[0]
+    scale = math.sqrt(size / highest.batch_size)
+    lrs = {_within(settings, lr * scale / _APART**rung) for rung in range(_PATIENT)}
+    return [Candidate(lr, size) for lr in sorted(lrs)]
 
 
-def ladder(settings: HyperparameterSettings, foot: Candidate, rungs: Sequence[int]) -> list[Candidate]:
-    """Returns candidates with learning rates about that of `foot`, rising."""
-    lrs = sorted({_within(settings, foot.lr * _RUNG**rung) for rung in rungs})
+def ladder(
+    settings: HyperparameterSettings, foot: Candidate, rungs: Sequence[float], apart: float = RUNG
+) -> list[Candidate]:
+    """Returns candidates with learning rates about that of `foot`, rising, each `apart` times the next."""
+    lrs = sorted({_within(settings, foot.lr * apart**rung) for rung in rungs})
     return [Candidate(lr, foot.batch_size) for lr in lrs]
 
 
@@ -181,6 +193,13 @@ def sure_rung(rungs: Sequence[Scored]) -> Scored:
         pairwise(rungs), key=lambda pair: (pair[0].perf + pair[1].perf, -pair[0].loss - pair[1].loss)
     )
     return best
+
+
+def middle(rungs: Sequence[Scored]) -> Candidate:
+    """Returns the middle of the best two neighbours on a ladder."""
+    low = sure_rung(rungs)
+    high = rungs[min(rungs.index(low) + 1, len(rungs) - 1)]
+    return low.candidate._replace(lr=math.sqrt(low.candidate.lr * high.candidate.lr))
 
 
 def _are_alike(one: Candidate, other: Candidate) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 _SIGNIFICANT_RISE = 6.0
-_DIVERGED_LOSS = 2.0
+_DIVERGED_LOSS, _BACK_AT, _LOST = 2.0, 0.5, 8.0
 _RISE_START, _RISE_END = 0.1, 0.8
 
 
@@ -126,12 +126,17 @@ def find_rise(curve: CombinedCurve, baseline: int) -> Rise:
 
 
 def _cutoff(loss: np.ndarray, baseline: int) -> int:
-    """Returns the first index at which the loss is infinite, or far above that of the untrained model."""
+    """Returns the first index at which the loss is infinite, or far above that of the untrained model.
+
+    Or back up at much of it, having been far lower.
+    """
     infinite = np.flatnonzero(np.isinf(loss))
     cutoff = int(infinite[0]) if len(infinite) else len(loss)
     if cutoff > baseline:
         level = float(np.median(loss[:baseline]))
-        diverged = np.flatnonzero(loss[baseline:cutoff] > _DIVERGED_LOSS * level)
+        seen = loss[baseline:cutoff]
+        is_back = (seen > _BACK_AT * level) & (seen > _LOST * np.minimum.accumulate(seen))
+        diverged = np.flatnonzero((seen > _DIVERGED_LOSS * level) | is_back)
         cutoff = baseline + int(diverged[0]) if len(diverged) else cutoff
     return cutoff
 

@@ -15,10 +15,10 @@ from .settings import HyperparameterSettings
 
 WARMUP_STEPS = 10
 _WARMUP_BELOW = 10.0
-_SHARE = 0.08
-_LEARNED = 0.05
+_SHARE = 0.1
+_LEARNED = 0.08
 _ABOVE_LOWEST_LOSS = 3.0
-_SPAN, _BLIND_SPAN, _LEAST_SPAN = 100.0, 1e4, 3.0
+_SPAN, _BLIND_SPAN, _LEAST_SPAN = 100.0, 1e3, 3.0
 _FEWEST_STEPS, _MOST_STEPS = 60, 500
 
 
@@ -29,16 +29,17 @@ class LRRange:
     Attributes:
         low: The lowest learning rate worth a closer look.
         high: The highest.
+        cutoff: Where the loss doubles, or the highest learning rate of the test.
         baseline_loss: The loss of untrained models.
         baseline_perf: Their performance.
         details: Numbers for `misc.json`.
-        flags: `nothing_learned` if no learning rate improved anything, `nan_seen` if a model was dead from
-            the start.
+        flags: `nan_seen` if a model was dead from the start.
         arrays: The curve, for `lr_vs_perf.npz`.
     """
 
     low: float
     high: float
+    cutoff: float
     baseline_loss: float
     baseline_perf: float
     details: dict[str, Any]
@@ -55,7 +56,7 @@ def schedule(settings: HyperparameterSettings, samples: float, batch_size: int) 
 
     Args:
         settings: The learning rates, and how many models share the samples.
-        samples: The whole budget of tuning; the test takes about a twelfth.
+        samples: The whole budget of tuning; the test takes about a tenth.
         batch_size: Of every step.
     """
     affordable = math.floor(_SHARE * samples / settings.lr_initialisations / batch_size)
@@ -95,7 +96,7 @@ def analyse(
     low = min(high / _SPAN, last / _ABOVE_LOWEST_LOSS) if rise.learned else high / _BLIND_SPAN
     high = min(max(high, _LEAST_SPAN * settings.lr_start), settings.lr_end)
     low = max(min(low, high / _LEAST_SPAN), settings.lr_start)
-    flags = ([] if rise.learned else ['nothing_learned']) + ['nan_seen'] * bool(dead.any())
+    flags = ['nan_seen'] * bool(dead.any())
     details = {
         'batch_size': batch_size,
         'initialisations': len(losses),
@@ -114,4 +115,4 @@ def analyse(
     }  # fmt: skip
     untrained = slice(None), slice(WARMUP_STEPS + 1)
     baseline = float(np.median(losses[alive][untrained])), float(np.mean(perfs[alive][untrained]))
-    return LRRange(low, high, *baseline, details, flags, arrays)
+    return LRRange(low, high, cutoff, *baseline, details, flags, arrays)

@@ -37,7 +37,6 @@ class HyperparameterSettings:
         batch_tolerance: See `batch_objective`; in [0, 1].
         rounds: Rounds of the comparison; >= 2. From the third on, learning rates alone are compared in the
             last two.
-        final_initialisations: Models per learning rate in the last round; >= 1.
         smoothing: Width of the learning-rate curve's smoothing window, as a share of it; in (0, 0.5].
         lr_ratio: The highest learning rate of a trial's cycle ÷ the lowest; > 1.
         cycle_epochs: Epochs in one triangular learning-rate cycle of a trial; >= 1.
@@ -58,7 +57,6 @@ class HyperparameterSettings:
     batch_objective: str | int = 'performance'
     batch_tolerance: float = 0.01
     rounds: int = 4
-    final_initialisations: int = 1
     smoothing: float = 0.1
     lr_ratio: float = 10.0
     cycle_epochs: int = 10
@@ -69,7 +67,7 @@ class HyperparameterSettings:
         _check_types(self)
         least = {
             'lr_initialisations': 1, 'lr_candidates': 2, 'batch_size': 1, 'batch_start': 1,
-            'batch_candidates': 1, 'rounds': 2, 'final_initialisations': 1, 'cycle_epochs': 1,
+            'batch_candidates': 1, 'rounds': 2, 'cycle_epochs': 1,
             'trial_samples': 1, 'max_cycles': 1,
         }  # fmt: skip
         for name, minimum in least.items():
@@ -124,9 +122,7 @@ def _check_types(settings: HyperparameterSettings) -> None:
 PRESETS: dict[str, HyperparameterSettings] = {
     'fastest': HyperparameterSettings(
         tuning_budget=0.5,
-        lr_initialisations=2,
         lr_candidates=5,
-        batch_start=16,
         batch_end=64,
         batch_candidates=2,
         rounds=2,
@@ -141,7 +137,6 @@ PRESETS: dict[str, HyperparameterSettings] = {
         batch_end=256,
         batch_candidates=4,
         rounds=5,
-        final_initialisations=2,
         trial_samples=200_000,
     ),
     'slowest': HyperparameterSettings(
@@ -153,7 +148,6 @@ PRESETS: dict[str, HyperparameterSettings] = {
         batch_candidates=5,
         batch_tolerance=0.005,
         rounds=6,
-        final_initialisations=4,
         trial_samples=400_000,
         max_cycles=80,
     ),

@@ -169,7 +169,7 @@ def _settings() -> Any:
 
     return HyperparameterSettings(
         tuning_budget=2.0, lr_start=1e-3, lr_end=1.0, lr_initialisations=2, lr_candidates=2, batch_size=16,
-        batch_start=8, batch_end=64, batch_candidates=2, rounds=2, final_initialisations=2,
+        batch_start=8, batch_end=64, batch_candidates=2, rounds=2,
         cycle_epochs=4, trial_samples=480 * 10, max_cycles=5,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from sweeper import FixedSweep, get_settings, load, sweep
 
 DIGITS = Path(__file__).parents[2] / 'examples' / 'digits_mlp.py'
 SETTINGS = get_settings('fastest').replace(
-    lr_candidates=2, batch_objective=32, rounds=2, final_initialisations=2, cycle_epochs=2, trial_samples=3000
+    lr_candidates=2, batch_objective=32, rounds=2, cycle_epochs=2, trial_samples=3000
 )
 WAYS = {
     'two cores': {'cores': 2},

@@ -41,6 +41,14 @@ def test_failures_and_flags_are_told(store, example):
     }
 
 
+@pytest.mark.parametrize(('reached', 'flags'), [(0.9, []), (0.5, ['worse_than_tuned'])])
+def test_trials_that_do_worse_than_a_shorter_training_in_tuning_are_flagged(example, reached, flags):
+    tuned = dataclasses.replace(example.tuned(), misc={'perf': 0.8})
+    trials = [example.record(reached + more).result for more in (-0.05, 0.05)]
+    assert tuned.flags_with(trials) == flags
+    assert tuned.flags_with([]) == []
+
+
 @pytest.mark.parametrize('test', [None, 0.5])
 def test_reading_back_gives_what_was_written(store, folder, example, test):
     example.fill(store, test=test)

@@ -22,6 +22,7 @@ from sweeper.tuning.candidates import (
     thinned_out,
     winner,
 )
+from sweeper.tuning.lr_range import LRRange
 from sweeper.tuning.settings import PRESETS, get_settings
 
 FAST = get_settings('fast')
@@ -205,21 +206,32 @@ def test_for_throughput_every_batch_size_stays_in_with_its_best(perfs):
         assert max(of_size) == max(ranks)
 
 
-@given(ROUNDS, st.floats(0.01, 10))
-def test_where_nothing_was_learned_the_highest_rates_that_do_no_harm_go_on(done, baseline):
-    kept = patient(done, baseline)
-    assert kept and len(set(kept)) == len(kept) <= max(2, len(done))
-    loss_of = {one.candidate: one.loss for one in done}
-    assert all(math.isfinite(loss_of[one]) for one in kept)
-    lrs = [one.lr for one in kept]
-    assert lrs == sorted(lrs)
-    harmless = [one.candidate.lr for one in done if one.loss <= baseline]
-    assert lrs[-1] >= max(harmless, default=lrs[-1])
+def flat_range(baseline=2.3, cutoff=10.0):
+    """What a range test says that learned nothing."""
+    return LRRange(cutoff / 1000, cutoff, cutoff, baseline, 0.1, {}, [], {})
 
 
-def test_those_whose_loss_rose_do_not_go_on_where_nothing_was_learned():
+@given(SETTINGS, ROUNDS, TRAIN_SIZES, st.floats(0.01, 10))
+def test_where_nothing_was_learned_a_few_rates_below_the_highest_that_does_no_harm_go_on(
+    settings, done, train_size, baseline
+):
+    kept = patient(settings, train_size, done, flat_range(baseline))
+    assert 1 <= len(kept) <= 4 and kept == sorted(set(kept))
+    assert all(settings.lr_start <= one.lr <= settings.lr_end for one in kept)
+    assert {one.batch_size for one in kept} == {batch_sizes(settings, train_size)[0]}
+
+
+def test_rates_whose_loss_rose_do_not_go_on_where_nothing_was_learned():
     done = scored([0.1] * 5, losses=[2.3, 2.3, 2.3, 4.0, math.inf])
-    assert patient(done, 2.3) == [one.candidate for one in done[1:3]]
+    kept = patient(FAST.replace(batch_objective=8), 1000, done, flat_range())
+    assert kept[-1].lr == pytest.approx(done[2].candidate.lr * math.sqrt(8 / done[2].candidate.batch_size))
+    np.testing.assert_allclose(ratios([one.lr for one in kept]), 3)
+
+
+def test_where_no_rate_does_harm_those_up_to_where_the_loss_doubles_go_on():
+    done = scored([0.1] * 3, losses=[2.3, 2.3, 2.3])
+    (*_, highest) = patient(FAST.replace(batch_objective=8), 1000, done, flat_range(cutoff=4.0))
+    assert highest.lr == pytest.approx(4 * math.sqrt(8 / done[0].candidate.batch_size))
 
 
 RUNGS = st.lists(st.integers(-6, 6), min_size=1, max_size=5, unique=True)

@@ -74,6 +74,15 @@ def test_a_loss_far_above_the_untrained_one_cuts_off_too():
     assert 190 <= read(losses, perfs).cutoff <= 200
 
 
+def test_a_loss_that_fell_far_and_is_back_cuts_off():
+    losses, perfs = world(rise=(20, 60))
+    losses[:, :20] += 20
+    losses[:, 130:] = 15
+    assert read(losses, perfs).cutoff == pytest.approx(130, abs=8)
+    losses[:, 130:] = 1.0
+    assert read(losses, perfs).cutoff == losses.shape[1]
+
+
 def test_performance_that_drops_after_its_peak_does_not_move_the_range():
     losses, perfs = world()
     whole = read(losses, perfs)

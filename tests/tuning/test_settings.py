@@ -27,7 +27,6 @@ OUT_OF_RANGE = {
     'batch_objective': ['', 'fast', 'Performance', 0, -1],
     'batch_tolerance': [-0.1, 1.1, math.nan],
     'rounds': [1, 0],
-    'final_initialisations': [0],
     'smoothing': [0.0, 0.6, math.nan],
     'lr_ratio': [1, 0.5, math.inf, math.nan],
     'cycle_epochs': [0],
@@ -89,10 +88,10 @@ def test_presets_go_by_name(name):
 
 def test_presets_rise_in_effort():
     assert list(PRESETS) == ['fastest', 'fast', 'slow', 'slowest']
-    for name in ('tuning_budget', 'lr_initialisations', 'trial_samples'):
+    for name in ('tuning_budget', 'trial_samples'):
         values = [getattr(settings, name) for settings in PRESETS.values()]
         assert values == sorted(set(values)), name
-    for name in ('lr_candidates', 'batch_candidates', 'rounds', 'final_initialisations'):
+    for name in ('lr_initialisations', 'lr_candidates', 'batch_candidates', 'rounds'):
         values = [getattr(settings, name) for settings in PRESETS.values()]
         assert values == sorted(values), name
 

@@ -1,0 +1,138 @@
+"""From the last round to what the trials use, and what is suspicious about it.
+
+The best learning rate falls as trainings get longer: long ones meet instabilities that brief ones do not,
+and those that learn late meet them late. How fast it falls differs between networks, so it is observed
+between the last two rounds, and followed up to the length of a trial. The constants were measured
+(`benchmarks/tuner_regret.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import candidates
+from .candidates import Scored
+from .lr_range import LRRange
+from .rounds import Round
+from .settings import HyperparameterSettings
+
+_USUAL_FALL, _TRUST = 0.25, 0.7
+_LITTLE, _CLIFF = 0.01, 0.05
+_SOME, _MUCH = 0.25, 0.5
+_EDGE = 2.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the trials use.
+
+    Attributes:
+        scored: The candidate of the last round.
+        lr: The highest learning rate of a trial's cycles.
+        why: Says why.
+        flags: What is suspicious.
+    """
+
+    scored: Scored
+    lr: float
+    why: str
+    flags: list[str]
+
+
+def choose(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Round], trial: int) -> Choice:
+    """Chooses from the last round.
+
+    Args:
+        settings: The batch size's objective, and the limits of learning rates.
+        found: By the range test.
+        rounds: At least one; not all of the last one diverged.
+        trial: How many samples a trial is trained on.
+    """
+    last, scored = rounds[-1], _best(settings, found, rounds)
+    longer = max(1.0, trial / last.samples_each)
+    found_lr = scored.candidate.lr
+    lr = found_lr * longer ** -_fall(last, found_lr) * _safety(last, scored)
+    lr = max(lr, min(found_lr, settings.lr_start))
+    flags = _flags(settings, found, rounds, scored, lr)
+    return Choice(scored, lr, _why(settings, rounds, scored, lr), flags)
+
+
+def _best(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Round]) -> Scored:
+    last = rounds[-1]
+    best = candidates.winner(settings, last.scored, is_early=False)
+    rungs = last.rungs(best.candidate.batch_size)
+    if not found.is_learned(best.perf):  # a guess: the highest that does no harm is too high for long
+        return rungs[max(0, len(rungs) - 2)]
+    if not found.is_learned(best.perf, _SOME):
+        return candidates.sure_rung(rungs)
+    before = [one for one in rounds[:-1] if not one.is_void]
+    if before and not found.is_learned(before[-1].best_perf):  # the rungs are far apart
+        return next(one for one in rungs if one.perf >= best.perf - _LITTLE)
+    return best
+
+
+def _fall(last: Round, lr: float) -> float:
+    """How fast the best learning rate falls with the length of training: as its power, negated.
+
+    As observed between the last two rounds, moderated by what is usual.
+    """
+    if last.foot is None:
+        return _USUAL_FALL
+    observed = math.log(last.foot.lr / lr, last.foot.longer)
+    return min(max(_USUAL_FALL + _TRUST * (observed - _USUAL_FALL), 0.0), 1.0)
+
+
+def _safety(last: Round, chosen: Scored) -> float:
+    """A factor for the chosen learning rate: half a rung down, if that costs little or avoids a cliff."""
+    rungs = last.rungs(chosen.candidate.batch_size)
+    place = rungs.index(chosen)
+    if _is_below_cliff(last, chosen):
+        return math.sqrt(chosen.candidate.lr / rungs[place + 1].candidate.lr)
+    if place > 0 and rungs[place - 1].perf > chosen.perf - _LITTLE:
+        return math.sqrt(rungs[place - 1].candidate.lr / chosen.candidate.lr)
+    return 1.0
+
+
+def _is_below_cliff(last: Round, chosen: Scored) -> bool:
+    """Whether the next learning rate above the chosen one does much worse."""
+    rungs = last.rungs(chosen.candidate.batch_size)
+    above = rungs[min(rungs.index(chosen) + 1, len(rungs) - 1)]
+    return above.perf < chosen.perf - _CLIFF
+
+
+def _flags(
+    settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Round], chosen: Scored, lr: float
+) -> list[str]:
+    flags = set(found.flags)
+    if not found.is_learned(chosen.perf):
+        flags.add('nothing_learned')
+    elif not found.is_learned(chosen.perf, _MUCH):
+        flags.add('barely_learned')
+    if _is_below_cliff(rounds[-1], chosen):
+        flags.add('sensitive')
+    if lr <= settings.lr_start * _EDGE:
+        flags.add('lr_at_low_edge')
+    if chosen.candidate.lr >= settings.lr_end / _EDGE:
+        flags.add('lr_at_high_edge')
+    if any(one.has_diverged for one in rounds):
+        flags.add('nan_seen')
+    return sorted(flags)
+
+
+def _why(settings: HyperparameterSettings, rounds: Sequence[Round], chosen: Scored, lr: float) -> str:
+    """Says why this batch size and this learning rate were chosen."""
+    if isinstance(settings.batch_objective, int):
+        size = 'as asked for'
+    elif len({one.candidate.batch_size for done in rounds for one in done.scored}) == 1:
+        size = 'no other was compared'
+    elif settings.batch_objective == 'throughput':
+        size = f'the largest within {settings.batch_tolerance:g} of the best training performance'
+    else:
+        size = 'of the best training performance in the rounds before the last'
+    lrs = ', '.join(f'{one.candidate.lr:.2g}' for one in rounds[-1].scored)
+    return (
+        f'batch size {chosen.candidate.batch_size}: {size}; learning rate {lr:.2g}: somewhat below '
+        f'{chosen.candidate.lr:.2g}, since trials are longer, which was chosen from {lrs} in the last round'
+    )

@@ -1,0 +1,103 @@
+"""Rounds of brief trainings: what they cost, and what they came to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .candidates import Scored
+from .settings import HyperparameterSettings
+
+_UNTRAINED, _ALIKE = 0.8, 1.03
+
+
+class Budget:
+    """What tuning may cost, and what it has cost, in training samples.
+
+    Attributes:
+        trial: What a trial costs.
+        whole: What tuning may cost.
+    """
+
+    def __init__(self, settings: HyperparameterSettings, train_size: int) -> None:
+        self.trial = train_size * settings.trial_epochs(train_size)
+        self.whole = settings.tuning_budget * self.trial
+        self._spent = 0
+
+    @property
+    def left(self) -> float:
+        return self.whole - self._spent
+
+    def spend(self, samples: int) -> None:
+        self._spent += samples
+
+    def told(self) -> dict[str, float]:
+        """For `misc.json`."""
+        return {'samples': self._spent, 'trial_samples': self.trial, 'trials': self._spent / self.trial}
+
+
+class Foot(NamedTuple):
+    """From where a ladder of longer trainings goes down.
+
+    Attributes:
+        lr: The best learning rate of shorter trainings.
+        longer: How many times as long the ladder's are.
+    """
+
+    lr: float
+    longer: float
+
+
+@dataclass(frozen=True)
+class Round:
+    """One comparison of candidates.
+
+    Attributes:
+        scored: In the order of their runs.
+        steps: Of each of them.
+        foot: The last ladder's.
+        is_void: Whether it said nothing, and was repeated at lower learning rates.
+    """
+
+    scored: list[Scored]
+    steps: list[int]
+    foot: Foot | None = None
+    is_void: bool = False
+
+    @property
+    def samples(self) -> int:
+        """How many samples one model per candidate was trained on, all together."""
+        return sum(
+            one.candidate.batch_size * steps for one, steps in zip(self.scored, self.steps, strict=True)
+        )
+
+    @property
+    def samples_each(self) -> float:
+        """How many samples a model was trained on."""
+        return self.samples / len(self.scored)
+
+    @property
+    def best_perf(self) -> float:
+        return max(one.perf for one in self.scored)
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether no candidate has a finite loss."""
+        return not any(math.isfinite(one.loss) for one in self.scored)
+
+    def has_collapsed(self, baseline_loss: float) -> bool:
+        """Whether all candidates came to the same, well below an untrained loss: a constant answer."""
+        losses = [one.loss for one in self.scored]
+        return max(losses) < min(_UNTRAINED * baseline_loss, _ALIKE * min(losses))
+
+    def rungs(self, batch_size: int) -> list[Scored]:
+        """The candidates of a batch size, in order."""
+        return [one for one in self.scored if one.candidate.batch_size == batch_size]
+
+    def told(self) -> list[dict[str, float]]:
+        """A row per candidate, for `misc.json` and `candidates.npz`."""
+        return [
+            {**one.candidate._asdict(), 'steps': steps, 'loss': one.loss, 'perf': one.perf}
+            for one, steps in zip(self.scored, self.steps, strict=True)
+        ]

@@ -1,0 +1,94 @@
+"""From the last round to the learning rate of the trials."""
+
+import math
+
+import pytest
+
+from sweeper.tuning.candidates import Candidate, Scored
+from sweeper.tuning.choice import choose
+from sweeper.tuning.lr_range import LRRange
+from sweeper.tuning.rounds import Foot, Round
+from sweeper.tuning.settings import get_settings
+
+FAST = get_settings('fast')
+STEPS, TRIAL = 100, 6400
+FOUND = LRRange(0.001, 1.0, 1.0, 2.3, 0.1, {}, [], {})
+LRS = 0.1, 0.2, 0.4
+
+
+def ladder(perfs, lrs=LRS, size=8, foot=None):
+    """A round, of 800 samples each: an eighth of a trial."""
+    scored = [Scored(Candidate(lr, size), 1 - perf, perf) for lr, perf in zip(lrs, perfs, strict=True)]
+    return Round(scored, [STEPS] * len(scored), foot)
+
+
+def chosen(*rounds, found=FOUND):
+    return choose(FAST, found, rounds, TRIAL)
+
+
+def test_the_best_of_the_last_round_is_taken_somewhat_lowered():
+    choice = chosen(ladder([0.9] * 3), ladder([0.5, 0.6, 0.7]))
+    assert choice.scored.candidate.lr == 0.4
+    assert 0.4 * 8**-0.4 < choice.lr < 0.4
+    assert choice.flags == []
+
+
+def test_nothing_is_lowered_if_trainings_were_as_long_as_trials():
+    done = ladder([0.5, 0.6, 0.7])
+    choice = choose(FAST, FOUND, [done], STEPS * 8)
+    assert choice.lr == 0.4
+
+
+def test_a_best_rate_that_falls_fast_is_followed():
+    foot = Foot(0.5, 4.0)
+    slow, usual, fast = (
+        chosen(ladder(perfs, foot=foot)) for perfs in ([5, 6, 7], [5, 7, 6.99], [7, 6.99, 5])
+    )
+    lowered = [one.lr / one.scored.candidate.lr for one in (fast, usual, slow)]
+    assert lowered == sorted(lowered)
+    assert slow.lr / 0.4 == pytest.approx(8 ** -(0.25 * 0.3 + 0.7 * math.log(0.5 / 0.4, 4)))
+
+
+def test_below_a_cliff_half_a_rung_is_kept_as_distance():
+    safe, risky = chosen(ladder([0.5, 0.7, 0.66])), chosen(ladder([0.5, 0.7, 0.2]))
+    assert risky.lr == pytest.approx(safe.lr / math.sqrt(2))
+    assert (safe.flags, risky.flags) == ([], ['sensitive'])
+
+
+def test_half_a_rung_is_given_up_where_that_costs_little():
+    steep, flat = chosen(ladder([0.5, 0.6, 0.7])), chosen(ladder([0.5, 0.695, 0.7]))
+    assert flat.lr == pytest.approx(steep.lr / math.sqrt(2))
+
+
+def test_a_rung_that_barely_learned_is_judged_with_the_one_above_it():
+    choice = chosen(ladder([0.2, 0.19, 0.15, 0.21], lrs=(0.1, 0.2, 0.4, 0.8)))
+    assert choice.scored.candidate.lr == 0.1
+    assert 'barely_learned' in choice.flags
+
+
+def test_where_nothing_was_learned_the_guess_is_below_the_highest_rate():
+    choice = chosen(ladder([0.1] * 3), ladder([0.1, 0.11, 0.12]))
+    assert choice.scored.candidate.lr == 0.2
+    assert choice.flags == ['nothing_learned']
+
+
+def test_after_a_plateau_the_lowest_of_those_that_do_as_well_is_taken():
+    perfs = [0.4, 0.695, 0.7]
+    assert chosen(ladder([0.1] * 3), ladder(perfs)).scored.candidate.lr == 0.2
+    assert chosen(ladder([0.3] * 3), ladder(perfs)).scored.candidate.lr == 0.4
+
+
+def test_rounds_that_were_repeated_say_nothing_about_a_plateau():
+    void = Round(ladder([0.1] * 3).scored, [STEPS] * 3, is_void=True)
+    assert chosen(ladder([0.3] * 3), void, ladder([0.4, 0.695, 0.7])).scored.candidate.lr == 0.4
+
+
+def test_the_choice_stays_within_the_settings_and_edges_are_flagged():
+    low = chosen(ladder([0.5, 0.6, 0.7], lrs=(1e-5, 1.2e-5, 1.5e-5)))
+    assert low.lr == FAST.lr_start and 'lr_at_low_edge' in low.flags
+    assert 'lr_at_high_edge' in chosen(ladder([0.5, 0.6, 0.7], lrs=(2.0, 4.0, 8.0))).flags
+
+
+def test_the_reason_names_what_was_chosen():
+    choice = chosen(ladder([0.5, 0.6, 0.7]))
+    assert 'batch size 8' in choice.why and f'learning rate {choice.lr:.2g}' in choice.why

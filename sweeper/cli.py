@@ -169,14 +169,17 @@ def _done(store: Store) -> tuple[int, int]:
 
 def _show(store: Store) -> None:
     from rich.console import Console
+    from rich.text import Text
 
     from .report.collect import summarise
+    from .report.comparison import compare
     from .report.table import comparison_table
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
     console.print(comparison_table(summarise(store), store.parameter_columns()))
+    console.print(Text(compare(store).answer(), style='bold'))
 
 
 def _fail(error: SweepError) -> NoReturn:

@@ -37,8 +37,10 @@ def comparison_table(summaries: Sequence[PointSummary], columns: Sequence[str]) 
     parts: list[RenderableType] = [_table(shown[:_MOST_ROWS], columns)] if shown else []
     if len(shown) > _MOST_ROWS:
         parts.append(f'and {len(shown) - _MOST_ROWS} more; all are in points/results.csv')
-    if any(summary.trials > 1 for summary in shown):
-        parts.append(Text('mean ± half the 95% confidence interval (Student t) over trials', style='dim'))
+    methods = sorted({summary.perf_val.method for summary in shown} - {''})
+    if methods:
+        note = f'mean ± half the 95% confidence interval ({", ".join(methods)}) over trials'
+        parts.append(Text(note, style='dim'))
     for flag in sorted({flag for summary in shown for flag in summary.flags}):
         parts.append(Text(f'{flag}: {FLAG_MEANINGS.get(flag, "")}', style='yellow'))
     for summary in failed:

@@ -1,31 +1,175 @@
+"""What is said of trials: against scipy, published examples, and simulated sweeps whose truth is known."""
+
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
-from sweeper.report.statistics import mean_interval
+from sweeper.report.statistics import (
+    BCA,
+    ENOUGH_FOR_BOOTSTRAP,
+    STUDENT,
+    compare_all,
+    holm,
+    mean_interval,
+    superiority,
+    tied_for_first,
+    trials_to_settle,
+)
+
+# Intervals
 
 
-@pytest.mark.parametrize('n', [2, 3, 10, 100])
-def test_interval_is_students(n):
+@pytest.mark.parametrize('n', [2, 3, 10, ENOUGH_FOR_BOOTSTRAP - 1])
+def test_the_interval_of_few_is_students(n):
     values = np.random.default_rng(n).normal(0.9, 0.05, n)
-    mean, half_width = mean_interval(values)
+    found = mean_interval(values)
     low, high = stats.t.interval(0.95, n - 1, loc=values.mean(), scale=stats.sem(values))
-    assert mean - half_width == pytest.approx(low)
-    assert mean + half_width == pytest.approx(high)
+    assert (found.low, found.high) == pytest.approx((low, high))
+    assert found.mean == values.mean() and found.method == STUDENT
+    assert found.half_width == pytest.approx((high - low) / 2)
 
 
-def test_one_value_says_nothing_about_spread():
-    mean, half_width = mean_interval(np.array([0.5]))
-    assert mean == 0.5
-    assert math.isnan(half_width)
+def test_the_interval_of_many_is_a_bootstrap_and_leans_as_the_values_do():
+    values = np.random.default_rng(0).exponential(size=200)
+    found = mean_interval(values)
+    assert found.method == BCA
+    assert found.high - found.mean > found.mean - found.low
+    assert found == mean_interval(values), 'it is the same every time'
+
+
+@pytest.mark.parametrize('values', [[0.5], [0.5, 0.5, 0.5], [1.0] * 100], ids=len)
+def test_values_without_spread_have_no_interval(values):
+    found = mean_interval(values)
+    assert found.mean == values[0]
+    assert math.isnan(found.low) and math.isnan(found.half_width) and found.method == ''
 
 
 def test_no_value_has_no_mean():
-    assert all(math.isnan(number) for number in mean_interval(np.array([])))
+    assert all(math.isnan(number) for number in mean_interval([])[:3])
 
 
 def test_a_diverged_trial_makes_the_mean_infinite_without_a_warning(recwarn):
-    assert mean_interval(np.array([1.0, np.inf])).mean == math.inf
+    found = mean_interval(np.array([1.0, np.inf]))
+    assert found.mean == math.inf and math.isnan(found.half_width)
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(('n', 'sweeps'), [(3, 4000), (10, 4000), (ENOUGH_FOR_BOOTSTRAP, 1500)])
+def test_intervals_cover_the_truth_in_95_of_100_sweeps(n, sweeps):
+    draw = np.random.default_rng(n)
+    found = [mean_interval(draw.normal(0.9, 0.02, n)) for _ in range(sweeps)]
+    assert np.mean([one.low <= 0.9 <= one.high for one in found]) == pytest.approx(0.95, abs=0.02)
+
+
+# Comparisons
+
+
+def sweep_of(means, trials, spread=0.02, shared=0.02, seed=0):
+    """Scores of a made-up sweep: trials of the same index have something in common."""
+    draw = np.random.default_rng(seed)
+    means, spread = np.asarray(means)[:, None], np.broadcast_to(spread, len(means))[:, None]
+    return means + draw.normal(0, shared, trials) + spread * draw.normal(size=(len(means), trials))
+
+
+def test_comparisons_are_paired_t_tests():
+    scores = sweep_of([0.9, 0.91, 0.95], 6)
+    found = compare_all(scores)
+    for a in range(3):
+        for b in range(3):
+            if a != b:
+                assert found.p[a, b] == pytest.approx(stats.ttest_rel(scores[a], scores[b]).pvalue)
+                assert found.difference[a, b] == pytest.approx(scores[a].mean() - scores[b].mean())
+    np.testing.assert_array_equal(np.diag(found.difference), 0)
+
+
+def test_only_common_trials_are_compared():
+    scores = sweep_of([0.9, 0.95], 6)
+    scores[0, 0], scores[1, 5] = np.nan, np.nan
+    found = compare_all(scores)
+    assert found.p[0, 1] == pytest.approx(stats.ttest_rel(scores[0, 1:5], scores[1, 1:5]).pvalue)
+
+
+@pytest.mark.parametrize(
+    'scores', [[[0.9], [0.1]], [[0.9, np.nan], [np.nan, 0.1]], [[0.9, 0.9], [0.8, 0.8]]], ids=str
+)
+def test_what_cannot_be_tested_is_not_called_different(scores, recwarn):
+    scores = np.array(scores)
+    found = compare_all(scores)
+    assert found.p[0, 1] == found.p_adjusted[0, 1] == 1
+    assert sorted(tied_for_first(scores, found)) == [0, 1]
+    assert not recwarn.list
+
+
+def test_holms_correction_on_a_worked_example():
+    np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
+
+
+@given(st.lists(st.floats(0, 1), max_size=20))
+def test_holms_correction_keeps_the_order_and_only_raises(values):
+    p = np.array(values)
+    adjusted = holm(p)
+    assert (adjusted >= p).all() and (adjusted <= 1).all()
+    order = np.argsort(p)
+    assert (np.diff(adjusted[order]) >= 0).all()
+
+
+@pytest.mark.parametrize('spread', [0.02, np.geomspace(0.002, 0.2, 8)], ids=['even', 'uneven'])
+@pytest.mark.parametrize('trials', [3, 10])
+def test_where_all_are_equal_a_difference_is_claimed_in_less_than_5_of_100_sweeps(trials, spread):
+    false = [
+        (compare_all(sweep_of([0.9] * 8, trials, spread, seed=seed)).p_adjusted < 0.05).any()
+        for seed in range(1000)
+    ]
+    assert np.mean(false) <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 1000)
+
+
+def test_ties_for_first_are_told_and_the_best_is_among_them():
+    means = [0.8, 0.95, 0.95, 0.7, 0.95]
+    hits = 0
+    for seed in range(200):
+        scores = sweep_of(means, 12, spread=0.01, seed=seed)
+        first = tied_for_first(scores, compare_all(scores))
+        assert first[0] == scores.mean(axis=1).argmax()
+        hits += sorted(first) == [1, 2, 4]
+    assert hits >= 0.95 * 200 - 7
+
+
+def test_architectures_without_trials_are_not_tied_for_anything():
+    scores = np.array([[np.nan, np.nan], [0.5, 0.6]])
+    assert tied_for_first(scores, compare_all(scores)) == [1]
+    assert tied_for_first(scores[:1], compare_all(scores[:1])) == []
+
+
+# Two architectures
+
+
+def test_superiority_is_mann_and_whitneys_u():
+    one, other = np.random.default_rng(0).normal([0.5, 0.0], size=(9, 2)).round(1).T
+    u = stats.mannwhitneyu(one, other).statistic
+    assert superiority(one, other) == pytest.approx(u / 81)
+    assert superiority(one, other) + superiority(other, one) == pytest.approx(1)
+    assert (superiority([1, 2], [0, 0]), superiority([1], [1])) == (1.0, 0.5)
+    assert math.isnan(superiority([], [1]))
+
+
+def test_as_many_trials_as_are_said_to_settle_it_do():
+    draw = np.random.default_rng(0)
+    gaps = draw.normal(size=200)
+    gaps = 0.8 + (gaps - gaps.mean()) / gaps.std(ddof=1)  # an effect of 0.8
+    n = trials_to_settle(gaps, np.zeros(200))
+    assert n == 15, 'as tables of the power of a paired t-test have it'
+    settled = stats.ttest_1samp(draw.normal(0.8, 1, (4000, n)), 0, axis=1).pvalue < 0.05
+    assert np.mean(settled) == pytest.approx(0.8, abs=0.04)
+    assert trials_to_settle(gaps, np.zeros(200), alpha=0.05 / 66) > n
+
+
+@pytest.mark.parametrize(
+    ('one', 'other'),
+    [([0.5], [0.4]), ([0.5, 0.6], [0.5, 0.6]), ([0.5, 0.6], [0.4, 0.5]), ([0, 1, 0.001], [1, 0, 0])],
+)
+def test_nothing_is_promised_where_nothing_is_known(one, other):
+    assert trials_to_settle(one, other) is None

@@ -6,19 +6,19 @@ from rich.console import Console
 
 from sweeper import FixedSweep
 from sweeper.report.collect import PointSummary, summarise
-from sweeper.report.statistics import Interval
+from sweeper.report.statistics import STUDENT, Interval
 from sweeper.report.table import FLAG_MEANINGS, comparison_table
 from sweeper.store.results import PointError
 from sweeper.store.store import Store
 
-GOOD = Interval(0.9, 0.01)
+GOOD = Interval(0.9, 0.89, 0.91, STUDENT)
 
 
 def summary(cells, perf=GOOD, **changes):
     values = {
         'params': tuple(cells), 'cells': cells, 'lr_range': (0.01, 0.5), 'batch_size': 32, 'trials': 3,
-        'perf_val': perf, 'loss_val': Interval(0.2, 0.03), 'perf_test': None, 'seconds': 1.5, 'flags': [],
-        'error': None,
+        'perf_val': perf, 'loss_val': Interval(0.2, 0.17, 0.23, STUDENT), 'perf_test': None, 'seconds': 1.5,
+        'flags': [], 'error': None,
     }  # fmt: skip
     return PointSummary(**values | changes)
 
@@ -37,7 +37,7 @@ def test_table_has_what_was_promised():
 
 def test_test_scores_are_shown_if_there_are_any():
     assert 'test perf' not in text([summary(['16'])])
-    assert '0.8000 ± 0.0200' in text([summary(['16'], perf_test=Interval(0.8, 0.02))])
+    assert '0.8000 ± 0.0200' in text([summary(['16'], perf_test=Interval(0.8, 0.78, 0.82, STUDENT))])
 
 
 @pytest.mark.parametrize('flag', FLAG_MEANINGS)
@@ -54,9 +54,9 @@ def test_failed_points_are_listed_with_their_reason():
 
 
 def test_diverged_and_single_and_missing_trials():
-    nothing = Interval(math.nan, math.nan)
-    assert 'diverged' in text([summary(['1'], loss_val=Interval(math.inf, math.nan))])
-    assert '±' not in text([summary(['1'], perf=Interval(0.5, math.nan), loss_val=nothing, trials=1)])
+    nothing = Interval(math.nan)
+    assert 'diverged' in text([summary(['1'], loss_val=Interval(math.inf))])
+    assert '±' not in text([summary(['1'], perf=Interval(0.5), loss_val=nothing, trials=1)])
     assert 'nan' not in text([summary(['1'], perf=nothing, loss_val=nothing, seconds=math.nan, trials=0)])
 
 

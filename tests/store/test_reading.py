@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from sweeper.report.collect import summarise
+from sweeper.report.comparison import compare
 from sweeper.report.table import comparison_table
 from sweeper.store import reading
 from sweeper.store.damage import DamagedFile
@@ -185,3 +186,10 @@ def use(store, layout, example, tuned, trials, errors):
             other.rebuild()
     finally:
         layout.error.with_suffix('.hidden').rename(layout.error)
+
+
+def test_points_without_trials_and_those_that_failed_are_not_compared(folder, store, example):
+    example.fill(store)
+    found = compare(Store.read(folder))
+    assert found.names == ['width=16, nonlinearity=relu'] and found.scores.shape == (1, 3)
+    np.testing.assert_array_equal(found.scores[0], [0.25 / 3, 0, 0.25])

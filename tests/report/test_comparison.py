@@ -1,0 +1,43 @@
+"""The answer of a sweep, in words."""
+
+import numpy as np
+
+from sweeper.report.comparison import Comparison
+
+
+def comparison(means, trials=10, spread=0.005, seed=0):
+    draw = np.random.default_rng(seed)
+    scores = np.asarray(means)[:, None] + draw.normal(0, spread, (len(means), trials))
+    names = [f'width={2**i}' for i in range(len(means))]
+    return Comparison([(2**i,) for i in range(len(means))], names, scores)
+
+
+def test_a_clear_winner_is_named_with_its_lead():
+    found = comparison([0.7, 0.95, 0.8])
+    assert found.first == [1]
+    answer = found.answer()
+    assert answer.startswith('width=2 is the best of 3: 0.9')
+    assert 'ahead of width=4' in answer and 'Holm-corrected for 3 comparisons' in answer
+
+
+def test_ties_are_named_with_what_would_settle_them():
+    found = comparison([0.9, 0.901, 0.5, 0.9005], spread=0.01)
+    assert sorted(found.first) == [0, 1, 3]
+    answer = found.answer()
+    assert all(f'width={name}' in answer for name in (1, 2, 8)) and 'width=4' not in answer
+    assert 'have not been told apart' in answer and 'with probability 0.' in answer
+
+
+def test_of_many_ties_a_few_are_named():
+    answer = comparison([0.9] * 12, spread=0.01).answer()
+    assert 'and 7 more have not been told apart' in answer
+
+
+def test_a_single_trial_says_nothing_about_differences():
+    answer = comparison([0.9, 0.2], trials=1).answer()
+    assert 'width=2 has not been told apart' in answer and 'nothing can be said' in answer
+
+
+def test_one_architecture_and_none():
+    assert comparison([0.9]).answer().startswith('width=1 is the only one with trials')
+    assert comparison([]).answer() == 'There are no trials yet.'

@@ -179,7 +179,10 @@ def _show(store: Store) -> None:
     if not console.is_terminal:
         console = Console(width=200)
     console.print(comparison_table(summarise(store), store.parameter_columns()))
-    console.print(Text(compare(store).answer(), style='bold'))
+    comparison = compare(store)
+    console.print(Text(comparison.answer(), style='bold'))
+    if comparison.influence():
+        console.print(Text(comparison.influence()))
 
 
 def _fail(error: SweepError) -> NoReturn:

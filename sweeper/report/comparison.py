@@ -10,10 +10,12 @@ import numpy as np
 
 from ..points import Point
 from ..store.store import Store
+from .effects import Effect, grid_effects, is_grid
 from .statistics import Pairwise, compare_all, superiority, tied_for_first, trials_to_settle
 
 ALPHA = 0.05
 _MOST_NAMES = 4
+_WORTH_TELLING = 0.01
 
 
 @dataclass(frozen=True)
@@ -22,13 +24,23 @@ class Comparison:
 
     Attributes:
         points: The points that have trials.
-        names: Of the points, for a person.
+        columns: Names of the parameters.
+        cells: For each point, its parameters as text, one per column.
         scores: Shape `(points, trials)`; NaN where a point lacks a trial.
     """
 
     points: Sequence[Point]
-    names: Sequence[str]
+    columns: Sequence[str]
+    cells: Sequence[Sequence[str]]
     scores: np.ndarray
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Of the points, for a person."""
+        return [
+            ', '.join(f'{c}={v}' for c, v in zip(self.columns, cells, strict=True) if v != '')
+            for cells in self.cells
+        ]
 
     @cached_property
     def pairwise(self) -> Pairwise:
@@ -57,6 +69,21 @@ class Comparison:
             f'{self.names[best]} has the highest mean ({mean:.4f}), but {others}{more} {told} not been told '
             f'apart from it. {self._what_would_settle_it(best, tied[0])}'
         )
+
+    def effects(self) -> list[Effect]:
+        """What each parameter does, the largest first; nothing unless the points are a complete grid."""
+        if len(self.cells) < 2 or not is_grid(self.cells):
+            return []
+        return grid_effects(self.cells, self.columns, np.nanmean(self.scores, axis=1).tolist())
+
+    def influence(self) -> str:
+        """Says what the performance depends on; '' unless the points are a complete grid."""
+        told = [
+            f'{" with ".join(effect.parameters)} {100 * effect.share:.0f}%'
+            for effect in self.effects()
+            if effect.share >= _WORTH_TELLING
+        ]
+        return f'Of the variance between architectures: {", ".join(told)}.' if told else ''
 
     def _lead(self, best: int) -> str:
         second = self._second(best)
@@ -99,8 +126,4 @@ def compare(store: Store) -> Comparison:
     for row, one in enumerate(trials):
         for index, trial in one.items():
             scores[row, index] = trial.perf_val
-    names = [
-        ', '.join(f'{c}={v}' for c, v in zip(columns, store.parameter_cells(point), strict=True) if v != '')
-        for point in points
-    ]
-    return Comparison(points, names, scores)
+    return Comparison(points, columns, [store.parameter_cells(point) for point in points], scores)

@@ -8,8 +8,8 @@ from sweeper.report.comparison import Comparison
 def comparison(means, trials=10, spread=0.005, seed=0):
     draw = np.random.default_rng(seed)
     scores = np.asarray(means)[:, None] + draw.normal(0, spread, (len(means), trials))
-    names = [f'width={2**i}' for i in range(len(means))]
-    return Comparison([(2**i,) for i in range(len(means))], names, scores)
+    points = [(2**i,) for i in range(len(means))]
+    return Comparison(points, ['width'], [[str(width)] for (width,) in points], scores)
 
 
 def test_a_clear_winner_is_named_with_its_lead():
@@ -36,6 +36,14 @@ def test_of_many_ties_a_few_are_named():
 def test_a_single_trial_says_nothing_about_differences():
     answer = comparison([0.9, 0.2], trials=1).answer()
     assert 'width=2 has not been told apart' in answer and 'nothing can be said' in answer
+
+
+def test_what_the_performance_depends_on_is_told_for_a_grid():
+    cells = [[width, kind] for width in ('8', '16') for kind in ('relu', 'tanh')]
+    scores = np.array([[0.5, 0.5], [0.6, 0.6], [0.8, 0.8], [0.9, 0.9]])
+    found = Comparison([tuple(cell) for cell in cells], ['width', 'kind'], cells, scores)
+    assert found.influence() == 'Of the variance between architectures: width 90%, kind 10%.'
+    assert Comparison(found.points[:3], found.columns, cells[:3], scores[:3]).influence() == ''
 
 
 def test_one_architecture_and_none():

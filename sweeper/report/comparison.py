@@ -38,7 +38,7 @@ class Comparison:
     def names(self) -> list[str]:
         """Of the points, for a person."""
         return [
-            ', '.join(f'{c}={v}' for c, v in zip(self.columns, cells, strict=True) if v != '')
+            ' '.join(f'{c}={v}' for c, v in zip(self.columns, cells, strict=True) if v != '')
             for cells in self.cells
         ]
 
@@ -77,7 +77,9 @@ class Comparison:
         return grid_effects(self.cells, self.columns, np.nanmean(self.scores, axis=1).tolist())
 
     def influence(self) -> str:
-        """Says what the performance depends on; '' unless the points are a complete grid."""
+        """Says what the performance depends on; '' unless the points differ, and are a complete grid."""
+        if len(self.first) == len(self.names):
+            return ''
         told = [
             f'{" with ".join(effect.parameters)} {100 * effect.share:.0f}%'
             for effect in self.effects()

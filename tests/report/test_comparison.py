@@ -40,10 +40,12 @@ def test_a_single_trial_says_nothing_about_differences():
 
 def test_what_the_performance_depends_on_is_told_for_a_grid():
     cells = [[width, kind] for width in ('8', '16') for kind in ('relu', 'tanh')]
-    scores = np.array([[0.5, 0.5], [0.6, 0.6], [0.8, 0.8], [0.9, 0.9]])
+    scores = np.array([[0.5], [0.6], [0.8], [0.9]]) + np.random.default_rng(0).normal(0, 1e-4, (4, 5))
     found = Comparison([tuple(cell) for cell in cells], ['width', 'kind'], cells, scores)
     assert found.influence() == 'Of the variance between architectures: width 90%, kind 10%.'
     assert Comparison(found.points[:3], found.columns, cells[:3], scores[:3]).influence() == ''
+    tied = Comparison(found.points, found.columns, cells, scores[:, :1])
+    assert tied.influence() == '', 'there may be nothing that depends on anything'
 
 
 def test_one_architecture_and_none():

@@ -191,5 +191,5 @@ def use(store, layout, example, tuned, trials, errors):
 def test_points_without_trials_and_those_that_failed_are_not_compared(folder, store, example):
     example.fill(store)
     found = compare(Store.read(folder))
-    assert found.names == ['width=16, nonlinearity=relu'] and found.scores.shape == (1, 3)
+    assert found.names == ['width=16 nonlinearity=relu'] and found.scores.shape == (1, 3)
     np.testing.assert_array_equal(found.scores[0], [0.25 / 3, 0, 0.25])

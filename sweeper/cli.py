@@ -1,4 +1,4 @@
-"""The command line: `sweeper run`, `status` and `collate`.
+"""The command line: `sweeper run`, `status`, `report` and `collate`.
 
 Exit codes: 0 all is well; 1 the sweep is complete, but some points failed; 2 the input was wrong; 3 the
 sweep could not go on, and what is done is kept; 130 interrupted (143 terminated, 129 hung up), and the same
@@ -140,6 +140,36 @@ def status(folder: Annotated[Path, typer.Argument(help="A sweep's folder.", meta
     print(f'{manifest.module}, preset {manifest.preset or "changed"}, seed {manifest.seed}: {state}')
     print(f'{len(store.points)} points, {tuned} tuned, {trials} trials done, {failed} failed')
     _show(store)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR')],
+    format: Annotated[str, typer.Option(help='md to read; csv or json to go on with.')] = 'md',  # noqa: A002
+    out: Annotated[
+        Path | None, typer.Option(help='The file to write.  [default: standard output]', metavar='FILE')
+    ] = None,
+) -> None:
+    """Write the comparison as a document."""
+    from .report.document import FORMATS
+
+    try:
+        if format not in FORMATS:
+            raise InvalidArgument(f'unknown format {format!r}; valid are {", ".join(FORMATS)}')
+        text = FORMATS[format](_read(folder))
+        if out is None:
+            print(text, end='')
+        else:
+            _write(out, text)
+    except SweepError as error:
+        _fail(error)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding='utf-8')
+    except OSError as error:
+        raise InvalidArgument(f'cannot write {path}: {error.strerror}') from error
 
 
 @app.command()

@@ -6,8 +6,9 @@ from rich.console import Console
 
 from sweeper import FixedSweep
 from sweeper.report.collect import PointSummary, summarise
+from sweeper.report.flags import FLAG_MEANINGS
 from sweeper.report.statistics import STUDENT, Interval
-from sweeper.report.table import FLAG_MEANINGS, comparison_table
+from sweeper.report.table import comparison_table
 from sweeper.store.results import PointError
 from sweeper.store.store import Store
 

@@ -1,0 +1,138 @@
+"""The comparison as a document: Markdown to read, CSV and JSON to go on with."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..store.store import Store
+from .collect import PointSummary, summarise
+from .comparison import Comparison, compare
+from .flags import FLAG_MEANINGS
+from .statistics import Interval
+
+_COLUMNS = (
+    'trials', 'perf_val', 'perf_val_low', 'perf_val_high', 'interval', 'median', 'best', 'worst',
+    'tied_for_first', 'loss_val', 'perf_test', 'lr_start', 'lr_end', 'batch_size', 'seconds', 'flags',
+)  # fmt: skip
+
+
+def markdown(store: Store) -> str:
+    """Returns the answer, a table of all architectures, what the flags mean, and the failures."""
+    comparison, manifest = compare(store), store.manifest
+    rows = list(_rows(store, comparison))
+    lines = [f'# {_escaped(manifest.module)}', '', _escaped(comparison.answer()), '']
+    if comparison.influence():
+        lines += [_escaped(comparison.influence()), '']
+    shown = ('validation performance', 'tied for first', 'trials', 'learning rates', 'batch size', 'flags')
+    header = [*map(_escaped, store.parameter_columns()), *shown]
+    lines += [_row(header), _row(['---'] * len(header))]
+    for summary, row in rows:
+        cells = [_in_words(summary.perf_val), 'yes' if row['tied_for_first'] else '', str(summary.trials)]
+        rates = '{:.3g} to {:.3g}'.format(*summary.lr_range) if summary.lr_range else ''
+        cells += [rates, str(summary.batch_size or ''), ', '.join(summary.flags)]
+        lines.append(_row([*map(_escaped, summary.cells), *cells]))
+    lines += ['', 'Mean, and 95% confidence interval over trials.', '']
+    flags = sorted({flag for summary, _ in rows for flag in summary.flags})
+    lines += [f'- `{flag}`: {FLAG_MEANINGS.get(flag, "")}' for flag in flags] + [''] * bool(flags)
+    for summary, _ in rows:
+        if summary.error is not None:
+            lines.append(f'- failed: {_escaped(" ".join(summary.cells))}: {_escaped(str(summary.error))}')
+    settings = f'preset {manifest.preset or "changed"}, seed {manifest.seed}'
+    return '\n'.join([*lines, '', f'{settings}, {manifest.train_size} training samples.']).strip() + '\n'
+
+
+def table(store: Store) -> str:
+    """Returns CSV: a row per architecture, best first, the failed last."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator='\n')
+    writer.writerow([*store.parameter_columns(), *_COLUMNS, 'error'])
+    for summary, row in _rows(store, compare(store)):
+        cells = ['' if row[name] is None else row[name] for name in _COLUMNS]
+        cells[-1] = ' '.join(summary.flags)
+        writer.writerow([*summary.cells, *cells, summary.error or ''])
+    return stream.getvalue()
+
+
+def everything(store: Store) -> str:
+    """Returns JSON: the answer, architectures, differences, effects, settings; NaN and infinity are null."""
+    comparison, columns = compare(store), store.parameter_columns()
+    pairs = comparison.pairwise
+    told: dict[str, Any] = {
+        'module': store.manifest.module,
+        'preset': store.manifest.preset,
+        'settings': dict(store.manifest.settings),
+        'seed': store.manifest.seed,
+        'answer': comparison.answer(),
+        'tied_for_first': [comparison.names[one] for one in comparison.first],
+        'architectures': [
+            {'params': dict(zip(columns, summary.cells, strict=True)), **row, 'error': _text(summary.error)}
+            for summary, row in _rows(store, comparison)
+        ],
+        'compared': comparison.names,
+        'differences': pairs.difference.tolist(),
+        'p': pairs.p.tolist(),
+        'p_adjusted': pairs.p_adjusted.tolist(),
+        'effects': [
+            {'parameters': effect.parameters, 'share': effect.share} for effect in comparison.effects()
+        ],
+    }
+    return json.dumps(_finite(told), indent=1, ensure_ascii=False, allow_nan=False) + '\n'
+
+
+FORMATS: dict[str, Callable[[Store], str]] = {'md': markdown, 'csv': table, 'json': everything}
+
+
+def _rows(store: Store, comparison: Comparison) -> list[tuple[PointSummary, dict[str, Any]]]:
+    first = {comparison.points[one] for one in comparison.first}
+    return [(summary, _numbers(store, summary, summary.params in first)) for summary in summarise(store)]
+
+
+def _numbers(store: Store, summary: PointSummary, is_first: bool) -> dict[str, Any]:
+    perfs = [trial.perf_val for trial in store.trials(summary.params).values()]
+    low, high = summary.lr_range or (None, None)
+    values: Sequence[Any] = (
+        summary.trials, *summary.perf_val[:3], summary.perf_val.method,
+        *((float(np.median(perfs)), max(perfs), min(perfs)) if perfs else (None, None, None)), is_first,
+        summary.loss_val.mean, summary.perf_test.mean if summary.perf_test else None, low, high,
+        summary.batch_size, summary.seconds, summary.flags,
+    )  # fmt: skip
+    return dict(zip(_COLUMNS, values, strict=True))
+
+
+def _in_words(interval: Interval) -> str:
+    if math.isnan(interval.mean):
+        return ''
+    if math.isnan(interval.low):
+        return f'{interval.mean:.4f}'
+    return f'{interval.mean:.4f} ({interval.low:.4f} to {interval.high:.4f})'
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f'| {" | ".join(cells)} |'
+
+
+def _escaped(text: str) -> str:
+    """Makes a user's text harmless in Markdown, and keeps it on its line."""
+    text = ' '.join(text.split()).replace('&', '&amp;').replace('<', '&lt;')
+    return ''.join(f'\\{letter}' if letter in '\\|*_`[]#' else letter for letter in text)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return value

@@ -9,7 +9,15 @@ ROOT = Path(__file__).parent
 VERSION = re.search("__version__ = '(.+)'", (ROOT / 'sweeper' / '__init__.py').read_text()).group(1)
 EXTRAS = {
     'examples': ['scikit-learn>=1.3', 'matplotlib>=3.8'],
-    'test': ['hypothesis>=6.100', 'pytest>=8', 'pytest-xdist>=3.6', 'scikit-learn>=1.3', 'matplotlib>=3.8'],
+    'test': [
+        'hypothesis>=6.100',
+        'matplotlib>=3.8',
+        'pandas>=2',
+        'pytest>=8',
+        'pytest-xdist>=3.6',
+        'scikit-learn>=1.3',
+    ],
+    'pandas': ['pandas>=2'],
     'benchmarks': ['distributed', 'joblib', 'loky>=3.4', 'optuna>=3', 'ray[tune]>=2.9', 'scikit-learn>=1.3'],
     'lint': ['mypy>=1.10', 'ruff>=0.6', 'types-psutil'],
 }

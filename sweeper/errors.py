@@ -7,7 +7,8 @@ SweepError
 ├── FolderError                           the output folder cannot be used for this sweep
 ├── SelectorError                         a selector broke its contract
 ├── PointFailed                           a point failed and the caller asked to be told at once
-└── TuningFailed                          no learning rate or batch size trains this point
+├── TuningFailed                          no learning rate or batch size trains this point
+└── MissingExtra (also an ImportError)    something asked for needs a package that is not installed
 """
 
 from __future__ import annotations
@@ -43,3 +44,7 @@ class PointFailed(SweepError):
 
 class TuningFailed(SweepError):
     """Tuning cannot go on: every run of a stage diverged. It costs that point only."""
+
+
+class MissingExtra(SweepError, ImportError):
+    """Something that was asked for needs a package which is not installed; the message says how to get it."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..points import Point
+from ..errors import MissingExtra
+from ..points import NamedPoint, Point
+
+if TYPE_CHECKING:
+    import pandas
 
 
 class PointResult(NamedTuple):
@@ -161,6 +165,7 @@ class SweepResults(list[PointResult]):
         failures: The points that have no result, and why.
         flags: What is suspicious about a point, for points where something is: the flags of its tuning,
             `trial_diverged` and `worse_than_tuned`.
+        columns: Names of the parameters.
     """
 
     def __init__(
@@ -168,7 +173,41 @@ class SweepResults(list[PointResult]):
         results: Iterable[PointResult] = (),
         failures: Iterable[PointFailure] = (),
         flags: Mapping[Point, list[str]] | None = None,
+        columns: Sequence[str] = (),
     ) -> None:
         super().__init__(results)
         self.failures = list(failures)
         self.flags = dict(flags or {})
+        self.columns = list(columns)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Returns a tidy table: a row per trial, with a column per parameter and per score.
+
+        Parameters keep their types; one that a point lacks is NaN. A parameter with the name of another
+        column gets the prefix `param_`. `lr_min`, `lr_max`, `bs`: see `PointResult`. `flags` are one text.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingExtra("to_frame() needs pandas: pip install 'sweeper[pandas]'") from error
+        scores = PointResult._fields[4:]
+        of_point = PointResult._fields[1:4]
+        reserved = {*scores, *of_point, 'trial', 'flags'}
+        names = {name: f'param_{name}' if name in reserved else name for name in self.columns}
+        rows = []
+        for result in self:
+            params = _by_name(result.params, self.columns)
+            shared = {names[name]: value for name, value in params.items()}
+            shared |= {name: getattr(result, name) for name in of_point}
+            flags = ' '.join(self.flags.get(result.params, ()))
+            for trial in range(len(result.perf_train)):
+                row = {name: getattr(result, name)[trial] for name in scores}
+                rows.append({**shared, 'trial': trial, **row, 'flags': flags})
+        return pandas.DataFrame(rows, columns=[*names.values(), *of_point, 'trial', *scores, 'flags'])
+
+
+def _by_name(point: Point, columns: Sequence[str]) -> dict[str, Any]:
+    return dict(point.items()) if isinstance(point, NamedPoint) else dict(zip(columns, point, strict=False))

@@ -168,7 +168,7 @@ class Store:
                 results.append(PointResult(point, tuned.lr_start, tuned.lr_end, tuned.batch_size, *scores))
                 if suspicious := self.flags(point):
                     flags[point] = suspicious
-        return SweepResults(results, failures, flags)
+        return SweepResults(results, failures, flags, self.parameter_columns())
 
     def read_curve(self, point: Point, name: str) -> dict[str, np.ndarray] | None:
         """Reads one of a point's tuning curves (`layout.CURVE_NAMES`), or None if it has none."""

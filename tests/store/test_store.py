@@ -11,10 +11,10 @@ import sys
 import numpy as np
 import pytest
 
-from sweeper.errors import FolderError, InvalidPoint
+from sweeper.errors import FolderError, InvalidPoint, MissingExtra
 from sweeper.points import NamedPoint
 from sweeper.store.lookup import Lookup
-from sweeper.store.results import PointError
+from sweeper.store.results import PointError, PointResult, SweepResults
 from sweeper.store.store import Store
 
 
@@ -47,6 +47,32 @@ def test_trials_that_do_worse_than_a_shorter_training_in_tuning_are_flagged(exam
     trials = [example.record(reached + more).result for more in (-0.05, 0.05)]
     assert tuned.flags_with(trials) == flags
     assert tuned.flags_with([]) == []
+
+
+def test_results_are_a_tidy_table_with_a_row_per_trial(store, example):
+    example.fill(store)
+    frame = store.results().to_frame()
+    assert frame.columns.tolist() == [
+        'width', 'nonlinearity', 'lr_min', 'lr_max', 'bs', 'trial', 'perf_train', 'loss_train', 'perf_val',
+        'loss_val', 'flags',
+    ]  # fmt: skip
+    assert frame['width'].tolist() == [16] * 3 and frame['trial'].tolist() == [0, 1, 2]
+    assert frame['perf_train'].tolist() == [0.25, 0, 0.75] and set(frame['flags']) == {'trial_diverged'}
+
+
+def test_a_parameter_that_is_called_like_a_column_is_told_from_it():
+    nothing = np.array([0.5])
+    point = NamedPoint(bs=3, depth=2)
+    results = SweepResults([PointResult(point, 0.1, 0.2, 8, *[nothing] * 4)], columns=['bs', 'depth'])
+    (row,) = results.to_frame().to_dict('records')
+    assert (row['param_bs'], row['bs'], row['depth']) == (3, 8, 2)
+    assert SweepResults(columns=['bs']).to_frame().columns[0] == 'param_bs'
+
+
+def test_without_pandas_it_is_said_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pandas', None)
+    with pytest.raises(MissingExtra, match=r"pip install 'sweeper\[pandas\]'"):
+        SweepResults().to_frame()
 
 
 @pytest.mark.parametrize('test', [None, 0.5])

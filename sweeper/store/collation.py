@@ -47,7 +47,10 @@ class PointRecord(NamedTuple):
 def results_rows(records: Iterable[PointRecord]) -> Iterator[list[object]]:
     """The rows of `results.csv`: one per trial."""
     for point_id, cells, tuned, trials in records:
-        hparams, flags = [getattr(tuned, name) for name in _TUNED_COLUMNS], ' '.join(tuned.flags)
+        hparams, flags = (
+            [getattr(tuned, name) for name in _TUNED_COLUMNS],
+            ' '.join(tuned.flags_with(trials.values())),
+        )
         for index, trial in sorted(trials.items()):
             row = [getattr(trial, name) for name in _TRIAL_COLUMNS]
             yield [point_id, *cells, *hparams, index, *row, flags]

@@ -20,7 +20,7 @@ from .settings import HyperparameterSettings
 
 _USUAL_FALL, _TRUST = 0.25, 0.7
 _LITTLE, _CLIFF = 0.01, 0.05
-_SOME, _MUCH = 0.25, 0.5
+_SOME, _MUCH = 0.25, 0.65
 _EDGE = 2.0
 
 

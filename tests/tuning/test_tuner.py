@@ -109,7 +109,7 @@ def test_the_learning_rate_is_somewhat_below_the_best(best_lr, preset, seed):
     best = world.best(tuned.batch_size)
     assert best / 6 < tuned.lr_end < 1.2 * best
     assert tuned.lr_end / tuned.lr_start == pytest.approx(FAST.lr_ratio)
-    assert set(tuned.flags) <= {'sensitive'}  # there is a cliff, after all
+    assert set(tuned.flags) <= {'sensitive'} | ({'barely_learned'} if preset == 'fastest' else set())
 
 
 @pytest.mark.parametrize('objective', ['performance', 'throughput'])

@@ -60,8 +60,11 @@ def draw(folder: Path) -> Path:
     figure, axes = plt.subplots(figsize=(7, 4), layout='constrained')
     for nonlinearity, by_hidden in sorted(accuracies.items()):
         sizes = sorted(by_hidden)
-        means, half_widths = zip(*(mean_interval(by_hidden[size]) for size in sizes), strict=True)
-        axes.errorbar(sizes, means, half_widths, marker='o', capsize=4, label=nonlinearity)
+        intervals = [mean_interval(by_hidden[size]) for size in sizes]
+        half_widths = [one.half_width for one in intervals]
+        axes.errorbar(
+            sizes, [one.mean for one in intervals], half_widths, marker='o', capsize=4, label=nonlinearity
+        )
     axes.set_xscale('log', base=2)
     axes.set_xticks(sizes, map(str, sizes))
     axes.set(xlabel='hidden units', ylabel='validation accuracy')

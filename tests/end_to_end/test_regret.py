@@ -32,7 +32,7 @@ def test_the_least_preset_comes_close_to_the_best_of_a_grid(regret, problem):
     best = regret.Oracles(BENCHMARKS / 'regret_oracle.json')[case, ()]['train']['perf']
     with regret.local_executor(case) as executor:
         tuned, usual = regret.side_by_side(
-            executor, [regret.tuned_pick(case, (), 0, 'fastest'), regret.fixed_pick(case, (), 0, 0.001)]
+            executor, [regret.tuned_pick(case, (), 0, 'fastest'), regret.fixed_pick(case, (), 0, 0.0001)]
         )
     assert tuned.train > best - 0.05
     assert tuned.train > usual.train + 0.2

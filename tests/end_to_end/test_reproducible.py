@@ -11,7 +11,13 @@ from sweeper import FixedSweep, get_settings, load, sweep
 
 DIGITS = Path(__file__).parents[2] / 'examples' / 'digits_mlp.py'
 SETTINGS = get_settings('fastest').replace(
-    lr_candidates=2, batch_objective=32, rounds=2, cycle_epochs=2, trial_samples=3000
+    tuning_budget=8.0,
+    lr_end=0.1,
+    lr_candidates=2,
+    batch_objective=32,
+    rounds=2,
+    cycle_epochs=2,
+    trial_samples=3000,
 )
 WAYS = {
     'two cores': {'cores': 2},
@@ -75,7 +81,7 @@ def test_kinds_of_steps_give_the_same(swept, way, step):
     assert steps.keys() == {'lr_vs_perf', 'candidates'}
     assert steps['lr_vs_perf'] == [step.replace('8', '4')]
     if way == 'lanes':
-        assert 'in 2 lanes' in steps['candidates']  # the last round's, each from two initialisations
+        assert 'in 2 lanes' in steps['candidates']  # the last round's, each of two models
 
 
 def test_folder_holds_exactly_the_documented_files(swept):

@@ -211,8 +211,8 @@ def _show(store: Store) -> None:
     console.print(comparison_table(summarise(store), store.parameter_columns()))
     comparison = compare(store)
     console.print(Text(comparison.answer(), style='bold'))
-    if comparison.influence():
-        console.print(Text(comparison.influence()))
+    if influence := comparison.influence():
+        console.print(Text(influence))
 
 
 def _fail(error: SweepError) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,11 @@ def summarise(store: Store) -> list[PointSummary]:
     """Summarises every point: the best by validation performance first, then the unfinished, the failed."""
     summaries = [_summarise_point(store, point) for point in store.points]
     return sorted(summaries, key=_rank)
+
+
+def named(columns: Sequence[str], cells: Sequence[str], between: str) -> str:
+    """Returns a point for a person: the parameters that it has, by name."""
+    return between.join(f'{c}={v}' for c, v in zip(columns, cells, strict=True) if v != '')
 
 
 def _rank(summary: PointSummary) -> tuple[bool, bool, float]:

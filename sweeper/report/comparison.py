@@ -10,6 +10,7 @@ import numpy as np
 
 from ..points import Point
 from ..store.store import Store
+from .collect import named
 from .effects import Effect, grid_effects, is_grid
 from .statistics import Pairwise, compare_all, superiority, tied_for_first, trials_to_settle
 
@@ -37,10 +38,13 @@ class Comparison:
     @cached_property
     def names(self) -> list[str]:
         """Of the points, for a person."""
-        return [
-            ' '.join(f'{c}={v}' for c, v in zip(self.columns, cells, strict=True) if v != '')
-            for cells in self.cells
-        ]
+        return [named(self.columns, cells, ' ') for cells in self.cells]
+
+    @cached_property
+    def means(self) -> np.ndarray:
+        """Of each point's scores, shape `(points,)`."""
+        means: np.ndarray = np.nanmean(self.scores, axis=1)
+        return means
 
     @cached_property
     def pairwise(self) -> Pairwise:
@@ -57,7 +61,7 @@ class Comparison:
         if not self.first:
             return 'There are no trials yet.'
         best, *tied = self.first
-        mean = float(np.nanmean(self.scores[best]))
+        mean = float(self.means[best])
         if len(self.names) == 1:
             return f'{self.names[best]} is the only one with trials: {mean:.4f}.'
         if not tied:
@@ -74,7 +78,7 @@ class Comparison:
         """What each parameter does, the largest first; nothing unless the points are a complete grid."""
         if len(self.cells) < 2 or not is_grid(self.cells):
             return []
-        return grid_effects(self.cells, self.columns, np.nanmean(self.scores, axis=1).tolist())
+        return grid_effects(self.cells, self.columns, self.means.tolist())
 
     def influence(self) -> str:
         """Says what the performance depends on; '' unless the points differ, and are a complete grid."""
@@ -88,7 +92,7 @@ class Comparison:
         return f'Of the variance between architectures: {", ".join(told)}.' if told else ''
 
     def _lead(self, best: int) -> str:
-        second = self._second(best)
+        second = int(np.argsort(-self.means, kind='stable')[1])
         gap, p = self.pairwise.difference[best, second], self.pairwise.p_adjusted[best, second]
         return (
             f'{gap:.4f} ahead of {self.names[second]} (p = {p:.2g}, paired t-test, '
@@ -113,19 +117,14 @@ class Comparison:
     def _tests(self) -> int:
         return len(self.names) * (len(self.names) - 1) // 2
 
-    def _second(self, best: int) -> int:
-        means = np.nanmean(self.scores, axis=1)
-        means[best] = -np.inf
-        return int(means.argmax())
-
 
 def compare(store: Store) -> Comparison:
     """Compares the points of a sweep that have trials and did not fail."""
-    columns = store.parameter_columns()
-    points = [point for point in store.points if store.trials(point) and store.error(point) is None]
-    trials = [store.trials(point) for point in points]
-    scores = np.full((len(points), max((max(one) + 1 for one in trials), default=0)), np.nan)
-    for row, one in enumerate(trials):
+    trials = {point: store.trials(point) for point in store.points if store.error(point) is None}
+    trials = {point: one for point, one in trials.items() if one}
+    scores = np.full((len(trials), max((max(one) + 1 for one in trials.values()), default=0)), np.nan)
+    for row, one in enumerate(trials.values()):
         for index, trial in one.items():
             scores[row, index] = trial.perf_val
-    return Comparison(points, columns, [store.parameter_cells(point) for point in points], scores)
+    cells = [store.parameter_cells(point) for point in trials]
+    return Comparison(list(trials), store.parameter_columns(), cells, scores)

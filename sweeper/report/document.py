@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..store.files import json_bytes
 from ..store.store import Store
 from .collect import PointSummary, summarise
 from .comparison import Comparison, compare
@@ -26,10 +26,10 @@ _COLUMNS = (
 def markdown(store: Store) -> str:
     """Returns the answer, a table of all architectures, what the flags mean, and the failures."""
     comparison, manifest = compare(store), store.manifest
-    rows = list(_rows(store, comparison))
+    rows = _rows(store, comparison)
     lines = [f'# {_escaped(manifest.module)}', '', _escaped(comparison.answer()), '']
-    if comparison.influence():
-        lines += [_escaped(comparison.influence()), '']
+    if influence := comparison.influence():
+        lines += [_escaped(influence), '']
     shown = ('validation performance', 'tied for first', 'trials', 'learning rates', 'batch size', 'flags')
     header = [*map(_escaped, store.parameter_columns()), *shown]
     lines += [_row(header), _row(['---'] * len(header))]
@@ -83,7 +83,7 @@ def everything(store: Store) -> str:
             {'parameters': effect.parameters, 'share': effect.share} for effect in comparison.effects()
         ],
     }
-    return json.dumps(_finite(told), indent=1, ensure_ascii=False, allow_nan=False) + '\n'
+    return json_bytes(told).decode()
 
 
 FORMATS: dict[str, Callable[[Store], str]] = {'md': markdown, 'csv': table, 'json': everything}
@@ -126,13 +126,3 @@ def _escaped(text: str) -> str:
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return value

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .collect import PointSummary
+from .collect import PointSummary, named
 from .flags import FLAG_MEANINGS
 from .statistics import Interval
 
@@ -35,7 +35,7 @@ def comparison_table(summaries: Sequence[PointSummary], columns: Sequence[str]) 
     for flag in sorted({flag for summary in shown for flag in summary.flags}):
         parts.append(Text(f'{flag}: {FLAG_MEANINGS.get(flag, "")}', style='yellow'))
     for summary in failed:
-        name = ', '.join(f'{c}={v}' for c, v in zip(columns, summary.cells, strict=True) if v != '')
+        name = named(columns, summary.cells, ', ')
         parts.append(Text(f'failed: {name}: {summary.error}', style='red'))
     return Group(*parts)
 

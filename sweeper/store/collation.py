@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .results import TrialResult, Tuned
+from .results import TrialResult, Tuned, parameter_columns
 
 _SCORES = ('perf_train', 'loss_train', 'perf_val', 'loss_val', 'perf_test', 'loss_test')
 _TRIAL_COLUMNS = ('epochs', 'seed', 'seconds', 'diverged', *_SCORES)
@@ -31,8 +31,14 @@ def final_arrays(trials: Mapping[int, TrialResult]) -> dict[str, np.ndarray]:
 
 def results_header(parameters: Sequence[str]) -> list[str]:
     """The columns of `results.csv`."""
-    columns = [f'param_{name}' if name in _RESERVED else name for name in parameters]
-    return ['id', *columns, *_TUNED_COLUMNS, 'trial', *_TRIAL_COLUMNS, 'flags']
+    return [
+        'id',
+        *parameter_columns(parameters, _RESERVED),
+        *_TUNED_COLUMNS,
+        'trial',
+        *_TRIAL_COLUMNS,
+        'flags',
+    ]
 
 
 class PointRecord(NamedTuple):

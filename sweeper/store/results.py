@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -142,6 +142,11 @@ class TrialResult:
     step: str = ''
 
 
+def parameter_columns(parameters: Sequence[str], reserved: Collection[str]) -> list[str]:
+    """Names of the parameters' columns in a table that has others, of reserved names."""
+    return [f'param_{name}' if name in reserved else name for name in parameters]
+
+
 def scores_of(trials: Sequence[TrialResult]) -> list[np.ndarray]:
     """Train performance and loss, validation performance and loss of trials, each of shape `(trials,)`."""
     names = ('perf_train', 'loss_train', 'perf_val', 'loss_val')
@@ -196,7 +201,7 @@ class SweepResults(list[PointResult]):
         scores = PointResult._fields[4:]
         of_point = PointResult._fields[1:4]
         reserved = {*scores, *of_point, 'trial', 'flags'}
-        names = {name: f'param_{name}' if name in reserved else name for name in self.columns}
+        names = dict(zip(self.columns, parameter_columns(self.columns, reserved), strict=True))
         rows = []
         for result in self:
             params = _by_name(result.params, self.columns)

@@ -25,7 +25,7 @@ from .settings import HyperparameterSettings
 _KEPT = 3
 _FEWEST_KEPT = 2
 _SAME = 1.2
-RUNG = 1.6
+_RUNG = 1.6
 _RISEN = 1.05
 _PATIENT, _APART = 4, 3.0
 
@@ -160,7 +160,7 @@ def patient(
 
 
 def ladder(
-    settings: HyperparameterSettings, foot: Candidate, rungs: Sequence[float], apart: float = RUNG
+    settings: HyperparameterSettings, foot: Candidate, rungs: Sequence[float], apart: float = _RUNG
 ) -> list[Candidate]:
     """Returns candidates with learning rates about that of `foot`, rising, each `apart` times the next."""
     lrs = sorted({_within(settings, foot.lr * apart**rung) for rung in rungs})

@@ -153,9 +153,7 @@ def _rounds(
         else:
             tried = _tried(settings, train_size, found, done)
         while True:
-            kept = _LAST_SHARE * budget.whole
-            others = max(budget.left - kept, _LEAST_SHARE * budget.left)
-            samples = budget.left if is_last else others / (settings.rounds - number - 1)
+            samples = budget.left if is_last else _share(budget, settings.rounds - number - 1)
             models = max(1, math.floor(samples / len(tried) / budget.trial))
             seeds = [run_seed(seed, f'{ROUNDS} {number}', index) for index in range(models)]
             latest = yield from _compare(seeds, tried, samples, budget, settings.lr_ratio)
@@ -171,6 +169,11 @@ def _rounds(
             foot = foot and foot._replace(lr=foot.lr / lowered_by)
         number += 1
     return rounds
+
+
+def _share(budget: Budget, rounds: int) -> float:
+    """Returns the samples of a round that is one of so many before the last."""
+    return max(budget.left - _LAST_SHARE * budget.whole, _LEAST_SHARE * budget.left) / rounds
 
 
 def _lowered_by(latest: Round, found: LRRange, is_first: bool) -> float:

@@ -16,7 +16,7 @@ from ..errors import FolderError
 from ..points import Point, are_named, has_reference
 from . import collation
 from .damage import DamagedFile, set_aside
-from .files import AtomicWriter, append_text, json_bytes, npz_bytes, read_npz
+from .files import AtomicWriter, append_text, json_bytes, npz_bytes
 from .layout import PointLayout, SweepLayout
 from .leftovers import remove_leftovers
 from .lock import locked
@@ -170,13 +170,9 @@ class Store:
                     flags[point] = suspicious
         return SweepResults(results, failures, flags, self.parameter_columns())
 
-    def read_curve(self, point: Point, name: str) -> dict[str, np.ndarray] | None:
-        """Reads one of a point's tuning curves (`layout.CURVE_NAMES`), or None if it has none."""
-        path = self.layout.point(self._lookup.ids[point]).curve(name)
-        try:
-            return read_npz(path) if path.exists() else None
-        except (ValueError, OSError) as error:
-            raise FolderError(f'cannot read {path}: {error}') from error
+    def files(self, point: Point) -> PointLayout:
+        """Where a point's files are."""
+        return self.layout.point(self._lookup.ids[point])
 
     # Writing
 
@@ -214,7 +210,7 @@ class Store:
             request: Tells this run from any other that might be asked for in its place.
             value: What it measured, as named arrays or numbers.
         """
-        path = self._point_layout(point).run(stage, index)
+        path = self.files(point).run(stage, index)
 
         def write() -> None:
             arrays = {
@@ -227,7 +223,7 @@ class Store:
 
     def saved_run(self, point: Point, stage: int, index: int, request: str) -> dict[str, np.ndarray] | None:
         """Returns what was written as `saving_run` says, or None."""
-        layout = self._point_layout(point)
+        layout = self.files(point)
         try:
             return read_run(layout, stage, index, request)
         except DamagedFile as damage:
@@ -236,7 +232,7 @@ class Store:
 
     def saving_tuned(self, point: Point, tuned: Tuned) -> Save:
         """What a point's tuning came to; `final.json` last, and then its single runs are removed."""
-        layout, record = self._point_layout(point), self._lookup.record(point)
+        layout, record = self.files(point), self._lookup.record(point)
 
         def write() -> None:
             curves = {layout.curve(name): npz_bytes(arrays) for name, arrays in tuned.curves.items()}
@@ -253,7 +249,7 @@ class Store:
 
     def saving_trial(self, point: Point, index: int, record: TrialRecord) -> Save:
         """A trial; `result.json` last."""
-        layout = self._point_layout(point).trial(index)
+        layout = self.files(point).trial(index)
 
         def write() -> None:
             self.writer.write_together({
@@ -272,7 +268,7 @@ class Store:
 
     def saving_error(self, point: Point, error: PointError) -> Save:
         """That a run of a point failed, besides others that did."""
-        layout, point_id = self._point_layout(point), self._lookup.ids[point]
+        layout, point_id = self.files(point), self._lookup.ids[point]
         earlier = self._errors_ahead.get(point_id) or self._errors.get(point_id, [])
         errors = self._errors_ahead[point_id] = sorted([*earlier, error], key=failure_order)
         record = {
@@ -313,8 +309,8 @@ class Store:
             OSError: It cannot be written.
         """
         if point is not None:
-            self._point_layout(point).folder.mkdir(exist_ok=True)
-        append_text(self.layout.log if point is None else self._point_layout(point).log, text)
+            self.files(point).folder.mkdir(exist_ok=True)
+        append_text(self.layout.log if point is None else self.files(point).log, text)
 
     def check_still_there(self) -> None:
         """Raises `FolderError` if the folder, or a result in it, disappeared while it was open."""
@@ -327,9 +323,6 @@ class Store:
             if missing is not None:
                 raise FolderError(f'{missing} disappeared while the sweep was running; run it again')
 
-    def _point_layout(self, point: Point) -> PointLayout:
-        return self.layout.point(self._lookup.ids[point])
-
     def _count(self) -> None:
         self._done += 1
         self._uncollated += 1
@@ -338,7 +331,7 @@ class Store:
 
     def collating_point(self, point: Point) -> Save:
         """A point's `results.npz`."""
-        path, trials = self._point_layout(point).results, self.trials(point)
+        path, trials = self.files(point).results, self.trials(point)
         return Save(path, lambda: self.writer.write_npz(path, collation.final_arrays(trials)))
 
     def collating_if_due(self) -> Save | None:

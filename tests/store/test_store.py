@@ -13,6 +13,7 @@ import pytest
 
 from sweeper.errors import FolderError, InvalidPoint, MissingExtra
 from sweeper.points import NamedPoint
+from sweeper.store.details import read_curve
 from sweeper.store.lookup import Lookup
 from sweeper.store.results import PointError, PointResult, SweepResults
 from sweeper.store.store import Store
@@ -148,9 +149,9 @@ def test_the_files_of_a_point_are_there(store, folder, example):
 def test_curves_read_back(store, folder, example):
     example.fill(store)
     read = Store.read(folder)
-    curve = read.read_curve(example.points[0], 'lr_vs_perf')
+    curve = read_curve(read.files(example.points[0]), 'lr_vs_perf')
     np.testing.assert_array_equal(curve['losses'], np.full((2, 7), np.inf))
-    assert read.read_curve(example.points[0], 'candidates') is None
+    assert read_curve(read.files(example.points[0]), 'candidates') is None
 
 
 def test_a_curve_that_is_damaged_is_an_error_that_names_it(store, folder, example):
@@ -158,7 +159,7 @@ def test_a_curve_that_is_damaged_is_an_error_that_names_it(store, folder, exampl
     path = folder / 'points/0/hparams/lr_vs_perf.npz'
     os.truncate(path, 99)
     with pytest.raises(FolderError, match=r'lr_vs_perf\.npz'):
-        Store.read(folder).read_curve(example.points[0], 'lr_vs_perf')
+        read_curve(Store.read(folder).files(example.points[0]), 'lr_vs_perf')
 
 
 # Runs of a tuning
@@ -384,7 +385,7 @@ def test_reading_never_unpickles(store, folder, example, monkeypatch):
         monkeypatch.setattr(pickle, name, refuse)
     read = Store.read(folder)
     assert len(read.results()) == 2
-    assert read.read_curve(example.points[0], 'lr_vs_perf') is not None
+    assert read_curve(read.files(example.points[0]), 'lr_vs_perf') is not None
     (folder / 'points/params_lookup.pt').write_bytes(b'garbage')
     (folder / 'points/funcres.pt').unlink()
     example.assert_same_results(Store.read(folder).results(), store.results())

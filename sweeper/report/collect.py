@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,11 +24,14 @@ class PointSummary:
         lr_range: Lowest and highest learning rate, or None while it is not tuned.
         batch_size: Or None while it is not tuned.
         trials: How many are done.
-        perf_val: Validation performance.
+        perfs: Validation performance of each.
+        perf_val: Their mean.
         loss_val: Validation loss.
         perf_test: Test performance, or None without a test split.
         seconds: Mean seconds of a trial; NaN without trials.
+        epochs: Of a trial; 0 while it is not tuned.
         flags: What is suspicious about it.
+        cost: What it takes (`parameters`, `flops`), as far as it is known.
         error: Why it failed, or None.
     """
 
@@ -37,12 +40,20 @@ class PointSummary:
     lr_range: tuple[float, float] | None
     batch_size: int | None
     trials: int
+    perfs: list[float]
     perf_val: Interval
     loss_val: Interval
     perf_test: Interval | None
     seconds: float
+    epochs: int
     flags: list[str]
+    cost: Mapping[str, float | None]
     error: PointError | None
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether it has trials, and did not fail."""
+        return self.error is None and self.trials > 0
 
 
 def summarise(store: Store) -> list[PointSummary]:
@@ -63,6 +74,7 @@ def _rank(summary: PointSummary) -> tuple[bool, bool, float]:
 
 def _summarise_point(store: Store, point: Point) -> PointSummary:
     tuned, trials = store.tuned(point), list(store.trials(point).values())
+    perfs = [trial.perf_val for trial in trials]
     tests = [trial.perf_test for trial in trials if trial.perf_test is not None]
     return PointSummary(
         params=point,
@@ -70,10 +82,13 @@ def _summarise_point(store: Store, point: Point) -> PointSummary:
         lr_range=(tuned.lr_start, tuned.lr_end) if tuned else None,
         batch_size=tuned.batch_size if tuned else None,
         trials=len(trials),
-        perf_val=mean_interval(np.array([trial.perf_val for trial in trials])),
+        perfs=perfs,
+        perf_val=mean_interval(perfs),
         loss_val=mean_interval(np.array([trial.loss_val for trial in trials])),
         perf_test=mean_interval(np.array(tests)) if tests else None,
         seconds=float(np.mean([trial.seconds for trial in trials])) if trials else math.nan,
+        epochs=tuned.epochs if tuned else 0,
         flags=store.flags(point),
+        cost={},
         error=store.error(point),
     )

@@ -1,0 +1,55 @@
+"""All that a report shows of a sweep, found out when it is first asked for."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from ..store.store import Store
+from .collect import PointSummary, named, summarise
+from .comparison import Comparison, compare
+
+
+class Findings:
+    """What tables, figures and pages are made of.
+
+    Args:
+        store: The sweep's folder, as it is now.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike[str]) -> Findings:
+        """Reads a sweep's folder, finished or not.
+
+        Raises:
+            FolderError: It holds no sweep, or cannot be read.
+        """
+        return cls(Store.read(Path(folder)))
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Names of the parameters."""
+        return self.store.parameter_columns()
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """The architectures that have trials, against each other."""
+        return compare(self.store)
+
+    @cached_property
+    def summaries(self) -> list[PointSummary]:
+        """Of all points: the best first, then the unfinished, the failed."""
+        return summarise(self.store)
+
+    @cached_property
+    def compared(self) -> list[PointSummary]:
+        """Of the points that have trials and did not fail: the best first."""
+        return [summary for summary in self.summaries if summary.is_compared]
+
+    def name(self, summary: PointSummary) -> str:
+        """An architecture, for a person: its parameters by name."""
+        return named(self.columns, summary.cells, ' ') or '()'

@@ -1,0 +1,63 @@
+"""A sweep's folder as it would be written, without any training."""
+
+import numpy as np
+import pytest
+
+from sweeper.report.findings import Findings
+from sweeper.store.manifest import Manifest
+from sweeper.store.results import PointError, TrialRecord, TrialResult, Tuned
+from sweeper.store.store import Store
+
+MISC = {'flags': [], 'why': 'it is best', 'perf': 0.5, 'budget': {'trials': 0.5}}
+
+
+def tuned(lr=0.1, batch_size=16, diverges=False, **misc):
+    loss = np.array([2.0, 2.0, 1.5, 1.0, np.inf if diverges else 0.8])
+    lrs = np.array([1e-6, 1e-5, 1e-4, 1e-3, 1e-2])
+    candidates = {'round': [0, 0], 'lr': [0.1, 0.2], 'batch_size': [16, 16], 'steps': [5, 5], 'loss': [1, 2]}
+    curves = {
+        'lr_vs_perf': {'lrs': lrs, 'loss': loss, 'perf': 1 / (1 + loss), 'losses': loss[None]},
+        'candidates': {name: np.array(column) for name, column in {**candidates, 'perf': [0.5, 0.4]}.items()},
+    }  # fmt: skip
+    return Tuned(lr / 10, lr, batch_size, 5, 10, {**MISC, **misc}, curves)
+
+
+def trial(perf, seconds=2.0, epochs=(5, 10), test=None):
+    result = TrialResult(0, 10, seconds, False, perf, 1 - perf, perf, 1 - perf, test, test and 1 - test)
+    rising = np.linspace(perf / 2, perf, len(epochs))
+    through = {'perf_val': rising, 'perf_train': rising, 'loss_val': 1 - rising, 'loss_train': 1 - rising}
+    return TrialRecord(result, b'', b'', {'epochs': np.array(epochs), **through})
+
+
+@pytest.fixture
+def write_sweep(tmp_path):
+    """Returns a function that writes points with their perfs, and gives what there is to find."""
+
+    def write(points, failures=(), **misc):
+        manifest = Manifest('digits', 'fastest', {}, 4, 0, 100)
+        with Store.opened(tmp_path / 'sweep', manifest, ['hidden', 'nonlinearity']) as store:
+            store.add_points([*points, *failures])
+            for point, perfs in points.items():
+                store.now(store.saving_tuned(point, tuned(**misc)))
+                for index, perf in enumerate(perfs):
+                    record = perf if isinstance(perf, TrialRecord) else trial(perf)
+                    store.now(store.saving_trial(point, index, record))
+            for point in failures:
+                error = PointError('ValueError', 'no such width', 'tuning', 'Traceback: <b>here</b>')
+                store.now(store.saving_error(point, error))
+            store.collate()
+        return Findings.read(tmp_path / 'sweep')
+
+    return write
+
+
+@pytest.fixture
+def grid(write_sweep):
+    """Two parameters in full; the wider the better, and relu a little."""
+    shift = {'relu': 0.02, 'tanh': 0.0}
+    points = {
+        (hidden, kind): [0.8 + hidden / 1000 + shift[kind] + trial / 500 for trial in range(3)]
+        for hidden in (16, 32, 64)
+        for kind in ('relu', 'tanh')
+    }
+    return write_sweep(points)

@@ -15,6 +15,7 @@ from .damage import set_aside
 from .files import TEMPORARY_SUFFIX, AtomicWriter, read_json
 from .kinds import check_kinds
 from .layout import SweepLayout
+from .origin import told_origin
 
 FORMAT = 2
 IF_CHANGED = ('stop', 'accept', 'restart')
@@ -38,6 +39,7 @@ class Manifest:
         path: The problem's file, or None if it has none.
         source: A fingerprint of what the problem is made of.
         versions: Of Python and the packages that results depend on.
+        origin: The command and the machine that it was last run with; they make no difference to it.
         format: Of the folder.
     """
 
@@ -53,6 +55,7 @@ class Manifest:
     path: str | None = None
     source: str | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: _versions())
+    origin: Mapping[str, str] = field(default_factory=lambda: told_origin())
     format: int = FORMAT
 
 

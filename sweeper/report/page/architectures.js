@@ -1,0 +1,141 @@
+// For each architecture: how it was tuned, how its trials went, what is suspicious.
+
+const MEASURES = { perf_val: 'validation performance', perf_train: 'training performance', loss_val: 'validation loss', loss_train: 'training loss' };
+const FEW = 50;
+let allDetails = null;
+const detailsOf = (row) => (allDetails = allDetails || read('details'))[row.rank - 1];
+
+const chosenRange = (tuning, name) => ({
+  type: 'rect', xref: name, yref: 'paper', x0: tuning.lr_start, x1: tuning.lr_end, y0: 0, y1: 1, fillcolor: colour('first'), opacity: 0.16, line: { width: 0 },
+});
+const LR_AXIS = { type: 'log', exponentformat: 'power', dtick: 1 };
+
+function rangeTest(tuning) {
+  return chart(() => ({
+    traces: [
+      { name: 'loss', x: tuning.lrs, y: tuning.loss, mode: 'lines', line: { color: PALETTE[1], width: 2 } },
+      { name: 'performance', x: tuning.lrs, y: tuning.perf, mode: 'lines', yaxis: 'y2', line: { color: PALETTE[0], width: 2 } },
+    ],
+    layout: {
+      xaxis: { ...LR_AXIS, title: { text: 'learning rate' } }, yaxis: { title: { text: 'training loss' } },
+      yaxis2: { title: { text: 'training performance' }, overlaying: 'y', side: 'right', showgrid: false }, shapes: [chosenRange(tuning, 'x')],
+      margin: { l: 55, r: 55, t: 25, b: 45 },
+    },
+  }), 'low');
+}
+
+function candidates(tuning) {
+  const table = tuning.candidates;
+  const groups = new Map();
+  table.lr.forEach((_, index) => {
+    const key = `${table.round[index]} ${table.batch_size[index]}`;
+    groups.set(key, [...(groups.get(key) || []), index]);
+  });
+  const sizes = [...new Set(table.batch_size)].sort((a, b) => a - b);
+  return chart(() => ({
+    traces: [...groups.values()].map((group) => {
+      const [round, size] = [table.round[group[0]], table.batch_size[group[0]]];
+      group.sort((a, b) => table.lr[a] - table.lr[b]);
+      const shade = PALETTE[sizes.indexOf(size) % PALETTE.length];
+      return {
+        name: `round ${round + 1}, batch ${size}`, x: group.map((i) => table.lr[i]), y: group.map((i) => table.perf[i]), mode: 'lines+markers',
+        marker: { symbol: SYMBOLS[round % SYMBOLS.length], size: 7 + 2 * round, color: shade }, line: { color: shade, width: 1, dash: round ? 'solid' : 'dot' },
+        text: group.map((i) => `${table.steps[i]} steps, batch size ${size}, loss ${number(table.loss[i])}`), hoverinfo: 'text+x+y',
+      };
+    }),
+    layout: { xaxis: { ...LR_AXIS, title: { text: 'highest learning rate of the cycle' } }, yaxis: { title: { text: 'training performance' } }, shapes: [chosenRange(tuning, 'x')] },
+  }), 'low');
+}
+
+function courses(training) {
+  const names = Object.keys(training.courses);
+  let chosen = 0;
+  const node = chart(() => {
+    const course = training.courses[names[chosen]], epochs = training.epochs;
+    const inside = course.low.map((low, index) => (low === null ? null : index)).filter((index) => index !== null);
+    const traces = course.trials.map((trial, index) => ({
+      name: `trial ${index}`, x: epochs, y: trial, mode: 'lines', line: { color: colour('faint'), width: 1 }, opacity: 0.6, showlegend: false,
+    }));
+    if (inside.length) {
+      traces.unshift({
+        name: '95% interval', x: [...inside, ...[...inside].reverse()].map((index) => epochs[index]), hoverinfo: 'skip', mode: 'lines', line: { width: 0 },
+        y: [...inside.map((index) => course.high[index]), ...[...inside].reverse().map((index) => course.low[index])], fill: 'toself', fillcolor: colour('band'),
+      });
+    }
+    traces.push({ name: 'mean', x: epochs, y: course.mean, mode: epochs.length < 2 ? 'markers' : 'lines+markers', line: { color: colour('accent'), width: 3 }, marker: { size: 5 } });
+    return { traces, layout: { xaxis: { title: { text: 'epoch' } }, yaxis: { title: { text: MEASURES[names[chosen]] } } } };
+  }, 'low');
+  return [element('div', { class: 'tools' }, chooser('of each trial', names.map((name) => MEASURES[name]), 0, (index) => { chosen = index; redraw(node); })), node];
+}
+
+function trialsTable(trials) {
+  const names = Object.keys(trials[0]).filter((name) => trials.some((trial) => trial[name] !== null));
+  const show = (value) => (value === null ? '' : typeof value === 'number' && !Number.isInteger(value) ? number(value, 5) : String(value));
+  return element('div', { class: 'scroll' }, element('table', {},
+    element('thead', {}, element('tr', {}, names.map((name) => element('th', { scope: 'col' }, name)))),
+    element('tbody', {}, trials.map((trial) => element('tr', {}, names.map((name) => element('td', {}, show(trial[name]))))))));
+}
+
+function facts(pairs) {
+  return element('dl', {}, Object.entries(pairs).filter(([, value]) => value !== null && value !== undefined && value !== '').flatMap(([name, value]) => [
+    element('dt', {}, name), element('dd', {}, typeof value === 'object' ? Object.entries(value).map(([key, one]) => `${key} ${one}`).join(', ') : String(value))]));
+}
+
+function failure(error) {
+  return [element('p', { class: 'bad' }, `Failed: ${error.text}`),
+    error.traceback ? element('pre', {}, error.traceback) : null,
+    error.output ? [element('h3', {}, 'The last it printed'), element('pre', {}, error.output)] : null].flat();
+}
+
+function closer(data, row) {
+  const { tuning, training, settings, trials, steps } = detailsOf(row);
+  const parts = [];
+  if (row.error) parts.push(...failure(row.error));
+  for (const flag of row.flags) parts.push(element('p', {}, element('b', { class: 'flag' }, flag), `: ${data.flags[flag] || ''}`));
+  if (tuning) {
+    parts.push(element('h3', {}, 'How learning rate and batch size were chosen'), element('p', {}, tuning.why),
+      element('p', { class: 'explain' }, `Left: the range test. Right: candidates, trained briefly and compared. Green: the learning rates of the trials, ${number(tuning.lr_start)} to ${number(tuning.lr_end)}, at batch size ${tuning.batch_size}.` +
+        (tuning.budget === null ? '' : ` Tuning took the samples of ${number(tuning.budget)} trials.`)),
+      element('div', { class: 'pair' }, tuning.lrs.length ? rangeTest(tuning) : null, tuning.candidates.lr ? candidates(tuning) : null));
+  }
+  if (training.epochs.length) parts.push(element('h3', {}, 'How its trials went'), ...courses(training));
+  if (trials.length) parts.push(trialsTable(trials));
+  if (settings) parts.push(element('h3', {}, 'Settings'), facts({ ...settings, ...Object.fromEntries(Object.entries(steps).map(([name, kinds]) => [`steps of ${name}`, [].concat(kinds).join('; ')])) }));
+  return parts;
+}
+
+function architectures(data) {
+  const nodes = data.rows.map((row) => {
+    const node = element('details', { class: 'architecture', id: `architecture-${row.rank}`, ontoggle: () => open(row, node) },
+      element('summary', {}, `${row.rank}. ${row.name} `, element('small', {}, row.error ? 'failed' : interval(row.perf))));
+    return node;
+  });
+  const filled = new Set();
+  function open(row, node) {
+    if (!node.open || filled.has(row)) return;
+    filled.add(row);
+    node.append(...closer(data, row).filter(Boolean));
+  }
+  let kept = new Set(data.rows), most = FEW;
+  const more = element('button', { class: 'more', type: 'button', onclick: () => { most = Infinity; show(kept); } });
+  function show(rows) {
+    kept = rows;
+    let shown = 0;
+    data.rows.forEach((row, index) => { nodes[index].hidden = !rows.has(row) || ++shown > most; });
+    more.hidden = shown <= most;
+    more.textContent = `Show all ${shown}`;
+  }
+  function reveal() {
+    const node = nodes.find((one) => `#${one.id}` === location.hash);
+    if (!node) return;
+    node.hidden = false;
+    node.open = true;
+    node.scrollIntoView();
+  }
+  addEventListener('hashchange', reveal);
+  show(kept);
+  if (nodes.length) nodes[0].open = true;
+  const found = section('architectures', 'Each architecture', 'How it was tuned, how its trials went, and what is suspicious about it. The search above applies here, too.', nodes, more);
+  found.classList.add('long');
+  return { node: found, show, reveal };
+}

@@ -1,0 +1,75 @@
+// Every chart is drawn when it comes into view, and again when the colours change.
+
+const PALETTE = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#E69F00', '#8c6bb1', '#999999'];
+const SYMBOLS = ['circle', 'diamond', 'square', 'cross', 'triangle-up', 'x', 'star', 'hexagon'];
+const CONFIG = { responsive: true, displaylogo: false, displayModeBar: 'hover', modeBarButtonsToRemove: ['select2d', 'lasso2d'] };
+const charts = new Map();
+let printing = false;
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+function themed(layout) {
+  const axis = { gridcolor: colour('line'), zeroline: false, linecolor: colour('line'), automargin: true };
+  const full = {
+    paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', margin: { l: 55, r: 15, t: 25, b: 45 },
+    font: { family: 'system-ui, sans-serif', size: 13, color: colour('ink') }, hovermode: 'closest',
+    legend: { orientation: 'h', y: 1.02, yanchor: 'bottom', x: 0 }, ...layout,
+  };
+  for (const name of Object.keys(layout).filter((key) => /^[xy]axis/.test(key)).concat(['xaxis', 'yaxis'])) {
+    full[name] = { ...axis, ...layout[name] };
+  }
+  return full;
+}
+
+function draw(node) {
+  const chart = charts.get(node);
+  const { traces, layout } = chart.make();
+  chart.seen = true;
+  Plotly.react(node, traces, themed(layout), CONFIG);
+}
+
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (entry.isIntersecting && charts.has(entry.target) && !charts.get(entry.target).seen) draw(entry.target);
+  }
+}, { rootMargin: '200px' });
+
+function chart(make, size = '') {
+  const node = element('div', { class: `figure ${size}` });
+  charts.set(node, { make, seen: false });
+  watcher.observe(node);
+  return node;
+}
+
+function redraw(node) {
+  if (charts.get(node).seen) draw(node);
+}
+function redrawAll() {
+  for (const [node, one] of charts) if (one.seen && node.isConnected) draw(node);
+}
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawAll);
+addEventListener('beforeprint', () => {
+  printing = true;
+  for (const [node] of charts) if (node.isConnected && node.offsetParent !== null) draw(node);
+});
+addEventListener('afterprint', () => { printing = false; redrawAll(); });
+
+function errorBars(rows, shade) {
+  return {
+    type: 'data', symmetric: false, thickness: 1.5, width: 4, color: shade,
+    array: rows.map((row) => (row.perf.high === null ? 0 : row.perf.high - row.perf.mean)),
+    arrayminus: rows.map((row) => (row.perf.low === null ? 0 : row.perf.mean - row.perf.low)),
+  };
+}
+const hover = (rows) => rows.map((row) => `${label(row.name, 90)}<br>${interval(row.perf)} (${row.trials.length} trials)`);
+
+function axisOf(axis, shift) {
+  const title = { text: label(axis.name) };
+  if (axis.labels) {
+    const most = axis.labels.length;
+    return { title, tickvals: axis.labels.map((_, index) => index), ticktext: axis.labels.map((text) => label(text, 24)), range: [-0.5, most - 0.5] };
+  }
+  const values = [...new Set(axis.places.filter((place) => place !== null))].sort((a, b) => a - b);
+  const ticks = values.length <= 10 ? { tickvals: values, ticktext: values.map((value) => number(value, 4)) } : {};
+  return { title, type: axis.log ? 'log' : 'linear', ...ticks };
+}

@@ -1,0 +1,152 @@
+"""What the page shows, as plain values for its script."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from ...store.details import read_misc
+from ..collect import PointSummary
+from ..figures.axis import axis, swept
+from ..figures.board import board
+from ..figures.cost import COSTS, against_cost
+from ..figures.heat_map import heat_map
+from ..figures.training import training
+from ..figures.tuning import tuning
+from ..findings import Findings
+from ..flags import FLAG_MEANINGS
+from ..statistics import Interval
+
+_MOST_HEAT_MAPS = 15
+_DIGITS = 5
+
+
+def overview(findings: Findings) -> dict[str, Any]:
+    """Returns everything but what is shown of a single architecture on demand.
+
+    `rows` are all architectures, the best first, then the unfinished and the failed. What has one element per
+    architecture besides follows the rows, as far as these have trials.
+    """
+    comparison, manifest = findings.comparison, findings.store.manifest
+    shown = board(findings)
+    is_first = iter(shown.is_first)
+    rows = [_row(findings, one, one.is_compared and next(is_first)) for one in findings.summaries]
+    names = swept(findings)
+    content = {
+        'title': manifest.module,
+        'answer': comparison.answer(),
+        'influence': comparison.influence(),
+        'columns': findings.columns,
+        'rows': rows,
+        'axes': [_axis(findings, name) for name in names],
+        'heat_maps': [
+            asdict(heat_map(findings, *pair)) for pair in list(combinations(names, 2))[:_MOST_HEAT_MAPS]
+        ],
+        'costs': [_cost(findings, name) for name in COSTS],
+        'effects': [
+            {'name': ' with '.join(effect.parameters), 'share': effect.share}
+            for effect in comparison.effects()
+        ],
+        'flags': FLAG_MEANINGS,
+        'has_test': any(one.perf_test is not None for one in findings.summaries),
+        'reproduce': _reproduce(findings),
+    }
+    return {name: rounded(value) for name, value in content.items()}
+
+
+def details(findings: Findings) -> list[dict[str, Any]]:
+    """Returns for each of the rows how it was tuned and how its trials went."""
+    return [_details(findings, one) for one in findings.summaries]
+
+
+def _details(findings: Findings, one: PointSummary) -> dict[str, Any]:
+    tuned, course = tuning(findings, one), training(findings, one)
+    told = asdict(tuned) if tuned is not None else {}
+    columns = (
+        {name: [row[name] for row in told['candidates']] for name in told['candidates'][0]}
+        if (told and told['candidates'])
+        else {}
+    )
+    trials = findings.store.trials(one.params)
+    settings = findings.store.tuned(one.params)
+    return {
+        'tuning': rounded({**told, 'candidates': columns}) if told else None,
+        'training': rounded({'epochs': course.epochs, 'courses': _courses(course.courses)}),
+        'settings': rounded(settings.final()) if settings is not None else None,
+        'steps': read_misc(findings.store.files(one.params)).get('steps', {}),
+        'trials': [
+            {'index': index, 'seed': str(trial.seed), **rounded(_scores(asdict(trial)))}
+            for index, trial in trials.items()
+        ],
+    }  # fmt: skip
+
+
+def _courses(courses: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: asdict(course) for name, course in courses.items() if any(course.trials)}
+
+
+def _scores(trial: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in trial.items() if name not in ('seed', 'step')}
+
+
+def _row(findings: Findings, one: PointSummary, is_first: bool) -> dict[str, Any]:
+    error = one.error
+    return {
+        'name': findings.name(one),
+        'cells': one.cells,
+        'trials': one.perfs,
+        'perf': _interval(one.perf_val),
+        'loss': _interval(one.loss_val),
+        'test': _interval(one.perf_test) if one.perf_test is not None else None,
+        'median': float(np.median(one.perfs)) if one.perfs else None,
+        'first': is_first,
+        'lr': list(one.lr_range) if one.lr_range is not None else None,
+        'batch': one.batch_size,
+        'costs': [of(one) for _, of in COSTS.values()],
+        'flags': one.flags,
+        'error': None if error is None else {**asdict(error), 'text': str(error)},
+    }
+
+
+def _interval(interval: Interval) -> dict[str, Any]:
+    return {'mean': interval.mean, 'low': interval.low, 'high': interval.high, 'method': interval.method}
+
+
+def _axis(findings: Findings, name: str) -> dict[str, Any]:
+    found = axis(findings, name)
+    return {'name': name, 'places': found.places, 'labels': found.labels, 'log': found.is_log}
+
+
+def _cost(findings: Findings, name: str) -> dict[str, Any]:
+    found = against_cost(findings, name)
+    return {'label': found.label, 'front': found.is_front}
+
+
+def _reproduce(findings: Findings) -> dict[str, Any]:
+    manifest = findings.store.manifest
+    return {
+        'problem': manifest.path or manifest.module,
+        'preset': manifest.preset or 'changed',
+        'seed': manifest.seed,
+        'sweep_cores': manifest.sweep_cores,
+        'device': manifest.device,
+        'training samples': manifest.train_size,
+        **manifest.origin,
+        **{f'version of {name}': version for name, version in manifest.versions.items()},
+        'settings': dict(manifest.settings),
+        'source fingerprint': manifest.source,
+    }
+
+
+def rounded(value: Any) -> Any:
+    """Returns plain values with numbers as short as can be seen; what is not finite becomes None."""
+    if isinstance(value, float):
+        return float(f'{value:.{_DIGITS}g}') if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: rounded(one) for name, one in value.items()}
+    return [rounded(one) for one in value] if isinstance(value, list | tuple) else value

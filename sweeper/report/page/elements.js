@@ -1,0 +1,55 @@
+'use strict';
+// Whatever comes from a sweep enters the page as text, here and nowhere else.
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, '');
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value);
+  }
+  for (const child of children.flat()) {
+    if (child !== null && child !== undefined && child !== '') node.append(child);
+  }
+  return node;
+}
+const element = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
+const drawn = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
+
+// Plotly reads a few tags in its texts; there are none in ours. Long ones are cut.
+function label(text, most = 60) {
+  const cut = text.length > most ? text.slice(0, most - 1) + '…' : text;
+  return cut.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/[\n\r]+/g, ' ')
+    .replace(/\$/g, '&#36;');
+}
+
+function number(value, digits = 3) {
+  if (value === null || value === undefined) return '';
+  const size = Math.abs(value);
+  if (size >= 1e12) return value.toExponential(2);
+  for (const [unit, name] of [[1e9, ' G'], [1e6, ' M'], [1e4, ' k']]) {
+    if (size >= unit) return (value / (unit === 1e4 ? 1e3 : unit)).toPrecision(3) + name;
+  }
+  return String(Number(value.toPrecision(digits)));
+}
+const perf = (value) => (value === null || value === undefined ? '' : value.toFixed(4));
+
+function interval(found) {
+  if (!found || found.mean === null) return '';
+  if (found.low === null) return perf(found.mean);
+  return `${perf(found.mean)} ± ${perf((found.high - found.low) / 2)}`;
+}
+
+function chooser(name, choices, chosen, onchange) {
+  const select = element('select', { 'aria-label': name, onchange: () => onchange(Number(select.value)) },
+    choices.map((choice, index) => element('option', { value: index, selected: index === chosen }, choice)));
+  return element('label', {}, name, select);
+}
+
+function section(id, title, explanation, ...children) {
+  return element('section', { id },
+    element('h2', {}, title), explanation ? element('p', { class: 'explain' }, explanation) : null, ...children);
+}
+
+const read = (id) => JSON.parse(document.getElementById(id).textContent);

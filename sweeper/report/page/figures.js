@@ -1,0 +1,110 @@
+// Performance against parameters and costs.
+
+const PERFORMANCE = { title: { text: 'validation performance' } };
+
+function byParameter(data, compared) {
+  let chosen = 0;
+  const node = chart(() => {
+    const axis = data.axes[chosen];
+    const others = data.axes.filter((one) => one !== axis).map((one) => data.columns.indexOf(one.name));
+    const groups = new Map();
+    compared.forEach((row, index) => {
+      const name = others.map((column) => row.cells[column]).filter(Boolean).join(' ');
+      if (axis.places[index] !== null) groups.set(name, [...(groups.get(name) || []), [axis.places[index], row]]);
+    });
+    const single = groups.size > PALETTE.length || [...groups.values()].every((group) => group.length < 2);
+    const shown = single ? [['', [...groups.values()].flat()]] : [...groups];
+    const traces = shown.map(([name, group], index) => {
+      group.sort((a, b) => a[0] - b[0]);
+      const rows = group.map(([, row]) => row);
+      const shift = axis.labels ? (index - (shown.length - 1) / 2) * Math.min(0.12, 0.7 / shown.length) : 0;
+      const shade = PALETTE[index % PALETTE.length];
+      return {
+        name: label(name), x: group.map(([place]) => place + shift), y: rows.map((row) => row.perf.mean), text: hover(rows), hoverinfo: 'text',
+        mode: single || axis.labels ? 'markers' : 'lines+markers', error_y: compared.length <= 300 ? errorBars(rows, shade) : undefined,
+        marker: { color: shade, size: 9, symbol: SYMBOLS[index % SYMBOLS.length], opacity: single ? 0.7 : 1 }, line: { color: shade, width: 2 },
+      };
+    });
+    return { traces, layout: { xaxis: axisOf(axis), yaxis: PERFORMANCE, showlegend: shown.length > 1 } };
+  });
+  return section('parameters', 'Performance against each parameter',
+    'Means with 95% intervals. Architectures that differ in this parameter alone are joined by a line, as long as there are few such groups.',
+    element('div', { class: 'tools' }, chooser('parameter', data.axes.map((axis) => axis.name), 0, (index) => { chosen = index; redraw(node); })), node);
+}
+
+function influence(data) {
+  if (!data.effects.length) return null;
+  const bars = data.effects.slice(0, 12).flatMap((effect) => [
+    element('span', {}, effect.name), element('span', { class: 'bar', style: `width:${(100 * effect.share).toFixed(1)}%` }),
+    element('span', {}, `${(100 * effect.share).toFixed(0)}%`)]);
+  return section('influence', 'What the performance depends on', data.effects_method || null, element('div', { class: 'bars' }, bars));
+}
+
+function heatMap(data) {
+  if (!data.heat_maps.length) return null;
+  let chosen = 0;
+  const node = chart(() => {
+    const map = data.heat_maps[chosen];
+    const few = map.rows.length * map.columns.length <= 150;
+    return {
+      traces: [{
+        type: 'heatmap', z: map.means, x: map.columns.map((_, index) => index), y: map.rows.map((_, index) => index), colorscale: 'Viridis',
+        hoverongaps: false, colorbar: { title: { text: '' }, thickness: 12, outlinewidth: 0 },
+        text: map.means.map((line) => line.map((mean) => (mean === null ? '' : mean.toFixed(3)))), texttemplate: few ? '%{text}' : undefined,
+        hovertext: map.means.map((line, row) => line.map((mean, column) => (mean === null ? '' :
+          `${label(map.x)} = ${label(map.columns[column])}<br>${label(map.y)} = ${label(map.rows[row])}<br>${mean.toFixed(4)}, mean of ${map.counts[row][column]}`))),
+        hoverinfo: 'text', xgap: 2, ygap: 2,
+      }],
+      layout: {
+        xaxis: { title: { text: label(map.x) }, tickvals: map.columns.map((_, i) => i), ticktext: map.columns.map((text) => label(text, 20)), showgrid: false },
+        yaxis: { title: { text: label(map.y) }, tickvals: map.rows.map((_, i) => i), ticktext: map.rows.map((text) => label(text, 20)), showgrid: false },
+      },
+    };
+  });
+  const names = data.heat_maps.map((map) => `${map.y} by ${map.x}`);
+  return section('heat-map', 'Two parameters together', 'Mean performance of all architectures with a pair of values.',
+    names.length > 1 ? element('div', { class: 'tools' }, chooser('parameters', names, 0, (index) => { chosen = index; redraw(node); })) : null, node);
+}
+
+function parallel(data, compared) {
+  if (data.axes.length < 3) return null;
+  const node = chart(() => ({
+    traces: [{
+      type: 'parcoords', line: { color: compared.map((row) => row.perf.mean), colorscale: 'Viridis', showscale: true, colorbar: { thickness: 12 } },
+      labelfont: { color: colour('ink') }, tickfont: { color: colour('ink') }, rangefont: { color: colour('faint') },
+      dimensions: [...data.axes.map((axis) => {
+        const usable = axis.places.map((place) => (place === null ? NaN : axis.log ? Math.log10(place) : place));
+        const values = [...new Set(usable.filter((value) => !isNaN(value)))].sort((a, b) => a - b);
+        const ticks = axis.labels ? { tickvals: axis.labels.map((_, i) => i), ticktext: axis.labels.map((text) => label(text, 18)) }
+          : values.length <= 10 ? { tickvals: values, ticktext: values.map((value) => number(axis.log ? 10 ** value : value, 4)) } : {};
+        return { label: label(axis.name, 24) + (axis.log && values.length > 10 ? ' (log10)' : ''), values: usable, ...ticks };
+      }), { label: 'performance', values: compared.map((row) => row.perf.mean) }],
+    }],
+    layout: { margin: { l: 60, r: 40, t: 50, b: 25 } },
+  }));
+  return section('parallel', 'All parameters together', 'Each line is an architecture, coloured by its mean performance. Drag along an axis to select.', node);
+}
+
+function againstCost(data, compared) {
+  const known = data.costs.map((_, index) => index).filter((index) => compared.some((row) => row.costs[index] !== null));
+  if (!known.length) return null;
+  let chosen = known[0];
+  const node = chart(() => {
+    const { front, label: name } = data.costs[chosen];
+    const part = (wanted) => compared.filter((row, index) => row.costs[chosen] !== null && front[index] === wanted);
+    const trace = (rows, title, shade, extra) => ({
+      name: title, x: rows.map((row) => row.costs[chosen]), y: rows.map((row) => row.perf.mean), text: hover(rows), hoverinfo: 'text+x', mode: 'markers',
+      error_y: compared.length <= 300 ? errorBars(rows, shade) : undefined, marker: { color: shade, size: 9, opacity: 0.85 }, ...extra,
+    });
+    const best = part(true).sort((a, b) => a.costs[chosen] - b.costs[chosen]);
+    const costs = compared.map((row) => row.costs[chosen]).filter((cost) => cost !== null);
+    const log = Math.min(...costs) > 0 && Math.max(...costs) / Math.min(...costs) > 8;
+    return {
+      traces: [trace(part(false), 'dominated', colour('faint')), trace(best, 'Pareto front', PALETTE[1], { mode: 'lines+markers', line: { shape: 'hv', color: PALETTE[1], dash: 'dot' }, marker: { color: PALETTE[1], size: 11, symbol: 'diamond' } })],
+      layout: { xaxis: { title: { text: name }, type: log ? 'log' : 'linear' }, yaxis: PERFORMANCE },
+    };
+  });
+  return section('cost', 'Performance against cost',
+    'On the Pareto front, nothing else is as cheap and better (by means; intervals say how sure that is). Seconds are of the machine that trained.',
+    element('div', { class: 'tools' }, chooser('cost', known.map((index) => data.costs[index].label), 0, (index) => { chosen = known[index]; redraw(node); })), node);
+}

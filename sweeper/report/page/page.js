@@ -1,0 +1,65 @@
+// Puts the sections into the page.
+
+function representations(found) {
+  if (!found.length) return null;
+  let chosen = 0, layer = 0;
+  const tools = element('div', { class: 'tools' });
+  const node = chart(() => {
+    const { layers, labels, names } = found[chosen], { points, explained } = layers[layer];
+    const classes = [...new Set(labels)].sort((a, b) => a - b);
+    const few = classes.length <= 20;
+    const axis = (index) => ({ title: { text: `PC ${index + 1} (${(100 * explained[index]).toFixed(0)}%)` }, gridcolor: colour('line'), color: colour('ink') });
+    const part = (indices, extra) => ({
+      type: 'scatter3d', mode: 'markers', x: indices.map((i) => points[i][0]), y: indices.map((i) => points[i][1]), z: indices.map((i) => points[i][2]), ...extra,
+    });
+    const all = labels.map((_, index) => index);
+    const traces = few ? classes.map((one, index) => part(all.filter((i) => labels[i] === one), { name: label(String(names ? names[one] : one)), marker: { size: 3, color: PALETTE[index % PALETTE.length], symbol: index < PALETTE.length ? 'circle' : 'diamond' } }))
+      : [part(all, { marker: { size: 3, color: labels, colorscale: 'Viridis', showscale: true } })];
+    return { traces, layout: { scene: { xaxis: axis(0), yaxis: axis(1), zaxis: axis(2) }, showlegend: few, margin: { l: 0, r: 0, t: 10, b: 0 } } };
+  }, 'cube');
+  function choose() {
+    tools.replaceChildren(chooser('architecture', found.map((one) => one.name), chosen, (index) => { chosen = index; layer = 0; choose(); redraw(node); }),
+      chooser('layer', found[chosen].layers.map((one) => one.name), layer, (index) => { layer = index; redraw(node); }));
+  }
+  choose();
+  return section('representations', 'What the layers make of the data',
+    'Activations on validation data, of the best trial, along their first three principal components; colours are classes.', tools, node);
+}
+
+function failures(data) {
+  const failed = data.rows.filter((row) => row.error);
+  if (!failed.length) return null;
+  return section('failures', 'Failures', `${failed.length} of ${data.rows.length} architectures failed and are not compared.`,
+    element('ul', {}, failed.map((row) => element('li', {}, element('a', { href: `#architecture-${row.rank}` }, row.name), `: ${row.error.text}`))));
+}
+
+function reproduce(data) {
+  const { settings, command, ...told } = data.reproduce;
+  return section('reproduce', 'How to reproduce', 'The same command with the same seed gives the same results, on any number of cores.',
+    command ? element('pre', {}, command) : null, facts(told), element('h3', {}, 'Settings of tuning and training'), facts(settings));
+}
+
+function show() {
+  const data = read('overview');
+  data.rows.forEach((row, index) => {
+    row.rank = index + 1;
+    row.searched = [row.name, ...data.columns.map((name, i) => `${name}=${row.cells[i]}`), ...row.flags, row.error ? 'failed' : '', row.first ? 'first' : ''].join(' ').toLowerCase();
+  });
+  const compared = data.rows.filter((row) => !row.error && row.trials.length);
+  document.getElementById('title').textContent = data.title;
+  document.getElementById('answer').textContent = data.answer;
+  document.getElementById('notes').append(...[...(data.notes || []), data.influence].filter(Boolean).map((text) => element('p', {}, text)));
+  const flagged = data.rows.filter((row) => row.flags.length).length, failed = data.rows.filter((row) => row.error).length;
+  const told = { architectures: data.rows.length, trials: data.rows.reduce((sum, row) => sum + row.trials.length, 0), flagged, failed, preset: data.reproduce.preset, seed: data.reproduce.seed };
+  document.getElementById('facts').append(...Object.entries(told).map(([name, value]) => element('li', {}, element('b', {}, String(value)), ` ${name}`)));
+  const list = architectures(data);
+  const sections = [
+    leaderBoard(data, list.show), failures(data), data.axes.length && compared.length > 1 ? byParameter(data, compared) : null, influence(data),
+    data.axes.length > 1 ? heatMap(data) : null, parallel(data, compared), compared.length ? againstCost(data, compared) : null,
+    representations(read('representations')), list.node, reproduce(data),
+  ].filter(Boolean);
+  document.getElementById('main').append(...sections);
+  document.getElementById('contents').append(...sections.map((one) => element('a', { href: `#${one.id}` }, one.querySelector('h2').textContent)));
+  list.reveal();
+}
+show();

@@ -1,0 +1,93 @@
+// The leader board: sortable and searchable.
+
+function strip(row, scale) {
+  const at = (value) => Math.min(150, Math.max(0, 150 * (value - scale.low) / (scale.high - scale.low || 1)));
+  if (!row.trials.length) return '';
+  const told = `${row.name}: mean ${interval(row.perf)}; trials ${row.trials.map(perf).join(', ')}`;
+  const picture = drawn('svg', { class: 'strip', viewBox: '0 0 150 18', preserveAspectRatio: 'none', role: 'img', 'aria-label': told },
+    drawn('title', {}, told));
+  for (const trial of row.trials.slice(0, 40)) picture.append(drawn('circle', { class: 'trial', cx: at(trial), cy: 9, r: 2 }));
+  if (row.perf.low !== null) {
+    picture.append(drawn('line', { class: 'range', x1: at(row.perf.low), x2: at(row.perf.high), y1: 9, y2: 9 }));
+  }
+  picture.append(drawn('circle', { class: 'mean', cx: at(row.perf.mean), cy: 9, r: 4 }));
+  return picture;
+}
+
+// From what most trials reach to the best, so that a diverged one does not squeeze the others.
+function scaleOf(rows) {
+  const all = rows.flatMap((row) => [...row.trials, row.perf.low, row.perf.high]).filter((v) => v !== null && v !== undefined);
+  all.sort((a, b) => a - b);
+  if (!all.length) return { low: 0, high: 1 };
+  const at = (share) => all[Math.floor(share * (all.length - 1))];
+  const spread = at(0.75) - at(0.25);
+  return { low: spread ? Math.max(all[0], at(0.25) - 2 * spread) : all[0], high: all[all.length - 1] };
+}
+
+function columnsOf(data) {
+  const scale = scaleOf(data.rows);
+  const costs = data.costs.map((cost, index) => ({
+    title: ['parameters', 'FLOPs', 's/epoch'][index], number: true, of: (row) => row.costs[index],
+    show: (row) => number(row.costs[index]), known: data.rows.some((row) => row.costs[index] !== null),
+  })).filter((column) => column.known);
+  return [
+    { title: '#', number: true, of: (row) => row.rank, show: (row) => element('a', { href: `#architecture-${row.rank}` }, String(row.rank)) },
+    ...data.columns.map((title, index) => ({
+      title, text: true, of: (row) => (row.cells[index] !== '' && !isNaN(row.cells[index]) ? Number(row.cells[index]) : row.cells[index]),
+      show: (row) => row.cells[index],
+    })),
+    { title: 'validation', number: true, best: true, of: (row) => row.perf.mean, show: (row) => (row.error ? 'failed' : interval(row.perf)) },
+    { title: '', of: (row) => row.perf.mean, show: (row) => strip(row, scale) },
+    ...(data.has_test ? [{ title: 'test', number: true, best: true, of: (row) => row.test && row.test.mean, show: (row) => interval(row.test) }] : []),
+    { title: 'trials', number: true, of: (row) => row.trials.length, show: (row) => String(row.trials.length) },
+    { title: 'median', number: true, best: true, of: (row) => row.median, show: (row) => perf(row.median) },
+    { title: 'learning rates', number: true, of: (row) => row.lr && row.lr[1], show: (row) => (row.lr ? row.lr.map((lr) => number(lr)).join(' to ') : '') },
+    { title: 'batch', number: true, of: (row) => row.batch, show: (row) => number(row.batch) },
+    ...costs,
+    { title: 'flags', of: (row) => row.flags.length, best: true, show: (row) => element('span', { class: 'flag' }, row.flags.join(', ')) },
+  ];
+}
+
+function compareBy(column, descending) {
+  const sign = descending ? -1 : 1;
+  return (a, b) => {
+    const [x, y] = [column.of(a), column.of(b)];
+    const [noX, noY] = [x === null || x === undefined || x === '', y === null || y === undefined || y === ''];
+    if (noX || noY) return noX - noY || a.rank - b.rank;
+    const order = typeof x === 'number' && typeof y === 'number' ? x - y : String(x).localeCompare(String(y));
+    return sign * order || a.rank - b.rank;
+  };
+}
+
+function leaderBoard(data, onfilter) {
+  const columns = columnsOf(data);
+  const lines = new Map(data.rows.map((row) => [row, element('tr', { class: row.error ? 'failed' : row.first ? 'first' : null },
+    columns.map((column) => element('td', { class: column.number ? 'number' : column.text ? 'text' : null, title: column.text ? column.show(row) : null }, column.show(row))))]));
+  const body = element('tbody', {}, ...lines.values());
+  const heads = columns.map((column) => element('th', { scope: 'col', class: column.number ? 'number' : null },
+    column.title ? element('button', { type: 'button', onclick: () => sort(column) }, column.title) : element('span', { 'aria-label': 'interval and trials' })));
+  let sorted = null, descending = false;
+  function sort(column) {
+    descending = sorted === column ? !descending : Boolean(column.best);
+    sorted = column;
+    heads.forEach((head, index) => {
+      if (columns[index] === column) head.setAttribute('aria-sort', descending ? 'descending' : 'ascending');
+      else head.removeAttribute('aria-sort');
+    });
+    body.append(...[...data.rows].sort(compareBy(column, descending)).map((row) => lines.get(row)));
+  }
+  const count = element('span', { class: 'explain', 'aria-live': 'polite' });
+  const search = element('input', { type: 'search', placeholder: 'Search: tanh, width=64, a flag, failed …', 'aria-label': 'Search', oninput: filter });
+  function filter() {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const found = data.rows.filter((row) => words.every((word) => row.searched.includes(word)));
+    const kept = new Set(found);
+    for (const [row, line] of lines) line.hidden = !kept.has(row);
+    count.textContent = found.length === data.rows.length ? '' : `${found.length} of ${data.rows.length}`;
+    onfilter(kept);
+  }
+  return section('board', 'Leader board',
+    'Mean validation performance over trials with its 95% confidence interval; dots are single trials. Marked in green: the best, and all that the trials cannot tell apart from it.',
+    element('div', { class: 'tools' }, search, count),
+    element('div', { class: 'scroll', tabindex: 0 }, element('table', {}, element('thead', {}, element('tr', {}, heads)), body)));
+}

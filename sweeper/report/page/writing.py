@@ -1,0 +1,76 @@
+"""Puts the page together: content, style and scripts in one file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from importlib.resources import files
+from typing import Any
+
+from ...errors import MissingExtra
+from ..findings import Findings
+from .content import details, overview
+
+_SCRIPTS = ('elements.js', 'table.js', 'charts.js', 'figures.js', 'architectures.js', 'page.js')
+
+
+def page(findings: Findings, representations: list[dict[str, Any]] | None = None) -> str:
+    """Returns the report of a sweep as one HTML page.
+
+    It loads nothing, and runs nothing but its own scripts, whatever the names and values of the sweep are: they
+    stand in JSON and are shown as text, and the page forbids the browser everything else.
+
+    Args:
+        findings: Of the sweep.
+        representations: What the layers of chosen architectures make of the data, if that is wanted.
+
+    Raises:
+        MissingExtra: plotly is not installed.
+    """
+    shown = overview(findings)
+    data = {'overview': shown, 'details': details(findings), 'representations': representations or []}
+    scripts = [_plotly(), '\n'.join(_resource(name) for name in _SCRIPTS)]
+    blocks = [
+        f'<script type="application/json" id="{name}">{_json(value)}</script>' for name, value in data.items()
+    ]
+    blocks += [f'<script>{script}</script>' for script in scripts]
+    sources = ' '.join(f"'sha256-{_digest(script)}'" for script in scripts)
+    parts = {
+        '$POLICY': (
+            f"default-src 'none'; script-src {sources} 'unsafe-eval'; style-src 'unsafe-inline'; "
+            f"img-src data: blob:; base-uri 'none'; form-action 'none'"
+        ),
+        '$TITLE': html.escape(f'{shown["title"]}: comparison'),
+        '$STYLE': _resource('page.css'),
+        '$SCRIPTS': '\n'.join(blocks),
+    }
+    template = _resource('page.html')
+    pieces = []
+    for line in template.splitlines():
+        name = next((name for name in parts if name in line), None)
+        pieces.append(line if name is None else line.replace(name, parts[name]))
+    return '\n'.join(pieces) + '\n'
+
+
+def _resource(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding='utf-8')
+
+
+def _json(value: Any) -> str:
+    """JSON that stands in a page: nothing in it ends the script, whatever it holds."""
+    text = json.dumps(value, allow_nan=False, separators=(',', ':'))
+    return text.replace('<', '\\u003c').replace('>', '\\u003e').replace('&', '\\u0026')
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _plotly() -> str:
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        raise MissingExtra("the page needs plotly: pip install 'sweeper[report]'") from error
+    return str(get_plotlyjs()).replace('</script', '<\\/script')

@@ -17,7 +17,7 @@ from .files import check_archive, read_json, read_npz
 from .kinds import check_kinds
 from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout
 from .lookup import Lookup
-from .results import PointError, TrialResult, Tuned
+from .results import ModelCost, PointError, TrialResult, Tuned
 
 _LOSSES = ('loss_train', 'loss_val', 'loss_test')
 
@@ -129,13 +129,17 @@ def read_tuned(layout: PointLayout, thoroughly: bool = False) -> Tuned | None:
     if not layout.final.exists():
         return None
     with _damage_of(layout.misc):
-        flags = read_json(layout.misc)['flags']
+        misc = read_json(layout.misc)
+        flags, cost = misc['flags'], misc.get('cost')
         if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
             raise ValueError(f'flags are {flags!r}')
+        if cost is not None:
+            check_kinds(ModelCost, cost)
+            ModelCost(**cost)
     with _damage_of(layout.final):
         data = read_json(layout.final)
         check_kinds(Tuned, data)
-        tuned = Tuned(**data, misc={'flags': flags})
+        tuned = Tuned(**data, misc={'flags': flags, 'cost': cost})
     if thoroughly:
         for name in CURVE_NAMES:
             with _damage_of(layout.curve(name)):

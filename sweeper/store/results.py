@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -73,6 +73,23 @@ WORSE = 0.03
 
 
 @dataclass(frozen=True)
+class ModelCost:
+    """What an architecture costs, apart from time.
+
+    Attributes:
+        parameters: How many numbers the model's parameters hold; None if that cannot be told.
+        trainable_parameters: Those that are trained.
+        flops: Floating-point operations of a forward pass, per sample; None if they cannot be told.
+        reason: Why something cannot be told; None if all is.
+    """
+
+    parameters: int | None
+    trainable_parameters: int | None
+    flops: int | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class Tuned:
     """What tuning a point came to.
 
@@ -82,7 +99,8 @@ class Tuned:
         batch_size: The batch size of the trials.
         cycle_size_epochs: Epochs in one triangular learning-rate cycle.
         epochs: Epochs of a trial, a whole number of cycles.
-        misc: Every number that led to the choice, and the flags (`misc['flags']`).
+        misc: Every number that led to the choice, the flags (`misc['flags']`) and what the architecture
+            costs (`misc['cost']`); read back from disk, or once it is there, only these two.
         curves: The measured curves, by name (`lr_vs_perf` …), each a set of named arrays.
     """
 
@@ -98,6 +116,16 @@ class Tuned:
     def flags(self) -> list[str]:
         """What is suspicious about this tuning; empty if nothing is."""
         return list(self.misc.get('flags', ()))
+
+    @property
+    def cost(self) -> ModelCost | None:
+        """What the architecture costs; None where tuning did not look."""
+        told = self.misc.get('cost')
+        return None if told is None else ModelCost(**told)
+
+    def as_kept(self) -> Tuned:
+        """Without its curves, and of `misc` only what is looked up time and again."""
+        return replace(self, misc={'flags': self.flags, 'cost': self.misc.get('cost')}, curves={})
 
     def flags_with(self, trials: Iterable[TrialResult]) -> list[str]:
         """What is suspicious about this tuning, or shown to be by its trials; empty if nothing is."""

@@ -241,8 +241,7 @@ class Store:
             self.writer.remove(layout.runs)
 
         def take_in() -> None:
-            kept = dataclasses.replace(tuned, misc={'flags': tuned.flags}, curves={})
-            self._tuned[self._lookup.ids[point]] = kept
+            self._tuned[self._lookup.ids[point]] = tuned.as_kept()
             self._count()
 
         return Save(point, write, take_in)

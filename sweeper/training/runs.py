@@ -6,9 +6,10 @@ Each is one run, or several of one architecture that are trained side by side ("
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain, islice, repeat
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from ..points import Point
 from ..seeding import run_seed
 from .bench import Bench, Training
 from .capture import Subject
+from .cost import model_cost
 from .data import ShuffledBatches, SizedBatches
 from .loop import Batches, Loop
 from .metrics import check_loss, evaluate
@@ -49,7 +51,8 @@ def measure_curve(
     Returns:
         For every seed, `loss` and `perf`, shape `(len(lrs),)`: each step's loss and performance on its own
         batch before the update. From the first loss that is not finite on, loss is infinity and performance
-        0. `step`: the kind of step.
+        0. `step`: the kind of step. `cost`: the fields of a `ModelCost` as JSON, so that they can be saved as
+        arrays are.
     """
 
     def batches(seed: int) -> SizedBatches:
@@ -68,8 +71,9 @@ def measure_curve(
             torch.cat(parts).reshape(-1, lanes).double().cpu().numpy().T
             for parts in zip(*measured, strict=True)
         )
+        cost = json.dumps(asdict(model_cost(training.subjects[0].model, bench.splits.train)))
         return [
-            {**_curve(len(lrs), loss, perf), 'step': training.kind}
+            {**_curve(len(lrs), loss, perf), 'step': training.kind, 'cost': cost}
             for loss, perf in zip(losses, perfs, strict=True)
         ]
 

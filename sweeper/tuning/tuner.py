@@ -78,17 +78,19 @@ def tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:
     """
     tuner = _tune(settings, train_size, seed)
     steps: dict[str, set[str]] = {}
+    cost = None
     stage = next(tuner)
     while True:
         results = yield stage
         steps.setdefault(stage.name, set()).update(str(result['step']) for result in results)
+        if cost is None and 'cost' in results[0]:  # a run from before there was one lacks it
+            cost = json.loads(str(results[0]['cost']))
         try:
             stage = tuner.send(results)
         except StopIteration as end:
             tuned: Tuned = end.value
-            return dataclasses.replace(
-                tuned, misc={**tuned.misc, 'steps': {name: sorted(kinds) for name, kinds in steps.items()}}
-            )
+            told = {'steps': {name: sorted(kinds) for name, kinds in steps.items()}, 'cost': cost}
+            return dataclasses.replace(tuned, misc={**tuned.misc, **told})
 
 
 def _tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:

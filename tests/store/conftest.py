@@ -9,13 +9,14 @@ import pathlib
 import shutil
 import tempfile
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from sweeper.store import files
 from sweeper.store.manifest import Manifest
-from sweeper.store.results import PointError, TrialRecord, TrialResult, Tuned
+from sweeper.store.results import ModelCost, PointError, TrialRecord, TrialResult, Tuned
 from sweeper.store.store import Store
 from sweeper.tuning.settings import get_settings
 
@@ -36,6 +37,7 @@ class Example:
     )
     names = ('width', 'nonlinearity')
     points = ((16, 'relu'), (8, ''), (32, None))
+    cost = ModelCost(27, 24, None, 'there is no formula for aten._fft_r2c')
     error = PointError('ValueError', 'no such\nlayer', 'trial 1', 'Traceback …', None, 'what it printed')
 
     def opened(self, folder, manifest=None, **options):
@@ -56,7 +58,12 @@ class Example:
             batch_size=batch_size,
             cycle_size_epochs=10,
             epochs=40,
-            misc={'flags': list(flags), 'improvement': np.float64(0.5), 'lr_cutoff': math.inf},
+            misc={
+                'flags': list(flags),
+                'cost': asdict(Example.cost),
+                'improvement': np.float64(0.5),
+                'lr_cutoff': math.inf,
+            },
             curves={'lr_vs_perf': {'lrs': np.geomspace(1e-5, 10, 7), 'losses': np.full((2, 7), np.inf)}},
         )
 

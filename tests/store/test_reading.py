@@ -41,11 +41,28 @@ def change(path, data):
     path.write_text(json.dumps(data))
 
 
-def test_what_was_tuned_reads_back_without_its_curves(layout, example):
-    tuned = example.tuned()
+def test_what_was_tuned_reads_back_without_its_curves(layout, store, example):
+    tuned, cost = example.tuned(), dataclasses.asdict(example.cost)
     for thoroughly in (False, True):
         read = reading.read_tuned(layout, thoroughly)
-        assert read == dataclasses.replace(tuned, misc={'flags': []}, curves={})
+        assert read == dataclasses.replace(tuned, misc={'flags': [], 'cost': cost}, curves={})
+        assert read == store.tuned(example.points[1]) and read.cost == example.cost
+
+
+def test_a_tuning_that_did_not_look_at_the_cost_has_none(layout):
+    change(layout.misc, {key: value for key, value in read_json(layout.misc).items() if key != 'cost'})
+    read = reading.read_tuned(layout)
+    assert read.cost is None and read.misc == {'flags': [], 'cost': None}
+
+
+@pytest.mark.parametrize(
+    'changes', [{'flops': '9'}, {'parameters': 1.5}, {'reason': 3}, {'other': 1}], ids=str
+)
+def test_a_cost_of_other_kinds_is_damage(layout, example, changes):
+    cost = {**dataclasses.asdict(example.cost), **changes}
+    change(layout.misc, {**read_json(layout.misc), 'cost': cost})
+    with pytest.raises(DamagedFile):
+        reading.read_tuned(layout)
 
 
 @pytest.mark.parametrize('test', [None, 0.5])

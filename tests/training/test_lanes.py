@@ -52,7 +52,7 @@ OPTIMIZERS = {
 def assert_close(one, other):
     if isinstance(one, dict):
         assert one.keys() == other.keys()
-        for key in one.keys() - {'seconds', 'step', 'model', 'model_init'}:
+        for key in one.keys() - {'seconds', 'step', 'cost', 'model', 'model_init'}:
             assert_close(one[key], other[key])
     else:
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)

@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import json
 import math
 import random
 
@@ -203,6 +204,14 @@ def test_a_curve_whose_loss_recovers_stays_infinite():
     assert len(steps) == 30
     assert np.isfinite(curve['loss'][:4]).all()
     assert np.isinf(curve['loss'][4:]).all()
+
+
+@pytest.mark.parametrize('lr', [0.1, 1e30])
+@pytest.mark.parametrize('kind', ['eager', 'captured', 'lanes'])
+def test_a_curve_tells_what_its_model_costs(kind, lr):
+    curves = runs.measure_curve(bench(NoDropout, step=kind), (6,), [3, 4], [lr] * 50, [8] * 50)
+    cost = {'parameters': 44, 'trainable_parameters': 44, 'flops': 2 * (4 * 6 + 6 * 2), 'reason': None}
+    assert [json.loads(curve['cost']) for curve in curves] == [cost, cost]
 
 
 # train_briefly

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sweeper.errors import TuningFailed
 from sweeper.seeding import run_seed
 from sweeper.store.files import AtomicWriter, read_npz
+from sweeper.store.results import ModelCost
 from sweeper.tuning.candidates import batch_sizes, reference_size
 from sweeper.tuning.settings import PRESETS, get_settings
 from sweeper.tuning.tuner import RunRequest, tune
@@ -383,6 +384,20 @@ def test_what_is_tuned_can_be_written(tmp_path, make_world):
 def test_how_steps_were_taken_is_told():
     tuned, _ = run()
     assert tuned.misc['steps'] == {'lr_vs_perf': ['captured', 'eager, because'], 'candidates': ['captured']}
+
+
+@pytest.mark.parametrize('as_saved', [str, np.asarray])
+def test_what_the_architecture_costs_is_told(as_saved):
+    cost = {'parameters': 7, 'trainable_parameters': 5, 'flops': None, 'reason': 'no telling'}
+
+    class Costly(World):
+        def measure_curve(self, index, **arguments):
+            return super().measure_curve(index, **arguments) | {'cost': as_saved(json.dumps(cost))}
+
+    (plain, stages), (tuned, others) = run(), run(world=Costly())
+    assert tuned.misc == plain.misc | {'cost': cost} and plain.misc['cost'] is None
+    assert tuned.cost == ModelCost(**cost) and plain.cost is None
+    assert [len(stage.runs) for stage in stages] == [len(stage.runs) for stage in others]
 
 
 def test_steps_of_every_round_are_told():

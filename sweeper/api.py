@@ -30,6 +30,7 @@ from .store.layout import SweepLayout
 from .store.lock import locked
 from .store.log import RunLog
 from .store.manifest import Manifest
+from .store.origin import told_origin
 from .store.results import PointResult, SweepResults
 from .store.store import Store
 from .sweeper import Sweeper
@@ -146,7 +147,7 @@ def sweep(
             _check_points(signature, [point for point, _ in selector.points_and_trials()])
         manifest = Manifest(
             facts.name, preset_name(preset), vars(settings), sweep_cores, seed, facts.train_size,
-            device=facts.device, step=step, path=facts.path, source=facts.source,
+            device=facts.device, step=step, path=facts.path, source=facts.source, origin=told_origin(),
         )  # fmt: skip
         store = stack.enter_context(Store.opened(folder, manifest, signature.parameter_names(), if_changed))
         stack.callback(running.close)  # before the folder is given back

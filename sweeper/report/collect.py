@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..points import Point
-from ..store.results import PointError
+from ..store.results import ModelCost, PointError
 from ..store.store import Store
 from .statistics import Interval, mean_interval
 
@@ -31,7 +31,7 @@ class PointSummary:
         seconds: Mean seconds of a trial; NaN without trials.
         epochs: Of a trial; 0 while it is not tuned.
         flags: What is suspicious about it.
-        cost: What it takes (`parameters`, `flops`), as far as it is known.
+        cost: What it takes, apart from time; None while it is not tuned, or if nobody counted.
         error: Why it failed, or None.
     """
 
@@ -47,7 +47,7 @@ class PointSummary:
     seconds: float
     epochs: int
     flags: list[str]
-    cost: Mapping[str, float | None]
+    cost: ModelCost | None
     error: PointError | None
 
     @property
@@ -89,6 +89,6 @@ def _summarise_point(store: Store, point: Point) -> PointSummary:
         seconds=float(np.mean([trial.seconds for trial in trials])) if trials else math.nan,
         epochs=tuned.epochs if tuned else 0,
         flags=store.flags(point),
-        cost={},
+        cost=tuned.cost if tuned else None,
         error=store.error(point),
     )

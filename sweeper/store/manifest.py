@@ -15,7 +15,6 @@ from .damage import set_aside
 from .files import TEMPORARY_SUFFIX, AtomicWriter, read_json
 from .kinds import check_kinds
 from .layout import SweepLayout
-from .origin import told_origin
 
 FORMAT = 2
 IF_CHANGED = ('stop', 'accept', 'restart')
@@ -55,7 +54,7 @@ class Manifest:
     path: str | None = None
     source: str | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: _versions())
-    origin: Mapping[str, str] = field(default_factory=lambda: told_origin())
+    origin: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
 

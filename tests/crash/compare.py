@@ -16,7 +16,7 @@ def differences(folder: Path, reference: Path) -> list[str]:
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """Returns everything in a folder by its relative path, without logs, timings and what was set aside."""
+    """Returns everything in a folder by its relative path, but logs, timings, commands, what was set aside."""
     found: dict[str, Any] = {}
     for path in _below(folder):
         found[path.relative_to(folder).as_posix()] = 'a folder' if path.is_dir() else _content(path)
@@ -35,6 +35,8 @@ def _content(path: Path) -> Any:
         if path.name == 'result.json':
             timed = json.loads(data)
             return data.replace(b'"seconds": ' + json.dumps(timed['seconds']).encode(), b'')
+        if path.name == 'sweep.json':
+            return {name: value for name, value in json.loads(data).items() if name != 'origin'}
         if path.name == 'results.csv':
             header, *rows = csv.reader(data.decode().splitlines())
             seconds = header.index('seconds')

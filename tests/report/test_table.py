@@ -19,7 +19,7 @@ def summary(cells, perf=GOOD, **changes):
     values = {
         'params': tuple(cells), 'cells': cells, 'lr_range': (0.01, 0.5), 'batch_size': 32, 'trials': 3,
         'perf_val': perf, 'loss_val': Interval(0.2, 0.17, 0.23, STUDENT), 'perf_test': None, 'seconds': 1.5,
-        'flags': [], 'error': None, 'perfs': [0.9], 'epochs': 10, 'cost': {},
+        'flags': [], 'error': None, 'perfs': [0.9], 'epochs': 10, 'cost': None,
     }  # fmt: skip
     return PointSummary(**values | changes)
 

@@ -30,11 +30,11 @@ class AgainstCost:
 
 
 def _parameters(one: PointSummary) -> float | None:
-    return one.cost.get('parameters')
+    return one.cost.parameters if one.cost is not None else None
 
 
 def _flops(one: PointSummary) -> float | None:
-    return one.cost.get('flops')
+    return one.cost.flops if one.cost is not None else None
 
 
 def _seconds(one: PointSummary) -> float | None:

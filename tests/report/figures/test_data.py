@@ -111,7 +111,9 @@ def test_seconds_per_epoch_are_those_of_the_trials(write_sweep):
 
 
 def test_what_a_network_costs_is_read_from_its_tuning(write_sweep):
-    findings = write_sweep({(1, 'a'): [0.9]}, cost={'parameters': 120, 'flops': None})
+    findings = write_sweep(
+        {(1, 'a'): [0.9]}, cost={'parameters': 120, 'trainable_parameters': 100, 'flops': None}
+    )
     assert against_cost(findings, 'parameters').costs == [120]
     assert against_cost(findings, 'flops').costs == [None]
 

@@ -8,16 +8,19 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search("__version__ = '(.+)'", (ROOT / 'sweeper' / '__init__.py').read_text()).group(1)
 EXTRAS = {
-    'examples': ['scikit-learn>=1.3', 'matplotlib>=3.8'],
+    'examples': ['matplotlib>=3.8', 'plotly>=6', 'scikit-learn>=1.3'],
     'test': [
         'hypothesis>=6.100',
         'matplotlib>=3.8',
         'pandas>=2',
+        'playwright>=1.45',
+        'plotly>=6',
         'pytest>=8',
         'pytest-xdist>=3.6',
         'scikit-learn>=1.3',
     ],
     'pandas': ['pandas>=2'],
+    'report': ['plotly>=6'],
     'benchmarks': ['distributed', 'joblib', 'loky>=3.4', 'optuna>=3', 'ray[tune]>=2.9', 'scikit-learn>=1.3'],
     'lint': ['mypy>=1.10', 'ruff>=0.6', 'types-psutil'],
 }
@@ -31,7 +34,7 @@ setup(
     license='MIT',
     python_requires='>=3.11',
     packages=find_packages(include=['sweeper', 'sweeper.*']),
-    package_data={'sweeper': ['py.typed']},
+    package_data={'sweeper': ['py.typed', *(f'report/page/*.{kind}' for kind in ('html', 'css', 'js'))]},
     install_requires=[
         'numpy>=1.26',
         'psutil>=5.9',

@@ -145,22 +145,32 @@ def status(folder: Annotated[Path, typer.Argument(help="A sweep's folder.", meta
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR')],
-    format: Annotated[str, typer.Option(help='md to read; csv or json to go on with.')] = 'md',  # noqa: A002
+    format: Annotated[  # noqa: A002
+        str, typer.Option(help='html, a page to look at; md to read; csv or json to go on with.')
+    ] = 'html',
     out: Annotated[
-        Path | None, typer.Option(help='The file to write.  [default: standard output]', metavar='FILE')
+        Path | None,
+        typer.Option(help='The file.  [default: DIR/report.html; else standard output]', metavar='FILE'),
     ] = None,
 ) -> None:
-    """Write the comparison as a document."""
+    """Write the comparison: a page with figures that needs no network, or a document."""
     from .report.document import FORMATS
 
     try:
-        if format not in FORMATS:
-            raise InvalidArgument(f'unknown format {format!r}; valid are {", ".join(FORMATS)}')
-        text = FORMATS[format](_read(folder))
-        if out is None:
-            print(text, end='')
+        if format != 'html' and format not in FORMATS:
+            raise InvalidArgument(f'unknown format {format!r}; valid are html, {", ".join(FORMATS)}')
+        store = _read(folder)
+        if format == 'html':
+            from .report.findings import Findings
+            from .report.page.writing import page
+
+            out = out or store.layout.page
+            _write(out, page(Findings(store)))
+            print(f'wrote {out}')
+        elif out is None:
+            print(FORMATS[format](store), end='')
         else:
-            _write(out, text)
+            _write(out, FORMATS[format](store))
     except SweepError as error:
         _fail(error)
 

@@ -114,6 +114,11 @@ class SweepLayout:
         return self.folder / 'damaged'
 
     @property
+    def page(self) -> Path:
+        """The report, if one was asked for."""
+        return self.folder / 'report.html'
+
+    @property
     def earlier(self) -> Path:
         """Sweeps that were in this folder before, numbered."""
         return self.folder / 'earlier'

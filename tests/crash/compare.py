@@ -16,7 +16,7 @@ def differences(folder: Path, reference: Path) -> list[str]:
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """Returns everything in a folder by its relative path, but logs, timings, commands, what was set aside."""
+    """Returns everything in a folder by its relative path, but for logs, timings, commands and `damaged/`."""
     found: dict[str, Any] = {}
     for path in _below(folder):
         found[path.relative_to(folder).as_posix()] = 'a folder' if path.is_dir() else _content(path)

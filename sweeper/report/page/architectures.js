@@ -18,7 +18,7 @@ function rangeTest(tuning) {
     ],
     layout: {
       xaxis: { ...LR_AXIS, title: { text: 'learning rate' } }, yaxis: { title: { text: 'training loss' } },
-      yaxis2: { title: { text: 'training performance' }, overlaying: 'y', side: 'right', showgrid: false }, shapes: [chosenRange(tuning, 'x')],
+      yaxis2: { title: { text: 'training performance' }, overlaying: 'y', side: 'right', showgrid: false, tickmode: 'auto', nticks: 5 }, shapes: [chosenRange(tuning, 'x')],
       margin: { l: 55, r: 55, t: 25, b: 45 },
     },
   }), 'low');

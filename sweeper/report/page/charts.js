@@ -4,7 +4,6 @@ const PALETTE = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#E69F00
 const SYMBOLS = ['circle', 'diamond', 'square', 'cross', 'triangle-up', 'x', 'star', 'hexagon'];
 const CONFIG = { responsive: true, displaylogo: false, displayModeBar: 'hover', modeBarButtonsToRemove: ['select2d', 'lasso2d'] };
 const charts = new Map();
-let printing = false;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
@@ -49,10 +48,9 @@ function redrawAll() {
 }
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawAll);
 addEventListener('beforeprint', () => {
-  printing = true;
   for (const [node] of charts) if (node.isConnected && node.offsetParent !== null) draw(node);
 });
-addEventListener('afterprint', () => { printing = false; redrawAll(); });
+addEventListener('afterprint', redrawAll);
 
 function errorBars(rows, shade) {
   return {

@@ -19,8 +19,8 @@ _SCRIPTS = ('elements.js', 'table.js', 'charts.js', 'figures.js', 'architectures
 def page(findings: Findings, representations: list[dict[str, Any]] | None = None) -> str:
     """Returns the report of a sweep as one HTML page.
 
-    It loads nothing, and runs nothing but its own scripts, whatever the names and values of the sweep are: they
-    stand in JSON and are shown as text, and the page forbids the browser everything else.
+    It loads nothing, and runs nothing but its own scripts, whatever the names and values of the sweep are:
+    they stand in JSON and are shown as text, and the page forbids the browser everything else.
 
     Args:
         findings: Of the sweep.

@@ -20,7 +20,7 @@ from sweeper.report.figures.training import training
 from sweeper.report.figures.tuning import tuning
 from sweeper.report.statistics import mean_interval
 
-from .conftest import trial
+from ..conftest import trial
 
 
 def test_the_board_ranks_by_mean_and_marks_who_may_be_first(grid):

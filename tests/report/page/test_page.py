@@ -1,0 +1,160 @@
+"""The page, opened in a browser: it draws, sorts, searches, and does nothing that a name tells it to."""
+
+import re
+
+import pytest
+
+from sweeper.points import NamedPoint
+from sweeper.report.page.writing import page
+
+SCRIPT = '<script>alert(1)</script>'
+IMAGE = '"><img src=x onerror=alert(2)>'
+
+
+def column(tab, index):
+    cells = f'#board tbody tr:not([hidden]) td:nth-child({index})'
+    return [text.strip() for text in tab.locator(cells).all_inner_texts()]
+
+
+def draw_all(tab):
+    """Scrolls to every figure and waits until it is drawn; returns how many there are."""
+    figures = tab.locator('.figure:visible')
+    for index in range(figures.count()):
+        figures.nth(index).scroll_into_view_if_needed()
+        figures.nth(index).locator('.main-svg, canvas').first.wait_for(state='attached')
+    return figures.count()
+
+
+def test_every_section_is_there_and_every_figure_draws(grid, open_page):
+    tab = open_page(page(grid))
+    assert tab.locator('#answer').inner_text() == grid.comparison.answer()
+    titles = tab.locator('section > h2').all_inner_texts()
+    assert titles == [
+        'Leader board', 'Performance against each parameter', 'What the performance depends on',
+        'Two parameters together', 'Performance against cost', 'Each architecture', 'How to reproduce',
+    ]  # fmt: skip
+    assert draw_all(tab) == 6  # parameter, heat map, cost; range test, candidates and trials of the best
+    assert tab.locator('.figure .errorbar').count() > 0
+    assert tab.locator('#contents a').all_inner_texts() == titles
+    assert tab.errors == []
+
+
+def test_it_asks_for_nothing_but_itself(grid, open_page):
+    tab = open_page(page(grid))
+    draw_all(tab)
+    assert [url for url in tab.requests if not url.startswith(('data:', 'blob:'))] == [tab.url]
+
+
+def test_the_table_sorts_by_numbers_and_back_and_tells_which_way(grid, open_page):
+    tab = open_page(page(grid))
+    assert column(tab, 1) == ['1', '2', '3', '4', '5', '6']
+    hidden = tab.locator('thead button', has_text='hidden')
+    hidden.click()
+    assert column(tab, 2) == ['16', '16', '32', '32', '64', '64']
+    assert tab.locator('th[aria-sort=ascending]').inner_text().startswith('hidden')
+    hidden.click()
+    assert column(tab, 2) == ['64', '64', '32', '32', '16', '16']
+    tab.locator('thead button', has_text='validation').click()
+    assert column(tab, 1) == ['1', '2', '3', '4', '5', '6']
+    tab.locator('thead button', has_text='nonlinearity').click()
+    assert column(tab, 3) == ['relu'] * 3 + ['tanh'] * 3
+
+
+def test_the_search_narrows_the_table_and_the_list_below(grid, open_page):
+    tab = open_page(page(grid))
+    tab.get_by_role('searchbox').fill('tanh hidden=32')
+    assert column(tab, 2) == ['32'] and column(tab, 3) == ['tanh']
+    assert tab.locator('details.architecture:visible').count() == 1
+    tab.get_by_role('searchbox').fill('nothing like it')
+    assert column(tab, 2) == []
+    tab.get_by_role('searchbox').fill('')
+    assert len(column(tab, 2)) == 6
+
+
+def test_those_that_may_be_the_best_are_marked(grid, open_page):
+    tab = open_page(page(grid))
+    assert tab.locator('#board tr.first').count() == len(grid.comparison.first)
+
+
+def test_an_architecture_opens_with_its_tuning_and_trials(grid, open_page):
+    tab = open_page(page(grid))
+    tab.locator('#board tbody a').nth(2).click()
+    found = tab.locator('#architecture-3')
+    found.locator('.figure').first.wait_for()
+    text = found.inner_text()
+    assert 'it is best' in text and '0.01 to 0.1, at batch size 16' in text and 'perf_val' in text
+    draw_all(tab)
+    assert tab.errors == []
+
+
+def test_names_and_values_of_users_are_shown_and_not_run(write_sweep, open_page):
+    names = (SCRIPT, IMAGE, '$\\alpha$', '</script><b>', '<a href="javascript:alert(3)">x</a>')
+    points = {
+        NamedPoint(dict.fromkeys(names, value)): [0.5 + 0.1 * index, 0.6]
+        for index, value in enumerate([SCRIPT, IMAGE, '<b>bold</b>\n&amp;'])
+    }
+    failure = NamedPoint(dict.fromkeys(names, '<i>no</i>'))
+    tab = open_page(page(write_sweep(points, failures=[failure], why=f'because {IMAGE}')))
+    draw_all(tab)
+    tab.get_by_role('button', name=SCRIPT, exact=True).click()
+    tab.locator('details.architecture summary').last.click()
+    draw_all(tab)
+    assert SCRIPT in tab.locator('#board thead').inner_text()
+    assert SCRIPT[:20] in tab.locator('#parameters svg.main-svg').first.text_content()
+    assert 'Traceback: <b>here</b>' in tab.locator('details.architecture').last.inner_text()
+    assert tab.locator('main img, main b.injected, main script, main a[href^=javascript]').count() == 0
+    assert tab.locator('svg a').count() == 0
+    assert tab.errors == []
+
+
+def test_failures_are_told_with_their_traceback(write_sweep, open_page):
+    tab = open_page(page(write_sweep({(16, 'relu'): [0.9, 0.8]}, failures=[(-1, 'relu')])))
+    section = tab.locator('#failures')
+    assert '1 of 2 architectures failed' in section.inner_text()
+    section.get_by_role('link').click()
+    opened = tab.locator('details.architecture[open]').last
+    assert 'no such width' in opened.inner_text() and 'Traceback: <b>here</b>' in opened.inner_text()
+    assert tab.errors == []
+
+
+@pytest.mark.parametrize('points', [{(16, 'relu'): []}, {(16, 'relu'): [0.5]}, {(): [0.5, 0.6]}])
+def test_little_is_shown_as_little(write_sweep, open_page, points):
+    tab = open_page(page(write_sweep(points)))
+    draw_all(tab)
+    assert tab.locator('#board tbody tr').count() == len(points)
+    assert tab.errors == []
+
+
+def test_three_parameters_have_parallel_coordinates_and_a_heat_map_per_pair(write_sweep, open_page):
+    points = {NamedPoint(a=a, b=b, c=c): [a + b / 10, a] for a in (0.1, 0.2) for b in (1, 100) for c in 'xy'}
+    tab = open_page(page(write_sweep(points)))
+    assert tab.locator('#heat-map option').all_inner_texts() == ['b by a', 'c by a', 'c by b']
+    tab.locator('#heat-map select').select_option('2')
+    draw_all(tab)
+    assert tab.locator('#parallel .parcoords').count() > 0
+    assert 'a' in tab.locator('#heat-map').inner_text()
+    assert tab.errors == []
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_a_phone_need_not_scroll_sideways_and_the_dark_is_dark(grid, open_page, scheme):
+    tab = open_page(page(grid), width=400, color_scheme=scheme)
+    draw_all(tab)
+    assert tab.evaluate('document.documentElement.scrollWidth') <= 400
+    red = int(re.match(r'rgb\((\d+)', tab.evaluate('getComputedStyle(document.body).backgroundColor'))[1])
+    assert (red > 200) if scheme == 'light' else (red < 60)
+    ink = tab.evaluate("getComputedStyle(document.querySelector('.figure text')).fill")
+    assert ink != tab.evaluate('getComputedStyle(document.body).backgroundColor')
+    assert tab.errors == []
+
+
+def test_a_thousand_architectures_are_a_page_of_moderate_size(write_sweep, open_page):
+    kinds = ('relu', 'tanh')
+    points = {(hidden, kind): [0.5 + hidden / 2000, 0.6, 0.55] for hidden in range(500) for kind in kinds}
+    text = page(write_sweep(points))
+    assert len(text.encode()) < 15e6
+    tab = open_page(text)
+    assert tab.locator('#board tbody tr').count() == 1000
+    tab.get_by_role('searchbox').fill('hidden=499')
+    assert len(column(tab, 1)) == 2
+    assert tab.errors == []

@@ -1,0 +1,229 @@
+"""What trained networks make of their data: the layers' activations, in three dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..points import Point, has_reference
+from ..seeding import random_states_kept, run_seed
+from ..store.results import TrialResult
+from ..store.store import Store
+from .again import bench_again
+from .components import principal_components
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..training.bench import Bench
+
+INPUT = 'input'
+_LONGEST = 300
+
+
+@dataclass(frozen=True, eq=False)
+class LayerRepresentation:
+    """What one layer makes of the samples.
+
+    Attributes:
+        name: As in `model.named_modules()`: `''` is the model itself; `input`, of the kind `data`, the data.
+        kind: The name of the layer's class.
+        calls: How often a forward pass calls it; the last call counts.
+        shape: Of what it gives for a sample.
+        coordinates: The first principal components, shape `(samples, 3)`. Zeros where there is no variance
+            left; NaN of a sample for which the layer gives something that is not finite.
+        explained: The share of the variance of each component, shape `(3,)`; zeros if there is no variance.
+    """
+
+    name: str
+    kind: str
+    calls: int
+    shape: tuple[int, ...]
+    coordinates: np.ndarray
+    explained: np.ndarray
+
+
+@dataclass(frozen=True)
+class SkippedLayer:
+    """A layer of which there is nothing to see, and why."""
+
+    name: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Representation:
+    """What the best trial of a point makes of the samples.
+
+    Attributes:
+        point: The architecture, as the store has it.
+        trial: The trial's index.
+        perf_val: Its validation performance.
+        layers: The data first, then in the order in which the layers are first called.
+        skipped: Layers of which there is nothing to see.
+    """
+
+    point: Point
+    trial: int
+    perf_val: float
+    layers: tuple[LayerRepresentation, ...]
+    skipped: tuple[SkippedLayer, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Representations:
+    """What chosen points make of the same validation samples.
+
+    Attributes:
+        samples: Their indices in the validation split, rising.
+        labels: What they are coloured by, shape `(samples,)`: the class; of several (`multiclass`) the first,
+            -1 if there is none; for `inv-loss` the target, of several the first.
+        are_classes: Whether labels are classes, not values on a scale.
+        found: The points, as asked.
+        failed: Points that cannot be looked into, and why.
+    """
+
+    samples: np.ndarray
+    labels: np.ndarray
+    are_classes: bool
+    found: tuple[Representation, ...]
+    failed: tuple[tuple[Point, str], ...]
+
+
+def representations(
+    store: Store, points: Sequence[Point], samples: int = 500, module_name: str | None = None
+) -> Representations:
+    """Looks into the best trial (by validation performance) of each of some points.
+
+    Imports the problem's module, loads its data, and runs the trained networks on the CPU.
+
+    Args:
+        store: The sweep's folder.
+        points: Of the store.
+        samples: How many validation samples at most; always the same ones.
+        module_name: Where the problem is now, as for `sweep`; None if it is where it was.
+
+    Raises:
+        ProblemError: The problem is not there, or it changed since the sweep.
+    """
+    with random_states_kept():
+        bench = bench_again(store.manifest, module_name)
+        inputs, targets, chosen = _chosen(bench, store.manifest.seed, samples)
+        data = _data_layer(inputs)
+        labels, are_classes = labels_of(targets.cpu().numpy(), bench.problem.accuracy_style)
+        resolved = _resolved(store)
+        found, failed = [], []
+        for point in points:
+            try:
+                found.append(_of_point(store, point, resolved.get(point, point), bench, inputs, data))
+            except _CannotLook as reason:
+                failed.append((point, str(reason)))
+    return Representations(chosen, labels, are_classes, tuple(found), tuple(failed))
+
+
+class _CannotLook(Exception):
+    """A point cannot be looked into; says why."""
+
+
+def _of_point(
+    store: Store, point: Point, resolved: Point, bench: Bench, inputs: object, data: LayerRepresentation
+) -> Representation:
+    from ..training.activations import look_into
+    from ..training.isolation import set_torch_switches, torch_switches
+
+    trials = store.trials(point)
+    if not trials:
+        raise _CannotLook('it has no trial')
+    best = max(trials, key=lambda index: trials[index].perf_val)
+    if has_reference(resolved):
+        raise _CannotLook('its parameters name something that the problem does not have any more')
+    switches = torch_switches()
+    try:
+        model = _trained(bench, resolved, trials[best], store.files(point).trial(best).model)
+        looks = look_into(model, inputs, principal_components)
+    except Exception as error:
+        said = ' '.join(str(error).split())[:_LONGEST]
+        raise _CannotLook(f'trial {best}: {type(error).__name__}: {said}') from error
+    finally:
+        set_torch_switches(switches)
+    layers, skipped = [data], []
+    for look in looks:
+        if look.seen is None or look.shape is None:
+            skipped.append(SkippedLayer(look.name, look.kind, look.reason or ''))
+        elif np.isnan(look.seen[0]).all():
+            skipped.append(SkippedLayer(look.name, look.kind, 'what it gives is not finite'))
+        else:
+            layers.append(LayerRepresentation(look.name, look.kind, look.calls, look.shape, *look.seen))
+    return Representation(point, best, trials[best].perf_val, tuple(layers), tuple(skipped))
+
+
+def _trained(bench: Bench, point: Point, trial: TrialResult, weights: Path) -> torch.nn.Module:
+    import torch
+
+    model, _ = bench.fresh_model(point, trial.seed)
+    model.load_state_dict(torch.load(weights, map_location='cpu', weights_only=True))
+    return model
+
+
+def _resolved(store: Store) -> dict[Point, Point]:
+    """The points with what was in the problem's module, which was not imported when the store was read."""
+    if not any(map(has_reference, store.points)):
+        return {point: point for point in store.points}
+    return dict(zip(store.points, Store.read(store.layout.folder).points, strict=False))
+
+
+# The samples
+
+
+def _chosen(bench: Bench, seed: int, most: int) -> tuple[object, torch.Tensor, np.ndarray]:
+    """Inputs and targets of some validation samples, and which these are."""
+    import torch
+
+    from ..training.data import leaves
+
+    val = bench.splits.val
+    order = torch.randperm(len(val), generator=torch.Generator().manual_seed(run_seed(seed, 'samples', 0)))
+    first, _ = val.batch(order[:1])
+    others = {size for tensor in leaves(first) for size in tensor.shape[1:]}
+    count = min(most, len(val))
+    while count in others and count > 2:  # else a sequence of that length could be taken for the samples
+        count -= 1
+    indices = order[:count].sort().values
+    inputs, targets = val.batch(indices)
+    return inputs, targets, indices.numpy()
+
+
+def _data_layer(inputs: object) -> LayerRepresentation:
+    from ..training.activations import rows_of
+    from ..training.data import leaves
+
+    tensors = list(leaves(inputs))
+    rows = np.concatenate([rows_of(tensor) for tensor in tensors], axis=1)
+    shape = tuple(tensors[0].shape[1:]) if len(tensors) == 1 else (rows.shape[1],)
+    return LayerRepresentation(INPUT, 'data', 1, shape, *principal_components(rows))
+
+
+def labels_of(targets: np.ndarray, accuracy_style: str) -> tuple[np.ndarray, bool]:
+    """Returns what samples are coloured by, shape `(samples,)`, and whether that is a class.
+
+    Args:
+        targets: The sample first.
+        accuracy_style: The problem's.
+    """
+    if accuracy_style == 'inv-loss':
+        values = targets.reshape(len(targets), -1)[:, 0]
+        return values, not np.issubdtype(values.dtype, np.floating)
+    if targets.ndim == 1:
+        return targets, True
+    is_set = targets > 0.5
+    if accuracy_style == 'multiclass':
+        is_set = is_set.reshape(len(targets), -1)
+    elif not (np.isin(targets, (0, 1)).all() and (targets.sum(1) == 1).all()):
+        return targets.reshape(len(targets), -1)[:, 0], True  # a class for each of several places
+    first = np.where(is_set.any(1), is_set.argmax(1), -1)
+    return first.reshape(len(targets), -1)[:, 0], True

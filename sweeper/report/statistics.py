@@ -81,6 +81,26 @@ def _bootstrap_interval(array: np.ndarray, mean: float, confidence: float) -> In
     return Interval(mean, float(found.low), float(found.high), BCA)
 
 
+def student_band(values: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns mean, lower and upper end of Student's interval for many means at once, shape `(places,)` each.
+
+    Args:
+        values: Shape `(trials, places)`; NaN for one that is missing.
+        confidence: In (0, 1), at each place.
+    """
+    from scipy.special import stdtrit  # slow to import
+
+    known = np.isfinite(values)
+    n = known.sum(axis=0)
+    mean = np.divide(np.where(known, values, 0).sum(axis=0), n, out=np.full(n.shape, np.nan), where=n > 0)
+    squares = np.where(known, (values - mean) ** 2, 0).sum(axis=0)
+    can_tell = (n > 1) & (squares > 1e-24)
+    freedom = np.where(can_tell, n - 1, 1)
+    half = stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(squares / freedom / np.maximum(n, 1))
+    half = np.where(can_tell, half, np.nan)
+    return mean, mean - half, mean + half
+
+
 @dataclass(frozen=True)
 class Pairwise:
     """Every architecture against every other; all arrays have shape `(architectures, architectures)`.

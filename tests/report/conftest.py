@@ -1,5 +1,7 @@
 """A sweep's folder as it would be written, without any training."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -30,8 +32,10 @@ def trial(perf, seconds=2.0, epochs=(5, 10), test=None):
 
 
 @pytest.fixture
-def write_sweep(tmp_path):
+def write_sweep(tmp_path, monkeypatch):
     """Returns a function that writes points with their perfs, and gives what there is to find."""
+
+    monkeypatch.setattr(os, 'fsync', lambda file: None)  # a thousand points are many files
 
     def write(points, failures=(), **misc):
         manifest = Manifest('digits', 'fastest', {}, 4, 0, 100)

@@ -10,7 +10,7 @@ import numpy as np
 from ...store.details import read_throughtime
 from ..collect import PointSummary
 from ..findings import Findings
-from ..statistics import mean_interval
+from ..statistics import student_band
 
 MEASURES = ('perf_val', 'perf_train', 'loss_val', 'loss_train')
 
@@ -22,7 +22,7 @@ class Course:
     Attributes:
         trials: Of each trial, at each of the epochs.
         mean: Over trials that got that far.
-        low: Lower end of the mean's 95% interval.
+        low: Lower end of the mean's 95% interval (Student's t).
         high: Upper end.
     """
 
@@ -61,13 +61,8 @@ def _course(curves: list[np.ndarray], length: int) -> Course:
     table = np.full((len(curves), length), np.nan)
     for row, curve in zip(table, curves, strict=True):
         row[: len(curve)] = curve
-    intervals = [mean_interval(column[np.isfinite(column)]) for column in table.T]
-    return Course(
-        [_finite(row.tolist()) for row in table],
-        _finite([one.mean for one in intervals]),
-        _finite([one.low for one in intervals]),
-        _finite([one.high for one in intervals]),
-    )
+    band = student_band(np.where(np.isfinite(table), table, np.nan))
+    return Course([_finite(row.tolist()) for row in table], *(_finite(line.tolist()) for line in band))
 
 
 def _finite(values: list[float]) -> list[float | None]:

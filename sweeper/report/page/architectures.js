@@ -3,7 +3,7 @@
 const MEASURES = { perf_val: 'validation performance', perf_train: 'training performance', loss_val: 'validation loss', loss_train: 'training loss' };
 const FEW = 50;
 let allDetails = null;
-const detailsOf = (row) => (allDetails = allDetails || read('details'))[row.rank - 1];
+const detailsOf = async (row) => (await (allDetails = allDetails || unpack('details')))[row.rank - 1];
 
 const chosenRange = (tuning, name) => ({
   type: 'rect', xref: name, yref: 'paper', x0: tuning.lr_start, x1: tuning.lr_end, y0: 0, y1: 1, fillcolor: colour('first'), opacity: 0.16, line: { width: 0 },
@@ -87,8 +87,8 @@ function failure(error) {
     error.output ? [element('h3', {}, 'The last it printed'), element('pre', {}, error.output)] : null].flat();
 }
 
-function closer(data, row) {
-  const { tuning, training, settings, trials, steps } = detailsOf(row);
+async function closer(data, row) {
+  const { tuning, training, settings, trials, steps } = await detailsOf(row);
   const parts = [];
   if (row.error) parts.push(...failure(row.error));
   for (const flag of row.flags) parts.push(element('p', {}, element('b', { class: 'flag' }, flag), `: ${data.flags[flag] || ''}`));
@@ -111,10 +111,10 @@ function architectures(data) {
     return node;
   });
   const filled = new Set();
-  function open(row, node) {
+  async function open(row, node) {
     if (!node.open || filled.has(row)) return;
     filled.add(row);
-    node.append(...closer(data, row).filter(Boolean));
+    node.append(...(await closer(data, row)).filter(Boolean));
   }
   let kept = new Set(data.rows), most = FEW;
   const more = element('button', { class: 'more', type: 'button', onclick: () => { most = Infinity; show(kept); } });

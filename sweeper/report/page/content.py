@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from ...store.details import read_misc
+from ...store.results import TrialResult
 from ..collect import PointSummary
 from ..figures.axis import axis, swept
 from ..figures.board import board
@@ -20,6 +21,7 @@ from ..figures.training import training
 from ..figures.tuning import tuning
 from ..findings import Findings
 from ..flags import FLAG_MEANINGS
+from ..representations import Representations
 from ..statistics import Interval
 
 _MOST_HEAT_MAPS = 15
@@ -66,7 +68,7 @@ def details(findings: Findings) -> list[dict[str, Any]]:
 
 def _details(findings: Findings, one: PointSummary) -> dict[str, Any]:
     tuned, course = tuning(findings, one), training(findings, one)
-    told = asdict(tuned) if tuned is not None else {}
+    told = dict(vars(tuned)) if tuned is not None else {}
     columns = (
         {name: [row[name] for row in told['candidates']] for name in told['candidates'][0]}
         if (told and told['candidates'])
@@ -80,18 +82,42 @@ def _details(findings: Findings, one: PointSummary) -> dict[str, Any]:
         'settings': rounded(settings.final()) if settings is not None else None,
         'steps': read_misc(findings.store.files(one.params)).get('steps', {}),
         'trials': [
-            {'index': index, 'seed': str(trial.seed), **rounded(_scores(asdict(trial)))}
+            {'index': index, 'seed': str(trial.seed), **rounded(_scores(trial))}
             for index, trial in trials.items()
         ],
     }  # fmt: skip
 
 
 def _courses(courses: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: asdict(course) for name, course in courses.items() if any(course.trials)}
+    return {name: vars(course) for name, course in courses.items() if any(course.trials)}
 
 
-def _scores(trial: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in trial.items() if name not in ('seed', 'step')}
+def _scores(trial: TrialResult) -> dict[str, Any]:
+    names = (field.name for field in fields(trial) if field.name not in ('seed', 'step'))
+    return {name: getattr(trial, name) for name in names}
+
+
+def represented(findings: Findings, found: Representations) -> list[dict[str, Any]]:
+    """Returns what the layers of chosen architectures make of the data, as the page's script takes it."""
+    names = {one.params: findings.name(one) for one in findings.summaries}
+    return [
+        {
+            'name': names[one.point],
+            'trial': one.trial,
+            'labels': rounded(found.labels.tolist()),
+            'are_classes': found.are_classes,
+            'layers': [
+                {
+                    'name': ' '.join(filter(None, (layer.name, layer.kind))),
+                    'points': rounded(layer.coordinates.tolist()),
+                    'explained': rounded(layer.explained.tolist()),
+                }
+                for layer in one.layers
+            ],
+            'skipped': [f'{layer.name} {layer.kind}: {layer.reason}' for layer in one.skipped],
+        }
+        for one in found.found
+    ]
 
 
 def _row(findings: Findings, one: PointSummary, is_first: bool) -> dict[str, Any]:

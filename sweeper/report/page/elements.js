@@ -53,3 +53,8 @@ function section(id, title, explanation, ...children) {
 }
 
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
+async function unpack(id) {
+  const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+  return JSON.parse(await new Response(stream).text());
+}

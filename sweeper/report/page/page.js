@@ -5,15 +5,15 @@ function representations(found) {
   let chosen = 0, layer = 0;
   const tools = element('div', { class: 'tools' });
   const node = chart(() => {
-    const { layers, labels, names } = found[chosen], { points, explained } = layers[layer];
+    const { layers, labels, are_classes: named } = found[chosen], { points, explained } = layers[layer];
     const classes = [...new Set(labels)].sort((a, b) => a - b);
-    const few = classes.length <= 20;
+    const few = named && classes.length <= 20;
     const axis = (index) => ({ title: { text: `PC ${index + 1} (${(100 * explained[index]).toFixed(0)}%)` }, gridcolor: colour('line'), color: colour('ink') });
     const part = (indices, extra) => ({
       type: 'scatter3d', mode: 'markers', x: indices.map((i) => points[i][0]), y: indices.map((i) => points[i][1]), z: indices.map((i) => points[i][2]), ...extra,
     });
     const all = labels.map((_, index) => index);
-    const traces = few ? classes.map((one, index) => part(all.filter((i) => labels[i] === one), { name: label(String(names ? names[one] : one)), marker: { size: 3, color: PALETTE[index % PALETTE.length], symbol: index < PALETTE.length ? 'circle' : 'diamond' } }))
+    const traces = few ? classes.map((one, index) => part(all.filter((i) => labels[i] === one), { name: String(one), marker: { size: 3, color: PALETTE[index % PALETTE.length], symbol: index < PALETTE.length ? 'circle' : 'diamond' } }))
       : [part(all, { marker: { size: 3, color: labels, colorscale: 'Viridis', showscale: true } })];
     return { traces, layout: { scene: { xaxis: axis(0), yaxis: axis(1), zaxis: axis(2) }, showlegend: few, margin: { l: 0, r: 0, t: 10, b: 0 } } };
   }, 'cube');
@@ -22,8 +22,10 @@ function representations(found) {
       chooser('layer', found[chosen].layers.map((one) => one.name), layer, (index) => { layer = index; redraw(node); }));
   }
   choose();
+  const skipped = found.flatMap((one) => one.skipped.map((text) => `${one.name}: ${text}`));
   return section('representations', 'What the layers make of the data',
-    'Activations on validation data, of the best trial, along their first three principal components; colours are classes.', tools, node);
+    'Activations on validation data, of the best trial, along their first three principal components; colours are classes (or targets).', tools, node,
+    skipped.length ? element('p', { class: 'explain' }, `Not shown: ${skipped.join('; ')}.`) : null);
 }
 
 function failures(data) {
@@ -39,7 +41,7 @@ function reproduce(data) {
     command ? element('pre', {}, command) : null, facts(told), element('h3', {}, 'Settings of tuning and training'), facts(settings));
 }
 
-function show() {
+async function show() {
   const data = read('overview');
   data.rows.forEach((row, index) => {
     row.rank = index + 1;
@@ -56,7 +58,7 @@ function show() {
   const sections = [
     leaderBoard(data, list.show), failures(data), data.axes.length && compared.length > 1 ? byParameter(data, compared) : null, influence(data),
     data.axes.length > 1 ? heatMap(data) : null, parallel(data, compared), compared.length ? againstCost(data, compared) : null,
-    representations(read('representations')), list.node, reproduce(data),
+    representations(await unpack('representations')), list.node, reproduce(data),
   ].filter(Boolean);
   document.getElementById('main').append(...sections);
   document.getElementById('contents').append(...sections.map((one) => element('a', { href: `#${one.id}` }, one.querySelector('h2').textContent)));

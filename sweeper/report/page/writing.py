@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import html
 import json
@@ -11,12 +12,13 @@ from typing import Any
 
 from ...errors import MissingExtra
 from ..findings import Findings
+from ..representations import Representations
 from .content import details, overview
 
 _SCRIPTS = ('elements.js', 'table.js', 'charts.js', 'figures.js', 'architectures.js', 'page.js')
 
 
-def page(findings: Findings, representations: list[dict[str, Any]] | None = None) -> str:
+def page(findings: Findings, representations: Representations | None = None) -> str:
     """Returns the report of a sweep as one HTML page.
 
     It loads nothing, and runs nothing but its own scripts, whatever the names and values of the sweep are:
@@ -30,11 +32,14 @@ def page(findings: Findings, representations: list[dict[str, Any]] | None = None
         MissingExtra: plotly is not installed.
     """
     shown = overview(findings)
-    data = {'overview': shown, 'details': details(findings), 'representations': representations or []}
+    looked_into = represented(findings, representations) if representations is not None else []
+    data = {
+        'overview': _json(shown),
+        'details': _packed(details(findings)),
+        'representations': _packed(looked_into),
+    }
     scripts = [_plotly(), '\n'.join(_resource(name) for name in _SCRIPTS)]
-    blocks = [
-        f'<script type="application/json" id="{name}">{_json(value)}</script>' for name, value in data.items()
-    ]
+    blocks = [f'<script type="application/json" id="{name}">{value}</script>' for name, value in data.items()]
     blocks += [f'<script>{script}</script>' for script in scripts]
     sources = ' '.join(f"'sha256-{_digest(script)}'" for script in scripts)
     parts = {
@@ -62,6 +67,12 @@ def _json(value: Any) -> str:
     """JSON that stands in a page: nothing in it ends the script, whatever it holds."""
     text = json.dumps(value, allow_nan=False, separators=(',', ':'))
     return text.replace('<', '\\u003c').replace('>', '\\u003e').replace('&', '\\u0026')
+
+
+def _packed(value: Any) -> str:
+    """JSON that is read only when someone looks closer, compressed, as text."""
+    text = json.dumps(value, allow_nan=False, separators=(',', ':'))
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _digest(script: str) -> str:

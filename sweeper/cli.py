@@ -211,7 +211,9 @@ def _show(store: Store) -> None:
     console.print(comparison_table(summarise(store), store.parameter_columns()))
     comparison = compare(store)
     console.print(Text(comparison.answer(), style='bold'))
-    if influence := comparison.influence():
+    if on_test_data := comparison.on_test_data():
+        console.print(Text(on_test_data))
+    if influence := comparison.influence():  # last, since it may take seconds
         console.print(Text(influence))
 
 

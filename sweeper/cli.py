@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from .errors import FolderError, InvalidArgument, ProblemError, SweepError
+from .errors import FolderError, InvalidArgument, MissingExtra, ProblemError, SweepError
 from .signals import Terminated, raising_signals
 
 if TYPE_CHECKING:
     from .selectors.base import ParamSelector
+    from .selectors.listener import SweepListener
     from .store.store import Store
 
 app = typer.Typer(
@@ -89,6 +90,12 @@ def run(
         bool, typer.Option('--retry-failed', help='Forget failures of an earlier run, and try again.')
     ] = False,
     progress: Annotated[str, typer.Option(help='auto, rich, plain or none.')] = 'auto',
+    tensorboard: Annotated[
+        Path | None, typer.Option(help='Also keep every trial for TensorBoard, here.', metavar='DIR')
+    ] = None,
+    mlflow: Annotated[
+        str | None, typer.Option(help='Also keep every trial in MLflow, here.', metavar='DIR|URI')
+    ] = None,
 ) -> None:
     """Run a sweep, or continue it: the same command on the same folder trains only what is missing.
 
@@ -104,6 +111,7 @@ def run(
             results = sweep(
                 module, selector, sweep_cores, preset, folder,
                 cores=cores, executor=executor, seed=seed, progress=progress,
+                listeners=_loggers(folder, tensorboard, mlflow),
                 on_error=on_error, retries=retries, timeout=timeout, device=device, memory=memory,
                 step=step, if_changed=if_changed, retry_failed=retry_failed,
             )  # fmt: skip
@@ -118,6 +126,19 @@ def run(
     if results.failures:
         print(f'Tracebacks are in {folder}/points/*/error.json. --retry-failed tries these points again.')
         raise typer.Exit(SOME_POINTS_FAILED)
+
+
+def _loggers(folder: Path, tensorboard: Path | None, mlflow: str | None) -> list[SweepListener]:
+    found: list[SweepListener] = []
+    if tensorboard is not None:
+        from .loggers.tensorboard import TensorBoardListener
+
+        found.append(TensorBoardListener(tensorboard))
+    if mlflow is not None:
+        from .loggers.mlflow import MLflowListener
+
+        found.append(MLflowListener(folder.resolve().name, mlflow))
+    return found
 
 
 @app.command()
@@ -221,7 +242,9 @@ def _show(store: Store) -> None:
     console.print(comparison_table(summarise(store), store.parameter_columns()))
     comparison = compare(store)
     console.print(Text(comparison.answer(), style='bold'))
-    if influence := comparison.influence():
+    if on_test_data := comparison.on_test_data():
+        console.print(Text(on_test_data))
+    if influence := comparison.influence():  # last, since it may take seconds
         console.print(Text(influence))
 
 
@@ -230,7 +253,7 @@ def _fail(error: SweepError) -> NoReturn:
     from rich.text import Text
 
     Console(stderr=True).print(Text.assemble(('error: ', 'bold red'), str(error)), soft_wrap=True)
-    is_input = isinstance(error, InvalidArgument | ProblemError | FolderError)
+    is_input = isinstance(error, InvalidArgument | ProblemError | FolderError | MissingExtra)
     raise typer.Exit(WRONG_INPUT if is_input else ENDED_EARLY)
 
 

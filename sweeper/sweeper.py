@@ -91,6 +91,7 @@ class Sweeper:
     def run(self) -> SweepResults:
         """Runs the sweep to its end and returns its results; what is done is kept if it cannot."""
         try:
+            self._audience.tell('on_start', self._store.layout.folder, self._store.parameter_names)
             self._run_to_the_end()
         except BaseException:
             with suppress(SweepError, OSError):  # what ends the sweep may also be in the way of this

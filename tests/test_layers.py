@@ -18,6 +18,7 @@ LAYERS = [
     ['arguments'],
     ['sweeper'],
     ['report'],
+    ['loggers'],
     ['selectors'],
     ['scheduling'],
     ['work'],

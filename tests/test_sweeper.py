@@ -56,6 +56,17 @@ class Told(SweepListener):
         self.trials.append((values, len(scores[0]), len(Store.read(self.folder).trials(values))))
 
 
+class Begun(SweepListener):
+    def __init__(self):
+        self.heard = []
+
+    def on_start(self, folder, names):
+        self.heard.append((folder, names))
+
+    def on_hparams_found(self, values, *tuned):
+        self.heard.append(values)
+
+
 def run_sweep(folder, executor, trials, threads, listeners=()):
     """Sweeps over tuned points."""
     manifest = Manifest('problem', 'fast', vars(get_settings('fast')), 1, 0, 100)
@@ -82,6 +93,16 @@ def test_a_core_gets_its_next_run_before_what_the_last_one_gave_is_on_disk(tmp_p
     monkeypatch.setattr(AtomicWriter, 'write_together', write_later)
     results = run_sweep(tmp_path / 'out', executor, 3, 4)
     assert [len(result.perf_val) for result in results] == [3, 3]
+
+
+def test_listeners_hear_first_where_the_sweep_is_and_what_its_parameters_are_called(
+    write_problem, sweep_inline, tmp_path
+):
+    problem = write_problem()
+    for _ in range(2):
+        begun = Begun()
+        sweep_inline(problem.path, FixedSweep([((2,), 0)]), tmp_path / 'out', listeners=[begun])
+        assert begun.heard == [(tmp_path / 'out', ['width', 'depth']), (2,)]
 
 
 @pytest.mark.parametrize('threads', [0, 4])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,11 +14,11 @@ from ..store.store import Store
 from .collect import PointSummary, summarise
 from .comparison import Comparison, compare
 from .flags import FLAG_MEANINGS
-from .statistics import Interval
 
 _COLUMNS = (
     'trials', 'perf_val', 'perf_val_low', 'perf_val_high', 'interval', 'median', 'best', 'worst',
-    'tied_for_first', 'loss_val', 'perf_test', 'lr_start', 'lr_end', 'batch_size', 'seconds', 'flags',
+    'tied_for_first', 'loss_val', 'perf_test', 'perf_test_low', 'perf_test_high', 'lr_start', 'lr_end',
+    'batch_size', 'seconds', 'flags',
 )  # fmt: skip
 
 
@@ -28,13 +27,13 @@ def markdown(store: Store) -> str:
     comparison, manifest = compare(store), store.manifest
     rows = _rows(store, comparison)
     lines = [f'# {_escaped(manifest.module)}', '', _escaped(comparison.answer()), '']
-    if influence := comparison.influence():
-        lines += [_escaped(influence), '']
+    for said in filter(None, (comparison.on_test_data(), comparison.influence())):
+        lines += [_escaped(said), '']
     shown = ('validation performance', 'tied for first', 'trials', 'learning rates', 'batch size', 'flags')
     header = [*map(_escaped, store.parameter_columns()), *shown]
     lines += [_row(header), _row(['---'] * len(header))]
     for summary, row in rows:
-        cells = [_in_words(summary.perf_val), 'yes' if row['tied_for_first'] else '', str(summary.trials)]
+        cells = [str(summary.perf_val), 'yes' if row['tied_for_first'] else '', str(summary.trials)]
         rates = '{:.3g} to {:.3g}'.format(*summary.lr_range) if summary.lr_range else ''
         cells += [rates, str(summary.batch_size or ''), ', '.join(summary.flags)]
         lines.append(_row([*map(_escaped, summary.cells), *cells]))
@@ -70,6 +69,7 @@ def everything(store: Store) -> str:
         'settings': dict(store.manifest.settings),
         'seed': store.manifest.seed,
         'answer': comparison.answer(),
+        'on_test_data': comparison.on_test_data(),
         'tied_for_first': [comparison.names[one] for one in comparison.first],
         'architectures': [
             {'params': dict(zip(columns, summary.cells, strict=True)), **row, 'error': _text(summary.error)}
@@ -80,8 +80,10 @@ def everything(store: Store) -> str:
         'p': pairs.p.tolist(),
         'p_adjusted': pairs.p_adjusted.tolist(),
         'effects': [
-            {'parameters': effect.parameters, 'share': effect.share} for effect in comparison.effects()
+            {'parameters': effect.parameters, 'share': effect.share, 'method': effect.method}
+            for effect in comparison.effects()
         ],
+        'influence': comparison.influence(),
     }
     return json_bytes(told).decode()
 
@@ -100,18 +102,10 @@ def _numbers(store: Store, summary: PointSummary, is_first: bool) -> dict[str, A
     values: Sequence[Any] = (
         summary.trials, *summary.perf_val[:3], summary.perf_val.method,
         *((float(np.median(perfs)), max(perfs), min(perfs)) if perfs else (None, None, None)), is_first,
-        summary.loss_val.mean, summary.perf_test.mean if summary.perf_test else None, low, high,
+        summary.loss_val.mean, *(summary.perf_test[:3] if summary.perf_test else [None] * 3), low, high,
         summary.batch_size, summary.seconds, summary.flags,
     )  # fmt: skip
     return dict(zip(_COLUMNS, values, strict=True))
-
-
-def _in_words(interval: Interval) -> str:
-    if math.isnan(interval.mean):
-        return ''
-    if math.isnan(interval.low):
-        return f'{interval.mean:.4f}'
-    return f'{interval.mean:.4f} ({interval.low:.4f} to {interval.high:.4f})'
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 For a complete grid, the variance between architectures is split into main effects, pairwise interactions and
 the rest, which is exact there (the functional ANOVA of Hoeffding 1948; Hutter et al. 2014, An efficient
-approach for assessing hyperparameter importance, for those that are no grid).
+approach for assessing hyperparameter importance, for those that are no grid: `importance`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from itertools import combinations
 
 import numpy as np
 
+EXACT, FANOVA = 'exact', 'fANOVA'
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -21,12 +23,14 @@ class Effect:
     Attributes:
         parameters: Their names; one or two.
         share: Of the variance between architectures; in [0, 1].
-        levels: For one parameter, the mean performance at each of its values.
+        levels: For one parameter of a grid, the mean performance at each of its values.
+        method: How that was found: `EXACT`, or estimated by `FANOVA`.
     """
 
     parameters: tuple[str, ...]
     share: float
     levels: Mapping[Hashable, float]
+    method: str = EXACT
 
 
 def is_grid(points: Sequence[Sequence[Hashable]]) -> bool:

@@ -20,6 +20,7 @@ import numpy as np
 ENOUGH_FOR_BOOTSTRAP = 40
 STUDENT, BCA = 'Student t', 'BCa bootstrap'
 _RESAMPLES = 5000
+_SAME = 1e-12
 _MOST_TRIALS = 1000
 
 
@@ -43,6 +44,13 @@ class Interval(NamedTuple):
     @property
     def half_width(self) -> float:
         return (self.high - self.low) / 2
+
+    def __str__(self) -> str:
+        if math.isnan(self.mean):
+            return ''
+        if math.isnan(self.low):
+            return f'{self.mean:.4f}'
+        return f'{self.mean:.4f} ({self.low:.4f} to {self.high:.4f})'
 
 
 def mean_interval(values: np.ndarray | Sequence[float], confidence: float = 0.95) -> Interval:
@@ -107,8 +115,8 @@ class Pairwise:
 
     Attributes:
         difference: Mean over common trials of the row's score minus the column's; NaN without any.
-        p: Of a paired t-test, two-sided; 1 where it cannot be made (fewer than two common trials, or
-            differences that are all the same).
+        p: Of a paired t-test, two-sided; of the sign test where all differences are the same, of whose
+            spread nothing is known then; 1 with fewer than two common trials.
         p_adjusted: The same after Holm's correction for all pairs: of all differences that are called real
             because it is below 0.05, none is false in 95% of all sweeps.
     """
@@ -136,10 +144,11 @@ def compare_all(scores: np.ndarray) -> Pairwise:
         gaps = np.where(common, gaps, 0)
         mean = np.divide(gaps.sum(axis=1), n, out=np.full(len(n), np.nan), where=n > 0)
         squares = np.where(common, (gaps - mean[:, None]) ** 2, 0).sum(axis=1)
-        can_tell = (n > 1) & (squares > 1e-24)
-        freedom = np.where(can_tell, n - 1, 1)
-        error = np.sqrt(np.where(can_tell, squares, 1) / freedom / np.maximum(n, 1))
-        of_row = np.where(can_tell, 2 * stdtr(freedom, -np.abs(mean) / error), 1.0)
+        is_spread = (n > 1) & (squares > _SAME**2)
+        freedom = np.where(is_spread, n - 1, 1)
+        error = np.sqrt(np.where(is_spread, squares, 1) / freedom / np.maximum(n, 1))
+        of_signs = np.where((n > 1) & (np.abs(mean) > _SAME), 2.0 ** (1 - n), 1.0)
+        of_row = np.where(is_spread, 2 * stdtr(freedom, -np.abs(mean) / error), of_signs)
         difference[row, row + 1 :], difference[row + 1 :, row] = mean, -mean
         p[row, row + 1 :], p[row + 1 :, row] = of_row, of_row
     upper = np.triu_indices(count, 1)
@@ -172,13 +181,15 @@ def tied_for_first(scores: np.ndarray, pairwise: Pairwise, alpha: float = 0.05) 
     means[has_trials] = np.nanmean(scores[has_trials], axis=1)
     ranked = np.argsort(-means, kind='stable')
     best = ranked[0]
-    return [int(one) for one in ranked if has_trials[one] and pairwise.p_adjusted[best, one] >= alpha]
+    is_worse = (pairwise.p_adjusted[best] < alpha) & (pairwise.difference[best] > 0)  # in common trials
+    return [int(one) for one in ranked if has_trials[one] and not is_worse[one]]
 
 
 def superiority(one: np.ndarray | Sequence[float], other: np.ndarray | Sequence[float]) -> float:
     """Returns the probability that a trial of `one` scores higher than one of `other`; ties count half.
 
-    Mann and Whitney's U as a share of all pairs of trials. NaN without trials.
+    Mann and Whitney's U as a share of all pairs of trials, of whatever index: so each may be any trial.
+    NaN without trials.
     """
     a, b = np.asarray(one, dtype=float)[:, None], np.asarray(other, dtype=float)[None, :]
     return float(np.mean((a > b) + 0.5 * (a == b))) if a.size and b.size else math.nan

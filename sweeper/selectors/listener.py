@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -73,6 +74,14 @@ class SweepListener:
     also when it was found there because the sweep is resumed. A listener that raises is reported and no
     longer called; the sweep goes on.
     """
+
+    def on_start(self, folder: Path, names: Sequence[str]) -> None:
+        """The sweep starts, or is resumed. The first call; selectors are not told.
+
+        Args:
+            folder: Where its results are kept.
+            names: Of the parameters of points that are tuples, as far as they are known.
+        """
 
     def on_hparams_found(self, values: Point, lr_min: float, lr_max: float, batch_size: int) -> None:
         """A point's tuning is done.

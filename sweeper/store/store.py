@@ -127,6 +127,11 @@ class Store:
         """All points, in the order in which they were proposed."""
         return list(self._lookup.points)
 
+    @property
+    def parameter_names(self) -> list[str]:
+        """The names of the parameters of points that are tuples, as far as they are known."""
+        return list(self._lookup.names)
+
     def parameter_columns(self) -> list[str]:
         """The names of the points' parameters, as the CSV files have them."""
         return list(self._lookup.columns)

@@ -68,6 +68,20 @@ def test_run_draws_random_points(write_problem, tmp_path):
     assert len({result.params['width'] for result in load(tmp_path / 'out')}) == 3
 
 
+def test_run_keeps_trials_where_people_keep_their_experiments(write_problem, tmp_path):
+    pytest.importorskip('tensorboard')
+    mlflow = pytest.importorskip('mlflow')
+    options = ['--tensorboard', tmp_path / 'runs', '--mlflow', tmp_path / 'tracking']
+    done = sweeper(
+        'run', write_problem().path, '--grid', 'width=2,4', *FAST, '--out', tmp_path / 'out', *options
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / 'runs').glob('width=*/trial 0/*tfevents*'))) == 2
+    client = mlflow.MlflowClient(f'sqlite:///{tmp_path}/tracking/mlflow.db')
+    found = client.search_runs([client.get_experiment_by_name('out').experiment_id])
+    assert [run.data.params['width'] for run in found].count('2') == 2 and len(found) == 4
+
+
 def test_run_tells_of_failed_points_by_its_exit_code(write_problem, tmp_path):
     problem = write_problem(model=BREAKS)
     done = sweeper('run', problem.path, '--grid', 'width=2,9', *FAST, '--out', tmp_path / 'out')

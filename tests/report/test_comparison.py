@@ -1,15 +1,17 @@
 """The answer of a sweep, in words."""
 
 import numpy as np
+import pytest
 
 from sweeper.report.comparison import Comparison
+from sweeper.report.statistics import compare_all, mean_interval, tied_for_first, trials_to_settle
 
 
-def comparison(means, trials=10, spread=0.005, seed=0):
+def comparison(means, trials=10, spread=0.005, seed=0, test=None):
     draw = np.random.default_rng(seed)
     scores = np.asarray(means)[:, None] + draw.normal(0, spread, (len(means), trials))
     points = [(2**i,) for i in range(len(means))]
-    return Comparison(points, ['width'], [[str(width)] for (width,) in points], scores)
+    return Comparison(points, ['width'], [[str(width)] for (width,) in points], scores, test)
 
 
 def test_a_clear_winner_is_named_with_its_lead():
@@ -20,12 +22,33 @@ def test_a_clear_winner_is_named_with_its_lead():
     assert 'ahead of width=4' in answer and 'Holm-corrected for 3 comparisons' in answer
 
 
+def pair(*scores):
+    return Comparison([(1,), (2,)], ['width'], [['1'], ['2']], np.array(scores))
+
+
+def test_of_two_one_is_better_and_nothing_is_corrected():
+    answer = pair([0.9, 0.91, 0.92], [0.8, 0.811, 0.82]).answer()
+    assert answer.startswith('width=1 is the better of 2: 0.9100; 0.0997 ahead of width=2 (p = 1.1e-05, ')
+    assert 'Holm' not in answer
+
+
+def test_no_p_is_zero():
+    assert 'p < 1e-06' in comparison([0.1, 0.9], trials=30, spread=1e-6).answer()
+
+
 def test_ties_are_named_with_what_would_settle_them():
     found = comparison([0.9, 0.901, 0.5, 0.9005], spread=0.01)
     assert sorted(found.first) == [0, 1, 3]
     answer = found.answer()
     assert all(f'width={name}' in answer for name in (1, 2, 8)) and 'width=4' not in answer
     assert 'have not been told apart' in answer and 'with probability 0.' in answer
+
+
+def test_how_many_more_trials_would_settle_it_is_told():
+    scores = [0.90, 0.91, 0.92, 0.93], [0.89, 0.92, 0.90, 0.92]
+    answer, needed = pair(*scores).answer(), trials_to_settle(*scores)
+    assert f'about {needed} trials of each ({needed - 4} more) would show it.' in answer
+    assert 'judging by 4 of each' in answer
 
 
 def test_of_many_ties_a_few_are_named():
@@ -46,6 +69,39 @@ def test_what_the_performance_depends_on_is_told_for_a_grid():
     assert Comparison(found.points[:3], found.columns, cells[:3], scores[:3]).influence() == ''
     tied = Comparison(found.points, found.columns, cells, scores[:, :1])
     assert tied.influence() == '', 'there may be nothing that depends on anything'
+
+
+def test_the_winner_has_its_test_performance_beside_that_which_it_won_by():
+    test = np.array([[0.5] * 10, [0.93, 0.94] * 5, [0.99] * 10])
+    found = comparison([0.7, 0.95, 0.8], test=test)
+    told = found.on_test_data()
+    assert told.startswith(f'On test data width=2 has {mean_interval(test[1])}, on validation data ')
+    assert str(mean_interval(found.scores[1])) in told and 'highest of 3' in told
+    assert '0.9350 (' in told and '0.99' not in told
+
+
+def test_what_was_not_chosen_is_not_called_too_high():
+    told = comparison([0.9], test=np.full((1, 10), 0.8)).on_test_data()
+    assert told.startswith('On test data width=1 has 0.8000, on validation data 0.') and 'too' not in told
+
+
+def test_without_a_test_split_or_trials_nothing_is_said_of_it():
+    assert comparison([0.7, 0.95]).on_test_data() == comparison([]).on_test_data() == ''
+
+
+def test_the_highest_of_many_is_too_high_and_its_test_performance_is_not():
+    rng = np.random.default_rng(0)
+    chosen, tested = [], []
+    for _ in range(200):
+        scores, test = rng.normal(0.9, 0.02, (2, 20, 3))
+        best = tied_for_first(scores, compare_all(scores))[0]
+        chosen.append(scores[best].mean())
+        tested.append(test[best].mean())
+    assert np.mean(chosen) > 0.915 and np.mean(tested) == pytest.approx(0.9, abs=0.003)
+
+
+def test_of_a_single_parameter_nothing_is_told():
+    assert comparison([0.7, 0.95, 0.8]).influence() == '', 'it does everything there is'
 
 
 def test_one_architecture_and_none():

@@ -12,6 +12,7 @@ from sweeper.report.statistics import (
     BCA,
     ENOUGH_FOR_BOOTSTRAP,
     STUDENT,
+    Interval,
     compare_all,
     holm,
     mean_interval,
@@ -58,11 +59,31 @@ def test_a_diverged_trial_makes_the_mean_infinite_without_a_warning(recwarn):
     assert not recwarn.list
 
 
-@pytest.mark.parametrize(('n', 'sweeps'), [(3, 4000), (10, 4000), (ENOUGH_FOR_BOOTSTRAP, 1500)])
-def test_intervals_cover_the_truth_in_95_of_100_sweeps(n, sweeps):
-    draw = np.random.default_rng(n)
-    found = [mean_interval(draw.normal(0.9, 0.02, n)) for _ in range(sweeps)]
+@pytest.mark.parametrize(
+    'draw',
+    [lambda rng, n: rng.normal(0.9, 0.02, n), lambda rng, n: rng.beta(90, 10, n)],
+    ids=['normal', 'skewed towards 1'],
+)
+@pytest.mark.parametrize(
+    ('n', 'method', 'sweeps'),
+    [(3, STUDENT, 4000), (10, STUDENT, 4000), (39, STUDENT, 4000), (ENOUGH_FOR_BOOTSTRAP, BCA, 1000)],
+)
+def test_intervals_cover_the_truth_in_95_of_100_sweeps(n, method, sweeps, draw):
+    rng = np.random.default_rng(n)
+    found = [mean_interval(draw(rng, n)) for _ in range(sweeps)]
+    assert {one.method for one in found} == {method}
     assert np.mean([one.low <= 0.9 <= one.high for one in found]) == pytest.approx(0.95, abs=0.02)
+
+
+def test_a_single_trial_that_differs_gives_an_interval_without_a_warning(recwarn):
+    found = mean_interval([0.5] * (ENOUGH_FOR_BOOTSTRAP - 1) + [0.6])
+    assert found.low < found.mean < found.high
+    assert not recwarn.list
+
+
+def test_an_interval_in_words():
+    assert str(Interval(0.9, 0.85, 0.95, STUDENT)) == '0.9000 (0.8500 to 0.9500)'
+    assert (str(Interval(0.9)), str(Interval(math.nan))) == ('0.9000', '')
 
 
 # Comparisons
@@ -94,7 +115,7 @@ def test_only_common_trials_are_compared():
 
 
 @pytest.mark.parametrize(
-    'scores', [[[0.9], [0.1]], [[0.9, np.nan], [np.nan, 0.1]], [[0.9, 0.9], [0.8, 0.8]]], ids=str
+    'scores', [[[0.9], [0.1]], [[0.9, np.nan], [np.nan, 0.1]], [[0.3, 0.3], [0.1 + 0.2, 0.3]]], ids=str
 )
 def test_what_cannot_be_tested_is_not_called_different(scores, recwarn):
     scores = np.array(scores)
@@ -102,6 +123,22 @@ def test_what_cannot_be_tested_is_not_called_different(scores, recwarn):
     assert found.p[0, 1] == found.p_adjusted[0, 1] == 1
     assert sorted(tied_for_first(scores, found)) == [0, 1]
     assert not recwarn.list
+
+
+@pytest.mark.parametrize('trials', [2, 3, 5, 6, 10])
+def test_differences_that_are_all_the_same_are_tested_by_their_signs(trials):
+    scores = np.array([[0.9], [0.8]]).repeat(trials, axis=1)
+    found = compare_all(scores)
+    assert found.p[0, 1] == pytest.approx(stats.binomtest(trials, trials).pvalue)
+    assert tied_for_first(scores, found) == ([0, 1] if trials < 6 else [0])
+
+
+def test_who_is_ahead_where_both_were_tried_is_not_told_from_the_best():
+    best, other = [0.5, 0.51, 0.49, 0.9, 0.9, 0.9], [0.6, 0.612, 0.591, np.nan, np.nan, np.nan]
+    scores = np.array([best, other])
+    found = compare_all(scores)
+    assert found.p_adjusted[0, 1] < 0.05 and found.difference[0, 1] < 0
+    assert tied_for_first(scores, found) == [0, 1]
 
 
 def test_holms_correction_on_a_worked_example():
@@ -125,6 +162,31 @@ def test_where_all_are_equal_a_difference_is_claimed_in_less_than_5_of_100_sweep
         for seed in range(1000)
     ]
     assert np.mean(false) <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 1000)
+
+
+def test_among_equals_that_are_not_all_a_difference_is_claimed_in_less_than_5_of_100_sweeps():
+    false = [
+        (compare_all(sweep_of([0.9] * 4 + [0.5, 0.6], 6, seed=seed)).p_adjusted[:4, :4] < 0.05).any()
+        for seed in range(1000)
+    ]
+    assert 0 < np.mean(false) <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 1000)
+
+
+@pytest.mark.parametrize('trials', [3, 6, 10])
+def test_equals_on_a_small_validation_set_are_called_different_in_less_than_5_of_100_sweeps(trials):
+    rng = np.random.default_rng(trials)
+    false = [
+        (compare_all(rng.binomial(100, 0.9, (6, trials)) / 100).p_adjusted < 0.05).any() for _ in range(1000)
+    ]
+    assert np.mean(false) <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 1000)
+
+
+def test_all_equals_are_reported_as_tied_for_first_in_95_of_100_sweeps():
+    tied = []
+    for seed in range(1000):
+        scores = sweep_of([0.9] * 5, 5, seed=seed)
+        tied.append(len(tied_for_first(scores, compare_all(scores))) == 5)
+    assert np.mean(tied) >= 0.95 - 2 * math.sqrt(0.05 * 0.95 / 1000)
 
 
 def test_ties_for_first_are_told_and_the_best_is_among_them():

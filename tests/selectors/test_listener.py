@@ -8,7 +8,7 @@ from sweeper.selectors.base import ParamSelector
 from sweeper.selectors.fixed import FixedSweep
 from sweeper.selectors.listener import Audience, ListenerWarning, SweepListener
 
-METHODS = ('on_hparams_found', 'on_trials_completed', 'on_point_failed', 'on_status', 'on_end')
+METHODS = ('on_start', 'on_hparams_found', 'on_trials_completed', 'on_point_failed', 'on_status', 'on_end')
 
 
 class Recorder(SweepListener):
@@ -68,6 +68,7 @@ def test_an_interrupt_in_a_listener_is_not_swallowed():
 @pytest.mark.parametrize('method', METHODS)
 def test_a_listener_need_not_override_anything(method):
     arguments = {
+        'on_start': 2,
         'on_hparams_found': 4,
         'on_trials_completed': 5,
         'on_point_failed': 2,

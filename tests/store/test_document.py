@@ -4,11 +4,13 @@ import copy
 import csv
 import io
 import json
+import sys
 
 import pytest
 from typer.testing import CliRunner
 
 from sweeper.cli import app
+from sweeper.report.comparison import compare
 from sweeper.report.document import FORMATS, everything, markdown, table
 from sweeper.store.store import Store
 
@@ -45,6 +47,44 @@ def test_json_has_it_all_and_is_strict(filled):
     assert told['architectures'][0]['loss_val'] is None, 'a trial diverged'
     assert told['compared'] == told['tied_for_first'] == ['width=16 nonlinearity=relu']
     assert told['settings']['tuning_budget'] == 2.0
+
+
+def test_test_performance_stands_beside_validation_performance_wherever_there_is_a_test_split(
+    folder, store, example
+):
+    example.fill(store)
+    assert 'On test data' not in markdown(Store.read(folder))
+    example.fill(store, test=0.25)
+    filled = Store.read(folder)
+    told = compare(filled).on_test_data()
+    # of three trials one diverged, which counts as 0
+    assert told.startswith('On test data width=16 nonlinearity=relu has 0.1667 (-0.1919 to 0.5252), on valid')
+    assert told in markdown(filled).replace('\\', '')
+    assert json.loads(everything(filled))['on_test_data'] == told
+    row = next(csv.DictReader(io.StringIO(table(filled))))
+    numbers = [float(row[name]) for name in ('perf_test', 'perf_test_low', 'perf_test_high')]
+    assert numbers == pytest.approx([1 / 6, -0.1919, 0.5252], abs=1e-4)
+    assert told in ' '.join(CliRunner().invoke(app, ['status', str(folder)]).output.split())
+
+
+def test_what_is_missing_for_an_importance_is_told_and_the_rest_is_there(folder, example, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'optuna', None)
+    random = copy.copy(example)
+    random.points = tuple((width, str(width % 3)) for width in range(24))
+    with random.opened(folder) as store:
+        store.add_points(random.points)
+        for point in random.points:
+            store.now(store.saving_tuned(point, random.tuned()))
+            for index in range(4):
+                noise = (7 * index + 5 * point[0]) % 11 / 1e6
+                store.now(store.saving_trial(point, index, random.record(point[0] / 24 + noise)))
+        store.rebuild()
+    filled, missing = Store.read(folder), "pip install 'sweeper[importance]'"
+    told = json.loads(everything(filled))
+    assert missing in told['influence'] and told['effects'] == []
+    assert missing in markdown(filled).replace('\\', '')
+    shown = ' '.join(CliRunner().invoke(app, ['status', str(folder)]).output.split())
+    assert shown.index('width=23') < shown.index(missing)
 
 
 @pytest.mark.parametrize('value', HOSTILE)

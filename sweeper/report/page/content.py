@@ -38,11 +38,12 @@ def overview(findings: Findings) -> dict[str, Any]:
     shown = board(findings)
     is_first = iter(shown.is_first)
     rows = [_row(findings, one, one.is_compared and next(is_first)) for one in findings.summaries]
-    names = swept(findings)
+    names, influence = swept(findings), comparison.influence()
     content = {
         'title': manifest.module,
         'answer': comparison.answer(),
-        'influence': comparison.influence(),
+        'notes': [told for told in (comparison.on_test_data(), influence) if told],
+        'all_tied': len(comparison.first) == len(comparison.names),
         'columns': findings.columns,
         'rows': rows,
         'axes': [_axis(findings, name) for name in names],
@@ -51,7 +52,7 @@ def overview(findings: Findings) -> dict[str, Any]:
         ],
         'costs': [_cost(findings, name) for name in COSTS],
         'effects': [
-            {'name': ' with '.join(effect.parameters), 'share': effect.share}
+            {'name': ' with '.join(effect.parameters), 'share': effect.share, 'method': effect.method}
             for effect in comparison.effects()
         ],
         'flags': FLAG_MEANINGS,

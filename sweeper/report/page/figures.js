@@ -37,7 +37,7 @@ function influence(data) {
   const bars = data.effects.slice(0, 12).flatMap((effect) => [
     element('span', {}, effect.name), element('span', { class: 'bar', style: `width:${(100 * effect.share).toFixed(1)}%` }),
     element('span', {}, `${(100 * effect.share).toFixed(0)}%`)]);
-  return section('influence', 'What the performance depends on', 'Shares of the variance between architectures. ' + (data.influence ? '' : 'All architectures are tied: this may be nothing but noise.'), element('div', { class: 'bars' }, bars));
+  return section('influence', 'What the performance depends on', `Shares of the variance between architectures (${data.effects[0].method}). ` + (data.all_tied ? 'All are tied: this may be nothing but noise.' : ''), element('div', { class: 'bars' }, bars));
 }
 
 function heatMap(data) {

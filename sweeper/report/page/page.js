@@ -50,7 +50,7 @@ async function show() {
   const compared = data.rows.filter((row) => !row.error && row.trials.length);
   document.getElementById('title').textContent = data.title;
   document.getElementById('answer').textContent = data.answer;
-  document.getElementById('notes').append(...[...(data.notes || []), data.influence].filter(Boolean).map((text) => element('p', {}, text)));
+  document.getElementById('notes').append(...data.notes.map((text) => element('p', {}, text)));
   const flagged = data.rows.filter((row) => row.flags.length).length, failed = data.rows.filter((row) => row.error).length;
   const told = { architectures: data.rows.length, trials: data.rows.reduce((sum, row) => sum + row.trials.length, 0), flagged, failed, preset: data.reproduce.preset, seed: data.reproduce.seed };
   document.getElementById('facts').append(...Object.entries(told).map(([name, value]) => element('li', {}, element('b', {}, String(value)), ` ${name}`)));

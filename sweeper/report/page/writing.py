@@ -13,7 +13,7 @@ from typing import Any
 from ...errors import MissingExtra
 from ..findings import Findings
 from ..representations import Representations
-from .content import details, overview
+from .content import details, overview, represented
 
 _SCRIPTS = ('elements.js', 'table.js', 'charts.js', 'figures.js', 'architectures.js', 'page.js')
 

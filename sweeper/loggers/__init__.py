@@ -1,0 +1,1 @@
+"""Listeners that keep a sweep in the tools where people keep their experiments."""

@@ -1,0 +1,87 @@
+"""What every logger needs: names for a point and its parameters, and how often it was heard of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from ..points import NamedPoint, Point, point_key, value_to_text
+from ..selectors.listener import SweepListener
+from ..store.results import parameter_columns
+
+SCORES = 'perf_train', 'loss_train', 'perf_val', 'loss_val'
+_TUNED = 'lr_min', 'lr_max', 'batch_size'
+
+Plain: TypeAlias = bool | int | float | str
+
+
+class Logger(SweepListener):
+    """Keeps every trial of a sweep, each once, however often the sweep is resumed.
+
+    A resumed sweep tells everything again, from the beginning: trials are numbered as they are heard of, and
+    what was kept of a trial before is replaced.
+    """
+
+    def __init__(self) -> None:
+        self.folder = Path()
+        self._names: Sequence[str] = ()
+        self._tuned: dict[Point, dict[str, Plain]] = {}
+        self._trials: dict[Point, list[dict[str, float]]] = {}
+
+    def on_start(self, folder: Path, names: Sequence[str]) -> None:
+        self.folder, self._names = folder.resolve(), names
+
+    def on_hparams_found(self, values: Point, lr_min: float, lr_max: float, batch_size: int) -> None:
+        self._tuned[values] = dict(zip(_TUNED, (lr_min, lr_max, batch_size), strict=True))
+
+    def heard(self, point: Point, *scores: np.ndarray) -> list[tuple[int, dict[str, float]]]:
+        """Returns the numbers and scores of trials that are told of now."""
+        trials = self._trials.setdefault(point, [])
+        new = [dict(zip(SCORES, map(float, trial), strict=True)) for trial in zip(*scores, strict=True)]
+        trials += new
+        return list(enumerate(new, len(trials) - len(new)))
+
+    def means(self, point: Point) -> dict[str, float]:
+        """Mean scores of the trials heard of so far."""
+        return {name: float(np.mean([trial[name] for trial in self._trials[point]])) for name in SCORES}
+
+    def trials(self, point: Point) -> int:
+        """How many trials were heard of."""
+        return len(self._trials.get(point, ()))
+
+    def hyperparameters(self, point: Point) -> dict[str, Plain]:
+        """Its parameters by name; once it is tuned also `lr_min`, `lr_max` and `batch_size`."""
+        parameters = _by_name(point, self._names)
+        columns = parameter_columns(list(parameters), (*_TUNED, *SCORES))
+        plain = {name: _plain(value) for name, value in zip(columns, parameters.values(), strict=True)}
+        return plain | self._tuned.get(point, {})
+
+    def title(self, point: Point) -> str:
+        """A point for a person: `width=16, kind=relu`."""
+        parameters = _by_name(point, self._names).items()
+        return ', '.join(f'{name}={value_to_text(value)}' for name, value in parameters) or 'architecture'
+
+
+def short_key(text: str) -> str:
+    """Returns a few letters that tell a text from every other, the same in every process."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def point_id(point: Point) -> str:
+    """Returns a few letters that tell a point from every other, the same in every process."""
+    return short_key(point_key(point))
+
+
+def _by_name(point: Point, names: Sequence[str]) -> Mapping[str, object]:
+    if isinstance(point, NamedPoint):
+        return point
+    known = [*names[: len(point)], *(f'param{i}' for i in range(len(names), len(point)))]
+    return dict(zip(known, point, strict=True))
+
+
+def _plain(value: object) -> Plain:
+    return value if isinstance(value, bool | int | float) else value_to_text(value)

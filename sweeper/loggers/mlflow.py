@@ -1,0 +1,188 @@
+"""A sweep in MLflow."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidArgument, MissingExtra
+from ..points import Point
+from ..store.results import PointError
+from .base import Logger, Plain, point_id, short_key
+
+_SWEEP, _POINT, _TRIAL = 'sweeper.sweep', 'sweeper.point', 'sweeper.trial'
+_ERROR, _TRACEBACK = 'sweeper.error', 'sweeper.traceback'
+_PARENT = 'mlflow.parentRunId'
+_LONGEST = 4000
+
+
+class MLflowListener(Logger):
+    """Keeps a run per architecture, with a nested run per trial.
+
+    The architecture's run has its parameters, the hyperparameters that it was tuned to and the mean of its
+    trials' scores; each trial's run has the same parameters and its own scores. A point that failed has the
+    status FAILED and the error in the tag `sweeper.error`. When a sweep is resumed, its runs are found again
+    by their tags, which name the sweep's folder and the point; so sweeps may share an experiment.
+
+    Each trial takes some hundredths of a second, with a server as long as that takes.
+
+    Args:
+        experiment: Its name; made if need be.
+        tracking_uri: MLflow's tracking URI; or a folder, for a database `mlflow.db` in it, which is shown by
+            `mlflow ui --backend-store-uri sqlite:///FOLDER/mlflow.db`. By default what MLflow is set to.
+
+    Raises:
+        MissingExtra: MLflow, or what it needs for a database, is not installed.
+        InvalidArgument: MLflow cannot use that experiment, or that URI.
+    """
+
+    def __init__(self, experiment: str, tracking_uri: str | os.PathLike[str] | None = None) -> None:
+        super().__init__()
+        uri = _uri(tracking_uri)
+        try:
+            from mlflow import MlflowClient
+            from mlflow.exceptions import MlflowException
+
+            if uri and uri.startswith('sqlite:'):
+                import alembic  # noqa: F401
+                import sqlalchemy  # noqa: F401
+        except ImportError as error:
+            raise MissingExtra(
+                f"MLflowListener needs MLflow: pip install 'sweeper[mlflow]' ({error})"
+            ) from error
+        try:
+            if (folder := _folder(tracking_uri)) is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+            self._client = MlflowClient(tracking_uri=uri)
+            self._experiment_id = self._experiment(experiment)
+        except (MlflowException, OSError) as error:
+            place = '' if tracking_uri is None else f', tracking_uri={str(tracking_uri)!r}'
+            raise InvalidArgument(f'experiment={experiment!r}{place}: {error}') from error
+        self._runs: dict[tuple[str, str], Any] = {}  # by point and trial, '' for the architecture's
+        self._open: dict[Point, str] = {}
+
+    def _experiment(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            return str(self._client.create_experiment(name))
+        if found.lifecycle_stage != 'active':
+            raise InvalidArgument(f'experiment={name!r}: is deleted; restore it, or take another name')
+        return str(found.experiment_id)
+
+    def on_start(self, folder: Path, names: Sequence[str]) -> None:
+        super().on_start(folder, names)
+        token = None
+        while True:
+            found = self._client.search_runs(
+                [self._experiment_id], f'tags."{_SWEEP}" = \'{self._sweep}\'', page_token=token
+            )
+            for run in found:
+                key = run.data.tags.get(_POINT, ''), run.data.tags.get(_TRIAL, '')
+                self._runs.setdefault(key, run)
+            token = found.token
+            if not token:
+                return
+
+    def on_hparams_found(self, values: Point, lr_min: float, lr_max: float, batch_size: int) -> None:
+        super().on_hparams_found(values, lr_min, lr_max, batch_size)
+        run = self._architecture(values)
+        if _ERROR in run.data.tags:  # it failed before, and is tried again
+            for tag in (_ERROR, _TRACEBACK):
+                self._client.delete_tag(run.info.run_id, tag)
+            self._client.update_run(run.info.run_id, status='RUNNING')
+            self._open[values] = run.info.run_id
+
+    def on_trials_completed(
+        self,
+        values: Point,
+        perfs_train: np.ndarray,
+        losses_train: np.ndarray,
+        perfs_val: np.ndarray,
+        losses_val: np.ndarray,
+    ) -> None:
+        parent = self._architecture(values)
+        for number, scores in self.heard(values, perfs_train, losses_train, perfs_val, losses_val):
+            tags = {_PARENT: parent.info.run_id}
+            trial = self._run(values, str(number), f'trial {number}', tags)
+            self._log_scores(trial, scores, 0)
+            if trial.info.status != 'FINISHED':
+                self._client.set_terminated(trial.info.run_id)
+        self._log_scores(parent, self.means(values), self.trials(values))
+
+    def on_point_failed(self, values: Point, error: PointError) -> None:
+        run_id = self._architecture(values).info.run_id
+        for tag, text in ((_ERROR, str(error)), (_TRACEBACK, error.traceback)):
+            self._client.set_tag(run_id, tag, text[-_LONGEST:])
+        self._client.set_terminated(run_id, 'FAILED')
+        self._open.pop(values, None)
+
+    def on_end(self) -> None:
+        for run_id in self._open.values():
+            self._client.set_terminated(run_id)
+        self._open.clear()
+
+    @property
+    def _sweep(self) -> str:
+        return short_key(str(self.folder))
+
+    def _architecture(self, point: Point) -> Any:
+        run = self._run(point, '', self.title(point), {'sweeper.folder': str(self.folder)})
+        if run.info.status == 'RUNNING':
+            self._open[point] = run.info.run_id
+        return run
+
+    def _run(self, point: Point, trial: str, name: str, tags: Mapping[str, str]) -> Any:
+        """Returns the run of a point or of its trial, with all that is known of its hyperparameters."""
+        from mlflow.entities import Param
+
+        key, params = (point_id(point), trial), _params(self.hyperparameters(point))
+        run = self._runs.get(key)
+        if run and any(params.get(name, value) != value for name, value in run.data.params.items()):
+            run = None  # of a sweep that was in this folder before: parameters of a run cannot be changed
+        if run and any(run.data.tags.get(name) != value for name, value in tags.items()):
+            run = None
+        if run is None:
+            own = {_SWEEP: self._sweep, _POINT: key[0], **({_TRIAL: trial} if trial else {})}
+            run = self._client.create_run(self._experiment_id, tags={**tags, **own}, run_name=name)
+        missing = params.keys() - run.data.params.keys()
+        if missing:
+            self._client.log_batch(
+                run.info.run_id, params=[Param(name, params[name]) for name in sorted(missing)]
+            )
+            run.data.params.update({name: params[name] for name in missing})
+        self._runs[key] = run
+        return run
+
+    def _log_scores(self, run: Any, scores: Mapping[str, float], step: int) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        new = [Metric(name, score, now, step) for name, score in scores.items()]
+        if any(run.data.metrics.get(one.key) != one.value for one in new):
+            self._client.log_batch(run.info.run_id, metrics=new)
+            run.data.metrics.update(scores)
+
+
+def _folder(tracking_uri: str | os.PathLike[str] | None) -> Path | None:
+    is_uri = isinstance(tracking_uri, str) and (':' in tracking_uri or tracking_uri == 'databricks')
+    return None if tracking_uri is None or is_uri else Path(tracking_uri).resolve()
+
+
+def _uri(tracking_uri: str | os.PathLike[str] | None) -> str | None:
+    folder = _folder(tracking_uri)
+    if folder is not None:
+        return f'sqlite:///{folder}/mlflow.db'
+    return None if tracking_uri is None else str(tracking_uri)
+
+
+def _params(hyperparameters: Mapping[str, Plain]) -> dict[str, str]:
+    """As MLflow takes them: names of letters, digits and a few signs, and short values."""
+    return {
+        re.sub(r'[^\w.\- /]', '_', name): str(value)[:_LONGEST] for name, value in hyperparameters.items()
+    }

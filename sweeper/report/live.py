@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
+from functools import partial
 from threading import Event, Thread
 
 import numpy as np
@@ -14,14 +15,13 @@ from rich.text import Text
 from ..points import Point
 from ..selectors.listener import SweepListener, SweepStatus
 from ..store.results import PointError
-from .board import Board
+from .picture import Picture
 from .screen import Screen
-from .view import MOST_LEADERS, Snapshot, SweepView
-from .wording import counts, duration, name, one_line
+from .view import SweepView
+from .wording import counts, duration
 
 _SECONDS_BETWEEN = 0.5
 _LEAST_PAUSE = 100  # times what drawing took: a hundredth of a core at most
-_MOST_LINES = 10
 
 
 class LiveProgress(SweepListener):
@@ -41,9 +41,9 @@ class LiveProgress(SweepListener):
     ) -> None:
         self._screen, self._clock = screen, clock
         self._started = clock() - elapsed
-        self._news: deque[Callable[[_Seen], None]] = deque()
-        self._told: tuple[SweepStatus, float] | None = None
-        self._seen = _Seen()
+        self._picture = Picture()
+        self._news: deque[Callable[[], None]] = deque()  # calls of the picture's methods
+        self._status: tuple[SweepStatus, float] | None = None
         self._has_ended = Event()
         self._thread: Thread | None = None
         self._error: Exception | None = None
@@ -58,16 +58,17 @@ class LiveProgress(SweepListener):
         perfs_val: np.ndarray,
         losses_val: np.ndarray,
     ) -> None:
-        self._news.append(lambda seen: seen.board.add(values, perfs_val.tolist()))
+        told = values, perfs_train, losses_train, perfs_val, losses_val
+        self._news.append(partial(self._picture.on_trials_completed, *told))
 
     def on_flagged(self, values: Point, flags: Sequence[str]) -> None:
-        self._news.append(lambda seen: seen.take_flags(values, flags))
+        self._news.append(partial(self._picture.on_flagged, values, flags))
 
     def on_point_failed(self, values: Point, error: PointError) -> None:
-        self._news.append(lambda seen: seen.take_failure(values, error))
+        self._news.append(partial(self._picture.on_point_failed, values, error))
 
     def on_status(self, status: SweepStatus) -> None:
-        self._told = status, self._clock()
+        self._status = status, self._clock()
         if self._error is not None:
             raise self._error
         if self._thread is None:
@@ -99,62 +100,24 @@ class LiveProgress(SweepListener):
     def draw(self) -> None:
         """Draws what is known by now; called in one thread."""
         self._take_in()
-        lines, self._seen.lines = self._seen.lines, []
-        self._screen.show(SweepView(self._snapshot(), self._screen.height), lines)
+        view = SweepView(self._picture.snapshot(self._clock() - self._started), self._screen.height)
+        self._screen.show(view, self._picture.new_lines())
 
     def _take_in(self) -> None:
         while self._news:
-            self._news.popleft()(self._seen)
-
-    def _snapshot(self) -> Snapshot:
-        assert self._told is not None
-        (status, told_at), now, seen = self._told, self._clock(), self._seen
-        left = status.seconds_left
-        return Snapshot(
-            status=status,
-            elapsed=now - self._started,
-            seconds_left=None if left is None else max(0.0, left - (now - told_at)),
-            leaders=seen.board.leaders(MOST_LEADERS),
-            ranked=len(seen.board),
-            flags=seen.flag_counts,
-            latest_flags=seen.latest_flags,
-        )
+            self._news.popleft()()
+        if self._status is not None:
+            status, told_at = self._status
+            self._picture.on_status(status_later(status, self._clock() - told_at))
 
     def _last_words(self) -> list[Text]:
-        assert self._told is not None
-        status, _ = self._told
-        elapsed = duration(self._clock() - self._started)
-        return [*self._seen.lines, Text(f'{counts(status)}, {elapsed} elapsed', style='dim')]
+        assert self._status is not None
+        words = f'{counts(self._status[0])}, {duration(self._clock() - self._started)} elapsed'
+        return [*self._picture.new_lines(), Text(words, style='dim')]
 
 
-@dataclass
-class _Seen:
-    """What was heard of, as it is shown.
-
-    Attributes:
-        board: Who is ahead.
-        flag_counts: How many points have each flag.
-        latest_flags: The point that was flagged last, and its flags.
-        lines: What is to stay above the display, and is not there yet.
-    """
-
-    board: Board = field(default_factory=Board)
-    flag_counts: Counter[str] = field(default_factory=Counter)
-    latest_flags: tuple[Point, Sequence[str]] | None = None
-    lines: list[Text] = field(default_factory=list)
-    _flags: dict[Point, Sequence[str]] = field(default_factory=dict)
-
-    def take_flags(self, point: Point, flags: Sequence[str]) -> None:
-        self.flag_counts.subtract(self._flags.get(point, ()))
-        self.flag_counts.update(flags)
-        self.flag_counts = +self.flag_counts
-        self._flags[point] = flags
-        if flags:
-            self.latest_flags = point, flags
-        elif self.latest_flags and self.latest_flags[0] == point:
-            self.latest_flags = None
-
-    def take_failure(self, point: Point, error: PointError) -> None:
-        self.board.remove(point)
-        self.take_flags(point, ())
-        self.lines.append(Text(f'failed ({name(point)}): {one_line(str(error))}', style='red'))
+def status_later(status: SweepStatus, seconds: float) -> SweepStatus:
+    """A status so many seconds after it was told: that much less is left."""
+    if status.seconds_left is None:
+        return status
+    return replace(status, seconds_left=max(0.0, status.seconds_left - seconds))

@@ -9,12 +9,11 @@ from .plain import PlainProgress
 PROGRESS = ('auto', 'rich', 'plain', 'none')
 
 
-def open_progress(kind: str, elapsed: float = 0.0) -> SweepListener | None:
+def open_progress(kind: str) -> SweepListener | None:
     """Returns a listener that shows progress on stderr, or None for `none`.
 
     Args:
         kind: `rich`, `plain`, `none`, or `auto`: `rich` in a terminal or a notebook, `plain` elsewhere.
-        elapsed: For how many seconds the sweep is going on already.
 
     Raises:
         InvalidArgument: It is none of these.
@@ -24,11 +23,21 @@ def open_progress(kind: str, elapsed: float = 0.0) -> SweepListener | None:
     if kind == 'none':
         return None
     if kind == 'plain':
-        return PlainProgress(elapsed=elapsed)
+        return PlainProgress()
+    return open_display(always_rich=kind == 'rich')
+
+
+def open_display(elapsed: float = 0.0, always_rich: bool = False) -> SweepListener:
+    """Returns a listener that shows progress as suits where stderr goes.
+
+    Args:
+        elapsed: For how many seconds the sweep is going on already.
+        always_rich: Also where it is neither a terminal nor a notebook.
+    """
     from rich.console import Console
 
     console = Console(stderr=True)
-    if kind == 'auto' and not (console.is_terminal or console.is_jupyter):
+    if not (console.is_terminal or console.is_jupyter or always_rich):
         return PlainProgress(elapsed=elapsed)
     from .live import LiveProgress
     from .screen import NotebookScreen, TerminalScreen

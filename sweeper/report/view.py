@@ -30,7 +30,6 @@ class Snapshot:
     Attributes:
         status: Where it stands.
         elapsed: Seconds since it was started.
-        seconds_left: The estimate, as it is by now.
         leaders: The top of the board.
         ranked: How many points have trials.
         flags: How many points have each flag.
@@ -39,7 +38,6 @@ class Snapshot:
 
     status: SweepStatus
     elapsed: float = 0.0
-    seconds_left: float | None = None
     leaders: Sequence[Leader] = ()
     ranked: int = 0
     flags: Mapping[str, int] = field(default_factory=dict)
@@ -52,7 +50,7 @@ class SweepView:
     No line is ever wider than the console: names are cropped. In a low one there are fewer rows.
     """
 
-    def __init__(self, snapshot: Snapshot, lines: int) -> None:
+    def __init__(self, snapshot: Snapshot, lines: int = 40) -> None:
         self._snapshot, self._lines = snapshot, lines
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -74,7 +72,7 @@ def _counts(snapshot: Snapshot) -> list[str]:
 def _bar(snapshot: Snapshot, width: int) -> Table:
     share = min(snapshot.status.share, 1.0)
     text = f'{math.floor(100 * share):3d}%'
-    if left := time_left(snapshot.seconds_left, snapshot.status.more_to_come):
+    if left := time_left(snapshot.status.seconds_left, snapshot.status.more_to_come):
         text += f'  {left}'
     row = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
     bar = ProgressBar(total=1.0, completed=share, width=max(4, min(_WIDEST_BAR, width - len(text) - 1)))

@@ -65,7 +65,7 @@ class Dispatcher:
 
     @property
     def seconds_under_way(self) -> float:
-        """How long cores have worked on what is not done: trials in progress, tunings with all their runs."""
+        """How long cores worked on what is not done: trials in progress, tunings with all their runs."""
         return len(self._runs) * self._clock() - self._starts + self._seconds_of_unfinished
 
     def start_what_fits(self) -> list[Event]:
@@ -101,7 +101,7 @@ class Dispatcher:
         for key, outcome in self._executor.wait(also):
             job, indices, started = self._runs.pop(key)
             job.running -= 1
-            self._note_time(job, started)
+            self._note_time(job, started, outcome.seconds)
             for event in job.take(indices, outcome):
                 events.append(event)
                 if isinstance(event, TrialDone):
@@ -119,8 +119,7 @@ class Dispatcher:
             self._seconds_of_unfinished -= job.seconds
         return [TaskDone(job.task, None if job.is_resumed else job.seconds)]
 
-    def _note_time(self, job: Job, started: float) -> None:
-        seconds = self._clock() - started
+    def _note_time(self, job: Job, started: float, seconds: float) -> None:
         self._starts -= started
         job.seconds += seconds
         if job.task.is_tuning:

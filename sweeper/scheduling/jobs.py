@@ -68,8 +68,7 @@ class TaskDone:
 
     Attributes:
         task: The task.
-        seconds: How long these held a core, all together; None if some were done before the sweep was
-            interrupted.
+        seconds: How long these took, all together; None if some were done before the sweep was interrupted.
     """
 
     task: ParamsTask
@@ -90,7 +89,7 @@ class Job(Protocol):
         task: What the queue gave out.
         waiting: Runs to start, as `(indices, task)`; each is answered by one call of `take`.
         running: How many runs have been started and not been answered.
-        seconds: How long those that were answered held a core, all together.
+        seconds: How long those that were answered took, all together.
         is_resumed: Whether some of its runs were done before the sweep was interrupted.
         failed: Whether nothing more can be done for the point.
     """

@@ -127,6 +127,10 @@ class Store:
         """All points, in the order in which they were proposed."""
         return list(self._lookup.points)
 
+    def id_of(self, point: Point) -> int:
+        """The number of a point's folder."""
+        return self._lookup.ids[point]
+
     def parameter_columns(self) -> list[str]:
         """The names of the points' parameters, as the CSV files have them."""
         return list(self._lookup.columns)

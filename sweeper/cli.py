@@ -100,6 +100,8 @@ def run(
 
     Without --grid or --random, the module's own `selector` says what to try.
     """
+    if quiet and progress not in ('auto', 'none'):
+        _fail(InvalidArgument(f'--quiet shows no progress; --progress {progress} would'))
     folder = out or Path('out', module.removesuffix('.py').replace('/', '.').rpartition('.')[2])
     try:
         from .api import PointFailedWarning, sweep

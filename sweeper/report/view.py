@@ -84,8 +84,9 @@ def _cores(status: SweepStatus, width: int, rows: int) -> RenderResult:
     running = list(status.running)
     yield Text(f'{status.busy} of {status.cores} cores busy', style='dim', no_wrap=True, overflow='ellipsis')
     shown = running if len(running) <= rows else running[: rows - 1]
-    names = _names([point for point, _ in shown], width // 2)
     told = [one_line(description) for _, description in shown]
+    room = width - 4 - min(width // 2, max(map(cell_len, told), default=0))
+    names = _names([point for point, _ in shown], room)
     yield from _rows([[f'  {one}', what] for one, what in zip(names, told, strict=True)], ['bold', ''], width)
     if len(running) > len(shown):
         yield Text(f'  and {len(running) - len(shown)} more', style='dim')

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -49,16 +50,23 @@ class _Known:
     """What was read of a point.
 
     Attributes:
+        layout: Its files.
+        folders: The names of its folders of which each change of it changes one.
         unfinished: Trials that have a folder and no result.
         times: Of the point's folders when they were read; None if they may have changed since without a sign.
     """
 
+    layout: PointLayout
+    folders: Sequence[str] = field(init=False)
     tuned: Tuned | None = None
     trials: dict[int, TrialResult] = field(default_factory=dict)
     unfinished: set[int] = field(default_factory=set)
     errors: list[PointError] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
     times: Times | None = None
+
+    def __post_init__(self) -> None:
+        self.folders = [str(one) for one in (self.layout.folder, self.layout.hparams, self.layout.trials)]
 
 
 class Follower:
@@ -143,7 +151,7 @@ class Follower:
             if not (self._layout.manifest.exists() or self._layout.manifest_copy.exists()):
                 return False
             self.manifest = read_manifest(self._layout)
-        times = _times(self._layout.params_csv, self._layout.params_csv_copy)
+        times = _times([str(self._layout.params_csv), str(self._layout.params_csv_copy)])
         if times != self._lookup_times:
             points = self._read_points()
             if points[: len(self._points)] != self._points:
@@ -151,7 +159,8 @@ class Follower:
                 self._start_over()
                 return self._look_at_points()
             self._lookup_times, self._points = times, points
-            self._known += [_Known() for _ in points[len(self._known) :]]
+            new = range(len(self._known), len(points))
+            self._known += [_Known(self._layout.point(point_id)) for point_id in new]
         return True
 
     def _read_points(self) -> list[Point]:
@@ -170,13 +179,12 @@ class Follower:
         return [one for one in news if one is not None]
 
     def _look_at_point(self, point_id: int, known: _Known) -> News | None:
-        layout = self._layout.point(point_id)
-        times = _times(layout.folder, layout.hparams, layout.trials)
+        times = _times(known.folders)
         if times == known.times and not known.unfinished:
             return None
         is_sure = all(time is None or time < self._now() - _SURE_AFTER_NS for time in times)
         known.times = times if is_sure else None
-        tuned, trials, errors = self._read(layout, known)
+        tuned, trials, errors = self._read(known)
         known.tuned = tuned or known.tuned
         known.trials |= trials
         is_new_error = errors[:1] != known.errors[:1]
@@ -188,14 +196,13 @@ class Follower:
         error = errors[0] if is_new_error else None
         return News(self._points[point_id], tuned, trials, error, flags if has_new_flags else None)
 
-    def _read(
-        self, layout: PointLayout, known: _Known
-    ) -> tuple[Tuned | None, dict[int, TrialResult], list[PointError]]:
+    def _read(self, known: _Known) -> tuple[Tuned | None, dict[int, TrialResult], list[PointError]]:
         """Reads what of a point is not known yet.
 
         Raises:
             _Gone: What is known is not there any more.
         """
+        layout = known.layout
         tuned = self._whole(partial(read_tuned, layout)) if known.tuned is None else None
         indices = set(trial_indices(layout))
         trials, known.unfinished = {}, set()
@@ -223,12 +230,12 @@ class _Gone(Exception):
     """Something that had been read is not there any more."""
 
 
-def _times(*paths: Path) -> Times:
+def _times(paths: Sequence[str]) -> Times:
     """When each was changed last; None for what is not there."""
     found: list[int | None] = []
     for path in paths:
         try:
-            found.append(path.stat().st_mtime_ns)
+            found.append(os.stat(path).st_mtime_ns)
         except FileNotFoundError:
             found.append(None)
     return tuple(found)

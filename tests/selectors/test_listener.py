@@ -8,7 +8,7 @@ from sweeper.selectors.base import ParamSelector
 from sweeper.selectors.fixed import FixedSweep
 from sweeper.selectors.listener import Audience, ListenerWarning, SweepListener
 
-METHODS = ('on_hparams_found', 'on_trials_completed', 'on_point_failed', 'on_status', 'on_end')
+METHODS = ('on_hparams_found', 'on_trials_completed', 'on_flagged', 'on_point_failed', 'on_status', 'on_end')
 
 
 class Recorder(SweepListener):
@@ -70,6 +70,7 @@ def test_a_listener_need_not_override_anything(method):
     arguments = {
         'on_hparams_found': 4,
         'on_trials_completed': 5,
+        'on_flagged': 2,
         'on_point_failed': 2,
         'on_status': 1,
         'on_end': 0,

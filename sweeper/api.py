@@ -15,6 +15,7 @@ from .arguments import bytes_of, check_arguments, checked_folder, checked_listen
 from .cores import usable_cores
 from .errors import FolderError, InvalidArgument, ProblemError
 from .points import Point, are_named, as_point, label
+from .report.noting import Noting
 from .report.progress import open_progress
 from .scheduling.executors import open_executor
 from .scheduling.executors.base import Executor
@@ -158,7 +159,7 @@ def sweep(
         queue = ParamsTaskQueue(cores, sweep_cores, lanes)
         sweeper = Sweeper(
             signature.check_params, selector, queue, running, store, settings, facts.train_size, seed,
-            [*listeners, *([display] if display else [])], on_error,
+            [*listeners, Noting(store), *([display] if display else [])], on_error,
             save_threads=0 if executor == 'inline' else _SAVE_THREADS, same_selector=if_changed != 'accept',
             lanes=lanes,
         )  # fmt: skip

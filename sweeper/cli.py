@@ -25,8 +25,11 @@ from .errors import FolderError, InvalidArgument, MissingExtra, ProblemError, Sw
 from .signals import Terminated, raising_signals
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from .selectors.base import ParamSelector
     from .selectors.listener import SweepListener
+    from .store.manifest import Manifest
     from .store.store import Store
 
 app = typer.Typer(
@@ -96,11 +99,16 @@ def run(
     mlflow: Annotated[
         str | None, typer.Option(help='Also keep every trial in MLflow, here.', metavar='DIR|URI')
     ] = None,
+    quiet: Annotated[
+        bool, typer.Option('--quiet', help='No progress and no table: only the answer, and what failed.')
+    ] = False,
 ) -> None:
     """Run a sweep, or continue it: the same command on the same folder trains only what is missing.
 
     Without --grid or --random, the module's own `selector` says what to try.
     """
+    if quiet and progress not in ('auto', 'none'):
+        _fail(InvalidArgument(f'--quiet shows no progress; --progress {progress} would'))
     folder = out or Path('out', module.removesuffix('.py').replace('/', '.').rpartition('.')[2])
     try:
         from .api import PointFailedWarning, sweep
@@ -110,7 +118,7 @@ def run(
             warnings.simplefilter('ignore', PointFailedWarning)  # the table tells
             results = sweep(
                 module, selector, sweep_cores, preset, folder,
-                cores=cores, executor=executor, seed=seed, progress=progress,
+                cores=cores, executor=executor, seed=seed, progress='none' if quiet else progress,
                 listeners=_loggers(folder, tensorboard, mlflow),
                 on_error=on_error, retries=retries, timeout=timeout, device=device, memory=memory,
                 step=step, if_changed=if_changed, retry_failed=retry_failed,
@@ -122,7 +130,7 @@ def run(
             _explain_interruption(folder)
         signum = interruption.signum if isinstance(interruption, Terminated) else signal.SIGINT
         raise typer.Exit(128 + signum) from None
-    _show(_read(folder))
+    _show(_read(folder), only_the_answer=quiet)
     if results.failures:
         print(f'Tracebacks are in {folder}/points/*/error.json. --retry-failed tries these points again.')
         raise typer.Exit(SOME_POINTS_FAILED)
@@ -142,24 +150,31 @@ def _loggers(folder: Path, tensorboard: Path | None, mlflow: str | None) -> list
 
 
 @app.command()
-def status(folder: Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR')]) -> None:
-    """Show what a sweep has found so far, whether it is still running or not."""
-    from .store.lock import holder, is_locked
+def status(
+    folder: Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR')],
+    watch: Annotated[
+        bool, typer.Option('--watch', help='Stay and keep it up to date, until the sweep ends.')
+    ] = False,
+    interval: Annotated[float, typer.Option(help='Seconds between two looks.', min=0.1)] = 1.0,
+) -> None:
+    """Show what a sweep has found so far, whether it is still running or not.
+
+    With --watch, if there is no sweep in DIR yet, wait for one.
+    """
+    from .store.lock import is_locked
 
     try:
+        if watch:
+            _watch(folder, interval)
         store = _read(folder)
     except SweepError as error:
         _fail(error)
     tuned, trials = _done(store)
     failed = sum(store.error(point) is not None for point in store.points)
-    manifest = store.manifest
-    state = 'not running'
-    if is_locked(folder):
-        state = ' '.join(
-            ['running', *(f'{key} {holder(folder).get(key)}' for key in ('pid', 'host', 'since'))]
-        )
-    print(f'{manifest.module}, preset {manifest.preset or "changed"}, seed {manifest.seed}: {state}')
+    print(_heading(store.manifest, folder))
     print(f'{len(store.points)} points, {tuned} tuned, {trials} trials done, {failed} failed')
+    if is_locked(folder):
+        _show_progress(folder)
     _show(store)
 
 
@@ -228,22 +243,71 @@ def _done(store: Store) -> tuple[int, int]:
     return tuned, sum(len(store.trials(point)) for point in store.points)
 
 
-def _show(store: Store) -> None:
+def _watch(folder: Path, interval: float) -> None:
+    """Shows a sweep until it ends; an interruption ends the command."""
+    import time
+
+    from .report.progress import open_display
+    from .report.watch import watch
+    from .store.layout import SweepLayout
+    from .store.manifest import read_manifest
+
+    def on_start() -> None:
+        print(_heading(read_manifest(SweepLayout(folder)), folder), file=sys.stderr)
+
+    if not folder.exists():
+        print(f'waiting for a sweep in {folder}', file=sys.stderr)
+    try:
+        with raising_signals():
+            watch(folder, open_display, lambda: time.sleep(interval), on_start)
+    except KeyboardInterrupt as interruption:
+        signum = interruption.signum if isinstance(interruption, Terminated) else signal.SIGINT
+        raise typer.Exit(128 + signum) from None
+
+
+def _show_progress(folder: Path) -> None:
+    from .report.view import SweepView
+    from .report.watch import snapshot_of
+
+    _console().print(SweepView(snapshot_of(folder)))
+
+
+def _heading(manifest: Manifest, folder: Path) -> str:
+    """Says which sweep it is, and whether it is running."""
+    from .store.lock import holder, is_locked
+
+    state = 'not running'
+    if is_locked(folder):
+        who = holder(folder)
+        state = ' '.join(['running', *(f'{key} {who.get(key)}' for key in ('pid', 'host', 'since'))])
+    return f'{manifest.module}, preset {manifest.preset or "changed"}, seed {manifest.seed}: {state}'
+
+
+def _console() -> Console:
     from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
+
+
+def _show(store: Store, only_the_answer: bool = False) -> None:
     from rich.text import Text
 
     from .report.collect import summarise
     from .report.comparison import compare
     from .report.table import comparison_table
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(comparison_table(summarise(store), store.parameter_columns()))
+    console, summaries = _console(), summarise(store)
+    if only_the_answer:
+        summaries = [summary for summary in summaries if summary.error is not None]
+    if summaries:
+        console.print(comparison_table(summaries, store.parameter_columns()))
     comparison = compare(store)
     console.print(Text(comparison.answer(), style='bold'))
     if on_test_data := comparison.on_test_data():
         console.print(Text(on_test_data))
+    if only_the_answer:
+        return
     if influence := comparison.influence():  # last, since it may take seconds
         console.print(Text(influence))
 

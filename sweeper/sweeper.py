@@ -8,6 +8,7 @@ from functools import partial
 
 from .errors import FolderError, PointFailed, SelectorError, SweepError
 from .points import Point, label
+from .report.estimate import Estimate
 from .scheduling.dispatcher import Dispatcher
 from .scheduling.executors.base import Executor
 from .scheduling.jobs import (
@@ -78,9 +79,12 @@ class Sweeper:
         self._settings, self._train_size, self._seed = settings, train_size, seed
         self._audience = Audience(listeners)
         self._on_error, self._lanes = on_error, lanes
+        self._executor = executor
+        self._estimate = Estimate(settings.tuning_budget, settings.lr_initialisations, lanes)
         self._held = store.points if same_selector else []
         self._asked: dict[Point, int] = {}
         self._failed: set[Point] = set()
+        self._flags: dict[Point, list[str]] = {}  # as they were told last
         self._untold: dict[Point, list[int]] = {}
         self._tuned_ahead: dict[Point, Tuned] = {}  # their trials may start before they are on disk
         self._unsaved: dict[Point, set[int]] = {}  # trials that are done and not on disk
@@ -220,8 +224,12 @@ class Sweeper:
         self._queue.add_task_by_params(
             point, proposal.trials, tuned=tuned is not None, finished={i for i in finished if i is not None}
         )
-        for index in found:
-            self._queue.trial_took(point, on_disk[index].seconds)
+        seconds = [on_disk[index].seconds for index in found]
+        for one in seconds:
+            self._queue.trial_took(point, one)
+        left = sum(index not in finished for index in indices)
+        self._estimate.asked(point, left, is_tuned=tuned is not None)
+        self._estimate.trials_took(point, seconds, were_left=False)
 
     # Doing what is proposed
 
@@ -243,11 +251,15 @@ class Sweeper:
             case PointTuned(point, tuned):
                 submit(store.saving_tuned(point, tuned), partial(self._take_tuned, point, tuned))
             case TrialDone(point, index, record):
+                self._estimate.trials_took(point, [record.result.seconds])
                 self._unsaved.setdefault(point, set()).add(index)
                 submit(store.saving_trial(point, index, record), partial(self._take_trial, point, index))
             case RunFailed(point, error):
                 submit(store.saving_error(point, error), partial(self._take_failed, point, error))
-            case TaskDone(task) if not task.is_tuning:
+            case TaskDone(task, seconds) if task.is_tuning:
+                if task.params in self._tuned_ahead:
+                    self._estimate.tuning_took(task.params, seconds)
+            case TaskDone(task):
                 self._ended.setdefault(task.params, []).append(task)
                 self._tell_ended(task.params)
 
@@ -266,8 +278,10 @@ class Sweeper:
     def _take_failed(self, point: Point, error: PointError) -> None:
         if error.trial is None:
             self._trials_wanted -= self._asked[point]
+            self._estimate.tuning_failed(point)
         else:
             self._trials_done += 1
+            self._estimate.trial_failed(point)
             self._to_collate[point] = None
         self._tell_failed(point, error)
 
@@ -300,6 +314,7 @@ class Sweeper:
         self._tuned_count += 1
         self._to_collate[point] = None
         self._audience.tell('on_hparams_found', point, tuned.lr_start, tuned.lr_end, tuned.batch_size)
+        self._tell_flags(point, tuned.flags)
 
     def _tell_trials(self, point: Point, indices: Sequence[int]) -> None:
         """Tells of trials that are on disk, unless their point failed."""
@@ -309,6 +324,12 @@ class Sweeper:
         if point not in self._failed:
             on_disk = self._store.trials(point)
             self._audience.tell('on_trials_completed', point, *scores_of([on_disk[i] for i in indices]))
+            self._tell_flags(point, self._store.flags(point))
+
+    def _tell_flags(self, point: Point, flags: Sequence[str]) -> None:
+        if point not in self._failed and flags != self._flags.get(point, []):
+            self._flags[point] = list(flags)
+            self._audience.tell('on_flagged', point, list(flags))
 
     def _tell_failed(self, point: Point, error: PointError) -> None:
         if self._on_error == 'raise':
@@ -326,4 +347,10 @@ class Sweeper:
             trials_done=self._trials_done,
             running=Running(lambda: [(job.task.params, job.describe()) for job in self._dispatcher.jobs]),
             more_to_come=self._dialogue.more_to_come,
+            cores=self._executor.cores,
+            busy=self._dispatcher.busy_cores,
+            share=self._estimate.share(len(self._asked), self._trials_done, self._trials_wanted),
+            seconds_left=self._estimate.seconds_left(
+                self._executor.cores, self._dispatcher.seconds_under_way
+            ),
         )

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sweeper import FixedSweep, ParamsTaskQueue, SweepListener, get_settings
 from sweeper.errors import FolderError
 from sweeper.scheduling.executors.base import Executor
 from sweeper.scheduling.task import Outcome
-from sweeper.store.files import AtomicWriter
+from sweeper.store.files import AtomicWriter, npz_bytes
 from sweeper.store.manifest import Manifest
 from sweeper.store.results import TrialRecord, TrialResult, Tuned
 from sweeper.store.store import Store
@@ -19,13 +20,14 @@ from sweeper.sweeper import Sweeper
 LONG = 30
 TUNED = Tuned(0.01, 0.1, 8, 2, 4, misc={'flags': []})
 POINTS = [('a',), ('b',)]
+WEIGHTS = npz_bytes({})
 
 
 class OneByOne(Executor):
-    """Answers one task at each `wait`, the first submitted first."""
+    """Answers one task at each `wait`, the first submitted first; trials of the given names diverge."""
 
-    def __init__(self, cores):
-        self.cores = cores
+    def __init__(self, cores, diverge=()):
+        self.cores, self._diverge = cores, diverge
         self.submitted = []
         self.has_submitted = threading.Condition()
         self._tasks = deque()
@@ -44,8 +46,9 @@ class OneByOne(Executor):
 
     def wait(self, also=()):
         key, task = self._tasks.popleft()
-        result = TrialResult(task.arguments['seed'], 4, 1.0, False, 0.5, 0.5, 0.5, 0.5)
-        return [(key, Outcome(TrialRecord(result, b'', b'', {'loss': np.zeros(1)})))]
+        diverged = task.name in self._diverge
+        result = TrialResult(task.arguments['seed'], 4, 1.0, diverged, 0.5, 0.5, 0.5, 0.5)
+        return [(key, Outcome(TrialRecord(result, WEIGHTS, WEIGHTS, {'loss': np.zeros(1)})))]
 
 
 class Told(SweepListener):
@@ -67,13 +70,13 @@ class Begun(SweepListener):
         self.heard.append(values)
 
 
-def run_sweep(folder, executor, trials, threads, listeners=()):
-    """Sweeps over tuned points."""
+def run_sweep(folder, executor, trials, threads, listeners=(), flags=()):
+    """Sweeps over tuned points, which have flags."""
     manifest = Manifest('problem', 'fast', vars(get_settings('fast')), 1, 0, 100)
     with Store.opened(folder, manifest) as store:
         store.add_points(POINTS)
         for point in POINTS:
-            store.now(store.saving_tuned(point, TUNED))
+            store.now(store.saving_tuned(point, replace(TUNED, misc={'flags': list(flags)})))
         return Sweeper(
             lambda point: None, FixedSweep.with_fixed_trials(POINTS, trials),
             ParamsTaskQueue(executor.cores, 1), executor, store, get_settings('fast'), 100, 0, listeners,
@@ -153,3 +156,65 @@ def test_no_more_waits_to_be_written_than_memory_bears(tmp_path, monkeypatch):
     run_sweep(tmp_path / 'out', executor, 20, 1)
     written_before = range(len(most) - len(POINTS))
     assert all(submitted <= done + 3 + 2 for done, submitted in zip(written_before, most[2:], strict=True))
+
+
+class Heard(SweepListener):
+    """Notes flags, how many trials it heard of before each, and every status."""
+
+    def __init__(self):
+        self.flags, self.trials, self.statuses = {}, 0, []
+
+    def on_trials_completed(self, values, perfs_train, *_):
+        self.trials += len(perfs_train)
+
+    def on_flagged(self, values, flags):
+        self.flags.setdefault(values, []).append((self.trials, flags))
+
+    def on_status(self, status):
+        self.statuses.append(status)
+
+
+@pytest.mark.parametrize('threads', [0, 4])
+def test_flags_are_told_once_after_what_they_were_seen_in(tmp_path, threads):
+    told = Heard()
+    run_sweep(tmp_path / 'out', OneByOne(1, ['trial 2', 'trial 3']), 5, threads, [told], ['sensitive'])
+    for heard in told.flags.values():
+        (before, of_tuning), (after, with_trials) = heard
+        assert (before, of_tuning, with_trials) == (0, ['sensitive'], ['sensitive', 'trial_diverged'])
+        assert after >= 3
+
+
+def test_flags_that_a_resumed_sweep_finds_are_told_as_any_other(tmp_path):
+    for trials, executor in ((3, OneByOne(1, ['trial 2'])), (4, OneByOne(2))):
+        told = Heard()
+        run_sweep(tmp_path / 'out', executor, trials, 0, [told])
+        assert [[flags for _, flags in told.flags[point]] for point in POINTS] == [[['trial_diverged']]] * 2
+
+
+def test_where_nothing_is_suspicious_no_flags_are_told(tmp_path):
+    told = Heard()
+    run_sweep(tmp_path / 'out', OneByOne(2), 3, 0, [told])
+    assert told.flags == {}
+
+
+def test_a_status_says_how_much_is_done_and_how_long_the_rest_will_take(tmp_path):
+    first, last = Heard(), Heard()
+    run_sweep(tmp_path / 'out', OneByOne(2), 2, 0, [first])
+    begun, *_, done = first.statuses
+    assert (begun.cores, begun.busy, begun.seconds_left) == (2, 2, None)
+    assert (done.busy, done.share, done.seconds_left) == (0, 1.0, 0.0)
+    shares = [status.share for status in first.statuses]
+    assert shares == sorted(shares) and 0 < shares[0] < 1
+    run_sweep(tmp_path / 'out', OneByOne(2), 6, 0, [last])
+    resumed = last.statuses[0]
+    assert resumed.trials_done == 4
+    assert 3 < resumed.seconds_left <= 4  # eight trials of a second on two cores, as those found took
+
+
+def test_what_runs_says_how_many_cores_it_uses(tmp_path):
+    told = Heard()
+    told.running = []
+    told.on_status = lambda status: told.running.append(list(status.running))
+    run_sweep(tmp_path / 'out', OneByOne(2), 2, 0, [told])
+    assert told.running[0] == [(POINTS[0], 'training: trials 0, 1')]
+    assert told.running[-1] == []

@@ -1,64 +1,123 @@
-"""A display of a running sweep that stays in place in a terminal."""
+"""A display of a running sweep that stays in place, in a terminal or a notebook."""
 
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from threading import Event, Thread
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+import numpy as np
 from rich.text import Text
 
-from ..points import Point, label
+from ..points import Point
 from ..selectors.listener import SweepListener, SweepStatus
 from ..store.results import PointError
+from .picture import Picture
+from .screen import Screen
+from .view import SweepView
+from .wording import counts, duration
 
-_MOST_TASKS = 8
+_SECONDS_BETWEEN = 0.5
+_LEAST_PAUSE = 100  # times what drawing took: a hundredth of a core at most
 
 
 class LiveProgress(SweepListener):
-    """A display that stays in place: two bars, and what is being tuned and trained."""
+    """A bar with the time left, what the cores do, who is ahead, failures and flags.
 
-    def __init__(self, console: Console) -> None:
-        self._started = time.monotonic()
-        self._console = console
-        self._status = SweepStatus(0, 0, 0, 0, 0, (), True)
-        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
+    The sweep's thread only notes what it hears. Another one works it out and draws, twice a second or as
+    often as takes a hundredth of a core.
+
+    Args:
+        screen: Where to draw.
+        clock: Returns seconds.
+        elapsed: How long the sweep is going on already.
+    """
+
+    def __init__(
+        self, screen: Screen, clock: Callable[[], float] = time.monotonic, elapsed: float = 0.0
+    ) -> None:
+        self._screen, self._clock = screen, clock
+        self._started = clock() - elapsed
+        self._picture = Picture()
+        self._news: deque[Callable[[], None]] = deque()  # calls of the picture's methods
+        self._status: tuple[SweepStatus, float] | None = None
+        self._has_ended = Event()
+        self._thread: Thread | None = None
+        self._error: Exception | None = None
+
+    # In the sweep's thread
+
+    def on_trials_completed(
+        self,
+        values: Point,
+        perfs_train: np.ndarray,
+        losses_train: np.ndarray,
+        perfs_val: np.ndarray,
+        losses_val: np.ndarray,
+    ) -> None:
+        told = values, perfs_train, losses_train, perfs_val, losses_val
+        self._news.append(partial(self._picture.on_trials_completed, *told))
+
+    def on_flagged(self, values: Point, flags: Sequence[str]) -> None:
+        self._news.append(partial(self._picture.on_flagged, values, flags))
 
     def on_point_failed(self, values: Point, error: PointError) -> None:
-        self._console.print(Text(f'failed ({label(values)}): {error}', style='red'))
+        self._news.append(partial(self._picture.on_point_failed, values, error))
 
     def on_status(self, status: SweepStatus) -> None:
-        self._status = status
-        if not self._live.is_started:
-            self._live.start()
+        self._status = status, self._clock()
+        if self._error is not None:
+            raise self._error
+        if self._thread is None:
+            self._screen.open()
+            self._thread = Thread(target=self._keep_drawing, name='sweeper-display', daemon=True)
+            self._thread.start()
 
     def on_end(self) -> None:
-        self._live.stop()
+        if self._thread is None:
+            return
+        self._has_ended.set()
+        self._thread.join()
+        if self._error is None:
+            self._take_in()
+            self._screen.close(self._last_words())
 
-    def _render(self) -> RenderableType:
-        status = self._status
-        bars = Table.grid(padding=(0, 1))
-        bars.add_row('tuned', _bar(status.tuned, status.points), _share(status.tuned, status.points, status))
-        bars.add_row(
-            'trials',
-            _bar(status.trials_done, status.trials),
-            _share(status.trials_done, status.trials, status),
-        )
-        tasks = Table.grid(padding=(0, 2))
-        for point, description in status.running[:_MOST_TASKS]:
-            tasks.add_row(Text(f'  {label(point)}', style='bold'), Text(description, style='dim'))
-        if len(status.running) > _MOST_TASKS:
-            tasks.add_row(f'  and {len(status.running) - _MOST_TASKS} more')
-        elapsed = time.strftime('%H:%M:%S', time.gmtime(time.monotonic() - self._started))
-        failed = Text(f'{status.failed} failed  ' if status.failed else '', style='red')
-        return Group(bars, tasks, Text.assemble(failed, (f'{elapsed} elapsed', 'dim')))
+    # In the display's thread
+
+    def _keep_drawing(self) -> None:
+        pause = 0.0
+        try:
+            while not self._has_ended.wait(pause):
+                start = time.thread_time()
+                self.draw()
+                pause = max(_SECONDS_BETWEEN, _LEAST_PAUSE * (time.thread_time() - start))
+        except Exception as error:  # the terminal is gone, say; the sweep's thread tells
+            self._error = error
+
+    def draw(self) -> None:
+        """Draws what is known by now; called in one thread."""
+        self._take_in()
+        view = SweepView(self._picture.snapshot(self._clock() - self._started), self._screen.height)
+        self._screen.show(view, self._picture.new_lines())
+
+    def _take_in(self) -> None:
+        while self._news:
+            self._news.popleft()()
+        if self._status is not None:
+            status, told_at = self._status
+            self._picture.on_status(status_later(status, self._clock() - told_at))
+
+    def _last_words(self) -> list[Text]:
+        assert self._status is not None
+        words = f'{counts(self._status[0])}, {duration(self._clock() - self._started)} elapsed'
+        return [*self._picture.new_lines(), Text(words, style='dim')]
 
 
-def _bar(done: int, total: int) -> ProgressBar:
-    return ProgressBar(total=max(total, 1), completed=done, width=40)
-
-
-def _share(done: int, total: int, status: SweepStatus) -> str:
-    return f'{done}/{total}{"+" if status.more_to_come else ""}'
+def status_later(status: SweepStatus, seconds: float) -> SweepStatus:
+    """A status so many seconds after it was told: that much less is left."""
+    if status.seconds_left is None:
+        return status
+    return replace(status, seconds_left=max(0.0, status.seconds_left - seconds))

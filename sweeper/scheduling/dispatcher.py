@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from sortedcontainers import SortedDict
 
@@ -24,16 +25,26 @@ class Dispatcher:
         queue: Decides what is next.
         executor: Started; runs it.
         make_job: Turns a task into the runs it consists of.
+        clock: Returns seconds, for how long runs take; nothing is decided by it.
     """
 
-    def __init__(self, queue: ParamsTaskQueue, executor: Executor, make_job: JobFactory) -> None:
+    def __init__(
+        self,
+        queue: ParamsTaskQueue,
+        executor: Executor,
+        make_job: JobFactory,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._queue = queue
         self._executor = executor
         self._make_job = make_job
         self._jobs: dict[Job, int] = {}
         self._short: SortedDict[int, Job] = SortedDict()  # have runs to start, and lack cores of their share
         self._full: SortedDict[int, Job] = SortedDict()  # have runs to start, and all their share
-        self._runs: dict[int, tuple[Job, Indices]] = {}
+        self._runs: dict[int, tuple[Job, Indices, float]] = {}  # the last: when it was started
+        self._clock = clock
+        self._starts = 0.0  # the sum of when the runs in progress were started
+        self._seconds_of_unfinished = 0.0  # taken by runs that are done, of tunings that are not
         self._keys = itertools.count()
         self._numbers = itertools.count()
 
@@ -46,6 +57,16 @@ class Dispatcher:
     def is_busy(self) -> bool:
         """Whether a job is in progress."""
         return bool(self._jobs)
+
+    @property
+    def busy_cores(self) -> int:
+        """How many runs are in progress."""
+        return len(self._runs)
+
+    @property
+    def seconds_under_way(self) -> float:
+        """How long cores worked on what is not done: trials in progress, tunings with all their runs."""
+        return len(self._runs) * self._clock() - self._starts + self._seconds_of_unfinished
 
     def start_what_fits(self) -> list[Event]:
         """Starts runs until no core is free, nothing waits, or something is done without a run.
@@ -78,8 +99,9 @@ class Dispatcher:
         """
         events: list[Event] = []
         for key, outcome in self._executor.wait(also):
-            job, indices = self._runs.pop(key)
+            job, indices, started = self._runs.pop(key)
             job.running -= 1
+            self._note_time(job, started, outcome.seconds)
             for event in job.take(indices, outcome):
                 events.append(event)
                 if isinstance(event, TrialDone):
@@ -93,7 +115,15 @@ class Dispatcher:
             return []
         del self._jobs[job]
         (self._queue.task_failed if job.failed else self._queue.task_done)(job.task)
-        return [TaskDone(job.task)]
+        if job.task.is_tuning:
+            self._seconds_of_unfinished -= job.seconds
+        return [TaskDone(job.task, None if job.is_resumed else job.seconds)]
+
+    def _note_time(self, job: Job, started: float, seconds: float) -> None:
+        self._starts -= started
+        job.seconds += seconds
+        if job.task.is_tuning:
+            self._seconds_of_unfinished += seconds
 
     def _use_core(self, job: Job) -> None:
         """Starts a job's next run on the core of one that is done, unless that core was borrowed."""
@@ -109,7 +139,9 @@ class Dispatcher:
         for _ in range(starting):
             indices, task = job.waiting.popleft()
             key = next(self._keys)
-            self._runs[key] = (job, indices)
+            started = self._clock()
+            self._runs[key] = (job, indices, started)
+            self._starts += started
             job.running += 1
             self._executor.submit(key, task)
         if cores > starting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -64,9 +64,15 @@ class RunFailed:
 
 @dataclass(frozen=True)
 class TaskDone:
-    """All runs of a task are done."""
+    """All runs of a task are done.
+
+    Attributes:
+        task: The task.
+        seconds: How long these took, all together; None if some were done before the sweep was interrupted.
+    """
 
     task: ParamsTask
+    seconds: float | None = field(default=None, compare=False)
 
 
 Event = RunDone | PointTuned | TrialDone | RunFailed | TaskDone
@@ -83,12 +89,16 @@ class Job(Protocol):
         task: What the queue gave out.
         waiting: Runs to start, as `(indices, task)`; each is answered by one call of `take`.
         running: How many runs have been started and not been answered.
+        seconds: How long those that were answered took, all together.
+        is_resumed: Whether some of its runs were done before the sweep was interrupted.
         failed: Whether nothing more can be done for the point.
     """
 
     task: ParamsTask
     waiting: deque[tuple[Indices, Task]]
     running: int
+    seconds: float
+    is_resumed: bool
     failed: bool
 
     def begin(self) -> list[Event]:
@@ -124,6 +134,8 @@ class TuningJob:
         self.task = task
         self.waiting: deque[tuple[Indices, Task]] = deque()
         self.running = 0
+        self.seconds = 0.0
+        self.is_resumed = False
         self.failed = False
         self._tuner = tuner
         self._saved = saved
@@ -173,6 +185,7 @@ class TuningJob:
         self._title = STAGE_TITLES[stage.name]
         self._requests = [f'{run.digest()} {point_key(self.task.params)}' for run in stage.runs]
         self._results = [self._saved(self._stages, *request) for request in enumerate(self._requests)]
+        self.is_resumed |= any(result is not None for result in self._results)
         self._errors: dict[int, RunError] = {}
         self._alone = [
             Task(f'{stage.name} {index}', run.function, self.task.params, run.arguments)
@@ -190,7 +203,7 @@ class TuningJob:
         return RunFailed(self.task.params, PointError(phase='tuning', **asdict(error)))
 
     def describe(self) -> str:
-        return f'tuning: {self._title}'
+        return f'tuning: {self._title}' + (f', {self.running} cores' if self.running > 1 else '')
 
 
 STAGE_TITLES = {
@@ -205,12 +218,14 @@ class TrialsJob:
     So what is computed for a point does not depend on which of its trials was first.
     """
 
-    failed = False
+    failed = is_resumed = False
 
     def __init__(self, task: ParamsTask, tuned: Tuned, seed: int, lanes: int = 1) -> None:
         self.task = task
         self.waiting: deque[tuple[Indices, Task]] = deque()
         self.running = 0
+        self.seconds = 0.0
+        self._unanswered = set(task.trials)
         self._plan, self._seed, self._lanes = tuned.final(), seed, lanes
 
     def begin(self) -> list[Event]:
@@ -227,16 +242,30 @@ class TrialsJob:
     def take(self, indices: Indices, outcome: Outcome) -> list[Event]:
         wanted = [index for index in indices if index in self.task.trials]
         if outcome.error is None:
+            self._unanswered.difference_update(indices)
             done = dict(zip(indices, _values(indices, outcome), strict=True))
             return [TrialDone(self.task.params, index, done[index]) for index in wanted]
         if len(indices) > 1:
             self.waiting.extend(((index,), self._alone(index)) for index in wanted)  # which of them failed?
             return []
         (index,) = indices
+        self._unanswered.discard(index)
         return [RunFailed(self.task.params, PointError(phase=f'trial {index}', **asdict(outcome.error)))]
 
     def describe(self) -> str:
-        return f'training: trial{"s" * (len(self.task.trials) > 1)} {", ".join(map(str, self.task.trials))}'
+        trials = sorted(self._unanswered)
+        return f'training: trial{"s" * (len(trials) > 1)} {_ranges(trials)}'
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Tells rising numbers: `1, 3-7`."""
+    ends: list[list[int]] = []
+    for number in numbers:
+        if ends and number == ends[-1][-1] + 1:
+            ends[-1] = [ends[-1][0], number]
+        else:
+            ends.append([number])
+    return ', '.join(('-' if both[-1] > both[0] + 1 else ', ').join(map(str, both)) for both in ends)
 
 
 def _alike(tasks: Sequence[Task], lanes: int) -> list[Indices]:

@@ -69,7 +69,8 @@ class RunError:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a task: a value, or an error."""
+    """What came of a task: a value or an error, and the seconds that it took where it ran, if known."""
 
     value: Any = None
     error: RunError | None = None
+    seconds: float = field(default=0.0, compare=False)

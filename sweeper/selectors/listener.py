@@ -55,6 +55,11 @@ class SweepStatus:
         trials_done: Trials done or failed.
         running: What goes on, as `(point, description)`, when it is first looked at.
         more_to_come: The selector may propose more.
+        cores: Cores that the sweep uses.
+        busy: Cores that train right now.
+        share: How much of what was asked for so far is done, in [0, 1]: of the work, not of the runs.
+        seconds_left: An estimate, from what tunings and trials have taken, of how long the rest of what was
+            asked for will take from now on; None as long as nothing is known.
     """
 
     points: int
@@ -64,6 +69,10 @@ class SweepStatus:
     trials_done: int
     running: Sequence[tuple[Point, str]]
     more_to_come: bool
+    cores: int = 1
+    busy: int = 0
+    share: float = 0.0
+    seconds_left: float | None = None
 
 
 class SweepListener:
@@ -110,6 +119,17 @@ class SweepListener:
             losses_train: Final loss on the training data, the same shape; infinite if diverged.
             perfs_val: Final performance on the validation data.
             losses_val: Final loss on the validation data.
+        """
+
+    def on_flagged(self, values: Point, flags: Sequence[str]) -> None:
+        """Something about a point is suspicious; always after what it was seen in. Selectors are not told.
+
+        Told once, and again only if that changes: of a point, what was told last holds.
+
+        Args:
+            values: The point.
+            flags: All its flags: those of its tuning, and what its trials so far show (`report/flags.py`
+                says what they mean). Empty if its trials so far do not show any more what fewer did.
         """
 
     def on_point_failed(self, values: Point, error: PointError) -> None:

@@ -132,6 +132,10 @@ class Store:
         """The names of the parameters of points that are tuples, as far as they are known."""
         return list(self._lookup.names)
 
+    def id_of(self, point: Point) -> int:
+        """The number of a point's folder."""
+        return self._lookup.ids[point]
+
     def parameter_columns(self) -> list[str]:
         """The names of the points' parameters, as the CSV files have them."""
         return list(self._lookup.columns)

@@ -54,6 +54,19 @@ def test_run_shows_a_table_and_continues(write_problem, tmp_path):
     assert len(problem.calls) == calls
 
 
+def test_a_quiet_run_tells_the_answer_and_what_failed(write_problem, tmp_path):
+    command = ['run', write_problem(model=BREAKS).path, '--grid', 'width=2,9', *FAST, '--out', tmp_path / 'o']
+    done = sweeper(*command, '--quiet')
+    assert done.returncode == cli.SOME_POINTS_FAILED
+    assert done.stderr == ''
+    failed, answer, hint = done.stdout.splitlines()
+    assert failed == 'failed: width=9: ValueError in tuning: nine is too many'
+    assert answer.startswith('width=2 is the only one with trials')
+    assert hint.startswith('Tracebacks are in')
+    loud = sweeper(*command, '--quiet', '--progress', 'plain')
+    assert loud.returncode == cli.WRONG_INPUT and '--quiet' in loud.stderr
+
+
 def test_run_takes_the_modules_own_selector(write_problem, tmp_path):
     problem = write_problem(record=SELECTOR + '\ndef record(text): pass')
     done = sweeper('run', problem.path, *FAST, '--out', tmp_path / 'out')
@@ -204,6 +217,34 @@ def test_damage_is_told_and_seen_to_by_running_the_sweep_again(write_problem, sw
         again = sweep_inline(problem.path, FixedSweep([((2,), 1), ((3,), 1)]), out)
     assert str(again) == str(expected)
     assert whole.stat().st_mtime_ns == before
+
+
+def test_watching_a_sweep_ends_when_it_ends_and_with_the_table(write_problem, tmp_path):
+    problem, out = write_problem(), tmp_path / 'out'
+    command = [sys.executable, '-m', 'sweeper', 'status', str(out), '--watch', '--interval', '0.1']
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as watching:
+        assert watching.stderr.readline() == f'waiting for a sweep in {out}\n'
+        done = sweeper('run', problem.path, '--grid', 'width=2,4', *FAST, '--out', out, '--quiet')
+        assert done.returncode == 0, done.stderr
+        told, seen = watching.communicate()
+    assert watching.returncode == 0
+    assert 'seed 0: ' in seen and 'trained (width=4)' in seen
+    heading, counts, *_ = told.splitlines()
+    assert heading.endswith('not running')
+    assert counts == '2 points, 2 tuned, 2 trials done, 0 failed'
+    assert 'width=' in told and '±' not in told
+
+
+def test_a_watch_ends_at_ctrl_c(tmp_path):
+    command = [sys.executable, '-m', 'sweeper', 'status', str(tmp_path / 'out'), '--watch']
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as watching:
+        watching.stderr.readline()
+        watching.send_signal(signal.SIGINT)
+        assert watching.stderr.read() == ''
+    assert watching.returncode == 130
+    assert not (tmp_path / 'out').exists()
 
 
 @pytest.mark.parametrize('command', ['status', 'collate'])

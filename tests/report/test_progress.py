@@ -1,46 +1,69 @@
-import io
+import sys
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from sweeper.errors import InvalidArgument
+from sweeper.points import NamedPoint
 from sweeper.report.live import LiveProgress
-from sweeper.report.progress import PlainProgress, open_progress
+from sweeper.report.plain import PlainProgress
+from sweeper.report.progress import open_display, open_progress
 from sweeper.selectors.listener import SweepStatus
 from sweeper.store.results import PointError
 
 STATUS = SweepStatus(
     points=3, tuned=1, failed=1, trials=9, trials_done=4, running=(((16, '[x]'), 'training: trial 4'),),
-    more_to_come=True,
+    more_to_come=True, seconds_left=80.0,
 )  # fmt: skip
 
 
+class Clock:
+    """Stands still until it is set."""
+
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
 def test_plain_lines_tell_what_was_found_and_what_is_left(capsys):
-    progress = PlainProgress()
+    clock = Clock()
+    progress = PlainProgress(clock)
     progress.on_hparams_found((16, 'relu'), 0.01, 0.5, 32)
     progress.on_trials_completed((16, 'relu'), np.ones(2), np.ones(2), np.array([0.9, 0.8]), np.ones(2))
+    progress.on_flagged((16, 'relu'), ['sensitive', 'nan_seen'])
+    progress.on_flagged((16, 'relu'), [])
     progress.on_point_failed((3, 'tanh'), PointError('ValueError', 'no', 'tuning'))
+    clock.now += 65
     progress.on_status(STATUS)
-    tuned, trained, failed = capsys.readouterr().err.splitlines()
-    assert '1/3+ tuned, 4/9+ trials, 1 failed] tuned (16, relu): lr 0.01 to 0.5, batch size 32' in tuned
+    tuned, trained, flagged, cleared, failed = capsys.readouterr().err.splitlines()
+    assert tuned == (
+        '[   1:05, at least 1:20 left; 1/3+ tuned, 4/9+ trials, 1 failed] '
+        'tuned (16, relu): lr 0.01 to 0.5, batch size 32'
+    )
     assert trained.endswith('trained (16, relu): validation performance 0.9000, 0.8000')
+    assert flagged.endswith('flags of (16, relu): sensitive, nan_seen')
+    assert cleared.endswith('flags of (16, relu): none any more')
     assert failed.endswith('failed (3, tanh): ValueError in tuning: no')
 
 
-def test_live_display_shows_what_runs_and_what_is_left():
-    console = Console(width=100, record=True, force_terminal=True, file=io.StringIO())
-    progress = LiveProgress(console)
-    progress.on_status(STATUS)
+def test_what_is_told_after_the_last_status_is_not_lost(capsys):
+    progress = PlainProgress()
     progress.on_end()
-    console.print(progress._render())
-    shown = console.export_text()
-    for words in ('1/3+', '4/9+', '16, [x]', 'training: trial 4', '1 failed', 'elapsed'):
-        assert words in shown
+    progress.on_status(STATUS)
+    progress.on_point_failed((3,), PointError('ValueError', 'no', 'tuning'))
+    progress.on_end()
+    assert capsys.readouterr().err.endswith('failed (3): ValueError in tuning: no\n')
 
 
-def test_end_without_a_start_is_fine():
-    LiveProgress(Console()).on_end()
+def test_a_plain_line_is_one_whatever_it_tells(capsys):
+    progress = PlainProgress()
+    point = NamedPoint({'a\nb': '\x1b[2J'})
+    progress.on_hparams_found(point, 0.01, 0.5, 32)
+    progress.on_point_failed(point, PointError('ValueError', 'two\nlines\r', 'tuning'))
+    progress.on_status(STATUS)
+    shown = capsys.readouterr().err
+    assert len(shown.splitlines()) == 2 and '\x1b' not in shown and '\r' not in shown
 
 
 def test_kinds():
@@ -49,3 +72,10 @@ def test_kinds():
     assert isinstance(open_progress('rich'), LiveProgress)
     with pytest.raises(InvalidArgument, match="progress='loud'"):
         open_progress('loud')
+
+
+def test_where_it_is_no_terminal_lines_are_plain(monkeypatch):
+    assert isinstance(open_progress('auto'), PlainProgress)
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
+    monkeypatch.setenv('TERM', 'xterm')
+    assert isinstance(open_display(), LiveProgress)

@@ -42,6 +42,7 @@ class FakeExecutor(Executor):
 
     def __init__(self, cores, fails=lambda task: False, order=None):
         self.cores = cores
+        self.seconds = 0.0  # that each run takes
         self.running = {}
         self.started = []
         self._fails = fails
@@ -75,7 +76,7 @@ class FakeExecutor(Executor):
             key = self._done.popleft()
             task = self.running.pop(key)
             error = RunError('ValueError', str(run_of(task))) if self._fails(task) else None
-            outcomes.append((key, Outcome(None if error else Run(run_of(task)), error)))
+            outcomes.append((key, Outcome(None if error else Run(run_of(task)), error, self.seconds)))
         assert outcomes, 'the test would block here'
         return outcomes
 
@@ -104,7 +105,7 @@ def tuner(sizes):
     return TUNED
 
 
-def dispatcher_of(executor, sweep_cores=1, stages=(3, 3), points=(), saved=()):
+def dispatcher_of(executor, sweep_cores=1, stages=(3, 3), points=(), saved=(), **options):
     """A dispatcher and its queue; `points` are `(point, trials, tuned)`, `saved` runs that are on disk."""
     queue = ParamsTaskQueue(executor.cores, sweep_cores)
     for point, trials, tuned in points:
@@ -121,7 +122,7 @@ def dispatcher_of(executor, sweep_cores=1, stages=(3, 3), points=(), saved=()):
             return TuningJob(task, tuner(sizes), find)
         return TrialsJob(task, TUNED, 0)
 
-    return Dispatcher(queue, executor, make_job), queue
+    return Dispatcher(queue, executor, make_job, **options), queue
 
 
 def run_all(dispatcher, queue):
@@ -253,6 +254,44 @@ def test_events_tell_the_run_then_the_tuning_then_the_end_of_its_task():
     assert runs_done([run]) == [('a', 'lr_vs_perf', 0)]
     assert others == [PointTuned(A, TUNED), TaskDone(task)]
     assert dispatcher.jobs == []
+
+
+def test_the_end_of_a_task_tells_how_long_its_runs_took():
+    executor = FakeExecutor(2, order=random.Random(0))
+    executor.seconds = 1.5
+    dispatcher, queue = dispatcher_of(executor, 2, stages=(2, 1), points=[(A, 2, False)])
+    ends = [event for event in run_all(dispatcher, queue) if isinstance(event, TaskDone)]
+    assert [end.seconds for end in ends] == [4.5, 3]
+
+
+def test_what_a_tuning_took_is_not_known_if_runs_of_it_were_found_on_disk():
+    executor = FakeExecutor(2, order=random.Random(0))
+    executor.seconds = 1.5
+    for saved in ([('a', 'lr_vs_perf', 0)], [('a', 'candidates', 1)]):
+        dispatcher, queue = dispatcher_of(executor, 2, (2, 2), [(A, 0, False), (B, 0, False)], saved)
+        ends = [event for event in run_all(dispatcher, queue) if isinstance(event, TaskDone)]
+        assert {end.task.params: end.seconds for end in ends} == {A: None, B: 6}
+
+
+def test_seconds_under_way_are_those_of_trials_in_progress_and_of_tunings_with_all_their_runs():
+    executor, now = FakeExecutor(2), [100.0]
+    points = [(A, 0, False), (B, 2, True)]
+    dispatcher, _ = dispatcher_of(executor, stages=(1, 1), points=points, clock=lambda: now[0])
+    dispatcher.start_what_fits()
+    assert executor.now == [('a', 'lr_vs_perf', 0), ('b', 'trial', 0)]
+    assert (dispatcher.busy_cores, dispatcher.seconds_under_way) == (2, 0)
+    now[0] += 3
+    assert dispatcher.seconds_under_way == 6
+    executor.seconds = 2.5
+    executor.finish(('a', 'lr_vs_perf', 0))
+    dispatcher.wait()  # and the next stage begins
+    assert dispatcher.seconds_under_way == 2.5 + 3
+    executor.finish(('b', 'trial', 0))
+    dispatcher.wait()
+    assert dispatcher.seconds_under_way == 2.5
+    executor.finish(('a', 'candidates', 0))
+    dispatcher.wait()
+    assert (dispatcher.busy_cores, dispatcher.seconds_under_way) == (0, 0)
 
 
 def test_trials_start_when_their_tuning_is_done():

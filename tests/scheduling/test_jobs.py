@@ -305,9 +305,30 @@ def test_a_failed_trial_is_told_as_such_and_the_other_trials_still_run_and_are_t
     assert not job.failed  # so that what waits of the point is still given out
 
 
-def test_trials_say_what_they_are():
-    assert trials_of(3).describe() == 'training: trial 3'
-    assert trials_of(3, 4).describe() == 'training: trials 3, 4'
+@pytest.mark.parametrize(
+    ('indices', 'told'),
+    [
+        ([3], 'trial 3'),
+        ([3, 4], 'trials 3, 4'),
+        ([0, 1, 2, 5, 7, 8, 9], 'trials 0-2, 5, 7-9'),
+    ],
+)
+def test_trials_say_what_they_are(indices, told):
+    assert trials_of(*indices).describe() == f'training: {told}'
+
+
+def test_trials_that_are_done_or_failed_are_not_spoken_of_any_more():
+    job = trials_of(0, 1, 2)
+    job.take((1,), Outcome('one'))
+    assert job.describe() == 'training: trials 0, 2'
+    job.take((0,), Outcome(error=RUN_ERROR))
+    assert job.describe() == 'training: trial 2'
+
+
+def test_a_tuning_says_how_many_cores_it_uses():
+    job = tuning_of(FakeTuner(3))
+    job.running = 3
+    assert job.describe() == f'tuning: {STAGE_TITLES[STAGES[0]]}, 3 cores'
 
 
 # In lanes

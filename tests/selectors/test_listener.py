@@ -8,7 +8,10 @@ from sweeper.selectors.base import ParamSelector
 from sweeper.selectors.fixed import FixedSweep
 from sweeper.selectors.listener import Audience, ListenerWarning, SweepListener
 
-METHODS = ('on_start', 'on_hparams_found', 'on_trials_completed', 'on_point_failed', 'on_status', 'on_end')
+METHODS = (
+    'on_start', 'on_hparams_found', 'on_trials_completed', 'on_flagged', 'on_point_failed', 'on_status',
+    'on_end',
+)  # fmt: skip
 
 
 class Recorder(SweepListener):
@@ -71,6 +74,7 @@ def test_a_listener_need_not_override_anything(method):
         'on_start': 2,
         'on_hparams_found': 4,
         'on_trials_completed': 5,
+        'on_flagged': 2,
         'on_point_failed': 2,
         'on_status': 1,
         'on_end': 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -86,9 +87,10 @@ def perform(bench: Bench, task: Task) -> Outcome:
     """
     from ...training.isolation import set_torch_switches, torch_switches
 
-    switches = torch_switches()
+    switches, started = torch_switches(), time.perf_counter()
     try:
-        return Outcome(value=FUNCTIONS[task.function](bench, task.point, **task.arguments))
+        value = FUNCTIONS[task.function](bench, task.point, **task.arguments)
+        return Outcome(value, seconds=time.perf_counter() - started)
     except (Exception, SystemExit) as error:
         return Outcome(error=run_error(error))
     finally:

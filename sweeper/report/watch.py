@@ -1,0 +1,112 @@
+"""Shows a sweep that runs in another process, from what is in its folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ..selectors.listener import SweepListener, SweepStatus
+from ..store.following import Follower, News
+from ..store.lock import holder
+from ..store.note import read_note, since
+from ..store.results import scores_of
+from .picture import Picture
+from .view import Snapshot
+
+
+def watch(
+    folder: Path,
+    open_display: Callable[[float], SweepListener],
+    wait: Callable[[], object],
+    on_start: Callable[[], None] = lambda: None,
+) -> None:
+    """Shows a sweep until it ends; returns at once if none is running in a folder that holds one.
+
+    Args:
+        folder: As long as it holds no sweep, one is waited for.
+        open_display: Called as `open_display(elapsed)`, with the seconds that the sweep is going on already;
+            returns what is told of it. Called again if the sweep is started anew.
+        wait: Called between two looks.
+        on_start: Called once there is a sweep.
+
+    Raises:
+        FolderError: The folder holds something else, or cannot be read.
+    """
+    follower, who = Follower(folder), dict[str, object]()
+    display, generation = None, -1
+    try:
+        while True:
+            is_running = follower.is_running
+            news = follower.look()  # after that question: whatever the sweep left is seen
+            if follower.manifest is not None:
+                if generation != follower.generation:
+                    if display is None:
+                        on_start()
+                    else:
+                        display.on_end()
+                    display, generation = open_display(elapsed(folder)), follower.generation
+                assert display is not None
+                tell(display, news)
+                who = holder(folder) or who  # at the end, what it said last
+                display.on_status(status_of(follower, who))
+                if not is_running:
+                    return
+            wait()
+    finally:
+        if display is not None:
+            display.on_end()
+
+
+def snapshot_of(folder: Path) -> Snapshot:
+    """Returns what is to be shown of a sweep that is running, at one look."""
+    follower, picture = Follower(folder), Picture()
+    tell(picture, follower.look())
+    picture.on_status(status_of(follower, holder(folder)))
+    return picture.snapshot(elapsed(folder))
+
+
+def elapsed(folder: Path) -> float:
+    """For how many seconds the sweep is running; 0 if it does not say."""
+    started = since(holder(folder))
+    return 0.0 if started is None else max(0.0, time.time() - started)
+
+
+def tell(listener: SweepListener, news: Iterable[News]) -> None:
+    """Tells a listener what it would have heard in the sweep's process."""
+    for one in news:
+        if one.tuned is not None:
+            tuned = one.tuned
+            listener.on_hparams_found(one.point, tuned.lr_start, tuned.lr_end, tuned.batch_size)
+        if one.trials:
+            listener.on_trials_completed(one.point, *scores_of(list(one.trials.values())))
+        if one.flags is not None:
+            listener.on_flagged(one.point, one.flags)
+        if one.error is not None:
+            listener.on_point_failed(one.point, one.error)
+
+
+def status_of(follower: Follower, who: dict[str, object]) -> SweepStatus:
+    """Where a sweep stands: by its results as far as these tell it, else by what it says of itself.
+
+    Args:
+        follower: Has looked at the folder.
+        who: What `lock.holder` says.
+    """
+    points, done = follower.points, follower.trials_done
+    counts = {'tuned': follower.tuned, 'failed': follower.failed, 'trials_done': done}
+    if (found := read_note(who)) is None:
+        return SweepStatus(points=len(points), trials=done, running=(), more_to_come=True, **counts)
+    note, running = found
+    left = note.seconds_left
+    return SweepStatus(
+        points=max(note.points, len(points)),
+        trials=max(note.trials, done),
+        running=[(points[point_id], what) for point_id, what in running if 0 <= point_id < len(points)],
+        more_to_come=note.more_to_come,
+        cores=note.cores,
+        busy=note.busy,
+        share=note.share,
+        seconds_left=None if left is None else max(0.0, left - max(0.0, time.time() - note.at)),
+        **counts,
+    )

@@ -1,0 +1,50 @@
+"""Short texts for a line of a terminal."""
+
+from __future__ import annotations
+
+import math
+
+from ..points import Point, label
+from ..selectors.listener import SweepStatus
+
+
+def one_line(text: str) -> str:
+    """Returns a text that moves no cursor and starts no line: whatever does not print is written out."""
+    if text.isprintable():
+        return text
+    return ''.join(one if one.isprintable() else one.encode('unicode_escape').decode('ascii') for one in text)
+
+
+def name(point: Point) -> str:
+    """Returns a point for a person, in one line."""
+    return one_line(label(point))
+
+
+def duration(seconds: float) -> str:
+    """Returns a length of time as a clock shows it: `0:05`, `12:34`, `1:02:03`, or days and hours."""
+    minutes, second = divmod(math.floor(max(seconds, 0)), 60)
+    hours, minute = divmod(minutes, 60)
+    if hours >= 100:
+        return f'{hours // 24} days {hours % 24} h'
+    return f'{hours}:{minute:02d}:{second:02d}' if hours else f'{minute}:{second:02d}'
+
+
+def time_left(seconds: float | None, more_to_come: bool) -> str:
+    """Says how long it will take, about; '' if that is not known. There may be more than is known of."""
+    if seconds is None:
+        return ''
+    rounded = _rounded_up(seconds)
+    return f'{"at least" if more_to_come else "about"} {duration(rounded)} left'
+
+
+def _rounded_up(seconds: float) -> float:
+    """No more exact than it is known: to 1 s below a minute, 5 s below ten minutes, else to a minute."""
+    unit = 1 if seconds < 60 else 5 if seconds < 600 else 60
+    return math.ceil(max(seconds, 1) / unit) * unit
+
+
+def counts(status: SweepStatus) -> str:
+    """Says how much of what is done."""
+    more = '+' if status.more_to_come else ''
+    text = f'{status.tuned}/{status.points}{more} tuned, {status.trials_done}/{status.trials}{more} trials'
+    return text + (f', {status.failed} failed' if status.failed else '')

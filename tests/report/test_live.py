@@ -1,0 +1,190 @@
+import io
+import threading
+from functools import partial
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from sweeper.report.live import LiveProgress
+from sweeper.report.screen import TerminalScreen, as_html
+from sweeper.selectors.listener import SweepStatus
+from sweeper.store.results import PointError
+
+STATUS = SweepStatus(
+    points=3, tuned=1, failed=1, trials=9, trials_done=4, running=(((16, '[x]'), 'training: trial 4'),),
+    more_to_come=True, cores=2, busy=1, share=0.25, seconds_left=80.0,
+)  # fmt: skip
+ERROR = PointError('ValueError', 'no [red]good[/]\nat all', 'tuning')
+ONES = np.ones(2)
+
+
+class Shown:
+    """A screen that keeps what was drawn last, as text, and the lines that stay; can wait for a drawing."""
+
+    height = 24
+
+    def __init__(self, fails=False):
+        self.view, self.lines, self.calls = '', [], []
+        self.drawn = threading.Event()
+        self._fails = fails
+
+    def open(self):
+        self.calls.append('open')
+
+    def show(self, view, lines):
+        console = Console(width=80, file=io.StringIO(), record=True)
+        console.print(view)
+        self.view = console.export_text()
+        self.lines += [line.plain for line in lines]
+        self.drawn.set()
+        if self._fails:
+            raise OSError('the terminal is gone')
+
+    def close(self, lines):
+        self.calls.append('close')
+        self.lines += [line.plain for line in lines]
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def progress():
+    """A display that is drawn by hand: its thread never starts."""
+    progress = LiveProgress(Shown(), Clock())
+    progress._thread = threading.Thread(target=lambda: None)
+    progress._thread.start()
+    return progress
+
+
+def drawn(progress):
+    progress.draw()
+    return progress._screen
+
+
+def test_it_shows_what_runs_what_is_left_and_who_is_ahead(progress):
+    for point, perfs in (((16, '[x]'), [0.9, 0.8]), ((8, 'y'), [0.7, 0.75])):
+        progress.on_trials_completed(point, ONES, ONES, np.array(perfs), ONES)
+    progress.on_status(STATUS)
+    shown = drawn(progress).view
+    for words in ('at least 1:20 left', '1/3+', '4/9+', '1 of 2 cores', 'training: trial 4', '1 failed'):
+        assert words in shown
+    assert shown.index('1  16, [x]  0.8500 ± 0.6353  2 trials') < shown.index('=  8, y     0.7250')
+
+
+def test_between_two_statuses_time_goes_on(progress):
+    progress.on_status(STATUS)
+    progress._clock.now += 30
+    shown = drawn(progress).view
+    assert 'at least 0:50 left' in shown and '0:30 elapsed' in shown
+    progress._clock.now += 300
+    assert 'at least 0:01 left' in drawn(progress).view
+
+
+def test_failures_stay_above_the_display_and_leave_the_board(progress):
+    progress.on_trials_completed((16,), ONES, ONES, ONES, ONES)
+    progress.on_flagged((16,), ['sensitive'])
+    progress.on_point_failed((16,), ERROR)
+    progress.on_status(STATUS)
+    progress.draw()
+    screen = drawn(progress)
+    assert screen.lines == ['failed (16): ValueError in tuning: no [red]good[/]\\nat all']
+    assert 'best' not in screen.view and 'flags' not in screen.view
+
+
+def test_many_failures_at_a_time_do_not_flood_the_terminal(progress):
+    for n in range(1000):
+        progress.on_point_failed((n,), ERROR)
+    progress.on_status(STATUS)
+    lines = drawn(progress).lines
+    assert len(lines) == 20 and lines[-1] == 'and 981 more failed just now'
+
+
+def test_flags_are_counted_as_they_stand(progress):
+    progress.on_status(STATUS)
+    progress.on_flagged((1,), ['sensitive'])
+    progress.on_flagged((2,), ['nan_seen', 'sensitive'])
+    assert 'flags: sensitive (2), nan_seen (1); the latest: 2: nan_seen, sensitive' in drawn(progress).view
+    progress.on_flagged((2,), ['nan_seen'])
+    assert 'sensitive (1), nan_seen (1); the latest: 2: nan_seen' in drawn(progress).view
+    progress.on_flagged((1,), [])
+    progress.on_flagged((2,), [])
+    assert 'flags' not in drawn(progress).view
+
+
+def test_what_is_told_is_worked_out_by_the_display_not_by_the_sweep(progress, monkeypatch):
+    def fail(*_):
+        raise AssertionError('in the thread of the sweep')
+
+    for method in ('on_trials_completed', 'on_flagged', 'on_point_failed', 'on_status'):
+        monkeypatch.setattr(progress._picture, method, fail)
+    progress.on_trials_completed((16,), ONES, ONES, ONES, ONES)
+    progress.on_flagged((16,), ['sensitive'])
+    progress.on_point_failed((16,), ERROR)
+    progress.on_status(STATUS)
+    with pytest.raises(AssertionError):
+        progress.draw()
+
+
+def test_a_thread_draws_from_the_first_status_to_the_end():
+    screen = Shown()
+    progress = LiveProgress(screen)
+    assert screen.calls == []
+    progress.on_status(STATUS)
+    assert screen.drawn.wait(30)
+    progress.on_point_failed((16,), ERROR)
+    progress.on_end()
+    assert screen.calls == ['open', 'close']
+    assert screen.lines[0].startswith('failed (16)')
+    assert screen.lines[-1] == '1/3+ tuned, 4/9+ trials, 1 failed, 0:00 elapsed'
+    assert not progress._thread.is_alive()
+
+
+def test_a_display_that_cannot_be_drawn_is_reported_once_and_ends():
+    progress = LiveProgress(Shown(fails=True))
+    progress.on_status(STATUS)
+    progress._thread.join()
+    with pytest.raises(OSError, match='the terminal is gone'):
+        progress.on_status(STATUS)
+    progress.on_end()
+
+
+def test_end_without_a_start_is_fine():
+    screen = Shown()
+    LiveProgress(screen).on_end()
+    assert screen.calls == []
+
+
+def test_in_a_terminal_the_view_is_taken_away_at_the_end_and_lines_stay():
+    file = io.StringIO()
+    console = Console(width=80, height=24, file=file, force_terminal=True, record=True)
+    screen = TerminalScreen(console)
+    assert screen.height == 23
+    screen.open()
+    progress = LiveProgress(screen, Clock())
+    progress._thread = threading.Thread(target=partial(int))
+    progress._thread.start()
+    progress.on_status(STATUS)
+    progress.draw()
+    progress.on_point_failed((16,), ERROR)
+    progress.draw()
+    progress.on_end()
+    shown = file.getvalue()
+    assert 'no [red]good[/]\\nat all' in shown and 'training: trial 4' in shown
+    assert shown.count('failed (16)') == 1
+    *_, taken_away, left = shown.split('\x1b[2K')
+    assert taken_away == '\x1b[1A' and '1/3+ tuned' in left
+
+
+def test_in_a_notebook_it_is_text_and_no_markup(progress):
+    progress.on_point_failed(('<script>alert(1)</script>',), ERROR)
+    progress.on_status(STATUS)
+    progress._take_in()
+    html = as_html(progress._picture.new_lines()[0])
+    assert '&lt;script&gt;alert(1)&lt;/script&gt;' in html and '<script' not in html
+    assert html.startswith('<pre') and 'color: #800000' in html

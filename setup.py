@@ -20,7 +20,11 @@ EXTRAS = {
         'scikit-learn>=1.3',
     ],
     'pandas': ['pandas>=2'],
+    'plot': ['matplotlib>=3.8'],
     'report': ['plotly>=6'],
+    'importance': ['optuna>=3', 'scikit-learn>=1.3'],
+    'tensorboard': ['tensorboard>=2.14'],
+    'mlflow': ['mlflow-skinny[sqlalchemy]>=2.14'],
     'benchmarks': ['distributed', 'joblib', 'loky>=3.4', 'optuna>=3', 'ray[tune]>=2.9', 'scikit-learn>=1.3'],
     'lint': ['mypy>=1.10', 'ruff>=0.6', 'types-psutil'],
 }

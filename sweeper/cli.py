@@ -1,4 +1,4 @@
-"""The command line: `sweeper run`, `status`, `report` and `collate`.
+"""The command line: `sweeper run`, `status`, `report`, `plot` and `collate`.
 
 Exit codes: 0 all is well; 1 the sweep is complete, but some points failed; 2 the input was wrong; 3 the
 sweep could not go on, and what is done is kept; 130 interrupted (143 terminated, 129 hung up), and the same
@@ -216,6 +216,45 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding='utf-8')
     except OSError as error:
         raise InvalidArgument(f'cannot write {path}: {error.strerror}') from error
+
+
+@app.command()
+def plot(
+    folder: Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR')],
+    kind: Annotated[
+        str,
+        typer.Argument(help='board, parameter, heatmap, parallel, cost, effects, tuning or training.'),
+    ],
+    out: Annotated[Path, typer.Option(help='The file, .pdf, .svg or .png.', metavar='FILE')],
+    x: Annotated[
+        str | None,
+        typer.Option(help='The parameter along x.  [default: the one that matters most]', metavar='NAME'),
+    ] = None,
+    y: Annotated[str | None, typer.Option(help='The parameter along y, of heatmap.', metavar='NAME')] = None,
+    cost: Annotated[
+        str | None, typer.Option(help='parameters, flops or seconds.  [default: the first that is known]')
+    ] = None,
+    point: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Which architectures, of tuning and training: ID or NAME=VALUE,….  [default: the best]',
+            metavar='POINT',
+        ),
+    ] = None,
+    width: Annotated[
+        float | None, typer.Option(help='Inches.  [default: 3.3, a column, or 6.9, a page]')
+    ] = None,
+) -> None:
+    """Draw a figure for a paper."""
+    from .report.figures.kinds import plot as draw
+    from .report.figures.paper import image_format, save
+
+    try:
+        image_format(out)  # or fails before there is anything to lose
+        save(draw(folder, kind, x=x, y=y, cost=cost, points=point or (), width=width), out)
+        print(f'wrote {out}')
+    except SweepError as error:
+        _fail(error)
 
 
 @app.command()

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ...errors import InvalidArgument
 from ...points import value_from_text
 from ..findings import Findings
+from .paper import room, shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _LOG_FROM = 16.0
+_MOST_TICKS = 12
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,61 @@ def swept(findings: Findings) -> list[str]:
         for column, name in enumerate(findings.columns)
         if len({one.cells[column] for one in findings.compared}) > 1
     ]
+
+
+def draw_axis(data: Axis, axes: Axes) -> None:
+    """Makes it the x axis: labels or the values themselves as ticks, as many as there is room for."""
+    lacking = data.places.count(None)
+    note = f' ({lacking} of {len(data.places)} architectures lack it)' if lacking else ''
+    axes.set_xlabel(shown(data.name, room(axes) - len(note)) + note)
+    if data.labels is not None:
+        draw_labels(data.labels, axes)
+        axes.set_xlim(-0.5, len(data.labels) - 0.5)
+        return
+    values = sorted({place for place in data.places if place is not None})
+    if data.is_log:
+        axes.set_xscale('log')
+        axes.minorticks_off()
+    if len(values) <= _MOST_TICKS:
+        kept = _apart(values, data.is_log, room(axes))
+        axes.set_xticks(kept, [f'{value:g}' for value in kept])
+    else:
+        from matplotlib.ticker import LogLocator, MaxNLocator
+
+        if data.is_log:
+            span = math.log10(values[-1] / values[0])
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if span < 3 else (1,)))
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator('auto', steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_formatter('{x:g}')
+
+
+def draw_labels(labels: Sequence[str], axes: Axes) -> None:
+    """Makes labels the ticks of x at 0, 1, 2 …: aslant if they are long, some left out if they are many."""
+    letters = room(axes)
+    step = max(1, math.ceil(len(labels) * 2.5 / letters))
+    kept = range(0, len(labels), step)
+    is_long = sum(len(labels[one][:25]) + 2 for one in kept) > letters
+    axes.set_xticks(kept, [shown(labels[one], 25) for one in kept])
+    if is_long:
+        axes.tick_params(axis='x', rotation=30 if step == 1 else 90)
+        for tick in axes.get_xticklabels():
+            tick.set(
+                horizontalalignment='right' if step == 1 else 'center',
+                rotation_mode='anchor' if step == 1 else 'default',
+            )
+
+
+def _apart(values: Sequence[float], is_log: bool, letters: int) -> list[float]:
+    """Of rising values, those whose labels do not run into each other; the last one always."""
+    at = [math.log(value) if is_log else value for value in values]
+    span = (at[-1] - at[0]) or 1.0
+    kept: list[int] = []
+    for one in reversed(range(len(values))):
+        width = len(f'{values[one]:g}') + 2
+        if not kept or (at[kept[-1]] - at[one]) / span * letters >= width:
+            kept.append(one)
+    return [values[one] for one in reversed(kept)]
 
 
 def _number(cell: str) -> float | None:

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ..findings import Findings
+from .paper import BLUE, FAINT, GREY, legend_above, limited_to_performances, room, shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_ROWS = 40
+PERFORMANCE = 'validation performance'
 
 
 @dataclass(frozen=True)
@@ -45,3 +54,74 @@ def board(findings: Findings) -> Board:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def board_height(data: Board) -> float:
+    """Inches that its rows need."""
+    return 0.75 + 0.165 * max(2, min(len(data.names), MOST_ROWS))
+
+
+def draw_board(data: Board, axes: Axes) -> None:
+    """Draws a row per architecture, the best at the top: mean, 95% interval and single trials."""
+    names = data.names[:MOST_ROWS]
+    rows = range(len(names))
+    tied = [row for row in rows if data.is_first[row]]
+    behind = [row for row in rows if not data.is_first[row]]
+    for chosen, colour in ((behind, GREY), (tied, BLUE)):
+        draw_performances(data, axes, chosen, chosen, colour, 'o', is_level=True, beside=0.27)
+    most = room(axes, 0.55)
+    axes.set_yticks(rows, [shown(name, most) for name in names])
+    axes.tick_params(axis='y', length=0)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis='x')
+    left_out = len(data.names) - len(names)
+    note = f'\nthe best {len(names)} of {len(data.names)} architectures' if left_out else ''
+    axes.set_xlabel(f'{PERFORMANCE}{note}')
+    limited_to_performances(axes, 'x')
+    parts = [(BLUE, 'the best' if len(tied) == 1 else 'not told apart from the best')] * bool(tied)
+    parts += [(GREY, 'worse than the best')] * bool(behind)
+    marks: list[Any] = [
+        axes.errorbar([], [], xerr=[], fmt='o', color=colour, elinewidth=0.9) for colour, _ in parts
+    ]
+    texts = [text for _, text in parts]
+    if any(len(trials) > 1 for trials in data.trials):
+        marks += axes.plot([], [], 'o', color=GREY, alpha=FAINT, markersize=2.6, markeredgewidth=0)
+        texts.append('a trial')
+    legend_above(axes, marks if len(data.names) > 1 else [], texts)
+
+
+def draw_performances(
+    data: Board, axes: Axes, chosen: Sequence[int], places: Sequence[float], colour: str, marker: str,
+    is_level: bool = False, beside: float = 0.0,
+) -> None:  # fmt: skip
+    """Draws architectures at places: means, 95% intervals where there are some, single trials faintly.
+
+    Args:
+        data: The architectures.
+        axes: Where to draw.
+        chosen: Indices of those to draw.
+        places: Of each of these.
+        colour: Of all.
+        marker: Of the means.
+        is_level: Whether performance goes along x, and the places are along y.
+        beside: By how much single trials stand beside their place.
+    """
+
+    def turned(place: Any, performance: Any) -> tuple[Any, Any]:
+        return (performance, place) if is_level else (place, performance)
+
+    several = [(place, data.trials[one]) for one, place in zip(chosen, places, strict=True)]
+    several = [(place, trials) for place, trials in several if len(trials) > 1]
+    crowd = [place for place, trials in several for _ in trials]
+    axes.plot(
+        *turned([place + beside for place in crowd], [perf for _, trials in several for perf in trials]),
+        linestyle='', marker='o', markersize=2.6, markeredgewidth=0, color=colour, alpha=FAINT, zorder=2,
+    )  # fmt: skip
+    for one, place in zip(chosen, places, strict=True):
+        low, high = data.lows[one], data.highs[one]
+        if low is not None and high is not None:
+            axes.plot(*turned([place] * 2, [low, high]), color=colour, linewidth=0.9, zorder=2.5)
+    axes.plot(
+        *turned(list(places), [data.means[one] for one in chosen]),
+        linestyle='', marker=marker, color=colour, zorder=3,
+    )  # fmt: skip

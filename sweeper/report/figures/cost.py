@@ -5,11 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ...errors import InvalidArgument
 from ..collect import PointSummary
 from ..findings import Findings
-from .board import Board, board
+from .board import PERFORMANCE, Board, board, draw_performances
+from .paper import BLUE, GREY, legend_above, limited_to_performances
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LOG_FROM = 16.0
+_MOST_NAMES = 8
 
 
 @dataclass(frozen=True)
@@ -83,3 +91,44 @@ def pareto_front(costs: Sequence[float | None], performances: Sequence[float]) -
         if loss < best or (loss == best and cost == at):
             front[index], best, at = True, loss, cost
     return front
+
+
+def draw_against_cost(data: AgainstCost, axes: Axes) -> None:
+    """Draws performance against cost, with the Pareto front as steps and its architectures by name."""
+    costs = [(index, cost) for index, cost in enumerate(data.costs) if cost is not None]
+    for is_front, colour in ((False, GREY), (True, BLUE)):
+        chosen = [(index, cost) for index, cost in costs if data.is_front[index] is is_front]
+        places = [cost for _, cost in chosen]
+        draw_performances(data.board, axes, [index for index, _ in chosen], places, colour, 'o')
+    front = sorted((cost, index) for index, cost in costs if data.is_front[index])
+    reached = [data.board.means[index] for _, index in front]
+    axes.step([cost for cost, _ in front], reached, where='post', color=BLUE, linewidth=0.9, zorder=1)
+    _name(data, axes, front)
+    lowest = min((cost for _, cost in costs), default=0.0)
+    if lowest > 0 and max(cost for _, cost in costs) >= _LOG_FROM * lowest:
+        axes.set_xscale('log')
+    unknown = data.costs.count(None)
+    note = f'\nunknown of {unknown} of {len(data.costs)} architectures' if unknown else ''
+    axes.set_xlabel(f'{data.label}{note}')
+    axes.set_ylabel(PERFORMANCE)
+    axes.margins(x=0.08)
+    axes.grid(axis='y')
+    limited_to_performances(axes)
+
+
+def _name(data: AgainstCost, axes: Axes, front: Sequence[tuple[float, int]]) -> None:
+    """Numbers the front, where nothing else is, and says above who they are."""
+    at: dict[tuple[float, float], list[str]] = {}
+    for cost, index in front:
+        at.setdefault((cost, data.board.means[index]), []).append(data.board.names[index])
+    step = max(1, -(-len(at) // _MOST_NAMES))
+    numbered = [*enumerate(list(at.items())[::-step][::-1], 1)]  # the best in any case
+    for number, (place, _) in numbered:
+        axes.annotate(
+            str(number), place, (-4, 3), textcoords='offset points',
+            horizontalalignment='right', fontsize=7, color=BLUE, fontweight='bold',
+        )  # fmt: skip
+    blank = axes.plot([], [], linestyle='')[0]
+    names = [f'{number}  {", ".join(names)}' for number, (_, names) in numbered]
+    some = f', {len(names)} of {len(at)}' if step > 1 else ''
+    legend_above(axes, [blank] * len(names), names, f'none cheaper and better (Pareto front){some}:')

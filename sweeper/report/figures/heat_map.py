@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..findings import Findings
-from .axis import axis
+from .axis import axis, draw_labels
+from .board import PERFORMANCE
+from .paper import BLACK, PERFORMANCES, room, shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_CELLS = 24
+_WRITTEN = 6
 
 
 @dataclass(frozen=True)
@@ -49,3 +58,59 @@ def heat_map(findings: Findings, x: str, y: str) -> HeatMap:
         for line in zip(sums, counts, strict=True)
     ]
     return HeatMap(x, y, across.values, along.values, means, counts.tolist())
+
+
+def heat_map_height(data: HeatMap) -> float:
+    """Inches that its rows need."""
+    rows, columns = len(data.rows), len(data.columns)
+    return 2.8 if max(rows, columns) > _MOST_CELLS else 1.0 + min(0.3 * max(3, rows), 3.6)
+
+
+def draw_heat_map(data: HeatMap, axes: Axes) -> None:
+    """Draws a cell per pair of values, with its number where there is room; many pairs are dots in order."""
+    means = np.array([[np.nan if mean is None else mean for mean in row] for row in data.means], dtype=float)
+    is_fine = max(means.shape) > _MOST_CELLS
+    drawn = _draw_dots(means, axes) if is_fine else axes.imshow(
+        np.ma.masked_invalid(means), cmap=PERFORMANCES, aspect='auto', interpolation='nearest',
+    )  # fmt: skip
+    if not is_fine:
+        axes.set_facecolor('#EEEEEE')  # where there is none
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+    if not is_fine and room(axes, 1 / means.shape[1]) >= _WRITTEN:
+        _write(means, axes, drawn)
+    draw_labels(data.columns, axes)
+    step = max(1, -(-len(data.rows) // max(1, room(axes, 0.35, along=1))))
+    rows = range(0, len(data.rows), step)
+    axes.set_yticks(rows, [shown(data.rows[row], room(axes, 0.25)) for row in rows])
+    axes.set_xlabel(shown(data.x, room(axes)))
+    axes.set_ylabel(shown(data.y, room(axes, along=1)))
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    bar = figure.colorbar(
+        drawn, ax=axes, label=f'{_over(data)}{PERFORMANCE}', fraction=0.05, pad=0.02, aspect=30
+    )
+    bar.outline.set_visible(False)
+
+
+def _draw_dots(means: np.ndarray, axes: Axes) -> Any:
+    rows, columns = np.nonzero(np.isfinite(means))
+    axes.set_xlim(-1, means.shape[1])
+    axes.set_ylim(means.shape[0], -1)
+    return axes.scatter(columns, rows, c=means[rows, columns], cmap=PERFORMANCES, s=12, linewidths=0)
+
+
+def _write(means: np.ndarray, axes: Axes, drawn: Any) -> None:
+    for (row, column), mean in np.ndenumerate(means):
+        if np.isfinite(mean):
+            red, green, blue, _ = drawn.cmap(drawn.norm(mean))
+            is_dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+            axes.text(
+                column, row, f'{mean:.3f}', color='white' if is_dark else BLACK,
+                horizontalalignment='center', verticalalignment='center', fontsize=6.5,
+            )  # fmt: skip
+
+
+def _over(data: HeatMap) -> str:
+    most = max(map(max, data.counts), default=0)
+    return f'mean over ≤ {most} architectures:\n' if most > 1 else ''

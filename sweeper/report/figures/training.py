@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +13,13 @@ from ...store.details import read_throughtime
 from ..collect import PointSummary
 from ..findings import Findings
 from ..statistics import student_band
+from .paper import BLUE, FAINT, VERMILLION, legend_above
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LOG_FROM = 16.0
+_FEW_EPOCHS = 20
 
 MEASURES = ('perf_val', 'perf_train', 'loss_val', 'loss_train')
 
@@ -67,3 +76,39 @@ def _course(curves: list[np.ndarray], length: int) -> Course:
 
 def _finite(values: list[float]) -> list[float | None]:
     return [value if math.isfinite(value) else None for value in values]
+
+
+def draw_training(data: Training, axes: Sequence[Axes]) -> None:
+    """Draws performance and loss, each in axes of its own: mean, 95% interval, and every trial faintly."""
+    for one, measure in zip(axes, ('perf', 'loss'), strict=True):
+        lines = [
+            _draw_course(data, one, f'{measure}_train', VERMILLION, 's', '--'),
+            _draw_course(data, one, f'{measure}_val', BLUE, 'o', '-'),
+        ]
+        one.set_xlabel('epoch')
+        one.set_ylabel('performance' if measure == 'perf' else 'loss')
+        one.grid(axis='y')
+        if measure == 'perf':
+            legend_above(one, lines[::-1], ['validation', 'training'], data.name)
+        elif _is_wide([*data.courses['loss_train'].mean, *data.courses['loss_val'].mean]):
+            one.set_yscale('log')
+
+
+def _draw_course(data: Training, axes: Axes, measure: str, colour: str, marker: str, style: str) -> Any:
+    course = data.courses[measure]
+    for trial in course.trials if len(course.trials) > 1 else ():
+        axes.plot(data.epochs, _with_gaps(trial), color=colour, linewidth=0.6, alpha=FAINT)
+    low, high = _with_gaps(course.low), _with_gaps(course.high)
+    axes.fill_between(data.epochs, low, high, color=colour, alpha=0.15, linewidth=0)
+    shape = marker if len(data.epochs) <= _FEW_EPOCHS else ''
+    return axes.plot(data.epochs, _with_gaps(course.mean), style, color=colour, marker=shape, markersize=3)[0]
+
+
+def _with_gaps(values: Sequence[float | None]) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
+
+
+def _is_wide(values: Sequence[float | None]) -> bool:
+    """Whether a logarithmic scale shows them better."""
+    given = [value for value in values if value is not None]
+    return bool(given) and min(given) > 0 and max(given) >= _LOG_FROM * min(given)

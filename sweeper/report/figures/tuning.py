@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...store.details import read_curve, read_misc
 from ..collect import PointSummary
 from ..findings import Findings
+from .paper import BLACK, BLUE, MARKERS, SKY, VERMILLION, legend_above, limited_to_performances
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _MOST_STEPS = 120
 
@@ -73,3 +78,59 @@ def _range_test(curve: dict[str, np.ndarray]) -> tuple[list[float], list[float |
 def _candidates(table: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     columns = {name: array.tolist() for name, array in table.items()}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def draw_tuning(data: Tuning, axes: Sequence[Axes]) -> None:
+    """Draws the range test in the first axes; in the second what was trained briefly and compared."""
+    test, compared = axes
+    _draw_range_test(data, test)
+    _draw_candidates(data, compared)
+    test.set_xlabel('learning rate')
+    compared.set_xlabel('highest learning rate')
+    for one in axes:
+        one.set_xscale('log')
+        one.grid(axis='y')
+        chosen = one.axvspan(data.lr_start, data.lr_end, color=SKY, alpha=0.25, linewidth=0, zorder=0)
+    label = f'chosen for the trials; batch size {data.batch_size}'
+    legend_above(test, [chosen], [label], data.name)
+    limited_to_performances(compared)
+
+
+def _draw_range_test(data: Tuning, axes: Axes) -> None:
+    axes.plot(data.lrs, [np.nan if loss is None else loss for loss in data.loss], color=BLUE)
+    axes.set_ylabel('loss in the range test')
+    finite = [loss for loss in data.loss if loss is not None]
+    if finite:  # what it rises to in the end would hide where it falls
+        first, low = finite[0], min(finite)
+        high = first + max(0.5 * (first - low), 0.1 * abs(first))
+        axes.set_ylim(low - 0.1 * (high - low), high)
+    diverged = next((lr for lr, loss in zip(data.lrs, data.loss, strict=True) if loss is None), None)
+    if diverged is not None:
+        axes.axvline(diverged, color=VERMILLION, linewidth=0.8, linestyle=':')
+        axes.annotate(
+            'diverged', (diverged, 0.97), (-2, 0), xycoords=('data', 'axes fraction'),
+            textcoords='offset points', rotation=90, color=VERMILLION, fontsize=6.5,
+            horizontalalignment='right', verticalalignment='top',
+        )  # fmt: skip
+
+
+def _draw_candidates(data: Tuning, axes: Axes) -> None:
+    """A colour per round, the darker the later, and a marker per batch size."""
+    from matplotlib import colormaps
+
+    rounds = sorted({one['round'] for one in data.candidates})
+    sizes = sorted({one['batch_size'] for one in data.candidates})
+    colours = {which: colormaps['Blues']((place + 1) / len(rounds)) for place, which in enumerate(rounds)}
+    markers = {size: MARKERS[place % len(MARKERS)] for place, size in enumerate(sizes)}
+    for which, colour in colours.items():
+        for size, marker in markers.items():
+            same = [one for one in data.candidates if (one['round'], one['batch_size']) == (which, size)]
+            same.sort(key=lambda one: float(one['lr']))
+            rates, perfs = [one['lr'] for one in same], [one['perf'] for one in same]
+            axes.plot(rates, perfs, color=colour, marker=marker, linewidth=0.8)
+    axes.set_ylabel('performance on training data')
+    lines = [axes.plot([], [], color=colour)[0] for colour in colours.values()]
+    lines += [axes.plot([], [], marker, color=BLACK)[0] for marker in markers.values()]
+    legend_above(
+        axes, lines, [f'round {which + 1}' for which in colours] + [f'batch size {size}' for size in sizes]
+    )

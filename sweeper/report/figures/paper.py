@@ -1,0 +1,168 @@
+"""How figures look on paper: colours, sizes and text; and how they become files."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import InvalidArgument, MissingExtra
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMN, PAGE = 3.3, 6.9
+"""Widths of a column and of both together, in inches."""
+
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, GREY = (
+    '#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000', '#8A8A8A',
+)  # fmt: skip
+PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+"""Told apart by the colour-blind, too (Okabe and Ito 2008, Color Universal Design)."""
+
+MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X')
+PERFORMANCES = 'viridis_r'
+"""The better, the darker: the best are seen best on white."""
+FAINT = 0.5
+_MARK = 5
+FORMATS = ('pdf', 'svg', 'png')
+_NO_DATE = {'pdf': {'CreationDate': None}, 'svg': {'Date': None}, 'png': {}}
+_STYLE: dict[Any, Any] = {
+    'font.size': 8,
+    'axes.labelsize': 8,
+    'axes.titlesize': 8,
+    'xtick.labelsize': 7,
+    'ytick.labelsize': 7,
+    'legend.fontsize': 7,
+    'legend.frameon': False,
+    'legend.handlelength': 1.6,
+    'legend.borderaxespad': 0.2,
+    'axes.linewidth': 0.6,
+    'axes.axisbelow': True,
+    'axes.spines.top': False,
+    'axes.spines.right': False,
+    'axes.grid': False,
+    'grid.color': '#DDDDDD',
+    'grid.linewidth': 0.5,
+    'xtick.major.width': 0.6,
+    'ytick.major.width': 0.6,
+    'xtick.major.size': 2.5,
+    'ytick.major.size': 2.5,
+    'xtick.minor.size': 1.5,
+    'ytick.minor.size': 1.5,
+    'lines.linewidth': 1.2,
+    'lines.markersize': 4,
+    'text.usetex': False,
+    'text.parse_math': True,
+    'pdf.fonttype': 42,  # letters stay text, in these two
+    'svg.fonttype': 'none',
+    'svg.hashsalt': 'sweeper',  # the same figure is the same file
+    'savefig.dpi': 300,
+}
+
+
+@contextmanager
+def paper_style() -> Iterator[None]:
+    """Within it, figures are drawn and saved as for a paper; matplotlib's other settings hold.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    try:
+        from matplotlib import rc_context
+    except ImportError as error:
+        raise MissingExtra("figures need matplotlib: pip install 'sweeper[plot]'") from error
+    with warnings.catch_warnings(), rc_context(_STYLE):
+        warnings.filterwarnings('ignore', 'Glyph .* missing')  # a box is drawn
+        warnings.filterwarnings('ignore', 'Matplotlib currently does not support')
+        yield
+
+
+def image_format(path: Path) -> str:
+    """Returns the format of a file by its name.
+
+    Raises:
+        InvalidArgument: It is none that can be written, or there is no such folder.
+    """
+    found = path.suffix.lower().removeprefix('.')
+    if found not in FORMATS:
+        raise InvalidArgument(
+            f'cannot tell the format of {str(path)!r}: its name must end with '
+            f'{", ".join(f".{one}" for one in FORMATS)}'
+        )
+    if not path.parent.is_dir():
+        raise InvalidArgument(f'cannot write {str(path)!r}: there is no folder {str(path.parent)!r}')
+    return found
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Writes a figure as `.pdf`, `.svg` or `.png` (300 dpi); the same figure gives the same bytes.
+
+    Raises:
+        InvalidArgument: The name ends with something else, or cannot be written.
+    """
+    path = Path(path)
+    image, kind = io.BytesIO(), image_format(path)
+    with paper_style():
+        figure.savefig(image, format=kind, metadata=_NO_DATE[kind])
+    try:
+        path.write_bytes(image.getvalue())
+    except OSError as error:
+        raise InvalidArgument(f'cannot write {str(path)!r}: {error.strerror}') from error
+
+
+def shown(text: str, most: int = 60) -> str:
+    """Returns a user's text so that matplotlib shows it literally: one line, its middle left out if long."""
+    line = ''.join(letter if letter.isprintable() else '\ufffd' for letter in ' '.join(text.split()))
+    if len(line) > most:
+        tail = (most - 1) // 2
+        line = f'{line[: most - 1 - tail]}…{line[len(line) - tail :]}'
+    return line.replace('$', r'\$')  # no formula
+
+
+def room(axes: Axes, share: float = 1.0, along: int = 0) -> int:
+    """How many letters of a tick label fit into a share of the width (0) or height (1) of axes."""
+    from matplotlib import rcParams
+
+    size = rcParams['xtick.labelsize']
+    points = float(size) if isinstance(size, int | float) else float(rcParams['font.size'])
+    return max(4, int(share * inches(axes)[along] * 72 / (0.58 * points)))
+
+
+def inches(axes: Axes) -> tuple[float, float]:
+    """Width and height of axes, before what is around them takes its room."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    box = axes.get_position()
+    width, height = figure.get_size_inches()
+    return float(box.width * width), float(box.height * height)
+
+
+def legend_above(axes: Axes, handles: Sequence[Artist], labels: Sequence[str], title: str = '') -> None:
+    """Puts a legend above axes, in as many columns as fit; labels are shown as they are."""
+    if not handles:
+        return
+    most = room(axes)
+    labels = [shown(label, most - _MARK) for label in labels]
+    widest = max(map(len, labels)) + _MARK
+    axes.legend(
+        handles,
+        # One that begins with an underscore would be left out.
+        [f' {label}' if label.startswith('_') else label for label in labels],
+        loc='lower left', bbox_to_anchor=(0, 1.01), ncols=max(1, min(len(labels), most // widest)),
+        title=shown(title, most) or None, alignment='left', columnspacing=1.2, title_fontsize=7,
+    )  # fmt: skip
+
+
+def limited_to_performances(axes: Axes, along: str = 'y') -> None:
+    """Leaves out what of an axis no performance can reach, where intervals go beyond [0, 1]."""
+    low, high = axes.get_ylim() if along == 'y' else axes.get_xlim()
+    beyond = 0.03 * min(1.0, high - low)
+    limits = max(low, -beyond), min(high, 1 + beyond)
+    if limits[0] < limits[1]:
+        (axes.set_ylim if along == 'y' else axes.set_xlim)(limits)

@@ -188,6 +188,13 @@ def report(
         Path | None,
         typer.Option(help='The file.  [default: DIR/report.html; else standard output]', metavar='FILE'),
     ] = None,
+    representations: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Show what the layers of an architecture make of validation data: best, ID or NAME=VALUE,….',
+            metavar='POINT',
+        ),
+    ] = None,
 ) -> None:
     """Write the comparison: a page with figures that needs no network, or a document."""
     from .report.document import FORMATS
@@ -195,13 +202,12 @@ def report(
     try:
         if format != 'html' and format not in FORMATS:
             raise InvalidArgument(f'unknown format {format!r}; valid are html, {", ".join(FORMATS)}')
+        if representations and format != 'html':
+            raise InvalidArgument(f'--representations goes with --format html, not {format}')
         store = _read(folder)
         if format == 'html':
-            from .report.findings import Findings
-            from .report.page.writing import page
-
             out = out or store.layout.page
-            _write(out, page(Findings(store)))
+            _write(out, _page(store, representations or []))
             print(f'wrote {out}')
         elif out is None:
             print(FORMATS[format](store), end='')
@@ -209,6 +215,26 @@ def report(
             _write(out, FORMATS[format](store))
     except SweepError as error:
         _fail(error)
+
+
+def _page(store: Store, looked_into: list[str]) -> str:
+    from .report.figures.chosen import chosen
+    from .report.findings import Findings
+    from .report.page.writing import page
+
+    findings = Findings(store)
+    if not looked_into:
+        return page(findings)
+    from .points import label
+    from .report.representations import representations
+
+    if 'best' in looked_into and not findings.compared:
+        raise InvalidArgument('--representations best: no architecture has trials yet')
+    found = [findings.compared[0] if one == 'best' else chosen(findings, one) for one in looked_into]
+    seen = representations(store, list(dict.fromkeys(one.params for one in found)))
+    for point, reason in seen.failed:
+        print(f'cannot look into ({label(point)}): {reason}', file=sys.stderr)
+    return page(findings, seen)
 
 
 def _write(path: Path, text: str) -> None:

@@ -27,6 +27,7 @@ function label(text, most = 60) {
 function number(value, digits = 3) {
   if (value === null || value === undefined) return '';
   const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e5) return String(value);
   if (size >= 1e12) return value.toExponential(2);
   for (const [unit, name] of [[1e9, ' G'], [1e6, ' M'], [1e4, ' k']]) {
     if (size >= unit) return (value / (unit === 1e4 ? 1e3 : unit)).toPrecision(3) + name;

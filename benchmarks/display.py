@@ -4,9 +4,9 @@
 
 Digits perceptrons (`examples/digits_mlp.py`), two workers, stderr a terminal of 24 lines and 100 columns (a
 pseudo-terminal that is read). Prints the wall time of the sweep and the CPU time of its process, with the
-display (`rich`) and without (`none`): medians, and of the ratios; and, since a hundredth is less than the noise of a
-shared machine, the CPU time that went into the display itself as a share of the wall time: of its thread, and
-of the calls in which the sweep's thread tells it something.
+display (`rich`) and without (`none`): medians, and of the ratios; and, since a hundredth is less than the
+noise of a shared machine, the CPU time that went into the display itself as a share of the wall time: of its
+thread, and of the calls in which the sweep's thread tells it something.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 
 PROBLEM = Path(__file__).parents[1] / 'examples' / 'digits_mlp.py'
-TRIALS, CORES, LINES, COLUMNS = 12, 2, 24, 100
+TRIALS, CORES, LINES, COLUMNS = 6, 2, 24, 100
 WAYS = ('none', 'rich')
 TOLD = ('on_hparams_found', 'on_trials_completed', 'on_flagged', 'on_point_failed', 'on_status')
 
@@ -102,9 +102,8 @@ def compare(rounds):
             f'display, {what:15s} {statistics.median(shares):.2%} of the wall time on one core '
             f'({min(shares):.2%} to {max(shares):.2%})'
         )
-    print(
-        f'written to the terminal  {statistics.median(one["bytes"] for one in found["rich"]) / 1024:.0f} kB'
-    )
+    written = statistics.median(one['bytes'] for one in found['rich'])
+    print(f'written to the terminal  {written / 1024:.0f} KiB')
 
 
 if __name__ == '__main__':

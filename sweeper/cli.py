@@ -320,11 +320,12 @@ def _watch(folder: Path, interval: float) -> None:
     def on_start() -> None:
         print(_heading(read_manifest(SweepLayout(folder)), folder), file=sys.stderr)
 
-    if not folder.exists():
+    def on_wait() -> None:
         print(f'waiting for a sweep in {folder}', file=sys.stderr)
+
     try:
         with raising_signals():
-            watch(folder, open_display, lambda: time.sleep(interval), on_start)
+            watch(folder, open_display, lambda: time.sleep(interval), on_start, on_wait)
     except KeyboardInterrupt as interruption:
         signum = interruption.signum if isinstance(interruption, Terminated) else signal.SIGINT
         raise typer.Exit(128 + signum) from None

@@ -56,14 +56,14 @@ class TerminalScreen:
     def show(self, view: RenderableType, lines: Sequence[Text]) -> None:
         self._live.update(view)
         if lines:
-            self._console.print(*lines, sep='\n', soft_wrap=True)  # draws the view anew, too
+            self._console.print(*lines, sep='\n')  # draws the view anew, too
         else:
             self._live.refresh()
 
     def close(self, lines: Sequence[Text]) -> None:
         self._live.stop()
         for line in lines:
-            self._console.print(line, soft_wrap=True)
+            self._console.print(line)
 
 
 class NotebookScreen:

@@ -20,6 +20,7 @@ def watch(
     open_display: Callable[[float], SweepListener],
     wait: Callable[[], object],
     on_start: Callable[[], None] = lambda: None,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> None:
     """Shows a sweep until it ends; returns at once if none is running in a folder that holds one.
 
@@ -29,12 +30,13 @@ def watch(
             returns what is told of it. Called again if the sweep is started anew.
         wait: Called between two looks.
         on_start: Called once there is a sweep.
+        on_wait: Called once, before that, if there is none.
 
     Raises:
         FolderError: The folder holds something else, or cannot be read.
     """
     follower, who = Follower(folder), dict[str, object]()
-    display, generation = None, -1
+    display, generation, is_waiting = None, -1, False
     try:
         while True:
             is_running = follower.is_running
@@ -52,6 +54,9 @@ def watch(
                 display.on_status(status_of(follower, who))
                 if not is_running:
                     return
+            elif not is_waiting:
+                is_waiting = True
+                on_wait()
             wait()
     finally:
         if display is not None:

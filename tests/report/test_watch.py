@@ -75,8 +75,9 @@ class Sweep:
 
     def watch(self, *steps):
         self.steps = iter(steps)
-        watch(self.folder, self._open, lambda: next(self.steps)(), lambda: self.displays.append('start'))
-        return [one if one == 'start' else one.heard for one in self.displays]
+        said = (lambda word=word: self.displays.append(word) for word in ('start', 'wait'))
+        watch(self.folder, self._open, lambda: next(self.steps)(), *said)
+        return [one if isinstance(one, str) else one.heard for one in self.displays]
 
     def _open(self, elapsed):
         self.elapsed.append(elapsed)
@@ -92,13 +93,14 @@ def sweep(tmp_path):
 def test_a_sweep_is_waited_for_and_shown_to_its_end(sweep):
     steps = (sweep.begin, sweep.add_points, sweep.tune, sweep.train, sweep.fail, sweep.end)
     assert sweep.watch(*steps) == [
+        'wait',
         'start',
         [
             ('tuned', (8,), 0.01, 0.1, 8), ('flags', (8,), ['sensitive']),
             ('trials', (8,), [0.5], [0.6], [0.7], [0.8]), ('failed', (16,), ERROR), 'end',
         ],
     ]  # fmt: skip
-    assert (sweep.displays[1].status.tuned, sweep.displays[1].status.failed) == (1, 1)
+    assert (sweep.displays[2].status.tuned, sweep.displays[2].status.failed) == (1, 1)
     assert next(sweep.steps, None) is None
 
 

@@ -130,16 +130,18 @@ def read_tuned(layout: PointLayout, thoroughly: bool = False) -> Tuned | None:
         return None
     with _damage_of(layout.misc):
         misc = read_json(layout.misc)
-        flags, cost = misc['flags'], misc.get('cost')
+        flags, cost, perf = misc['flags'], misc.get('cost'), misc.get('perf') or 0.0
         if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
             raise ValueError(f'flags are {flags!r}')
+        if not isinstance(perf, float | int):
+            raise ValueError(f'perf is {perf!r}')
         if cost is not None:
             check_kinds(ModelCost, cost)
             ModelCost(**cost)
     with _damage_of(layout.final):
         data = read_json(layout.final)
         check_kinds(Tuned, data)
-        tuned = Tuned(**data, misc={'flags': flags, 'cost': cost})
+        tuned = Tuned(**data, misc={'flags': flags, 'cost': cost, 'perf': perf})
     if thoroughly:
         for name in CURVE_NAMES:
             with _damage_of(layout.curve(name)):

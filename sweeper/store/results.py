@@ -125,7 +125,8 @@ class Tuned:
 
     def as_kept(self) -> Tuned:
         """Without its curves, and of `misc` only what is looked up time and again."""
-        return replace(self, misc={'flags': self.flags, 'cost': self.misc.get('cost')}, curves={})
+        kept = {'flags': self.flags, 'cost': self.misc.get('cost'), 'perf': self.misc.get('perf', 0.0)}
+        return replace(self, misc=kept, curves={})
 
     def flags_with(self, trials: Iterable[TrialResult]) -> list[str]:
         """What is suspicious about this tuning, or shown to be by its trials; empty if nothing is."""

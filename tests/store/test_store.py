@@ -50,6 +50,15 @@ def test_trials_that_do_worse_than_a_shorter_training_in_tuning_are_flagged(exam
     assert tuned.flags_with([]) == []
 
 
+def test_that_flag_is_there_as_long_as_the_sweep_runs_and_when_it_is_read_back(store, folder, example):
+    point, tuned = example.points[0], example.tuned()
+    store.add_points([point])
+    store.now(store.saving_tuned(point, dataclasses.replace(tuned, misc={**tuned.misc, 'perf': 0.9})))
+    store.now(store.saving_trial(point, 0, example.record(0.5)))
+    assert 'worse_than_tuned' in store.flags(point)
+    assert 'worse_than_tuned' in Store.read(folder).flags(point)
+
+
 def test_results_are_a_tidy_table_with_a_row_per_trial(store, example):
     example.fill(store)
     frame = store.results().to_frame()

@@ -19,7 +19,7 @@ from .base import Logger, Plain, point_id, short_key
 _SWEEP, _POINT, _TRIAL = 'sweeper.sweep', 'sweeper.point', 'sweeper.trial'
 _ERROR, _TRACEBACK = 'sweeper.error', 'sweeper.traceback'
 _PARENT = 'mlflow.parentRunId'
-_LONGEST = 4000
+_LONGEST, _PAGE = 4000, 1000
 
 
 class MLflowListener(Logger):
@@ -80,7 +80,10 @@ class MLflowListener(Logger):
         token = None
         while True:
             found = self._client.search_runs(
-                [self._experiment_id], f'tags."{_SWEEP}" = \'{self._sweep}\'', page_token=token
+                [self._experiment_id],
+                f'tags."{_SWEEP}" = \'{self._sweep}\'',
+                max_results=_PAGE,
+                page_token=token,
             )
             for run in found:
                 key = run.data.tags.get(_POINT, ''), run.data.tags.get(_TRIAL, '')
@@ -110,10 +113,10 @@ class MLflowListener(Logger):
         for number, scores in self.heard(values, perfs_train, losses_train, perfs_val, losses_val):
             tags = {_PARENT: parent.info.run_id}
             trial = self._run(values, str(number), f'trial {number}', tags)
-            self._log_scores(trial, scores, 0)
+            self._log(trial, values, scores)
             if trial.info.status != 'FINISHED':
                 self._client.set_terminated(trial.info.run_id)
-        self._log_scores(parent, self.means(values), self.trials(values))
+        self._log(parent, values, self.means(values), self.trials(values))
 
     def on_point_failed(self, values: Point, error: PointError) -> None:
         run_id = self._architecture(values).info.run_id
@@ -133,40 +136,41 @@ class MLflowListener(Logger):
 
     def _architecture(self, point: Point) -> Any:
         run = self._run(point, '', self.title(point), {'sweeper.folder': str(self.folder)})
+        self._log(run, point)
         if run.info.status == 'RUNNING':
             self._open[point] = run.info.run_id
         return run
 
     def _run(self, point: Point, trial: str, name: str, tags: Mapping[str, str]) -> Any:
-        """Returns the run of a point or of its trial, with all that is known of its hyperparameters."""
-        from mlflow.entities import Param
-
+        """Returns the run of a point or of its trial, an earlier one or a new one."""
         key, params = (point_id(point), trial), _params(self.hyperparameters(point))
         run = self._runs.get(key)
+        # Parameters of a run cannot be changed: others are of a sweep that was in this folder before.
         if run and any(params.get(name, value) != value for name, value in run.data.params.items()):
-            run = None  # of a sweep that was in this folder before: parameters of a run cannot be changed
-        if run and any(run.data.tags.get(name) != value for name, value in tags.items()):
             run = None
+        if run and any(run.data.tags.get(name) != value for name, value in tags.items()):
+            run = None  # its parent was deleted
         if run is None:
             own = {_SWEEP: self._sweep, _POINT: key[0], **({_TRIAL: trial} if trial else {})}
             run = self._client.create_run(self._experiment_id, tags={**tags, **own}, run_name=name)
-        missing = params.keys() - run.data.params.keys()
-        if missing:
-            self._client.log_batch(
-                run.info.run_id, params=[Param(name, params[name]) for name in sorted(missing)]
-            )
-            run.data.params.update({name: params[name] for name in missing})
         self._runs[key] = run
         return run
 
-    def _log_scores(self, run: Any, scores: Mapping[str, float], step: int) -> None:
-        from mlflow.entities import Metric
+    def _log(self, run: Any, point: Point, scores: Mapping[str, float] | None = None, step: int = 0) -> None:
+        """Adds what a run does not have yet."""
+        from mlflow.entities import Metric, Param
 
-        now = int(time.time() * 1000)
-        new = [Metric(name, score, now, step) for name, score in scores.items()]
-        if any(run.data.metrics.get(one.key) != one.value for one in new):
-            self._client.log_batch(run.info.run_id, metrics=new)
-            run.data.metrics.update(scores)
+        now, known = int(time.time() * 1000), run.data
+        params = {k: v for k, v in _params(self.hyperparameters(point)).items() if k not in known.params}
+        scores = {k: v for k, v in (scores or {}).items() if known.metrics.get(k) != v}
+        if params or scores:
+            self._client.log_batch(
+                run.info.run_id,
+                [Metric(name, score, now, step) for name, score in scores.items()],
+                [Param(name, value) for name, value in params.items()],
+            )
+        known.params.update(params)
+        known.metrics.update(scores)
 
 
 def _folder(tracking_uri: str | os.PathLike[str] | None) -> Path | None:

@@ -141,6 +141,44 @@ def test_a_sweep_that_was_killed_is_no_longer_running_when_it_is_resumed(databas
     assert sorted(one.data.metrics['perf_val'] for one in children[run.info.run_id]) == [0.5, 0.6, 0.7]
 
 
+def test_means_are_those_of_all_trials_in_whatever_order_they_are_told_again(database, tmp_path):
+    for order in ((0.5, 0.6), (0.6, 0.5)):
+        listener = started(database, 'means', tmp_path)
+        listener.on_hparams_found((1,), 0.1, 0.2, 8)
+        for score in order:
+            listener.on_trials_completed((1,), *scores(score))
+        listener.on_end()
+        (run,), _ = runs_of(database, 'means')
+        assert run.data.metrics['perf_val'] == pytest.approx(0.55)
+
+
+def test_many_runs_are_found_again(monkeypatch, database, tmp_path):
+    monkeypatch.setattr('sweeper.loggers.mlflow._PAGE', 2)
+    for _ in range(2):
+        listener = started(database, 'many', tmp_path)
+        for point in range(3):
+            listener.on_hparams_found((point,), 0.1, 0.2, 8)
+            listener.on_trials_completed((point,), *scores(0.5, 0.6))
+        listener.on_end()
+    parents, children = runs_of(database, 'many')
+    assert [len(children[run.info.run_id]) for run in parents] == [2, 2, 2]
+
+
+def test_an_architecture_that_was_deleted_is_there_again_with_its_trials(database, tmp_path):
+    from mlflow import MlflowClient
+
+    for _ in range(2):
+        listener = started(database, 'deleted run', tmp_path)
+        listener.on_hparams_found((1,), 0.1, 0.2, 8)
+        listener.on_trials_completed((1,), *scores(0.5))
+        listener.on_end()
+        client = MlflowClient(f'sqlite:///{database}/mlflow.db')
+        found = client.search_runs([client.get_experiment_by_name('deleted run').experiment_id])
+        (run,) = [one for one in found if 'mlflow.parentRunId' not in one.data.tags]
+        assert any(one.data.tags.get('mlflow.parentRunId') == run.info.run_id for one in found)
+        client.delete_run(run.info.run_id)
+
+
 def test_sweeps_in_other_folders_and_sweeps_begun_anew_have_runs_of_their_own(database, tmp_path):
     for folder, lr in (('a', 0.1), ('b', 0.1), ('b', 0.3)):
         listener = started(database, 'shared', tmp_path / folder)

@@ -4,7 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from sweeper.cli import WRONG_INPUT, app
 from sweeper.errors import InvalidArgument, MissingExtra
 from sweeper.loggers.tensorboard import TensorBoardListener
 from sweeper.points import NamedPoint
@@ -94,6 +96,15 @@ def test_the_hparams_tab_has_a_row_per_architecture_with_the_mean_of_its_trials(
     assert text.startswith('ValueError in tuning: nine is too many') and '\n    Traceback' in text
 
 
+def test_a_point_that_fails_after_some_trials_is_one_row(tmp_path):
+    listener = TensorBoardListener(tmp_path)
+    listener.on_trials_completed((1,), *scores(0.5))  # as of a tuning that was forgotten
+    listener.on_hparams_found((1,), 0.1, 0.2, 8)
+    listener.on_point_failed((1,), ERROR)
+    ((_, found, statuses),) = hparams_tab(tmp_path)
+    assert found['perf_val'] == 0.5 and sorted(statuses) == ['STATUS_FAILURE', 'STATUS_SUCCESS']
+
+
 def test_a_resumed_sweep_has_every_run_once(logged, tmp_path):
     points = [((2, 'relu'), 2), ((4, 'tanh'), 1)]
     with pytest.raises(KeyboardInterrupt):
@@ -162,3 +173,11 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(InvalidArgument, match='log_dir='):
         TensorBoardListener(tmp_path / 'file' / 'runs')
+
+
+def test_the_command_line_says_what_to_install_before_it_does_anything(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, 'tensorboard.plugins.hparams.summary_v2', None)
+    command = ['run', 'no_such_module', '--out', tmp_path / 'out', '--tensorboard', tmp_path / 'runs']
+    done = CliRunner().invoke(app, [str(one) for one in command])
+    assert done.exit_code == WRONG_INPUT and "pip install 'sweeper[tensorboard]'" in done.output
+    assert not list(tmp_path.iterdir())

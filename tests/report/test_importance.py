@@ -72,12 +72,24 @@ def test_an_estimate_agrees_with_the_exact_shares_of_a_grid():
 def test_that_a_parameter_is_missing_is_a_value_of_it():
     n = 60
     rng = np.random.default_rng(0)
-    dropout = [None if i % 2 else float(rng.random()) for i in range(n)]
+    dropout = [None if i % 2 else float(rng.normal()) for i in range(n)]
     norm = ['batch' if i % 3 else None for i in range(n)]
     found = importances(cells_of(dropout, norm), ['dropout', 'norm'], [float(d is None) for d in dropout])
     assert shares(found)['dropout'] > 0.9
     found = importances(cells_of(dropout, norm), ['dropout', 'norm'], [float(one is None) for one in norm])
     assert shares(found)['norm'] > 0.9
+
+
+def test_of_many_kinds_each_may_be_good_or_bad_whatever_it_is_called():
+    rng = np.random.default_rng(0)
+    good = {f'kind {i}': value for i, value in enumerate(rng.permutation(20))}
+    kind, idle = rng.choice(list(good), (2, 200)).tolist()
+    rate = rng.random(200)
+    found = shares(
+        importances(cells_of(rate.tolist(), kind, idle), ['rate', 'kind', 'idle'],
+                    [20 * a + good[b] for a, b in zip(rate, kind, strict=True)])
+    )  # fmt: skip
+    assert found['kind'] == pytest.approx(0.5, abs=0.12) and found['idle'] < 0.03
 
 
 def test_all_kinds_of_values_count_and_constants_are_left_out():

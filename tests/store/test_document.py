@@ -116,6 +116,6 @@ def test_the_command_prints_or_writes_it(filled, folder, tmp_path, kind):
 
 def test_a_wrong_format_or_file_is_wrong_input(filled, folder, tmp_path):
     wrong = invoke(folder, '--format', 'pdf')
-    assert wrong.exit_code == 2 and 'valid are md, csv, json' in wrong.output
+    assert wrong.exit_code == 2 and 'valid are html, md, csv, json' in wrong.output
     nowhere = invoke(folder, '--out', tmp_path / 'missing' / 'file')
     assert nowhere.exit_code == 2 and 'cannot write' in nowhere.output

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 _NOTEBOOK_WIDTH, _NOTEBOOK_HEIGHT = 100, 40
+_MOST_LINES = 100
 _PRE = '<pre style="white-space:pre;line-height:normal;font-family:monospace">{code}</pre>'
 
 
@@ -76,21 +77,24 @@ class NotebookScreen:
         self._lines: list[Text] = []
 
     def open(self) -> None:
-        from IPython.display import HTML, display
-
-        self._handle = display(HTML(''), display_id=True)
+        ipython = _ipython()
+        self._handle = ipython.display(ipython.HTML(''), display_id=True)
 
     def show(self, view: RenderableType, lines: Sequence[Text]) -> None:
-        self._lines += lines
+        self._lines = [*self._lines, *lines][-_MOST_LINES:]
         self._update(Group(*self._lines, view))
 
     def close(self, lines: Sequence[Text]) -> None:
         self._update(Group(*self._lines, *lines))
 
     def _update(self, shown: RenderableType) -> None:
-        from IPython.display import HTML
+        self._handle.update(_ipython().HTML(as_html(shown)))
 
-        self._handle.update(HTML(as_html(shown)))
+
+def _ipython() -> Any:
+    from IPython import display  # there, if this is a notebook
+
+    return display
 
 
 def as_html(shown: RenderableType) -> str:

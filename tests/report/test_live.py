@@ -1,13 +1,15 @@
 import io
+import sys
 import threading
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from sweeper.report.live import LiveProgress
-from sweeper.report.screen import TerminalScreen, as_html
+from sweeper.report.screen import NotebookScreen, TerminalScreen
 from sweeper.selectors.listener import SweepStatus
 from sweeper.store.results import PointError
 
@@ -181,10 +183,31 @@ def test_in_a_terminal_the_view_is_taken_away_at_the_end_and_lines_stay():
     assert taken_away == '\x1b[1A' and '1/3+ tuned' in left
 
 
-def test_in_a_notebook_it_is_text_and_no_markup(progress):
+@pytest.fixture
+def cell(monkeypatch):
+    """What the output of a notebook's cell was, one after another."""
+    shown = []
+    instead = SimpleNamespace(
+        HTML=lambda html: html,
+        display=lambda html, display_id: shown.append(html) or SimpleNamespace(update=shown.append),
+    )
+    monkeypatch.setitem(sys.modules, 'IPython', SimpleNamespace(display=instead))
+    monkeypatch.setitem(sys.modules, 'IPython.display', instead)
+    return shown
+
+
+def test_in_a_notebook_one_output_is_replaced_and_what_users_wrote_is_no_markup(progress, cell):
+    progress._screen = NotebookScreen()
+    progress._screen.open()
     progress.on_point_failed(('<script>alert(1)</script>',), ERROR)
     progress.on_status(STATUS)
-    progress._take_in()
-    html = as_html(progress._picture.new_lines()[0])
-    assert '&lt;script&gt;alert(1)&lt;/script&gt;' in html and '<script' not in html
-    assert html.startswith('<pre') and 'color: #800000' in html
+    progress.draw()
+    progress.draw()
+    progress.on_end()
+    empty, first, second, last = cell
+    assert empty == '' and first == second
+    for html in (first, last):
+        assert html.startswith('<pre') and 'color: #800000' in html
+        assert '&lt;script&gt;alert(1)&lt;/script&gt;' in html and '<script' not in html
+    assert 'training: trial 4' in first and 'training: trial 4' not in last
+    assert '1/3+ tuned' in last

@@ -1,6 +1,7 @@
 """A sweep is shown from its folder, as its own process shows it."""
 
 import time
+from functools import partial
 
 import pytest
 
@@ -111,19 +112,19 @@ def test_where_no_sweep_is_running_what_is_there_is_told_and_that_is_all(sweep):
 
 
 def test_what_the_sweep_leaves_at_its_very_end_is_told(sweep, monkeypatch):
-    """It ends between the question whether it is running and the look."""
-    look = Follower.look
+    """It ends just before the question whether it is running."""
+    is_running = Follower.is_running.fget
 
-    def end_then_look(self):
-        monkeypatch.setattr(Follower, 'look', look)
+    def end_then_ask(self):
+        monkeypatch.setattr(Follower, 'is_running', property(is_running))
         sweep.fail()
         sweep.end()
-        return look(self)
+        return is_running(self)
 
     for step in (sweep.begin, sweep.add_points):
         step()
-    monkeypatch.setattr(Follower, 'look', end_then_look)
-    assert sweep.watch(lambda: None) == ['start', [('failed', (16,), ERROR), 'end']]
+    step = partial(monkeypatch.setattr, Follower, 'is_running', property(end_then_ask))
+    assert sweep.watch(step) == ['start', [('failed', (16,), ERROR), 'end']]
 
 
 def test_a_sweep_that_forgets_failures_is_shown_anew(sweep):

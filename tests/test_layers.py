@@ -23,6 +23,8 @@ LAYERS = [
     ['work'],
     ['tuning'],
     ['training'],
+    ['m'],
+    ['declare'],
     ['store'],
     ['points'],
     ['seeding'],

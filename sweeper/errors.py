@@ -70,6 +70,8 @@ class MissingSource(SourceError, FileNotFoundError):
 class SourceSyntaxError(SourceError, SyntaxError):
     """A source text is not Python; the message names file and line."""
 
+    __init__ = SyntaxError.__init__  # it has the text that a traceback shows
+
 
 class NotLiteralNameException(DeclarationError):
     """The name of a parameter is not a literal string, so that only running the code could tell it."""

@@ -89,7 +89,7 @@ class _Binding:
                 self._add_parameter(group, node)
             else:
                 warnings.warn(
-                    f'`{node.name}` has no option: its name cannot be one', DeclarationWarning, stacklevel=4
+                    f'`{node.name}` has no option: its name cannot be one', DeclarationWarning, stacklevel=3
                 )
 
     def _add_parameter(self, group: _ArgumentGroup, node: HyperParameterNode) -> None:

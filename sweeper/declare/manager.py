@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -47,14 +47,6 @@ class HyperParameterManager:
 
     def __repr__(self) -> str:
         return f'HyperParameterManager({self.placeholder!r})'
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        """One that comes from `sweeper.m` is, in another process, the one that is there."""
-        from .registry import manager, managers
-
-        if managers().get(self.placeholder) is self:
-            return manager, (self.placeholder,)
-        return super().__reduce_ex__(protocol)
 
     # Parsing
 
@@ -184,8 +176,7 @@ class HyperParameterManager:
         begins = [known for known in self._known() if name.startswith(known + self.separator)]
         if begins:
             return f': `{begins[0]}` is a value, not a tree'
-        close = difflib.get_close_matches(name, self._known(), n=1)
-        return f': did you mean `{close[0]}`?' if close else ''
+        return suggestion(name, self._known())
 
     def get_values(self) -> dict[str, Any]:
         """Returns the values of all parameters that have one, by name."""
@@ -310,6 +301,12 @@ class HyperParameterManager:
 
     def _occurrences(self) -> list[HyperParameterOccurrence]:
         return [row for rows in self._parsed.values() for row in rows]
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Returns which of the known names may be meant, as the end of a message."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f': did you mean `{close[0]}`?' if close else ''
 
 
 def fresh(value: Any) -> Any:

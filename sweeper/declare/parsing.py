@@ -115,6 +115,7 @@ class _Reader:
                         f'`{shortened(escape.target)} = {shortened(escape.value)}`: calls through it are not '
                         f'seen; a plain name would be followed',
                     )  # fmt: skip
+            self._scopes.forget()
         except RecursionError as error:
             raise SourceError(f'{self._source.filename}: names or values are nested too deeply') from error
 
@@ -159,7 +160,8 @@ class _Reader:
                 return
         owner = scope.owner(call.func.id)
         for outer in owner.outer() if owner is not None else ():
-            for name in self._managers_in(self._meanings(call.func, outer)):
+            hidden = self._meanings(call.func, outer) - {Free(call.func.id)}
+            for name in self._managers_in(hidden):
                 self._doubt(
                     name, call,
                     f'`{shortened(call)}` is not taken for a parameter: `{call.func.id}` is no manager '

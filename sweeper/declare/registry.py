@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .manager import HyperParameterManager
+
+
+class NamedManager(HyperParameterManager):
+    """A manager that has its name in every process: copied or unpickled, it is the one that is there."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return manager, (self.placeholder,)
+
 
 _managers: dict[str, HyperParameterManager] = {}
 
@@ -16,7 +26,7 @@ def manager(name: str) -> HyperParameterManager:
     if name.startswith('__') and name.endswith('__'):
         raise AttributeError(f"there is no manager {name!r}: names like this are Python's own")
     if name not in _managers:
-        _managers.setdefault(name, HyperParameterManager(name))
+        _managers.setdefault(name, NamedManager(name))
     return _managers[name]
 
 

@@ -200,11 +200,16 @@ class ModuleScopes:
         while stack:
             node, scope = stack.pop()
             handler = handlers.get(type(node))
-            if handler is None:
-                for child in _children(node):
-                    stack.append((child, scope))
-            else:
+            if handler is not None:
                 handler(self, node, scope)
+                continue
+            for child in _children(node):
+                stack.append((child, scope))
+
+    def forget(self) -> None:
+        """Cuts the circles of references, so that the memory is free at once."""
+        for scope in self._scopes:
+            scope.bindings.clear()
 
     def _push(self, nodes: Iterable[ast.AST | None], scope: Scope) -> None:
         self._stack.extend((node, scope) for node in nodes if node is not None)
@@ -358,23 +363,21 @@ _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.Call: ModuleScopes._call,
     ast.Constant: lambda _self, _node, _scope: None,
 }
-_TEXTS = frozenset(
+_LEAVES = frozenset(
     ['id', 'ctx', 'op', 'ops', 'attr', 'arg', 'name', 'names', 'kind', 'type_comment', 'lineno', 'is_async']
-)
+)  # fields that hold no expression
+_FIELDS: dict[type, tuple[str, ...]] = {}
 
 
-_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
-
-
-def _children(node: ast.AST) -> Iterator[ast.AST]:
+def _children(node: ast.AST) -> list[ast.AST]:
     kind = type(node)
     if kind not in _FIELDS:
-        _FIELDS[kind] = tuple(name for name in kind._fields if name not in _TEXTS)
+        _FIELDS[kind] = tuple(name for name in kind._fields if name not in _LEAVES)
+    children: list[Any] = []
     for name in _FIELDS[kind]:
         value = getattr(node, name, None)
-        if isinstance(value, list):
-            for child in value:
-                if isinstance(child, ast.AST):
-                    yield child
-        elif isinstance(value, ast.AST):
-            yield value
+        if type(value) is list:
+            children += value
+        else:
+            children.append(value)
+    return [child for child in children if isinstance(child, ast.AST)]

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import DeclarationError, InvalidArgument, MissingExtra, SweepError
 from .kinds import checked
-from .manager import HyperParameterManager
+from .manager import HyperParameterManager, suggestion
 from .occurrence import HyperParameterNode
 from .tree import flatten, nest
 
@@ -31,6 +31,12 @@ def to_yaml(tree: Mapping[str, Any]) -> str:
         def represent_row(self, row: Any) -> Any:
             return self.represent_sequence('tag:yaml.org,2002:seq', row, flow_style=True)
 
+        def represent_text(self, text: str) -> Any:
+            """Texts with characters that readers take for ends of lines are written escaped."""
+            is_plain = text.replace('\n', '').isprintable()
+            return self.represent_scalar('tag:yaml.org,2002:str', text, style=None if is_plain else '"')
+
+    Dumper.add_representer(str, Dumper.represent_text)
     Dumper.add_representer(list, Dumper.represent_row)
     Dumper.add_representer(tuple, Dumper.represent_row)
     try:
@@ -120,7 +126,7 @@ def named(name: str, nodes: Mapping[str, HyperParameterNode]) -> HyperParameterN
         DeclarationError: There is none.
     """
     if name not in nodes:
-        raise DeclarationError(f'`{name}` is not declared; declared are {", ".join(nodes) or "none"}')
+        raise DeclarationError(f'`{name}` is not declared anywhere{suggestion(name, nodes)}')
     return nodes[name]
 
 

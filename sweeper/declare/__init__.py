@@ -18,7 +18,7 @@ from .manager import HyperParameterManager
 from .occurrence import EmptyValue, HyperParameterNode, HyperParameterOccurrence, Priority
 from .parsing import DeclarationWarning
 from .query import HyperParameterDB, L
-from .registry import manager, managers
+from .registry import managers
 from .source import SourceHelper
 from .tree import HyperParameterTree
 
@@ -43,6 +43,5 @@ __all__ = [
     'SourceSyntaxError',
     'UnknownParameter',
     'bind',
-    'manager',
     'managers',
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pprint
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +14,7 @@ from ..errors import DeclarationError, InvalidArgument
 from .kinds import checked, from_text, kind_of
 from .manager import HyperParameterManager
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence
-from .parsing import find_in_files
+from .parsing import DeclarationWarning, find_in_files
 from .serial import load, named, plain_tree, save, to_json, to_yaml
 
 if TYPE_CHECKING:
@@ -130,7 +131,11 @@ def list_sources(
         read: A file with values.
         write: A file to save all values to.
     """
-    manager = HyperParameterManager(name).parse_file(files)
+    with warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter('always', DeclarationWarning)
+        manager = HyperParameterManager(name).parse_file(files)
+    for doubt in doubts:
+        print(f'warning: {printable(str(doubt.message))}', file=sys.stderr)
     nodes = {node.name: node for node in manager.get_nodes()}
     if read is not None:
         load(manager, read)
@@ -151,4 +156,4 @@ def list_sources(
     found = find_in_files(files, None, []).occurrences
     for other in sorted(found.keys() - {name}):
         count = len({row.name for row in found[other]})
-        print(f'`{other}` is a manager, too, with {count} parameters: --manager {other}', file=sys.stderr)
+        print(f'`{other}` is a manager, too (parameters: {count}): --manager {other}', file=sys.stderr)

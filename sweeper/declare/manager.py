@@ -215,7 +215,6 @@ class HyperParameterManager:
         before = self._values, self._defaults, self._copies, self._names
         try:
             self._values, self._defaults, self._copies = fresh(self._values), fresh(self._defaults), {}
-            self._names = self._names.copy()
             self.set_values(fresh(dict(values)))
             yield self
         finally:

@@ -121,8 +121,11 @@ def find_sources(paths: Paths) -> Iterator[SourceFile]:
 
 
 def _python_files(folder: str) -> Iterator[str]:
+    def refuse(error: OSError) -> None:
+        raise SourceError(f'{error.filename} cannot be read: {error.strerror}') from error
+
     entered: set[str] = set()
-    for root, folders, files in os.walk(folder, followlinks=True):
+    for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         real = os.path.realpath(root)
         if real in entered or (root != folder and 'pyvenv.cfg' in files):
             folders.clear()

@@ -47,7 +47,7 @@ def test_the_table_has_value_type_and_every_place_in_its_context(project):
     text = done.stdout
     assert text.index('data.py:3') < text.index('model.py:5')
     assert "==> 3: _('net.width') + _('batch')" in text
-    assert '`hp` is a manager, too, with 1 parameters: --manager hp' in done.stderr
+    assert '`hp` is a manager, too (parameters: 1): --manager hp' in done.stderr
 
 
 def test_as_yaml_and_json(project):
@@ -87,6 +87,14 @@ def test_wrong_input_is_named(project, arguments, error):
     done = params(*arguments)
     assert done.exit_code == WRONG_INPUT
     assert error in done.stderr
+
+
+def test_doubts_are_told_beside_the_listing(project):
+    (project / 'doubt.py').write_text("from sweeper.m import _\ndef f(_): _('x', 1)\n")
+    done = params('doubt.py', '--format', 'json')
+    assert done.exit_code == 0
+    assert done.stderr.startswith("warning: doubt.py:2: `_('x', 1)` is not taken for a parameter")
+    assert done.stdout == '{}\n'
 
 
 def test_the_command_works_from_a_shell_without_importing_anything_heavy(project):

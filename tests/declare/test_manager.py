@@ -154,6 +154,12 @@ def test_a_reset_keeps_what_was_parsed(manager):
     manager('b', 1)  # `b.c` is forgotten
 
 
+def test_a_file_that_is_parsed_anew_gives_its_new_default(manager, tmp_path):
+    for value in ([1], [2]):
+        (tmp_path / 'a.py').write_text(f"_('x', {value})")
+        assert manager.parse_file(tmp_path)('x') == value
+
+
 # Trees
 
 

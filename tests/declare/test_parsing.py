@@ -57,6 +57,8 @@ def doubts(source, name='_'):
         ("class A(B, key=_('x', 1)): pass", 1),
         ('f\'{_("x", 1)}\'', 1),
         ("match a:\n    case _:\n        _('x', 1)", 1),
+        ("[0 for _ in _('x', 1)]", 1),
+        ("_('x', '\\d')", '\\d'),
         ("async def f():\n    async with g(_('x', 1)): await h()", 1),
     ],
 )
@@ -158,6 +160,7 @@ def test_an_error_leaves_the_manager_as_it_was():
         "a: object = _\na('x', 1)",
         "(a := _)('x', 1)",
         "[a := _]\na('x', 1)",
+        "[a := _ for b in c]\na('x', 1)",
         "a = _ if 1 else _\na('x', 1)",
         "a = _\nb = a\ndef f():\n    c = b\n    return c('x', 1)",
         "def f(hp=_):\n    hp('x', 1)",
@@ -267,6 +270,13 @@ def test_a_name_bound_to_the_manager_and_to_something_else_is_taken_and_doubted(
     assert 'also bound to something else' in messages[0]
 
 
+def test_names_that_are_bound_to_each_other_mean_the_same():
+    source = "a = b\na = 1\nb = a\nb = _\na('x', 1)\nb('y', 2)"
+    values, messages = doubts(source)
+    assert values == {'x': 1, 'y': 2}
+    assert len(messages) == 2
+
+
 def test_a_doubtful_call_that_is_no_parameter_is_no_error():
     assert parse(f'{IMPORT}for _ in fs: _(name, 1, 2)') == {}
 
@@ -303,7 +313,7 @@ def parsed_files(paths):
         return HyperParameterManager('_').parse_file(paths).get_values()
 
 
-@pytest.mark.parametrize('path', ['main', 'package_of_inner', 'package_of_deep_of_main'])
+@pytest.mark.parametrize('path', ['main', 'scripts_of_main', 'package_of_inner', 'package_of_deep_of_main'])
 @pytest.mark.parametrize('config', ['from sweeper.m import _', 'from sweeper.m import hp, _ as q\n_ = q'])
 def test_a_manager_is_followed_through_a_module_of_the_project(tmp_path, path, config):
     files(tmp_path, config=config, package_of___init__='', package_of_deep_of___init__='')
@@ -416,6 +426,12 @@ def test_what_cannot_be_parsed_is_an_error_of_ours_that_names_the_file(tmp_path,
     with pytest.raises(SourceError, match=error) as caught:
         HyperParameterManager('_').parse_file(tmp_path)
     assert 'a.py' in str(caught.value)
+
+
+def test_aliases_of_aliases_without_end_are_an_error_of_ours():
+    chain = '\n'.join(f'a{n + 1} = a{n}' for n in range(5000))
+    with pytest.raises(SourceError, match=r'model\.py: names or values are nested too deeply'):
+        HyperParameterManager('_').parse_source(f"a0 = _\n{chain}\na5000('x', 1)", 'model.py')
 
 
 def test_long_sums_are_not_too_deep():

@@ -6,7 +6,9 @@ import sys
 import pytest
 
 import sweeper.m
-from sweeper.declare import HyperParameterManager, manager, managers
+from sweeper import declare
+from sweeper.declare import HyperParameterManager, managers
+from sweeper.declare.registry import manager
 
 
 def test_any_name_gives_a_manager_of_that_name_the_same_each_time():
@@ -22,6 +24,16 @@ def test_any_name_gives_a_manager_of_that_name_the_same_each_time():
 def test_names_that_python_itself_looks_for_are_not_there(name):
     with pytest.raises(AttributeError, match='no manager'):
         getattr(sweeper.m, name)
+
+
+def test_what_declare_exports_is_there_documented_and_sorted():
+    promised = {
+        'HyperParameterManager', 'HyperParameterOccurrence', 'EmptyValue', 'NotLiteralEvaluable',
+        'SourceHelper', 'NotLiteralNameException', 'DoubleAssignmentException', 'ImpossibleTree', 'L', 'bind',
+    }  # fmt: skip
+    assert promised <= set(declare.__all__)
+    assert declare.__all__ == sorted(declare.__all__)
+    assert all(getattr(declare, name).__doc__ for name in declare.__all__)
 
 
 def test_importing_it_imports_nothing_heavy():

@@ -25,6 +25,7 @@ EXTRAS = {
         'sqlalchemy>=2',
         'tensorboard>=2.16',
     ],
+    'declare': ['pyyaml>=6'],
     'pandas': ['pandas>=2'],
     'plot': ['matplotlib>=3.8'],
     'report': ['plotly>=6'],
@@ -32,7 +33,7 @@ EXTRAS = {
     'tensorboard': ['tensorboard>=2.16'],
     'mlflow': ['alembic>=1.10', 'mlflow-skinny>=2.9', 'sqlalchemy>=2'],
     'benchmarks': ['distributed', 'joblib', 'loky>=3.4', 'optuna>=3', 'ray[tune]>=2.9', 'scikit-learn>=1.3'],
-    'lint': ['mypy>=1.10', 'ruff>=0.6', 'types-psutil'],
+    'lint': ['mypy>=1.10', 'ruff>=0.6', 'types-PyYAML', 'types-psutil'],
 }
 
 setup(

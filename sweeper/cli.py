@@ -1,4 +1,4 @@
-"""The command line: `sweeper run`, `status`, `report`, `plot` and `collate`.
+"""The command line: `sweeper run`, `status`, `report`, `plot`, `collate` and `params`.
 
 Exit codes: 0 all is well; 1 the sweep is complete, but some points failed; 2 the input was wrong; 3 the
 sweep could not go on, and what is done is kept; 130 interrupted (143 terminated, 129 hung up), and the same
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from .errors import FolderError, InvalidArgument, MissingExtra, ProblemError, SweepError
+from .errors import DeclarationError, FolderError, InvalidArgument, MissingExtra, ProblemError, SweepError
 from .signals import Terminated, raising_signals
 
 if TYPE_CHECKING:
@@ -296,6 +296,27 @@ def collate(folder: Annotated[Path, typer.Argument(help="A sweep's folder.", met
         _fail(error)
 
 
+@app.command()
+def params(
+    files: Annotated[list[Path], typer.Argument(help='Source files and folders; none is imported.')],
+    format: Annotated[str, typer.Option(help='detail, yaml or json.')] = 'detail',  # noqa: A002
+    manager: Annotated[str, typer.Option(help='The name that the code calls.', metavar='NAME')] = '_',
+    values: Annotated[
+        list[str] | None,
+        typer.Option('--set', metavar='NAME=VALUE', help='Instead of its default.'),
+    ] = None,
+    load: Annotated[Path | None, typer.Option(help='Show the values of a YAML or JSON file.')] = None,
+    save: Annotated[Path | None, typer.Option(help='Write all values to a YAML or JSON file.')] = None,
+) -> None:
+    """List the parameters that source code declares, with every place, by reading it only."""
+    from .declare.listing import list_sources
+
+    try:
+        list_sources(files, manager, format, values or [], load, save)
+    except SweepError as error:
+        _fail(error)
+
+
 def _read(folder: Path) -> Store:
     from .store.store import Store
 
@@ -383,7 +404,8 @@ def _fail(error: SweepError) -> NoReturn:
     from rich.text import Text
 
     Console(stderr=True).print(Text.assemble(('error: ', 'bold red'), str(error)), soft_wrap=True)
-    is_input = isinstance(error, InvalidArgument | ProblemError | FolderError | MissingExtra)
+    of_input = InvalidArgument | ProblemError | FolderError | MissingExtra | DeclarationError
+    is_input = isinstance(error, of_input)
     raise typer.Exit(WRONG_INPUT if is_input else ENDED_EARLY)
 
 

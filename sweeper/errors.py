@@ -8,6 +8,15 @@ SweepError
 ├── SelectorError                         a selector broke its contract
 ├── PointFailed                           a point failed and the caller asked to be told at once
 ├── TuningFailed                          no learning rate or batch size trains this point
+├── DeclarationError (also a ValueError)  parameters declared in code are wrong, or contradict each other
+│   ├── SourceError                       a source file or its text cannot be read
+│   │   ├── MissingSource (also a FileNotFoundError)
+│   │   └── SourceSyntaxError (also a SyntaxError)
+│   ├── NotLiteralNameException           a parameter's name is not a literal string
+│   ├── NotLiteralEvaluable               a hint is not a literal (as a value: a default that is not)
+│   ├── DoubleAssignmentException         a name has two defaults
+│   ├── ImpossibleTree                    a name is both a value and a tree
+│   └── UnknownParameter (also a KeyError)
 └── MissingExtra (also an ImportError)    something asked for needs a package that is not installed
 """
 
@@ -44,6 +53,58 @@ class PointFailed(SweepError):
 
 class TuningFailed(SweepError):
     """Tuning cannot go on: every run of a stage diverged. It costs that point only."""
+
+
+class DeclarationError(SweepError, ValueError):
+    """Parameters declared in code are wrong or contradict each other; the message names the places."""
+
+
+class SourceError(DeclarationError):
+    """A source text cannot be read or is nested too deeply; the message names the file."""
+
+
+class MissingSource(SourceError, FileNotFoundError):
+    """There is no file or folder where sources should be."""
+
+
+class SourceSyntaxError(SourceError, SyntaxError):
+    """A source text is not Python; the message names file and line."""
+
+    __init__ = SyntaxError.__init__  # it has the text that a traceback shows
+
+
+class NotLiteralNameException(DeclarationError):
+    """The name of a parameter is not a literal string, so that only running the code could tell it."""
+
+
+class NotLiteralEvaluable(DeclarationError):
+    """A hint is not a literal.
+
+    As a *value*, an instance stands for a default that only running the code can compute; its text is the
+    default's source.
+    """
+
+
+class DoubleAssignmentException(DeclarationError):
+    """One name has defaults at two places; the message shows both."""
+
+
+class ImpossibleTree(DeclarationError):
+    """A name has a value and is also the beginning of other names: `a` besides `a.b`.
+
+    Attributes:
+        names: The two names, if there are two.
+    """
+
+    def __init__(self, message: str = '', names: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.names = names
+
+
+class UnknownParameter(DeclarationError, KeyError):
+    """A parameter has no value: nobody has set it, and no default is known."""
+
+    __str__ = Exception.__str__  # a KeyError would show the message in quotes
 
 
 class MissingExtra(SweepError, ImportError):

@@ -24,6 +24,8 @@ LAYERS = [
     ['work'],
     ['tuning'],
     ['training'],
+    ['m'],
+    ['declare'],
     ['store'],
     ['points'],
     ['seeding'],

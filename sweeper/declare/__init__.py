@@ -1,0 +1,47 @@
+"""Parameters declared where they are used, found without running the code, managed as a whole."""
+
+from __future__ import annotations
+
+from ..errors import (
+    DeclarationError,
+    DoubleAssignmentException,
+    ImpossibleTree,
+    MissingSource,
+    NotLiteralEvaluable,
+    NotLiteralNameException,
+    SourceError,
+    SourceSyntaxError,
+    UnknownParameter,
+)
+from .command_line import bind
+from .manager import HyperParameterManager
+from .occurrence import EmptyValue, HyperParameterNode, HyperParameterOccurrence, Priority
+from .parsing import DeclarationWarning
+from .query import HyperParameterDB, L
+from .registry import managers
+from .source import SourceHelper
+from .tree import HyperParameterTree
+
+__all__ = [
+    'DeclarationError',
+    'DeclarationWarning',
+    'DoubleAssignmentException',
+    'EmptyValue',
+    'HyperParameterDB',
+    'HyperParameterManager',
+    'HyperParameterNode',
+    'HyperParameterOccurrence',
+    'HyperParameterTree',
+    'ImpossibleTree',
+    'L',
+    'MissingSource',
+    'NotLiteralEvaluable',
+    'NotLiteralNameException',
+    'Priority',
+    'SourceError',
+    'SourceHelper',
+    'SourceSyntaxError',
+    'UnknownParameter',
+    'bind',
+    'managers',
+]

@@ -1,0 +1,329 @@
+"""The manager of parameters that are declared where they are used."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
+
+from ..errors import (
+    DeclarationError,
+    DoubleAssignmentException,
+    ImpossibleTree,
+    NotLiteralEvaluable,
+    NotLiteralNameException,
+    UnknownParameter,
+)
+from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence, Priority
+from .parsing import DeclarationWarning, Found, find_in_files, find_in_source
+from .query import HyperParameterDB
+from .source import UNKNOWN, Paths, SourceHelper
+from .tree import HyperParameterTree, Names, flatten, nest
+
+
+class HyperParameterManager:
+    """Knows every parameter that the code declares by calling it, and what value each has.
+
+    `_('width', 64)` declares a parameter and returns its value; `_('width')` returns it elsewhere. A value
+    that was set counts before the default given while the code runs, and that before the one that was parsed.
+
+    Args:
+        placeholder: The name by which sources call this manager.
+        separator: What stands between the parts of a nested name.
+    """
+
+    def __init__(self, placeholder: str, separator: str = '.') -> None:
+        if not separator:
+            raise DeclarationError("separator='': must be at least one character")
+        self.placeholder = placeholder
+        self.separator = separator
+        self._parsed: dict[str, list[HyperParameterOccurrence]] = {}
+        self._copies: dict[str, Any] = {}  # of parsed defaults that the code has got hold of
+        self._defaults: dict[str, Any] = {}
+        self._values: dict[str, Any] = {}
+        self._names = Names(separator)
+
+    def __repr__(self) -> str:
+        return f'HyperParameterManager({self.placeholder!r})'
+
+    # Parsing
+
+    def parse_file(self, paths: Paths) -> Self:
+        """Finds the parameters in files, and in all `.py` files of folders; nothing is run.
+
+        A file that was parsed before is read anew. If anything is wrong, nothing changes.
+
+        Args:
+            paths: A file, a folder, or several of both.
+
+        Raises:
+            SourceError: A path is missing, or a file cannot be read or is not Python.
+            NotLiteralNameException: The name of a parameter is not a literal string.
+            NotLiteralEvaluable: A hint is not a literal.
+            DoubleAssignmentException: A name has defaults at two places.
+            ImpossibleTree: A name is a value and the beginning of another name.
+        """
+        return self._take(find_in_files(paths, [self.placeholder], [self.placeholder]))
+
+    def parse_source(self, source: str, filename: str = UNKNOWN) -> Self:
+        """Finds the parameters in a text, as `parse_file` does in files.
+
+        Args:
+            source: Python.
+            filename: The name to show for it.
+        """
+        text = SourceHelper(source, filename)
+        return self._take(find_in_source(text, [self.placeholder], [self.placeholder]))
+
+    def _take(self, found: Found) -> Self:
+        rows = [
+            row
+            for row in self._occurrences()
+            if row.source is None or row.source.path is None or row.source.path not in found.paths
+        ]
+        rows += found.occurrences.get(self.placeholder, [])
+        parsed: dict[str, list[HyperParameterOccurrence]] = {}
+        for row in rows:
+            parsed.setdefault(row.name, []).append(row)
+        for name, places in parsed.items():
+            _check_defaults(name, places)
+        try:
+            names = Names(self.separator, [*parsed, *self._defaults, *self._values])
+        except ImpossibleTree as error:
+            where = ', '.join(row.place for name in error.names for row in parsed.get(name, []))
+            raise ImpossibleTree(f'{error} ({where})', error.names) from None
+        self._parsed, self._names = parsed, names
+        self._copies.clear()
+        for doubt in found.doubts.get(self.placeholder, []):
+            warnings.warn(doubt, DeclarationWarning, stacklevel=3)
+        return self
+
+    # Values
+
+    def __call__(self, name: str, default: Any = EMPTY, /, **hints: Any) -> Any:
+        """Returns the value of a parameter; with a default, declares it.
+
+        Args:
+            name: A literal string, so that parsing finds it.
+            default: What the value is unless it is set. One place at most gives it.
+            **hints: Literals for whoever drives the code: `choices`, `range`, `help` and the like.
+
+        Raises:
+            UnknownParameter: It has no value.
+        """
+        value = self._values.get(name, EMPTY)
+        if value is not EMPTY:
+            if default is not EMPTY and name not in self._defaults:
+                self._declare(name, default)
+            return value
+        if default is not EMPTY:
+            if name not in self._defaults:
+                self._declare(name, default)
+            self._defaults[name] = default
+            return default
+        value = self._defaults.get(name, EMPTY)
+        if value is EMPTY:
+            value = self._copies.get(name, EMPTY)
+        return value if value is not EMPTY else self._found(name)
+
+    def _declare(self, name: str, default: Any) -> None:
+        if not isinstance(name, str):
+            raise NotLiteralNameException(f'the name of a parameter must be a string; got {name!r}')
+        self._names.add(name)
+        self._defaults[name] = default
+
+    def _found(self, name: str) -> Any:
+        """Returns the value of a parameter for the code, which may change it if it is a list, say."""
+        value = self.get_value(name)
+        if isinstance(value, NotLiteralEvaluable):
+            where = self.get_occurrence(name)
+            raise UnknownParameter(
+                f'`{name}` has the default `{value}`, which is known only when the code has run '
+                f'({where.place if where else ""}), and it has not'
+            )
+        if name in self._parsed:
+            self._copies[name] = value = fresh(value)
+        return value
+
+    def get_value(self, name: str, raise_exception: bool = True) -> Any:
+        """Returns the value of a parameter, or a dict of those in the tree `name`.
+
+        Args:
+            name: Its name.
+            raise_exception: If it has no value, raise; else return `EmptyValue()`.
+
+        Raises:
+            UnknownParameter: It has no value.
+        """
+        value = self._value(name)
+        if value is EMPTY and self._below(name):
+            return self.get_tree(name)
+        if value is EMPTY and raise_exception:
+            raise UnknownParameter(f'`{name}` not found{self._hint_at(name)}')
+        return value
+
+    def _value(self, name: str) -> Any:
+        for values in (self._values, self._defaults, self._copies):
+            if name in values:
+                return values[name]
+        return _declared(self._parsed.get(name, []))
+
+    def _hint_at(self, name: str) -> str:
+        if name in self._parsed:
+            return f': no place gives a default ({", ".join(row.place for row in self._parsed[name])})'
+        begins = [known for known in self._known() if name.startswith(known + self.separator)]
+        if begins:
+            return f': `{begins[0]}` is a value, not a tree'
+        return suggestion(name, self._known())
+
+    def get_values(self) -> dict[str, Any]:
+        """Returns the values of all parameters that have one, by name."""
+        values = {name: self._value(name) for name in self._known()}
+        return {name: value for name, value in values.items() if value is not EMPTY}
+
+    def set_value(self, name: str, value: Any) -> Self:
+        """Sets a parameter, whatever its default.
+
+        Raises:
+            ImpossibleTree: The name is the beginning of another, or the other way round.
+        """
+        return self.set_values({name: value})
+
+    def set_values(self, values: Mapping[str, Any]) -> Self:
+        """Sets several parameters, or none if one cannot be set."""
+        names = self._names.copy()
+        for name in values:
+            if not isinstance(name, str):
+                raise NotLiteralNameException(f'the name of a parameter must be a string; got {name!r}')
+            names.add(name)
+        self._names = names
+        self._values = {**self._values, **values}
+        return self
+
+    def exists(self, name: str) -> bool:
+        """Whether a parameter, or a tree of them, has a value."""
+        return self.get_value(name, raise_exception=False) is not EMPTY
+
+    @contextmanager
+    def using(self, values: Mapping[str, Any]) -> Iterator[Self]:
+        """Sets values for the duration of a `with`; afterwards everything is as it was before.
+
+        That includes defaults given in the meantime, and lists and dicts that the code has changed.
+        """
+        before = self._values, self._defaults, self._copies, self._names
+        try:
+            self._values, self._defaults, self._copies = fresh(self._values), fresh(self._defaults), {}
+            self.set_values(fresh(dict(values)))
+            yield self
+        finally:
+            self._values, self._defaults, self._copies, self._names = before
+
+    def reset(self) -> Self:
+        """Forgets all that was set and all defaults given at run time; what was parsed remains."""
+        self._values, self._defaults, self._copies = {}, {}, {}
+        self._names = Names(self.separator, self._parsed)
+        return self
+
+    # Trees
+
+    def get_tree(self, prefix: str = '', annotate_dict: bool = False) -> dict[str, Any]:
+        """Returns the values as nested dicts.
+
+        Args:
+            prefix: Only those below this name.
+            annotate_dict: Marks values that are dicts by `'__is_dict__': True`, to tell them from trees.
+        """
+        start = prefix + self.separator if prefix else ''
+        values = self.get_values()
+        if prefix in values and prefix:
+            raise ImpossibleTree(f'`{prefix}` is a value, not a tree')
+        below = {name[len(start) :]: value for name, value in values.items() if name.startswith(start)}
+        return nest(below, self.separator, annotate_dict=annotate_dict)
+
+    def set_tree(self, tree: Mapping[str, Any], prefix: str = '') -> Self:
+        """Sets the values in nested dicts.
+
+        A dict is a value if it is marked by `'__is_dict__': True`, or if its name is known as a value's.
+
+        Args:
+            tree: Nested dicts.
+            prefix: The name below which they belong.
+        """
+        return self.set_values(flatten(tree, self.separator, prefix, self._names.__contains__))
+
+    @property
+    def tree(self) -> HyperParameterTree:
+        """All parameters by the parts of their names."""
+        return HyperParameterTree.of(self.get_nodes(), self.separator)
+
+    # What is known of them
+
+    def get_nodes(self) -> list[HyperParameterNode]:
+        """Returns all parameters: first those parsed, in the order of the sources."""
+        return list(map(self._node, self._known()))
+
+    def _node(self, name: str) -> HyperParameterNode:
+        places = tuple(self._parsed.get(name, ()))
+        return HyperParameterNode(name, self._value(name), self._priority(name), places)
+
+    def get_occurrence(self, name: str) -> HyperParameterOccurrence | None:
+        """Returns the place that declares a parameter: with the default if there is one, else the first.
+
+        A name that was not parsed has an occurrence without a place; an unknown one has none.
+        """
+        return self._node(name).declaration or self.db.find_first(lambda row: row.name == name)
+
+    @property
+    def db(self) -> HyperParameterDB:
+        """All that is known, as a table: places in the sources, then run-time defaults, then set values."""
+        rows = HyperParameterDB(self._occurrences())
+        for priority, values in ((Priority.RUN_TIME, self._defaults), (Priority.SET, self._values)):
+            rows += [
+                HyperParameterOccurrence(name, value, priority=priority) for name, value in values.items()
+            ]
+        return rows
+
+    def _priority(self, name: str) -> Priority | None:
+        if name in self._values:
+            return Priority.SET
+        if name in self._defaults:
+            return Priority.RUN_TIME
+        return None if self._value(name) is EMPTY else Priority.PARSED
+
+    def _known(self) -> list[str]:
+        return list(dict.fromkeys([*self._parsed, *self._defaults, *self._values]))
+
+    def _below(self, branch: str) -> bool:
+        return any(name.startswith(branch + self.separator) for name in self._known())
+
+    def _occurrences(self) -> list[HyperParameterOccurrence]:
+        return [row for rows in self._parsed.values() for row in rows]
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Returns which of the known names may be meant, as the end of a message."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f': did you mean `{close[0]}`?' if close else ''
+
+
+def fresh(value: Any) -> Any:
+    """Returns a value that shares no list, dict or set with this one; anything else is the same object."""
+    if type(value) in (list, tuple, set, frozenset):
+        return type(value)(map(fresh, value))
+    if type(value) is dict:
+        return {key: fresh(item) for key, item in value.items()}
+    return value
+
+
+def _declared(rows: list[HyperParameterOccurrence]) -> Any:
+    return next((row.value for row in rows if row.has_default_value), EMPTY)
+
+
+def _check_defaults(name: str, rows: list[HyperParameterOccurrence]) -> None:
+    first, second, *_ = [*(row for row in rows if row.has_default_value), None, None]
+    if first is not None and second is not None:
+        raise DoubleAssignmentException(
+            f'`{name}` has two defaults; only one place may give it\n{first.context()}\n{second.context()}'
+        )

@@ -1,0 +1,84 @@
+"""Names imported from other modules, followed into their files: a project may pass its manager on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from ..errors import SourceError
+from .scopes import OTHER, Foreign, Free, Meaning, ModuleScopes
+from .source import SourceHelper
+from .syntax import parsed
+
+_INIT = '__init__.py'
+_DEEPEST = 20
+
+
+class Modules:
+    """Finds and reads the modules that a source imports names from, without importing them.
+
+    Args:
+        folders: Where absolute imports are looked for, besides the folder of the importing file, that of its
+            outermost package, and the working directory.
+    """
+
+    def __init__(self, folders: list[str]) -> None:
+        self._folders = [*folders, os.curdir]
+        self._read: dict[str, ModuleScopes | None] = {}
+
+    def resolved(self, meanings: frozenset[Meaning], path: str | None, depth: int = 0) -> frozenset[Meaning]:
+        """Returns meanings in which what could be followed into other files has taken the place of `Foreign`.
+
+        Args:
+            meanings: What a name may mean in the file `path`.
+            path: A true path; None for a text that is no file, whose imports cannot be followed.
+            depth: How many imports have been followed already.
+        """
+        found: set[Meaning] = set()
+        for meaning in meanings:
+            if isinstance(meaning, Foreign) and path is not None and depth < _DEEPEST:
+                found |= self._followed(meaning, path, depth)
+            else:
+                found.add(meaning)
+        return frozenset(found)
+
+    def _followed(self, foreign: Foreign, path: str, depth: int) -> frozenset[Meaning]:
+        target = self._find(foreign, path)
+        scopes = None if target is None else self._scopes(target)
+        if scopes is None:
+            return frozenset([foreign])
+        there = scopes.meanings_of_name(foreign.name, scopes.module)
+        if any(isinstance(meaning, Free) for meaning in there):  # a submodule, say
+            return frozenset([OTHER])
+        return self.resolved(there, target, depth + 1)
+
+    def _scopes(self, path: str) -> ModuleScopes | None:
+        if path not in self._read:
+            try:
+                self._read[path] = ModuleScopes(parsed(SourceHelper.from_file(path)))
+            except SourceError:
+                self._read[path] = None
+        return self._read[path]
+
+    def _find(self, foreign: Foreign, path: str) -> str | None:
+        """Returns the file of a module; None if there is none in sight."""
+        parts = foreign.module.split('.') if foreign.module else []
+        for folder in self._bases(foreign, path):
+            module = os.path.join(folder, *parts)
+            for candidate in (f'{module}.py', os.path.join(module, _INIT)):
+                if os.path.isfile(candidate):
+                    return os.path.realpath(candidate)
+        return None
+
+    def _bases(self, foreign: Foreign, path: str) -> Iterator[str]:
+        folder = os.path.dirname(path)
+        if foreign.level:
+            for _ in range(foreign.level - 1):
+                folder = os.path.dirname(folder)
+            yield folder
+            return
+        yield folder
+        while os.path.isfile(os.path.join(folder, _INIT)) and os.path.dirname(folder) != folder:
+            folder = os.path.dirname(folder)
+        yield folder
+        yield from self._folders

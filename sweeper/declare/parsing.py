@@ -1,0 +1,258 @@
+"""What a source declares: the calls of managers in it, found without running anything."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ..errors import DeclarationError, NotLiteralEvaluable, NotLiteralNameException, SourceError
+from .modules import Modules
+from .occurrence import EMPTY, HyperParameterOccurrence
+from .scopes import Foreign, Free, Manager, Meaning, ModuleScopes, Scope
+from .source import Paths, SourceHelper, as_paths, find_sources, read_bytes
+from .syntax import literal, parsed, shortened
+
+
+class DeclarationWarning(UserWarning):
+    """A call looks like a parameter, but it cannot be told for sure that it is one, or that it is none."""
+
+
+@dataclass
+class Found:
+    """What was found in sources.
+
+    Attributes:
+        occurrences: By manager, in the order of files and lines.
+        doubts: By manager: what could not be decided, with file and line.
+        paths: The true paths of all files that were looked at.
+    """
+
+    occurrences: dict[str, list[HyperParameterOccurrence]] = field(default_factory=dict)
+    doubts: dict[str, list[str]] = field(default_factory=dict)
+    paths: set[str] = field(default_factory=set)
+
+
+def find_in_files(paths: Paths, managers: Collection[str] | None, free: Collection[str]) -> Found:
+    """Looks for parameters in files and folders.
+
+    In folders, files that cannot contain any are not parsed: those that neither mention `sweeper` nor call
+    one of the names.
+
+    Args:
+        paths: A file, a folder, or several of both.
+        managers: Those that are looked for; None for all.
+        free: Managers that a name also means if nobody binds it.
+
+    Raises:
+        SourceError: A path is missing, or a file cannot be read or parsed.
+        DeclarationError: A call of a manager is not as it must be.
+    """
+    found = Found()
+    modules = Modules(as_paths(paths))
+    names = '|'.join(map(re.escape, sorted({*(managers or ()), *free})))
+    mentions = re.compile(rf'\bsweeper\b|(?<!\w)(?:{names})\s*\('.encode() if names else rb'\bsweeper\b')
+    with _no_collection():
+        for file in find_sources(paths):
+            found.paths.add(file.path)
+            data = read_bytes(file.name)
+            if not file.is_asked_for and not mentions.search(data):
+                continue
+            source = SourceHelper.from_bytes(data, file.name)
+            _Reader(source, managers, free, modules, found).read()
+    return found
+
+
+def find_in_source(source: SourceHelper, managers: Collection[str] | None, free: Collection[str]) -> Found:
+    """Looks for parameters in a text, as `find_in_files` does."""
+    found = Found()
+    _Reader(source, managers, free, Modules([]), found).read()
+    return found
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Syntax trees are many objects and no garbage: looking for cycles among them takes half of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class _Reader:
+    """Reads one source into what was found so far."""
+
+    def __init__(
+        self,
+        source: SourceHelper,
+        managers: Collection[str] | None,
+        free: Collection[str],
+        modules: Modules,
+        found: Found,
+    ) -> None:
+        self._source = source
+        self._managers = managers
+        self._free = free
+        self._modules = modules
+        self._found = found
+        self._known: dict[tuple[Scope, str], frozenset[Meaning]] = {}
+
+    def read(self) -> None:
+        try:
+            self._scopes = ModuleScopes(parsed(self._source))
+            for call, scope in sorted(self._scopes.calls, key=lambda found: _position(found[0])):
+                self._read_call(call, scope)
+            for escape in self._scopes.escapes:
+                for name in self._managers_in(self._meanings(escape.value, escape.scope)):
+                    self._doubt(
+                        name, escape.target,
+                        f'`{shortened(escape.target)} = {shortened(escape.value)}`: calls through it are not '
+                        f'seen; a plain name would be followed',
+                    )  # fmt: skip
+            self._scopes.forget()
+        except RecursionError as error:
+            raise SourceError(f'{self._source.filename}: names or values are nested too deeply') from error
+
+    def _read_call(self, call: ast.Call, scope: Scope) -> None:
+        meanings = self._meanings(call.func, scope)
+        managers = self._managers_in(meanings)
+        for name in managers:
+            others = {meaning for meaning in meanings if self._manager_of(meaning) != name}
+            if not others:
+                self._add(name, self._occurrence(call))
+            else:
+                self._read_doubtful(name, call, scope)
+        if not managers:
+            self._look_for_lost(call, scope, meanings)
+
+    def _read_doubtful(self, name: str, call: ast.Call, scope: Scope) -> None:
+        """Takes a call of a name that is bound to the manager and to something else, if it fits."""
+        try:
+            occurrence = self._occurrence(call)
+        except DeclarationError:
+            return
+        self._add(name, occurrence)
+        self._doubt(
+            name, call,
+            f'`{shortened(call)}` is taken for a parameter, but `{shortened(call.func)}` is also bound to '
+            f'something else{self._other_bindings(call.func, scope, name)}',
+        )  # fmt: skip
+
+    def _look_for_lost(self, call: ast.Call, scope: Scope, meanings: frozenset[Meaning]) -> None:
+        """Doubts that a call is no parameter, if it looks like one and a manager is near."""
+        if not isinstance(call.func, ast.Name) or not _looks_like_one(call):
+            return
+        for meaning in meanings:
+            is_wanted = isinstance(meaning, Foreign) and meaning.name in (self._managers or self._free)
+            if is_wanted and (len(call.args) == 2 or call.keywords):
+                assert isinstance(meaning, Foreign)
+                self._doubt(
+                    meaning.name, call,
+                    f'`{shortened(call)}` is not taken for a parameter: `{call.func.id}` comes from '
+                    f'`{meaning}`, which is not among the sources; import it from sweeper.m',
+                )  # fmt: skip
+                return
+        owner = scope.owner(call.func.id)
+        for outer in owner.outer() if owner is not None else ():
+            hidden = self._meanings(call.func, outer) - {Free(call.func.id)}
+            for name in self._managers_in(hidden):
+                self._doubt(
+                    name, call,
+                    f'`{shortened(call)}` is not taken for a parameter: `{call.func.id}` is no manager '
+                    f'here{self._other_bindings(call.func, scope, name)}',
+                )  # fmt: skip
+                return
+
+    def _occurrence(self, call: ast.Call) -> HyperParameterOccurrence:
+        where = f'{self._source.filename}:{call.lineno}'
+        if not 1 <= len(call.args) <= 2:
+            raise DeclarationError(
+                f'{where}: `{shortened(call)}` has {len(call.args)} positional '
+                f'arguments; a parameter has a name and, at one place, a default'
+            )
+        name = call.args[0]
+        if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
+            raise NotLiteralNameException(
+                f'{where}: the name in `{shortened(call)}` is not a literal string, so it is not '
+                f'known before the code runs'
+            )
+        return HyperParameterOccurrence(
+            name.value,
+            EMPTY if len(call.args) < 2 else literal(call.args[1]),
+            self._source.filename,
+            call.lineno,
+            self._hints(call, name.value, where),
+            source=self._source,
+        )
+
+    def _hints(self, call: ast.Call, name: str, where: str) -> dict[str, object] | None:
+        hints: dict[str, object] = {}
+        for keyword in call.keywords:
+            hint = '**' if keyword.arg is None else keyword.arg
+            hints[hint] = literal(keyword.value)
+            if keyword.arg is None or isinstance(hints[hint], NotLiteralEvaluable):
+                raise NotLiteralEvaluable(
+                    f'{where}: hint `{hint}` of `{name}` is `{shortened(keyword.value)}`: must be a literal, '
+                    f'since it is read without running the code'
+                )
+        return hints or None
+
+    def _meanings(self, expression: ast.expr, scope: Scope) -> frozenset[Meaning]:
+        if isinstance(expression, ast.Name):
+            key = scope, expression.id
+            if key not in self._known:
+                self._known[key] = self._resolved(self._scopes.meanings(expression, scope))
+            return self._known[key]
+        return self._resolved(self._scopes.meanings(expression, scope))
+
+    def _resolved(self, meanings: frozenset[Meaning]) -> frozenset[Meaning]:
+        if any(isinstance(meaning, Foreign) for meaning in meanings):
+            return self._modules.resolved(meanings, self._source.path)
+        return meanings
+
+    def _manager_of(self, meaning: Meaning) -> str | None:
+        """Returns which of the managers that are looked for a meaning is."""
+        if isinstance(meaning, Manager) and (self._managers is None or meaning.name in self._managers):
+            return meaning.name
+        if isinstance(meaning, Free) and meaning.name in self._free:
+            return meaning.name
+        return None
+
+    def _managers_in(self, meanings: frozenset[Meaning]) -> list[str]:
+        return sorted({name for name in map(self._manager_of, meanings) if name is not None})
+
+    def _other_bindings(self, function: ast.expr, scope: Scope, name: str) -> str:
+        """Says where a name is bound to something other than the manager."""
+        owner = scope.owner(function.id) if isinstance(function, ast.Name) else None
+        if owner is None or not isinstance(function, ast.Name):
+            return ''
+        lines = set()
+        for binding in owner.bindings[function.id]:
+            what = binding.what
+            meanings = self._meanings(what, binding.scope) if isinstance(what, ast.expr) else {what}
+            if any(self._manager_of(meaning) != name for meaning in meanings):
+                lines.add(binding.lineno)
+        return f' (line {", ".join(map(str, sorted(lines)))})' if lines else ''
+
+    def _add(self, manager: str, occurrence: HyperParameterOccurrence) -> None:
+        self._found.occurrences.setdefault(manager, []).append(occurrence)
+
+    def _doubt(self, manager: str, node: ast.expr, text: str) -> None:
+        doubt = f'{self._source.filename}:{node.lineno}: {text}'
+        self._found.doubts.setdefault(manager, []).append(doubt)
+
+
+def _position(call: ast.Call) -> tuple[int, int]:
+    return call.lineno, call.col_offset
+
+
+def _looks_like_one(call: ast.Call) -> bool:
+    """Whether a call has a literal name first, and one more positional argument at most."""
+    name = call.args[0] if call.args else None
+    return isinstance(name, ast.Constant) and isinstance(name.value, str) and len(call.args) <= 2

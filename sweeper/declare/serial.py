@@ -1,0 +1,190 @@
+"""Values as YAML, JSON or pickle: what is listed, saved and loaded."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import DeclarationError, InvalidArgument, MissingExtra, SweepError
+from .kinds import checked
+from .manager import HyperParameterManager, suggestion
+from .occurrence import HyperParameterNode
+from .tree import flatten, nest
+
+FORMATS = ('auto', 'yaml', 'json', 'pickle')
+_BY_SUFFIX = {'.yaml': 'yaml', '.yml': 'yaml', '.json': 'json', '.pkl': 'pickle', '.pickle': 'pickle'}
+
+
+def to_yaml(tree: Mapping[str, Any]) -> str:
+    """Returns nested dicts as YAML: branches as blocks, lists in one line, in the order they are in.
+
+    Raises:
+        MissingExtra: PyYAML is not installed.
+        DeclarationError: A value has no form in (safe) YAML.
+    """
+    yaml = _yaml()
+
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc, name-defined]
+        def represent_row(self, row: Any) -> Any:
+            return self.represent_sequence('tag:yaml.org,2002:seq', row, flow_style=True)
+
+        def represent_text(self, text: str) -> Any:
+            """Texts with characters that readers take for ends of lines are written escaped."""
+            is_plain = text.replace('\n', '').isprintable()
+            return self.represent_scalar('tag:yaml.org,2002:str', text, style=None if is_plain else '"')
+
+    Dumper.add_representer(str, Dumper.represent_text)
+    Dumper.add_representer(list, Dumper.represent_row)
+    Dumper.add_representer(tuple, Dumper.represent_row)
+    try:
+        return str(yaml.dump(dict(tree), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise DeclarationError(f'a value cannot be written as YAML: {error}') from error
+
+
+def to_json(tree: Mapping[str, Any]) -> str:
+    """Returns nested dicts as JSON.
+
+    Raises:
+        DeclarationError: A value has no form in JSON.
+    """
+    try:
+        _check_keys(tree)
+        return json.dumps(tree, indent=2, ensure_ascii=False) + '\n'
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DeclarationError(f'a value cannot be written as JSON: {error}') from error
+
+
+def plain_tree(manager: HyperParameterManager, *, annotate_dict: bool) -> dict[str, Any]:
+    """Returns the values that can be known without running the code, as a tree."""
+    values = {node.name: node.value for node in manager.get_nodes() if node.has_plain_value}
+    return nest(values, manager.separator, annotate_dict=annotate_dict)
+
+
+def save(manager: HyperParameterManager, path: Path, form: str = 'auto') -> None:
+    """Writes the values of all parameters to a file, whole or not at all.
+
+    Args:
+        manager: Whose.
+        path: The file.
+        form: One of `FORMATS`; `auto` goes by the file's suffix.
+
+    Raises:
+        InvalidArgument: The suffix says nothing.
+        DeclarationError: A value cannot be written so.
+        FolderError: The file cannot be written.
+    """
+    from ..store.files import AtomicWriter
+
+    form = _form_of(path, form)
+    tree = plain_tree(manager, annotate_dict=True)
+    if form == 'pickle':
+        try:
+            data = pickle.dumps(tree)
+        except Exception as error:  # whatever the values' own classes raise
+            raise DeclarationError(f'a value cannot be pickled: {error}') from error
+    else:
+        try:
+            data = (to_yaml(tree) if form == 'yaml' else to_json(tree)).encode()
+        except UnicodeEncodeError as error:
+            raise DeclarationError(f'a value is no text that can be written: {error}') from error
+    AtomicWriter(path.parent).write_bytes(path, data)
+
+
+def load(manager: HyperParameterManager, path: Path, form: str = 'auto') -> dict[str, Any]:
+    """Sets what a file has, and returns it by name.
+
+    Args:
+        manager: Whose values to set.
+        path: A file as `save` writes it, or written by hand; nested or with dots in names.
+        form: One of `FORMATS`. A pickle is loaded only if this is `pickle`: loading one can run any code.
+
+    Raises:
+        InvalidArgument: The file cannot be read, or as what it is to be read is not known.
+        DeclarationError: It has a name that nobody declares, or a value that its parameter cannot have.
+    """
+    data = _read(path, form)
+    if not isinstance(data, Mapping):
+        raise InvalidArgument(f'{path} holds {data!r}: must be names and values')
+    nodes = {node.name: node for node in manager.get_nodes()}
+    try:
+        values = flatten(data, manager.separator, is_value=nodes.__contains__)
+        checked_values = {name: checked(value, named(name, nodes)) for name, value in values.items()}
+    except DeclarationError as error:
+        raise DeclarationError(f'{path}: {error}') from error
+    manager.set_values(checked_values)
+    return checked_values
+
+
+def named(name: str, nodes: Mapping[str, HyperParameterNode]) -> HyperParameterNode:
+    """Returns the parameter of that name.
+
+    Raises:
+        DeclarationError: There is none.
+    """
+    if name not in nodes:
+        raise DeclarationError(f'`{name}` is not declared anywhere{suggestion(name, nodes)}')
+    return nodes[name]
+
+
+def _read(path: Path, form: str) -> Any:
+    is_asked_for = form == 'pickle'
+    form = _form_of(path, form)
+    if form == 'pickle' and not is_asked_for:
+        raise InvalidArgument(
+            f'{path} is a pickle, and loading one can run any code; '
+            f'if you trust it, ask for the format `pickle` by name'
+        )
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidArgument(f'cannot read {path}: {error.strerror}') from error
+    try:
+        if form == 'pickle':
+            return pickle.loads(data)
+        if form == 'json':
+            return json.loads(data)
+        yaml = _yaml()
+        return yaml.safe_load(data.decode()) or {}
+    except SweepError:
+        raise
+    except Exception as error:  # of the parsers, of which YAML's alone has a dozen
+        raise InvalidArgument(f'{path} is not {form}: {error}') from error
+
+
+def _form_of(path: Path, form: str) -> str:
+    if form not in FORMATS:
+        raise InvalidArgument(f'unknown format {form!r}; valid are {", ".join(FORMATS)}')
+    if form != 'auto':
+        return form
+    if path.suffix.lower() not in _BY_SUFFIX:
+        raise InvalidArgument(
+            f'{path}: its suffix {path.suffix!r} names no format; name one of {", ".join(FORMATS[1:])}, '
+            f'or let the suffix be one of {", ".join(_BY_SUFFIX)}'
+        )
+    return _BY_SUFFIX[path.suffix.lower()]
+
+
+def _check_keys(value: Any) -> None:
+    """Sees to it that JSON does not make strings of keys that are none."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f'key {key!r} of a dict is no string')
+            _check_keys(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check_keys(item)
+
+
+def _yaml() -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingExtra(
+            "YAML needs PyYAML: pip install 'sweeper[declare]'; JSON works without it"
+        ) from error
+    return yaml

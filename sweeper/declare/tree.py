@@ -1,0 +1,189 @@
+"""Nested names: `a.b` is the value `b` in the tree `a`, and no name is both a value and a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import ImpossibleTree
+from .occurrence import HyperParameterNode
+
+DICT_ANNOTATION = '__is_dict__'
+"""The key that says of a mapping within a tree: I am a value."""
+
+
+class Names:
+    """Names of which none is the beginning of another; a name's parts may be empty.
+
+    Args:
+        separator: What stands between the parts of a name.
+        names: To begin with.
+
+    Raises:
+        ImpossibleTree: One of them is the beginning of another.
+    """
+
+    def __init__(self, separator: str, names: Iterable[str] = ()) -> None:
+        self._separator = separator
+        self._leaves: set[str] = set()
+        self._branches: set[str] = set()
+        for name in names:
+            self.add(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._leaves
+
+    def copy(self) -> Names:
+        """Returns names that can be added to without changing these."""
+        other = Names(self._separator)
+        other._leaves, other._branches = self._leaves.copy(), self._branches.copy()
+        return other
+
+    def add(self, name: str) -> None:
+        """Adds a name, unless it is there.
+
+        Raises:
+            ImpossibleTree: It is the beginning of a name that is there, or the other way round.
+        """
+        if name in self._leaves:
+            return
+        if name in self._branches:
+            raise _both(name, self._below(name))
+        branches = set(self._beginnings(name))
+        if leaves := branches & self._leaves:
+            raise _both(min(leaves), name)
+        self._leaves.add(name)
+        self._branches |= branches
+
+    def _below(self, branch: str) -> str:
+        return min(leaf for leaf in self._leaves if leaf.startswith(branch + self._separator))
+
+    def _beginnings(self, name: str) -> Iterator[str]:
+        end = name.find(self._separator)
+        while end >= 0:
+            yield name[:end]
+            end = name.find(self._separator, end + len(self._separator))
+
+
+def _both(name: str, longer: str) -> ImpossibleTree:
+    message = f'node `{name}` is both a leaf and a tree: there is also `{longer}`'
+    return ImpossibleTree(message, (name, longer))
+
+
+def nest(values: Mapping[str, Any], separator: str, *, annotate_dict: bool = False) -> dict[str, Any]:
+    """Returns values by nested name as a tree of dicts.
+
+    Args:
+        values: By name.
+        separator: What stands between the parts of a name.
+        annotate_dict: Marks each value that is a dict, so that it is told from a branch.
+
+    Raises:
+        ImpossibleTree: A name is the beginning of another, or the mark is a key of a value.
+    """
+    Names(separator, values)  # raises if one is the beginning of another
+    tree: dict[str, Any] = {}
+    for name, value in values.items():
+        *branches, leaf = name.split(separator)
+        node = tree
+        for branch in branches:
+            node = node.setdefault(branch, {})
+        if annotate_dict and isinstance(value, dict):
+            if DICT_ANNOTATION in value:
+                raise ImpossibleTree(
+                    f'`{name}` is {value!r}: a dict may not have the key {DICT_ANNOTATION!r}'
+                )
+            value = {**value, DICT_ANNOTATION: True}
+        node[leaf] = value
+    return tree
+
+
+def flatten(
+    tree: Mapping[str, Any],
+    separator: str,
+    prefix: str = '',
+    is_value: Callable[[str], bool] = lambda _: False,
+) -> dict[str, Any]:
+    """Returns the values of a tree by nested name; the inverse of `nest`.
+
+    Args:
+        tree: Nested mappings. One that is marked as a dict is a value.
+        separator: What stands between the parts of a name.
+        prefix: The name of the tree itself.
+        is_value: Tells that a name is known to have a value, also if that is a mapping without a mark.
+
+    Raises:
+        ImpossibleTree: A key of a branch is not a string.
+    """
+    values: dict[str, Any] = {}
+    stack: list[tuple[str | None, Any]] = [(prefix or None, tree)]
+    while stack:
+        name, node = stack.pop()
+        is_branch = isinstance(node, Mapping) and not node.get(DICT_ANNOTATION, False)
+        if not is_branch or (name is not None and is_value(name)):
+            if name is None:
+                raise ImpossibleTree(f'{node!r} is a value, not a tree of names and values')
+            values[name] = _without_mark(node)
+            continue
+        for key in reversed(node):
+            if not isinstance(key, str):
+                where = '' if name is None else f' of `{name}`'
+                raise ImpossibleTree(
+                    f'key {key!r}{where} is no string: mark a dict by {DICT_ANNOTATION!r}: True'
+                )
+            if key != DICT_ANNOTATION:
+                stack.append((key if name is None else f'{name}{separator}{key}', node[key]))
+    return values
+
+
+def _without_mark(value: Any) -> Any:
+    if isinstance(value, Mapping) and DICT_ANNOTATION in value:
+        return {key: item for key, item in value.items() if key != DICT_ANNOTATION}
+    return value
+
+
+@dataclass
+class HyperParameterTree:
+    """Parameters by the parts of their names.
+
+    Attributes:
+        name: The whole name of this branch or leaf; '' at the top.
+        node: The parameter, if this is a leaf.
+        children: What is below, by the next part of the name.
+    """
+
+    name: str = ''
+    node: HyperParameterNode | None = None
+    children: dict[str, HyperParameterTree] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, nodes: Iterable[HyperParameterNode], separator: str) -> HyperParameterTree:
+        """Builds the tree of `nodes`."""
+        top = cls()
+        for node in nodes:
+            branch, parts = top, node.name.split(separator)
+            for end, part in enumerate(parts, start=1):
+                branch = branch.children.setdefault(part, cls(separator.join(parts[:end])))
+            branch.node = node
+        return top
+
+    def is_leaf(self) -> bool:
+        """Whether this is a parameter."""
+        return self.node is not None
+
+    def is_branch(self) -> bool:
+        """Whether there is something below."""
+        return bool(self.children)
+
+    def flatten(self) -> Iterator[HyperParameterNode]:
+        """Yields the parameters from here on."""
+        stack = [self]
+        while stack:
+            tree = stack.pop()
+            if tree.node is not None:
+                yield tree.node
+            stack.extend(reversed(tree.children.values()))
+
+    def __getitem__(self, part: str) -> HyperParameterTree:
+        return self.children[part]

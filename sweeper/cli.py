@@ -7,27 +7,23 @@ command continues.
 
 from __future__ import annotations
 
-import ast
-import inspect
 import shlex
 import signal
 import sys
 import warnings
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from .errors import DeclarationError, FolderError, InvalidArgument, MissingExtra, ProblemError, SweepError
+from .options import DEFAULT_POINTS, DEFAULT_TRIALS, selector_of
 from .signals import Terminated, raising_signals
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .selectors.base import ParamSelector
     from .selectors.listener import SweepListener
     from .store.manifest import Manifest
     from .store.store import Store
@@ -40,8 +36,6 @@ app = typer.Typer(
 )
 
 SOME_POINTS_FAILED, WRONG_INPUT, ENDED_EARLY = 1, 2, 3
-_DEFAULT_TRIALS, _DEFAULT_POINTS = 3, 10
-_WORDS = {'true': True, 'false': False, 'null': None}
 
 
 def main() -> None:
@@ -63,10 +57,10 @@ def run(
         typer.Option(metavar='NAME=LOW..HIGH', help='Draw at random, from a range or from A,B,….'),
     ] = None,
     points: Annotated[
-        int | None, typer.Option(help=f'How many points to draw with --random.  [default: {_DEFAULT_POINTS}]')
+        int | None, typer.Option(help=f'How many points to draw with --random.  [default: {DEFAULT_POINTS}]')
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(help=f'Trials of every point.  [default: {_DEFAULT_TRIALS}]')
+        int | None, typer.Option(help=f'Trials of every point.  [default: {DEFAULT_TRIALS}]')
     ] = None,
     preset: Annotated[
         str, typer.Option(help='Effort of tuning and training: fastest, fast, slow or slowest.')
@@ -113,7 +107,7 @@ def run(
     try:
         from .api import PointFailedWarning, sweep
 
-        selector = _selector(module, grid or [], random or [], points, trials, seed)
+        selector = selector_of(module, grid or [], random or [], points, trials, seed)
         with raising_signals(), warnings.catch_warnings():
             warnings.simplefilter('ignore', PointFailedWarning)  # the table tells
             results = sweep(
@@ -425,85 +419,6 @@ def _explain_interruption(folder: Path) -> None:
         console.print('\nInterrupted before anything was trained.')
     command = shlex.join(['sweeper', *sys.argv[1:]])
     console.print(f'To continue, run the same command again:\n  {command}', soft_wrap=True, highlight=False)
-
-
-def _selector(
-    module: str, grid: list[str], random: list[str], points: int | None, trials: int | None, seed: int
-) -> ParamSelector | Callable[[], ParamSelector]:
-    """Returns what the options ask for; if that is the module's own, what gets it once it is loaded."""
-    from .selectors.fixed import FixedSweep
-
-    if grid and random:
-        raise InvalidArgument('--grid and --random cannot be mixed; --random takes lists of values, too')
-    if points is not None and not random:
-        raise InvalidArgument(f'--points={points} goes with --random')
-    count = _DEFAULT_TRIALS if trials is None else trials
-    if grid:
-        return FixedSweep.with_grid(_named('--grid', grid, _values), count)
-    if random:
-        ranges = _named('--random', random, _range)
-        return FixedSweep.with_random_trials(ranges, points or _DEFAULT_POINTS, count, seed=seed)
-    return partial(_own_selector, module, trials)
-
-
-def _own_selector(module: str, trials: int | None) -> ParamSelector:
-    """Returns the selector that the module itself defines."""
-    from .training.problem import find_problem, load_module
-
-    loaded = load_module(find_problem(module))
-    selector: Any = getattr(loaded, 'selector', None)
-    if selector is None:
-        raise InvalidArgument(
-            f'what should be varied? {module} has no `selector`; '
-            f'give --grid NAME=A,B,… or --random NAME=LOW..HIGH'
-        )
-    if not callable(selector):
-        if trials is not None:
-            raise InvalidArgument(f'--trials={trials}: the selector of {module} has its own number of trials')
-        return selector  # type: ignore[no-any-return]
-    if 'trials' in inspect.signature(selector).parameters:
-        return selector(**({} if trials is None else {'trials': trials}))  # type: ignore[no-any-return]
-    if trials is not None:
-        raise InvalidArgument(f'--trials={trials}: selector() of {module} takes no argument `trials`')
-    return selector()  # type: ignore[no-any-return]
-
-
-def _named(option: str, texts: list[str], parse: Callable[[str], Any]) -> dict[str, Any]:
-    parsed: dict[str, Any] = {}
-    for text in texts:
-        name, equals, values = (part.strip() for part in text.partition('='))
-        if not equals or not name or not values:
-            raise InvalidArgument(f'{option} {text!r}: must be NAME=VALUES, as in {option} hidden=16,32')
-        if name in parsed:
-            raise InvalidArgument(f'{option} {text!r}: {name} is given twice; list all its values in one')
-        parsed[name] = parse(values)
-    return parsed
-
-
-def _values(text: str) -> list[Any]:
-    """Parses `16,32`, `relu,tanh`, `(8,8),(16,16)` or `true,false`; any other bare word is a string."""
-    try:
-        values = list(ast.literal_eval(f'[{text}]'))
-    except (ValueError, SyntaxError):
-        values = [_value(one.strip()) for one in text.split(',')]
-    if '' in values or any(values.count(value) > 1 for value in values):
-        raise InvalidArgument(f'values {text!r}: every value must be there, and once')
-    return values
-
-
-def _value(text: str) -> Any:
-    if text in _WORDS:
-        return _WORDS[text]
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-
-
-def _range(text: str) -> Any:
-    """Parses `8..128` or `0.1..0.5`, both ends included, or a list of values."""
-    low, dots, high = text.partition('..')
-    return (_value(low), _value(high)) if dots else _values(text)
 
 
 if __name__ == '__main__':

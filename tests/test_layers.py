@@ -15,7 +15,7 @@ LAYERS = [
     ['__main__'],
     ['cli'],
     ['api'],
-    ['arguments'],
+    ['arguments', 'options'],
     ['sweeper'],
     ['report'],
     ['loggers'],

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sweeper import FixedSweep, cli, load
+from sweeper import FixedSweep, cli, load, options
 from sweeper.store.damage import DamagedFileWarning
 
 ROOT = Path(__file__).parents[2]
@@ -268,11 +268,11 @@ def test_a_folder_without_a_sweep_is_refused(tmp_path, command):
     ],
 )
 def test_values_on_the_command_line(text, values):
-    assert cli._values(text) == values
+    assert options.values_of(text) == values
 
 
 @pytest.mark.parametrize(
     ('text', 'given'), [('8..128', (8, 128)), ('0.1..0.5', (0.1, 0.5)), ('relu,tanh', ['relu', 'tanh'])]
 )
 def test_ranges_on_the_command_line(text, given):
-    assert cli._range(text) == given
+    assert options.range_of(text) == given

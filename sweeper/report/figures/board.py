@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..findings import Findings
 from .paper import BLUE, FAINT, GREY, legend_above, limited_to_performances, room, shown
 
@@ -117,10 +119,9 @@ def draw_performances(
         *turned([place + beside for place in crowd], [perf for _, trials in several for perf in trials]),
         linestyle='', marker='o', markersize=2.6, markeredgewidth=0, color=colour, alpha=FAINT, zorder=2,
     )  # fmt: skip
-    for one, place in zip(chosen, places, strict=True):
-        low, high = data.lows[one], data.highs[one]
-        if low is not None and high is not None:
-            axes.plot(*turned([place] * 2, [low, high]), color=colour, linewidth=0.9, zorder=2.5)
+    bars = [(place, data.lows[one], data.highs[one]) for one, place in zip(chosen, places, strict=True)]
+    known = np.array([bar for bar in bars if None not in bar], dtype=float).reshape(-1, 3)
+    (axes.hlines if is_level else axes.vlines)(*known.T, color=colour, linewidth=0.9, zorder=2.5)
     axes.plot(
         *turned(list(places), [data.means[one] for one in chosen]),
         linestyle='', marker=marker, color=colour, zorder=3,

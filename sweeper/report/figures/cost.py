@@ -11,13 +11,13 @@ from ...errors import InvalidArgument
 from ..collect import PointSummary
 from ..findings import Findings
 from .board import PERFORMANCE, Board, board, draw_performances
-from .paper import BLUE, GREY, legend_above, limited_to_performances
+from .paper import BLUE, FAINT, GREY, legend_above, limited_to_performances
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LOG_FROM = 16.0
-_MOST_NAMES = 8
+_MOST_NAMES, _MOST_INTERVALS = 8, 30
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,23 @@ def pareto_front(costs: Sequence[float | None], performances: Sequence[float]) -
     return front
 
 
+def against_cost_height(data: AgainstCost) -> float:
+    """Inches that it and the names of its front need."""
+    return 2.4 + 0.14 * min(sum(data.is_front), _MOST_NAMES)
+
+
 def draw_against_cost(data: AgainstCost, axes: Axes) -> None:
-    """Draws performance against cost, with the Pareto front as steps and its architectures by name."""
+    """Draws performance against cost, with the Pareto front as steps and by name; of many, only means."""
     costs = [(index, cost) for index, cost in enumerate(data.costs) if cost is not None]
-    for is_front, colour in ((False, GREY), (True, BLUE)):
-        chosen = [(index, cost) for index, cost in costs if data.is_front[index] is is_front]
-        places = [cost for _, cost in chosen]
-        draw_performances(data.board, axes, [index for index, _ in chosen], places, colour, 'o')
     front = sorted((cost, index) for index, cost in costs if data.is_front[index])
+    behind = [(cost, index) for index, cost in costs if not data.is_front[index]]
+    for chosen, colour in ((behind, GREY), (front, BLUE)):
+        places, indices = [cost for cost, _ in chosen], [index for _, index in chosen]
+        if len(chosen) <= _MOST_INTERVALS:
+            draw_performances(data.board, axes, indices, places, colour, 'o')
+        else:
+            means = [data.board.means[index] for index in indices]
+            axes.plot(places, means, 'o', color=colour, alpha=FAINT, markersize=2.6, markeredgewidth=0)
     reached = [data.board.means[index] for _, index in front]
     axes.step([cost for cost, _ in front], reached, where='post', color=BLUE, linewidth=0.9, zorder=1)
     _name(data, axes, front)
@@ -129,6 +138,6 @@ def _name(data: AgainstCost, axes: Axes, front: Sequence[tuple[float, int]]) -> 
             horizontalalignment='right', fontsize=7, color=BLUE, fontweight='bold',
         )  # fmt: skip
     blank = axes.plot([], [], linestyle='')[0]
-    names = [f'{number}  {", ".join(names)}' for number, (_, names) in numbered]
+    names = [f'{number} {", ".join(names)}' for number, (_, names) in numbered]
     some = f', {len(names)} of {len(at)}' if step > 1 else ''
-    legend_above(axes, [blank] * len(names), names, f'none cheaper and better (Pareto front){some}:')
+    legend_above(axes, [blank] * len(names), names, f'Pareto front{some}:')

@@ -69,28 +69,31 @@ def heat_map_height(data: HeatMap) -> float:
 def draw_heat_map(data: HeatMap, axes: Axes) -> None:
     """Draws a cell per pair of values, with its number where there is room; many pairs are dots in order."""
     means = np.array([[np.nan if mean is None else mean for mean in row] for row in data.means], dtype=float)
-    is_fine = max(means.shape) > _MOST_CELLS
-    drawn = _draw_dots(means, axes) if is_fine else axes.imshow(
-        np.ma.masked_invalid(means), cmap=PERFORMANCES, aspect='auto', interpolation='nearest',
-    )  # fmt: skip
-    if not is_fine:
-        axes.set_facecolor('#EEEEEE')  # where there is none
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0)
-    if not is_fine and room(axes, 1 / means.shape[1]) >= _WRITTEN:
-        _write(means, axes, drawn)
+    drawn = (_draw_dots if max(means.shape) > _MOST_CELLS else _draw_cells)(means, axes)
     draw_labels(data.columns, axes)
     step = max(1, -(-len(data.rows) // max(1, room(axes, 0.35, along=1))))
     rows = range(0, len(data.rows), step)
     axes.set_yticks(rows, [shown(data.rows[row], room(axes, 0.25)) for row in rows])
     axes.set_xlabel(shown(data.x, room(axes)))
     axes.set_ylabel(shown(data.y, room(axes, along=1)))
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    bar = figure.colorbar(
+    bar = axes.figure.colorbar(
         drawn, ax=axes, label=f'{_over(data)}{PERFORMANCE}', fraction=0.05, pad=0.02, aspect=30
     )
     bar.outline.set_visible(False)
+
+
+def _draw_cells(means: np.ndarray, axes: Axes) -> Any:
+    edges = [np.arange(count + 1) - 0.5 for count in means.shape[::-1]]
+    drawn = axes.pcolormesh(
+        *edges, np.ma.masked_invalid(means), cmap=PERFORMANCES, edgecolors='white', linewidth=1
+    )
+    axes.invert_yaxis()
+    axes.set_facecolor('#EEEEEE')  # where there is none
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    if room(axes, 1 / means.shape[1]) >= _WRITTEN:
+        _write(means, axes, drawn)
+    return drawn
 
 
 def _draw_dots(means: np.ndarray, axes: Axes) -> Any:

@@ -14,7 +14,7 @@ from ..findings import Findings
 from .axis import swept
 from .board import board, board_height, draw_board
 from .chosen import chosen
-from .cost import COSTS, against_cost, draw_against_cost
+from .cost import COSTS, against_cost, against_cost_height, draw_against_cost
 from .effects import draw_importance, importance, importance_height
 from .heat_map import draw_heat_map, heat_map, heat_map_height
 from .paper import COLUMN, PAGE, paper_style
@@ -177,7 +177,7 @@ def _cost(findings: Findings, wish: Wish) -> Plan:
     cost = wish.cost or (known[0] if known else next(iter(COSTS)))
     if cost not in known:
         raise InvalidArgument(f'{COSTS[cost][0]} of no architecture are known; known are {", ".join(known)}')
-    return _single(draw_against_cost, every[cost], COLUMN, 2.8)
+    return _single(draw_against_cost, every[cost], COLUMN, against_cost_height(every[cost]))
 
 
 def _importance(findings: Findings, _wish: Wish) -> Plan:

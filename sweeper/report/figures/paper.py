@@ -136,11 +136,8 @@ def room(axes: Axes, share: float = 1.0, along: int = 0) -> int:
 
 def inches(axes: Axes) -> tuple[float, float]:
     """Width and height of axes, before what is around them takes its room."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    box = axes.get_position()
-    width, height = figure.get_size_inches()
-    return float(box.width * width), float(box.height * height)
+    dpi = axes.figure.dpi
+    return float(axes.bbox.width / dpi), float(axes.bbox.height / dpi)
 
 
 def legend_above(axes: Axes, handles: Sequence[Artist], labels: Sequence[str], title: str = '') -> None:

@@ -1,0 +1,249 @@
+"""What is drawn, as artists in axes."""
+
+import math
+import warnings
+
+import pytest
+from matplotlib import rcParams
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+
+from sweeper.points import NamedPoint
+from sweeper.report.figures.board import board, draw_board
+from sweeper.report.figures.cost import AgainstCost, draw_against_cost
+from sweeper.report.figures.effects import Importance, draw_importance
+from sweeper.report.figures.kinds import KINDS, plot
+from sweeper.report.figures.paper import BLUE, GREY, PALETTE, paper_style, shown
+from sweeper.report.figures.parameter import by_parameter, draw_parameter
+
+
+def texts(axes, which='y'):
+    return [tick.get_text() for tick in getattr(axes, f'get_{which}ticklabels')()]
+
+
+def legend(axes):
+    return [] if axes.get_legend() is None else [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def intervals(axes):
+    """Ends of all intervals, each from low to high."""
+    return [tuple(path.vertices[:, 1]) for lines in axes.collections for path in lines.get_paths()]
+
+
+def test_the_board_has_a_row_per_architecture_with_interval_and_trials(grid):
+    axes = plot(grid, 'board').axes[0]
+    assert texts(axes) == board(grid).names
+    assert axes.get_ylim() == (5.6, -0.6)  # the best at the top
+    drawn = [path.vertices[:, 0].tolist() for lines in axes.collections for path in lines.get_paths()]
+    assert sorted(drawn) == sorted(map(list, zip(board(grid).lows, board(grid).highs, strict=True)))
+    assert sum(len(line.get_xdata()) for line in axes.lines) == 6 * 3 + 6
+
+
+def test_those_tied_for_first_are_told_from_the_others_by_colour(write_sweep):
+    findings = write_sweep({(1, 'a'): [0.9, 0.91, 0.92], (2, 'a'): [0.2, 0.22, 0.21]})
+    axes = plot(findings, 'board').axes[0]
+    means = {
+        round(line.get_xdata()[0], 9): line.get_color() for line in axes.lines if len(line.get_xdata()) == 1
+    }
+    assert means == {0.91: BLUE, 0.21: GREY}
+    assert legend(axes) == ['the best', 'worse than the best', 'a trial']
+
+
+def test_a_single_trial_has_no_interval_and_is_not_drawn_twice(write_sweep):
+    axes = plot(write_sweep({(1, 'a'): [0.9], (2, 'a'): [0.8]}), 'board').axes[0]
+    assert not any(len(lines.get_paths()) for lines in axes.collections)
+    assert sum(len(line.get_xdata()) for line in axes.lines) == 2
+    assert legend(axes) == ['not told apart from the best']
+
+
+def test_a_long_board_says_how_much_it_leaves_out(write_sweep):
+    axes = plot(write_sweep({(width, 'relu'): [width / 100] for width in range(64)}), 'board').axes[0]
+    assert len(texts(axes)) == 40 and 'hidden=63 nonlinearity=relu' in texts(axes)
+    assert 'the best 40 of 64 architectures' in axes.get_xlabel()
+
+
+def test_an_interval_beyond_what_can_be_does_not_stretch_the_axis(write_sweep):
+    findings = write_sweep({(1, 'a'): [0.2, 0.9]})
+    low, high = plot(findings, 'board').axes[0].get_xlim()
+    assert -0.05 <= low < 0.2 and 0.9 < high <= 1.05
+
+
+def test_performance_against_a_parameter_has_a_line_per_group(grid):
+    axes = plot(grid, 'parameter', x='hidden').axes[0]
+    assert legend(axes) == ['nonlinearity=relu', 'nonlinearity=tanh']
+    assert texts(axes, 'x') == ['16', '32', '64']
+    lines = [line for line in axes.lines if line.get_linestyle() == '-' and len(line.get_xdata()) == 3]
+    assert [line.get_color() for line in lines] == list(PALETTE[:2])
+    assert len(intervals(axes)) == 6
+
+
+def test_values_on_a_logarithmic_axis_are_written_plainly(write_sweep):
+    axes = plot(write_sweep({(0.001 * 4**one, 'a'): [0.5] for one in range(6)}), 'parameter').axes[0]
+    assert axes.get_xscale() == 'log'
+    assert texts(axes, 'x') == ['0.001', '0.004', '0.016', '0.064', '0.256', '1.024']
+
+
+def test_values_too_close_to_each_other_have_one_tick(write_sweep):
+    axes = plot(write_sweep({(width, 'a'): [0.5] for width in (8, 8.01, 100)}), 'parameter').axes[0]
+    assert texts(axes, 'x') == ['8.01', '100']
+
+
+def test_long_labels_are_aslant_and_cropped(write_sweep):
+    kinds = ['relu', 'a' * 100, 'leaky_relu_of_0.01', 'softplus_and_more']
+    axes = plot(write_sweep({(1, kind): [0.5] for kind in kinds}), 'parameter').axes[0]
+    assert all(tick.get_rotation() == 30 for tick in axes.get_xticklabels())
+    assert f'{"a" * 12}…{"a" * 12}' in texts(axes, 'x')
+
+
+def test_of_many_groups_all_architectures_are_dots_with_means(write_sweep):
+    points = {NamedPoint(a=a, b=b, c=c): [a / 10 + b / 100] for a in (1, 2) for b in range(5) for c in 'xyz'}
+    axes = plot(write_sweep(points), 'parameter', x='a').axes[0]
+    assert legend(axes) == ['architecture', 'mean over architectures']
+    dots, *bars = axes.lines
+    assert len(dots.get_xdata()) == 30
+    assert [bar.get_ydata()[0] for bar in bars] == [pytest.approx(0.12), pytest.approx(0.22)]
+
+
+def test_those_that_lack_the_parameter_are_counted(write_sweep):
+    points = {NamedPoint(width=1): [0.5], NamedPoint(width=2, depth=3): [0.4]}
+    axes = plot(write_sweep(points), 'parameter', x='depth').axes[0]
+    assert axes.get_xlabel() == 'depth (1 of 2 architectures lack it)'
+
+
+def test_a_heat_map_writes_its_means_and_leaves_gaps(write_sweep):
+    figure = plot(
+        write_sweep({(1, 'a'): [0.2, 0.4], (1, 'b'): [0.5], (2, 'a'): [0.6]}), 'heatmap', x='hidden'
+    )
+    axes, bar = figure.axes
+    assert [text.get_text() for text in axes.texts] == ['0.300', '0.600', '0.500']
+    assert texts(axes, 'x') == ['1', '2'] and texts(axes) == ['a', 'b']
+    assert bar.get_ylabel() == 'validation performance'
+
+
+def test_a_heat_map_of_many_values_is_dots_in_their_order(write_sweep):
+    points = {(one, one * 7 % 30): [one / 40] for one in range(30)}
+    axes = plot(write_sweep(points), 'heatmap', x='hidden', y='nonlinearity').axes[0]
+    assert not axes.texts
+    (dots,) = axes.collections
+    assert dots.get_offsets().tolist() == [
+        [one, one * 7 % 30] for one in sorted(range(30), key=lambda i: i * 7 % 30)
+    ]
+
+
+def test_parallel_coordinates_have_a_line_per_architecture_broken_where_a_value_lacks(write_sweep):
+    points = {NamedPoint(a=1, b=1): [0.5], NamedPoint(a=2, b=5): [0.4], NamedPoint(a=3): [0.3]}
+    axes = plot(write_sweep(points), 'parallel').axes[0]
+    lines = [line.get_ydata() for line in axes.lines if len(line.get_ydata()) == 3]
+    assert len(lines) == 3
+    assert [math.isnan(line[1]) for line in lines] == [True, False, False]  # the best is drawn last
+    assert lines[-1].tolist() == [0, 0, 1]
+    assert {'a', 'b', 'validation\nperformance'} <= {text.get_text() for text in axes.texts}
+
+
+def test_the_front_is_named_and_unknown_costs_are_counted(write_sweep):
+    points = {(width, 'a'): [perf] for width, perf in ((1, 0.8), (2, 0.9), (3, 0.7), (4, 0.1))}
+    costs = [20.0, 1.0, 10.0, None]  # in the order of the board
+    data = AgainstCost(board(write_sweep(points)), 'euros', costs, [True, True, False, False])
+    axes = Figure().subplots()
+    draw_against_cost(data, axes)
+    assert legend(axes) == ['1 hidden=1 nonlinearity=a', '2 hidden=2 nonlinearity=a']
+    assert [text.xy for text in axes.texts] == [(1.0, 0.8), (20.0, 0.9)]
+    assert axes.get_xlabel() == 'euros\nunknown of 1 of 4 architectures'
+    assert axes.get_xscale() == 'log'
+
+
+def test_a_long_front_is_named_in_part_with_the_best(write_sweep):
+    shown = board(write_sweep({(width, 'a'): [width / 20] for width in range(20)}))
+    axes = Figure().subplots()
+    draw_against_cost(AgainstCost(shown, 'euros', [20.0 - one for one in range(20)], [True] * 20), axes)
+    assert axes.get_legend().get_title().get_text() == 'Pareto front, 7 of 20:'
+    assert legend(axes)[-1] == '7 hidden=19 nonlinearity=a'
+
+
+def test_effects_are_bars_the_largest_first(grid):
+    axes = plot(grid, 'effects').axes[0]
+    assert texts(axes)[0] == 'hidden' and texts(axes)[1] == 'nonlinearity'
+    expected = [100 * effect.share for effect in grid.comparison.effects()[:2]]
+    assert [bar.get_width() for bar in axes.patches[:2]] == pytest.approx(expected)
+
+
+def test_effects_without_worth_are_counted():
+    axes = Figure().subplots()
+    draw_importance(Importance([('a',), ('b',), ('a', 'b')], [0.995, 0.003, 0.002]), axes)
+    assert texts(axes) == ['a', 'b'] and [text.get_text() for text in axes.texts] == ['100%', '<1%']
+    assert '1 of 3 effects are not shown' in axes.get_xlabel()
+
+
+def test_tuning_shows_the_range_test_the_candidates_and_the_choice(write_sweep):
+    findings = write_sweep({(1, 'a'): [0.9]}, diverges=True)
+    test, compared = plot(findings, 'tuning').axes
+    assert test.get_legend().get_title().get_text() == 'hidden=1 nonlinearity=a'
+    assert legend(test) == ['chosen for the trials; batch size 16']
+    assert 'diverged' in [text.get_text() for text in test.texts]
+    assert legend(compared) == ['round 1', 'batch size 16']
+    assert compared.lines[0].get_ydata().tolist() == [0.5, 0.4]
+    for axes in (test, compared):
+        assert axes.patches[0].get_extents().transformed(axes.transData.inverted()).x0 == pytest.approx(0.01)
+        assert axes.get_xscale() == 'log'
+
+
+def test_training_has_mean_band_and_every_trial(write_sweep):
+    figure = plot(write_sweep({(1, 'a'): [0.8, 0.9, 0.85]}), 'training')
+    perf, loss = figure.axes
+    assert legend(perf) == ['validation', 'training'] and not legend(loss)
+    finals = sorted(line.get_ydata()[-1] for line in perf.lines)
+    assert finals == pytest.approx([0.8, 0.8, 0.85, 0.85, 0.85, 0.85, 0.9, 0.9])  # both splits are alike
+    assert perf.collections[0].get_paths()
+
+
+def test_several_architectures_are_rows(write_sweep):
+    figure = plot(write_sweep({(1, 'a'): [0.8], (2, 'a'): [0.9]}), 'training', points=['0', 'hidden=2'])
+    titles = [axes.get_legend().get_title().get_text() for axes in figure.axes[::2]]
+    assert titles == ['hidden=1 nonlinearity=a', 'hidden=2 nonlinearity=a']
+
+
+def test_what_does_not_fit_beside_each_other_is_below_each_other(write_sweep):
+    findings = write_sweep({(1, 'a'): [0.8]})
+    wide, narrow = plot(findings, 'training'), plot(findings, 'training', width=3.3)
+    assert narrow.get_figheight() == 2 * wide.get_figheight()
+    assert narrow.axes[0].get_position().y0 > narrow.axes[1].get_position().y1
+
+
+HOSTILE = ['$a^2$', '$\\frac{', 'new\nline\x07', '_under', '日本語', '\\$5', '<b>&', 'x' * 500, '\u202eabc']
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_texts_of_users_are_shown_as_they_are(write_sweep, kind):
+    points = {
+        NamedPoint({'$x_1$': value, 'a_b': b}): [0.5 + 0.01 * one + 0.1 * b, 0.6 + 0.02 * one * b]
+        for one, value in enumerate(HOSTILE)
+        for b in (1, 2)
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', UserWarning)
+        figure = plot(write_sweep(points), kind)
+    assert figure.axes
+
+
+def test_a_text_is_one_line_without_formulas_and_not_too_long():
+    assert shown('$a$ b') == r'\$a\$ b'
+    assert shown('a\n\tb\x07\u202e') == 'a b\ufffd\ufffd'
+    assert shown('0123456789', 5) == '01…89' and shown('01234', 5) == '01234'
+    with paper_style():
+        text = Figure().text(0, 0, shown(r'\$a$b$'))
+        assert text._preprocess_math(text.get_text()) == (r'\$a$b$', False)
+
+
+def test_a_figure_may_be_part_of_another(grid):
+    before = dict(rcParams)
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    draw_board(board(grid), left)
+    draw_parameter(by_parameter(grid, 'hidden'), right)
+    assert len(texts(left)) == 6 and right.get_xlabel() == 'hidden'
+    plot(grid, 'board')
+    assert dict(rcParams) == before
+
+
+def test_colours_are_told_apart(grid):
+    assert len({to_rgba(colour) for colour in PALETTE}) == len(PALETTE)

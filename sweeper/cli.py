@@ -15,6 +15,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -239,7 +240,7 @@ def _show_progress(folder: Path) -> None:
     from .report.view import SweepView
     from .report.watch import snapshot_of
 
-    _console().print(SweepView(snapshot_of(folder)))
+    _console().print(SweepView(replace(snapshot_of(folder), leaders=())))  # the table follows
 
 
 def _heading(manifest: Manifest, folder: Path) -> str:

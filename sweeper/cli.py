@@ -12,6 +12,7 @@ import signal
 import sys
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -350,7 +351,7 @@ def _show_progress(folder: Path) -> None:
     from .report.view import SweepView
     from .report.watch import snapshot_of
 
-    _console().print(SweepView(snapshot_of(folder)))
+    _console().print(SweepView(replace(snapshot_of(folder), leaders=())))  # the table follows
 
 
 def _heading(manifest: Manifest, folder: Path) -> str:

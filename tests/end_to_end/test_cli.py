@@ -168,6 +168,7 @@ def test_interrupting_leaves_no_process_and_says_how_to_continue(write_problem, 
         assert any('trained (width=2)' in line for line in lines)
         state = sweeper('status', tmp_path / 'out')
         assert f'running pid {running.pid} host ' in state.stdout
+        assert 'cores busy' in state.stdout and 'width=9' in state.stdout
         second = sweeper(*command[3:], '--out', tmp_path / 'out')
         assert second.returncode == cli.WRONG_INPUT
         assert f'another sweep is running in {tmp_path / "out"} (process {running.pid} on ' in second.stderr

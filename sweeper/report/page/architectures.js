@@ -8,7 +8,7 @@ const detailsOf = async (row) => (await (allDetails = allDetails || unpack('deta
 const chosenRange = (tuning, name) => ({
   type: 'rect', xref: name, yref: 'paper', x0: tuning.lr_start, x1: tuning.lr_end, y0: 0, y1: 1, fillcolor: colour('first'), opacity: 0.16, line: { width: 0 },
 });
-const LR_AXIS = { type: 'log', exponentformat: 'power', dtick: 1 };
+const lrAxis = (text) => ({ type: 'log', exponentformat: 'power', dtick: innerWidth < 600 ? 2 : 1, tickangle: 0, title: { text } });
 
 function rangeTest(tuning) {
   return chart(() => ({
@@ -17,7 +17,7 @@ function rangeTest(tuning) {
       { name: 'performance', x: tuning.lrs, y: tuning.perf, mode: 'lines', yaxis: 'y2', line: { color: PALETTE[0], width: 2 } },
     ],
     layout: {
-      xaxis: { ...LR_AXIS, title: { text: 'learning rate' } }, yaxis: { title: { text: 'training loss' } },
+      xaxis: lrAxis('learning rate'), yaxis: { title: { text: 'training loss' } },
       yaxis2: { title: { text: 'training performance' }, overlaying: 'y', side: 'right', showgrid: false, tickmode: 'auto', nticks: 5 }, shapes: [chosenRange(tuning, 'x')],
       margin: { l: 55, r: 55, t: 25, b: 45 },
     },
@@ -43,7 +43,7 @@ function candidates(tuning) {
         text: group.map((i) => `${table.steps[i]} steps, batch size ${size}, loss ${number(table.loss[i])}`), hoverinfo: 'text+x+y',
       };
     }),
-    layout: { xaxis: { ...LR_AXIS, title: { text: 'highest learning rate of the cycle' } }, yaxis: { title: { text: 'training performance' } }, shapes: [chosenRange(tuning, 'x')] },
+    layout: { xaxis: lrAxis('highest learning rate of the cycle'), yaxis: { title: { text: 'training performance' } }, shapes: [chosenRange(tuning, 'x')] },
   }), 'low');
 }
 

@@ -21,6 +21,10 @@ function themed(layout) {
 }
 
 function draw(node) {
+  if (!window.Plotly) {
+    addEventListener('load', () => draw(node));
+    return;
+  }
   const chart = charts.get(node);
   const { traces, layout } = chart.make();
   chart.seen = true;

@@ -38,7 +38,7 @@ def page(findings: Findings, representations: Representations | None = None) -> 
         'details': _packed(details(findings)),
         'representations': _packed(looked_into),
     }
-    scripts = [_plotly(), '\n'.join(_resource(name) for name in _SCRIPTS)]
+    scripts = ['\n'.join(_resource(name) for name in _SCRIPTS), _plotly()]  # first what is seen first
     blocks = [f'<script type="application/json" id="{name}">{value}</script>' for name, value in data.items()]
     blocks += [f'<script>{script}</script>' for script in scripts]
     sources = ' '.join(f"'sha256-{_digest(script)}'" for script in scripts)

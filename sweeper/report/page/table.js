@@ -1,5 +1,7 @@
 // The leader board: sortable and searchable.
 
+const FEW_LINES = 100;
+
 function strip(row, scale) {
   const at = (value) => Math.min(150, Math.max(0, 150 * (value - scale.low) / (scale.high - scale.low || 1)));
   if (!row.trials.length) return '';
@@ -61,9 +63,21 @@ function compareBy(column, descending) {
 
 function leaderBoard(data, onfilter) {
   const columns = columnsOf(data);
-  const lines = new Map(data.rows.map((row) => [row, element('tr', { class: row.error ? 'failed' : row.first ? 'first' : null },
-    columns.map((column) => element('td', { class: column.number ? 'number' : column.text ? 'text' : null, title: column.text ? column.show(row) : null }, column.show(row))))]));
-  const body = element('tbody', {}, ...lines.values());
+  const line = (row) => element('tr', { class: row.error ? 'failed' : row.first ? 'first' : null },
+    columns.map((column) => element('td', { class: column.number ? 'number' : column.text ? 'text' : null, title: column.text ? column.show(row) : null }, column.show(row))));
+  const lines = new Map(); // made when first shown: a thousand take their time
+  let ordered = data.rows, kept = new Set(data.rows), most = FEW_LINES;
+  const body = element('tbody');
+  const more = element('button', { class: 'more', type: 'button', onclick: () => { most = Infinity; show(); } });
+  function show() {
+    const found = ordered.filter((row) => kept.has(row));
+    more.hidden = found.length <= most;
+    more.textContent = `Show all ${found.length}`;
+    body.replaceChildren(...found.slice(0, most).map((row) => {
+      if (!lines.has(row)) lines.set(row, line(row));
+      return lines.get(row);
+    }));
+  }
   const heads = columns.map((column) => element('th', { scope: 'col', class: column.number ? 'number' : null },
     column.title ? element('button', { type: 'button', onclick: () => sort(column) }, column.title) : element('span', { 'aria-label': 'interval and trials' })));
   let sorted = null, descending = false;
@@ -74,20 +88,22 @@ function leaderBoard(data, onfilter) {
       if (columns[index] === column) head.setAttribute('aria-sort', descending ? 'descending' : 'ascending');
       else head.removeAttribute('aria-sort');
     });
-    body.append(...[...data.rows].sort(compareBy(column, descending)).map((row) => lines.get(row)));
+    ordered = [...data.rows].sort(compareBy(column, descending));
+    show();
   }
   const count = element('span', { class: 'explain', 'aria-live': 'polite' });
   const search = element('input', { type: 'search', placeholder: 'Search: tanh, width=64, a flag, failed …', 'aria-label': 'Search', oninput: filter });
   function filter() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const found = data.rows.filter((row) => words.every((word) => row.searched.includes(word)));
-    const kept = new Set(found);
-    for (const [row, line] of lines) line.hidden = !kept.has(row);
+    kept = new Set(found);
+    show();
     count.textContent = found.length === data.rows.length ? '' : `${found.length} of ${data.rows.length}`;
     onfilter(kept);
   }
+  show();
   return section('board', 'Leader board',
     'Mean validation performance over trials with its 95% confidence interval; dots are single trials. Marked in green: the best, and all that the trials cannot tell apart from it.',
     element('div', { class: 'tools' }, search, count),
-    element('div', { class: 'scroll', tabindex: 0 }, element('table', {}, element('thead', {}, element('tr', {}, heads)), body)));
+    element('div', { class: 'scroll', tabindex: 0 }, element('table', {}, element('thead', {}, element('tr', {}, heads)), body)), more);
 }

@@ -60,7 +60,7 @@ def _parsed(findings: Findings, text: str) -> dict[str, str]:
         raise InvalidArgument(
             f'cannot tell which architecture {text!r} is: give its id or parameters, such as {example}'
         )
-    return dict(zip(parts[1::2], (value.strip().rstrip(',') for value in parts[2::2]), strict=True))
+    return dict(zip(parts[1::2], (value.strip() for value in parts[2::2]), strict=True))
 
 
 def _is_same(cell: str, text: str) -> bool:

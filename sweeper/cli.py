@@ -58,10 +58,11 @@ def run(
         typer.Option(metavar='NAME=LOW..HIGH', help='Draw at random, from a range or from A,B,….'),
     ] = None,
     points: Annotated[
-        int | None, typer.Option(help=f'How many points to draw with --random.  [default: {DEFAULT_POINTS}]')
+        int | None,
+        typer.Option(help=f'How many points to draw with --random.  \\[default: {DEFAULT_POINTS}]'),
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(help=f'Trials of every point.  [default: {DEFAULT_TRIALS}]')
+        int | None, typer.Option(help=f'Trials of every point.  \\[default: {DEFAULT_TRIALS}]')
     ] = None,
     preset: Annotated[
         str, typer.Option(help='Effort of tuning and training: fastest, fast, slow or slowest.')
@@ -69,10 +70,10 @@ def run(
     sweep_cores: Annotated[
         int, typer.Option(help='Cores to tune one architecture; least initialisations per curve.')
     ] = 4,
-    cores: Annotated[int | None, typer.Option(help='Cores to use.  [default: all physical cores]')] = None,
+    cores: Annotated[int | None, typer.Option(help='Cores to use.  \\[default: all physical cores]')] = None,
     seed: Annotated[int, typer.Option(help='Seeds everything.')] = 0,
     out: Annotated[
-        Path | None, typer.Option(help='Folder for the results.  [default: out/MODULE]', metavar='DIR')
+        Path | None, typer.Option(help='Folder for the results.  \\[default: out/MODULE]', metavar='DIR')
     ] = None,
     executor: Annotated[str, typer.Option(help='local (processes) or inline (to debug).')] = 'local',
     on_error: Annotated[str, typer.Option(help='When a point fails: record it, or raise.')] = 'record',
@@ -181,7 +182,7 @@ def report(
     ] = 'html',
     out: Annotated[
         Path | None,
-        typer.Option(help='The file.  [default: DIR/report.html; else standard output]', metavar='FILE'),
+        typer.Option(help='The file.  \\[default: DIR/report.html; else standard output]', metavar='FILE'),
     ] = None,
     representations: Annotated[
         list[str] | None,
@@ -249,21 +250,21 @@ def plot(
     out: Annotated[Path, typer.Option(help='The file, .pdf, .svg or .png.', metavar='FILE')],
     x: Annotated[
         str | None,
-        typer.Option(help='The parameter along x.  [default: the one that matters most]', metavar='NAME'),
+        typer.Option(help='The parameter along x.  \\[default: the one that matters most]', metavar='NAME'),
     ] = None,
     y: Annotated[str | None, typer.Option(help='The parameter along y, of heatmap.', metavar='NAME')] = None,
     cost: Annotated[
-        str | None, typer.Option(help='parameters, flops or seconds.  [default: the first that is known]')
+        str | None, typer.Option(help='parameters, flops or seconds.  \\[default: the first that is known]')
     ] = None,
     point: Annotated[
         list[str] | None,
         typer.Option(
-            help='Which architectures, of tuning and training: ID or NAME=VALUE,….  [default: the best]',
+            help='Which architectures, of tuning and training: ID or NAME=VALUE,….  \\[default: the best]',
             metavar='POINT',
         ),
     ] = None,
     width: Annotated[
-        float | None, typer.Option(help='Inches.  [default: 3.3, a column, or 6.9, a page]')
+        float | None, typer.Option(help='Inches.  \\[default: 3.3, a column, or 6.9, a page]')
     ] = None,
 ) -> None:
     """Draw a figure for a paper."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..effects import EXACT
 from ..findings import Findings
 from .paper import BLUE, ORANGE, legend_above, room, shown
 
@@ -22,16 +23,19 @@ class Importance:
     Attributes:
         parameters: One or two names each.
         shares: Of the variance between architectures; in [0, 1].
+        method: How they were found: exactly, or estimated (`..effects`).
     """
 
     parameters: list[tuple[str, ...]]
     shares: list[float]
+    method: str = EXACT
 
 
 def importance(findings: Findings) -> Importance:
     """Returns how much each parameter matters; empty if that is not known."""
     effects = findings.comparison.effects()
-    return Importance([one.parameters for one in effects], [one.share for one in effects])
+    method = effects[0].method if effects else EXACT
+    return Importance([one.parameters for one in effects], [one.share for one in effects], method)
 
 
 def importance_height(data: Importance) -> float:
@@ -59,7 +63,8 @@ def draw_importance(data: Importance, axes: Axes) -> None:
     axes.xaxis.set_major_formatter('{x:g}%')
     left_out = len(data.shares) - len(kept)
     note = f'\n{left_out} of {len(data.shares)} effects are not shown' if left_out else ''
-    axes.set_xlabel(f'share of variance{note}')
+    estimated = '' if data.method == EXACT else f', estimated by {data.method}'
+    axes.set_xlabel(f'share of variance{estimated}{note}')
     if any(is_pair) and not all(is_pair):
         texts = ['one parameter', 'two together, beyond each alone']
         legend_above(axes, [bars[is_pair.index(False)], bars[is_pair.index(True)]], texts)

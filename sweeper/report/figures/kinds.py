@@ -186,7 +186,8 @@ def _importance(findings: Findings, _wish: Wish) -> Plan:
     if not data.shares:
         raise InvalidArgument(
             'what the parameters do is not known: that needs several architectures which do not all perform '
-            'the same, and every combination of the values of their parameters'
+            'the same, and every combination of the values of their parameters, or at least twenty of them '
+            "and what estimates it: pip install 'sweeper[importance]'"
         )
     return _single(draw_importance, data, COLUMN, importance_height(data))
 

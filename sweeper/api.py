@@ -14,12 +14,12 @@ from typing import Any
 from .arguments import bytes_of, check_arguments, checked_folder, checked_listeners, checked_selector
 from .cores import usable_cores
 from .errors import FolderError, InvalidArgument, ProblemError
+from .garbage import uncollected
 from .points import Point, are_named, as_point, label
 from .report.noting import Noting
 from .report.progress import open_progress
 from .scheduling.executors import open_executor
 from .scheduling.executors.base import Executor
-from .scheduling.executors.preload import uncollected
 from .scheduling.queue import ParamsTaskQueue
 from .scheduling.task import Task
 from .seeding import random_states_kept
@@ -275,8 +275,7 @@ def load(folder: str | os.PathLike[str]) -> SweepResults:
 
 def _holds_sweep(folder: Path) -> bool:
     try:
-        layout = SweepLayout(folder)
-        return layout.manifest.exists() or layout.manifest_copy.exists()
+        return SweepLayout(folder).holds_sweep()
     except OSError as error:
         raise FolderError(f'cannot look into the folder {str(folder)!r}: {error}') from error
 

@@ -7,12 +7,10 @@ command continues.
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
 import warnings
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -23,10 +21,7 @@ from .options import DEFAULT_POINTS, DEFAULT_TRIALS, selector_of
 from .signals import Terminated, raising_signals
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from .selectors.listener import SweepListener
-    from .store.manifest import Manifest
     from .store.store import Store
 
 app = typer.Typer(
@@ -122,11 +117,14 @@ def run(
     except SweepError as error:
         _fail(error)
     except KeyboardInterrupt as interruption:
+        from .report import terminal
+
         with suppress(OSError):  # the terminal may be gone
-            _explain_interruption(folder)
-        signum = interruption.signum if isinstance(interruption, Terminated) else signal.SIGINT
-        raise typer.Exit(128 + signum) from None
-    _show(_read(folder), only_the_answer=quiet)
+            terminal.explain_interruption(folder)
+        raise typer.Exit(_exit_code(interruption)) from None
+    from .report import terminal
+
+    terminal.show(_read(folder), only_the_answer=quiet)
     if results.failures:
         print(f'Tracebacks are in {folder}/points/*/error.json. --retry-failed tries these points again.')
         raise typer.Exit(SOME_POINTS_FAILED)
@@ -157,6 +155,7 @@ def status(
 
     With --watch, if there is no sweep in DIR yet, wait for one.
     """
+    from .report import terminal
     from .store.lock import is_locked
 
     try:
@@ -165,13 +164,13 @@ def status(
         store = _read(folder)
     except SweepError as error:
         _fail(error)
-    tuned, trials = _done(store)
+    tuned, trials = terminal.done(store)
     failed = sum(store.error(point) is not None for point in store.points)
-    print(_heading(store.manifest, folder))
+    print(terminal.heading(store.manifest, folder))
     print(f'{len(store.points)} points, {tuned} tuned, {trials} trials done, {failed} failed')
     if is_locked(folder):
-        _show_progress(folder)
-    _show(store)
+        terminal.show_progress(folder)
+    terminal.show(store)
 
 
 @app.command()
@@ -319,23 +318,18 @@ def _read(folder: Path) -> Store:
     return Store.read(folder)
 
 
-def _done(store: Store) -> tuple[int, int]:
-    """How many points are tuned, and how many trials are done."""
-    tuned = sum(store.tuned(point) is not None for point in store.points)
-    return tuned, sum(len(store.trials(point)) for point in store.points)
-
-
 def _watch(folder: Path, interval: float) -> None:
     """Shows a sweep until it ends; an interruption ends the command."""
     import time
 
+    from .report import terminal
     from .report.progress import open_display
     from .report.watch import watch
     from .store.layout import SweepLayout
     from .store.manifest import read_manifest
 
     def on_start() -> None:
-        print(_heading(read_manifest(SweepLayout(folder)), folder), file=sys.stderr)
+        print(terminal.heading(read_manifest(SweepLayout(folder)), folder), file=sys.stderr)
 
     def on_wait() -> None:
         print(f'waiting for a sweep in {folder}', file=sys.stderr)
@@ -344,55 +338,11 @@ def _watch(folder: Path, interval: float) -> None:
         with raising_signals():
             watch(folder, open_display, lambda: time.sleep(interval), on_start, on_wait)
     except KeyboardInterrupt as interruption:
-        signum = interruption.signum if isinstance(interruption, Terminated) else signal.SIGINT
-        raise typer.Exit(128 + signum) from None
+        raise typer.Exit(_exit_code(interruption)) from None
 
 
-def _show_progress(folder: Path) -> None:
-    from .report.view import SweepView
-    from .report.watch import snapshot_of
-
-    _console().print(SweepView(replace(snapshot_of(folder), leaders=())))  # the table follows
-
-
-def _heading(manifest: Manifest, folder: Path) -> str:
-    """Says which sweep it is, and whether it is running."""
-    from .store.lock import holder, is_locked
-
-    state = 'not running'
-    if is_locked(folder):
-        who = holder(folder)
-        state = ' '.join(['running', *(f'{key} {who.get(key)}' for key in ('pid', 'host', 'since'))])
-    return f'{manifest.module}, preset {manifest.preset or "changed"}, seed {manifest.seed}: {state}'
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
-
-
-def _show(store: Store, only_the_answer: bool = False) -> None:
-    from rich.text import Text
-
-    from .report.collect import summarise
-    from .report.comparison import compare
-    from .report.table import comparison_table
-
-    console, summaries = _console(), summarise(store)
-    if only_the_answer:
-        summaries = [summary for summary in summaries if summary.error is not None]
-    if summaries:
-        console.print(comparison_table(summaries, store.parameter_columns()))
-    comparison = compare(store)
-    console.print(Text(comparison.answer(), style='bold'))
-    if on_test_data := comparison.on_test_data():
-        console.print(Text(on_test_data))
-    if only_the_answer:
-        return
-    if influence := comparison.influence():  # last, since it may take seconds
-        console.print(Text(influence))
+def _exit_code(interruption: KeyboardInterrupt) -> int:
+    return 128 + (interruption.signum if isinstance(interruption, Terminated) else signal.SIGINT)
 
 
 def _fail(error: SweepError) -> NoReturn:
@@ -403,24 +353,6 @@ def _fail(error: SweepError) -> NoReturn:
     of_input = InvalidArgument | ProblemError | FolderError | MissingExtra | DeclarationError
     is_input = isinstance(error, of_input)
     raise typer.Exit(WRONG_INPUT if is_input else ENDED_EARLY)
-
-
-def _explain_interruption(folder: Path) -> None:
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    try:
-        store = _read(folder)
-        tuned, trials = _done(store)
-        console.print(
-            f'\nInterrupted. Kept in {folder}: '
-            f'{tuned} of {len(store.points)} points tuned, trials: {trials}.',
-            soft_wrap=True,
-        )
-    except SweepError:
-        console.print('\nInterrupted before anything was trained.')
-    command = shlex.join(['sweeper', *sys.argv[1:]])
-    console.print(f'To continue, run the same command again:\n  {command}', soft_wrap=True, highlight=False)
 
 
 if __name__ == '__main__':

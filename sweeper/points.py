@@ -165,6 +165,23 @@ def has_reference(value: Any) -> bool:
     )
 
 
+def parameter_name(names: Sequence[str], index: int) -> str:
+    """Returns the name of a parameter of points that are tuples, of whose names some are known."""
+    return names[index] if index < len(names) else f'param{index}'
+
+
+def by_name(point: Point, names: Sequence[str]) -> dict[str, Any]:
+    """Returns a point's values by name.
+
+    Args:
+        point: The point.
+        names: Of the parameters of points that are tuples, as far as they are known.
+    """
+    if isinstance(point, NamedPoint):
+        return dict(point.items())
+    return {parameter_name(names, index): value for index, value in enumerate(point)}
+
+
 def label(point: Point) -> str:
     """Returns a short text for a person: `16, relu` or `hidden=16, nonlinearity=relu`."""
     if isinstance(point, NamedPoint):

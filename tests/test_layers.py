@@ -29,7 +29,7 @@ LAYERS = [
     ['store'],
     ['points'],
     ['seeding'],
-    ['cores'],
+    ['cores', 'garbage', 'printing'],
     ['signals'],
     ['errors'],
 ]

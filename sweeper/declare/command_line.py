@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DeclarationError, InvalidArgument, SweepError
 from .kinds import from_text, kind_of
+from .listing import LISTINGS, show
 from .manager import HyperParameterManager
 from .occurrence import HyperParameterNode
 from .parsing import DeclarationWarning
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _ArgumentGroup
 
 ACTIONS = ('save', 'load', 'list', 'detail')
-LISTINGS = ('detail', 'yaml', 'json')
 _AS_OPTION = re.compile(r'[\w.][\w.-]*')
 
 
@@ -187,8 +187,6 @@ class _Binding:
         if asked['save'] is not None:
             save(self.manager, Path(asked['save']), form)
         if listing is not None:
-            from .listing import show
-
             show(self.manager, listing)
         if listing is not None or asked['exit']:
             self.parser.exit()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import DeclarationError, InvalidArgument
+from ..printing import one_line
 from .kinds import checked, from_text, kind_of
 from .manager import HyperParameterManager
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence
@@ -44,7 +45,7 @@ def show(manager: HyperParameterManager, form: str) -> None:
         for node in manager.get_nodes():
             if not node.has_plain_value:
                 place = '' if node.declaration is None else f' ({_near(node.declaration)})'
-                print(f'# {printable(f"{node.name}: {_value(node)}{place}")}')
+                print(f'# {one_line(f"{node.name}: {_value(node)}{place}")}')
     else:
         _show_detail(manager.get_nodes())
 
@@ -76,7 +77,7 @@ def detail_table(nodes: Sequence[HyperParameterNode]) -> Table:
         table.add_column(header, style=style, justify=justify, min_width=width, overflow='fold')
     for node in nodes:
         kind = type(node.value).__name__ if node.has_plain_value else ''
-        table.add_row(*map(Text, (printable(node.name), kind, printable(_value(node)))), _places(node))
+        table.add_row(*map(Text, (one_line(node.name), kind, one_line(_value(node)))), _places(node))
     return table
 
 
@@ -92,11 +93,11 @@ def _places(node: HyperParameterNode) -> Text:
     text = Text()
     for index, row in enumerate(node.occurrences):
         text.append(f'occurrence[{index}]:\n', 'bold')
-        text.append(f'  {printable(_near(row))}\n', 'cyan')
+        text.append(f'  {one_line(_near(row))}\n', 'cyan')
         context = '' if row.source is None or row.lineno is None else row.source.format(row.lineno)
         for line in context.splitlines():
             text.append(
-                f'{printable(line.expandtabs(4))}\n', 'bold yellow' if line.startswith('==>') else 'dim'
+                f'{one_line(line.expandtabs(4))}\n', 'bold yellow' if line.startswith('==>') else 'dim'
             )
     text.rstrip()
     return text
@@ -108,14 +109,6 @@ def _near(row: HyperParameterOccurrence) -> str:
     if place.is_absolute() and place.is_relative_to(Path.cwd()):
         return os.fspath(place.relative_to(Path.cwd()))
     return row.place
-
-
-def printable(text: str) -> str:
-    """Returns a text of somebody's source so that it cannot steer the terminal."""
-    return ''.join(
-        character if character.isprintable() else character.encode('unicode_escape').decode()
-        for character in text
-    )
 
 
 def list_sources(
@@ -135,7 +128,7 @@ def list_sources(
         warnings.simplefilter('always', DeclarationWarning)
         manager = HyperParameterManager(name).parse_file(files)
     for doubt in doubts:
-        print(f'warning: {printable(str(doubt.message))}', file=sys.stderr)
+        print(f'warning: {one_line(str(doubt.message))}', file=sys.stderr)
     nodes = {node.name: node for node in manager.get_nodes()}
     if read is not None:
         load(manager, read)

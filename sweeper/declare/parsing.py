@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import gc
 import re
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from ..errors import DeclarationError, NotLiteralEvaluable, NotLiteralNameException, SourceError
+from ..garbage import uncollected
 from .modules import Modules
 from .occurrence import EMPTY, HyperParameterOccurrence
 from .scopes import Foreign, Free, Manager, Meaning, ModuleScopes, Scope
@@ -55,7 +54,7 @@ def find_in_files(paths: Paths, managers: Collection[str] | None, free: Collecti
     modules = Modules(as_paths(paths))
     names = '|'.join(map(re.escape, sorted({*(managers or ()), *free})))
     mentions = re.compile(rf'\bsweeper\b|(?<!\w)(?:{names})\s*\('.encode() if names else rb'\bsweeper\b')
-    with _no_collection():
+    with uncollected():
         for file in find_sources(paths):
             found.paths.add(file.path)
             data = read_bytes(file.name)
@@ -71,18 +70,6 @@ def find_in_source(source: SourceHelper, managers: Collection[str] | None, free:
     found = Found()
     _Reader(source, managers, free, Modules([]), found).read()
     return found
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Syntax trees are many objects and no garbage: looking for cycles among them takes half of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class _Reader:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
-from ..points import NamedPoint, Point, point_key, value_to_text
+from ..points import NamedPoint, Point, by_name, label, point_key, value_to_text
 from ..selectors.listener import SweepListener
 from ..store.results import parameter_columns
 
@@ -55,15 +55,14 @@ class Logger(SweepListener):
 
     def hyperparameters(self, point: Point) -> dict[str, Plain]:
         """Its parameters by name; once it is tuned also `lr_min`, `lr_max` and `batch_size`."""
-        parameters = _by_name(point, self._names)
+        parameters = by_name(point, self._names)
         columns = parameter_columns(list(parameters), (*_TUNED, *SCORES))
         plain = {name: _plain(value) for name, value in zip(columns, parameters.values(), strict=True)}
         return plain | self._tuned.get(point, {})
 
     def title(self, point: Point) -> str:
         """A point for a person: `width=16, kind=relu`."""
-        parameters = _by_name(point, self._names).items()
-        return ', '.join(f'{name}={value_to_text(value)}' for name, value in parameters) or 'architecture'
+        return label(NamedPoint(by_name(point, self._names))) or 'architecture'
 
 
 def short_key(text: str) -> str:
@@ -74,13 +73,6 @@ def short_key(text: str) -> str:
 def point_id(point: Point) -> str:
     """Returns a few letters that tell a point from every other, the same in every process."""
     return short_key(point_key(point))
-
-
-def _by_name(point: Point, names: Sequence[str]) -> Mapping[str, object]:
-    if isinstance(point, NamedPoint):
-        return point
-    known = [*names[: len(point)], *(f'param{i}' for i in range(len(names), len(point)))]
-    return dict(zip(known, point, strict=True))
 
 
 def _plain(value: object) -> Plain:

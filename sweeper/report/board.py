@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..points import Point
-from .statistics import compare_all
+from .statistics import compare_all, student_interval
 
 _ALPHA = 0.05
 
@@ -89,7 +89,7 @@ class Board:
         best = heapq.nlargest(rows, self._scores.values(), key=lambda scores: scores.mean)
         tied = _tied(best, len(self) * (len(self) - 1) // 2)
         return [
-            Leader(one.point, one.mean, _half_width(one.values), len(one.values), is_tied)
+            Leader(one.point, one.mean, student_interval(one.values).half_width, len(one.values), is_tied)
             for one, is_tied in zip(best, tied, strict=True)
         ]
 
@@ -100,12 +100,3 @@ def _tied(best: Sequence[_Scores], pairs: int) -> list[bool]:
     longest = max(len(one.values) for one in best)
     table = np.array([one.values + [math.nan] * (longest - len(one.values)) for one in best])
     return [True, *(bool(p * pairs >= _ALPHA) for p in compare_all(table).p[0, 1:])]
-
-
-def _half_width(values: Sequence[float]) -> float:
-    n = len(values)
-    if n < 2 or min(values) == max(values):
-        return math.nan
-    from scipy.special import stdtrit  # slow to import
-
-    return float(stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(n))

@@ -23,8 +23,7 @@ class PointSummary:
         cells: Its parameters as text, one per parameter column.
         lr_range: Lowest and highest learning rate, or None while it is not tuned.
         batch_size: Or None while it is not tuned.
-        trials: How many are done.
-        perfs: Validation performance of each.
+        perfs: Validation performance of each trial that is done.
         perf_val: Their mean.
         loss_val: Validation loss.
         perf_test: Test performance, or None without a test split.
@@ -39,7 +38,6 @@ class PointSummary:
     cells: list[str]
     lr_range: tuple[float, float] | None
     batch_size: int | None
-    trials: int
     perfs: list[float]
     perf_val: Interval
     loss_val: Interval
@@ -49,6 +47,11 @@ class PointSummary:
     flags: list[str]
     cost: ModelCost | None
     error: PointError | None
+
+    @property
+    def trials(self) -> int:
+        """How many are done."""
+        return len(self.perfs)
 
     @property
     def is_compared(self) -> bool:
@@ -81,7 +84,6 @@ def _summarise_point(store: Store, point: Point) -> PointSummary:
         cells=store.parameter_cells(point),
         lr_range=(tuned.lr_start, tuned.lr_end) if tuned else None,
         batch_size=tuned.batch_size if tuned else None,
-        trials=len(trials),
         perfs=perfs,
         perf_val=mean_interval(perfs),
         loss_val=mean_interval(np.array([trial.loss_val for trial in trials])),

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..store.files import json_bytes
 from ..store.store import Store
-from .collect import PointSummary, summarise
-from .comparison import Comparison, compare
+from .collect import PointSummary
+from .findings import Findings
 from .flags import FLAG_MEANINGS
 
 _COLUMNS = (
@@ -24,13 +24,13 @@ _COLUMNS = (
 
 def markdown(store: Store) -> str:
     """Returns the answer, a table of all architectures, what the flags mean, and the failures."""
-    comparison, manifest = compare(store), store.manifest
-    rows = _rows(store, comparison)
+    findings, manifest = Findings(store), store.manifest
+    comparison, rows = findings.comparison, _rows(findings)
     lines = [f'# {_escaped(manifest.module)}', '', _escaped(comparison.answer()), '']
     for said in filter(None, (comparison.on_test_data(), comparison.influence())):
         lines += [_escaped(said), '']
     shown = ('validation performance', 'tied for first', 'trials', 'learning rates', 'batch size', 'flags')
-    header = [*map(_escaped, store.parameter_columns()), *shown]
+    header = [*map(_escaped, findings.columns), *shown]
     lines += [_row(header), _row(['---'] * len(header))]
     for summary, row in rows:
         cells = [str(summary.perf_val), 'yes' if row['tied_for_first'] else '', str(summary.trials)]
@@ -49,10 +49,10 @@ def markdown(store: Store) -> str:
 
 def table(store: Store) -> str:
     """Returns CSV: a row per architecture, best first, the failed last."""
-    stream = io.StringIO()
+    stream, findings = io.StringIO(), Findings(store)
     writer = csv.writer(stream, lineterminator='\n')
-    writer.writerow([*store.parameter_columns(), *_COLUMNS, 'error'])
-    for summary, row in _rows(store, compare(store)):
+    writer.writerow([*findings.columns, *_COLUMNS, 'error'])
+    for summary, row in _rows(findings):
         cells = ['' if row[name] is None else row[name] for name in _COLUMNS]
         cells[-1] = ' '.join(summary.flags)
         writer.writerow([*summary.cells, *cells, summary.error or ''])
@@ -61,8 +61,8 @@ def table(store: Store) -> str:
 
 def everything(store: Store) -> str:
     """Returns JSON: the answer, architectures, differences, effects, settings; NaN and infinity are null."""
-    comparison, columns = compare(store), store.parameter_columns()
-    pairs = comparison.pairwise
+    findings = Findings(store)
+    comparison, pairs = findings.comparison, findings.comparison.pairwise
     told: dict[str, Any] = {
         'module': store.manifest.module,
         'preset': store.manifest.preset,
@@ -72,8 +72,12 @@ def everything(store: Store) -> str:
         'on_test_data': comparison.on_test_data(),
         'tied_for_first': [comparison.names[one] for one in comparison.first],
         'architectures': [
-            {'params': dict(zip(columns, summary.cells, strict=True)), **row, 'error': _text(summary.error)}
-            for summary, row in _rows(store, comparison)
+            {
+                'params': dict(zip(findings.columns, summary.cells, strict=True)),
+                **row,
+                'error': _text(summary.error),
+            }
+            for summary, row in _rows(findings)
         ],
         'compared': comparison.names,
         'differences': pairs.difference.tolist(),
@@ -91,13 +95,12 @@ def everything(store: Store) -> str:
 FORMATS: dict[str, Callable[[Store], str]] = {'md': markdown, 'csv': table, 'json': everything}
 
 
-def _rows(store: Store, comparison: Comparison) -> list[tuple[PointSummary, dict[str, Any]]]:
-    first = {comparison.points[one] for one in comparison.first}
-    return [(summary, _numbers(store, summary, summary.params in first)) for summary in summarise(store)]
+def _rows(findings: Findings) -> list[tuple[PointSummary, dict[str, Any]]]:
+    return [(one, _numbers(one, one.params in findings.first)) for one in findings.summaries]
 
 
-def _numbers(store: Store, summary: PointSummary, is_first: bool) -> dict[str, Any]:
-    perfs = [trial.perf_val for trial in store.trials(summary.params).values()]
+def _numbers(summary: PointSummary, is_first: bool) -> dict[str, Any]:
+    perfs = summary.perfs
     low, high = summary.lr_range or (None, None)
     values: Sequence[Any] = (
         summary.trials, *summary.perf_val[:3], summary.perf_val.method,

@@ -6,6 +6,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 
+from ..points import Point
 from ..store.store import Store
 from .collect import PointSummary, named, summarise
 from .comparison import Comparison, compare
@@ -49,6 +50,11 @@ class Findings:
     def compared(self) -> list[PointSummary]:
         """Of the points that have trials and did not fail: the best first."""
         return [summary for summary in self.summaries if summary.is_compared]
+
+    @cached_property
+    def first(self) -> set[Point]:
+        """The best, and those that the trials cannot tell from it."""
+        return {self.comparison.points[index] for index in self.comparison.first}
 
     def name(self, summary: PointSummary) -> str:
         """An architecture, for a person: its parameters by name."""

@@ -9,11 +9,12 @@ import numpy as np
 from rich.text import Text
 
 from ..points import Point
+from ..printing import one_line
 from ..selectors.listener import SweepListener, SweepStatus
 from ..store.results import PointError
 from .board import Board
 from .view import MOST_LEADERS, Snapshot
-from .wording import name, one_line
+from .wording import name
 
 _MOST_LINES = 20
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..points import Point
+from ..printing import one_line
 from ..selectors.listener import SweepListener, SweepStatus
 from ..store.results import PointError
-from .wording import counts, duration, name, one_line, time_left
+from .wording import counts, duration, name, time_left
 
 
 class PlainProgress(SweepListener):

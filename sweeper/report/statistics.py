@@ -72,11 +72,15 @@ def mean_interval(values: np.ndarray | Sequence[float], confidence: float = 0.95
         return Interval(mean)
     if n >= ENOUGH_FOR_BOOTSTRAP:
         return _bootstrap_interval(array, mean, confidence)
-    from scipy.special import stdtrit  # slow to import
+    return student_interval(array, confidence)
 
-    standard_error = float(np.std(array, ddof=1)) / n**0.5
-    half = float(stdtrit(n - 1, 0.5 + confidence / 2)) * standard_error
-    return Interval(mean, mean - half, mean + half, STUDENT)
+
+def student_interval(values: np.ndarray | Sequence[float], confidence: float = 0.95) -> Interval:
+    """Returns what `mean_interval` does for a few values, of however many."""
+    mean, low, high = (
+        float(one[0]) for one in student_band(np.asarray(values, dtype=float)[:, None], confidence)
+    )
+    return Interval(mean, low, high, '' if math.isnan(low) else STUDENT)
 
 
 def _bootstrap_interval(array: np.ndarray, mean: float, confidence: float) -> Interval:
@@ -102,7 +106,9 @@ def student_band(values: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarr
     n = known.sum(axis=0)
     mean = np.divide(np.where(known, values, 0).sum(axis=0), n, out=np.full(n.shape, np.nan), where=n > 0)
     squares = np.where(known, (values - mean) ** 2, 0).sum(axis=0)
-    can_tell = (n > 1) & (squares > 1e-24)
+    highest = np.max(values, axis=0, initial=-np.inf, where=known)
+    spread = highest - np.min(values, axis=0, initial=np.inf, where=known)
+    can_tell = (n > 1) & (spread > 0)
     freedom = np.where(can_tell, n - 1, 1)
     half = stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(squares / freedom / np.maximum(n, 1))
     half = np.where(can_tell, half, np.nan)

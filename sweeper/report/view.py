@@ -13,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ..points import NamedPoint, Point, value_to_text
+from ..printing import one_line
 from ..selectors.listener import SweepStatus
 from .board import Leader
-from .wording import counts, duration, name, one_line, time_left
+from .wording import counts, duration, name, time_left
 
 MOST_LEADERS = 8
 _MOST_TASKS = 12

@@ -5,14 +5,8 @@ from __future__ import annotations
 import math
 
 from ..points import Point, label
+from ..printing import one_line
 from ..selectors.listener import SweepStatus
-
-
-def one_line(text: str) -> str:
-    """Returns a text that moves no cursor and starts no line: whatever does not print is written out."""
-    if text.isprintable():
-        return text
-    return ''.join(one if one.isprintable() else one.encode('unicode_escape').decode('ascii') for one in text)
 
 
 def name(point: Point) -> str:

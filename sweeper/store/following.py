@@ -148,7 +148,7 @@ class Follower:
     def _look_at_points(self) -> bool:
         """Reads which sweep it is and its points; returns whether there is one."""
         if self.manifest is None:
-            if not (self._layout.manifest.exists() or self._layout.manifest_copy.exists()):
+            if not self._layout.holds_sweep():
                 return False
             self.manifest = read_manifest(self._layout)
         times = _times([str(self._layout.params_csv), str(self._layout.params_csv_copy)])

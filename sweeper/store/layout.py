@@ -95,6 +95,10 @@ class SweepLayout:
     def manifest_copy(self) -> Path:
         return self.folder / 'copies' / 'sweep.json'
 
+    def holds_sweep(self) -> bool:
+        """Whether there is a manifest, or what was one."""
+        return self.manifest.exists() or self.manifest_copy.exists()
+
     @property
     def params_csv_copy(self) -> Path:
         return self.folder / 'copies' / 'params.csv'

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import FolderError
-from ..points import NamedPoint, Point, has_reference, value_from_text, value_to_text
+from ..points import NamedPoint, Point, has_reference, parameter_name, value_from_text, value_to_text
 from .damage import DamagedFile
 from .files import AtomicWriter
 from .layout import SweepLayout
@@ -42,16 +42,13 @@ class Lookup:
             if isinstance(point, NamedPoint):
                 self.columns += [name for name in point if name not in self.columns]
             else:
-                self.columns += [self._name(i) for i in range(len(self.columns), len(point))]
+                self.columns += [parameter_name(self.names, i) for i in range(len(self.columns), len(point))]
 
     def copy(self) -> Lookup:
         """Returns one that stays as this one is now."""
         kept = Lookup(self._layout, self.names)
         kept.points, kept.ids, kept.columns = list(self.points), dict(self.ids), list(self.columns)
         return kept
-
-    def _name(self, index: int) -> str:
-        return self.names[index] if index < len(self.names) else f'param{index}'
 
     def write(self, writer: AtomicWriter) -> None:
         """Writes the lookup, its copy first: that is never behind."""

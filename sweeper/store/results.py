@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import MissingExtra
-from ..points import NamedPoint, Point
+from ..points import Point, by_name
 
 if TYPE_CHECKING:
     import pandas
@@ -233,7 +233,7 @@ class SweepResults(list[PointResult]):
         names = dict(zip(self.columns, parameter_columns(self.columns, reserved), strict=True))
         rows = []
         for result in self:
-            params = _by_name(result.params, self.columns)
+            params = by_name(result.params, self.columns)
             shared = {names[name]: value for name, value in params.items()}
             shared |= {name: getattr(result, name) for name in of_point}
             flags = ' '.join(self.flags.get(result.params, ()))
@@ -241,7 +241,3 @@ class SweepResults(list[PointResult]):
                 row = {name: getattr(result, name)[trial] for name in scores}
                 rows.append({**shared, 'trial': trial, **row, 'flags': flags})
         return pandas.DataFrame(rows, columns=[*names.values(), *of_point, 'trial', *scores, 'flags'])
-
-
-def _by_name(point: Point, columns: Sequence[str]) -> dict[str, Any]:
-    return dict(point.items()) if isinstance(point, NamedPoint) else dict(zip(columns, point, strict=False))

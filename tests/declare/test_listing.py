@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from sweeper.cli import WRONG_INPUT, app
 from sweeper.declare import HyperParameterManager
-from sweeper.declare.listing import detail_table, printable
+from sweeper.declare.listing import detail_table
+from sweeper.printing import one_line
 
 ROOT = Path(__file__).parents[2]
 
@@ -107,7 +108,7 @@ def test_the_command_works_from_a_shell_without_importing_anything_heavy(project
 
 
 def test_sources_cannot_steer_the_terminal():
-    assert printable('a\x1b[31mä\r') == 'a\\x1b[31mä\\r'
+    assert one_line('a\x1b[31mä\r') == 'a\\x1b[31mä\\r'
     manager = HyperParameterManager('_').parse_source(
         "_('x\x1b[2J', '\x1b]0;title\x07')  # \x1b[31m [bold]", 'a\x1b.py'
     )

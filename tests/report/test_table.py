@@ -15,11 +15,11 @@ from sweeper.store.store import Store
 GOOD = Interval(0.9, 0.89, 0.91, STUDENT)
 
 
-def summary(cells, perf=GOOD, **changes):
+def summary(cells, perf=GOOD, trials=3, **changes):
     values = {
-        'params': tuple(cells), 'cells': cells, 'lr_range': (0.01, 0.5), 'batch_size': 32, 'trials': 3,
+        'params': tuple(cells), 'cells': cells, 'lr_range': (0.01, 0.5), 'batch_size': 32,
         'perf_val': perf, 'loss_val': Interval(0.2, 0.17, 0.23, STUDENT), 'perf_test': None, 'seconds': 1.5,
-        'flags': [], 'error': None, 'perfs': [0.9], 'epochs': 10, 'cost': None,
+        'flags': [], 'error': None, 'perfs': [0.9] * trials, 'epochs': 10, 'cost': None,
     }  # fmt: skip
     return PointSummary(**values | changes)
 

@@ -1,6 +1,7 @@
 import pytest
 
-from sweeper.report.wording import duration, name, one_line, time_left
+from sweeper.printing import one_line
+from sweeper.report.wording import duration, name, time_left
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from ...errors import InvalidArgument
 from ...points import value_from_text
 from ..findings import Findings
+from .numbers import is_wide
 from .paper import room, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LOG_FROM = 16.0
 _MOST_TICKS = 12
 
 
@@ -65,9 +65,7 @@ def axis(findings: Findings, name: str) -> Axis:
     numbers = [None if cell == '' else _number(cell) for cell in cells]
     given = [number for number, cell in zip(numbers, cells, strict=True) if cell != '']
     if given and None not in given:
-        positive = [number for number in given if number is not None and number > 0]
-        is_log = len(positive) == len(given) and max(positive) >= _LOG_FROM * min(positive)
-        return Axis(name, numbers, None, is_log)
+        return Axis(name, numbers, None, is_wide(given))
     labels = list(dict.fromkeys(cell for cell in cells if cell != ''))
     labels.sort(key=_order)
     place = {label: float(index) for index, label in enumerate(labels)}

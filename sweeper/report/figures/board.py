@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..findings import Findings
+from .numbers import finite
 from .paper import BLUE, FAINT, GREY, legend_above, limited_to_performances, room, shown
 
 if TYPE_CHECKING:
@@ -42,20 +42,15 @@ class Board:
 
 def board(findings: Findings) -> Board:
     """Returns the leader board of a sweep."""
-    comparison, compared = findings.comparison, findings.compared
-    first = {comparison.points[index] for index in comparison.first}
+    compared = findings.compared
     return Board(
         names=[findings.name(one) for one in compared],
         means=[one.perf_val.mean for one in compared],
-        lows=[_finite(one.perf_val.low) for one in compared],
-        highs=[_finite(one.perf_val.high) for one in compared],
+        lows=[finite(one.perf_val.low) for one in compared],
+        highs=[finite(one.perf_val.high) for one in compared],
         trials=[one.perfs for one in compared],
-        is_first=[one.params in first for one in compared],
+        is_first=[one.params in findings.first for one in compared],
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def board_height(data: Board) -> float:

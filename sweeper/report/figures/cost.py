@@ -11,12 +11,12 @@ from ...errors import InvalidArgument
 from ..collect import PointSummary
 from ..findings import Findings
 from .board import PERFORMANCE, Board, board, draw_performances
+from .numbers import is_wide
 from .paper import BLUE, FAINT, GREY, legend_above, limited_to_performances
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LOG_FROM = 16.0
 _MOST_NAMES, _MOST_INTERVALS = 8, 30
 
 
@@ -113,8 +113,7 @@ def draw_against_cost(data: AgainstCost, axes: Axes) -> None:
     reached = [data.board.means[index] for _, index in front]
     axes.step([cost for cost, _ in front], reached, where='post', color=BLUE, linewidth=0.9, zorder=1)
     _name(data, axes, front)
-    lowest = min((cost for _, cost in costs), default=0.0)
-    if lowest > 0 and max(cost for _, cost in costs) >= _LOG_FROM * lowest:
+    if is_wide(data.costs):
         axes.set_xscale('log')
     unknown = data.costs.count(None)
     note = f'\nunknown of {unknown} of {len(data.costs)} architectures' if unknown else ''

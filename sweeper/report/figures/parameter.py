@@ -44,8 +44,8 @@ def by_parameter(findings: Findings, name: str) -> ByParameter:
     Raises:
         InvalidArgument: There is no such parameter.
     """
-    others = [index for index, one in enumerate(findings.columns) if one in swept(findings) and one != name]
-    columns = [findings.columns[index] for index in others]
+    columns = [one for one in swept(findings) if one != name]
+    others = [findings.columns.index(one) for one in columns]
     groups = [named(columns, [one.cells[index] for index in others], ' ') for one in findings.compared]
     return ByParameter(board(findings), axis(findings, name), groups)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,12 @@ from ...store.details import read_throughtime
 from ..collect import PointSummary
 from ..findings import Findings
 from ..statistics import student_band
+from .numbers import finite, is_wide
 from .paper import BLUE, FAINT, VERMILLION, legend_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LOG_FROM = 16.0
 _FEW_EPOCHS = 20
 
 MEASURES = ('perf_val', 'perf_train', 'loss_val', 'loss_train')
@@ -71,11 +70,9 @@ def _course(curves: list[np.ndarray], length: int) -> Course:
     for row, curve in zip(table, curves, strict=True):
         row[: len(curve)] = curve
     band = student_band(np.where(np.isfinite(table), table, np.nan))
-    return Course([_finite(row.tolist()) for row in table], *(_finite(line.tolist()) for line in band))
-
-
-def _finite(values: list[float]) -> list[float | None]:
-    return [value if math.isfinite(value) else None for value in values]
+    return Course(
+        [[*map(finite, row.tolist())] for row in table], *([*map(finite, line.tolist())] for line in band)
+    )
 
 
 def draw_training(data: Training, axes: Sequence[Axes]) -> None:
@@ -90,7 +87,7 @@ def draw_training(data: Training, axes: Sequence[Axes]) -> None:
         one.grid(axis='y')
         if measure == 'perf':
             legend_above(one, lines[::-1], ['validation', 'training'], data.name)
-        elif _is_wide([*data.courses['loss_train'].mean, *data.courses['loss_val'].mean]):
+        elif is_wide([*data.courses['loss_train'].mean, *data.courses['loss_val'].mean]):
             one.set_yscale('log')
 
 
@@ -106,9 +103,3 @@ def _draw_course(data: Training, axes: Axes, measure: str, colour: str, marker: 
 
 def _with_gaps(values: Sequence[float | None]) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in values], dtype=float)
-
-
-def _is_wide(values: Sequence[float | None]) -> bool:
-    """Whether a logarithmic scale shows them better."""
-    given = [value for value in values if value is not None]
-    return bool(given) and min(given) > 0 and max(given) >= _LOG_FROM * min(given)

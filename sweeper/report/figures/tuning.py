@@ -11,6 +11,7 @@ import numpy as np
 from ...store.details import read_curve, read_misc
 from ..collect import PointSummary
 from ..findings import Findings
+from .numbers import finite
 from .paper import BLACK, BLUE, MARKERS, SKY, VERMILLION, legend_above, limited_to_performances
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Tuning:
         batch_size: Of the trials.
         why: The choice in words.
         budget: Samples that tuning trained on, in trials.
+        steps: How the training steps of each stage were taken.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Tuning:
     batch_size: int
     why: str
     budget: float | None
+    steps: dict[str, Any]
 
 
 def tuning(findings: Findings, one: PointSummary) -> Tuning | None:
@@ -60,7 +63,7 @@ def tuning(findings: Findings, one: PointSummary) -> Tuning | None:
     return Tuning(
         findings.name(one), lrs, loss, perf, _candidates(read_curve(layout, 'candidates') or {}),
         tuned.lr_start, tuned.lr_end, tuned.batch_size, str(misc.get('why', '')),
-        budget.get('trials') if isinstance(budget, dict) else None,
+        budget.get('trials') if isinstance(budget, dict) else None, misc.get('steps', {}),
     )  # fmt: skip
 
 
@@ -71,7 +74,7 @@ def _range_test(curve: dict[str, np.ndarray]) -> tuple[list[float], list[float |
     lrs = curve['lrs']
     rising = np.flatnonzero(lrs > lrs[0]) if len(lrs) else np.array([], dtype=int)
     seen = rising[:: max(1, -(-len(rising) // _MOST_STEPS))]
-    loss = [float(value) if np.isfinite(value) else None for value in curve['loss'][seen]]
+    loss = [*map(finite, curve['loss'][seen].tolist())]
     return lrs[seen].tolist(), loss, curve['perf'][seen].tolist()
 
 

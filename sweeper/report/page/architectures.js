@@ -88,7 +88,7 @@ function failure(error) {
 }
 
 async function closer(data, row) {
-  const { tuning, training, settings, trials, steps } = await detailsOf(row);
+  const { tuning, training, settings, trials } = await detailsOf(row);
   const parts = [];
   if (row.error) parts.push(...failure(row.error));
   for (const flag of row.flags) parts.push(element('p', {}, element('b', { class: 'flag' }, flag), `: ${data.flags[flag] || ''}`));
@@ -100,7 +100,7 @@ async function closer(data, row) {
   }
   if (training.epochs.length) parts.push(element('h3', {}, 'How its trials went'), ...courses(training));
   if (trials.length) parts.push(trialsTable(trials));
-  if (settings) parts.push(element('h3', {}, 'Settings'), facts({ ...settings, ...Object.fromEntries(Object.entries(steps).map(([name, kinds]) => [`steps of ${name}`, [].concat(kinds).join('; ')])) }));
+  if (settings) parts.push(element('h3', {}, 'Settings'), facts({ ...settings, ...Object.fromEntries(Object.entries(tuning.steps).map(([name, kinds]) => [`steps of ${name}`, [].concat(kinds).join('; ')])) }));
   return parts;
 }
 

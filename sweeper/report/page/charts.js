@@ -65,7 +65,7 @@ function errorBars(rows, shade) {
 }
 const hover = (rows) => rows.map((row) => `${label(row.name, 90)}<br>${interval(row.perf)} (${row.trials.length} trials)`);
 
-function axisOf(axis, shift) {
+function axisOf(axis) {
   const title = { text: label(axis.name) };
   if (axis.labels) {
     const most = axis.labels.length;

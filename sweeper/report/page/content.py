@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ...store.details import read_misc
 from ...store.results import TrialResult
 from ..collect import PointSummary
 from ..figures.axis import axis, swept
-from ..figures.board import board
 from ..figures.cost import COSTS, against_cost
 from ..figures.heat_map import heat_map
 from ..figures.training import training
@@ -22,7 +20,6 @@ from ..figures.tuning import tuning
 from ..findings import Findings
 from ..flags import FLAG_MEANINGS
 from ..representations import Representations
-from ..statistics import Interval
 
 _MOST_HEAT_MAPS = 15
 _DIGITS = 5
@@ -35,9 +32,6 @@ def overview(findings: Findings) -> dict[str, Any]:
     architecture besides follows the rows, as far as these have trials.
     """
     comparison, manifest = findings.comparison, findings.store.manifest
-    shown = board(findings)
-    is_first = iter(shown.is_first)
-    rows = [_row(findings, one, one.is_compared and next(is_first)) for one in findings.summaries]
     names, influence = swept(findings), comparison.influence()
     content = {
         'title': manifest.module,
@@ -45,7 +39,7 @@ def overview(findings: Findings) -> dict[str, Any]:
         'notes': [told for told in (comparison.on_test_data(), influence) if told],
         'all_tied': len(comparison.first) == len(comparison.names),
         'columns': findings.columns,
-        'rows': rows,
+        'rows': [_row(findings, one) for one in findings.summaries],
         'axes': [_axis(findings, name) for name in names],
         'heat_maps': [
             asdict(heat_map(findings, *pair)) for pair in list(combinations(names, 2))[:_MOST_HEAT_MAPS]
@@ -81,7 +75,6 @@ def _details(findings: Findings, one: PointSummary) -> dict[str, Any]:
         'tuning': rounded({**told, 'candidates': columns}) if told else None,
         'training': rounded({'epochs': course.epochs, 'courses': _courses(course.courses)}),
         'settings': rounded(settings.final()) if settings is not None else None,
-        'steps': read_misc(findings.store.files(one.params)).get('steps', {}),
         'trials': [
             {'index': index, 'seed': str(trial.seed), **rounded(_scores(trial))}
             for index, trial in trials.items()
@@ -121,27 +114,22 @@ def represented(findings: Findings, found: Representations) -> list[dict[str, An
     ]
 
 
-def _row(findings: Findings, one: PointSummary, is_first: bool) -> dict[str, Any]:
+def _row(findings: Findings, one: PointSummary) -> dict[str, Any]:
     error = one.error
     return {
         'name': findings.name(one),
         'cells': one.cells,
         'trials': one.perfs,
-        'perf': _interval(one.perf_val),
-        'loss': _interval(one.loss_val),
-        'test': _interval(one.perf_test) if one.perf_test is not None else None,
+        'perf': one.perf_val._asdict(),
+        'test': one.perf_test._asdict() if one.perf_test is not None else None,
         'median': float(np.median(one.perfs)) if one.perfs else None,
-        'first': is_first,
+        'first': one.params in findings.first,
         'lr': list(one.lr_range) if one.lr_range is not None else None,
         'batch': one.batch_size,
         'costs': [of(one) for _, of in COSTS.values()],
         'flags': one.flags,
         'error': None if error is None else {**asdict(error), 'text': str(error)},
     }
-
-
-def _interval(interval: Interval) -> dict[str, Any]:
-    return {'mean': interval.mean, 'low': interval.low, 'high': interval.high, 'method': interval.method}
 
 
 def _axis(findings: Findings, name: str) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
+
+from ...garbage import uncollected
 
 _SHARDED = 'torch.distributed.optim'
 
@@ -16,18 +17,6 @@ def import_for_runs() -> None:
     """Imports torch, ignite and what trains with them."""
     with uncollected(), _without_sharded_optimizers():
         from ...training import runs  # noqa: F401
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Importing makes many objects and no garbage: looking for it takes a third of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class _Sharded(type):

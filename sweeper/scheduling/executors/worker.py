@@ -22,11 +22,12 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from ...garbage import uncollected
 from ...training.problem import load_problem
 from ...work import open_bench
 from ..task import Outcome, RunError
 from . import limits
-from .preload import import_for_runs, uncollected
+from .preload import import_for_runs
 from .streams import WorkerStreams
 
 if TYPE_CHECKING:

@@ -1,0 +1,19 @@
+"""Numbers as figures take them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+_LOG_FROM = 16.0
+
+
+def finite(value: float) -> float | None:
+    """Returns a number; None for one that is not finite."""
+    return value if math.isfinite(value) else None
+
+
+def is_wide(values: Sequence[float | None]) -> bool:
+    """Whether a logarithmic scale shows them better; what is None does not count."""
+    given = [value for value in values if value is not None]
+    return bool(given) and min(given) > 0 and max(given) >= _LOG_FROM * min(given)

@@ -1,0 +1,80 @@
+"""What the command line prints of a sweep."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from ..errors import SweepError
+from ..store.lock import holder, is_locked
+from ..store.manifest import Manifest
+from ..store.store import Store
+from .findings import Findings
+from .table import comparison_table
+from .view import SweepView
+from .watch import snapshot_of
+
+
+def show(store: Store, only_the_answer: bool = False) -> None:
+    """Prints the comparison: a table, the answer, what it depends on; or only the answer and what failed."""
+    console, findings = _console(), Findings(store)
+    summaries = findings.summaries
+    if only_the_answer:
+        summaries = [summary for summary in summaries if summary.error is not None]
+    if summaries:
+        console.print(comparison_table(summaries, findings.columns))
+    comparison = findings.comparison
+    console.print(Text(comparison.answer(), style='bold'))
+    if on_test_data := comparison.on_test_data():
+        console.print(Text(on_test_data))
+    if only_the_answer:
+        return
+    if influence := comparison.influence():  # last, since it may take seconds
+        console.print(Text(influence))
+
+
+def show_progress(folder: Path) -> None:
+    """Prints how a sweep stands that is running in another process, without its leaders."""
+    _console().print(SweepView(replace(snapshot_of(folder), leaders=())))
+
+
+def heading(manifest: Manifest, folder: Path) -> str:
+    """Says which sweep it is, and whether it is running."""
+    state = 'not running'
+    if is_locked(folder):
+        who = holder(folder)
+        state = ' '.join(['running', *(f'{key} {who.get(key)}' for key in ('pid', 'host', 'since'))])
+    return f'{manifest.module}, preset {manifest.preset or "changed"}, seed {manifest.seed}: {state}'
+
+
+def done(store: Store) -> tuple[int, int]:
+    """How many points are tuned, and how many trials are done."""
+    tuned = sum(store.tuned(point) is not None for point in store.points)
+    return tuned, sum(len(store.trials(point)) for point in store.points)
+
+
+def explain_interruption(folder: Path) -> None:
+    """Says on stderr what is kept of a sweep, and how it is continued."""
+    console = Console(stderr=True)
+    try:
+        store = Store.read(folder)
+        tuned, trials = done(store)
+        console.print(
+            f'\nInterrupted. Kept in {folder}: '
+            f'{tuned} of {len(store.points)} points tuned, trials: {trials}.',
+            soft_wrap=True,
+        )
+    except SweepError:
+        console.print('\nInterrupted before anything was trained.')
+    command = shlex.join(['sweeper', *sys.argv[1:]])
+    console.print(f'To continue, run the same command again:\n  {command}', soft_wrap=True, highlight=False)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=200)

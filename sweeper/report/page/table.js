@@ -102,8 +102,9 @@ function leaderBoard(data, onfilter) {
     onfilter(kept);
   }
   show();
+  const methods = [...new Set(data.rows.map((row) => row.perf.method).filter(Boolean))].join(', ');
   return section('board', 'Leader board',
-    'Mean validation performance over trials with its 95% confidence interval; dots are single trials. Marked in green: the best, and all that the trials cannot tell apart from it.',
+    `Mean validation performance over trials with its 95% confidence interval${methods ? ` (${methods})` : ''}; dots are single trials. Marked in green: the best, and all that the trials cannot tell apart from it.`,
     element('div', { class: 'tools' }, search, count),
     element('div', { class: 'scroll', tabindex: 0 }, element('table', {}, element('thead', {}, element('tr', {}, heads)), body)), more);
 }

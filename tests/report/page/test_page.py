@@ -74,6 +74,7 @@ def test_the_search_narrows_the_table_and_the_list_below(grid, open_page):
 def test_those_that_may_be_the_best_are_marked(grid, open_page):
     tab = open_page(page(grid))
     assert tab.locator('#board tr.first').count() == len(grid.comparison.first)
+    assert 'confidence interval (Student t)' in tab.locator('#board .explain').first.inner_text()
 
 
 def test_an_architecture_opens_with_its_tuning_and_trials(grid, open_page):

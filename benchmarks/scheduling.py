@@ -37,6 +37,7 @@ from sweeper.store.manifest import Manifest
 from sweeper.store.results import TrialRecord, TrialResult, Tuned
 from sweeper.store.store import Store
 from sweeper.sweeper import Sweeper
+from sweeper.training.parameters import ModelSignature, ProblemParameters
 from sweeper.tuning.tuner import RunRequest, Stage
 
 TUNED = Tuned(lr_start=0.01, lr_end=0.1, batch_size=8, cycle_size_epochs=2, epochs=4, misc={'flags': []})
@@ -251,8 +252,8 @@ def bench_memory(points=10_000, trials=10):
             executor = InstantExecutor()
             before = process.memory_info().rss
             sweeper = Sweeper(
-                lambda _: None, selector, ParamsTaskQueue(64, 1), executor, store, get_settings('fast'), 100,
-                0, save_threads=8,
+                ProblemParameters(ModelSignature('problem', '(...)', None)), selector, ParamsTaskQueue(64, 1),
+                executor, store, get_settings('fast'), 100, 0, save_threads=8,
             )  # fmt: skip
             start, cpu = time.perf_counter(), time.process_time()
             results = sweeper.run()

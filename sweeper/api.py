@@ -35,7 +35,8 @@ from .store.origin import told_origin
 from .store.results import PointResult, SweepResults
 from .store.store import Store
 from .sweeper import Sweeper
-from .training.facts import ModelSignature, ProblemFacts, check
+from .training.facts import ProblemFacts, check
+from .training.parameters import ProblemParameters
 from .training.problem import ProblemReference, find_problem, is_loading_a_problem, load_problem
 from .tuning.settings import HyperparameterSettings, get_settings, preset_name
 from .work import LANES, BenchSpec
@@ -143,14 +144,17 @@ def sweep(
                 else checked_selector(param_selector())
             )
             facts = _facts(reference, running, seed, device)
-        signature = facts.signature
+        parameters = facts.parameters
+        _warn_of_doubts(parameters)
         if isinstance(selector, FixedSweep):
-            _check_points(signature, [point for point, _ in selector.points_and_trials()])
+            _check_points(parameters, [point for point, _ in selector.points_and_trials()])
         manifest = Manifest(
             facts.name, preset_name(preset), vars(settings), sweep_cores, seed, facts.train_size,
             device=facts.device, step=step, path=facts.path, source=facts.source, origin=told_origin(),
         )  # fmt: skip
-        store = stack.enter_context(Store.opened(folder, manifest, signature.parameter_names(), if_changed))
+        store = stack.enter_context(
+            Store.opened(folder, manifest, parameters.signature.parameter_names(), if_changed)
+        )
         stack.callback(running.close)  # before the folder is given back
         log.open(store)
         if retry_failed or on_error == 'raise':
@@ -158,7 +162,7 @@ def sweep(
         lanes = LANES if step == 'lanes' else 1
         queue = ParamsTaskQueue(cores, sweep_cores, lanes)
         sweeper = Sweeper(
-            signature.check_params, selector, queue, running, store, settings, facts.train_size, seed,
+            parameters, selector, queue, running, store, settings, facts.train_size, seed,
             [*listeners, Noting(store), *([display] if display else [])], on_error,
             save_threads=0 if executor == 'inline' else _SAVE_THREADS, same_selector=if_changed != 'accept',
             lanes=lanes,
@@ -298,10 +302,18 @@ def _facts(reference: ProblemReference, running: Executor, seed: int, device: st
     return facts
 
 
-def _check_points(signature: ModelSignature, points: Sequence[Point]) -> None:
+def _warn_of_doubts(parameters: ProblemParameters) -> None:
+    if parameters.declared is not None:
+        from .declare.parsing import DeclarationWarning
+
+        for doubt in parameters.declared.doubts:
+            warnings.warn(doubt, DeclarationWarning, stacklevel=3)
+
+
+def _check_points(parameters: ProblemParameters, points: Sequence[Point]) -> None:
     """Checks points that are known from the start, all of them, before anything is trained."""
     for point in points:
-        signature.check_params(point)
+        parameters.check(point)
     are_named(points)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from .errors import DeclarationError, FolderError, InvalidArgument, MissingExtra, ProblemError, SweepError
-from .options import DEFAULT_POINTS, DEFAULT_TRIALS, selector_of
+from .options import DEFAULT_TRIALS, selector_of
 from .signals import Terminated, raising_signals
 
 if TYPE_CHECKING:
@@ -52,9 +52,20 @@ def run(
         list[str] | None,
         typer.Option(metavar='NAME=LOW..HIGH', help='Draw at random, from a range or from A,B,….'),
     ] = None,
+    declared: Annotated[
+        bool,
+        typer.Option('--declared', help='Try what the code declares: _("width", 64, choices=\\[32, 64]).'),
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option('--set', metavar='NAME=VALUE', help='The same for every point, not its default.'),
+    ] = None,
     points: Annotated[
         int | None,
-        typer.Option(help=f'How many points to draw with --random.  \\[default: {DEFAULT_POINTS}]'),
+        typer.Option(
+            help='How many points to draw with --random or --declared.  '
+            '\\[default: 10, with --declared all up to 100]'
+        ),
     ] = None,
     trials: Annotated[
         int | None, typer.Option(help=f'Trials of every point.  \\[default: {DEFAULT_TRIALS}]')
@@ -96,7 +107,8 @@ def run(
 ) -> None:
     """Run a sweep, or continue it: the same command on the same folder trains only what is missing.
 
-    Without --grid or --random, the module's own `selector` says what to try.
+    What to try: --grid, --random or --declared (with --grid or --random for some), else what the module's own
+    `selector` says. A name is that of an argument of model() or of a parameter that the code declares.
     """
     if quiet and progress not in ('auto', 'none'):
         _fail(InvalidArgument(f'--quiet shows no progress; --progress {progress} would'))
@@ -104,7 +116,10 @@ def run(
     try:
         from .api import PointFailedWarning, sweep
 
-        selector = selector_of(module, grid or [], random or [], points, trials, seed)
+        selector = selector_of(
+            module, grid=grid or [], random=random or [], declared=declared, settings=settings or [],
+            points=points, trials=trials, seed=seed,
+        )  # fmt: skip
         with raising_signals(), warnings.catch_warnings():
             warnings.simplefilter('ignore', PointFailedWarning)  # the table tells
             results = sweep(

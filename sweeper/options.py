@@ -4,35 +4,53 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidArgument
+from .points import freeze
+from .selectors.random import DEFAULT_POINTS
 
 if TYPE_CHECKING:
     from .selectors.base import ParamSelector
 
-DEFAULT_TRIALS, DEFAULT_POINTS = 3, 10
+DEFAULT_TRIALS = 3
+_FORMS = {
+    '--grid': 'NAME=VALUES, as in --grid hidden=16,32',
+    '--random': 'NAME=VALUES, as in --random hidden=16..64',
+    '--set': 'NAME=VALUE, as in --set hidden=16',
+}
 _WORDS = {'true': True, 'false': False, 'null': None}
 
 
 def selector_of(
-    module: str, grid: list[str], random: list[str], points: int | None, trials: int | None, seed: int
+    module: str,
+    *,
+    grid: list[str],
+    random: list[str],
+    declared: bool,
+    settings: list[str],
+    points: int | None,
+    trials: int | None,
+    seed: int,
 ) -> ParamSelector | Callable[[], ParamSelector]:
-    """Returns what the options ask for; if that is the module's own, what gets it once it is loaded."""
+    """Returns what the options ask for, or what gets it while the problem is loaded."""
     from .selectors.fixed import FixedSweep
 
     if grid and random:
         raise InvalidArgument('--grid and --random cannot be mixed; --random takes lists of values, too')
-    if points is not None and not random:
-        raise InvalidArgument(f'--points={points} goes with --random')
+    if points is not None and not (random or declared):
+        raise InvalidArgument(f'--points={points} goes with --random or --declared')
     count = DEFAULT_TRIALS if trials is None else trials
-    if grid:
-        return FixedSweep.with_grid(_named('--grid', grid, values_of), count)
+    varied = _named('--random', random, range_of) if random else _named('--grid', grid, values_of)
+    varied |= _named('--set', settings, lambda text: [_value(text)], known=varied)
+    if declared:
+        return partial(FixedSweep.with_declared, module, count, values=varied, points=points, seed=seed)
     if random:
-        ranges = _named('--random', random, range_of)
-        return FixedSweep.with_random_trials(ranges, points or DEFAULT_POINTS, count, seed=seed)
+        return FixedSweep.with_random_trials(varied, points or DEFAULT_POINTS, count, seed=seed)
+    if varied:
+        return FixedSweep.with_grid(varied, count)
     return partial(_own_selector, module, trials)
 
 
@@ -45,7 +63,7 @@ def _own_selector(module: str, trials: int | None) -> ParamSelector:
     if selector is None:
         raise InvalidArgument(
             f'what should be varied? {module} has no `selector`; '
-            f'give --grid NAME=A,B,… or --random NAME=LOW..HIGH'
+            f'give --grid NAME=A,B,…, --random NAME=LOW..HIGH, or --declared'
         )
     if not callable(selector):
         if trials is not None:
@@ -58,13 +76,15 @@ def _own_selector(module: str, trials: int | None) -> ParamSelector:
     return selector()  # type: ignore[no-any-return]
 
 
-def _named(option: str, texts: list[str], parse: Callable[[str], Any]) -> dict[str, Any]:
+def _named(
+    option: str, texts: list[str], parse: Callable[[str], Any], known: Collection[str] = ()
+) -> dict[str, Any]:
     parsed: dict[str, Any] = {}
     for text in texts:
         name, equals, values = (part.strip() for part in text.partition('='))
         if not equals or not name or not values:
-            raise InvalidArgument(f'{option} {text!r}: must be NAME=VALUES, as in {option} hidden=16,32')
-        if name in parsed:
+            raise InvalidArgument(f'{option} {text!r}: must be {_FORMS[option]}')
+        if name in parsed or name in known:
             raise InvalidArgument(f'{option} {text!r}: {name} is given twice; list all its values in one')
         parsed[name] = parse(values)
     return parsed
@@ -73,7 +93,7 @@ def _named(option: str, texts: list[str], parse: Callable[[str], Any]) -> dict[s
 def values_of(text: str) -> list[Any]:
     """Parses `16,32`, `relu,tanh`, `(8,8),(16,16)` or `true,false`; any other bare word is a string."""
     try:
-        values = list(ast.literal_eval(f'[{text}]'))
+        values = [freeze(value) for value in ast.literal_eval(f'[{text}]')]
     except (ValueError, SyntaxError):
         values = [_value(one.strip()) for one in text.split(',')]
     if '' in values or any(values.count(value) > 1 for value in values):
@@ -85,7 +105,7 @@ def _value(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     try:
-        return ast.literal_eval(text)
+        return freeze(ast.literal_eval(text))
     except (ValueError, SyntaxError):
         return text
 

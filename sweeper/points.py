@@ -165,6 +165,15 @@ def has_reference(value: Any) -> bool:
     )
 
 
+def freeze(value: Any) -> Any:
+    """Returns a literal of Python as a point may have it: with tuples for lists and frozensets for sets."""
+    if isinstance(value, list | tuple):
+        return tuple(map(freeze, value))
+    if isinstance(value, set | frozenset):
+        return frozenset(map(freeze, value))
+    return value
+
+
 def parameter_name(names: Sequence[str], index: int) -> str:
     """Returns the name of a parameter of points that are tuples, of whose names some are known."""
     return names[index] if index < len(names) else f'param{index}'
@@ -200,7 +209,7 @@ def value_to_text(value: Any) -> str:
     """Returns `value` as a CSV cell: JSON, except that a string which is no JSON stands bare."""
     if type(value) is str and value != '' and not _is_json(value):
         return value
-    return json.dumps(_to_json(value))
+    return json.dumps(to_json(value))
 
 
 def value_from_text(text: str) -> Any:
@@ -208,7 +217,7 @@ def value_from_text(text: str) -> Any:
 
     It runs no code: a class, function or enum member whose module is not imported becomes a `Reference`.
     """
-    return _from_json(json.loads(text)) if _is_json(text) else text
+    return from_json(json.loads(text)) if _is_json(text) else text
 
 
 def _is_json(text: str) -> bool:
@@ -219,15 +228,20 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _to_json(value: Any) -> Any:
+def to_json(value: Any) -> Any:
+    """Returns a point's value as what JSON knows.
+
+    Raises:
+        TypeError: It is no such value.
+    """
     if isinstance(value, Reference):
         return json.loads(value.text)
     if isinstance(value, enum.Enum):
         return {'enum': _reference(type(value)), 'name': value.name}
     if type(value) is tuple:
-        return [_to_json(item) for item in value]
+        return [to_json(item) for item in value]
     if type(value) is frozenset:
-        items = (_to_json(item) for item in value)
+        items = (to_json(item) for item in value)
         return {'frozenset': sorted(items, key=lambda item: json.dumps(item, sort_keys=True))}
     if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
         return {'import': _reference(value)}
@@ -236,15 +250,16 @@ def _to_json(value: Any) -> Any:
     raise TypeError(f'{type(value).__name__} has no text')
 
 
-def _from_json(data: Any, depth: int = 0) -> Any:
+def from_json(data: Any, depth: int = 0) -> Any:
+    """Returns the value of which this is the JSON; like `value_from_text`, it runs no code."""
     if depth > _DEEPEST:
         raise ValueError('nested too deeply')
     if isinstance(data, list):
-        return tuple(_from_json(item, depth + 1) for item in data)
+        return tuple(from_json(item, depth + 1) for item in data)
     if not isinstance(data, dict):
         return data
     if isinstance(data.get('frozenset'), list):
-        return frozenset(_from_json(item, depth + 1) for item in data['frozenset'])
+        return frozenset(from_json(item, depth + 1) for item in data['frozenset'])
     try:
         found = _loaded(data['enum'] if 'enum' in data else data['import'])
         if 'enum' in data and isinstance(found, enum.EnumMeta):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -30,6 +30,7 @@ from .selectors.listener import Audience, Running, SweepListener, SweepStatus
 from .store.results import PointError, SweepResults, Tuned, scores_of
 from .store.saving import Saves
 from .store.store import Store
+from .training.parameters import ProblemParameters
 from .tuning.settings import HyperparameterSettings
 from .tuning.tuner import tune
 
@@ -38,7 +39,7 @@ class Sweeper:
     """Runs one sweep: asks the selector, keeps the cores busy, stores results and tells them.
 
     Args:
-        check_params: Called with every point proposed; raises `InvalidPoint`.
+        parameters: What of the problem can be swept.
         selector: Proposes points.
         queue: Empty; decides what is next.
         executor: Started; the caller closes it.
@@ -56,7 +57,7 @@ class Sweeper:
 
     def __init__(
         self,
-        check_params: Callable[[Point], None],
+        parameters: ProblemParameters,
         selector: ParamSelector,
         queue: ParamsTaskQueue,
         executor: Executor,
@@ -70,8 +71,8 @@ class Sweeper:
         same_selector: bool = True,
         lanes: int = 1,
     ) -> None:
-        self._selector = selector
-        self._dialogue = Dialogue(selector, store, check_params)
+        self._selector, self._parameters = selector, parameters
+        self._dialogue = Dialogue(selector, store, parameters.check)
         self._queue = queue
         self._dispatcher = Dispatcher(queue, executor, self._make_job)
         self._store = store
@@ -236,7 +237,7 @@ class Sweeper:
     def _make_job(self, task: ParamsTask) -> Job:
         point = task.params
         if task.is_tuning:
-            tuner = tune(self._settings, self._train_size, self._seed)
+            tuner = tune(self._settings, self._train_size, self._seed, self._parameters.nuisance(point))
             return TuningJob(task, tuner, lambda *run: self._store.saved_run(point, *run), self._lanes)
         tuned = self._tuned_ahead.get(point) or self._store.tuned(point)
         assert tuned is not None

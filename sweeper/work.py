@@ -6,6 +6,7 @@ is set up once per process by `open_bench` and given to every function.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -123,8 +124,28 @@ def train_trial(bench: Bench, point: Point, seed: int, **plan: Any) -> TrialReco
     return result
 
 
-def in_lanes(bench: Bench, point: Point, seeds: Sequence[int], function: str, **arguments: Any) -> list[Any]:
-    """What another function gives for each of several seeds, trained side by side."""
+def in_lanes(
+    bench: Bench,
+    point: Point,
+    seeds: Sequence[int],
+    function: str,
+    nuisance: Mapping[str, Any] | None = None,
+    **arguments: Any,
+) -> list[Any]:
+    """What another function gives for each of several seeds, trained side by side.
+
+    While they run, declared parameters have the values that the point gives them, and `nuisance`.
+    """
+    with bench.problem.using(point, nuisance or {}) as unread:
+        results = _in_lanes(bench, point, seeds, function, arguments)
+        if function != 'train_trial' and (names := unread()):
+            results = [{**result, 'unread': json.dumps(names)} for result in results]
+    return results
+
+
+def _in_lanes(
+    bench: Bench, point: Point, seeds: Sequence[int], function: str, arguments: Mapping[str, Any]
+) -> list[Any]:
     from .training import runs
 
     if function == 'measure_curve':

@@ -16,6 +16,7 @@ from sweeper.store.manifest import Manifest
 from sweeper.store.results import TrialRecord, TrialResult, Tuned
 from sweeper.store.store import Store
 from sweeper.sweeper import Sweeper
+from sweeper.training.parameters import ModelSignature, ProblemParameters
 
 LONG = 30
 TUNED = Tuned(0.01, 0.1, 8, 2, 4, misc={'flags': []})
@@ -78,7 +79,8 @@ def run_sweep(folder, executor, trials, threads, listeners=(), flags=()):
         for point in POINTS:
             store.now(store.saving_tuned(point, replace(TUNED, misc={'flags': list(flags)})))
         return Sweeper(
-            lambda point: None, FixedSweep.with_fixed_trials(POINTS, trials),
+            ProblemParameters(ModelSignature('problem', '(...)', None)),
+            FixedSweep.with_fixed_trials(POINTS, trials),
             ParamsTaskQueue(executor.cores, 1), executor, store, get_settings('fast'), 100, 0, listeners,
             save_threads=threads,
         ).run()  # fmt: skip

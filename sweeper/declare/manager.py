@@ -43,6 +43,7 @@ class HyperParameterManager:
         self._copies: dict[str, Any] = {}  # of parsed defaults that the code has got hold of
         self._defaults: dict[str, Any] = {}
         self._values: dict[str, Any] = {}
+        self._unread: set[str] = set()
         self._names = Names(separator)
 
     def __repr__(self) -> str:
@@ -115,6 +116,7 @@ class HyperParameterManager:
         """
         value = self._values.get(name, EMPTY)
         if value is not EMPTY:
+            self._unread.discard(name)
             if default is not EMPTY and name not in self._defaults:
                 self._declare(name, default)
             return value
@@ -158,6 +160,7 @@ class HyperParameterManager:
             UnknownParameter: It has no value.
         """
         value = self._value(name)
+        self._unread.discard(name)
         if value is EMPTY and self._below(name):
             return self.get_tree(name)
         if value is EMPTY and raise_exception:
@@ -180,6 +183,7 @@ class HyperParameterManager:
 
     def get_values(self) -> dict[str, Any]:
         """Returns the values of all parameters that have one, by name."""
+        self._unread.clear()
         values = {name: self._value(name) for name in self._known()}
         return {name: value for name, value in values.items() if value is not EMPTY}
 
@@ -212,13 +216,18 @@ class HyperParameterManager:
 
         That includes defaults given in the meantime, and lists and dicts that the code has changed.
         """
-        before = self._values, self._defaults, self._copies, self._names
+        before = self._values, self._defaults, self._copies, self._names, self._unread
         try:
             self._values, self._defaults, self._copies = fresh(self._values), fresh(self._defaults), {}
             self.set_values(fresh(dict(values)))
+            self._unread = set(values)
             yield self
         finally:
-            self._values, self._defaults, self._copies, self._names = before
+            self._values, self._defaults, self._copies, self._names, self._unread = before
+
+    def unread(self) -> list[str]:
+        """Returns which values of the present `using` nobody has asked for yet."""
+        return sorted(self._unread)
 
     def reset(self) -> Self:
         """Forgets all that was set and all defaults given at run time; what was parsed remains."""

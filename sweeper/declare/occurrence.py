@@ -57,6 +57,7 @@ class HyperParameterOccurrence:
         lineno: The line on which the call begins, from 1.
         hints: The keyword arguments; None if there are none.
         priority: Where the value comes from.
+        is_early: Whether the code uses the value as soon as its module is imported.
         source: The text of the file, to show a place in its context.
     """
 
@@ -66,6 +67,7 @@ class HyperParameterOccurrence:
     lineno: int | None = None
     hints: Mapping[str, Any] | None = None
     priority: Priority = Priority.PARSED
+    is_early: bool = False
     source: SourceHelper | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -127,6 +129,11 @@ class HyperParameterNode:
         for row in (*self.occurrences, self.declaration):
             merged |= (row and row.hints) or {}
         return merged
+
+    @property
+    def has_plain_default(self) -> bool:
+        """Whether the default can be known without running the code."""
+        return self.default is not EMPTY and not isinstance(self.default, NotLiteralEvaluable)
 
     @property
     def has_plain_value(self) -> bool:

@@ -112,7 +112,7 @@ class _Reader:
         for name in managers:
             others = {meaning for meaning in meanings if self._manager_of(meaning) != name}
             if not others:
-                self._add(name, self._occurrence(call))
+                self._add(name, self._occurrence(call, scope))
             else:
                 self._read_doubtful(name, call, scope)
         if not managers:
@@ -121,7 +121,7 @@ class _Reader:
     def _read_doubtful(self, name: str, call: ast.Call, scope: Scope) -> None:
         """Takes a call of a name that is bound to the manager and to something else, if it fits."""
         try:
-            occurrence = self._occurrence(call)
+            occurrence = self._occurrence(call, scope)
         except DeclarationError:
             return
         self._add(name, occurrence)
@@ -156,7 +156,7 @@ class _Reader:
                 )  # fmt: skip
                 return
 
-    def _occurrence(self, call: ast.Call) -> HyperParameterOccurrence:
+    def _occurrence(self, call: ast.Call, scope: Scope) -> HyperParameterOccurrence:
         where = f'{self._source.filename}:{call.lineno}'
         if not 1 <= len(call.args) <= 2:
             raise DeclarationError(
@@ -175,6 +175,7 @@ class _Reader:
             self._source.filename,
             call.lineno,
             self._hints(call, name.value, where),
+            is_early=scope.is_run_on_import() and call not in self._scopes.statements,
             source=self._source,
         )
 

@@ -113,6 +113,10 @@ class Scope:
             return scope if name in scope.bindings else None
         return None
 
+    def is_run_on_import(self) -> bool:
+        """Whether what stands here is run when the module is imported: it is in no function."""
+        return not any(scope.kind in _FUNCTIONS for scope in (self, *self.outer()))
+
     def outer(self) -> Iterator[Scope]:
         """Yields the scopes around this one, the nearest first."""
         scope = self.parent
@@ -136,12 +140,14 @@ class ModuleScopes:
     Attributes:
         module: The outermost scope.
         calls: Calls of a name, or of an attribute of a name, with the scope that each is in.
+        statements: Those calls that are statements of their own: what they return is not used.
         escapes: Assignments to what is no name.
     """
 
     def __init__(self, tree: ast.Module) -> None:
         self.module = Scope(ast.Module, None)
         self.calls: list[tuple[ast.Call, Scope]] = []
+        self.statements: set[ast.expr] = set()
         self.escapes: list[Escape] = []
         self._scopes = [self.module]
         self._meanings: dict[tuple[Scope, str], frozenset[Meaning]] = {}
@@ -326,6 +332,10 @@ class ModuleScopes:
     def _nonlocal(self, node: ast.Nonlocal, scope: Scope) -> None:
         scope.nonlocal_names.update(node.names)
 
+    def _statement(self, node: ast.Expr, scope: Scope) -> None:
+        self.statements.add(node.value)
+        self._push([node.value], scope)
+
     def _call(self, node: ast.Call, scope: Scope) -> None:
         function = node.func
         while isinstance(function, ast.Attribute):
@@ -341,6 +351,7 @@ def _attribute(base: Meaning, attribute: str) -> Meaning:
     return Manager(attribute) if base == MODULE else OTHER
 
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.FunctionDef: ModuleScopes._function,
@@ -360,6 +371,7 @@ _HANDLERS: dict[type[ast.AST], Callable[..., None]] = {
     ast.MatchMapping: ModuleScopes._bound_text,
     ast.Global: ModuleScopes._global,
     ast.Nonlocal: ModuleScopes._nonlocal,
+    ast.Expr: ModuleScopes._statement,
     ast.Call: ModuleScopes._call,
     ast.Constant: lambda _self, _node, _scope: None,
 }

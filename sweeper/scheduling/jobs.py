@@ -226,7 +226,7 @@ class TrialsJob:
         self.running = 0
         self.seconds = 0.0
         self._unanswered = set(task.trials)
-        self._plan, self._seed, self._lanes = tuned.final(), seed, lanes
+        self._plan, self._seed, self._lanes = tuned.plan(), seed, lanes
 
     def begin(self) -> list[Event]:
         for start in sorted({index - index % self._lanes for index in self.task.trials}):

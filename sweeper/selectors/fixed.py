@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import InvalidArgument
 from ..points import Point, as_point
 from .base import ParamSelector
-from .random import draw_distinct
+from .random import DEFAULT_POINTS, all_values, draw_distinct, space_size
+
+_MOST_COMBINED = 100
 
 
 class FixedSweep(ParamSelector):
@@ -65,7 +68,7 @@ class FixedSweep(ParamSelector):
         Args:
             ranges: One range per parameter, in order, or by name for named points. A range is a `range`
                 or a `(low, high)` pair of ints (both included), a `(low, high)` pair with a float (an
-                interval), or a set or list of values.
+                interval), `(low, high, 'log')` to draw by ratios, or a set or list of values.
             points: How many points to draw; at least 1.
             trials: Trials of every point.
             r_eps: Two points are nearly the same if all their float parameters are closer than this share
@@ -81,6 +84,44 @@ class FixedSweep(ParamSelector):
             return cls.with_fixed_trials((dict(zip(ranges, p, strict=True)) for p in drawn), trials)
         return cls.with_fixed_trials(drawn, trials)
 
+    @classmethod
+    def with_declared(
+        cls,
+        module_name: str | os.PathLike[str],
+        trials: int,
+        *,
+        values: Mapping[str, Any] | None = None,
+        points: int | None = None,
+        seed: int = 0,
+    ) -> FixedSweep:
+        """Tries what a problem's code declares to be compared (see docs/parameters.md); it is not imported.
+
+        That is every parameter with the hint `choices` or `range`, unless its `role` says otherwise.
+
+        Args:
+            module_name: The problem, as for `sweep`.
+            trials: Trials of every point.
+            values: Parameters, declared or arguments of `model`, that are to be varied otherwise than the
+                code says: a list of values or a range each, as for `with_random_trials`.
+            points: How many points to draw at random; by default all combinations, or 10 points if there are
+                more than 100 combinations.
+            seed: Of the drawing.
+
+        Raises:
+            InvalidArgument: Nothing is declared to be compared.
+            DeclarationError: A parameter is not declared as it must be.
+            ProblemError: There is no such problem.
+        """
+        ranges = {**_declared_ranges(module_name, values or {}), **(values or {})}
+        if not ranges:
+            raise InvalidArgument(
+                f'{os.fspath(module_name)} declares nothing to be compared: give a parameter choices or a '
+                f"range, as in _('width', 64, choices=[32, 64])"
+            )
+        if points is None and space_size(ranges) <= _MOST_COMBINED:
+            return cls.with_grid({name: all_values(name, given) for name, given in ranges.items()}, trials)
+        return cls.with_random_trials(ranges, points or DEFAULT_POINTS, trials, seed=seed)
+
     def points_and_trials(self) -> list[tuple[Point, int]]:
         """What is tried, in order."""
         return list(self._proposals)
@@ -91,6 +132,20 @@ class FixedSweep(ParamSelector):
     def get_next_trials(self) -> tuple[Point, int]:
         self._next += 1
         return self._proposals[self._next - 1]
+
+
+def _declared_ranges(module_name: str | os.PathLike[str], others: Collection[str]) -> dict[str, Any]:
+    """The values of all parameters that are declared to be compared, but for `others`."""
+    from ..training.parameters import declared_in
+    from ..training.problem import find_problem
+
+    declared = declared_in(find_problem(module_name).sources())
+    ranges: dict[str, Any] = {}
+    for one in declared.scientific() if declared is not None else ():
+        if one.name not in others:
+            interval = (one.low, one.high, 'log') if one.log else (one.low, one.high)
+            ranges[one.name] = list(one.choices) or interval
+    return ranges
 
 
 def _checked(proposal: Any) -> tuple[Point, int]:

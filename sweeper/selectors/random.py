@@ -12,6 +12,9 @@ from typing import Any, Protocol
 from ..errors import InvalidArgument
 from ..points import as_point, value_to_text
 
+DEFAULT_POINTS = 10
+"""How many points are drawn if nobody says how many."""
+
 _ATTEMPTS_PER_POINT = 1000
 
 
@@ -33,9 +36,7 @@ def draw_distinct(ranges: Mapping[Any, Any], points: int, r_eps: float, seed: in
         raise InvalidArgument(f'r_eps={r_eps!r}: must be in [0, 1)')
     axes = [_as_axis(name, given) for name, given in ranges.items()]
     rng = random.Random(seed)
-    size = 1.0
-    for axis in axes:
-        size *= axis.size
+    size = space_size(ranges)
     if points > size:
         raise InvalidArgument(f'the space is too small: it has {size:.0f} different points, not {points}')
     drawn: list[tuple[Any, ...]] = []
@@ -55,6 +56,18 @@ def draw_distinct(ranges: Mapping[Any, Any], points: int, r_eps: float, seed: in
     )
 
 
+def space_size(ranges: Mapping[Any, Any]) -> float:
+    """Returns how many different points are within ranges; infinity if one is an interval of floats."""
+    return math.prod(_as_axis(name, given).size for name, given in ranges.items())
+
+
+def all_values(name: str, given: Any) -> list[Any]:
+    """Returns all values of a range, of which there are finitely many."""
+    axis = _as_axis(name, given)
+    assert isinstance(axis, _Values)
+    return list(axis.options)
+
+
 class _Axis(Protocol):
     """The range of one parameter."""
 
@@ -69,13 +82,16 @@ class _Axis(Protocol):
 @dataclass(frozen=True)
 class _Values:
     options: Sequence[Any]
+    weights: Sequence[float] | None = None
 
     @property
     def size(self) -> float:
         return len(self.options)
 
     def draw(self, rng: random.Random) -> Any:
-        return rng.choice(self.options)
+        if self.weights is None:
+            return rng.choice(self.options)
+        return rng.choices(self.options, self.weights)[0]
 
     def near(self, one: Any, other: Any, r_eps: float) -> bool:
         return bool(one == other)
@@ -97,25 +113,48 @@ class _Interval:
         return abs(one - other) <= r_eps * (self.high - self.low)
 
 
+@dataclass(frozen=True)
+class _Ratios:
+    """An interval of positive numbers in which equal ratios are equally likely."""
+
+    low: float
+    high: float
+
+    @property
+    def size(self) -> float:
+        return float('inf')
+
+    def draw(self, rng: random.Random) -> float:
+        value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
+        return min(max(value, self.low), self.high)
+
+    def near(self, one: float, other: float, r_eps: float) -> bool:
+        return abs(math.log(one / other)) <= r_eps * math.log(self.high / self.low)
+
+
 def _as_axis(name: str | int, given: Any) -> _Axis:
     if isinstance(given, range) and len(given):
         return _Values(given)
-    if isinstance(given, tuple) and len(given) == 2 and all(_is_number(bound) for bound in given):
-        low, high = given
+    is_log = isinstance(given, tuple) and len(given) == 3 and given[2] == 'log'
+    if isinstance(given, tuple) and len(given) == 2 + is_log and all(map(_is_number, given[:2])):
+        low, high = given[:2]
         if not (low < high and math.isfinite(high - low)):
             raise InvalidArgument(
                 f'range {given!r} of parameter {name!r}: low must be below high, both finite'
             )
+        if is_log and low <= 0:
+            raise InvalidArgument(f"range {given!r} of parameter {name!r}: with 'log', low must be above 0")
         if isinstance(low, int) and isinstance(high, int):
-            return _Values(range(low, high + 1))
-        return _Interval(float(low), float(high))
+            options = range(low, high + 1)
+            return _Values(options, [math.log((n + 0.5) / (n - 0.5)) for n in options] if is_log else None)
+        return _Ratios(float(low), float(high)) if is_log else _Interval(float(low), float(high))
     if isinstance(given, AbstractSet | list) and given:
         if isinstance(given, AbstractSet):  # in an order that does not depend on the process
             return _Values(sorted(as_point(list(given)), key=value_to_text))
         return _Values(given)
     raise InvalidArgument(
-        f'range {given!r} of parameter {name!r}: must be a range, a (low, high) pair of ints or floats, '
-        f'or a set or list of values, and not be empty'
+        f'range {given!r} of parameter {name!r}: must be a range, a (low, high) pair of ints or floats '
+        f"(or (low, high, 'log')), or a set or list of values, and not be empty"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..points import from_json
 from .damage import DamagedFile
 from .files import check_archive, read_json, read_npz
 from .kinds import check_kinds
@@ -141,6 +142,7 @@ def read_tuned(layout: PointLayout, thoroughly: bool = False) -> Tuned | None:
     with _damage_of(layout.final):
         data = read_json(layout.final)
         check_kinds(Tuned, data)
+        data['nuisance'] = {name: from_json(value) for name, value in data.get('nuisance', {}).items()}
         tuned = Tuned(**data, misc={'flags': flags, 'cost': cost, 'perf': perf})
     if thoroughly:
         for name in CURVE_NAMES:

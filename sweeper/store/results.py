@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import MissingExtra
-from ..points import Point, by_name
+from ..points import Point, by_name, to_json
 
 if TYPE_CHECKING:
     import pandas
@@ -102,6 +102,7 @@ class Tuned:
         misc: Every number that led to the choice, the flags (`misc['flags']`) and what the architecture
             costs (`misc['cost']`); read back from disk, or once it is there, only these two.
         curves: The measured curves, by name (`lr_vs_perf` …), each a set of named arrays.
+        nuisance: What the nuisance parameters are in the trials, by name; empty if there are none.
     """
 
     lr_start: float
@@ -111,6 +112,7 @@ class Tuned:
     epochs: int
     misc: Mapping[str, Any] = field(default_factory=dict, repr=False)
     curves: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict, repr=False)
+    nuisance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def flags(self) -> list[str]:
@@ -140,15 +142,18 @@ class Tuned:
             + ['worse_than_tuned'] * is_worse
         )
 
-    def final(self) -> dict[str, float | int]:
-        """The content of `final.json`."""
-        return {
-            'lr_start': self.lr_start,
-            'lr_end': self.lr_end,
-            'batch_size': self.batch_size,
-            'cycle_size_epochs': self.cycle_size_epochs,
-            'epochs': self.epochs,
-        }
+    def plan(self) -> dict[str, Any]:
+        """How to train: `nuisance` only if there is some."""
+        names = ('lr_start', 'lr_end', 'batch_size', 'cycle_size_epochs', 'epochs')
+        plan = {name: getattr(self, name) for name in names}
+        return {**plan, 'nuisance': dict(self.nuisance)} if self.nuisance else plan
+
+    def final(self) -> dict[str, Any]:
+        """The content of `final.json`: the plan as JSON."""
+        plan = self.plan()
+        if self.nuisance:
+            plan['nuisance'] = {name: to_json(value) for name, value in self.nuisance.items()}
+        return plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,27 @@ class ItemSplit:
         return _map(inputs, lambda tensor: tensor.to(self._device)), targets.to(self._device)
 
 
+class SplitPart:
+    """Some samples of a split.
+
+    Args:
+        split: It.
+        indices: Which samples, shape `(samples,)`.
+    """
+
+    def __init__(self, split: Split, indices: torch.Tensor) -> None:
+        self._split, self._indices = split, indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def batch(self, indices: torch.Tensor) -> Batch:
+        return self._split.batch(self._indices[indices])
+
+    def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
+        return self._split.batches([self._indices[indices] for indices in order])
+
+
 def has_own_collate(dataset: object) -> TypeGuard[DataLoader[Any]]:
     """Whether this is a loader that makes batches of items in a way of its own."""
     return isinstance(dataset, DataLoader) and dataset.collate_fn is not default_collate
@@ -202,10 +223,16 @@ class ShuffledBatches:
     There are `ceil(samples / batch_size)` batches whose sizes differ by one at most and do not exceed
     `batch_size`: every sample is used once an epoch, and no stray batch of one sample upsets a
     batch normalisation.
+
+    Args:
+        samples: How many samples there are.
+        batch_size: The most samples of a batch.
+        seed: Of the orders.
+        among: The indices of the samples, shape `(samples,)`; from 0 on by default.
     """
 
-    def __init__(self, samples: int, batch_size: int, seed: int) -> None:
-        self._samples = samples
+    def __init__(self, samples: int, batch_size: int, seed: int, among: torch.Tensor | None = None) -> None:
+        self._samples, self._among = samples, among
         self._count = steps_per_epoch(samples, batch_size)
         self._order = torch.Generator().manual_seed(seed)
 
@@ -214,6 +241,8 @@ class ShuffledBatches:
 
     def __iter__(self) -> Iterator[torch.Tensor]:
         permutation = torch.randperm(self._samples, generator=self._order)
+        if self._among is not None:
+            permutation = self._among[permutation]
         return iter(permutation.tensor_split(self._count))
 
 

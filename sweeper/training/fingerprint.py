@@ -1,202 +1,36 @@
-"""What a problem is made of, as a digest: tells whether it changed between a sweep's start and resume.
-
-Sources are only read and parsed; nothing is imported or run.
-"""
+"""A digest of what a problem is made of: tells whether it changed between a sweep's start and resume."""
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import importlib.util
-import os
-import warnings
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-_ROOTS = ('model', 'dataset', 'loss', 'accuracy_style', 'optimizer')
-_ALWAYS = ''  # stands for the name of what counts though no name may lead there
-_DYNAMIC = ('globals', 'eval', 'exec')  # these reach any name, spelled out or not
-_MAIN_TESTS = ("__name__ == '__main__'", "'__main__' == __name__")
-_INSTALLED = ('site-packages', 'dist-packages')
-_UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # what ast raises on odd sources
+from .sources import ProblemSources, read_sources
 
 
 def source_fingerprint(file: Path, package: str = '') -> str | None:
-    """Returns a digest of what the problem in `file` is made of; None if the file cannot be read.
-
-    Of the file that is what can be reached by name from `model`, `dataset`, `loss`, `accuracy_style` and
-    `optimizer`, and what always runs on import; of the local modules which that imports, and which they
-    import, everything. Comments, docstrings, formatting, `if __name__ == '__main__':` and where the folder
-    is do not matter. A file that cannot be parsed counts by its bytes.
-
-    Local is, for a plain file, what lies in its folder (unless that is where pip installs to), and for a
-    module of a package, what is in the same top-level package.
+    """Returns the fingerprint of the problem in `file`; None if the file cannot be read.
 
     Args:
         file: The problem's module.
         package: The dotted name of the package it is in, '' for a plain file.
+    """
+    sources = read_sources(file, package)
+    return None if sources is None else fingerprint_of(sources)
+
+
+def fingerprint_of(sources: ProblemSources) -> str:
+    """Returns a digest of what a problem is made of.
+
+    Only what counts in it matters (see `sources`), and not where its folder is. A file that cannot be parsed
+    counts by its bytes.
 
     Returns:
         A SHA-256 in hexadecimal digits. It is comparable only within one minor version of Python, whose
         syntax trees it is made from.
     """
-    # Python looks for a plain program's imports where its file really is; packages may be made of links.
-    file = Path(os.path.abspath(file) if package else os.path.realpath(file))
-    source = _read(file)
-    if source is None:
-        return None
-    try:
-        statements = _belonging(_parse(source))
-        text = _dump(statements)
-    except _UNPARSABLE:
-        return hashlib.sha256(source).hexdigest()
-    modules = _local_modules(statements, file, package)
-    return hashlib.sha256(repr((text, sorted(modules.items()))).encode()).hexdigest()
-
-
-def _read(file: Path) -> bytes | None:
-    try:
-        return file.read_bytes()
-    except OSError:
-        return None
-
-
-def _parse(source: bytes) -> list[ast.stmt]:
-    """The statements that run when a module is imported, without those that do nothing."""
-    with warnings.catch_warnings():  # of '\d', say: importing the module warns, once is enough
-        warnings.simplefilter('ignore')
-        tree = ast.parse(source)
-    for node in ast.walk(tree):
-        for field, value in ast.iter_fields(node):
-            if isinstance(value, list):
-                setattr(node, field, [item for item in value if not _does_nothing(item)])
-    return list(_without_main(tree.body))
-
-
-def _does_nothing(item: object) -> bool:
-    """Tells docstrings, and what stands where there is none: with and without, a body is the same."""
-    return isinstance(item, ast.Pass) or (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant))
-
-
-def _without_main(statements: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    for statement in statements:
-        if isinstance(statement, ast.If) and ast.unparse(statement.test) in _MAIN_TESTS:
-            yield from _without_main(statement.orelse)  # this does run on import
-        else:
-            yield statement
-
-
-def _dump(statements: Iterable[ast.stmt]) -> str:
-    return '\n'.join(map(ast.dump, statements))
-
-
-def _belonging(statements: list[ast.stmt]) -> list[ast.stmt]:
-    """The statements of a problem's module that make up the problem, imports split into single names."""
-    bound = {single: _bound(single) for statement in statements for single in _single(statement)}
-    imports = (ast.Import, ast.ImportFrom)
-    own = {name for s, names in bound.items() if not isinstance(s, imports) for name in names}
-    uses: dict[str, set[str]] = defaultdict(set)
-    for statement, names in bound.items():
-        if _hooks(statement) & own:
-            names.add(_ALWAYS)
-        for name in names:
-            uses[name] |= _names(statement)
-    reached: set[str] = set()
-    pending = {_ALWAYS, *_ROOTS}
-    while pending:
-        name = pending.pop()
-        reached.add(name)
-        pending |= uses[name] - reached
-    return [s for s, names in bound.items() if names & reached or reached.intersection(_DYNAMIC)]
-
-
-def _single(statement: ast.stmt) -> Iterator[ast.stmt]:
-    if isinstance(statement, ast.Import):
-        yield from (ast.Import([alias]) for alias in statement.names)
-    elif isinstance(statement, ast.ImportFrom):
-        yield from (ast.ImportFrom(statement.module, [alias], statement.level) for alias in statement.names)
-    else:
-        yield statement
-
-
-def _names(*nodes: ast.AST) -> set[str]:
-    return {node.id for outer in nodes for node in ast.walk(outer) if isinstance(node, ast.Name)}
-
-
-def _bound(statement: ast.stmt) -> set[str]:
-    """The names for whose sake a statement is there, or `_ALWAYS` if it may do more than bind names."""
-    match statement:
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            return {statement.name}
-        case ast.Import(names=[alias]) | ast.ImportFrom(names=[alias]) if alias.name != '*':
-            return {alias.asname or alias.name.partition('.')[0]}
-        case ast.Assign() | ast.AnnAssign():
-            targets = [n for n in ast.walk(statement) if isinstance(getattr(n, 'ctx', None), ast.Store)]
-            if not any(isinstance(target, ast.Attribute | ast.Subscript) for target in targets):
-                return _names(*targets)
-    return {_ALWAYS}
-
-
-def _hooks(statement: ast.stmt) -> set[str]:
-    """The names in a definition's decorators and bases, which may register it where no name leads."""
-    match statement:
-        case ast.FunctionDef() | ast.AsyncFunctionDef():
-            return _names(*statement.decorator_list)
-        case ast.ClassDef():
-            return _names(*statement.decorator_list, *statement.bases, *statement.keywords)
-    return set()
-
-
-def _local_modules(statements: list[ast.stmt], file: Path, package: str) -> dict[str, str | bytes]:
-    """What the local modules are made of that `statements`, of the problem in `file`, lead to, by name."""
-    folder = file.parents[package.count('.')]  # of the top-level package, if there is one
-    if folder.name in _INSTALLED:
-        return {}
-    found: dict[str, str | bytes] = {}
-    seen = {package if package and file.stem == '__init__' else f'{package}.{file.stem}'.removeprefix('.')}
-    pending = _imported(statements, package) - seen  # the problem itself is counted, even if one imports it
-    while pending:
-        name = pending.pop()
-        seen.add(name)
-        source, inside = _read_module(name, folder, package.partition('.')[0])
-        if source is None:
-            continue
-        try:
-            statements = _parse(source)
-            found[name] = _dump(statements)
-            pending |= _imported(statements, inside) - seen
-        except _UNPARSABLE:
-            found[name] = source
-    return found
-
-
-def _read_module(name: str, folder: Path, top: str) -> tuple[bytes | None, str]:
-    """The source of the module called `name`, None if it is not local, and the package it is in."""
-    parts = name.split('.')
-    if top and parts.pop(0) != top:
-        return None, ''
-    source = _read(folder.joinpath(*parts, '__init__.py'))
-    if source is not None or not parts:
-        return source, name
-    return _read(folder.joinpath(*parts[:-1], f'{parts[-1]}.py')), name.rpartition('.')[0]
-
-
-def _imported(statements: Iterable[ast.stmt], package: str) -> set[str]:
-    """The names of whatever the imports anywhere in `statements` would run, if it is a module."""
-    names: set[str] = set()
-    for node in (node for statement in statements for node in ast.walk(statement)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (base := _base(node, package)):
-            names.update(f'{base}.{alias.name}' for alias in node.names)
-    parts = [name.split('.') for name in names]
-    return {'.'.join(some[:count]) for some in parts for count in range(1, len(some) + 1)}
-
-
-def _base(node: ast.ImportFrom, package: str) -> str:
-    """The absolute name of what `node` imports from; '' if that is outside of every package."""
-    try:
-        return importlib.util.resolve_name('.' * node.level + (node.module or ''), package)
-    except ImportError:
-        return ''
+    code = sources.main.code
+    if isinstance(code, bytes):
+        return hashlib.sha256(code).hexdigest()
+    modules = sorted((name, source.code) for name, source in sources.modules.items())
+    return hashlib.sha256(repr((code, modules)).encode()).hexdigest()

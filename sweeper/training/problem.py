@@ -7,16 +7,19 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProblemError
 from ..points import OWN_PROBLEM, NamedPoint, Point, label
-from .fingerprint import source_fingerprint
+from .fingerprint import fingerprint_of
+from .parameters import ProblemParameters, parameters_of
+from .sources import ProblemSources, read_sources
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +53,24 @@ class ProblemReference:
 
     def __str__(self) -> str:
         return self.module or self.path or '__main__'
+
+    def sources(self) -> ProblemSources:
+        """Reads what the problem is made of; nothing of it is imported, only the packages that it is in.
+
+        Raises:
+            ProblemError: It is not there, or no file of Python.
+        """
+        path, package = self.path, ''
+        if self.module is not None:
+            try:
+                spec = importlib.util.find_spec(self.module)
+            except (ImportError, ValueError):
+                spec = None
+            path, package = (spec.origin, spec.parent or '') if spec is not None else (None, '')
+        found = None if path is None else read_sources(Path(path), package)
+        if found is None:
+            raise ProblemError(f'cannot find the source of the problem {str(self)!r}')
+        return found
 
 
 def find_problem(module_name: str | os.PathLike[str]) -> ProblemReference:
@@ -191,15 +212,60 @@ class Problem:
     path: str | None = None
     package: str = ''
 
+    @cached_property
+    def sources(self) -> ProblemSources | None:
+        """What the problem is made of; None without a file."""
+        return None if self.path is None else read_sources(Path(self.path), self.package)
+
     def fingerprint(self) -> str | None:
         """Returns a digest of what the problem is made of, to notice that it changed; None without a file."""
-        return None if self.path is None else source_fingerprint(Path(self.path), self.package)
+        return None if self.sources is None else fingerprint_of(self.sources)
+
+    @cached_property
+    def parameters(self) -> ProblemParameters:
+        """What of it can be swept.
+
+        Raises:
+            DeclarationError: A parameter is not declared as it must be.
+        """
+        return parameters_of(self.name, self.build_model, self.sources)
+
+    @contextmanager
+    def using(self, point: Point, nuisance: Mapping[str, Any]) -> Iterator[Callable[[], list[str]]]:
+        """Gives declared parameters their values for a run of `point`; later they have those from before.
+
+        Args:
+            point: The architecture.
+            nuisance: Values of nuisance parameters.
+
+        Yields:
+            A function that returns which of these values nobody has asked for yet.
+        """
+        read = dict(nuisance)
+        if isinstance(point, NamedPoint):
+            read |= self.parameters.split(point)[1]
+        if not read:
+            yield list
+            return
+        from ..declare.registry import manager
+
+        assert self.parameters.declared is not None
+        with ExitStack() as stack:
+            values = self.parameters.declared.as_read(read)
+            managers = [stack.enter_context(manager(name).using(some)) for name, some in values.items()]
+            yield lambda: sorted(name for one in managers for name in one.unread())
 
     def model(self, point: Point) -> torch.nn.Module:
-        """Returns a fresh model for `point`, initialised from torch's current random state."""
+        """Returns a fresh model for `point`, initialised from torch's current random state.
+
+        What the code declares must have its values: see `using`.
+        """
         import torch
 
-        model = self.build_model(**point) if isinstance(point, NamedPoint) else self.build_model(*point)
+        if isinstance(point, NamedPoint):
+            model = self.build_model(**self.parameters.split(point)[0])
+        else:
+            model = self.build_model(*point)
         if not isinstance(model, torch.nn.Module):
             raise TypeError(
                 f'model({label(point)}) returned {model!r} ({type(model).__name__}), not a torch.nn.Module'

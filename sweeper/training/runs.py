@@ -21,7 +21,7 @@ from ..seeding import run_seed
 from .bench import Bench, Training
 from .capture import Subject
 from .cost import model_cost
-from .data import ShuffledBatches, SizedBatches
+from .data import ShuffledBatches, SizedBatches, Split, SplitPart
 from .loop import Batches, Loop
 from .metrics import check_loss, evaluate
 from .recording import NotCapturable
@@ -30,6 +30,7 @@ from .schedule import triangular
 Result = TypeVar('Result')
 
 _MOST_SCORED = 8192
+_HELD_OUT = 5  # one of so many samples
 
 
 @dataclass(frozen=True)
@@ -98,29 +99,51 @@ def train_briefly(
     lr_end: float,
     batch_size: int,
     steps: int,
+    holdout_seed: int | None = None,
 ) -> list[dict[str, Any]]:
     """Trains fresh models for one learning-rate cycle of so many steps; scores them on training data only.
+
+    Args:
+        bench: Where.
+        point: The architecture.
+        seeds: One per run.
+        lr_start: Where the cycle begins and ends.
+        lr_end: The highest learning rate.
+        batch_size: The most samples of a batch.
+        steps: How many.
+        holdout_seed: Draws a fifth of the training data, on which the models are scored and not trained; None
+            trains and scores on all of it.
 
     Returns:
         For every seed, `loss` and `perf` on the training set, of a large one on a part; infinity and 0 if it
         diverged. `step`: the kind of step.
     """
     plan = TrainingPlan(lr_start, lr_end, batch_size, epochs=1, cycle_size_epochs=1)
+    trained, scored = _parts(bench.splits.train, holdout_seed)
 
     def batches(seed: int) -> _AcrossEpochs:
-        return _AcrossEpochs(_shuffled(bench, plan)(seed), steps)
+        shuffled = ShuffledBatches(len(trained), batch_size, run_seed(seed, 'order', 0), among=trained)
+        return _AcrossEpochs(shuffled, steps)
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
         _train(training, batches, plan)
         results = []
         for subject in training.subjects:
-            score = evaluate(
-                subject.model, bench.splits.train, subject.criterion, subject.score, _MOST_SCORED
-            )
+            score = evaluate(subject.model, scored, subject.criterion, subject.score, _MOST_SCORED)
             results.append({'loss': score.loss, 'perf': score.perf, 'step': training.kind})
         return results
 
     return _in_lanes(bench, point, seeds, batches, run)
+
+
+def _parts(train: Split, holdout_seed: int | None) -> tuple[torch.Tensor, Split]:
+    """Returns the indices to train on, and what to score on."""
+    everything = torch.arange(len(train))
+    held_out = len(train) // _HELD_OUT
+    if holdout_seed is None or not held_out:
+        return everything, train
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(holdout_seed))
+    return order[held_out:].sort().values, SplitPart(train, order[:held_out].sort().values)
 
 
 class _AcrossEpochs:

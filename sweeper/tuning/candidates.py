@@ -7,6 +7,10 @@ looks beside the best learning rate so far, and the last ones are ladders of lea
 Just above the best learning rate there often is a cliff, where training diverges or never recovers, and
 longer trainings meet it earlier. So a rung is judged together with the one above it, and the last ladder,
 of the longest trainings, goes down from there.
+
+Nuisance parameters that the code declares are compared by the same rounds. In the first one they are
+scattered, together with learning rates, since what is best of one depends on the other; then also varied
+beside the best; and in the ladders the best two sets of values compete.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,12 +26,17 @@ from ..training.schedule import geometric
 from .lr_range import LRRange
 from .settings import HyperparameterSettings
 
+if TYPE_CHECKING:
+    from ..declare.dimensions import Dimension
+
 _KEPT = 3
 _FEWEST_KEPT = 2
 _SAME = 1.2
-_RUNG = 1.6
+RUNG = 1.6
 _RISEN = 1.05
 _PATIENT, _APART = 4, 3.0
+_MOST_SCATTERED = 3
+_JUST_BELOW_1 = 1 - 1e-9
 
 
 class Candidate(NamedTuple):
@@ -36,10 +45,21 @@ class Candidate(NamedTuple):
     Attributes:
         lr: The highest learning rate of a cycle.
         batch_size: The most samples of a batch.
+        nuisance: The values of nuisance parameters, as pairs of name and value.
     """
 
     lr: float
     batch_size: int
+    nuisance: tuple[tuple[str, Any], ...] = ()
+
+    def is_beside(self, other: Candidate) -> bool:
+        """Whether another differs in the learning rate at most."""
+        return self.batch_size == other.batch_size and self.nuisance == other.nuisance
+
+    def told(self) -> dict[str, Any]:
+        """For `misc.json`."""
+        told: dict[str, Any] = {'lr': self.lr, 'batch_size': self.batch_size}
+        return {**told, 'nuisance': dict(self.nuisance)} if self.nuisance else told
 
 
 class Scored(NamedTuple):
@@ -92,11 +112,65 @@ def batch_sizes(settings: HyperparameterSettings, train_size: int) -> list[int]:
     return sorted({even(round(size), train_size) for size in spaced.tolist()})
 
 
-def grid(settings: HyperparameterSettings, train_size: int, low: float, high: float) -> list[Candidate]:
-    """Returns the candidates of the first round: learning rates from `low` to `high`, at one batch size."""
+def grid(
+    settings: HyperparameterSettings,
+    train_size: int,
+    low: float,
+    high: float,
+    nuisance: Sequence[Dimension] = (),
+) -> list[Candidate]:
+    """Returns the candidates of the first round: learning rates from `low` to `high`, at one batch size.
+
+    Nuisance parameters have their defaults there. As many candidates again, for each of up to three of them,
+    are scattered evenly over all values of all, by an additive recurrence (Roberts 2018, The Unreasonable
+    Effectiveness of Quasirandom Sequences).
+    """
     size = reference_size(settings, train_size)
     lrs = geometric(low, high, settings.lr_candidates).tolist()
-    return [Candidate(_within(settings, lr), size) for lr in lrs]
+    defaults = tuple((one.name, one.default) for one in nuisance)
+    found = [Candidate(_within(settings, lr), size, defaults) for lr in lrs]
+    for shares in _scattered(settings.lr_candidates * min(len(nuisance), _MOST_SCATTERED), 1 + len(nuisance)):
+        lr = low * (high / low) ** shares[0]
+        values = tuple((one.name, one.at(share)) for one, share in zip(nuisance, shares[1:], strict=True))
+        found.append(Candidate(_within(settings, lr), size, values))
+    return found
+
+
+def _scattered(count: int, dimensions: int) -> list[list[float]]:
+    """Returns points of the unit cube that fill it evenly."""
+    golden = 2.0
+    for _ in range(64):  # the root of x ** (dimensions + 1) == x + 1
+        golden = (1 + golden) ** (1 / (dimensions + 1))
+    return [
+        [(0.5 + index * golden**-power) % 1 for power in range(1, dimensions + 1)]
+        for index in range(1, count + 1)
+    ]
+
+
+def varied(best: Candidate, nuisance: Sequence[Dimension], step: float) -> list[Candidate]:
+    """Returns candidates beside the best, each with another value of one nuisance parameter.
+
+    Args:
+        best: It.
+        nuisance: The parameters.
+        step: How far to go to either side, as a share of all values.
+    """
+    found = []
+    for place, one in enumerate(nuisance):
+        name, value = best.nuisance[place]
+        share = one.share_of(value)
+        for other in {one.at(min(max(share + by, 0.0), _JUST_BELOW_1)): None for by in (-step, step)}:
+            if other != value:
+                values = (*best.nuisance[:place], (name, other), *best.nuisance[place + 1 :])
+                found.append(best._replace(nuisance=values))
+    return found
+
+
+def finalists(settings: HyperparameterSettings, scored: Sequence[Scored]) -> list[Candidate]:
+    """Returns the best candidate of a round and, if it has others, the best with other nuisance values."""
+    best = winner(settings, scored).candidate
+    others = [one for one in scored if one.candidate.nuisance != best.nuisance and math.isfinite(one.loss)]
+    return [best, *([winner(settings, others).candidate] if others else [])]
 
 
 def at_other_sizes(settings: HyperparameterSettings, train_size: int, best: Candidate) -> list[Candidate]:
@@ -106,7 +180,7 @@ def at_other_sizes(settings: HyperparameterSettings, train_size: int, best: Cand
     and none, for the rounds to decide.
     """
     return [
-        Candidate(_within(settings, best.lr * math.sqrt(size / best.batch_size)), size)
+        best._replace(lr=_within(settings, best.lr * math.sqrt(size / best.batch_size)), batch_size=size)
         for size in batch_sizes(settings, train_size)
         if size != best.batch_size
     ]
@@ -129,7 +203,7 @@ def thinned_out(settings: HyperparameterSettings, scored: Sequence[Scored], apar
         count = max(count, len(best_of_size))
     kept = [one.candidate for one in ranked[:count]]
     for lr in (best.lr, best.lr * apart, best.lr / apart):
-        neighbour = Candidate(_within(settings, lr), best.batch_size)
+        neighbour = best._replace(lr=_within(settings, lr))
         if not any(_are_alike(neighbour, other) for other in kept):
             kept.append(neighbour)
     return kept
@@ -151,20 +225,24 @@ def patient(
     """
     harmless = [one for one in scored if one.loss < _RISEN * found.baseline_loss]
     harmless = harmless or [min(scored, key=lambda one: one.loss)]
-    highest, top = max(one.candidate for one in harmless), max(one.candidate for one in scored)
+    highest, top = (max((one.candidate for one in some), key=_height) for some in (harmless, scored))
     lr = found.cutoff if highest == top else highest.lr
     size = batch_sizes(settings, train_size)[0]
     scale = math.sqrt(size / highest.batch_size)
     lrs = {_within(settings, lr * scale / _APART**rung) for rung in range(_PATIENT)}
-    return [Candidate(lr, size) for lr in sorted(lrs)]
+    return [highest._replace(lr=lr, batch_size=size) for lr in sorted(lrs)]
+
+
+def _height(candidate: Candidate) -> tuple[float, int]:
+    return candidate.lr, candidate.batch_size
 
 
 def ladder(
-    settings: HyperparameterSettings, foot: Candidate, rungs: Sequence[float], apart: float = _RUNG
+    settings: HyperparameterSettings, foot: Candidate, rungs: Sequence[float], apart: float = RUNG
 ) -> list[Candidate]:
     """Returns candidates with learning rates about that of `foot`, rising, each `apart` times the next."""
     lrs = sorted({_within(settings, foot.lr * apart**rung) for rung in rungs})
-    return [Candidate(lr, foot.batch_size) for lr in lrs]
+    return [foot._replace(lr=lr) for lr in lrs]
 
 
 def winner(settings: HyperparameterSettings, scored: Sequence[Scored], is_early: bool = True) -> Scored:
@@ -204,7 +282,7 @@ def middle(rungs: Sequence[Scored]) -> Candidate:
 
 def _are_alike(one: Candidate, other: Candidate) -> bool:
     ratio = one.lr / other.lr
-    return one.batch_size == other.batch_size and 1 / _SAME < ratio < _SAME
+    return one.is_beside(other) and 1 / _SAME < ratio < _SAME
 
 
 def _within(settings: HyperparameterSettings, lr: float) -> float:

@@ -12,10 +12,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..points import value_to_text
 from . import candidates
 from .candidates import Scored
 from .lr_range import LRRange
-from .rounds import Round
+from .rounds import Foot, Round
 from .settings import HyperparameterSettings
 
 _USUAL_FALL, _TRUST = 0.25, 0.7
@@ -53,7 +54,7 @@ def choose(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Ro
     last, scored = rounds[-1], _best(settings, found, rounds)
     longer = max(1.0, trial / last.samples_each)
     found_lr = scored.candidate.lr
-    lr = found_lr * longer ** -_fall(last, found_lr) * _safety(last, scored)
+    lr = found_lr * longer ** -_fall(last.foot(scored.candidate), found_lr) * _safety(last, scored)
     lr = max(lr, min(found_lr, settings.lr_start))
     flags = _flags(settings, found, rounds, scored, lr)
     return Choice(scored, lr, _why(settings, rounds, scored, lr), flags)
@@ -62,7 +63,7 @@ def choose(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Ro
 def _best(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Round]) -> Scored:
     last = rounds[-1]
     best = candidates.winner(settings, last.scored, is_early=False)
-    rungs = last.rungs(best.candidate.batch_size)
+    rungs = last.rungs(best.candidate)
     if not found.is_learned(best.perf):  # a guess: the highest that does no harm is too high for long
         return rungs[max(0, len(rungs) - 2)]
     if not found.is_learned(best.perf, _SOME):
@@ -73,20 +74,20 @@ def _best(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Rou
     return best
 
 
-def _fall(last: Round, lr: float) -> float:
+def _fall(foot: Foot | None, lr: float) -> float:
     """How fast the best learning rate falls with the length of training: as its power, negated.
 
     As observed between the last two rounds, moderated by what is usual.
     """
-    if last.foot is None:
+    if foot is None:
         return _USUAL_FALL
-    observed = math.log(last.foot.lr / lr, last.foot.longer)
+    observed = math.log(foot.lr / lr, foot.longer)
     return min(max(_USUAL_FALL + _TRUST * (observed - _USUAL_FALL), 0.0), 1.0)
 
 
 def _safety(last: Round, chosen: Scored) -> float:
     """A factor for the chosen learning rate: half a rung down, if that costs little or avoids a cliff."""
-    rungs = last.rungs(chosen.candidate.batch_size)
+    rungs = last.rungs(chosen.candidate)
     place = rungs.index(chosen)
     if _is_below_cliff(last, chosen):
         return math.sqrt(chosen.candidate.lr / rungs[place + 1].candidate.lr)
@@ -97,7 +98,7 @@ def _safety(last: Round, chosen: Scored) -> float:
 
 def _is_below_cliff(last: Round, chosen: Scored) -> bool:
     """Whether the next learning rate above the chosen one does much worse."""
-    rungs = last.rungs(chosen.candidate.batch_size)
+    rungs = last.rungs(chosen.candidate)
     above = rungs[min(rungs.index(chosen) + 1, len(rungs) - 1)]
     return above.perf < chosen.perf - _CLIFF
 
@@ -131,8 +132,13 @@ def _why(settings: HyperparameterSettings, rounds: Sequence[Round], chosen: Scor
         size = f'the largest within {settings.batch_tolerance:g} of the best training performance'
     else:
         size = 'of the best training performance in the rounds before the last'
-    lrs = ', '.join(f'{one.candidate.lr:.2g}' for one in rounds[-1].scored)
+    lrs = ', '.join(f'{one.candidate.lr:.2g}' for one in rounds[-1].rungs(chosen.candidate))
+    nuisance = ''.join(
+        f'; {name} {value_to_text(value)}: of the best performance on held-out training data'
+        for name, value in chosen.candidate.nuisance
+    )
     return (
         f'batch size {chosen.candidate.batch_size}: {size}; learning rate {lr:.2g}: somewhat below '
         f'{chosen.candidate.lr:.2g}, since trials are longer, which was chosen from {lrs} in the last round'
+        f'{nuisance}'
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .candidates import Scored
+from .candidates import Candidate, Scored
 from .settings import HyperparameterSettings
 
 _UNTRAINED, _ALIKE = 0.8, 1.03
@@ -43,10 +44,12 @@ class Foot(NamedTuple):
     Attributes:
         lr: The best learning rate of shorter trainings.
         longer: How many times as long the ladder's are.
+        nuisance: The values of nuisance parameters on that ladder.
     """
 
     lr: float
     longer: float
+    nuisance: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,13 @@ class Round:
     Attributes:
         scored: In the order of their runs.
         steps: Of each of them.
-        foot: The last ladder's.
+        feet: Of the last ladders.
         is_void: Whether it said nothing, and was repeated at lower learning rates.
     """
 
     scored: list[Scored]
     steps: list[int]
-    foot: Foot | None = None
+    feet: Sequence[Foot] = ()
     is_void: bool = False
 
     @property
@@ -91,13 +94,17 @@ class Round:
         losses = [one.loss for one in self.scored]
         return max(losses) < min(_UNTRAINED * baseline_loss, _ALIKE * min(losses))
 
-    def rungs(self, batch_size: int) -> list[Scored]:
-        """The candidates of a batch size, in order."""
-        return [one for one in self.scored if one.candidate.batch_size == batch_size]
+    def rungs(self, candidate: Candidate) -> list[Scored]:
+        """The candidates that differ from one in the learning rate at most, in order."""
+        return [one for one in self.scored if one.candidate.is_beside(candidate)]
 
-    def told(self) -> list[dict[str, float]]:
+    def foot(self, candidate: Candidate) -> Foot | None:
+        """The foot of the ladder that a candidate is on, if this is a round of such ladders."""
+        return next((foot for foot in self.feet if foot.nuisance == candidate.nuisance), None)
+
+    def told(self) -> list[dict[str, Any]]:
         """A row per candidate, for `misc.json` and `candidates.npz`."""
         return [
-            {**one.candidate._asdict(), 'steps': steps, 'loss': one.loss, 'perf': one.perf}
+            {**one.candidate.told(), 'steps': steps, 'loss': one.loss, 'perf': one.perf}
             for one, steps in zip(self.scored, self.steps, strict=True)
         ]

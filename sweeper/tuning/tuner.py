@@ -8,11 +8,13 @@ import json
 import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from ..errors import TuningFailed
+from ..points import to_json, value_to_text
 from ..seeding import run_seed
 from ..store.results import Tuned
 from . import candidates, lr_range
@@ -22,13 +24,17 @@ from .lr_range import LRRange
 from .rounds import Budget, Foot, Round
 from .settings import HyperparameterSettings
 
+if TYPE_CHECKING:
+    from ..declare.dimensions import Dimension
+
 ROUNDS = 'candidates'
 
 _LOWERINGS, _DIVERGED_BY, _COLLAPSED_BY = 3, 10.0, 100.0
 _FEWEST_STEPS = 10
 _LAST_SHARE, _LEAST_SHARE = 0.55, 0.1
 _ABOUT, _BELOW = (-2, -1, 0, 1), (-1, 0)
-_FALLS, _LEAST_LONGER = (0.7, 0.4, 0.1), 2.0
+_FALLS, _FALLS_OF_TWO, _LEAST_LONGER = (0.7, 0.4, 0.1), (0.55, 0.2), 2.0
+_VARIED_BY = 0.25
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,12 @@ class RunRequest:
     def digest(self) -> str:
         """A short text that tells this request from any other."""
         told = [self.function, self.arguments]
-        text = json.dumps(told, sort_keys=True, default=lambda array: array.tolist())
+        text = json.dumps(told, sort_keys=True, default=_plain)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else to_json(value)
 
 
 @dataclass(frozen=True)
@@ -62,8 +72,10 @@ RunResult: TypeAlias = Mapping[str, Any]
 Tuner: TypeAlias = Generator[Stage, Sequence[RunResult], Tuned]
 
 
-def tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:
-    """Tunes one architecture's learning-rate range and batch size.
+def tune(
+    settings: HyperparameterSettings, train_size: int, seed: int, nuisance: Sequence[Dimension] = ()
+) -> Tuner:
+    """Tunes one architecture's learning-rate range, batch size and nuisance parameters.
 
     Yields stages of runs, receives each stage's results, and returns what the trials shall use. It
     trains nothing itself and knows neither the architecture nor the data but for its size.
@@ -72,31 +84,42 @@ def tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:
         settings: The budget, already raised to the sweep's `sweep_cores`.
         train_size: Samples in the training set; at least 1.
         seed: The sweep's seed.
+        nuisance: What is to be tuned besides, by the same rounds. A regulariser is no use on the data that a
+            network is trained on, so candidates are scored on a held-out part of them then.
 
     Raises:
         TuningFailed: The architecture cannot be trained at all.
     """
-    tuner = _tune(settings, train_size, seed)
+    tuner = _tune(settings, train_size, seed, nuisance)
     steps: dict[str, set[str]] = {}
+    unread: set[str] = set()
     cost = None
     stage = next(tuner)
     while True:
         results = yield stage
         steps.setdefault(stage.name, set()).update(str(result['step']) for result in results)
+        unread.update(*(json.loads(str(result['unread'])) for result in results if 'unread' in result))
         if cost is None and 'cost' in results[0]:  # a run from before there was one lacks it
             cost = json.loads(str(results[0]['cost']))
         try:
             stage = tuner.send(results)
         except StopIteration as end:
             tuned: Tuned = end.value
-            told = {'steps': {name: sorted(kinds) for name, kinds in steps.items()}, 'cost': cost}
+            told: dict[str, Any] = {
+                'steps': {name: sorted(kinds) for name, kinds in steps.items()},
+                'cost': cost,
+            }
+            if unread:
+                told |= {'unread': sorted(unread), 'flags': sorted([*tuned.flags, 'unread'])}
             return dataclasses.replace(tuned, misc={**tuned.misc, **told})
 
 
-def _tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner:
+def _tune(
+    settings: HyperparameterSettings, train_size: int, seed: int, nuisance: Sequence[Dimension]
+) -> Tuner:
     budget = Budget(settings, train_size)
     found = yield from _range_test(settings, train_size, seed, budget)
-    rounds = yield from _rounds(settings, train_size, seed, budget, found)
+    rounds = yield from _rounds(settings, train_size, seed, budget, found, nuisance)
     choice = choose(settings, found, rounds, budget.trial)
     misc: dict[str, Any] = {
         'flags': choice.flags,
@@ -114,6 +137,7 @@ def _tune(settings: HyperparameterSettings, train_size: int, seed: int) -> Tuner
         cycle_size_epochs=settings.cycle_epochs,
         epochs=settings.trial_epochs(train_size),
         misc=misc,
+        nuisance=dict(choice.scored.candidate.nuisance),
         curves={'lr_vs_perf': found.arrays, ROUNDS: _table(rounds)},
     )
 
@@ -135,32 +159,38 @@ def _range_test(
 
 
 def _rounds(
-    settings: HyperparameterSettings, train_size: int, seed: int, budget: Budget, found: LRRange
+    settings: HyperparameterSettings,
+    train_size: int,
+    seed: int,
+    budget: Budget,
+    found: LRRange,
+    nuisance: Sequence[Dimension],
 ) -> Generator[Stage, Sequence[RunResult], list[Round]]:
     """Compares candidates round by round; one that says nothing is repeated at lower learning rates.
 
     Where nothing is learned in a round, the next is the last.
     """
     rounds: list[Round] = []
+    holdout = run_seed(seed, 'holdout', 0)
     number, lowerings, is_last = 0, 0, False
     while not is_last:
         done = [one for one in rounds if not one.is_void]
         is_stuck = bool(done) and not found.is_learned(done[-1].best_perf)
         is_last = is_stuck or number == settings.rounds - 1
-        foot = None
+        feet: list[Foot] = []
         if is_stuck:
             tried = candidates.patient(settings, train_size, done[-1].scored, found)
         elif is_last and number > 1:
-            tried, foot = _descent(settings, done[-1], budget)
+            tried, feet = _descent(settings, done[-1], budget)
         else:
-            tried = _tried(settings, train_size, found, done)
+            tried = _tried(settings, train_size, found, done, nuisance)
         while True:
             samples = budget.left if is_last else _share(budget, settings.rounds - number - 1)
             models = max(1, math.floor(samples / len(tried) / budget.trial))
             seeds = [run_seed(seed, f'{ROUNDS} {number}', index) for index in range(models)]
-            latest = yield from _compare(seeds, tried, samples, budget, settings.lr_ratio)
+            latest = yield from _compare(seeds, holdout, tried, samples, budget, settings.lr_ratio)
             lowered_by = _lowered_by(latest, found, is_first=not rounds)
-            rounds.append(dataclasses.replace(latest, foot=foot, is_void=lowered_by > 1))
+            rounds.append(dataclasses.replace(latest, feet=feet, is_void=lowered_by > 1))
             if lowered_by == 1:
                 break
             if lowerings == _LOWERINGS:
@@ -168,7 +198,7 @@ def _rounds(
                 raise TuningFailed(f'every brief training diverged, down to a learning rate of {lowest:g}')
             lowerings += 1
             tried = [one._replace(lr=one.lr / lowered_by) for one in tried]
-            foot = foot and foot._replace(lr=foot.lr / lowered_by)
+            feet = [foot._replace(lr=foot.lr / lowered_by) for foot in feet]
         number += 1
     return rounds
 
@@ -186,34 +216,49 @@ def _lowered_by(latest: Round, found: LRRange, is_first: bool) -> float:
 
 
 def _tried(
-    settings: HyperparameterSettings, train_size: int, found: LRRange, done: Sequence[Round]
+    settings: HyperparameterSettings,
+    train_size: int,
+    found: LRRange,
+    done: Sequence[Round],
+    nuisance: Sequence[Dimension],
 ) -> list[Candidate]:
     """Returns the candidates of a round before the last; or of the second of two."""
     if not done:
-        return candidates.grid(settings, train_size, found.low, found.high)
+        return candidates.grid(settings, train_size, found.low, found.high, nuisance)
     last = done[-1].scored
     best = candidates.winner(settings, last).candidate
     others = candidates.at_other_sizes(settings, train_size, best) if len(done) == 1 else []
     apart = (found.high / found.low) ** (1 / (settings.lr_candidates - 1))
-    if settings.rounds == 2:
-        return candidates.ladder(settings, best, _BELOW, math.sqrt(apart)) + others
-    if len(done) == settings.rounds - 2:
-        return candidates.ladder(settings, best, _ABOUT) + others
-    return candidates.thinned_out(settings, last, apart ** (0.5 ** len(done))) + others
+    if len(done) >= settings.rounds - 2:
+        rungs, by = (_BELOW, math.sqrt(apart)) if settings.rounds == 2 else (_ABOUT, candidates.RUNG)
+        ladders = [
+            candidates.ladder(settings, one, rungs, by) for one in candidates.finalists(settings, last)
+        ]
+        return [*chain.from_iterable(ladders), *others]
+    beside = candidates.varied(best, nuisance, _VARIED_BY / len(done))
+    return candidates.thinned_out(settings, last, apart ** (0.5 ** len(done))) + others + beside
 
 
-def _descent(settings: HyperparameterSettings, before: Round, budget: Budget) -> tuple[list[Candidate], Foot]:
-    """Returns the last ladder: where the best learning rate is if it falls slowly, as usual, or fast."""
-    size = candidates.winner(settings, before.scored).candidate.batch_size
-    middle = candidates.middle(before.rungs(size))
-    each = min(budget.left / len(_FALLS), budget.trial)
+def _descent(
+    settings: HyperparameterSettings, before: Round, budget: Budget
+) -> tuple[list[Candidate], list[Foot]]:
+    """Returns the last ladders: where the best learning rate is if it falls slowly, as usual, or fast."""
+    finalists = candidates.finalists(settings, before.scored)
+    falls = _FALLS if len(finalists) == 1 else _FALLS_OF_TWO
+    each = min(budget.left / len(falls) / len(finalists), budget.trial)
     longer = max(_LEAST_LONGER, each / before.samples_each)
-    tried = candidates.ladder(settings, middle, [-fall for fall in _FALLS], longer)
-    return tried, Foot(middle.lr, longer)
+    middles = [candidates.middle(before.rungs(one)) for one in finalists]
+    ladders = [candidates.ladder(settings, one, [-fall for fall in falls], longer) for one in middles]
+    return [*chain.from_iterable(ladders)], [Foot(one.lr, longer, one.nuisance) for one in middles]
 
 
 def _compare(
-    seeds: Sequence[int], tried: Sequence[Candidate], samples: float, budget: Budget, lr_ratio: float
+    seeds: Sequence[int],
+    holdout_seed: int,
+    tried: Sequence[Candidate],
+    samples: float,
+    budget: Budget,
+    lr_ratio: float,
 ) -> Generator[Stage, Sequence[RunResult], Round]:
     """Trains every candidate briefly, from the same seeds, on an equal share of the samples."""
     each = min(samples / len(tried) / len(seeds), budget.trial)
@@ -223,7 +268,7 @@ def _compare(
             'train_briefly',
             {
                 'seed': seed, 'lr_start': one.lr / lr_ratio, 'lr_end': one.lr,
-                'batch_size': one.batch_size, 'steps': count,
+                'batch_size': one.batch_size, 'steps': count, **_nuisance(one, holdout_seed),
             },
         )
         for one, count in zip(tried, steps, strict=True)
@@ -240,7 +285,24 @@ def _compare(
     return done
 
 
+def _nuisance(candidate: Candidate, holdout_seed: int) -> dict[str, Any]:
+    """Arguments of a brief training, if there are nuisance parameters."""
+    if not candidate.nuisance:
+        return {}
+    return {'nuisance': dict(candidate.nuisance), 'holdout_seed': holdout_seed}
+
+
 def _table(rounds: Sequence[Round]) -> dict[str, np.ndarray]:
     """All brief trainings, one element each."""
-    rows = [{'round': number, **row} for number, done in enumerate(rounds) for row in done.told()]
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    rows: list[dict[str, Any]] = []
+    for number, done in enumerate(rounds):
+        for row in done.told():
+            nuisance = row.pop('nuisance', {})
+            rows.append({'round': number, **row, **{f'nuisance_{name}': nuisance[name] for name in nuisance}})
+    return {name: _column([row[name] for row in rows]) for name in rows[0]}
+
+
+def _column(values: Sequence[Any]) -> np.ndarray:
+    """An array of numbers or truth values; anything else as texts."""
+    kinds = {type(value) for value in values}
+    return np.array(values if kinds <= {int, float} or kinds == {bool} else [*map(value_to_text, values)])

@@ -8,7 +8,8 @@ import torch
 
 from sweeper.errors import InvalidPoint
 from sweeper.points import NamedPoint
-from sweeper.training.facts import ModelSignature, check
+from sweeper.training.facts import check
+from sweeper.training.parameters import ModelSignature
 from sweeper.training.problem import find_problem, load_problem
 
 DIGITS = Path(__file__).parents[2] / 'examples' / 'digits_mlp.py'

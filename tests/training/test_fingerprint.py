@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.training import fingerprint
 from sweeper.training.fingerprint import source_fingerprint
 
 PROBLEM = '''\
@@ -351,11 +350,11 @@ def test_a_relative_path_is_as_good(of, tmp_path, monkeypatch):
 def test_every_process_computes_the_same(of, tmp_path, hash_seed):
     expected = of(FOLDER)
     program = (
-        'import pathlib, runpy, sys\n'
-        "compute = runpy.run_path(sys.argv[1])['source_fingerprint']\n"
-        'print(compute(pathlib.Path(sys.argv[2])))'
+        'import pathlib, sys\n'
+        'from sweeper.training.fingerprint import source_fingerprint\n'
+        'print(source_fingerprint(pathlib.Path(sys.argv[1])))'
     )
-    arguments = [sys.executable, '-c', program, fingerprint.__file__, tmp_path / 'here' / 'problem.py']
+    arguments = [sys.executable, '-c', program, tmp_path / 'here' / 'problem.py']
     environment = os.environ | {'PYTHONHASHSEED': hash_seed}
     output = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True).stdout
     assert output.strip() == expected

@@ -16,10 +16,10 @@ FOUND = LRRange(0.001, 1.0, 1.0, 2.3, 0.1, {}, [], {})
 LRS = 0.1, 0.2, 0.4
 
 
-def ladder(perfs, lrs=LRS, size=8, foot=None):
+def ladder(perfs, lrs=LRS, size=8, feet=()):
     """A round, of 800 samples each: an eighth of a trial."""
     scored = [Scored(Candidate(lr, size), 1 - perf, perf) for lr, perf in zip(lrs, perfs, strict=True)]
-    return Round(scored, [STEPS] * len(scored), foot)
+    return Round(scored, [STEPS] * len(scored), feet)
 
 
 def chosen(*rounds, found=FOUND):
@@ -42,7 +42,7 @@ def test_nothing_is_lowered_if_trainings_were_as_long_as_trials():
 def test_a_best_rate_that_falls_fast_is_followed():
     foot = Foot(0.5, 4.0)
     slow, usual, fast = (
-        chosen(ladder(perfs, foot=foot)) for perfs in ([5, 6, 7], [5, 7, 6.99], [7, 6.99, 5])
+        chosen(ladder(perfs, feet=[foot])) for perfs in ([5, 6, 7], [5, 7, 6.99], [7, 6.99, 5])
     )
     lowered = [one.lr / one.scored.candidate.lr for one in (fast, usual, slow)]
     assert lowered == sorted(lowered)

@@ -1,0 +1,174 @@
+"""What the files of a project declare, as a whole and in plain values: what can be swept, and what cannot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import DeclarationError
+from ..points import freeze
+from .dimensions import Dimension, dimension_of, role_of
+from .kinds import checked
+from .manager import fresh
+from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence, Priority
+from .parsing import find_in_files
+
+
+@dataclass(frozen=True)
+class DeclaredParameters:
+    """What code declares by calling the managers of `sweeper.m`.
+
+    Attributes:
+        nodes: The parameters by name.
+        managers: The name of each one's manager.
+        faults: Why a parameter cannot be swept, by name, with the places; of those that cannot.
+        doubts: Calls of which it cannot be told whether they declare a parameter.
+        nuisance: What is tuned for every architecture.
+    """
+
+    nodes: Mapping[str, HyperParameterNode]
+    managers: Mapping[str, str]
+    faults: Mapping[str, str]
+    doubts: Sequence[str]
+    nuisance: Sequence[Dimension]
+
+    def places(self, name: str) -> list[str]:
+        """Where a parameter is declared and read, as `layers.py:12`; first the place with the default."""
+        node = self.nodes[name]
+        rows = sorted(node.occurrences, key=lambda row: row is not node.declaration)
+        return [row.place for row in rows]
+
+    def scientific(self) -> list[Dimension]:
+        """Returns what is to be compared, by the hints.
+
+        Raises:
+            DeclarationError: A hint is wrong, or a parameter to be compared says nothing of its values.
+        """
+        found = []
+        for name, node in self.nodes.items():
+            if role_of(node) == 'scientific':
+                self.check(name)
+                found.append(_required(dimension_of(node), node, 'scientific'))
+        return found
+
+    def check(self, name: str) -> None:
+        """Raises `DeclarationError` if a parameter cannot be swept."""
+        if name in self.faults:
+            raise DeclarationError(self.faults[name])
+
+    def as_read(self, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Returns values as the code expects them (lists, where the default is one), by manager.
+
+        Raises:
+            DeclarationError: A value is not of the parameter's type, or none of its choices.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for name, value in values.items():
+            found.setdefault(self.managers[name], {})[name] = _as_declared(value, self.nodes[name])
+        return found
+
+    def told(self) -> dict[str, dict[str, Any]]:
+        """For `sweep.json`: of every parameter the role, the default's source and the places."""
+        return {
+            name: {'role': role_of(node), 'default': _default(node), 'places': self.places(name)}
+            for name, node in self.nodes.items()
+        }
+
+
+def read_project(files: Sequence[Path], folder: Path) -> DeclaredParameters:
+    """Reads what files declare; nothing is imported or run.
+
+    Args:
+        files: All of them.
+        folder: What places are told relative to.
+
+    Raises:
+        DeclarationError: A call of a manager is not as it must be, or a nuisance parameter's hints are not.
+    """
+    found = find_in_files(files, None, [])
+    rows: dict[str, list[HyperParameterOccurrence]] = {}
+    managers: dict[str, set[str]] = {}
+    for manager, occurrences in found.occurrences.items():
+        for row in occurrences:
+            rows.setdefault(row.name, []).append(_nearer(row, folder))
+            managers.setdefault(row.name, set()).add(manager)
+    faults = {name: _fault(name, rows[name], managers[name]) for name in rows}
+    faults = {name: fault for name, fault in faults.items() if fault}
+    nodes = {name: _node(name, places) for name, places in rows.items()}
+    nuisance = [_nuisance(node, faults) for node in nodes.values() if role_of(node) == 'nuisance']
+    doubts = [doubt for some in found.doubts.values() for doubt in some]
+    return DeclaredParameters(nodes, {name: min(managers[name]) for name in rows}, faults, doubts, nuisance)
+
+
+def _nearer(row: HyperParameterOccurrence, folder: Path) -> HyperParameterOccurrence:
+    assert row.filename is not None
+    return replace(row, filename=os.path.relpath(row.filename, folder))
+
+
+def _node(name: str, rows: Iterable[HyperParameterOccurrence]) -> HyperParameterNode:
+    """A parameter in plain values: without the texts of its files."""
+    places = tuple(replace(row, source=None) for row in rows)
+    value = next((row.value for row in places if row.has_default_value), EMPTY)
+    return HyperParameterNode(name, value, None if value is EMPTY else Priority.PARSED, places)
+
+
+def _fault(name: str, rows: list[HyperParameterOccurrence], managers: Collection[str]) -> str:
+    """Returns why a parameter cannot be swept; empty if it can."""
+    if len(managers) > 1:
+        listed = ' and '.join(f'`{manager}`' for manager in sorted(managers))
+        return f'`{name}` is declared by the managers {listed} ({_listed(rows)}): rename one of them'
+    with_default = [row for row in rows if row.has_default_value]
+    if len(with_default) > 1:
+        shown = '\n'.join(row.context() for row in with_default)
+        return f'`{name}` has {len(with_default)} defaults, so it is not one parameter; give it one\n{shown}'
+    early = [row for row in rows if row.is_early]
+    if early:
+        shown = '\n'.join(row.context() for row in early)
+        return (
+            f'`{name}` is read once, while its module is imported, so it cannot have another value for every '
+            f'architecture; read it in a function that model() calls\n{shown}'
+        )
+    return ''
+
+
+def _nuisance(node: HyperParameterNode, faults: Mapping[str, str]) -> Dimension:
+    if node.name in faults:
+        raise DeclarationError(faults[node.name])
+    if not node.has_plain_default:
+        raise DeclarationError(
+            f"{_listed(node.occurrences)}: `{node.name}` has role='nuisance': it needs a default that is a "
+            f'literal, with which tuning begins'
+        )
+    return _required(dimension_of(node), node, 'nuisance')
+
+
+def _required(dimension: Dimension | None, node: HyperParameterNode, role: str) -> Dimension:
+    if dimension is None:
+        raise DeclarationError(
+            f'{_listed(node.occurrences)}: `{node.name}` has role={role!r}, but its hints give neither '
+            f'choices nor a range'
+        )
+    return dimension
+
+
+def _as_declared(value: Any, node: HyperParameterNode) -> Any:
+    """Returns a point's value, which has no lists, as the code has it."""
+    choices = node.hints.get('choices')
+    if isinstance(choices, list | tuple | set | frozenset):
+        for choice in choices:
+            if freeze(choice) == value:
+                return fresh(choice)
+    return checked(value, node)
+
+
+def _default(node: HyperParameterNode) -> str | None:
+    if node.default is EMPTY:
+        return None
+    return repr(node.default) if node.has_plain_default else str(node.default)
+
+
+def _listed(rows: Iterable[HyperParameterOccurrence]) -> str:
+    return ', '.join(row.place for row in rows)

@@ -1,0 +1,172 @@
+"""The parameters of a problem: the arguments of its `model`, and what its code declares."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DeclarationError, InvalidPoint
+from ..points import NamedPoint, Point, label
+from .sources import ProblemSources
+
+if TYPE_CHECKING:
+    from ..declare.dimensions import Dimension
+    from ..declare.project import DeclaredParameters
+
+_IMPORTS_MANAGER = re.compile(rb'\bsweeper\s*\.\s*m\b|\bfrom\s+sweeper\s+import\b[^#;]*?\bm\b')
+
+
+@dataclass(frozen=True)
+class ModelSignature:
+    """How a problem's `model` is called.
+
+    Attributes:
+        problem: The problem's name.
+        text: The signature as it is written.
+        signature: Without defaults and annotations; None of a builtin that has none: calling it will tell.
+    """
+
+    problem: str
+    text: str
+    signature: inspect.Signature | None
+
+    @classmethod
+    def of(cls, problem: str, model: Callable[..., Any]) -> ModelSignature:
+        """Returns the signature of `model`."""
+        try:
+            signature = inspect.signature(model)
+        except (TypeError, ValueError):
+            return cls(problem, '(...)', None)
+        plain = [
+            inspect.Parameter(p.name, p.kind, default=p.default if p.default is p.empty else ...)
+            for p in signature.parameters.values()
+        ]
+        return cls(problem, str(signature), inspect.Signature(plain))
+
+    def check_params(self, point: Point) -> None:
+        """Raises `InvalidPoint` if `model` cannot be called with this point's parameters."""
+        try:
+            if self.signature is not None and isinstance(point, NamedPoint):
+                self.signature.bind(**point)
+            elif self.signature is not None:
+                self.signature.bind(*point)
+        except TypeError as error:
+            raise InvalidPoint(
+                f'model{self.text} of {self.problem!r} cannot take the parameters ({label(point)}): {error}'
+            ) from None
+
+    def parameter_names(self) -> list[str]:
+        """The names of `model`'s positional parameters, in order; empty if they cannot be told."""
+        parameters = self.signature.parameters.values() if self.signature is not None else ()
+        return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+    @property
+    def takes_any(self) -> bool:
+        """Whether `model` takes arguments by any name, or it cannot be told."""
+        parameters = self.signature.parameters.values() if self.signature is not None else None
+        return parameters is None or any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+    def keywords(self) -> set[str]:
+        """The names by which `model` takes arguments."""
+        parameters = self.signature.parameters.values() if self.signature is not None else ()
+        return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+
+
+@dataclass(frozen=True)
+class ProblemParameters:
+    """What of a problem can be swept, in plain values.
+
+    Attributes:
+        signature: How `model` is called.
+        declared: What the problem's code declares; None if it does not import `sweeper.m`.
+        files: The files that this was looked for in, relative to their folder.
+    """
+
+    signature: ModelSignature
+    declared: DeclaredParameters | None = None
+    files: Sequence[str] = ()
+
+    def check(self, point: Point) -> None:
+        """Raises `InvalidPoint` if the problem has no such parameters, or they cannot have these values."""
+        if not isinstance(point, NamedPoint):
+            self.signature.check_params(point)
+            return
+        arguments, declared = self.split(point)
+        if self.declared is not None:
+            try:
+                for name in point:
+                    self._check_name(name, self.declared)
+                self.declared.as_read(declared)
+            except DeclarationError as error:
+                raise InvalidPoint(str(error)) from error
+        self.signature.check_params(NamedPoint(arguments))
+
+    def _check_name(self, name: str, known: DeclaredParameters) -> None:
+        keywords = self.signature.keywords()
+        if name in keywords and name in known.nodes:
+            raise DeclarationError(
+                f'`{name}` is an argument of model{self.signature.text} and also declared at '
+                f'{known.places(name)[0]}: rename one of them'
+            )
+        known.check(name)
+        if not (name in keywords or name in known.nodes or self.signature.takes_any):
+            from ..declare.manager import suggestion
+
+            raise DeclarationError(
+                f'no code reads `{name}`: model{self.signature.text} has no such argument, and it is not '
+                f'declared in {", ".join(self.files)}{suggestion(name, [*keywords, *known.nodes])}'
+            )
+
+    def split(self, point: NamedPoint) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns the values that are arguments of `model`, and those that the code reads."""
+        nodes = self.declared.nodes if self.declared is not None else {}
+        is_read = {name: name in nodes and name not in self.signature.keywords() for name in point}
+        return (
+            {name: value for name, value in point.items() if not is_read[name]},
+            {name: value for name, value in point.items() if is_read[name]},
+        )
+
+    def nuisance(self, point: Point) -> tuple[Dimension, ...]:
+        """Returns what is tuned beside learning rate and batch size: what of that the point does not fix."""
+        known = self.declared.nuisance if self.declared is not None else ()
+        return tuple(
+            one for one in known if not isinstance(point, NamedPoint) or one.name not in self.split(point)[1]
+        )
+
+
+def parameters_of(
+    problem: str, model: Callable[..., Any], sources: ProblemSources | None
+) -> ProblemParameters:
+    """Reads what of a problem can be swept.
+
+    Args:
+        problem: Its name.
+        model: Its `model`.
+        sources: What it is made of; None if it is no file.
+
+    Raises:
+        DeclarationError: A parameter is not declared as it must be.
+    """
+    signature = ModelSignature.of(problem, model)
+    if sources is None:
+        return ProblemParameters(signature)
+    files = [os.path.relpath(source.path, sources.folder) for source in sources.files()]
+    return ProblemParameters(signature, declared_in(sources), files)
+
+
+def declared_in(sources: ProblemSources) -> DeclaredParameters | None:
+    """Reads what a problem's files declare, as far as they can be parsed; None if none imports `sweeper.m`.
+
+    Raises:
+        DeclarationError: A parameter is not declared as it must be.
+    """
+    files = [source for source in sources.files() if isinstance(source.code, str)]
+    if not any(_IMPORTS_MANAGER.search(source.content) for source in files):
+        return None
+    from ..declare.project import read_project
+
+    return read_project([source.path for source in files], sources.folder)

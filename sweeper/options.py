@@ -9,8 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidArgument
-from .points import freeze
-from .selectors.random import DEFAULT_POINTS
 
 if TYPE_CHECKING:
     from .selectors.base import ParamSelector
@@ -37,6 +35,7 @@ def selector_of(
 ) -> ParamSelector | Callable[[], ParamSelector]:
     """Returns what the options ask for, or what gets it while the problem is loaded."""
     from .selectors.fixed import FixedSweep
+    from .selectors.random import DEFAULT_POINTS
 
     if grid and random:
         raise InvalidArgument('--grid and --random cannot be mixed; --random takes lists of values, too')
@@ -92,6 +91,8 @@ def _named(
 
 def values_of(text: str) -> list[Any]:
     """Parses `16,32`, `relu,tanh`, `(8,8),(16,16)` or `true,false`; any other bare word is a string."""
+    from .points import freeze
+
     try:
         values = [freeze(value) for value in ast.literal_eval(f'[{text}]')]
     except (ValueError, SyntaxError):
@@ -102,6 +103,8 @@ def values_of(text: str) -> list[Any]:
 
 
 def _value(text: str) -> Any:
+    from .points import freeze
+
     if text in _WORDS:
         return _WORDS[text]
     try:

@@ -11,6 +11,8 @@ from ..points import freeze
 from .kinds import kind_of
 from .occurrence import EMPTY, HyperParameterNode
 
+_FINEST = 1e-3  # values of an interval have as many digits as tell a thousand apart
+
 ROLES = ('scientific', 'nuisance', 'fixed')
 
 
@@ -40,22 +42,25 @@ class Dimension:
         """Returns the value that is so much of the way, in [0, 1), through all of them."""
         if self.choices:
             return self.choices[int(share * len(self.choices))]
-        low, high = (self.low, self.high) if not self.is_integer else (self.low - 0.5, self.high + 0.5)
-        if self.log:
-            value = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
-        else:
-            value = low + share * (high - low)
-        value = round(value) if self.is_integer else float(f'{value:.3g}')
-        return min(max(value, self.low), self.high)
+        low, high = self._ends()
+        value = low * (high / low) ** share if self.log else low + share * (high - low)
+        width = value * math.log(high / low) if self.log else high - low
+        value = round(value, 0 if self.is_integer else math.ceil(-math.log10(width * _FINEST)))
+        value = min(max(value, self.low), self.high)
+        return int(value) if self.is_integer else value
 
     def share_of(self, value: Any) -> float:
         """Returns how much of the way through all values one is: `at` gives it back, or one like it."""
         if self.choices:
             return (self.choices.index(value) + 0.5) / len(self.choices)
-        low, high = (self.low, self.high) if not self.is_integer else (self.low - 0.5, self.high + 0.5)
+        low, high = self._ends()
         if self.log:
             return math.log(value / low) / math.log(high / low)
         return float((value - low) / (high - low))
+
+    def _ends(self) -> tuple[float, float]:
+        """The interval's, of integers such that each has a part of its own."""
+        return (self.low - 0.5, self.high + 0.5) if self.is_integer else (self.low, self.high)
 
 
 def role_of(node: HyperParameterNode) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..declare.dimensions import Dimension
     from ..declare.project import DeclaredParameters
 
+_MOST_LISTED = 5
 _IMPORTS_MANAGER = re.compile(rb'\bsweeper\s*\.\s*m\b|\bfrom\s+sweeper\s+import\b[^#;]*?\bm\b')
 
 
@@ -118,7 +119,7 @@ class ProblemParameters:
 
             raise DeclarationError(
                 f'no code reads `{name}`: model{self.signature.text} has no such argument, and it is not '
-                f'declared in {", ".join(self.files)}{suggestion(name, [*keywords, *known.nodes])}'
+                f'declared in {_some(self.files)}{suggestion(name, [*keywords, *known.nodes])}'
             )
 
     def split(self, point: NamedPoint) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -136,6 +137,12 @@ class ProblemParameters:
         return tuple(
             one for one in known if not isinstance(point, NamedPoint) or one.name not in self.split(point)[1]
         )
+
+
+def _some(files: Sequence[str]) -> str:
+    """Lists files, a few of many."""
+    left = len(files) - _MOST_LISTED
+    return ', '.join(files[:_MOST_LISTED]) + (f' and {left} more files' if left > 0 else '')
 
 
 def parameters_of(

@@ -30,7 +30,6 @@ from .schedule import triangular
 Result = TypeVar('Result')
 
 _MOST_SCORED = 8192
-_HELD_OUT = 5  # one of so many samples
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,8 @@ def train_briefly(
     lr_end: float,
     batch_size: int,
     steps: int,
-    holdout_seed: int | None = None,
+    holdout_seed: int = 0,
+    held_out: int = 0,
 ) -> list[dict[str, Any]]:
     """Trains fresh models for one learning-rate cycle of so many steps; scores them on training data only.
 
@@ -111,15 +111,15 @@ def train_briefly(
         lr_end: The highest learning rate.
         batch_size: The most samples of a batch.
         steps: How many.
-        holdout_seed: Draws a fifth of the training data, on which the models are scored and not trained; None
-            trains and scores on all of it.
+        holdout_seed: Draws the training samples on which the models are scored and not trained.
+        held_out: How many these are; 0 trains and scores on all.
 
     Returns:
         For every seed, `loss` and `perf` on the training set, of a large one on a part; infinity and 0 if it
         diverged. `step`: the kind of step.
     """
     plan = TrainingPlan(lr_start, lr_end, batch_size, epochs=1, cycle_size_epochs=1)
-    trained, scored = _parts(bench.splits.train, holdout_seed)
+    trained, scored = _parts(bench.splits.train, holdout_seed, held_out)
 
     def batches(seed: int) -> _AcrossEpochs:
         shuffled = ShuffledBatches(len(trained), batch_size, run_seed(seed, 'order', 0), among=trained)
@@ -136,12 +136,10 @@ def train_briefly(
     return _in_lanes(bench, point, seeds, batches, run)
 
 
-def _parts(train: Split, holdout_seed: int | None) -> tuple[torch.Tensor, Split]:
+def _parts(train: Split, holdout_seed: int, held_out: int) -> tuple[torch.Tensor, Split]:
     """Returns the indices to train on, and what to score on."""
-    everything = torch.arange(len(train))
-    held_out = len(train) // _HELD_OUT
-    if holdout_seed is None or not held_out:
-        return everything, train
+    if not held_out:
+        return torch.arange(len(train)), train
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(holdout_seed))
     return order[held_out:].sort().values, SplitPart(train, order[:held_out].sort().values)
 

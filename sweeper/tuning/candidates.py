@@ -36,7 +36,7 @@ RUNG = 1.6
 _RISEN = 1.05
 _PATIENT, _APART = 4, 3.0
 _MOST_SCATTERED = 3
-_JUST_BELOW_1 = 1 - 1e-9
+_FAR = 0.25
 
 
 class Candidate(NamedTuple):
@@ -147,30 +147,38 @@ def _scattered(count: int, dimensions: int) -> list[list[float]]:
     ]
 
 
-def varied(best: Candidate, nuisance: Sequence[Dimension], step: float) -> list[Candidate]:
-    """Returns candidates beside the best, each with another value of one nuisance parameter.
+def finalists(
+    settings: HyperparameterSettings, scored: Sequence[Scored], nuisance: Sequence[Dimension], most: int
+) -> list[Candidate]:
+    """Returns the best candidate of a round, and then the best of those far from all that are taken already.
+
+    So what pays late, as regularisers do, gets its turn in trainings that are long enough.
 
     Args:
-        best: It.
-        nuisance: The parameters.
-        step: How far to go to either side, as a share of all values.
+        settings: What is best.
+        scored: The round; not all of it diverged.
+        nuisance: The parameters whose values tell how far candidates are apart.
+        most: How many to take at most.
     """
-    found = []
-    for place, one in enumerate(nuisance):
-        name, value = best.nuisance[place]
-        share = one.share_of(value)
-        for other in {one.at(min(max(share + by, 0.0), _JUST_BELOW_1)): None for by in (-step, step)}:
-            if other != value:
-                values = (*best.nuisance[:place], (name, other), *best.nuisance[place + 1 :])
-                found.append(best._replace(nuisance=values))
-    return found
+    taken: list[Candidate] = []
+    left = [one for one in scored if math.isfinite(one.loss)]
+    while left and len(taken) < most:
+        best = winner(settings, left).candidate
+        taken.append(best)
+        left = [one for one in left if _distance(one.candidate, best, nuisance) >= _FAR]
+    return taken
 
 
-def finalists(settings: HyperparameterSettings, scored: Sequence[Scored]) -> list[Candidate]:
-    """Returns the best candidate of a round and, if it has others, the best with other nuisance values."""
-    best = winner(settings, scored).candidate
-    others = [one for one in scored if one.candidate.nuisance != best.nuisance and math.isfinite(one.loss)]
-    return [best, *([winner(settings, others).candidate] if others else [])]
+def _distance(one: Candidate, other: Candidate, nuisance: Sequence[Dimension]) -> float:
+    """How far apart the values of nuisance parameters are, as a share of all values of one."""
+    pairs = zip(nuisance, one.nuisance, other.nuisance, strict=True)
+    return max((abs(of.share_of(a) - of.share_of(b)) for of, (_, a), (_, b) in pairs), default=0.0)
+
+
+def at_both_rates(finalists: Sequence[Candidate]) -> list[Candidate]:
+    """Returns all but the best of some candidates, each also at the learning rate of the best."""
+    best, *others = finalists
+    return [one for other in others for one in {other, other._replace(lr=best.lr)}]
 
 
 def at_other_sizes(settings: HyperparameterSettings, train_size: int, best: Candidate) -> list[Candidate]:

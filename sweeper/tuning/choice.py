@@ -42,7 +42,9 @@ class Choice:
     flags: list[str]
 
 
-def choose(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Round], trial: int) -> Choice:
+def choose(
+    settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Round], trial: int, held_out: int = 0
+) -> Choice:
     """Chooses from the last round.
 
     Args:
@@ -50,8 +52,9 @@ def choose(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Ro
         found: By the range test.
         rounds: At least one; not all of the last one diverged.
         trial: How many samples a trial is trained on.
+        held_out: On how many samples candidates were scored, if on so few that luck may decide; else 0.
     """
-    last, scored = rounds[-1], _best(settings, found, rounds)
+    last, scored = rounds[-1], _best(settings, found, rounds, held_out)
     longer = max(1.0, trial / last.samples_each)
     found_lr = scored.candidate.lr
     lr = found_lr * longer ** -_fall(last.foot(scored.candidate), found_lr) * _safety(last, scored)
@@ -60,9 +63,12 @@ def choose(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Ro
     return Choice(scored, lr, _why(settings, rounds, scored, lr), flags)
 
 
-def _best(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Round]) -> Scored:
+def _best(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Round], held_out: int) -> Scored:
     last = rounds[-1]
     best = candidates.winner(settings, last.scored, is_early=False)
+    if held_out:  # of those that are not worse for sure, the loss decides, which a few samples tell better
+        error = math.sqrt(best.perf * (1 - best.perf) / held_out)
+        best = min((one for one in last.scored if one.perf >= best.perf - error), key=lambda one: one.loss)
     rungs = last.rungs(best.candidate)
     if not found.is_learned(best.perf):  # a guess: the highest that does no harm is too high for long
         return rungs[max(0, len(rungs) - 2)]

@@ -9,7 +9,7 @@ import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -33,8 +33,10 @@ _LOWERINGS, _DIVERGED_BY, _COLLAPSED_BY = 3, 10.0, 100.0
 _FEWEST_STEPS = 10
 _LAST_SHARE, _LEAST_SHARE = 0.55, 0.1
 _ABOUT, _BELOW = (-2, -1, 0, 1), (-1, 0)
-_FALLS, _FALLS_OF_TWO, _LEAST_LONGER = (0.7, 0.4, 0.1), (0.55, 0.2), 2.0
-_VARIED_BY = 0.25
+_FALLS, _LEAST_LONGER = (0.7, 0.4, 0.1), 2.0
+_HELD_OUT = 5  # one of so many samples
+_FINALISTS, _FEW_FINALISTS = 4, 2
+_BESIDE, _FALLS_OF_BEST, _FALLS_OF_OTHERS = (-1, 0, 1), (0.55, 0.2), (0.4,)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,18 @@ class Stage:
 
     name: str
     runs: Sequence[RunRequest]
+
+
+class Holdout(NamedTuple):
+    """Training samples that candidates are scored on, and not trained on.
+
+    Attributes:
+        seed: Draws them; the same for all candidates.
+        samples: How many.
+    """
+
+    seed: int
+    samples: int
 
 
 RunResult: TypeAlias = Mapping[str, Any]
@@ -118,9 +132,10 @@ def _tune(
     settings: HyperparameterSettings, train_size: int, seed: int, nuisance: Sequence[Dimension]
 ) -> Tuner:
     budget = Budget(settings, train_size)
+    holdout = Holdout(run_seed(seed, 'holdout', 0), train_size // _HELD_OUT) if nuisance else None
     found = yield from _range_test(settings, train_size, seed, budget)
-    rounds = yield from _rounds(settings, train_size, seed, budget, found, nuisance)
-    choice = choose(settings, found, rounds, budget.trial)
+    rounds = yield from _rounds(settings, train_size, seed, budget, found, nuisance, holdout)
+    choice = choose(settings, found, rounds, budget.trial, holdout.samples if holdout else 0)
     misc: dict[str, Any] = {
         'flags': choice.flags,
         'why': choice.why,
@@ -165,13 +180,13 @@ def _rounds(
     budget: Budget,
     found: LRRange,
     nuisance: Sequence[Dimension],
+    holdout: Holdout | None,
 ) -> Generator[Stage, Sequence[RunResult], list[Round]]:
     """Compares candidates round by round; one that says nothing is repeated at lower learning rates.
 
     Where nothing is learned in a round, the next is the last.
     """
     rounds: list[Round] = []
-    holdout = run_seed(seed, 'holdout', 0)
     number, lowerings, is_last = 0, 0, False
     while not is_last:
         done = [one for one in rounds if not one.is_void]
@@ -181,7 +196,7 @@ def _rounds(
         if is_stuck:
             tried = candidates.patient(settings, train_size, done[-1].scored, found)
         elif is_last and number > 1:
-            tried, feet = _descent(settings, done[-1], budget)
+            tried, feet = _descent(settings, done[-1], budget, nuisance)
         else:
             tried = _tried(settings, train_size, found, done, nuisance)
         while True:
@@ -229,32 +244,40 @@ def _tried(
     best = candidates.winner(settings, last).candidate
     others = candidates.at_other_sizes(settings, train_size, best) if len(done) == 1 else []
     apart = (found.high / found.low) ** (1 / (settings.lr_candidates - 1))
-    if len(done) >= settings.rounds - 2:
-        rungs, by = (_BELOW, math.sqrt(apart)) if settings.rounds == 2 else (_ABOUT, candidates.RUNG)
+    if settings.rounds == 2:
         ladders = [
-            candidates.ladder(settings, one, rungs, by) for one in candidates.finalists(settings, last)
+            candidates.ladder(settings, one, _BELOW, math.sqrt(apart))
+            for one in candidates.finalists(settings, last, nuisance, _FEW_FINALISTS)
         ]
         return [*chain.from_iterable(ladders), *others]
-    beside = candidates.varied(best, nuisance, _VARIED_BY / len(done))
-    return candidates.thinned_out(settings, last, apart ** (0.5 ** len(done))) + others + beside
+    finalists = candidates.finalists(settings, last, nuisance, _FINALISTS)
+    if len(done) == settings.rounds - 2:
+        ladders = [candidates.ladder(settings, one, _ABOUT if one == best else _BESIDE) for one in finalists]
+        return [*chain.from_iterable(ladders), *others]
+    kept = candidates.thinned_out(settings, last, apart ** (0.5 ** len(done)))
+    also = [one for one in candidates.at_both_rates(finalists) if one not in kept]
+    return [*kept, *others, *also]
 
 
 def _descent(
-    settings: HyperparameterSettings, before: Round, budget: Budget
+    settings: HyperparameterSettings, before: Round, budget: Budget, nuisance: Sequence[Dimension]
 ) -> tuple[list[Candidate], list[Foot]]:
     """Returns the last ladders: where the best learning rate is if it falls slowly, as usual, or fast."""
-    finalists = candidates.finalists(settings, before.scored)
-    falls = _FALLS if len(finalists) == 1 else _FALLS_OF_TWO
-    each = min(budget.left / len(falls) / len(finalists), budget.trial)
+    finalists = candidates.finalists(settings, before.scored, nuisance, _FINALISTS)
+    falls = [_FALLS if len(finalists) == 1 else _FALLS_OF_BEST, *[_FALLS_OF_OTHERS] * (len(finalists) - 1)]
+    each = min(budget.left / sum(map(len, falls)), budget.trial)
     longer = max(_LEAST_LONGER, each / before.samples_each)
     middles = [candidates.middle(before.rungs(one)) for one in finalists]
-    ladders = [candidates.ladder(settings, one, [-fall for fall in falls], longer) for one in middles]
+    ladders = [
+        candidates.ladder(settings, one, [-fall for fall in some], longer)
+        for one, some in zip(middles, falls, strict=True)
+    ]
     return [*chain.from_iterable(ladders)], [Foot(one.lr, longer, one.nuisance) for one in middles]
 
 
 def _compare(
     seeds: Sequence[int],
-    holdout_seed: int,
+    holdout: Holdout | None,
     tried: Sequence[Candidate],
     samples: float,
     budget: Budget,
@@ -268,7 +291,7 @@ def _compare(
             'train_briefly',
             {
                 'seed': seed, 'lr_start': one.lr / lr_ratio, 'lr_end': one.lr,
-                'batch_size': one.batch_size, 'steps': count, **_nuisance(one, holdout_seed),
+                'batch_size': one.batch_size, 'steps': count, **_nuisance(one, holdout),
             },
         )
         for one, count in zip(tried, steps, strict=True)
@@ -285,11 +308,11 @@ def _compare(
     return done
 
 
-def _nuisance(candidate: Candidate, holdout_seed: int) -> dict[str, Any]:
+def _nuisance(candidate: Candidate, holdout: Holdout | None) -> dict[str, Any]:
     """Arguments of a brief training, if there are nuisance parameters."""
-    if not candidate.nuisance:
+    if holdout is None:
         return {}
-    return {'nuisance': dict(candidate.nuisance), 'holdout_seed': holdout_seed}
+    return {'nuisance': dict(candidate.nuisance), 'holdout_seed': holdout.seed, 'held_out': holdout.samples}
 
 
 def _table(rounds: Sequence[Round]) -> dict[str, np.ndarray]:

@@ -77,10 +77,8 @@ def main():
     parser.add_argument('--trial-samples', type=int, default=60_000)
     parser.add_argument('problems', nargs='*', default=PROBLEMS)
     options = parser.parse_args()
-    print(
-        '| problem | tuned beside LR and batch size | at its default | best of a grid | random search | chosen |'
-    )
-    print('|---|---|---|---|---|---|')
+    columns = ('problem', 'tuned', 'at its default', 'best of a grid', 'random search', 'chosen')
+    print(f'| {" | ".join(columns)} |\n|{"---|" * len(columns)}')
     for name in options.problems:
         done = [measure(name, options.preset, seed, options.trial_samples) for seed in range(options.seeds)]
         cells = [f'{100 * np.mean(column):.1f}' for column in zip(*(perfs for perfs, _ in done), strict=True)]

@@ -1,4 +1,4 @@
-"""Few digits, a third of the labels wrong, by a wide MLP, which learns these by heart unless something is dropped."""
+"""Few digits, some labels wrong, by a wide MLP, which learns these by heart unless something is dropped."""
 
 from _data import digits
 from torch import nn

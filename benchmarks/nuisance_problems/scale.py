@@ -1,5 +1,7 @@
 """Digits by a deep MLP whose initial weights are scaled: by the default, it hardly learns."""
 
+from itertools import pairwise
+
 from _data import digits
 from torch import nn
 
@@ -14,7 +16,7 @@ def model(width):
     scale = _('scale', 0.3, range=(0.1, 10.0), log=True, role='nuisance')
     sizes = [64, *[width] * 5]
     layers = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.Tanh()]
         layers[-2].weight.data.mul_(scale)
     return nn.Sequential(*layers, nn.Linear(width, 10))

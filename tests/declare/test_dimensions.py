@@ -95,7 +95,7 @@ DIMENSIONS = st.one_of(
         lambda bounds, log, scale: Dimension('x', 0, (), bounds[0] * scale, bounds[1] * scale, log),
         BOUNDS, st.booleans(), st.sampled_from([1e-6, 1.0, 1e6]),
     ),
-    st.builds(lambda bounds, log: Dimension('x', 0, (), *bounds, log, is_integer=True), BOUNDS, st.booleans()),
+    st.builds(lambda ends, log: Dimension('x', 0, (), *ends, log, is_integer=True), BOUNDS, st.booleans()),
 )  # fmt: skip
 
 

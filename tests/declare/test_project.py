@@ -138,7 +138,7 @@ def test_a_parameter_to_be_compared_must_say_its_values(read):
 
 
 def test_a_name_that_only_running_the_code_could_tell_is_an_error(read):
-    with pytest.raises(NotLiteralNameException, match='net.py:3'):
+    with pytest.raises(NotLiteralNameException, match=r'net\.py:3'):
         read(net=in_function("_(f'layer{i}', 1)"))
 
 

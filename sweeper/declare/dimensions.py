@@ -58,6 +58,10 @@ class Dimension:
             return math.log(value / low) / math.log(high / low)
         return float((value - low) / (high - low))
 
+    def distance(self, value: Any, other: Any) -> float:
+        """Returns how far apart two values are, as a share of all; different choices are at opposite ends."""
+        return float(value != other) if self.choices else abs(self.share_of(value) - self.share_of(other))
+
     def _ends(self) -> tuple[float, float]:
         """The interval's, of integers such that each has a part of its own."""
         return (self.low - 0.5, self.high + 0.5) if self.is_integer else (self.low, self.high)

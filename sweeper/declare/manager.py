@@ -20,7 +20,7 @@ from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence, Pri
 from .parsing import DeclarationWarning, Found, find_in_files, find_in_source
 from .query import HyperParameterDB
 from .source import UNKNOWN, Paths, SourceHelper
-from .tree import HyperParameterTree, Names, flatten, nest
+from .tree import SEPARATOR, HyperParameterTree, Names, flatten, nest
 
 
 class HyperParameterManager:
@@ -34,7 +34,7 @@ class HyperParameterManager:
         separator: What stands between the parts of a nested name.
     """
 
-    def __init__(self, placeholder: str, separator: str = '.') -> None:
+    def __init__(self, placeholder: str, separator: str = SEPARATOR) -> None:
         if not separator:
             raise DeclarationError("separator='': must be at least one character")
         self.placeholder = placeholder
@@ -90,11 +90,7 @@ class HyperParameterManager:
             parsed.setdefault(row.name, []).append(row)
         for name, places in parsed.items():
             _check_defaults(name, places)
-        try:
-            names = Names(self.separator, [*parsed, *self._defaults, *self._values])
-        except ImpossibleTree as error:
-            where = ', '.join(row.place for name in error.names for row in parsed.get(name, []))
-            raise ImpossibleTree(f'{error} ({where})', error.names) from None
+        names = checked_names(parsed, self.separator, [*self._defaults, *self._values])
         self._parsed, self._names = parsed, names
         self._copies.clear()
         for doubt in found.doubts.get(self.placeholder, []):
@@ -211,19 +207,26 @@ class HyperParameterManager:
         return self.get_value(name, raise_exception=False) is not EMPTY
 
     @contextmanager
-    def using(self, values: Mapping[str, Any]) -> Iterator[Self]:
+    def using(self, values: Mapping[str, Any], nodes: Iterable[HyperParameterNode] = ()) -> Iterator[Self]:
         """Sets values for the duration of a `with`; afterwards everything is as it was before.
 
-        That includes defaults given in the meantime, and lists and dicts that the code has changed.
+        That includes values set and defaults given in the meantime, and lists and dicts that the code has
+        changed.
+
+        Args:
+            values: By name.
+            nodes: Parameters that count as parsed, unless they have been.
         """
-        before = self._values, self._defaults, self._copies, self._names, self._unread
+        before = self._parsed, self._values, self._defaults, self._copies, self._names, self._unread
         try:
+            self._parsed = {**{node.name: list(node.occurrences) for node in nodes}, **self._parsed}
+            self._names = Names(self.separator, [*self._parsed, *self._defaults, *self._values])
             self._values, self._defaults, self._copies = fresh(self._values), fresh(self._defaults), {}
             self.set_values(fresh(dict(values)))
             self._unread = set(values)
             yield self
         finally:
-            self._values, self._defaults, self._copies, self._names, self._unread = before
+            self._parsed, self._values, self._defaults, self._copies, self._names, self._unread = before
 
     def unread(self) -> list[str]:
         """Returns which values of the present `using` nobody has asked for yet."""
@@ -309,6 +312,23 @@ class HyperParameterManager:
 
     def _occurrences(self) -> list[HyperParameterOccurrence]:
         return [row for rows in self._parsed.values() for row in rows]
+
+
+def checked_names(
+    parsed: Mapping[str, Iterable[HyperParameterOccurrence]],
+    separator: str = SEPARATOR,
+    others: Iterable[str] = (),
+) -> Names:
+    """Returns the names of parameters.
+
+    Raises:
+        ImpossibleTree: One is the beginning of another; the message has the places.
+    """
+    try:
+        return Names(separator, [*parsed, *others])
+    except ImpossibleTree as error:
+        where = ', '.join(row.place for name in error.names for row in parsed.get(name, []))
+        raise ImpossibleTree(f'{error} ({where})', error.names) from None
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

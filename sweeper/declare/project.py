@@ -12,7 +12,7 @@ from ..errors import DeclarationError
 from ..points import freeze
 from .dimensions import Dimension, dimension_of, role_of
 from .kinds import checked
-from .manager import fresh
+from .manager import checked_names, fresh
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence, Priority
 from .parsing import find_in_files
 
@@ -34,6 +34,13 @@ class DeclaredParameters:
     faults: Mapping[str, str]
     doubts: Sequence[str]
     nuisance: Sequence[Dimension]
+
+    def by_manager(self) -> dict[str, list[HyperParameterNode]]:
+        """The parameters of each manager."""
+        found: dict[str, list[HyperParameterNode]] = {}
+        for name, node in self.nodes.items():
+            found.setdefault(self.managers[name], []).append(node)
+        return found
 
     def places(self, name: str) -> list[str]:
         """Where a parameter is declared and read, as `layers.py:12`; first the place with the default."""
@@ -95,11 +102,12 @@ def read_project(files: Sequence[Path], folder: Path) -> DeclaredParameters:
         for row in occurrences:
             rows.setdefault(row.name, []).append(_nearer(row, folder))
             managers.setdefault(row.name, set()).add(manager)
+        checked_names({row.name: rows[row.name] for row in occurrences})
     faults = {name: _fault(name, rows[name], managers[name]) for name in rows}
     faults = {name: fault for name, fault in faults.items() if fault}
     nodes = {name: _node(name, places) for name, places in rows.items()}
     nuisance = [_nuisance(node, faults) for node in nodes.values() if role_of(node) == 'nuisance']
-    doubts = [doubt for some in found.doubts.values() for doubt in some]
+    doubts = [one.removeprefix(f'{folder}{os.sep}') for some in found.doubts.values() for one in some]
     return DeclaredParameters(nodes, {name: min(managers[name]) for name in rows}, faults, doubts, nuisance)
 
 

@@ -13,6 +13,10 @@ DICT_ANNOTATION = '__is_dict__'
 """The key that says of a mapping within a tree: I am a value."""
 
 
+SEPARATOR = '.'
+"""What stands between the parts of a nested name, unless a manager is told otherwise."""
+
+
 class Names:
     """Names of which none is the beginning of another; a name's parts may be empty.
 

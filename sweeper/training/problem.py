@@ -234,6 +234,8 @@ class Problem:
     def using(self, point: Point, nuisance: Mapping[str, Any]) -> Iterator[Callable[[], list[str]]]:
         """Gives declared parameters their values for a run of `point`; later they have those from before.
 
+        Meanwhile all that the problem declares counts as parsed: what reads a name need not give its default.
+
         Args:
             point: The architecture.
             nuisance: Values of nuisance parameters.
@@ -241,18 +243,19 @@ class Problem:
         Yields:
             A function that returns which of these values nobody has asked for yet.
         """
-        read = dict(nuisance)
-        if isinstance(point, NamedPoint):
-            read |= self.parameters.split(point)[1]
-        if not read:
+        declared = self.parameters.declared
+        if declared is None:
             yield list
             return
         from ..declare.registry import manager
 
-        assert self.parameters.declared is not None
+        own = self.parameters.split(point)[1] if isinstance(point, NamedPoint) else {}
+        values = declared.as_read({**own, **nuisance})
         with ExitStack() as stack:
-            values = self.parameters.declared.as_read(read)
-            managers = [stack.enter_context(manager(name).using(some)) for name, some in values.items()]
+            managers = [
+                stack.enter_context(manager(name).using(values.get(name, {}), nodes))
+                for name, nodes in declared.by_manager().items()
+            ]
             yield lambda: sorted(name for one in managers for name in one.unread())
 
     def model(self, point: Point) -> torch.nn.Module:

@@ -37,6 +37,7 @@ _RISEN = 1.05
 _PATIENT, _APART = 4, 3.0
 _MOST_SCATTERED = 3
 _FAR = 0.25
+_JUST_BELOW_1 = 1 - 1e-9
 
 
 class Candidate(NamedTuple):
@@ -172,7 +173,26 @@ def finalists(
 def _distance(one: Candidate, other: Candidate, nuisance: Sequence[Dimension]) -> float:
     """How far apart the values of nuisance parameters are, as a share of all values of one."""
     pairs = zip(nuisance, one.nuisance, other.nuisance, strict=True)
-    return max((abs(of.share_of(a) - of.share_of(b)) for of, (_, a), (_, b) in pairs), default=0.0)
+    return max((of.distance(a, b) for of, (_, a), (_, b) in pairs), default=0.0)
+
+
+def varied(best: Candidate, nuisance: Sequence[Dimension], step: float) -> list[Candidate]:
+    """Returns candidates beside the best, each with another value of one nuisance parameter.
+
+    Args:
+        best: It.
+        nuisance: The parameters.
+        step: How far to go to either side, as a share of all values.
+    """
+    found = []
+    for place, one in enumerate(nuisance):
+        name, value = best.nuisance[place]
+        share = one.share_of(value)
+        for other in {one.at(min(max(share + by, 0.0), _JUST_BELOW_1)): None for by in (-step, step)}:
+            if other != value:
+                values = (*best.nuisance[:place], (name, other), *best.nuisance[place + 1 :])
+                found.append(best._replace(nuisance=values))
+    return found
 
 
 def at_both_rates(finalists: Sequence[Candidate]) -> list[Candidate]:

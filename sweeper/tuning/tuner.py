@@ -35,6 +35,7 @@ _LAST_SHARE, _LEAST_SHARE = 0.55, 0.1
 _ABOUT, _BELOW = (-2, -1, 0, 1), (-1, 0)
 _FALLS, _LEAST_LONGER = (0.7, 0.4, 0.1), 2.0
 _HELD_OUT = 5  # one of so many samples
+_VARIED_BY = 0.12
 _FINALISTS, _FEW_FINALISTS = 4, 2
 _BESIDE, _FALLS_OF_BEST, _FALLS_OF_OTHERS = (-1, 0, 1), (0.55, 0.2), (0.4,)
 
@@ -255,7 +256,8 @@ def _tried(
         ladders = [candidates.ladder(settings, one, _ABOUT if one == best else _BESIDE) for one in finalists]
         return [*chain.from_iterable(ladders), *others]
     kept = candidates.thinned_out(settings, last, apart ** (0.5 ** len(done)))
-    also = [one for one in candidates.at_both_rates(finalists) if one not in kept]
+    beside = candidates.varied(best, nuisance, _VARIED_BY)
+    also = [one for one in (*candidates.at_both_rates(finalists), *beside) if one not in kept]
     return [*kept, *others, *also]
 
 

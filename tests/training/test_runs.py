@@ -300,6 +300,27 @@ def test_a_brief_training_is_scored_on_a_part_of_large_data(monkeypatch):
     assert part['loss'] != whole['loss']
 
 
+def test_a_brief_training_is_scored_on_what_is_held_out_and_trained_on_the_rest():
+    class Watched(nn.Linear):
+        """Notes which samples it is trained on, and which it is scored on."""
+
+        def forward(self, inputs):
+            (trained if self.training else scored).extend(inputs[:, 0].tolist())
+            return super().forward(inputs)
+
+    held_out = []
+    for seed, holdout_seed in ((0, 5), (1, 5), (0, 6)):
+        trained, scored = [], []
+        plan = BRIEF | {'holdout_seed': holdout_seed, 'held_out': 12}
+        where = bench(lambda: Watched(4, 2), step='eager')
+        runs.train_briefly(where, (), [seed], **plan)
+        everything = where.splits.train.inputs[:, 0].tolist()
+        assert sorted({*trained} | {*scored}) == sorted(everything)
+        assert {*trained}.isdisjoint(scored) and len(scored) == 12
+        held_out.append(scored)
+    assert held_out[0] == held_out[1] != held_out[2]
+
+
 def test_a_diverged_brief_training_has_infinite_loss_and_no_performance():
     found = train_briefly(bench(), lr_start=1e20, lr_end=1e30)
     assert (found['loss'], found['perf']) == (math.inf, 0.0)

@@ -1,0 +1,246 @@
+"""Parameters declared inside layers, swept without a line of sweep code in the problem."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sweeper import FixedSweep, cli, load, sweep, train
+from sweeper.declare import DeclarationWarning
+from sweeper.errors import DeclarationError, InvalidArgument, InvalidPoint
+from sweeper.points import NamedPoint
+
+ROOT = Path(__file__).parents[2]
+LAYERS = """
+import torch
+from sweeper.m import _
+
+def hidden():
+    width = _('width', 4, choices=[2, 4])
+    return torch.nn.Linear(4, width), width
+"""
+MODEL = """
+from {layers} import hidden
+from sweeper.m import _
+
+def model({arguments}):
+    layer, width = hidden()
+    seen = dict(width=width, act=_('act', 'ReLU', choices=['ReLU', 'Tanh']), momentum=_('momentum'))
+    seen |= {given}
+    record(repr(seen))
+    return torch.nn.Sequential(layer, getattr(torch.nn, seen['act'])(), torch.nn.Linear(width, 2))
+
+def optimizer(parameters, lr):
+    momentum = _('momentum', 0.5, range=(0.0, 0.9), role='nuisance')
+    return torch.optim.SGD(parameters, lr, momentum=momentum)
+"""
+FAST = ['--preset', 'fastest', '--sweep-cores', '1', '--trials', '1', '--progress', 'plain']
+
+
+@pytest.fixture
+def declaring(write_problem, tmp_path):
+    """Writes a problem whose model() records what it reads; a layer is in a file of its own."""
+
+    def write(arguments='', ending='', layers=LAYERS):
+        problem = write_problem(model='', ending=ending)
+        name = problem.name.replace('problem', 'sibling')
+        (tmp_path / f'{name}.py').write_text(layers)
+        problem.path.write_text(
+            problem.text
+            + MODEL.format(
+                layers=name, arguments=arguments, given=f'dict({arguments}={arguments})' if arguments else {}
+            )
+        )
+        return problem
+
+    return write
+
+
+def seen_by(problem):
+    """What the models of a problem have read, in order."""
+    return [eval(line) for line in problem.path.with_suffix('.calls').read_text().splitlines()]
+
+
+def sweeper(*arguments):
+    command = [sys.executable, '-m', 'sweeper', *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+def final(folder, point=0):
+    return json.loads((folder / f'points/{point}/hparams/final.json').read_text())
+
+
+def test_the_command_line_sweeps_what_is_declared(declaring, tmp_path):
+    problem, out = declaring(), tmp_path / 'out'
+    done = sweeper('run', problem.path, '--declared', *FAST, '--out', out)
+    assert done.returncode == 0, done.stderr
+    points = [dict(result.params) for result in load(out)]
+    assert points == [{'act': a, 'width': w} for a in ('ReLU', 'Tanh') for w in (2, 4)]
+    calls = len(seen_by(problem))
+    again = sweeper('run', problem.path, '--declared', *FAST, '--out', out)
+    assert again.stdout == done.stdout and len(seen_by(problem)) == calls
+    for point in range(4):
+        assert 0 <= final(out, point)['nuisance']['momentum'] <= 0.9
+
+
+def test_options_say_otherwise_than_the_code(declaring, tmp_path):
+    problem, out = declaring('depth'), tmp_path / 'out'
+    options = ['--declared', '--grid', 'depth=1,2', '--set', 'act=Tanh', '--set', 'momentum=0.3']
+    done = sweeper('run', problem.path, *options, *FAST, '--out', out)
+    assert done.returncode == 0, done.stderr
+    points = [dict(result.params) for result in load(out)]
+    assert points == [
+        {'width': width, 'depth': depth, 'act': 'Tanh', 'momentum': 0.3}
+        for width in (2, 4)
+        for depth in (1, 2)
+    ]
+    assert 'nuisance' not in final(out)
+    seen = seen_by(problem)
+    assert {(one['act'], one['momentum']) for one in seen} == {('Tanh', 0.3)}
+    assert {(one['width'], one['depth']) for one in seen} == {(2, 1), (2, 2), (4, 1), (4, 2)}
+
+
+def test_set_alone_is_one_architecture(declaring, tmp_path):
+    done = sweeper('run', declaring().path, '--set', 'width=2', *FAST, '--out', tmp_path / 'out')
+    assert done.returncode == 0, done.stderr
+    assert [result.params for result in load(tmp_path / 'out')] == [NamedPoint(width=2)]
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--grid', 'widht=2'], 'no code reads `widht`: model() has no such argument'),
+        (['--grid', 'width=3'], '`width`: 3 is not among its choices 2, 4'),
+        (['--set', 'width'], 'must be NAME=VALUE'),
+        (['--set', 'width=2', '--grid', 'width=4'], 'width is given twice'),
+        (['--declared', '--points', '9'], 'the space is too small: it has 4 different points, not 9'),
+        (['--points', '3'], 'goes with --random or --declared'),
+    ],
+)
+def test_wrong_input_is_refused_before_anything_is_trained(declaring, tmp_path, options, message):
+    problem = declaring()
+    done = sweeper('run', problem.path, *options, *FAST, '--out', tmp_path / 'out')
+    assert done.returncode == cli.WRONG_INPUT
+    assert message in ' '.join(done.stderr.split())
+    assert not (tmp_path / 'out' / 'points').exists()
+    assert not problem.path.with_suffix('.calls').exists()
+
+
+def test_two_defaults_are_refused_with_both_places(declaring, sweep_inline, tmp_path):
+    problem = declaring(layers=LAYERS + "\ndef other():\n    return _('width', 8)\n")
+    for selector in (
+        lambda: FixedSweep.with_declared(problem.path, 1),
+        FixedSweep.with_grid({'width': [2, 4]}, 1),
+    ):
+        with pytest.raises(
+            (InvalidPoint, DeclarationError), match=r'(?s)`width` has 2 defaults.*sibling_\d+.py:6.*:10'
+        ):
+            sweep_inline(problem.path, selector, tmp_path / 'out')
+    sweep_inline(problem.path, FixedSweep.with_grid({'act': ['ReLU']}, 1), tmp_path / 'out')
+
+
+def test_a_problem_that_declares_nothing_to_compare_is_refused(write_problem, sweep_inline, tmp_path):
+    problem = write_problem()
+    with pytest.raises(
+        InvalidArgument, match='declares nothing to be compared: give a parameter choices or a'
+    ):
+        sweep_inline(problem.path, lambda: FixedSweep.with_declared(problem.path, 1), tmp_path / 'out')
+
+
+def test_values_do_not_leak_from_one_run_to_the_next(declaring, sweep_inline, tmp_path):
+    problem = declaring()
+    points = [{'width': 2, 'act': 'Tanh'}, {'act': 'ReLU'}, {'width': 2}, {}, {'width': 4, 'momentum': 0.1}]
+    for number, point in enumerate(points):  # all in one process
+        before = len(seen_by(problem)) if number else 0
+        sweep_inline(problem.path, FixedSweep([(point, 1)]), tmp_path / str(number))
+        seen = seen_by(problem)[before:]
+        for name, default in (('width', 4), ('act', 'ReLU')):
+            assert {one[name] for one in seen} == {point.get(name, default)}
+        tried = {one['momentum'] for one in seen}
+        assert tried == {0.1} if 'momentum' in point else 0.5 in tried and len(tried) > 1
+
+
+def test_results_are_the_same_in_this_process_and_in_workers_and_when_continued(declaring, tiny, tmp_path):
+    problem = declaring()
+    selector = {'width': [2, 4], 'act': ['Tanh']}
+    files = {}
+    for name, options in {
+        'inline': {'executor': 'inline'},
+        'local': {'executor': 'local', 'cores': 2},
+        'lanes': {'executor': 'inline', 'step': 'lanes'},
+    }.items():
+        for trials in (0, 1, 2):
+            results = sweep(
+                problem.path,
+                FixedSweep.with_grid(selector, trials),
+                2,
+                tiny,
+                tmp_path / name,
+                progress='none',
+                **options,
+            )
+        files[name] = [final(tmp_path / name, point) for point in (0, 1)], results
+    assert files['inline'][0] == files['local'][0] == files['lanes'][0]
+    for one, other in zip(files['inline'][1], files['local'][1], strict=True):
+        assert one.params == other.params
+        assert one.perf_val.tolist() == other.perf_val.tolist() and len(one.perf_val) == 2
+
+
+def test_a_tuned_nuisance_value_is_what_trials_use_and_is_read_back(declaring, sweep_inline, tmp_path):
+    problem, out = declaring(), tmp_path / 'out'
+    sweep_inline(problem.path, FixedSweep.with_grid({'width': [2]}, 0), out)
+    chosen = final(out)['nuisance']['momentum']
+    before = len(seen_by(problem))
+    sweep_inline(problem.path, FixedSweep.with_grid({'width': [2]}, 2), out)
+    assert [one['momentum'] for one in seen_by(problem)[before:]] == [chosen] * 2
+
+
+def test_a_nuisance_parameter_is_tuned_in_a_sweep_of_tuples_too(declaring, sweep_inline, tmp_path):
+    problem = declaring('depth')
+    sweep_inline(problem.path, FixedSweep([((1,), 1)]), tmp_path / 'out')
+    assert 'momentum' in final(tmp_path / 'out')['nuisance']
+
+
+def test_a_parameter_that_nobody_asks_for_is_flagged(declaring, sweep_inline, tmp_path):
+    layers = LAYERS + "\ndef never_called():\n    return _('unused', 1, choices=[1, 2])\n"
+    problem = declaring(layers=layers)
+    results = sweep_inline(problem.path, FixedSweep.with_grid({'unused': [1, 2]}, 1), tmp_path / 'out')
+    assert ['unread' in results.flags[result.params] for result in results] == [True, True]
+    misc = json.loads((tmp_path / 'out/points/0/hparams/misc.json').read_text())
+    assert misc['unread'] == ['unused']
+
+
+def test_what_cannot_be_told_is_warned_of(declaring, sweep_inline, tmp_path):
+    layers = LAYERS + "\ndef odd(flag):\n    if flag:\n        _ = print\n    return _('odd', 1)\n"
+    problem = declaring(layers=layers + '\nclass Holder:\n    hp = None\nHolder.hp = _\n')
+    with pytest.warns(DeclarationWarning, match='calls through it are not seen'):
+        sweep_inline(problem.path, FixedSweep.with_grid({'width': [2]}, 0), tmp_path / 'out')
+
+
+def test_train_takes_declared_parameters(declaring, tiny, tmp_path):
+    problem = declaring()
+    result = train(
+        problem.path, {'width': 2}, tmp_path / 'out', tiny, executor='inline', progress='none', cores=1
+    )
+    assert result.params == NamedPoint(width=2)
+    assert {one['width'] for one in seen_by(problem)} == {2}
+
+
+def test_many_combinations_are_drawn_from(declaring):
+    layers = LAYERS + (
+        "\ndef more():\n    return _('a', 1, range=(1, 60)), _('b', 0.1, range=(0.01, 1.0), log=True), "
+        "_('c', 64, range=(16, 1024), log=True)\n"
+    )
+    problem = declaring(layers=layers)
+    proposed = FixedSweep.with_declared(problem.path, 2).points_and_trials()
+    assert len(proposed) == 10 and all(trials == 2 for _, trials in proposed)
+    for point, _ in FixedSweep.with_declared(problem.path, 1, points=200, seed=1).points_and_trials():
+        assert point.keys() == {'width', 'act', 'a', 'b', 'c'}
+        assert 1 <= point['a'] <= 60 and 0.01 <= point['b'] <= 1 and 16 <= point['c'] <= 1024
+        assert type(point['a']) is type(point['c']) is int
+    few = FixedSweep.with_declared(problem.path, 1, values={'a': [1], 'b': [0.1], 'c': (1, 4)})
+    assert len(few.points_and_trials()) == 16
+    drawn = [p['c'] for p, _ in FixedSweep.with_declared(problem.path, 1, points=200).points_and_trials()]
+    assert 60 < sum(value < 128 for value in drawn) < 140  # half of the ratios, an eighth of the numbers

@@ -124,9 +124,10 @@ def list_sources(
         read: A file with values.
         write: A file to save all values to.
     """
+    found = find_in_files(files, None, [name])
     with warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter('always', DeclarationWarning)
-        manager = HyperParameterManager(name).parse_file(files)
+        manager = HyperParameterManager(name).take(found)
     for doubt in doubts:
         print(f'warning: {one_line(str(doubt.message))}', file=sys.stderr)
     nodes = {node.name: node for node in manager.get_nodes()}
@@ -146,7 +147,6 @@ def list_sources(
     if write is not None:
         save(manager, write)
     show(manager, form)
-    found = find_in_files(files, None, []).occurrences
-    for other in sorted(found.keys() - {name}):
-        count = len({row.name for row in found[other]})
+    for other in sorted(found.occurrences.keys() - {name}):
+        count = len({row.name for row in found.occurrences[other]})
         print(f'`{other}` is a manager, too (parameters: {count}): --manager {other}', file=sys.stderr)

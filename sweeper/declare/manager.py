@@ -66,7 +66,7 @@ class HyperParameterManager:
             DoubleAssignmentException: A name has defaults at two places.
             ImpossibleTree: A name is a value and the beginning of another name.
         """
-        return self._take(find_in_files(paths, [self.placeholder], [self.placeholder]))
+        return self.take(find_in_files(paths, [self.placeholder], [self.placeholder]))
 
     def parse_source(self, source: str, filename: str = UNKNOWN) -> Self:
         """Finds the parameters in a text, as `parse_file` does in files.
@@ -76,9 +76,10 @@ class HyperParameterManager:
             filename: The name to show for it.
         """
         text = SourceHelper(source, filename)
-        return self._take(find_in_source(text, [self.placeholder], [self.placeholder]))
+        return self.take(find_in_source(text, [self.placeholder], [self.placeholder]))
 
-    def _take(self, found: Found) -> Self:
+    def take(self, found: Found) -> Self:
+        """Takes over what was found of this manager in sources, as `parse_file` does."""
         rows = [
             row
             for row in self._occurrences()

@@ -1,15 +1,20 @@
 """The examples and the README's code, with a small budget."""
 
+import ast
 import importlib.util
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from sweeper import sweep
+from sweeper import FixedSweep, load, sweep
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted((ROOT / 'examples').glob('*.py'))
+DECLARED = ROOT / 'examples' / 'declared_cnn.py'  # it imports the other
+EXAMPLES = [path for path in sorted((ROOT / 'examples').glob('*.py')) if path.stem != 'declared_layers']
 
 
 def loaded(path):
@@ -21,13 +26,14 @@ def loaded(path):
 
 @pytest.fixture(scope='module')
 def folders(tmp_path_factory, tiny):
-    """Runs an example's own selector once; returns results and folder."""
+    """Runs an example's own selector once, or what it declares; returns results and folder."""
     done = {}
 
     def run(path):
         if path not in done:
             folder = tmp_path_factory.mktemp(path.stem) / 'out'
-            selector = loaded(path).selector()
+            is_declared = path == DECLARED
+            selector = FixedSweep.with_declared(path, 1, points=2) if is_declared else loaded(path).selector()
             done[path] = sweep(path, selector, 1, tiny, folder, executor='inline', progress='none'), folder
         return done[path]
 
@@ -59,6 +65,29 @@ def test_custom_selector_asks_again_and_tunes_ahead(folders, monkeypatch):
     assert sum(trials for (size,), trials in proposed if size == 16) == 4
 
 
+def test_the_declared_example_is_swept_by_the_commands_that_it_shows(tmp_path):
+    source = DECLARED.read_text()
+    assert 'sweep(' not in source and 'selector' not in source
+    lines = [line.split() for line in ast.get_docstring(ast.parse(source)).splitlines()]
+    commands = [line for line in lines if line[:2] == ['sweeper', 'run']]
+    names = [{'width', 'depth'}, {'width', 'depth', 'kernel', 'activation'}]
+    for command, swept in zip(commands, names, strict=True):
+        out = tmp_path / '-'.join(sorted(swept))
+        shorter = [
+            '--trials',
+            '0',
+            '--out',
+            out,
+            '--sweep-cores',
+            '1',
+            *['--points', '1'] * ('--points' in command),
+        ]
+        subprocess.run([sys.executable, '-m', *command, *shorter], cwd=ROOT, check=True, capture_output=True)
+        assert {name for result in load(out) for name in result.params} == swept
+        final = json.loads((out / 'points/0/hparams/final.json').read_text())
+        assert 0 <= final['nuisance']['momentum'] <= 0.95
+
+
 def test_the_figure_is_drawn_from_the_points_folder(folders):
     path = ROOT / 'examples' / 'digits_mlp.py'
     _, folder = folders(path)
@@ -70,8 +99,6 @@ def test_the_readmes_module_is_a_problem(tmp_path, tiny):
     (code,) = re.findall(r'```python\n(# digits.py\n.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
     path = tmp_path / 'readme_digits.py'
     path.write_text(code)
-    from sweeper import FixedSweep
-
     selector = FixedSweep.with_fixed_trials([(16, 'ReLU'), (32, 'Tanh')], trials=1)
     results = sweep(path, selector, 1, tiny, tmp_path / 'out', executor='inline', progress='none')
     assert len(results) == 2

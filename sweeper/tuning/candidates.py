@@ -7,10 +7,6 @@ looks beside the best learning rate so far, and the last ones are ladders of lea
 Just above the best learning rate there often is a cliff, where training diverges or never recovers, and
 longer trainings meet it earlier. So a rung is judged together with the one above it, and the last ladder,
 of the longest trainings, goes down from there.
-
-Nuisance parameters that the code declares are compared by the same rounds. In the first one they are
-scattered, together with learning rates, since what is best of one depends on the other; then also varied
-beside the best; and in the ladders the best two sets of values compete.
 """
 
 from __future__ import annotations
@@ -18,16 +14,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..points import to_json
 from ..training.schedule import geometric
 from .lr_range import LRRange
 from .settings import HyperparameterSettings
-
-if TYPE_CHECKING:
-    from ..declare.dimensions import Dimension
 
 _KEPT = 3
 _FEWEST_KEPT = 2
@@ -35,9 +29,6 @@ _SAME = 1.2
 RUNG = 1.6
 _RISEN = 1.05
 _PATIENT, _APART = 4, 3.0
-_MOST_SCATTERED = 3
-_FAR = 0.25
-_JUST_BELOW_1 = 1 - 1e-9
 
 
 class Candidate(NamedTuple):
@@ -60,7 +51,8 @@ class Candidate(NamedTuple):
     def told(self) -> dict[str, Any]:
         """For `misc.json`."""
         told: dict[str, Any] = {'lr': self.lr, 'batch_size': self.batch_size}
-        return {**told, 'nuisance': dict(self.nuisance)} if self.nuisance else told
+        nuisance = {name: to_json(value) for name, value in self.nuisance}
+        return {**told, 'nuisance': nuisance} if nuisance else told
 
 
 class Scored(NamedTuple):
@@ -113,92 +105,11 @@ def batch_sizes(settings: HyperparameterSettings, train_size: int) -> list[int]:
     return sorted({even(round(size), train_size) for size in spaced.tolist()})
 
 
-def grid(
-    settings: HyperparameterSettings,
-    train_size: int,
-    low: float,
-    high: float,
-    nuisance: Sequence[Dimension] = (),
-) -> list[Candidate]:
-    """Returns the candidates of the first round: learning rates from `low` to `high`, at one batch size.
-
-    Nuisance parameters have their defaults there. As many candidates again, for each of up to three of them,
-    are scattered evenly over all values of all, by an additive recurrence (Roberts 2018, The Unreasonable
-    Effectiveness of Quasirandom Sequences).
-    """
+def grid(settings: HyperparameterSettings, train_size: int, low: float, high: float) -> list[Candidate]:
+    """Returns the candidates of the first round: learning rates from `low` to `high`, at one batch size."""
     size = reference_size(settings, train_size)
     lrs = geometric(low, high, settings.lr_candidates).tolist()
-    defaults = tuple((one.name, one.default) for one in nuisance)
-    found = [Candidate(_within(settings, lr), size, defaults) for lr in lrs]
-    for shares in _scattered(settings.lr_candidates * min(len(nuisance), _MOST_SCATTERED), 1 + len(nuisance)):
-        lr = low * (high / low) ** shares[0]
-        values = tuple((one.name, one.at(share)) for one, share in zip(nuisance, shares[1:], strict=True))
-        found.append(Candidate(_within(settings, lr), size, values))
-    return found
-
-
-def _scattered(count: int, dimensions: int) -> list[list[float]]:
-    """Returns points of the unit cube that fill it evenly."""
-    golden = 2.0
-    for _ in range(64):  # the root of x ** (dimensions + 1) == x + 1
-        golden = (1 + golden) ** (1 / (dimensions + 1))
-    return [
-        [(0.5 + index * golden**-power) % 1 for power in range(1, dimensions + 1)]
-        for index in range(1, count + 1)
-    ]
-
-
-def finalists(
-    settings: HyperparameterSettings, scored: Sequence[Scored], nuisance: Sequence[Dimension], most: int
-) -> list[Candidate]:
-    """Returns the best candidate of a round, and then the best of those far from all that are taken already.
-
-    So what pays late, as regularisers do, gets its turn in trainings that are long enough.
-
-    Args:
-        settings: What is best.
-        scored: The round; not all of it diverged.
-        nuisance: The parameters whose values tell how far candidates are apart.
-        most: How many to take at most.
-    """
-    taken: list[Candidate] = []
-    left = [one for one in scored if math.isfinite(one.loss)]
-    while left and len(taken) < most:
-        best = winner(settings, left).candidate
-        taken.append(best)
-        left = [one for one in left if _distance(one.candidate, best, nuisance) >= _FAR]
-    return taken
-
-
-def _distance(one: Candidate, other: Candidate, nuisance: Sequence[Dimension]) -> float:
-    """How far apart the values of nuisance parameters are, as a share of all values of one."""
-    pairs = zip(nuisance, one.nuisance, other.nuisance, strict=True)
-    return max((of.distance(a, b) for of, (_, a), (_, b) in pairs), default=0.0)
-
-
-def varied(best: Candidate, nuisance: Sequence[Dimension], step: float) -> list[Candidate]:
-    """Returns candidates beside the best, each with another value of one nuisance parameter.
-
-    Args:
-        best: It.
-        nuisance: The parameters.
-        step: How far to go to either side, as a share of all values.
-    """
-    found = []
-    for place, one in enumerate(nuisance):
-        name, value = best.nuisance[place]
-        share = one.share_of(value)
-        for other in {one.at(min(max(share + by, 0.0), _JUST_BELOW_1)): None for by in (-step, step)}:
-            if other != value:
-                values = (*best.nuisance[:place], (name, other), *best.nuisance[place + 1 :])
-                found.append(best._replace(nuisance=values))
-    return found
-
-
-def at_both_rates(finalists: Sequence[Candidate]) -> list[Candidate]:
-    """Returns all but the best of some candidates, each also at the learning rate of the best."""
-    best, *others = finalists
-    return [one for other in others for one in {other, other._replace(lr=best.lr)}]
+    return [Candidate(within(settings, lr), size) for lr in lrs]
 
 
 def at_other_sizes(settings: HyperparameterSettings, train_size: int, best: Candidate) -> list[Candidate]:
@@ -208,7 +119,7 @@ def at_other_sizes(settings: HyperparameterSettings, train_size: int, best: Cand
     and none, for the rounds to decide.
     """
     return [
-        best._replace(lr=_within(settings, best.lr * math.sqrt(size / best.batch_size)), batch_size=size)
+        best._replace(lr=within(settings, best.lr * math.sqrt(size / best.batch_size)), batch_size=size)
         for size in batch_sizes(settings, train_size)
         if size != best.batch_size
     ]
@@ -231,7 +142,7 @@ def thinned_out(settings: HyperparameterSettings, scored: Sequence[Scored], apar
         count = max(count, len(best_of_size))
     kept = [one.candidate for one in ranked[:count]]
     for lr in (best.lr, best.lr * apart, best.lr / apart):
-        neighbour = best._replace(lr=_within(settings, lr))
+        neighbour = best._replace(lr=within(settings, lr))
         if not any(_are_alike(neighbour, other) for other in kept):
             kept.append(neighbour)
     return kept
@@ -257,7 +168,7 @@ def patient(
     lr = found.cutoff if highest == top else highest.lr
     size = batch_sizes(settings, train_size)[0]
     scale = math.sqrt(size / highest.batch_size)
-    lrs = {_within(settings, lr * scale / _APART**rung) for rung in range(_PATIENT)}
+    lrs = {within(settings, lr * scale / _APART**rung) for rung in range(_PATIENT)}
     return [highest._replace(lr=lr, batch_size=size) for lr in sorted(lrs)]
 
 
@@ -269,7 +180,7 @@ def ladder(
     settings: HyperparameterSettings, foot: Candidate, rungs: Sequence[float], apart: float = RUNG
 ) -> list[Candidate]:
     """Returns candidates with learning rates about that of `foot`, rising, each `apart` times the next."""
-    lrs = sorted({_within(settings, foot.lr * apart**rung) for rung in rungs})
+    lrs = sorted({within(settings, foot.lr * apart**rung) for rung in rungs})
     return [foot._replace(lr=lr) for lr in lrs]
 
 
@@ -313,5 +224,6 @@ def _are_alike(one: Candidate, other: Candidate) -> bool:
     return one.is_beside(other) and 1 / _SAME < ratio < _SAME
 
 
-def _within(settings: HyperparameterSettings, lr: float) -> float:
+def within(settings: HyperparameterSettings, lr: float) -> float:
+    """Returns the learning rate that is closest to one among those that may be tried."""
     return min(max(lr, settings.lr_start), settings.lr_end)

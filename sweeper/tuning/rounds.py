@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from ..points import value_to_text
 from .candidates import Candidate, Scored
 from .settings import HyperparameterSettings
 
@@ -103,8 +106,24 @@ class Round:
         return next((foot for foot in self.feet if foot.nuisance == candidate.nuisance), None)
 
     def told(self) -> list[dict[str, Any]]:
-        """A row per candidate, for `misc.json` and `candidates.npz`."""
+        """A row per candidate, for `misc.json`."""
         return [
             {**one.candidate.told(), 'steps': steps, 'loss': one.loss, 'perf': one.perf}
             for one, steps in zip(self.scored, self.steps, strict=True)
         ]
+
+
+def table(rounds: Sequence[Round]) -> dict[str, np.ndarray]:
+    """Returns all brief trainings, one element each, for `candidates.npz`."""
+    rows: list[dict[str, Any]] = []
+    for number, done in enumerate(rounds):
+        for row, one in zip(done.told(), done.scored, strict=True):
+            nuisance = {f'nuisance_{name}': value for name, value in one.candidate.nuisance}
+            rows.append({'round': number, **row, **nuisance})
+    return {name: _column([row[name] for row in rows]) for name in rows[0] if name != 'nuisance'}
+
+
+def _column(values: Sequence[Any]) -> np.ndarray:
+    """An array of numbers or truth values; anything else as texts."""
+    kinds = {type(value) for value in values}
+    return np.array(values if kinds <= {int, float} or kinds == {bool} else [*map(value_to_text, values)])

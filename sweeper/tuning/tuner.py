@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ..errors import TuningFailed
-from ..points import to_json, value_to_text
+from ..points import to_json
 from ..seeding import run_seed
 from ..store.results import Tuned
 from . import candidates, lr_range
 from .candidates import Candidate, Scored
 from .choice import choose
 from .lr_range import LRRange
-from .rounds import Budget, Foot, Round
+from .nuisance import at_both_rates, finalists, grid_and_scattered, varied
+from .rounds import Budget, Foot, Round, table
 from .settings import HyperparameterSettings
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _tune(
         epochs=settings.trial_epochs(train_size),
         misc=misc,
         nuisance=dict(choice.scored.candidate.nuisance),
-        curves={'lr_vs_perf': found.arrays, ROUNDS: _table(rounds)},
+        curves={'lr_vs_perf': found.arrays, ROUNDS: table(rounds)},
     )
 
 
@@ -240,7 +241,7 @@ def _tried(
 ) -> list[Candidate]:
     """Returns the candidates of a round before the last; or of the second of two."""
     if not done:
-        return candidates.grid(settings, train_size, found.low, found.high, nuisance)
+        return grid_and_scattered(settings, train_size, found.low, found.high, nuisance)
     last = done[-1].scored
     best = candidates.winner(settings, last).candidate
     others = candidates.at_other_sizes(settings, train_size, best) if len(done) == 1 else []
@@ -248,16 +249,16 @@ def _tried(
     if settings.rounds == 2:
         ladders = [
             candidates.ladder(settings, one, _BELOW, math.sqrt(apart))
-            for one in candidates.finalists(settings, last, nuisance, _FEW_FINALISTS)
+            for one in finalists(settings, last, nuisance, _FEW_FINALISTS)
         ]
         return [*chain.from_iterable(ladders), *others]
-    finalists = candidates.finalists(settings, last, nuisance, _FINALISTS)
+    staying = finalists(settings, last, nuisance, _FINALISTS)
     if len(done) == settings.rounds - 2:
-        ladders = [candidates.ladder(settings, one, _ABOUT if one == best else _BESIDE) for one in finalists]
+        ladders = [candidates.ladder(settings, one, _ABOUT if one == best else _BESIDE) for one in staying]
         return [*chain.from_iterable(ladders), *others]
     kept = candidates.thinned_out(settings, last, apart ** (0.5 ** len(done)))
-    beside = candidates.varied(best, nuisance, _VARIED_BY)
-    also = [one for one in (*candidates.at_both_rates(finalists), *beside) if one not in kept]
+    beside = varied(best, nuisance, _VARIED_BY)
+    also = [one for one in (*at_both_rates(staying), *beside) if one not in kept]
     return [*kept, *others, *also]
 
 
@@ -265,11 +266,11 @@ def _descent(
     settings: HyperparameterSettings, before: Round, budget: Budget, nuisance: Sequence[Dimension]
 ) -> tuple[list[Candidate], list[Foot]]:
     """Returns the last ladders: where the best learning rate is if it falls slowly, as usual, or fast."""
-    finalists = candidates.finalists(settings, before.scored, nuisance, _FINALISTS)
-    falls = [_FALLS if len(finalists) == 1 else _FALLS_OF_BEST, *[_FALLS_OF_OTHERS] * (len(finalists) - 1)]
+    last = finalists(settings, before.scored, nuisance, _FINALISTS)
+    falls = [_FALLS if len(last) == 1 else _FALLS_OF_BEST, *[_FALLS_OF_OTHERS] * (len(last) - 1)]
     each = min(budget.left / sum(map(len, falls)), budget.trial)
     longer = max(_LEAST_LONGER, each / before.samples_each)
-    middles = [candidates.middle(before.rungs(one)) for one in finalists]
+    middles = [candidates.middle(before.rungs(one)) for one in last]
     ladders = [
         candidates.ladder(settings, one, [-fall for fall in some], longer)
         for one, some in zip(middles, falls, strict=True)
@@ -315,19 +316,3 @@ def _nuisance(candidate: Candidate, holdout: Holdout | None) -> dict[str, Any]:
     if holdout is None:
         return {}
     return {'nuisance': dict(candidate.nuisance), 'holdout_seed': holdout.seed, 'held_out': holdout.samples}
-
-
-def _table(rounds: Sequence[Round]) -> dict[str, np.ndarray]:
-    """All brief trainings, one element each."""
-    rows: list[dict[str, Any]] = []
-    for number, done in enumerate(rounds):
-        for row in done.told():
-            nuisance = row.pop('nuisance', {})
-            rows.append({'round': number, **row, **{f'nuisance_{name}': nuisance[name] for name in nuisance}})
-    return {name: _column([row[name] for row in rows]) for name in rows[0]}
-
-
-def _column(values: Sequence[Any]) -> np.ndarray:
-    """An array of numbers or truth values; anything else as texts."""
-    kinds = {type(value) for value in values}
-    return np.array(values if kinds <= {int, float} or kinds == {bool} else [*map(value_to_text, values)])

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from sweeper.declare.dimensions import Dimension
 from sweeper.store.files import json_bytes, npz_bytes
-from sweeper.tuning.candidates import Candidate, Scored, at_both_rates, finalists, grid
+from sweeper.tuning.candidates import Candidate, Scored
+from sweeper.tuning.nuisance import at_both_rates, finalists, grid_and_scattered
 from sweeper.tuning.settings import PRESETS, get_settings
 from sweeper.tuning.tuner import tune
 
@@ -158,7 +159,7 @@ def test_the_budget_is_the_same(preset):
 
 @pytest.mark.parametrize('dimensions', [[MOMENTUM], [MOMENTUM, DECAY], [MOMENTUM, DECAY, LAYER, LAYER]])
 def test_the_first_round_has_the_defaults_at_every_rate_and_scattered_values(dimensions):
-    found = grid(FAST, TRAIN_SIZE, 0.01, 1.0, dimensions)
+    found = grid_and_scattered(FAST, TRAIN_SIZE, 0.01, 1.0, dimensions)
     defaults = tuple((one.name, one.default) for one in dimensions)
     assert [one.nuisance for one in found[: FAST.lr_candidates]] == [defaults] * FAST.lr_candidates
     scattered = found[FAST.lr_candidates :]
@@ -226,7 +227,7 @@ def test_everything_is_told_and_can_be_written():
     tuned = run(World({'momentum': 0.5, 'kind': (1, 2)}, [MOMENTUM, kinds]), get_settings('slow'))
     assert tuned.nuisance['kind'] == (1, 2)
     assert json.loads(json_bytes(tuned.final()))['nuisance'] == {**tuned.nuisance, 'kind': [1, 2]}
-    assert npz_bytes(tuned.curves['candidates'])
+    assert json_bytes(tuned.misc) and npz_bytes(tuned.curves['candidates'])
     table = tuned.curves['candidates']
     assert table['nuisance_momentum'].dtype == float and table['nuisance_kind'].dtype.kind == 'U'
     assert len(table['nuisance_kind']) == len(table['lr']) == sum(map(len, tuned.misc['rounds']))

@@ -1,0 +1,107 @@
+"""Nuisance parameters among the candidates: where they are tried, and which values stay in.
+
+They are compared by the same rounds as learning rates and batch sizes. In the first they are scattered,
+together with learning rates, since what is best of one depends on the other. What pays late, as regularisers
+do, loses every brief training; so values that are far apart stay in until trainings are long.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .candidates import Candidate, Scored, grid, reference_size, winner, within
+from .settings import HyperparameterSettings
+
+if TYPE_CHECKING:
+    from ..declare.dimensions import Dimension
+
+_MOST_SCATTERED = 3
+_FAR = 0.25
+_JUST_BELOW_1 = 1 - 1e-9
+
+
+def grid_and_scattered(
+    settings: HyperparameterSettings, train_size: int, low: float, high: float, nuisance: Sequence[Dimension]
+) -> list[Candidate]:
+    """Returns the candidates of the first round.
+
+    Nuisance parameters have their defaults in the grid of learning rates from `low` to `high`. As many
+    candidates again, for each of up to three of them, are scattered evenly over all values of all.
+    """
+    defaults = tuple((one.name, one.default) for one in nuisance)
+    found = [one._replace(nuisance=defaults) for one in grid(settings, train_size, low, high)]
+    size, count = reference_size(settings, train_size), min(len(nuisance), _MOST_SCATTERED)
+    for shares in _scattered(settings.lr_candidates * count, 1 + len(nuisance)):
+        lr = within(settings, low * (high / low) ** shares[0])
+        values = tuple((one.name, one.at(share)) for one, share in zip(nuisance, shares[1:], strict=True))
+        found.append(Candidate(lr, size, values))
+    return found
+
+
+def _scattered(count: int, dimensions: int) -> list[list[float]]:
+    """Returns points of the unit cube that fill it evenly.
+
+    An additive recurrence (Roberts 2018, The Unreasonable Effectiveness of Quasirandom Sequences).
+    """
+    golden = 2.0
+    for _ in range(64):  # the root of x ** (dimensions + 1) == x + 1
+        golden = (1 + golden) ** (1 / (dimensions + 1))
+    return [
+        [(0.5 + index * golden**-power) % 1 for power in range(1, dimensions + 1)]
+        for index in range(1, count + 1)
+    ]
+
+
+def finalists(
+    settings: HyperparameterSettings, scored: Sequence[Scored], nuisance: Sequence[Dimension], most: int
+) -> list[Candidate]:
+    """Returns the best candidate of a round, and then the best of those far from all that are taken already.
+
+    So what pays late, as regularisers do, gets its turn in trainings that are long enough.
+
+    Args:
+        settings: What is best.
+        scored: The round; not all of it diverged.
+        nuisance: The parameters whose values tell how far candidates are apart.
+        most: How many to take at most.
+    """
+    taken: list[Candidate] = []
+    left = [one for one in scored if math.isfinite(one.loss)]
+    while left and len(taken) < most:
+        best = winner(settings, left).candidate
+        taken.append(best)
+        left = [one for one in left if _distance(one.candidate, best, nuisance) >= _FAR]
+    return taken
+
+
+def _distance(one: Candidate, other: Candidate, nuisance: Sequence[Dimension]) -> float:
+    """How far apart the values of nuisance parameters are, as a share of all values of one."""
+    pairs = zip(nuisance, one.nuisance, other.nuisance, strict=True)
+    return max((of.distance(a, b) for of, (_, a), (_, b) in pairs), default=0.0)
+
+
+def varied(best: Candidate, nuisance: Sequence[Dimension], step: float) -> list[Candidate]:
+    """Returns candidates beside the best, each with another value of one nuisance parameter.
+
+    Args:
+        best: It.
+        nuisance: The parameters.
+        step: How far to go to either side, as a share of all values.
+    """
+    found = []
+    for place, one in enumerate(nuisance):
+        name, value = best.nuisance[place]
+        share = one.share_of(value)
+        for other in {one.at(min(max(share + by, 0.0), _JUST_BELOW_1)): None for by in (-step, step)}:
+            if other != value:
+                values = (*best.nuisance[:place], (name, other), *best.nuisance[place + 1 :])
+                found.append(best._replace(nuisance=values))
+    return found
+
+
+def at_both_rates(finalists: Sequence[Candidate]) -> list[Candidate]:
+    """Returns all but the best of some candidates, each also at the learning rate of the best."""
+    best, *others = finalists
+    return [one for other in others for one in {other, other._replace(lr=best.lr)}]

@@ -63,8 +63,8 @@ def _table(summaries: Sequence[PointSummary], columns: Sequence[str], tuned: Seq
     table = Table(box=None, pad_edge=False, header_style='bold', padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(Text(column), style='bold', no_wrap=True)
-    for heading in map(Text, ('lr range', 'batch', *tuned, 'trials', 'val perf', 'val loss')):
-        table.add_column(heading, justify='right')  # in a narrow terminal these wrap, not the parameters
+    for heading in ('lr range', 'batch', *map(one_line, tuned), 'trials', 'val perf', 'val loss'):
+        table.add_column(Text(heading), justify='right')  # these wrap in a narrow terminal, not parameters
     if has_test:
         table.add_column('test perf', justify='right')
     table.add_column('s/trial', justify='right')
@@ -75,7 +75,7 @@ def _table(summaries: Sequence[PointSummary], columns: Sequence[str], tuned: Seq
             *map(Text, summary.cells),
             '{:.3g} .. {:.3g}'.format(*summary.lr_range) if summary.lr_range else 'tuning',
             str(summary.batch_size or ''),
-            *map(Text, summary.nuisance_cells(tuned)),
+            *(Text(one_line(cell)) for cell in summary.nuisance_cells(tuned)),
             str(summary.trials),
             _interval(summary.perf_val),
             _interval(summary.loss_val),

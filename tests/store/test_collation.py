@@ -78,7 +78,7 @@ def test_results_csv_has_what_nuisance_parameters_were_tuned_to_after_the_batch_
     points = [NamedPoint(width=1, momentum=0.5), NamedPoint(width=2), NamedPoint(width=3, nuisance_kind=7)]
     with example.opened(folder) as store:
         store.add_points(points)
-        tuned = [example.tuned(), example.tuned(momentum=0.9), example.tuned(momentum=0.0, kind=('a', 2))]
+        tuned = [example.tuned(), example.tuned(momentum=0.9), example.tuned(kind=('a', 2), momentum=0.0)]
         for point, one in reversed([*zip(points, tuned, strict=True)]):  # tuned in any order
             store.now(store.saving_tuned(point, one))
             store.now(store.saving_trial(point, 0, example.record()))

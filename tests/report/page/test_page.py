@@ -158,10 +158,11 @@ def test_what_is_declared_and_tuned_is_shown_and_not_run(write_sweep, open_page)
         nuisance={point: {IMAGE: SCRIPT, '__proto__': 'x'}, other: {IMAGE: '<b>bold</b>'}},
     )))  # fmt: skip
     draw_all(tab)
-    for index in range(2):
-        tab.locator('details.architecture summary').nth(index).click()
+    tab.locator('details.architecture summary').last.click()
     draw_all(tab)
     assert tab.locator('#declared tbody tr').count() == 3
+    hovers = str(tab.evaluate("[...document.querySelectorAll('.pair .figure')].map((one) => one.data)"))
+    assert '<img' not in hovers and '&lt;img' in hovers  # plotly reads tags
     assert f'{SCRIPT}.py:1, {IMAGE}' in tab.locator('#declared').inner_text()
     assert '<b>bold</b>' in tab.locator('#board tbody').inner_text()
     assert tab.locator('main img, main b:not(.flag), main script').count() == 0

@@ -151,6 +151,7 @@ def sweep(
         manifest = Manifest(
             facts.name, preset_name(preset), vars(settings), sweep_cores, seed, facts.train_size,
             device=facts.device, step=step, path=facts.path, source=facts.source, origin=told_origin(),
+            declared=parameters.declared.told() if parameters.declared is not None else {},
         )  # fmt: skip
         store = stack.enter_context(
             Store.opened(folder, manifest, parameters.signature.parameter_names(), if_changed)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from ..points import Point
+from ..points import Point, value_to_text
 from ..store.results import ModelCost, PointError
 from ..store.store import Store
 from .statistics import Interval, mean_interval
@@ -32,6 +33,7 @@ class PointSummary:
         flags: What is suspicious about it.
         cost: What it takes, apart from time; None while it is not tuned, or if nobody counted.
         error: Why it failed, or None.
+        nuisance: What was tuned beside learning rate and batch size, by name; empty while it is not tuned.
     """
 
     params: Point
@@ -47,6 +49,7 @@ class PointSummary:
     flags: list[str]
     cost: ModelCost | None
     error: PointError | None
+    nuisance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def trials(self) -> int:
@@ -57,6 +60,10 @@ class PointSummary:
     def is_compared(self) -> bool:
         """Whether it has trials, and did not fail."""
         return self.error is None and self.trials > 0
+
+    def nuisance_cells(self, names: Sequence[str]) -> list[str]:
+        """Values of nuisance parameters as text; empty where it has none."""
+        return [value_to_text(self.nuisance[name]) if name in self.nuisance else '' for name in names]
 
 
 def summarise(store: Store) -> list[PointSummary]:
@@ -93,4 +100,5 @@ def _summarise_point(store: Store, point: Point) -> PointSummary:
         flags=store.flags(point),
         cost=tuned.cost if tuned else None,
         error=store.error(point),
+        nuisance=tuned.nuisance if tuned else {},
     )

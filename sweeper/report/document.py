@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..points import to_json
 from ..store.files import json_bytes
+from ..store.results import nuisance_columns
 from ..store.store import Store
 from .collect import PointSummary
 from .findings import Findings
@@ -20,24 +22,26 @@ _COLUMNS = (
     'tied_for_first', 'loss_val', 'perf_test', 'perf_test_low', 'perf_test_high', 'lr_start', 'lr_end',
     'batch_size', 'seconds', 'flags',
 )  # fmt: skip
+_AFTER_BATCH_SIZE = _COLUMNS.index('batch_size') + 1
 
 
 def markdown(store: Store) -> str:
-    """Returns the answer, a table of all architectures, what the flags mean, and the failures."""
+    """Returns the answer, a table of all architectures, what its parts mean, and the failures."""
     findings, manifest = Findings(store), store.manifest
     comparison, rows = findings.comparison, _rows(findings)
     lines = [f'# {_escaped(manifest.module)}', '', _escaped(comparison.answer()), '']
     for said in filter(None, (comparison.on_test_data(), comparison.influence())):
         lines += [_escaped(said), '']
-    shown = ('validation performance', 'tied for first', 'trials', 'learning rates', 'batch size', 'flags')
-    header = [*map(_escaped, findings.columns), *shown]
+    shown = ('validation performance', 'tied for first', 'trials', 'learning rates', 'batch size')
+    header = [*map(_escaped, findings.columns), *shown, *map(_escaped, findings.nuisance), 'flags']
     lines += [_row(header), _row(['---'] * len(header))]
     for summary, row in rows:
         cells = [str(summary.perf_val), 'yes' if row['tied_for_first'] else '', str(summary.trials)]
         rates = '{:.3g} to {:.3g}'.format(*summary.lr_range) if summary.lr_range else ''
-        cells += [rates, str(summary.batch_size or ''), ', '.join(summary.flags)]
+        cells += [rates, str(summary.batch_size or '')]
+        cells += [*map(_escaped, summary.nuisance_cells(findings.nuisance)), ', '.join(summary.flags)]
         lines.append(_row([*map(_escaped, summary.cells), *cells]))
-    lines += ['', 'Mean, and 95% confidence interval over trials.', '']
+    lines += ['', 'Mean, and 95% confidence interval over trials.', '', *_parameters(findings)]
     flags = sorted({flag for summary, _ in rows for flag in summary.flags})
     lines += [f'- `{flag}`: {FLAG_MEANINGS.get(flag, "")}' for flag in flags] + [''] * bool(flags)
     for summary, _ in rows:
@@ -49,12 +53,15 @@ def markdown(store: Store) -> str:
 
 def table(store: Store) -> str:
     """Returns CSV: a row per architecture, best first, the failed last."""
-    stream, findings = io.StringIO(), Findings(store)
+    stream, findings, after = io.StringIO(), Findings(store), _AFTER_BATCH_SIZE
+    tuned = findings.nuisance
     writer = csv.writer(stream, lineterminator='\n')
-    writer.writerow([*findings.columns, *_COLUMNS, 'error'])
+    columns = [*_COLUMNS[:after], *nuisance_columns(tuned), *_COLUMNS[after:]]
+    writer.writerow([*findings.columns, *columns, 'error'])
     for summary, row in _rows(findings):
         cells = ['' if row[name] is None else row[name] for name in _COLUMNS]
         cells[-1] = ' '.join(summary.flags)
+        cells[after:after] = summary.nuisance_cells(tuned)
         writer.writerow([*summary.cells, *cells, summary.error or ''])
     return stream.getvalue()
 
@@ -75,10 +82,12 @@ def everything(store: Store) -> str:
             {
                 'params': dict(zip(findings.columns, summary.cells, strict=True)),
                 **row,
+                'nuisance': {name: to_json(value) for name, value in summary.nuisance.items()},
                 'error': _text(summary.error),
             }
             for summary, row in _rows(findings)
         ],
+        'parameters': [one.told() for one in findings.parameters],
         'compared': comparison.names,
         'differences': pairs.difference.tolist(),
         'p': pairs.p.tolist(),
@@ -109,6 +118,19 @@ def _numbers(summary: PointSummary, is_first: bool) -> dict[str, Any]:
         summary.batch_size, summary.seconds, summary.flags,
     )  # fmt: skip
     return dict(zip(_COLUMNS, values, strict=True))
+
+
+def _parameters(findings: Findings) -> list[str]:
+    """What is done with each parameter and where it is declared; nothing if none is."""
+    if all(one.declaration is None and not one.is_tuned for one in findings.parameters):
+        return []
+    lines = []
+    for one in findings.parameters:
+        told = [one.role, *(one.declaration.places if one.declaration is not None else [one.place])]
+        if one.declaration is not None and one.declaration.default is not None:
+            told.insert(1, f'default {one.declaration.default}')
+        lines.append(f'- {_escaped(one.name)}: {_escaped("; ".join(told))}')
+    return [*lines, '']
 
 
 def _row(cells: Sequence[str]) -> str:

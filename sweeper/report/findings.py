@@ -10,6 +10,7 @@ from ..points import Point
 from ..store.store import Store
 from .collect import PointSummary, named, summarise
 from .comparison import Comparison, compare
+from .parameters import Parameter, parameters
 
 
 class Findings:
@@ -35,6 +36,16 @@ class Findings:
     def columns(self) -> list[str]:
         """Names of the parameters."""
         return self.store.parameter_columns()
+
+    @cached_property
+    def nuisance(self) -> list[str]:
+        """Names of what was tuned beside learning rates and batch sizes."""
+        return self.store.nuisance_names()
+
+    @cached_property
+    def parameters(self) -> list[Parameter]:
+        """What is done with each parameter, and where it is declared."""
+        return parameters(self.store, [summary.cells for summary in self.summaries])
 
     @cached_property
     def comparison(self) -> Comparison:

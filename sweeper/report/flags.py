@@ -9,4 +9,6 @@ FLAG_MEANINGS = {
     'sensitive': 'a learning rate close by does much worse; use a higher preset',
     'trial_diverged': 'the loss of a trial became NaN or infinite: it counts with performance 0',
     'worse_than_tuned': 'trials do worse than a shorter training in tuning: use a higher preset',
+    'unread': 'a parameter of this point was never asked for by the code while it was tuned: '
+    'it makes no difference here',
 }

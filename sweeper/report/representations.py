@@ -136,16 +136,19 @@ def _of_point(
     from ..training.activations import look_into
     from ..training.isolation import set_torch_switches, torch_switches
 
-    trials = store.trials(point)
+    trials, tuned = store.trials(point), store.tuned(point)
     if not trials:
         raise _CannotLook('it has no trial')
+    if tuned is None:
+        raise _CannotLook('what it was tuned to is lost')
     best = max(trials, key=lambda index: trials[index].perf_val)
     if has_reference(resolved):
         raise _CannotLook('its parameters name something that the problem does not have any more')
     switches = torch_switches()
     try:
-        model = _trained(bench, resolved, trials[best], store.files(point).trial(best).model)
-        looks = look_into(model, inputs, principal_components)
+        with bench.problem.using(resolved, tuned.nuisance):  # the forward pass may ask, too
+            model = _trained(bench, resolved, trials[best], store.files(point).trial(best).model)
+            looks = look_into(model, inputs, principal_components)
     except Exception as error:
         said = ' '.join(str(error).split())[:_LONGEST]
         raise _CannotLook(f'trial {best}: {type(error).__name__}: {said}') from error

@@ -27,7 +27,7 @@ def show(store: Store, only_the_answer: bool = False) -> None:
     if only_the_answer:
         summaries = [summary for summary in summaries if summary.error is not None]
     if summaries:
-        console.print(comparison_table(summaries, findings.columns))
+        console.print(comparison_table(summaries, findings.columns, findings.parameters))
     comparison = findings.comparison
     console.print(Text(comparison.answer(), style='bold'))
     if on_test_data := comparison.on_test_data():

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
     'str': (str,), 'int': (int,), 'float': (int, float), 'bool': (bool,), 'None': (type(None),),
-    'Mapping': (dict,),
+    'Mapping': (dict,), 'Sequence': (list,),
 }  # fmt: skip
 
 
@@ -16,7 +16,8 @@ def check_kinds(kind: type, data: Mapping[str, object]) -> None:
     """Checks values by the types of a dataclass's fields.
 
     Args:
-        kind: The dataclass; its types are `str`, `int`, `float`, `bool`, `None`, mappings, unions of these.
+        kind: The dataclass; its types are `str`, `int`, `float`, `bool`, `None`, mappings, sequences,
+            unions of these.
         data: Values by field; a field that has none is not looked at.
 
     Raises:
@@ -32,6 +33,8 @@ def _check(name: str, annotation: str, value: object) -> None:
     is_valid = isinstance(value, tuple(valid)) and (bool in valid or not isinstance(value, bool))
     if isinstance(value, dict) and annotation == 'Mapping[str, str]':
         is_valid = all(isinstance(one, str) for one in value.values())
+    if isinstance(value, list) and annotation == 'Sequence[str]':
+        is_valid = all(isinstance(one, str) for one in value)
     if isinstance(value, int) and abs(value) > sys.float_info.max:
         is_valid = False
     if not is_valid:

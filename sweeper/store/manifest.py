@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import FolderError
 from .damage import set_aside
+from .declaration import declarations
 from .files import TEMPORARY_SUFFIX, AtomicWriter, read_json
 from .kinds import check_kinds
 from .layout import SweepLayout
@@ -39,6 +40,8 @@ class Manifest:
         source: A fingerprint of what the problem is made of.
         versions: Of Python and the packages that results depend on.
         origin: The command and the machine that it was last run with; they make no difference to it.
+        declared: What the problem's code declares, by name and in plain values (see `declarations`); the code
+            is told from another by `source`.
         format: Of the folder.
     """
 
@@ -55,6 +58,7 @@ class Manifest:
     source: str | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: _versions())
     origin: Mapping[str, str] = field(default_factory=dict)
+    declared: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
 
@@ -95,6 +99,7 @@ def _read(layout: SweepLayout) -> tuple[Manifest | None, dict[Path, Exception]]:
             if data.get('format') != FORMAT and not set(data) <= {field.name for field in fields(Manifest)}:
                 raise ValueError(f'it has format {data.get("format")!r}; this version reads format {FORMAT}')
             check_kinds(Manifest, data)
+            declarations(data.get('declared', {}))
             return Manifest(**data), problems
         except FileNotFoundError:
             continue

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..points import from_json
+from ..points import from_json, value_to_text
 from .damage import DamagedFile
 from .files import check_archive, read_json, read_npz
 from .kinds import check_kinds
@@ -143,6 +143,8 @@ def read_tuned(layout: PointLayout, thoroughly: bool = False) -> Tuned | None:
         data = read_json(layout.final)
         check_kinds(Tuned, data)
         data['nuisance'] = {name: from_json(value) for name, value in data.get('nuisance', {}).items()}
+        for value in data['nuisance'].values():
+            value_to_text(value)  # what cannot be written was not written
         tuned = Tuned(**data, misc={'flags': flags, 'cost': cost, 'perf': perf})
     if thoroughly:
         for name in CURVE_NAMES:
@@ -218,7 +220,7 @@ def _damage_of(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise DamagedFile(path, 'it is missing') from error
-    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise DamagedFile(path, error) from error
 
 

@@ -181,6 +181,11 @@ def parameter_columns(parameters: Sequence[str], reserved: Collection[str]) -> l
     return [f'param_{name}' if name in reserved else name for name in parameters]
 
 
+def nuisance_columns(names: Sequence[str]) -> list[str]:
+    """Names of the columns of nuisance parameters in a table that has others."""
+    return [f'nuisance_{name}' for name in names]
+
+
 def scores_of(trials: Sequence[TrialResult]) -> list[np.ndarray]:
     """Train performance and loss, validation performance and loss of trials, each of shape `(trials,)`."""
     names = ('perf_train', 'loss_train', 'perf_val', 'loss_val')
@@ -205,6 +210,7 @@ class SweepResults(list[PointResult]):
         flags: What is suspicious about a point, for points where something is: the flags of its tuning,
             `trial_diverged` and `worse_than_tuned`.
         columns: Names of the parameters.
+        nuisance: What the nuisance parameters of a point were tuned to, by name, for points that have some.
     """
 
     def __init__(
@@ -213,17 +219,20 @@ class SweepResults(list[PointResult]):
         failures: Iterable[PointFailure] = (),
         flags: Mapping[Point, list[str]] | None = None,
         columns: Sequence[str] = (),
+        nuisance: Mapping[Point, Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__(results)
         self.failures = list(failures)
         self.flags = dict(flags or {})
         self.columns = list(columns)
+        self.nuisance = {point: dict(values) for point, values in (nuisance or {}).items()}
 
     def to_frame(self) -> pandas.DataFrame:
         """Returns a tidy table: a row per trial, with a column per parameter and per score.
 
         Parameters keep their types; one that a point lacks is NaN. A parameter with the name of another
-        column gets the prefix `param_`. `lr_min`, `lr_max`, `bs`: see `PointResult`. `flags` are one text.
+        column gets the prefix `param_`. `lr_min`, `lr_max`, `bs`: see `PointResult`; what nuisance parameters
+        were tuned to is in `nuisance_<name>`. `flags` are one text.
 
         Raises:
             MissingExtra: pandas is not installed.
@@ -234,15 +243,19 @@ class SweepResults(list[PointResult]):
             raise MissingExtra("to_frame() needs pandas: pip install 'sweeper[pandas]'") from error
         scores = PointResult._fields[4:]
         of_point = PointResult._fields[1:4]
-        reserved = {*scores, *of_point, 'trial', 'flags'}
+        tuned = list(dict.fromkeys(name for values in self.nuisance.values() for name in values))
+        column = dict(zip(tuned, nuisance_columns(tuned), strict=True))
+        reserved = {*scores, *of_point, *column.values(), 'trial', 'flags'}
         names = dict(zip(self.columns, parameter_columns(self.columns, reserved), strict=True))
         rows = []
         for result in self:
             params = by_name(result.params, self.columns)
             shared = {names[name]: value for name, value in params.items()}
             shared |= {name: getattr(result, name) for name in of_point}
+            shared |= {column[name]: one for name, one in self.nuisance.get(result.params, {}).items()}
             flags = ' '.join(self.flags.get(result.params, ()))
             for trial in range(len(result.perf_train)):
                 row = {name: getattr(result, name)[trial] for name in scores}
                 rows.append({**shared, 'trial': trial, **row, 'flags': flags})
-        return pandas.DataFrame(rows, columns=[*names.values(), *of_point, 'trial', *scores, 'flags'])
+        columns = [*names.values(), *of_point, *column.values(), 'trial', *scores, 'flags']
+        return pandas.DataFrame(rows, columns=columns)

@@ -144,6 +144,11 @@ class Store:
         """A point's values as text, one per parameter column."""
         return self._lookup.cells(point)
 
+    def nuisance_names(self) -> list[str]:
+        """The names of what is tuned beside learning rates and batch sizes, of whatever point."""
+        tuned = (self._tuned.get(point_id) for point_id in range(len(self._lookup.points)))
+        return list(dict.fromkeys(name for one in tuned if one is not None for name in one.nuisance))
+
     def tuned(self, point: Point) -> Tuned | None:
         """What a point's tuning came to, or None; read back from disk it has no curves."""
         return self._tuned.get(self._lookup.ids.get(point, -1))
@@ -167,7 +172,7 @@ class Store:
 
     def results(self) -> SweepResults:
         """Everything that is there, as `sweep` returns it."""
-        results, failures, flags = [], [], {}
+        results, failures, flags, nuisance = [], [], {}, {}
         for point in self._lookup.points:
             tuned, error, trials = self.tuned(point), self.error(point), self.trials(point)
             if error is not None:
@@ -177,7 +182,9 @@ class Store:
                 results.append(PointResult(point, tuned.lr_start, tuned.lr_end, tuned.batch_size, *scores))
                 if suspicious := self.flags(point):
                     flags[point] = suspicious
-        return SweepResults(results, failures, flags, self.parameter_columns())
+                if tuned.nuisance:
+                    nuisance[point] = tuned.nuisance
+        return SweepResults(results, failures, flags, self.parameter_columns(), nuisance)
 
     def files(self, point: Point) -> PointLayout:
         """Where a point's files are."""
@@ -377,10 +384,10 @@ class Store:
     def _write_summaries(self) -> None:
         if not any(map(has_reference, self._lookup.points)):
             self.writer.write_pickle(self.layout.funcres, [tuple(result) for result in self.results()])
-        header = collation.results_header(self._lookup.columns)
-        self.writer.write_csv(
-            self.layout.results_csv, header, collation.results_rows(self._points_with_results())
-        )
+        nuisance = self.nuisance_names()
+        header = collation.results_header(self._lookup.columns, nuisance)
+        rows = collation.results_rows(self._points_with_results(), nuisance)
+        self.writer.write_csv(self.layout.results_csv, header, rows)
 
     def _points_with_results(self) -> Iterator[collation.PointRecord]:
         for point_id, point in enumerate(self._lookup.points):

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+from sweeper.points import NamedPoint
 from sweeper.report.findings import Findings
 from sweeper.store.manifest import Manifest
 from sweeper.store.results import PointError, TrialRecord, TrialResult, Tuned
@@ -13,15 +14,24 @@ from sweeper.store.store import Store
 MISC = {'flags': [], 'why': 'it is best', 'perf': 0.5, 'budget': {'trials': 0.5}}
 
 
-def tuned(lr=0.1, batch_size=16, diverges=False, **misc):
+DECLARED = {
+    'width': {'role': 'scientific', 'default': '8', 'places': ['layers.py:18']},
+    'momentum': {'role': 'nuisance', 'default': '0.0', 'places': ['cnn.py:30', 'layers.py:7', 'layers.py:9']},
+    'unused': {'role': 'fixed', 'default': None, 'places': ['cnn.py:2']},
+}
+
+
+def tuned(lr=0.1, batch_size=16, diverges=False, nuisance=None, **misc):
     loss = np.array([2.0, 2.0, 1.5, 1.0, np.inf if diverges else 0.8])
     lrs = np.array([1e-6, 1e-5, 1e-4, 1e-3, 1e-2])
     candidates = {'round': [0, 0], 'lr': [0.1, 0.2], 'batch_size': [16, 16], 'steps': [5, 5], 'loss': [1, 2]}
+    for name, value in (nuisance or {}).items():
+        candidates[f'nuisance_{name}'] = [value, 0.5]
     curves = {
         'lr_vs_perf': {'lrs': lrs, 'loss': loss, 'perf': 1 / (1 + loss), 'losses': loss[None]},
         'candidates': {name: np.array(column) for name, column in {**candidates, 'perf': [0.5, 0.4]}.items()},
     }  # fmt: skip
-    return Tuned(lr / 10, lr, batch_size, 5, 10, {**MISC, **misc}, curves)
+    return Tuned(lr / 10, lr, batch_size, 5, 10, {**MISC, **misc}, curves, nuisance or {})
 
 
 def trial(perf, seconds=2.0, epochs=(5, 10), test=None):
@@ -33,16 +43,20 @@ def trial(perf, seconds=2.0, epochs=(5, 10), test=None):
 
 @pytest.fixture
 def write_sweep(tmp_path, monkeypatch):
-    """Returns a function that writes points with their perfs, and gives what there is to find."""
+    """Returns a function that writes points with their perfs, and gives what there is to find.
+
+    `nuisance` has the values that were tuned, by point; `declared` is for the manifest.
+    """
 
     monkeypatch.setattr(os, 'fsync', lambda file: None)  # a thousand points are many files
 
-    def write(points, failures=(), **misc):
-        manifest = Manifest('digits', 'fastest', {}, 4, 0, 100)
+    def write(points, failures=(), nuisance=None, declared=None, **misc):
+        manifest = Manifest('digits', 'fastest', {}, 4, 0, 100, declared=declared or {})
         with Store.opened(tmp_path / 'sweep', manifest, ['hidden', 'nonlinearity']) as store:
             store.add_points([*points, *failures])
             for point, perfs in points.items():
-                store.now(store.saving_tuned(point, tuned(**misc)))
+                values = (nuisance or {}).get(point)
+                store.now(store.saving_tuned(point, tuned(nuisance=values, **misc)))
                 for index, perf in enumerate(perfs):
                     record = perf if isinstance(perf, TrialRecord) else trial(perf)
                     store.now(store.saving_trial(point, index, record))
@@ -65,3 +79,12 @@ def grid(write_sweep):
         for kind in ('relu', 'tanh')
     }
     return write_sweep(points)
+
+
+@pytest.fixture
+def declared(write_sweep):
+    """Two widths, with what momentum was tuned to; both are declared in code, `depth` is an argument."""
+    wide, narrow = (NamedPoint(width=width, depth=1) for width in (8, 4))
+    points = {wide: [0.9, 0.91, 0.9], narrow: [0.5, 0.51, 0.5]}
+    nuisance = {wide: {'momentum': 0.9}, narrow: {'momentum': 0.0}}
+    return write_sweep(points, nuisance=nuisance, declared=DECLARED)

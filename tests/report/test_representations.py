@@ -8,10 +8,10 @@ import torch
 
 from sweeper import FixedSweep
 from sweeper.errors import ProblemError
-from sweeper.points import has_reference
+from sweeper.points import NamedPoint, has_reference
 from sweeper.report.representations import labels_of, representations
 from sweeper.store.store import Store
-from sweeper.training.problem import find_problem, load_module
+from sweeper.training.problem import Problem, find_problem, load_module
 
 
 @pytest.fixture
@@ -107,6 +107,54 @@ def test_a_layer_that_is_dead_or_not_finite_is_told(swept):
     assert [(layer.name, layer.reason) for layer in one.skipped] == [
         ('1', 'what it gives is not finite'), ('2', 'what it gives is not finite'),
     ]  # fmt: skip
+
+
+DECLARING = {
+    'imports': """
+from pathlib import Path
+
+import torch
+from torch.utils.data import Subset, TensorDataset
+
+from sweeper.m import _
+""",
+    'model': """
+class Scaled(torch.nn.Linear):
+    def forward(self, inputs):
+        return super().forward(inputs) * _('scale', 1.0)
+
+def model():
+    hidden = [Scaled(4, _('width', 2, choices=[2, 3])) for _layer in range(_('depth', 1, choices=[1, 2]))]
+    torch.nn.init.constant_(hidden[0].bias, _('bias', 0.0, choices=[0.0, 5.0], role='nuisance'))
+    return torch.nn.Sequential(hidden[0], torch.nn.Linear(_('width'), 2))
+""",
+}
+
+
+def test_declared_parameters_have_the_values_of_the_sweep_in_the_model_and_when_it_runs(swept):
+    points = (NamedPoint(width=3, scale=0.0), NamedPoint(width=2, scale=2.0))
+    _, store = swept(points=points, trials=1, **DECLARING)
+    assert all(store.tuned(point).nuisance['bias'] in (0.0, 5.0) for point in store.points)
+    found = representations(store, store.points)
+    assert not found.failed
+    inputs = validation_inputs()[found.samples]
+    for one, scale in zip(found.found, (0.0, 2.0), strict=True):
+        weights = torch.load(store.files(one.point).trial(one.trial).model, weights_only=True)
+        hidden = scale * (inputs @ weights['0.weight'].T + weights['0.bias'])
+        variance = float((hidden - hidden.mean(0)).square().sum())
+        layer = one.layers[1]
+        assert layer.kind == 'Scaled' and layer.shape == (one.point['width'],)
+        np.testing.assert_allclose((layer.coordinates**2).sum(), variance, rtol=1e-3)
+
+
+def test_nuisance_parameters_have_what_was_tuned(swept, monkeypatch):
+    _, store = swept(points=(NamedPoint(width=3),), trials=1, **DECLARING)
+    (point,) = store.points
+    asked = []
+    using = Problem.using
+    monkeypatch.setattr(Problem, 'using', lambda *given: asked.append(given[1:]) or using(*given))
+    assert representations(store, store.points).found
+    assert asked == [(point, store.tuned(point).nuisance)] and 'bias' in asked[0][1]
 
 
 # What cannot be seen

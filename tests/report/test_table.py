@@ -7,8 +7,10 @@ from rich.console import Console
 from sweeper import FixedSweep
 from sweeper.report.collect import PointSummary, summarise
 from sweeper.report.flags import FLAG_MEANINGS
+from sweeper.report.parameters import TUNED, Parameter
 from sweeper.report.statistics import STUDENT, Interval
 from sweeper.report.table import comparison_table
+from sweeper.store.declaration import Declaration
 from sweeper.store.results import PointError
 from sweeper.store.store import Store
 
@@ -24,9 +26,9 @@ def summary(cells, perf=GOOD, trials=3, **changes):
     return PointSummary(**values | changes)
 
 
-def text(summaries, columns=('width',)):
+def text(summaries, columns=('width',), parameters=()):
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(comparison_table(summaries, columns))
+    console.print(comparison_table(summaries, columns, parameters))
     return console.export_text()
 
 
@@ -39,6 +41,42 @@ def test_table_has_what_was_promised():
 def test_test_scores_are_shown_if_there_are_any():
     assert 'test perf' not in text([summary(['16'])])
     assert '0.8000 ± 0.0200' in text([summary(['16'], perf_test=Interval(0.8, 0.78, 0.82, STUDENT))])
+
+
+DECLARED = [
+    Parameter('width', 'compared', False, Declaration('scientific', '8', ['layers.py:18'])),
+    Parameter('depth', 'compared', False, None),
+    Parameter('momentum', TUNED, True, Declaration('nuisance', '0.0', ['cnn.py:30', 'cnn.py:9', 'm.py:1'])),
+]
+
+
+def test_what_was_tuned_for_each_has_a_column_after_the_batch_size_and_is_said_to_be_tuned():
+    rows = [summary(['16', '1'], nuisance={'momentum': 0.875}), summary(['4', '1'])]
+    lines = text(rows, ['width', 'depth'], DECLARED).splitlines()
+    assert lines[0].split()[4:7] == ['batch', 'momentum', 'trials']
+    assert lines[1].split()[5:8] == ['32', '0.875', '3'] and lines[2].split()[5:7] == ['32', '3']
+    assert 'tuned for each architecture, as lr and batch: momentum' in lines
+
+
+def test_where_parameters_are_declared_is_told_below():
+    shown = text([summary(['16', '1'])], ['width', 'depth'], DECLARED)
+    assert (
+        'width: layers.py:18   depth: argument of model()   momentum: cnn.py:30 (+2 more)'
+        in shown.splitlines()
+    )
+
+
+def test_of_arguments_alone_nothing_is_told():
+    arguments = [Parameter('width', 'compared', False, None)]
+    assert text([summary(['16'])], ['width'], arguments) == text([summary(['16'])])
+
+
+def test_what_is_declared_moves_no_cursor_and_is_no_markup():
+    declaration = Declaration('nuisance', None, ['\x1b]0;title\x07.py:1', ''])
+    hostile = [Parameter('[red]a\n', TUNED, True, declaration)]
+    shown = text([summary(['16'], nuisance={'[red]a\n': '[blue]'})], ['width'], hostile)
+    assert '\\x1b]0;title\\x07.py:1 (+1 more)' in shown and '\x1b' not in shown
+    assert '[red]a\\n' in shown and '[blue]' in shown
 
 
 @pytest.mark.parametrize('flag', FLAG_MEANINGS)

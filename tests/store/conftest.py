@@ -51,7 +51,7 @@ class Example:
         return buffer.getvalue()
 
     @staticmethod
-    def tuned(batch_size=32, flags=()):
+    def tuned(batch_size=32, flags=(), **nuisance):
         return Tuned(
             lr_start=0.1 / 3,
             lr_end=0.7,
@@ -65,6 +65,7 @@ class Example:
                 'lr_cutoff': math.inf,
             },
             curves={'lr_vs_perf': {'lrs': np.geomspace(1e-5, 10, 7), 'losses': np.full((2, 7), np.inf)}},
+            nuisance=nuisance,
         )
 
     @classmethod

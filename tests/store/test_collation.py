@@ -74,6 +74,32 @@ def test_results_csv_keeps_parameters_apart_from_its_own_columns(folder, example
     assert (found['param_id'], found['param_trial'], found['param_batch_size']) == ('3', 'a', '7')
 
 
+def test_results_csv_has_what_nuisance_parameters_were_tuned_to_after_the_batch_size(folder, example):
+    points = [NamedPoint(width=1, momentum=0.5), NamedPoint(width=2), NamedPoint(width=3, nuisance_kind=7)]
+    with example.opened(folder) as store:
+        store.add_points(points)
+        tuned = [example.tuned(), example.tuned(momentum=0.9), example.tuned(kind=('a', 2), momentum=0.0)]
+        for point, one in reversed([*zip(points, tuned, strict=True)]):  # tuned in any order
+            store.now(store.saving_tuned(point, one))
+            store.now(store.saving_trial(point, 0, example.record()))
+        store.collate()
+        with open(folder / 'points/results.csv', newline='', encoding='utf-8') as file:
+            header, *rows = csv.reader(file)
+        at = header.index('batch_size')
+        assert header[at : at + 4] == ['batch_size', 'nuisance_momentum', 'nuisance_kind', 'trial']
+        assert [row[at + 1 : at + 3] for row in rows] == [['', ''], ['0.9', ''], ['0.0', '["a", 2]']]
+        assert header[1:4] == ['width', 'momentum', 'param_nuisance_kind'] and len(set(header)) == len(header)
+    before = (folder / 'points/results.csv').read_bytes()
+    with Store.opened(folder) as again:
+        again.rebuild()
+    assert (folder / 'points/results.csv').read_bytes() == before
+
+
+def test_without_nuisance_parameters_results_csv_has_no_column_for_them(store, folder, example):
+    example.fill(store)
+    assert not any('nuisance' in name for name in rows_of(folder)[0])
+
+
 def test_funcres_holds_the_result_tuples(store, folder, example):
     example.fill(store)
     found = pickle.loads((folder / 'points/funcres.pt').read_bytes())

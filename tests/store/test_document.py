@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import dataclasses
 import io
 import json
 import sys
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sweeper.cli import app
+from sweeper.points import NamedPoint
 from sweeper.report.comparison import compare
 from sweeper.report.document import FORMATS, everything, markdown, table
 from sweeper.store.store import Store
@@ -47,6 +49,43 @@ def test_json_has_it_all_and_is_strict(filled):
     assert told['architectures'][0]['loss_val'] is None, 'a trial diverged'
     assert told['compared'] == told['tied_for_first'] == ['width=16 nonlinearity=relu']
     assert told['settings']['tuning_budget'] == 2.0
+
+
+def test_what_was_tuned_besides_and_where_it_is_declared_is_in_every_format(folder, example):
+    places = ['cnn.py:30', 'layers_*.py:7']
+    declared = {
+        'width': {'role': 'scientific', 'default': '8', 'places': ['layers.py:18']},
+        'momentum': {'role': 'nuisance', 'default': '0.0', 'places': places},
+    }
+    manifest = dataclasses.replace(example.manifest, declared=declared)
+    points = {
+        NamedPoint(width=4): {'momentum': 0.9},
+        NamedPoint(width=8): {'momentum': 0.0, 'kind': ('a', 2)},
+    }
+    with example.opened(folder, manifest) as store:
+        store.add_points([*points])
+        for index, (point, values) in enumerate(points.items()):
+            store.now(store.saving_tuned(point, example.tuned(**values)))
+            store.now(store.saving_trial(point, 0, example.record(0.9 - index / 10)))
+    filled = Store.read(folder)
+    text = markdown(filled)
+    assert '| batch size | momentum | kind | flags |' in text
+    assert '| 32 | 0.9 |  |  |' in text and r'| 32 | 0.0 | \["a", 2\] |  |' in text
+    assert '- width: compared; default 8; layers.py:18\n' in text
+    assert r'- momentum: tuned for each architecture; default 0.0; cnn.py:30; layers\_\*.py:7' in text
+    rows = [*csv.DictReader(io.StringIO(table(filled)))]
+    assert [(row['nuisance_momentum'], row['nuisance_kind']) for row in rows] == [
+        ('0.9', ''), ('0.0', '["a", 2]'),
+    ]  # fmt: skip
+    assert [row['batch_size'] for row in rows] == ['32', '32'] and all(float(row['seconds']) for row in rows)
+    told = json.loads(everything(filled))
+    assert [one['nuisance'] for one in told['architectures']] == [
+        {'momentum': 0.9}, {'momentum': 0.0, 'kind': ['a', 2]},
+    ]  # fmt: skip
+    width, momentum, kind = told['parameters']
+    assert (width['name'], width['role'], width['places']) == ('width', 'compared', ['layers.py:18'])
+    assert (momentum['default'], momentum['places'], momentum['is_declared']) == ('0.0', places, True)
+    assert (kind['name'], kind['is_declared']) == ('kind', False)
 
 
 def test_test_performance_stands_beside_validation_performance_wherever_there_is_a_test_split(

@@ -9,6 +9,7 @@ import pytest
 
 from sweeper.errors import FolderError
 from sweeper.store.damage import DamagedFileWarning
+from sweeper.store.declaration import Declaration, declarations
 from sweeper.store.files import AtomicWriter
 from sweeper.store.layout import SweepLayout
 from sweeper.store.lock import locked
@@ -119,6 +120,40 @@ def test_the_same_sweep_is_let_in_again_with_what_is_known_of_its_points(written
     asked = dataclasses.replace(MANIFEST, named_points=None)
     assert claim(written, asked, writer).named_points is False
     assert everything(written) == before
+
+
+DECLARED = {'width': {'role': 'fixed', 'default': None, 'places': ['net.py:3', 'net.py:9']}}
+
+
+def test_what_is_declared_reads_back_and_is_no_difference(written, writer):
+    """Lines move with every comment; that the code changed is told by its fingerprint."""
+    asked = dataclasses.replace(MANIFEST, declared=DECLARED)
+    assert claim(written, asked, writer) == asked == read_manifest(written)
+    (found,) = declarations(read_manifest(written).declared).values()
+    assert found == Declaration('fixed', None, ['net.py:3', 'net.py:9'])
+    assert claim(written, MANIFEST, writer).declared == {}
+
+
+def test_a_manifest_from_before_anything_was_declared_is_read(written):
+    data = json.loads(written.manifest.read_text())
+    del data['declared']
+    written.manifest.write_text(json.dumps(data))
+    assert read_manifest(written) == MANIFEST
+
+
+@pytest.mark.parametrize(
+    'change',
+    [{'role': 5}, {'default': 5}, {'places': 'net.py:3'}, {'places': [5]}, {'places': None}, {'more': 1}],
+    ids=repr,
+)
+def test_a_declaration_that_is_none_is_damage(written, change):
+    declared = {'width': DECLARED['width'] | change}
+    damaged = json.dumps(json.loads(written.manifest.read_text()) | {'declared': declared})
+    written.manifest.write_text(damaged)
+    assert read_manifest(written) == MANIFEST, 'its copy is whole'
+    written.manifest_copy.write_text(damaged)
+    with pytest.raises(FolderError, match=r'cannot read .*sweep\.json'):
+        read_manifest(written)
 
 
 def test_the_same_file_may_have_moved(written, writer):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import pickle
 import shutil
@@ -77,6 +78,24 @@ def test_a_parameter_that_is_called_like_a_column_is_told_from_it():
     (row,) = results.to_frame().to_dict('records')
     assert (row['param_bs'], row['bs'], row['depth']) == (3, 8, 2)
     assert SweepResults(columns=['bs']).to_frame().columns[0] == 'param_bs'
+
+
+def test_what_was_tuned_besides_is_in_the_results_and_in_their_table(store, folder, example):
+    fixed, free = NamedPoint(width=1, momentum=0.5), NamedPoint(width=2, nuisance_momentum='mine')
+    store.add_points([fixed, free])
+    for point, tuned in ((fixed, example.tuned()), (free, example.tuned(momentum=0.9, kind=('a', 2)))):
+        store.now(store.saving_tuned(point, tuned))
+        store.now(store.saving_trial(point, 0, example.record()))
+    for results in (store.results(), Store.read(folder).results()):
+        assert results.nuisance == {free: {'momentum': 0.9, 'kind': ('a', 2)}}
+        frame = results.to_frame()
+        assert frame.columns.tolist()[:9] == [
+            'width', 'momentum', 'param_nuisance_momentum', 'lr_min', 'lr_max', 'bs', 'nuisance_momentum',
+            'nuisance_kind', 'trial',
+        ]  # fmt: skip
+        one, other = frame.to_dict('records')
+        assert math.isnan(one['nuisance_momentum']) and other['nuisance_momentum'] == 0.9
+        assert other['nuisance_kind'] == ('a', 2) and other['param_nuisance_momentum'] == 'mine'
 
 
 def test_without_pandas_it_is_said_how_to_get_it(monkeypatch):

@@ -66,7 +66,7 @@ def act(action, folder):
         pickle.load(open(folder, 'rb'))
     if action == 'load':
         results = load(folder)
-        repr((results, results.failures, results.flags))
+        repr((results, results.failures, results.flags, results.nuisance))
         return 'fine'
     return 'refused' if cli.app([action, folder], standalone_mode=False) else 'fine'
 
@@ -393,6 +393,12 @@ def test_a_reference_in_a_points_own_record_runs_nothing_either(folder, assert_h
     assert_harmless()
 
 
+@pytest.mark.parametrize('reference', REFERENCES, ids=lambda value: json.dumps(value).replace('"', ''))
+def test_a_reference_among_what_was_tuned_runs_nothing_either(folder, assert_harmless, reference):
+    change_json(folder / 'points/0/hparams/final.json', nuisance={'x': reference})
+    assert_harmless()
+
+
 def test_references_to_functions_and_enums_that_are_there_are_read(folder, assert_harmless):
     replace_cell(folder, json.dumps([{'import': 'math:sqrt'}, {'enum': 'hostile:Colour', 'name': 'RED'}]))
     answers = assert_harmless('fine')
@@ -423,6 +429,30 @@ TEXTS = {
 def test_a_parameter_may_be_any_text(folder, assert_harmless, text, everywhere):
     replace_cell(folder, text, everywhere)
     assert_harmless()
+
+
+ANYTHING = {**TEXTS, 'none': None, 'number': 5, 'lists': [[]], 'object': {}, 'large': 10**400}
+
+
+@pytest.mark.parametrize('text', ANYTHING.values(), ids=ANYTHING)
+def test_what_is_declared_and_tuned_may_be_anything(folder, assert_harmless, text):
+    key = text if isinstance(text, str) else 'x'
+    change_json(folder / 'points/0/hparams/final.json', nuisance={key: text, 'width': text})
+    change_json(folder / 'points/0/hparams/misc.json', unread=[text])
+    declared = {key: {'role': 'fixed', 'default': text, 'places': [text]}, 'width': text}
+    for name in ('sweep.json', 'copies/sweep.json'):
+        for told in ({key: {'role': key, 'default': key, 'places': [key]}}, declared):
+            change_json(folder / name, declared=told)
+            assert_harmless()
+
+
+def test_texts_of_declarations_are_shown_in_one_line(folder, assert_harmless):
+    change_json(folder / 'points/0/hparams/final.json', nuisance={'x\x1b[2J': '\x1b[2J'})
+    told = {'role': 'nuisance', 'default': '1', 'places': ['\x1b]0;title\x07.py:1', 'b']}
+    for name in ('sweep.json', 'copies/sweep.json'):
+        change_json(folder / name, declared={'x\x1b[2J': told})
+    said = assert_harmless('fine')['status']['said']
+    assert '\\x1b]0;title' in said and '\x1b' not in said
 
 
 JSON_FILES = [

@@ -1,14 +1,16 @@
-"""How an architecture's learning rate and batch size were chosen."""
+"""How an architecture's learning rate, batch size and nuisance parameters were chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...points import value_to_text
 from ...store.details import read_curve, read_misc
+from ...store.results import nuisance_columns
 from ..collect import PointSummary
 from ..findings import Findings
 from .numbers import finite
@@ -22,7 +24,7 @@ _MOST_STEPS = 120
 
 @dataclass(frozen=True)
 class Tuning:
-    """How a learning rate and a batch size were chosen.
+    """How a learning rate, a batch size and nuisance parameters were chosen.
 
     Attributes:
         name: The architecture.
@@ -30,13 +32,16 @@ class Tuning:
         loss: Of the range test at these, median over initialisations; None from where it diverged.
         perf: Performance of the range test at these.
         candidates: What was trained briefly and compared: `round`, `lr` (highest of its cycle),
-            `batch_size`, `steps`, `loss`, `perf`; those of a void round (all diverged) included.
+            `batch_size`, `steps`, `loss`, `perf`, and `nuisance_<name>`; those of a void round (all diverged)
+            included. If there are nuisance parameters, they are scored on held-out training data.
         lr_start: Lowest learning rate of the trials.
         lr_end: Highest learning rate of the trials.
         batch_size: Of the trials.
         why: The choice in words.
         budget: Samples that tuning trained on, in trials.
         steps: How the training steps of each stage were taken.
+        nuisance: Nuisance parameters of the trials, by name, as text.
+        unread: Parameters of the architecture that no code asked for.
     """
 
     name: str
@@ -50,6 +55,18 @@ class Tuning:
     why: str
     budget: float | None
     steps: dict[str, Any]
+    nuisance: dict[str, str]
+    unread: list[str]
+
+    @property
+    def scored_on(self) -> str:
+        """What candidates are scored on."""
+        return 'held-out data' if self.nuisance else 'training data'
+
+    def group(self, candidate: Mapping[str, Any]) -> tuple[Any, ...]:
+        """What candidates have in common that differ in their learning rates at most."""
+        names = ('round', 'batch_size', *nuisance_columns([*self.nuisance]))
+        return tuple(candidate.get(name) for name in names)
 
 
 def tuning(findings: Findings, one: PointSummary) -> Tuning | None:
@@ -59,11 +76,13 @@ def tuning(findings: Findings, one: PointSummary) -> Tuning | None:
     if tuned is None:
         return None
     lrs, loss, perf = _range_test(read_curve(layout, 'lr_vs_perf') or {})
-    budget = misc.get('budget')
+    budget, unread = misc.get('budget'), misc.get('unread')
     return Tuning(
         findings.name(one), lrs, loss, perf, _candidates(read_curve(layout, 'candidates') or {}),
         tuned.lr_start, tuned.lr_end, tuned.batch_size, str(misc.get('why', '')),
         budget.get('trials') if isinstance(budget, dict) else None, misc.get('steps', {}),
+        {name: value_to_text(value) for name, value in tuned.nuisance.items()},
+        [*map(str, unread)] if isinstance(unread, list) else [],
     )  # fmt: skip
 
 
@@ -94,7 +113,8 @@ def draw_tuning(data: Tuning, axes: Sequence[Axes]) -> None:
         one.set_xscale('log')
         one.grid(axis='y')
         chosen = one.axvspan(data.lr_start, data.lr_end, color=SKY, alpha=0.25, linewidth=0, zorder=0)
-    label = f'chosen for the trials; batch size {data.batch_size}'
+    values = [f'batch size {data.batch_size}', *(f'{name} {value}' for name, value in data.nuisance.items())]
+    label = f'chosen{":" if data.nuisance else " for the trials;"} {", ".join(values)}'  # as there is room
     legend_above(test, [chosen], [label], data.name)
     limited_to_performances(compared)
 
@@ -118,22 +138,24 @@ def _draw_range_test(data: Tuning, axes: Axes) -> None:
 
 
 def _draw_candidates(data: Tuning, axes: Axes) -> None:
-    """A colour per round, the darker the later, and a marker per batch size."""
+    """A colour per round, the darker the later, a marker per batch size, a line per nuisance parameters."""
     from matplotlib import colormaps
 
     rounds = sorted({one['round'] for one in data.candidates})
     sizes = sorted({one['batch_size'] for one in data.candidates})
     colours = {which: colormaps['Blues']((place + 1) / len(rounds)) for place, which in enumerate(rounds)}
     markers = {size: MARKERS[place % len(MARKERS)] for place, size in enumerate(sizes)}
-    for which, colour in colours.items():
-        for size, marker in markers.items():
-            same = [one for one in data.candidates if (one['round'], one['batch_size']) == (which, size)]
-            same.sort(key=lambda one: float(one['lr']))
-            rates, perfs = [one['lr'] for one in same], [one['perf'] for one in same]
-            axes.plot(rates, perfs, color=colour, marker=marker, linewidth=0.8)
-    axes.set_ylabel('performance on training data')
+    for group in dict.fromkeys(map(data.group, data.candidates)):
+        same = sorted((one for one in data.candidates if data.group(one) == group), key=_lr)
+        rates, perfs = [one['lr'] for one in same], [one['perf'] for one in same]
+        axes.plot(rates, perfs, color=colours[group[0]], marker=markers[group[1]], linewidth=0.8)
+    axes.set_ylabel(f'performance on {data.scored_on}')
     lines = [axes.plot([], [], color=colour)[0] for colour in colours.values()]
     lines += [axes.plot([], [], marker, color=BLACK)[0] for marker in markers.values()]
     legend_above(
         axes, lines, [f'round {which + 1}' for which in colours] + [f'batch size {size}' for size in sizes]
     )
+
+
+def _lr(candidate: Mapping[str, Any]) -> float:
+    return float(candidate['lr'])

@@ -26,24 +26,27 @@ function rangeTest(tuning) {
 
 function candidates(tuning) {
   const table = tuning.candidates;
-  const groups = new Map();
+  const names = Object.keys(tuning.nuisance), columns = names.map((name) => table[`nuisance_${name}`] || []);
+  const groups = new Map(), named = new Set();
   table.lr.forEach((_, index) => {
-    const key = `${table.round[index]} ${table.batch_size[index]}`;
+    const key = JSON.stringify([table.round[index], table.batch_size[index], ...columns.map((column) => column[index])]);
     groups.set(key, [...(groups.get(key) || []), index]);
   });
+  const nuisance = (index) => names.map((name, i) => `, ${label(`${name} ${columns[i][index]}`)}`).join('');
   const sizes = [...new Set(table.batch_size)].sort((a, b) => a - b);
   return chart(() => ({
     traces: [...groups.values()].map((group) => {
       const [round, size] = [table.round[group[0]], table.batch_size[group[0]]];
       group.sort((a, b) => table.lr[a] - table.lr[b]);
+      const name = `round ${round + 1}, batch ${size}`;
       const shade = PALETTE[sizes.indexOf(size) % PALETTE.length];
       return {
-        name: `round ${round + 1}, batch ${size}`, x: group.map((i) => table.lr[i]), y: group.map((i) => table.perf[i]), mode: 'lines+markers',
+        name, legendgroup: name, showlegend: !named.has(name) && Boolean(named.add(name)), x: group.map((i) => table.lr[i]), y: group.map((i) => table.perf[i]), mode: 'lines+markers',
         marker: { symbol: SYMBOLS[round % SYMBOLS.length], size: 7 + 2 * round, color: shade }, line: { color: shade, width: 1, dash: round ? 'solid' : 'dot' },
-        text: group.map((i) => `${table.steps[i]} steps, batch size ${size}, loss ${number(table.loss[i])}`), hoverinfo: 'text+x+y',
+        text: group.map((i) => `${table.steps[i]} steps, batch size ${size}${nuisance(i)}, loss ${number(table.loss[i])}`), hoverinfo: 'text+x+y',
       };
     }),
-    layout: { xaxis: lrAxis('highest learning rate of the cycle'), yaxis: { title: { text: 'training performance' } }, shapes: [chosenRange(tuning, 'x')] },
+    layout: { xaxis: lrAxis('highest learning rate of the cycle'), yaxis: { title: { text: names.length ? 'performance on held-out data' : 'training performance' } }, shapes: [chosenRange(tuning, 'x')] },
   }), 'low');
 }
 
@@ -91,10 +94,15 @@ async function closer(data, row) {
   const { tuning, training, settings, trials } = await detailsOf(row);
   const parts = [];
   if (row.error) parts.push(...failure(row.error));
-  for (const flag of row.flags) parts.push(element('p', {}, element('b', { class: 'flag' }, flag), `: ${data.flags[flag] || ''}`));
+  const which = { unread: tuning ? tuning.unread.join(', ') : '' };
+  for (const flag of row.flags) {
+    parts.push(element('p', {}, element('b', { class: 'flag' }, flag), `: ${data.flags[flag] || ''}${which[flag] ? ` (${which[flag]})` : ''}`));
+  }
   if (tuning) {
-    parts.push(element('h3', {}, 'How learning rate and batch size were chosen'), element('p', {}, tuning.why),
-      element('p', { class: 'explain' }, `Left: the range test. Right: candidates, trained briefly and compared. Green: the learning rates of the trials, ${number(tuning.lr_start)} to ${number(tuning.lr_end)}, at batch size ${tuning.batch_size}.` +
+    const nuisance = Object.entries(tuning.nuisance);
+    parts.push(element('h3', {}, `How ${listed(['learning rate', 'batch size', ...nuisance.map(([name]) => name)])} were chosen`), element('p', {}, tuning.why),
+      element('p', { class: 'explain' }, `Left: the range test. Right: candidates, trained briefly and compared. Green: the learning rates of the trials, ${number(tuning.lr_start)} to ${number(tuning.lr_end)}, at batch size ${tuning.batch_size}${nuisance.map(([name, value]) => `, ${name} ${value}`).join('')}.` +
+        (nuisance.length ? ` Candidates were scored on a part of the training data that they were not trained on; those that differ in more than the learning rate are not joined.` : '') +
         (tuning.budget === null ? '' : ` Tuning took the samples of ${number(tuning.budget)} trials.`)),
       element('div', { class: 'pair' }, tuning.lrs.length ? rangeTest(tuning) : null, tuning.candidates.lr ? candidates(tuning) : null));
   }

@@ -39,6 +39,8 @@ def overview(findings: Findings) -> dict[str, Any]:
         'notes': [told for told in (comparison.on_test_data(), influence) if told],
         'all_tied': len(comparison.first) == len(comparison.names),
         'columns': findings.columns,
+        'nuisance': findings.nuisance,
+        'parameters': [one.told() for one in findings.parameters],
         'rows': [_row(findings, one) for one in findings.summaries],
         'axes': [_axis(findings, name) for name in names],
         'heat_maps': [
@@ -71,10 +73,13 @@ def _details(findings: Findings, one: PointSummary) -> dict[str, Any]:
     )
     trials = findings.store.trials(one.params)
     settings = findings.store.tuned(one.params)
+    final = settings.final() if settings is not None else None
+    if final is not None and tuned is not None and tuned.nuisance:
+        final['nuisance'] = tuned.nuisance
     return {
         'tuning': rounded({**told, 'candidates': columns}) if told else None,
         'training': rounded({'epochs': course.epochs, 'courses': _courses(course.courses)}),
-        'settings': rounded(settings.final()) if settings is not None else None,
+        'settings': rounded(final),
         'trials': [
             {'index': index, 'seed': str(trial.seed), **rounded(_scores(trial))}
             for index, trial in trials.items()
@@ -126,6 +131,7 @@ def _row(findings: Findings, one: PointSummary) -> dict[str, Any]:
         'first': one.params in findings.first,
         'lr': list(one.lr_range) if one.lr_range is not None else None,
         'batch': one.batch_size,
+        'nuisance': one.nuisance_cells(findings.nuisance),
         'costs': [of(one) for _, of in COSTS.values()],
         'flags': one.flags,
         'error': None if error is None else {**asdict(error), 'text': str(error)},

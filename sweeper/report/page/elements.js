@@ -53,6 +53,8 @@ function section(id, title, explanation, ...children) {
     element('h2', {}, title), explanation ? element('p', { class: 'explain' }, explanation) : null, ...children);
 }
 
+const listed = (names) => [names.slice(0, -1).join(', '), names[names.length - 1]].filter(Boolean).join(' and ');
+
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 async function unpack(id) {
   const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (letter) => letter.charCodeAt(0));

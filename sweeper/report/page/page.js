@@ -45,9 +45,10 @@ async function show() {
   const data = read('overview');
   data.rows.forEach((row, index) => {
     row.rank = index + 1;
-    row.searched = [row.name, ...data.columns.map((name, i) => `${name}=${row.cells[i]}`), ...row.flags, row.error ? 'failed' : '', row.first ? 'first' : ''].join(' ').toLowerCase();
+    row.searched = [row.name, ...data.columns.map((name, i) => `${name}=${row.cells[i]}`), ...data.nuisance.map((name, i) => `${name}=${row.nuisance[i]}`), ...row.flags, row.error ? 'failed' : '', row.first ? 'first' : ''].join(' ').toLowerCase();
   });
   const compared = data.rows.filter((row) => !row.error && row.trials.length);
+  document.getElementById('kind').textContent = `Architectures compared, each at its own ${listed(['learning rate', 'batch size', ...data.nuisance])}`;
   document.getElementById('title').textContent = data.title;
   document.getElementById('answer').textContent = data.answer;
   document.getElementById('notes').append(...data.notes.map((text) => element('p', {}, text)));
@@ -56,7 +57,7 @@ async function show() {
   document.getElementById('facts').append(...Object.entries(told).map(([name, value]) => element('li', {}, element('b', {}, String(value)), ` ${name}`)));
   const list = architectures(data);
   const sections = [
-    leaderBoard(data, list.show), failures(data), data.axes.length && compared.length > 1 ? byParameter(data, compared) : null, influence(data),
+    leaderBoard(data, list.show), parameters(data), failures(data), data.axes.length && compared.length > 1 ? byParameter(data, compared) : null, influence(data),
     data.axes.length > 1 ? heatMap(data) : null, parallel(data, compared), compared.length ? againstCost(data, compared) : null,
     representations(await unpack('representations')), list.node, reproduce(data),
   ].filter(Boolean);

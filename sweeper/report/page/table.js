@@ -26,17 +26,34 @@ function scaleOf(rows) {
   return { low: spread ? Math.max(all[0], at(0.25) - 2 * spread) : all[0], high: all[all.length - 1] };
 }
 
+// Where parameters come from: nothing to tell if all are arguments of model().
+const isTold = (data) => data.nuisance.length > 0 || data.parameters.some((one) => one.is_declared);
+const places = (one) => (one.is_declared ? one.places.join(', ') : 'argument of model()');
+const hint = (data, one) => (isTold(data) ? [one.role, one.default === null ? '' : `default ${one.default}`, places(one)].filter(Boolean).join('; ') : null);
+
+function parameters(data) {
+  if (!isTold(data)) return null;
+  const names = ['parameter', 'what is done with it', 'default', 'in the code'];
+  return section('declared', 'Parameters', 'What was compared, what was tuned for each architecture, and where the code says so; the first place has the default.',
+    element('div', { class: 'scroll', tabindex: 0 }, element('table', {},
+      element('thead', {}, element('tr', {}, names.map((name) => element('th', { scope: 'col' }, name)))),
+      element('tbody', {}, data.parameters.map((one) => element('tr', {},
+        element('td', { class: 'text', title: one.name }, one.name), element('td', {}, one.role),
+        element('td', { class: 'text mono', title: one.default }, one.default), element('td', { class: `wide${one.is_declared ? ' mono' : ''}` }, places(one))))))));
+}
+
 function columnsOf(data) {
   const scale = scaleOf(data.rows);
   const costs = data.costs.map((cost, index) => ({
     title: ['parameters', 'FLOPs', 's/epoch'][index], number: true, of: (row) => row.costs[index],
     show: (row) => number(row.costs[index]), known: data.rows.some((row) => row.costs[index] !== null),
   })).filter((column) => column.known);
+  const numberOrText = (cell) => (cell !== '' && !isNaN(cell) ? Number(cell) : cell);
+  const hints = new Map(data.parameters.map((one) => [one.name, hint(data, one)]));
   return [
     { title: '#', number: true, of: (row) => row.rank, show: (row) => element('a', { href: `#architecture-${row.rank}` }, String(row.rank)) },
     ...data.columns.map((title, index) => ({
-      title, text: true, of: (row) => (row.cells[index] !== '' && !isNaN(row.cells[index]) ? Number(row.cells[index]) : row.cells[index]),
-      show: (row) => row.cells[index],
+      title, text: true, hint: hints.get(title), of: (row) => numberOrText(row.cells[index]), show: (row) => row.cells[index],
     })),
     { title: 'validation', number: true, best: true, of: (row) => row.perf.mean, show: (row) => (row.error ? 'failed' : interval(row.perf)) },
     { title: '', of: (row) => row.perf.mean, show: (row) => strip(row, scale) },
@@ -45,6 +62,9 @@ function columnsOf(data) {
     { title: 'median', number: true, best: true, of: (row) => row.median, show: (row) => perf(row.median) },
     { title: 'learning rates', number: true, of: (row) => row.lr && row.lr[1], show: (row) => (row.lr ? row.lr.map((lr) => number(lr)).join(' to ') : '') },
     { title: 'batch', number: true, of: (row) => row.batch, show: (row) => number(row.batch) },
+    ...data.nuisance.map((title, index) => ({
+      title, text: true, number: data.rows.every((row) => !isNaN(row.nuisance[index])), hint: hints.get(title), of: (row) => numberOrText(row.nuisance[index]), show: (row) => row.nuisance[index],
+    })),
     ...costs,
     { title: 'flags', of: (row) => row.flags.length, best: true, show: (row) => element('span', { class: 'flag' }, row.flags.join(', ')) },
   ];
@@ -79,7 +99,7 @@ function leaderBoard(data, onfilter) {
     }));
   }
   const heads = columns.map((column) => element('th', { scope: 'col', class: column.number ? 'number' : null },
-    column.title ? element('button', { type: 'button', onclick: () => sort(column) }, column.title) : element('span', { 'aria-label': 'interval and trials' })));
+    column.title ? element('button', { type: 'button', title: column.hint, onclick: () => sort(column) }, column.title) : element('span', { 'aria-label': 'interval and trials' })));
   let sorted = null, descending = false;
   function sort(column) {
     descending = sorted === column ? !descending : Boolean(column.best);

@@ -146,6 +146,25 @@ def test_the_range_test_is_shown_without_its_warm_up_up_to_where_it_diverged(wri
     assert found.candidates[0] == first and found.budget == 0.5
 
 
+def test_candidates_that_differ_in_a_nuisance_parameter_are_in_groups_of_their_own(declared):
+    found = tuning(declared, declared.summaries[0])
+    assert found.nuisance == {'momentum': '0.9'} and found.scored_on == 'held-out data'
+    assert [one['nuisance_momentum'] for one in found.candidates] == [0.9, 0.5]
+    assert [found.group(one) for one in found.candidates] == [(0, 16, 0.9), (0, 16, 0.5)]
+
+
+def test_candidates_are_in_one_group_if_they_differ_in_the_learning_rate_alone(grid):
+    found = tuning(grid, grid.summaries[0])
+    assert found.nuisance == {} and found.scored_on == 'training data'
+    assert len({found.group(one) for one in found.candidates}) == 1
+
+
+@pytest.mark.parametrize(('told', 'names'), [(['depth'], ['depth']), ('depth', []), (None, []), ([5], ['5'])])
+def test_which_parameters_no_code_asked_for_is_read_whatever_is_there(write_sweep, told, names):
+    findings = write_sweep({(1, 'a'): [0.9]}, unread=told)
+    assert tuning(findings, findings.summaries[0]).unread == names
+
+
 def test_what_is_not_tuned_has_no_tuning_to_show(write_sweep):
     findings = write_sweep({}, failures=[(-1, 'relu')])
     assert tuning(findings, findings.summaries[0]) is None

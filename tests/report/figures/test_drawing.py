@@ -187,6 +187,14 @@ def test_tuning_shows_the_range_test_the_candidates_and_the_choice(write_sweep):
         assert axes.get_xscale() == 'log'
 
 
+def test_candidates_with_different_nuisance_parameters_are_not_joined(declared):
+    test, compared = plot(declared, 'tuning').axes
+    assert legend(test) == ['chosen: batch size 16, momentum 0.9']
+    assert legend(compared) == ['round 1', 'batch size 16']
+    assert [line.get_ydata().tolist() for line in compared.lines if len(line.get_ydata())] == [[0.5], [0.4]]
+    assert compared.get_ylabel() == 'performance on held-out data'
+
+
 def test_training_has_mean_band_and_every_trial(write_sweep):
     figure = plot(write_sweep({(1, 'a'): [0.8, 0.9, 0.85]}), 'training')
     perf, loss = figure.axes

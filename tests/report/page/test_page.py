@@ -88,6 +88,87 @@ def test_an_architecture_opens_with_its_tuning_and_trials(grid, open_page):
     assert tab.errors == []
 
 
+def test_what_was_tuned_besides_is_a_column_to_sort_and_search_by(declared, open_page):
+    tab = open_page(page(declared))
+    headings = tab.locator('#board thead th').all_inner_texts()
+    at = headings.index('momentum')
+    assert headings[at - 1] == 'batch'
+    assert column(tab, at + 1) == ['0.9', '0.0']
+    tab.locator('#board thead button', has_text='momentum').click()
+    assert column(tab, at + 1) == ['0.0', '0.9']
+    tab.get_by_role('searchbox').fill('momentum=0.9')
+    assert column(tab, at + 1) == ['0.9'] and column(tab, 2) == ['8']
+    assert 'its own learning rate, batch size and momentum' in tab.locator('#kind').inner_text()
+    assert tab.errors == []
+
+
+def test_where_parameters_are_declared_is_a_section_and_in_the_headings_tooltips(declared, open_page):
+    tab = open_page(page(declared))
+    rows = [row.locator('td').all_inner_texts() for row in tab.locator('#declared tbody tr').all()]
+    assert rows == [
+        ['width', 'compared', '8', 'layers.py:18'],
+        ['depth', 'the same for all', '', 'argument of model()'],
+        ['momentum', 'tuned for each architecture', '0.0', 'cnn.py:30, layers.py:7, layers.py:9'],
+    ]
+    assert 'Parameters' in tab.locator('#contents a').all_inner_texts()
+    headings = tab.locator('#board thead button').all()
+    titles = {one.inner_text(): one.get_attribute('title') for one in headings}
+    assert titles['width'] == 'compared; default 8; layers.py:18'
+    assert titles['depth'] == 'the same for all; argument of model()'
+    assert titles['momentum'].startswith('tuned for each architecture; default 0.0; cnn.py:30, ')
+    assert titles['batch'] is None
+
+
+def test_of_arguments_alone_nothing_is_told(grid, open_page):
+    tab = open_page(page(grid))
+    assert tab.locator('#declared, #board thead button[title]').count() == 0
+    assert tab.locator('#kind').inner_text().endswith('its own learning rate and batch size')
+
+
+def test_candidates_with_different_nuisance_parameters_are_not_joined_and_say_which(declared, open_page):
+    tab = open_page(page(declared))
+    draw_all(tab)
+    found = tab.locator('#architecture-1')
+    assert 'How learning rate, batch size and momentum were chosen' in found.inner_text()
+    assert 'at batch size 16, momentum 0.9.' in found.inner_text()
+    assert found.locator('dl', has_text='nuisance').inner_text().count('momentum 0.9') == 1
+    traces = tab.evaluate("""document.querySelectorAll('#architecture-1 .pair .figure')[1].data
+        .map(({ x, name, text, showlegend }) => [x, name, text[0], showlegend])""")
+    assert traces == [
+        [[0.1], 'round 1, batch 16', '5 steps, batch size 16, momentum 0.9, loss 1', True],
+        [[0.2], 'round 1, batch 16', '5 steps, batch size 16, momentum 0.5, loss 2', False],
+    ]  # fmt: skip
+    assert tab.errors == []
+
+
+def test_a_flag_says_which_parameters_no_code_asked_for(write_sweep, open_page):
+    points = {NamedPoint(depth=1, width=2): [0.5, 0.6]}
+    tab = open_page(page(write_sweep(points, flags=['unread'], unread=['depth', IMAGE])))
+    found = tab.locator('#architecture-1')
+    found.locator('.flag').wait_for()
+    assert f'it makes no difference here (depth, {IMAGE})' in found.inner_text()
+    assert tab.errors == []
+
+
+def test_what_is_declared_and_tuned_is_shown_and_not_run(write_sweep, open_page):
+    point, other = NamedPoint({SCRIPT: 1}), NamedPoint({SCRIPT: 2})
+    told = {'role': 'fixed', 'default': IMAGE, 'places': [f'{SCRIPT}.py:1', IMAGE]}
+    tab = open_page(page(write_sweep(
+        {point: [0.5, 0.6], other: [0.7]}, declared={SCRIPT: told, IMAGE: told, '__proto__': told},
+        nuisance={point: {IMAGE: SCRIPT, '__proto__': 'x'}, other: {IMAGE: '<b>bold</b>'}},
+    )))  # fmt: skip
+    draw_all(tab)
+    tab.locator('details.architecture summary').last.click()
+    draw_all(tab)
+    assert tab.locator('#declared tbody tr').count() == 3
+    hovers = str(tab.evaluate("[...document.querySelectorAll('.pair .figure')].map((one) => one.data)"))
+    assert '<img' not in hovers and '&lt;img' in hovers  # plotly reads tags
+    assert f'{SCRIPT}.py:1, {IMAGE}' in tab.locator('#declared').inner_text()
+    assert '<b>bold</b>' in tab.locator('#board tbody').inner_text()
+    assert tab.locator('main img, main b:not(.flag), main script').count() == 0
+    assert tab.errors == []
+
+
 def test_names_and_values_of_users_are_shown_and_not_run(write_sweep, open_page):
     names = (SCRIPT, IMAGE, '$\\alpha$', '</script><b>', '<a href="javascript:alert(3)">x</a>')
     points = {

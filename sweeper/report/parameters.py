@@ -1,0 +1,68 @@
+"""The parameters of a sweep: what is done with each, and where the code declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..store.declaration import Declaration, declarations
+from ..store.store import Store
+
+COMPARED, ALIKE, TUNED = 'compared', 'the same for all', 'tuned for each architecture'
+ARGUMENT = 'argument of model()'
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of points, or one that is tuned for every point.
+
+    Attributes:
+        name: It.
+        role: What is done with it, for a person.
+        is_tuned: Whether it is tuned for points that do not fix it.
+        declaration: What the code says of it; None if it is an argument of `model`.
+    """
+
+    name: str
+    role: str
+    is_tuned: bool
+    declaration: Declaration | None
+
+    @property
+    def place(self) -> str:
+        """The place with its default, and how many there are besides; or that it is an argument."""
+        if self.declaration is None:
+            return ARGUMENT
+        first, more = next(iter(self.declaration.places), ''), len(self.declaration.places) - 1
+        return f'{first} (+{more} more)' if more > 0 else first
+
+    def told(self) -> dict[str, Any]:
+        """In plain values; an argument of `model` has no places."""
+        one = self.declaration
+        return {
+            'name': self.name,
+            'role': self.role,
+            'is_declared': one is not None,
+            'default': one.default if one is not None else None,
+            'places': [*one.places] if one is not None else [],
+        }
+
+
+def parameters(store: Store, cells: Sequence[Sequence[str]]) -> list[Parameter]:
+    """Returns the parameters of a sweep's points, then those that are only tuned.
+
+    Args:
+        store: The sweep's folder.
+        cells: Of every point, its parameters as text, one per parameter column.
+    """
+    # What the arguments of points that are tuples are called says nothing of what the code declares.
+    declared = declarations(store.manifest.declared) if store.manifest.named_points else {}
+    columns, tuned = store.parameter_columns(), store.nuisance_names()
+    found = []
+    for index, name in enumerate(columns):
+        role = COMPARED if len({row[index] for row in cells}) > 1 else ALIKE
+        role = f'{role} where it is set, else {TUNED}' if name in tuned else role
+        found.append(Parameter(name, role, name in tuned, declared.get(name)))
+    declared = declarations(store.manifest.declared)
+    return found + [Parameter(name, TUNED, True, declared.get(name)) for name in tuned if name not in columns]

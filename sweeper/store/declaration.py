@@ -1,0 +1,37 @@
+"""What `sweep.json` says of the parameters that the problem's code declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .kinds import check_kinds
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What code says of a parameter.
+
+    Attributes:
+        role: What is done with it: `scientific`, `nuisance` or `fixed`.
+        default: Its default as it is written in the code; None if it has none.
+        places: Where it is declared and read, as `layers.py:12`; first the place with the default.
+    """
+
+    role: str
+    default: str | None
+    places: Sequence[str]
+
+
+def declarations(told: Mapping[str, Any]) -> dict[str, Declaration]:
+    """Returns the declarations by the parameter's name, as a manifest has them in plain values.
+
+    Raises:
+        ValueError, TypeError: They are something else.
+    """
+    found = {}
+    for name, one in told.items():
+        check_kinds(Declaration, one)
+        found[name] = Declaration(**one)
+    return found

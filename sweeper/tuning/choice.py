@@ -129,20 +129,20 @@ def _flags(
 
 
 def _why(settings: HyperparameterSettings, rounds: Sequence[Round], chosen: Scored, lr: float) -> str:
-    """Says why this batch size and this learning rate were chosen."""
+    """Says why this batch size, this learning rate and these values of nuisance parameters were chosen."""
+    values = chosen.candidate.nuisance
+    measure = 'performance on held-out training data' if values else 'training performance'
     if isinstance(settings.batch_objective, int):
         size = 'as asked for'
     elif len({one.candidate.batch_size for done in rounds for one in done.scored}) == 1:
         size = 'no other was compared'
     elif settings.batch_objective == 'throughput':
-        size = f'the largest within {settings.batch_tolerance:g} of the best training performance'
+        size = f'the largest within {settings.batch_tolerance:g} of the best {measure}'
     else:
-        size = 'of the best training performance in the rounds before the last'
+        size = f'of the best {measure} in the rounds before the last'
     lrs = ', '.join(f'{one.candidate.lr:.2g}' for one in rounds[-1].rungs(chosen.candidate))
-    nuisance = ''.join(
-        f'; {name} {value_to_text(value)}: of the best performance on held-out training data'
-        for name, value in chosen.candidate.nuisance
-    )
+    nuisance = ', '.join(f'{name} {value_to_text(value)}' for name, value in values)
+    nuisance = f'; {nuisance}: of the best {measure} in the last round' if values else ''
     return (
         f'batch size {chosen.candidate.batch_size}: {size}; learning rate {lr:.2g}: somewhat below '
         f'{chosen.candidate.lr:.2g}, since trials are longer, which was chosen from {lrs} in the last round'

@@ -110,6 +110,7 @@ def sweep(
     Raises:
         InvalidArgument: An argument cannot be what it is.
         ProblemError: The module is not a usable problem.
+        DeclarationError: A parameter that its code declares is not as it must be.
         FolderError: The folder cannot be used.
         SelectorError: The selector broke its contract.
         PointFailed: A point failed, under `on_error='raise'`.

@@ -138,7 +138,7 @@ def in_lanes(
     """
     with bench.problem.using(point, nuisance or {}) as unread:
         results = _in_lanes(bench, point, seeds, function, arguments)
-        if function != 'train_trial' and (names := unread()):
+        if function == 'train_briefly' and (names := unread()):
             results = [{**result, 'unread': json.dumps(names)} for result in results]
     return results
 

@@ -108,13 +108,14 @@ def tune(
     """
     tuner = _tune(settings, train_size, seed, nuisance)
     steps: dict[str, set[str]] = {}
-    unread: set[str] = set()
+    unread: set[str] | None = None
     cost = None
     stage = next(tuner)
     while True:
         results = yield stage
         steps.setdefault(stage.name, set()).update(str(result['step']) for result in results)
-        unread.update(*(json.loads(str(result['unread'])) for result in results if 'unread' in result))
+        if stage.name == ROUNDS:
+            unread = set.intersection(*map(_unread, results), *([] if unread is None else [unread]))
         if cost is None and 'cost' in results[0]:  # a run from before there was one lacks it
             cost = json.loads(str(results[0]['cost']))
         try:
@@ -128,6 +129,10 @@ def tune(
             if unread:
                 told |= {'unread': sorted(unread), 'flags': sorted([*tuned.flags, 'unread'])}
             return dataclasses.replace(tuned, misc={**tuned.misc, **told})
+
+
+def _unread(result: RunResult) -> set[str]:
+    return set(json.loads(str(result['unread']))) if 'unread' in result else set()
 
 
 def _tune(

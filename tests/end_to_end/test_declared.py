@@ -9,7 +9,7 @@ import pytest
 
 from sweeper import FixedSweep, cli, load, sweep, train
 from sweeper.declare import DeclarationWarning
-from sweeper.errors import DeclarationError, InvalidArgument, InvalidPoint
+from sweeper.errors import DeclarationError, InvalidArgument, InvalidPoint, ProblemError
 from sweeper.points import NamedPoint
 
 ROOT = Path(__file__).parents[2]
@@ -147,6 +147,11 @@ def test_a_problem_that_declares_nothing_to_compare_is_refused(write_problem, sw
         InvalidArgument, match='declares nothing to be compared: give a parameter choices or a'
     ):
         sweep_inline(problem.path, lambda: FixedSweep.with_declared(problem.path, 1), tmp_path / 'out')
+
+
+def test_a_problem_that_is_not_there_is_refused():
+    with pytest.raises(ProblemError, match="cannot find the source of the problem 'no_such_module'"):
+        FixedSweep.with_declared('no_such_module', 1)
 
 
 def test_values_do_not_leak_from_one_run_to_the_next(declaring, sweep_inline, tmp_path):

@@ -1,5 +1,6 @@
 """The sweep's loop: cores get new work before anything is written, and nothing is told before it is."""
 
+import math
 import threading
 from collections import deque
 from dataclasses import replace
@@ -48,7 +49,8 @@ class OneByOne(Executor):
     def wait(self, also=()):
         key, task = self._tasks.popleft()
         diverged = task.name in self._diverge
-        result = TrialResult(task.arguments['seed'], 4, 1.0, diverged, 0.5, 0.5, 0.5, 0.5)
+        loss = math.inf if diverged else 0.5
+        result = TrialResult(task.arguments['seed'], 4, 1.0, diverged, 0.5, loss, 0.5, loss)
         return [(key, Outcome(TrialRecord(result, WEIGHTS, WEIGHTS, {'loss': np.zeros(1)})))]
 
 
@@ -161,16 +163,17 @@ def test_no_more_waits_to_be_written_than_memory_bears(tmp_path, monkeypatch):
 
 
 class Heard(SweepListener):
-    """Notes flags, how many trials it heard of before each, and every status."""
+    """Notes flags, whether it heard before of a trial of the point that diverged, and every status."""
 
     def __init__(self):
-        self.flags, self.trials, self.statuses = {}, 0, []
+        self.flags, self.diverged, self.statuses = {}, set(), []
 
-    def on_trials_completed(self, values, perfs_train, *_):
-        self.trials += len(perfs_train)
+    def on_trials_completed(self, values, perfs_train, losses_train, *_):
+        if np.isinf(losses_train).any():
+            self.diverged.add(values)
 
     def on_flagged(self, values, flags):
-        self.flags.setdefault(values, []).append((self.trials, flags))
+        self.flags.setdefault(values, []).append((values in self.diverged, flags))
 
     def on_status(self, status):
         self.statuses.append(status)
@@ -180,10 +183,8 @@ class Heard(SweepListener):
 def test_flags_are_told_once_after_what_they_were_seen_in(tmp_path, threads):
     told = Heard()
     run_sweep(tmp_path / 'out', OneByOne(1, ['trial 2', 'trial 3']), 5, threads, [told], ['sensitive'])
-    for heard in told.flags.values():
-        (before, of_tuning), (after, with_trials) = heard
-        assert (before, of_tuning, with_trials) == (0, ['sensitive'], ['sensitive', 'trial_diverged'])
-        assert after >= 3
+    expected = [(False, ['sensitive']), (True, ['sensitive', 'trial_diverged'])]
+    assert told.flags == dict.fromkeys(POINTS, expected)
 
 
 def test_flags_that_a_resumed_sweep_finds_are_told_as_any_other(tmp_path):

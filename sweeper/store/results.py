@@ -223,9 +223,9 @@ class SweepResults(list[PointResult]):
     ) -> None:
         super().__init__(results)
         self.failures = list(failures)
-        self.flags = dict(flags or {})
+        self.flags = {point: found for point, found in (flags or {}).items() if found}
         self.columns = list(columns)
-        self.nuisance = {point: dict(values) for point, values in (nuisance or {}).items()}
+        self.nuisance = {point: dict(values) for point, values in (nuisance or {}).items() if values}
 
     def to_frame(self) -> pandas.DataFrame:
         """Returns a tidy table: a row per trial, with a column per parameter and per score.

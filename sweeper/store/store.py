@@ -146,8 +146,8 @@ class Store:
 
     def nuisance_names(self) -> list[str]:
         """The names of what is tuned beside learning rates and batch sizes, of whatever point."""
-        tuned = (self._tuned.get(point_id) for point_id in range(len(self._lookup.points)))
-        return list(dict.fromkeys(name for one in tuned if one is not None for name in one.nuisance))
+        tuned = [one for _, one in sorted(self._tuned.items())]
+        return list(dict.fromkeys(name for one in tuned for name in one.nuisance))
 
     def tuned(self, point: Point) -> Tuned | None:
         """What a point's tuning came to, or None; read back from disk it has no curves."""
@@ -180,10 +180,7 @@ class Store:
             elif tuned is not None:
                 scores = scores_of(list(trials.values()))
                 results.append(PointResult(point, tuned.lr_start, tuned.lr_end, tuned.batch_size, *scores))
-                if suspicious := self.flags(point):
-                    flags[point] = suspicious
-                if tuned.nuisance:
-                    nuisance[point] = tuned.nuisance
+                flags[point], nuisance[point] = self.flags(point), tuned.nuisance
         return SweepResults(results, failures, flags, self.parameter_columns(), nuisance)
 
     def files(self, point: Point) -> PointLayout:
@@ -386,14 +383,12 @@ class Store:
             self.writer.write_pickle(self.layout.funcres, [tuple(result) for result in self.results()])
         nuisance = self.nuisance_names()
         header = collation.results_header(self._lookup.columns, nuisance)
-        rows = collation.results_rows(self._points_with_results(), nuisance)
-        self.writer.write_csv(self.layout.results_csv, header, rows)
-
-    def _points_with_results(self) -> Iterator[collation.PointRecord]:
-        for point_id, point in enumerate(self._lookup.points):
-            tuned = self._tuned.get(point_id)
-            if tuned is not None and point_id not in self._errors:
-                yield collation.PointRecord(point_id, self._lookup.cells(point), tuned, self.trials(point))
+        records = (
+            collation.PointRecord(point_id, self._lookup.cells(point), tuned, self.trials(point))
+            for point_id, point in enumerate(self._lookup.points)
+            if point_id not in self._errors and (tuned := self._tuned.get(point_id)) is not None
+        )
+        self.writer.write_csv(self.layout.results_csv, header, collation.results_rows(records, nuisance))
 
     def _set_aside(self, damage: DamagedFile, path: Path) -> None:
         """Sets `path` aside, of which a file is damaged.

@@ -4,13 +4,16 @@ import torch
 from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
+from sweeper.m import _
+
 _TRAIN, _VAL, _TEST = 480, 120, 80
 
 
 def model(width, kind):
     if width == 0:
         raise ValueError('a layer needs a width')  # this point fails in every sweep, and in one way
-    dropout = [nn.Dropout(0.1)] if kind == 'ReLU' else []  # with it, there are no lanes
+    rate = _('dropout', 0.1, range=(0.0, 0.5), role='nuisance')
+    dropout = [nn.Dropout(rate)] if kind == 'ReLU' else []  # with it, there are no lanes
     return nn.Sequential(nn.Linear(12, width), getattr(nn, kind)(), *dropout, nn.Linear(width, 4))
 
 

@@ -50,7 +50,10 @@ def run(
     ] = None,
     random: Annotated[
         list[str] | None,
-        typer.Option(metavar='NAME=LOW..HIGH', help='Draw at random, from a range or from A,B,….'),
+        typer.Option(
+            metavar='NAME=LOW..HIGH',
+            help='Draw at random, from a range (by ratios: LOW..HIGH:log) or from A,B,….',
+        ),
     ] = None,
     declared: Annotated[
         bool,

@@ -114,6 +114,9 @@ def _value(text: str) -> Any:
 
 
 def range_of(text: str) -> Any:
-    """Parses `8..128` or `0.1..0.5`, both ends included, or a list of values."""
+    """Parses `8..128` or `1e-4..0.1:log`, both ends included, or a list of values."""
     low, dots, high = text.partition('..')
-    return (_value(low), _value(high)) if dots else values_of(text)
+    if not dots:
+        return values_of(text)
+    high, colon, log = high.partition(':')
+    return (_value(low), _value(high), *[log] * bool(colon))

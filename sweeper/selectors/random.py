@@ -101,35 +101,22 @@ class _Values:
 class _Interval:
     low: float
     high: float
+    log: bool = False
 
     @property
     def size(self) -> float:
         return float('inf')
 
     def draw(self, rng: random.Random) -> float:
-        return rng.uniform(self.low, self.high)
-
-    def near(self, one: float, other: float, r_eps: float) -> bool:
-        return abs(one - other) <= r_eps * (self.high - self.low)
-
-
-@dataclass(frozen=True)
-class _Ratios:
-    """An interval of positive numbers in which equal ratios are equally likely."""
-
-    low: float
-    high: float
-
-    @property
-    def size(self) -> float:
-        return float('inf')
-
-    def draw(self, rng: random.Random) -> float:
+        if not self.log:
+            return rng.uniform(self.low, self.high)
         value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
         return min(max(value, self.low), self.high)
 
     def near(self, one: float, other: float, r_eps: float) -> bool:
-        return abs(math.log(one / other)) <= r_eps * math.log(self.high / self.low)
+        if self.log:
+            return abs(math.log(one / other)) <= r_eps * math.log(self.high / self.low)
+        return abs(one - other) <= r_eps * (self.high - self.low)
 
 
 def _as_axis(name: str | int, given: Any) -> _Axis:
@@ -147,7 +134,7 @@ def _as_axis(name: str | int, given: Any) -> _Axis:
         if isinstance(low, int) and isinstance(high, int):
             options = range(low, high + 1)
             return _Values(options, [math.log((n + 0.5) / (n - 0.5)) for n in options] if is_log else None)
-        return _Ratios(float(low), float(high)) if is_log else _Interval(float(low), float(high))
+        return _Interval(float(low), float(high), is_log)
     if isinstance(given, AbstractSet | list) and given:
         if isinstance(given, AbstractSet):  # in an order that does not depend on the process
             return _Values(sorted(as_point(list(given)), key=value_to_text))

@@ -273,7 +273,13 @@ def test_values_on_the_command_line(text, values):
 
 
 @pytest.mark.parametrize(
-    ('text', 'given'), [('8..128', (8, 128)), ('0.1..0.5', (0.1, 0.5)), ('relu,tanh', ['relu', 'tanh'])]
+    ('text', 'given'),
+    [
+        ('8..128', (8, 128)),
+        ('0.1..0.5', (0.1, 0.5)),
+        ('1e-4..1:log', (1e-4, 1, 'log')),
+        ('relu,tanh', ['relu', 'tanh']),
+    ],
 )
 def test_ranges_on_the_command_line(text, given):
     assert options.range_of(text) == given

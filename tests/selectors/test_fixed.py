@@ -105,6 +105,20 @@ def test_a_pair_with_a_float_is_an_interval():
         assert min(values) < 0.25 and max(values) > 0.75
 
 
+@pytest.mark.parametrize('bounds', [(1e-4, 1.0, 'log'), (1, 10_000, 'log')])
+def test_ratios_are_equally_likely_if_that_is_asked_for(bounds):
+    values = [value for (value,) in draw([bounds], 400, r_eps=0)]
+    low, high, _ = bounds
+    assert all(type(value) is type(low) and low <= value <= high for value in values)
+    in_each_decade = [
+        sum(0 <= math.log10(value / low) - decade < 1 for value in values) for decade in range(4)
+    ]
+    assert min(in_each_decade[1:]) > 60
+    near = draw([(1e-4, 1.0, 'log')], 20, r_eps=0.02)
+    logs = sorted(math.log10(value) for (value,) in near)
+    assert min(b - a for a, b in itertools.pairwise(logs)) > 0.02 * 4
+
+
 def test_ranges_by_name_give_named_points():
     selector = FixedSweep.with_random_trials({'width': (1, 99), 'rate': (0.0, 1.0)}, 4, trials=3)
     for point, trials in selector.points_and_trials():
@@ -163,6 +177,7 @@ def test_sets_draw_the_same_points_in_another_process():
     'given_range',
     [
         (1,), (1, 2, 3), (5, 5), (5, 4), (1.0, 1.0), (0.0, math.inf), (math.nan, 1.0), (-1e308, 1e308),
+        (0.0, 1.0, 'log'), (-1, 5, 'log'), (2, 1, 'log'), (1, 2, 'ln'), (1, 'log'),
         (True, False), ('a', 'b'), 'ab', 5, None, [], set(), range(0), {},
     ],
     ids=repr,

@@ -1,6 +1,7 @@
 """Parameters declared inside layers, swept without a line of sweep code in the problem."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -231,6 +232,18 @@ def test_train_takes_declared_parameters(declaring, tiny, tmp_path):
     )
     assert result.params == NamedPoint(width=2)
     assert {one['width'] for one in seen_by(problem)} == {2}
+
+
+def test_the_problem_of_the_guide_is_swept(sweep_inline, tmp_path):
+    blocks = re.findall(
+        r'```python\n(# digits.py\n.*?)```', (ROOT / 'docs/parameters.md').read_text(), re.DOTALL
+    )
+    path = tmp_path / 'problem_of_the_guide.py'
+    path.write_text(blocks[0])
+    assert len(FixedSweep.with_declared(path, 1).points_and_trials()) == 3 * 2 * 3
+    results = sweep_inline(path, FixedSweep.with_declared(path, 1, points=2), tmp_path / 'out')
+    assert [*map(set, (result.params for result in results))] == [{'width', 'activation', 'depth'}] * 2
+    assert [set(values) for values in results.nuisance.values()] == [{'momentum'}] * 2
 
 
 def test_many_combinations_are_drawn_from(declaring):

@@ -62,7 +62,7 @@ class Ours:
 
     def __init__(self):
         from sweeper.scheduling.executors.local import LocalExecutor
-        from sweeper.training.problem import find_problem
+        from sweeper.training.reference import find_problem
 
         self.executor = LocalExecutor(WORKERS)
         self.executor.start(work.BenchSpec(find_problem(Path(__file__)), 0, 'cpu'))

@@ -24,7 +24,7 @@ from sweeper.points import point_key
 from sweeper.scheduling.executors.local import LocalExecutor
 from sweeper.scheduling.task import Task
 from sweeper.seeding import run_seed
-from sweeper.training.problem import ProblemReference, find_problem, load_module
+from sweeper.training.reference import ProblemReference, find_problem, load_module
 from sweeper.tuning.tuner import tune
 from sweeper.work import BenchSpec
 

@@ -37,7 +37,8 @@ from .store.store import Store
 from .sweeper import Sweeper
 from .training.facts import ProblemFacts, check
 from .training.parameters import ProblemParameters
-from .training.problem import ProblemReference, find_problem, is_loading_a_problem, load_problem
+from .training.problem import load_problem
+from .training.reference import ProblemReference, find_problem, is_loading_a_problem
 from .tuning.settings import HyperparameterSettings, get_settings, preset_name
 from .work import LANES, BenchSpec
 

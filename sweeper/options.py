@@ -55,7 +55,7 @@ def selector_of(
 
 def _own_selector(module: str, trials: int | None) -> ParamSelector:
     """Returns the selector that the module itself defines."""
-    from .training.problem import find_problem, load_module
+    from .training.reference import find_problem, load_module
 
     loaded = load_module(find_problem(module))
     selector: Any = getattr(loaded, 'selector', None)

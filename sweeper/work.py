@@ -16,7 +16,8 @@ import numpy as np
 from .points import Point
 from .seeding import run_seed
 from .store.results import TrialRecord, TrialResult
-from .training.problem import ProblemReference, load_problem
+from .training.problem import load_problem
+from .training.reference import ProblemReference
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,8 @@ from ..errors import ProblemError
 from ..seeding import run_seed
 from ..store.manifest import Manifest
 from ..training.fingerprint import source_fingerprint
-from ..training.problem import Problem, ProblemReference, find_problem, load_problem
+from ..training.problem import Problem, load_problem
+from ..training.reference import ProblemReference, find_problem
 
 if TYPE_CHECKING:
     from ..training.bench import Bench

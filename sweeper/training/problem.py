@@ -1,12 +1,7 @@
-"""The user's module: how it is named, found and loaded, in the parent and in every worker."""
+"""The problem: what the user's module says, and how it takes a point."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.util
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,176 +11,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProblemError
-from ..points import OWN_PROBLEM, NamedPoint, Point, label
+from ..points import NamedPoint, Point, label
 from .fingerprint import fingerprint_of
 from .parameters import ProblemParameters, parameters_of
+from .reference import ProblemReference, load_module
 from .sources import ProblemSources, read_sources
 
 if TYPE_CHECKING:
     import torch
 
 ACCURACY_STYLES = ('classification', 'multiclass', 'inv-loss')
-_DIGEST = '__sweeper_source__'
 REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
-
-
-@dataclass(frozen=True)
-class ProblemReference:
-    """Says where a problem's module is, in plain values that another process can follow.
-
-    Attributes:
-        module: Its importable name, or None if it is only a file.
-        path: Its file, or None if it is only a name.
-        is_main: It is the program that is running; another process loads it under its own name.
-    """
-
-    module: str | None
-    path: str | None
-    is_main: bool
-
-    @property
-    def name(self) -> str:
-        """The module's own name, however it was given: `digits` for `examples/digits.py`."""
-        if self.module is not None:
-            return self.module.rpartition('.')[2]
-        assert self.path is not None
-        return Path(self.path).stem
-
-    def __str__(self) -> str:
-        return self.module or self.path or '__main__'
-
-    def sources(self) -> ProblemSources:
-        """Reads what the problem is made of; nothing of it is imported, only the packages that it is in.
-
-        Raises:
-            ProblemError: It is not there, or no file of Python.
-        """
-        path, package = self.path, ''
-        if self.module is not None:
-            try:
-                spec = importlib.util.find_spec(self.module)
-            except (ImportError, ValueError):
-                spec = None
-            path, package = (spec.origin, spec.parent or '') if spec is not None else (None, '')
-        found = None if path is None else read_sources(Path(path), package)
-        if found is None:
-            raise ProblemError(f'cannot find the source of the problem {str(self)!r}')
-        return found
-
-
-def find_problem(module_name: str | os.PathLike[str]) -> ProblemReference:
-    """Returns where the problem named `module_name` is, without loading it.
-
-    Args:
-        module_name: An importable name, a path to a `.py` file, or `__main__`.
-
-    Raises:
-        ProblemError: It is no name, there is no such file, or the running program is not a file.
-    """
-    if not isinstance(module_name, str | os.PathLike) or not os.fspath(module_name):
-        raise ProblemError(
-            f"module_name={module_name!r}: must be an importable name, the path to a .py file, or '__main__'"
-        )
-    name = os.fspath(module_name)
-    path = Path(name)
-    main = sys.modules['__main__']
-    main_file = getattr(main, '__file__', None)
-    if name == '__main__':
-        if main_file is None or not Path(main_file).is_file():  # `<stdin>`, say
-            raise ProblemError(
-                "module_name='__main__' needs a program that is a file: worker processes load the problem "
-                'from it. Put model, dataset, loss and accuracy_style into a .py file and pass its path.'
-            )
-        return _main_reference(main, main_file)
-    if path.suffix == '.py':
-        if not path.is_file():
-            raise ProblemError(f'the problem {name!r} is not a file (looked in {Path.cwd()})')
-        if main_file is not None and Path(main_file).exists() and path.samefile(main_file):
-            return _main_reference(main, main_file)
-        return ProblemReference(None, str(path.resolve()), False)
-    return ProblemReference(name, None, False)
-
-
-def _main_reference(main: ModuleType, main_file: str) -> ProblemReference:
-    spec = main.__spec__
-    path = str(Path(main_file).resolve())
-    return ProblemReference(spec.name if spec else None, path, True)
-
-
-_loading = False
-
-
-def is_loading_a_problem() -> bool:
-    """Tells whether a problem's module is being imported right now."""
-    return _loading
-
-
-@contextmanager
-def _mark_loading() -> Iterator[None]:
-    global _loading
-    before, _loading = _loading, True
-    try:
-        yield
-    finally:
-        _loading = before
-
-
-def load_module(reference: ProblemReference, *, in_worker: bool = False) -> ModuleType:
-    """Imports the problem's module.
-
-    In a worker, `__main__` becomes the problem if it was the parent's, so that what the parent pickled
-    from its `__main__` is found.
-
-    Raises:
-        ProblemError: The module is not there or cannot be imported; the cause is attached.
-    """
-    if reference.is_main and not in_worker:
-        return sys.modules['__main__']
-    try:
-        with _mark_loading():
-            module = _imported(reference)
-    except ProblemError:
-        raise
-    except (Exception, SystemExit) as error:
-        if isinstance(error, ModuleNotFoundError) and f'{reference.module}.'.startswith(f'{error.name}.'):
-            raise ProblemError(
-                f'there is no module {reference.module!r}: pass an importable name, '
-                f"the path to a .py file, or '__main__'"
-            ) from error
-        raise ProblemError(
-            f'cannot import the problem {str(reference)!r}: {type(error).__name__}: {error}'
-        ) from error
-    if reference.is_main:
-        sys.modules['__main__'] = module
-    return module
-
-
-def _imported(reference: ProblemReference) -> ModuleType:
-    if reference.module is not None:
-        return importlib.import_module(reference.module)
-    assert reference.path is not None
-    name = reference.name
-    loaded = sys.modules.get(name)
-    digest = _digest(Path(reference.path))
-    if getattr(loaded, '__file__', None) == reference.path:
-        if loaded is not None and getattr(loaded, _DIGEST, digest) == digest:
-            return loaded  # else its file was edited since, in a notebook's session say
-    elif loaded is not None:
-        name = f'{OWN_PROBLEM}{name}'
-    folder = str(Path(reference.path).parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    spec = importlib.util.spec_from_file_location(name, reference.path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    setattr(module, _DIGEST, digest)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 @dataclass(frozen=True)
@@ -314,10 +150,3 @@ def load_problem(reference: ProblemReference, *, in_worker: bool = False) -> Pro
 def _package_of(module: ModuleType) -> str:
     spec = module.__spec__
     return (spec.parent or '') if spec is not None else ''
-
-
-def _digest(file: Path) -> str | None:
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError:
-        return None

@@ -11,7 +11,8 @@ from sweeper.errors import ProblemError
 from sweeper.points import NamedPoint, has_reference
 from sweeper.report.representations import labels_of, representations
 from sweeper.store.store import Store
-from sweeper.training.problem import Problem, find_problem, load_module
+from sweeper.training.problem import Problem
+from sweeper.training.reference import find_problem, load_module
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from sweeper.scheduling.executors.output import OutputSink
 from sweeper.scheduling.executors.process import WorkerProcess
 from sweeper.scheduling.executors.worker import READY, receive
 from sweeper.scheduling.task import Task
-from sweeper.training.problem import find_problem
+from sweeper.training.reference import find_problem
 from sweeper.work import BenchSpec
 
 PROBLEM = """
@@ -522,7 +522,7 @@ PARENT = """
 import os, signal, sys
 from sweeper.scheduling.executors import open_executor
 from sweeper.scheduling.task import Task
-from sweeper.training.problem import find_problem
+from sweeper.training.reference import find_problem
 from sweeper.work import BenchSpec
 
 problem, fifo = sys.argv[1:]

@@ -13,7 +13,7 @@ from sweeper.errors import ProblemError, SweepError
 from sweeper.scheduling.executors.local import LocalExecutor
 from sweeper.scheduling.executors.process import WorkerProcess
 from sweeper.scheduling.task import Task
-from sweeper.training.problem import find_problem
+from sweeper.training.reference import find_problem
 from sweeper.work import BenchSpec
 
 pytestmark = pytest.mark.skipif(sys.platform != 'linux', reason='workers are forked on Linux')

@@ -9,7 +9,7 @@ from sweeper.errors import InvalidArgument
 from sweeper.scheduling.executors import open_executor
 from sweeper.scheduling.executors.limits import in_units, with_limit_named
 from sweeper.scheduling.task import RunError, Task
-from sweeper.training.problem import find_problem
+from sweeper.training.reference import find_problem
 from sweeper.work import BenchSpec
 
 pytestmark = pytest.mark.skipif(sys.platform != 'linux', reason='limits are enforced on Linux')

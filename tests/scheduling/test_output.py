@@ -12,7 +12,7 @@ from sweeper.scheduling.executors import local, open_executor, output, pool
 from sweeper.scheduling.executors.output import DROPPED, OutputSink, RunOutput, WorkerOutput
 from sweeper.scheduling.executors.streams import BEGIN, END, MARK, WARNING
 from sweeper.scheduling.task import Task
-from sweeper.training.problem import find_problem
+from sweeper.training.reference import find_problem
 from sweeper.work import BenchSpec
 
 TOKEN = 'token'

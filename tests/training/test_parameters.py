@@ -4,7 +4,8 @@ import pytest
 
 from sweeper.errors import InvalidPoint
 from sweeper.points import NamedPoint
-from sweeper.training.problem import find_problem, load_problem
+from sweeper.training.problem import load_problem
+from sweeper.training.reference import find_problem
 
 LAYERS = """
 from sweeper.m import _

@@ -9,8 +9,9 @@ import torch
 
 from sweeper import FixedSweep, NamedPoint
 from sweeper.errors import ProblemError
-from sweeper.training import problem as problem_module
-from sweeper.training.problem import Problem, find_problem, load_module, load_problem
+from sweeper.training import reference
+from sweeper.training.problem import Problem, load_problem
+from sweeper.training.reference import find_problem, load_module
 
 ROOT = Path(__file__).parents[2]
 
@@ -143,13 +144,13 @@ def test_the_fingerprint_of_a_package_is_of_its_own_modules(tmp_path, monkeypatc
 
 
 def test_loading_is_marked_while_it_lasts(write_problem):
-    probe = 'import sweeper.training.problem as p\nLOADING = p.is_loading_a_problem()'
+    probe = 'import sweeper.training.reference as p\nLOADING = p.is_loading_a_problem()'
     problem = write_problem(record=probe)
     assert load_module(find_problem(problem.path)).LOADING
-    assert not problem_module.is_loading_a_problem()
+    assert not reference.is_loading_a_problem()
     with pytest.raises(ProblemError):
         load_module(find_problem(write_problem(record='1 / 0').path))
-    assert not problem_module.is_loading_a_problem()
+    assert not reference.is_loading_a_problem()
 
 
 # `model` and its parameters

@@ -66,9 +66,8 @@ def choose(
 def _best(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Round], held_out: int) -> Scored:
     last = rounds[-1]
     best = candidates.winner(settings, last.scored, is_early=False)
-    if held_out:  # of those that are not worse for sure, the loss decides, which a few samples tell better
-        error = math.sqrt(best.perf * (1 - best.perf) / held_out)
-        best = min((one for one in last.scored if one.perf >= best.perf - error), key=lambda one: one.loss)
+    if held_out:
+        best = _surest(settings, last, best, held_out)
     rungs = last.rungs(best.candidate)
     if not found.is_learned(best.perf):  # a guess: the highest that does no harm is too high for long
         return rungs[max(0, len(rungs) - 2)]
@@ -78,6 +77,18 @@ def _best(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Rou
     if before and not found.is_learned(before[-1].best_perf):  # the rungs are far apart
         return next(one for one in rungs if one.perf >= best.perf - _LITTLE)
     return best
+
+
+def _surest(settings: HyperparameterSettings, last: Round, best: Scored, held_out: int) -> Scored:
+    """Returns the lowest loss among those that are not worse than the best for sure.
+
+    A few samples tell losses better than performances.
+    """
+    error = math.sqrt(best.perf * (1 - best.perf) / held_out)
+    close = [one for one in last.scored if one.perf >= best.perf - error]
+    if settings.batch_objective == 'throughput':
+        close = [one for one in close if one.candidate.batch_size == best.candidate.batch_size]
+    return min(close, key=lambda one: one.loss)
 
 
 def _fall(foot: Foot | None, lr: float) -> float:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..points import value_to_text
+from ..store.results import nuisance_columns
 from .candidates import Candidate, Scored
 from .settings import HyperparameterSettings
 
@@ -118,8 +119,9 @@ def table(rounds: Sequence[Round]) -> dict[str, np.ndarray]:
     rows: list[dict[str, Any]] = []
     for number, done in enumerate(rounds):
         for row, one in zip(done.told(), done.scored, strict=True):
-            nuisance = {f'nuisance_{name}': value for name, value in one.candidate.nuisance}
-            rows.append({'round': number, **row, **nuisance})
+            nuisance = dict(one.candidate.nuisance)
+            columns = zip(nuisance_columns([*nuisance]), nuisance.values(), strict=True)
+            rows.append({'round': number, **row, **dict(columns)})
     return {name: _column([row[name] for row in rows]) for name in rows[0] if name != 'nuisance'}
 
 

@@ -220,6 +220,13 @@ def test_a_lucky_performance_on_few_samples_does_not_decide_against_a_far_lower_
     assert run(Lucky({'momentum': 0.5}), train_size=500_000).nuisance['momentum'] < 0.6
 
 
+@pytest.mark.parametrize('best', [0.1, 0.8])
+def test_for_throughput_the_batch_size_is_the_largest_all_the_same(best):
+    settings = FAST.replace(batch_objective='throughput', batch_tolerance=1.0)
+    tuned = run(World({'momentum': best}), settings)
+    assert tuned.batch_size == 125
+
+
 # What is told
 
 

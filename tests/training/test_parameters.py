@@ -2,6 +2,7 @@
 
 import pytest
 
+from sweeper import m
 from sweeper.errors import InvalidPoint
 from sweeper.points import NamedPoint
 from sweeper.training.problem import load_problem
@@ -71,11 +72,15 @@ def test_a_model_without_arguments_reads_the_point(declaring):
     assert read_by(problem, NamedPoint()) == default
 
 
-def test_values_do_not_leak_out_of_a_run_that_fails(declaring):
+@pytest.mark.parametrize('point', [NamedPoint(width=4), NamedPoint(), ()])
+def test_values_do_not_leak_out_of_a_run(declaring, point):
     problem = declaring()
-    with pytest.raises(KeyError), problem.using(NamedPoint(width=4), {}):
+    with pytest.raises(KeyError), problem.using(point, {}):
+        m._.set_values({'width': 2, 'dropout': 0.7})  # user code may
+        assert problem.model(point).seen['width'] == 2
         raise KeyError
-    assert read_by(problem, NamedPoint())['width'] == 8
+    seen = read_by(problem, NamedPoint())
+    assert (seen['width'], seen['dropout'], seen['sizes']) == (8, 0.1, [4, 4])
 
 
 def test_arguments_and_declared_parameters_go_together(declaring):

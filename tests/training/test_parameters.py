@@ -75,10 +75,15 @@ def test_a_model_without_arguments_reads_the_point(declaring):
 @pytest.mark.parametrize('point', [NamedPoint(width=4), NamedPoint(), ()])
 def test_values_do_not_leak_out_of_a_run(declaring, point):
     problem = declaring()
-    with pytest.raises(KeyError), problem.using(point, {}):
-        m._.set_values({'width': 2, 'dropout': 0.7})  # user code may
-        assert problem.model(point).seen['width'] == 2
-        raise KeyError
+
+    def run():
+        with problem.using(point, {}):
+            m._.set_values({'width': 2, 'dropout': 0.7})  # user code may
+            assert problem.model(point).seen['width'] == 2
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        run()
     seen = read_by(problem, NamedPoint())
     assert (seen['width'], seen['dropout'], seen['sizes']) == (8, 0.1, [4, 4])
 

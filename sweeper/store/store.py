@@ -146,8 +146,7 @@ class Store:
 
     def nuisance_names(self) -> list[str]:
         """The names of what is tuned beside learning rates and batch sizes, of whatever point."""
-        tuned = [one for _, one in sorted(self._tuned.items())]
-        return list(dict.fromkeys(name for one in tuned for name in one.nuisance))
+        return list(dict.fromkeys(name for _, one in sorted(self._tuned.items()) for name in one.nuisance))
 
     def tuned(self, point: Point) -> Tuned | None:
         """What a point's tuning came to, or None; read back from disk it has no curves."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class DeclaredParameters:
     doubts: Sequence[str]
     nuisance: Sequence[Dimension]
 
+    @cached_property
     def by_manager(self) -> dict[str, list[HyperParameterNode]]:
         """The parameters of each manager."""
         found: dict[str, list[HyperParameterNode]] = {}
@@ -54,12 +56,7 @@ class DeclaredParameters:
         Raises:
             DeclarationError: A hint is wrong, or a parameter to be compared says nothing of its values.
         """
-        found = []
-        for name, node in self.nodes.items():
-            if role_of(node) == 'scientific':
-                self.check(name)
-                found.append(_required(dimension_of(node), node, 'scientific'))
-        return found
+        return _dimensions(self.nodes, self.faults, 'scientific')
 
     def check(self, name: str) -> None:
         """Raises `DeclarationError` if a parameter cannot be swept."""
@@ -106,7 +103,13 @@ def read_project(files: Sequence[Path], folder: Path) -> DeclaredParameters:
     faults = {name: _fault(name, rows[name], managers[name]) for name in rows}
     faults = {name: fault for name, fault in faults.items() if fault}
     nodes = {name: _node(name, places) for name, places in rows.items()}
-    nuisance = [_nuisance(node, faults) for node in nodes.values() if role_of(node) == 'nuisance']
+    nuisance = _dimensions(nodes, faults, 'nuisance')
+    for one in nuisance:
+        if one.default is EMPTY:
+            raise DeclarationError(
+                f"{_listed(rows[one.name])}: `{one.name}` has role='nuisance': it needs a default that is a "
+                f'literal, with which tuning begins'
+            )
     doubts = [one.removeprefix(f'{folder}{os.sep}') for some in found.doubts.values() for one in some]
     return DeclaredParameters(nodes, {name: min(managers[name]) for name in rows}, faults, doubts, nuisance)
 
@@ -142,24 +145,24 @@ def _fault(name: str, rows: list[HyperParameterOccurrence], managers: Collection
     return ''
 
 
-def _nuisance(node: HyperParameterNode, faults: Mapping[str, str]) -> Dimension:
-    if node.name in faults:
-        raise DeclarationError(faults[node.name])
-    if not node.has_plain_default:
-        raise DeclarationError(
-            f"{_listed(node.occurrences)}: `{node.name}` has role='nuisance': it needs a default that is a "
-            f'literal, with which tuning begins'
-        )
-    return _required(dimension_of(node), node, 'nuisance')
-
-
-def _required(dimension: Dimension | None, node: HyperParameterNode, role: str) -> Dimension:
-    if dimension is None:
-        raise DeclarationError(
-            f'{_listed(node.occurrences)}: `{node.name}` has role={role!r}, but its hints give neither '
-            f'choices nor a range'
-        )
-    return dimension
+def _dimensions(
+    nodes: Mapping[str, HyperParameterNode], faults: Mapping[str, str], role: str
+) -> list[Dimension]:
+    """The values of all parameters of a role, which must have some."""
+    found = []
+    for name, node in nodes.items():
+        if role_of(node) != role:
+            continue
+        if name in faults:
+            raise DeclarationError(faults[name])
+        dimension = dimension_of(node)
+        if dimension is None:
+            raise DeclarationError(
+                f'{_listed(node.occurrences)}: `{name}` has role={role!r}, but its hints give neither '
+                f'choices nor a range'
+            )
+        found.append(dimension)
+    return found
 
 
 def _as_declared(value: Any, node: HyperParameterNode) -> Any:

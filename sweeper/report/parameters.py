@@ -56,13 +56,13 @@ def parameters(store: Store, cells: Sequence[Sequence[str]]) -> list[Parameter]:
         store: The sweep's folder.
         cells: Of every point, its parameters as text, one per parameter column.
     """
+    declared = declarations(store.manifest.declared)
     # What the arguments of points that are tuples are called says nothing of what the code declares.
-    declared = declarations(store.manifest.declared) if store.manifest.named_points else {}
+    swept = declared if store.manifest.named_points else {}
     columns, tuned = store.parameter_columns(), store.nuisance_names()
     found = []
     for index, name in enumerate(columns):
         role = COMPARED if len({row[index] for row in cells}) > 1 else ALIKE
         role = f'{role} where it is set, else {TUNED}' if name in tuned else role
-        found.append(Parameter(name, role, name in tuned, declared.get(name)))
-    declared = declarations(store.manifest.declared)
+        found.append(Parameter(name, role, name in tuned, swept.get(name)))
     return found + [Parameter(name, TUNED, True, declared.get(name)) for name in tuned if name not in columns]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,19 +62,19 @@ class ModelSignature:
 
     def parameter_names(self) -> list[str]:
         """The names of `model`'s positional parameters, in order; empty if they cannot be told."""
-        parameters = self.signature.parameters.values() if self.signature is not None else ()
-        return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        return [p.name for p in self._parameters() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
     @property
     def takes_any(self) -> bool:
         """Whether `model` takes arguments by any name, or it cannot be told."""
-        parameters = self.signature.parameters.values() if self.signature is not None else None
-        return parameters is None or any(p.kind is p.VAR_KEYWORD for p in parameters)
+        return self.signature is None or any(p.kind is p.VAR_KEYWORD for p in self._parameters())
 
     def keywords(self) -> set[str]:
         """The names by which `model` takes arguments."""
-        parameters = self.signature.parameters.values() if self.signature is not None else ()
-        return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        return {p.name for p in self._parameters() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+
+    def _parameters(self) -> Collection[inspect.Parameter]:
+        return self.signature.parameters.values() if self.signature is not None else ()
 
 
 @dataclass(frozen=True)
@@ -125,18 +125,18 @@ class ProblemParameters:
     def split(self, point: NamedPoint) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns the values that are arguments of `model`, and those that the code reads."""
         nodes = self.declared.nodes if self.declared is not None else {}
-        is_read = {name: name in nodes and name not in self.signature.keywords() for name in point}
+        keywords = self.signature.keywords()
+        read = {name for name in point if name in nodes and name not in keywords}
         return (
-            {name: value for name, value in point.items() if not is_read[name]},
-            {name: value for name, value in point.items() if is_read[name]},
+            {name: value for name, value in point.items() if name not in read},
+            {name: value for name, value in point.items() if name in read},
         )
 
     def nuisance(self, point: Point) -> tuple[Dimension, ...]:
         """Returns what is tuned beside learning rate and batch size: what of that the point does not fix."""
         known = self.declared.nuisance if self.declared is not None else ()
-        return tuple(
-            one for one in known if not isinstance(point, NamedPoint) or one.name not in self.split(point)[1]
-        )
+        fixed = self.split(point)[1] if isinstance(point, NamedPoint) else {}
+        return tuple(one for one in known if one.name not in fixed)
 
 
 def _some(files: Sequence[str]) -> str:

@@ -90,7 +90,7 @@ class Problem:
         with ExitStack() as stack:
             managers = [
                 stack.enter_context(manager(name).using(values.get(name, {}), nodes))
-                for name, nodes in declared.by_manager().items()
+                for name, nodes in declared.by_manager.items()
             ]
             yield lambda: sorted(name for one in managers for name in one.unread())
 

@@ -120,10 +120,10 @@ def train_briefly(
     """
     plan = TrainingPlan(lr_start, lr_end, batch_size, epochs=1, cycle_size_epochs=1)
     trained, scored = _parts(bench.splits.train, holdout_seed, held_out)
+    shuffled = _shuffled(bench, plan, trained)
 
     def batches(seed: int) -> _AcrossEpochs:
-        shuffled = ShuffledBatches(len(trained), batch_size, run_seed(seed, 'order', 0), among=trained)
-        return _AcrossEpochs(shuffled, steps)
+        return _AcrossEpochs(shuffled(seed), steps)
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
         _train(training, batches, plan)
@@ -136,10 +136,10 @@ def train_briefly(
     return _in_lanes(bench, point, seeds, batches, run)
 
 
-def _parts(train: Split, holdout_seed: int, held_out: int) -> tuple[torch.Tensor, Split]:
-    """Returns the indices to train on, and what to score on."""
+def _parts(train: Split, holdout_seed: int, held_out: int) -> tuple[torch.Tensor | None, Split]:
+    """Returns the indices to train on (None: all), and what to score on."""
     if not held_out:
-        return torch.arange(len(train)), train
+        return None, train
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(holdout_seed))
     return order[held_out:].sort().values, SplitPart(train, order[:held_out].sort().values)
 
@@ -225,9 +225,14 @@ class _Trial:
         }
 
 
-def _shuffled(bench: Bench, plan: TrainingPlan) -> Callable[[int], ShuffledBatches]:
+def _shuffled(
+    bench: Bench, plan: TrainingPlan, among: torch.Tensor | None = None
+) -> Callable[[int], ShuffledBatches]:
+    """The batches of an epoch, by a run's seed: of all training data, or of what is at these indices."""
+    samples = len(bench.splits.train if among is None else among)
+
     def batches(seed: int) -> ShuffledBatches:
-        return ShuffledBatches(len(bench.splits.train), plan.batch_size, run_seed(seed, 'order', 0))
+        return ShuffledBatches(samples, plan.batch_size, run_seed(seed, 'order', 0), among)
 
     return batches
 

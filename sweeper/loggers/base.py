@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,7 +20,7 @@ _TUNED = 'lr_min', 'lr_max', 'batch_size'
 Plain: TypeAlias = bool | int | float | str
 
 
-class Logger(SweepListener):
+class Logger(SweepListener, ABC):
     """Keeps every trial of a sweep, each once, however often the sweep is resumed.
 
     A resumed sweep tells everything again, from the beginning: trials are numbered as they are heard of, and
@@ -38,12 +39,23 @@ class Logger(SweepListener):
     def on_hparams_found(self, values: Point, lr_min: float, lr_max: float, batch_size: int) -> None:
         self._tuned[values] = dict(zip(_TUNED, (lr_min, lr_max, batch_size), strict=True))
 
-    def heard(self, point: Point, *scores: np.ndarray) -> list[tuple[int, dict[str, float]]]:
-        """Returns the numbers and scores of trials that are told of now."""
-        trials = self._trials.setdefault(point, [])
-        new = [dict(zip(SCORES, map(float, trial), strict=True)) for trial in zip(*scores, strict=True)]
+    def on_trials_completed(
+        self,
+        values: Point,
+        perfs_train: np.ndarray,
+        losses_train: np.ndarray,
+        perfs_val: np.ndarray,
+        losses_val: np.ndarray,
+    ) -> None:
+        scores = zip(perfs_train, losses_train, perfs_val, losses_val, strict=True)
+        new = [dict(zip(SCORES, map(float, trial), strict=True)) for trial in scores]
+        trials = self._trials.setdefault(values, [])
         trials += new
-        return list(enumerate(new, len(trials) - len(new)))
+        self.keep(values, dict(enumerate(new, len(trials) - len(new))))
+
+    @abstractmethod
+    def keep(self, point: Point, trials: Mapping[int, Mapping[str, float]]) -> None:
+        """Keeps the scores of trials that are told of now, by their numbers."""
 
     def means(self, point: Point) -> dict[str, float]:
         """Mean scores of the trials heard of so far."""

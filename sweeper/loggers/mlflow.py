@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import InvalidArgument, MissingExtra
 from ..points import Point
 from ..store.results import PointError
@@ -101,22 +99,15 @@ class MLflowListener(Logger):
             self._client.update_run(run.info.run_id, status='RUNNING')
             self._open[values] = run.info.run_id
 
-    def on_trials_completed(
-        self,
-        values: Point,
-        perfs_train: np.ndarray,
-        losses_train: np.ndarray,
-        perfs_val: np.ndarray,
-        losses_val: np.ndarray,
-    ) -> None:
-        parent = self._architecture(values)
-        for number, scores in self.heard(values, perfs_train, losses_train, perfs_val, losses_val):
+    def keep(self, point: Point, trials: Mapping[int, Mapping[str, float]]) -> None:
+        parent = self._architecture(point)
+        for number, scores in trials.items():
             tags = {_PARENT: parent.info.run_id}
-            trial = self._run(values, str(number), f'trial {number}', tags)
-            self._log(trial, values, scores)
+            trial = self._run(point, str(number), f'trial {number}', tags)
+            self._log(trial, point, scores)
             if trial.info.status != 'FINISHED':
                 self._client.set_terminated(trial.info.run_id)
-        self._log(parent, values, self.means(values), self.trials(values))
+        self._log(parent, point, self.means(point), self.trials(point))
 
     def on_point_failed(self, values: Point, error: PointError) -> None:
         run_id = self._architecture(values).info.run_id

@@ -11,8 +11,6 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-import numpy as np
-
 from ..errors import InvalidArgument, MissingExtra
 from ..points import Point
 from ..store.results import PointError
@@ -57,16 +55,9 @@ class TensorBoardListener(Logger):
             raise InvalidArgument(f'log_dir={str(log_dir)!r}: {error.strerror}') from error
         self._folders: dict[Point, Path] = {}
 
-    def on_trials_completed(
-        self,
-        values: Point,
-        perfs_train: np.ndarray,
-        losses_train: np.ndarray,
-        perfs_val: np.ndarray,
-        losses_val: np.ndarray,
-    ) -> None:
-        for number, scores in self.heard(values, perfs_train, losses_train, perfs_val, losses_val):
-            self._write(values, f'trial {number}', 'STATUS_SUCCESS', _scalars(scores))
+    def keep(self, point: Point, trials: Mapping[int, Mapping[str, float]]) -> None:
+        for number, scores in trials.items():
+            self._write(point, f'trial {number}', 'STATUS_SUCCESS', _scalars(scores))
 
     def on_point_failed(self, values: Point, error: PointError) -> None:
         told = f'{error}\n\n{indent(error.traceback, "    ")}'  # Markdown's code

@@ -27,6 +27,7 @@ LAYERS = [
     ['m'],
     ['declare'],
     ['store'],
+    ['space'],
     ['points'],
     ['seeding'],
     ['cores', 'garbage', 'printing'],

@@ -1,0 +1,11 @@
+"""What values a parameter may have, and what points a space of parameters holds."""
+
+from __future__ import annotations
+
+from .base import Domain, Role
+from .categorical import Categorical
+from .float import Float
+from .integer import Integer
+from .space import Space
+
+__all__ = ['Categorical', 'Domain', 'Float', 'Integer', 'Role', 'Space']

@@ -1,0 +1,97 @@
+"""What every domain of values promises."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal, TypeAlias
+
+Role: TypeAlias = Literal['scientific', 'nuisance', 'fixed']
+"""What is done with a parameter: compared, tuned for every architecture, or left alone."""
+
+JUST_BELOW_1: Final = 1 - 1e-9
+
+
+class Unset:
+    """The default of a parameter that has none."""
+
+    def __repr__(self) -> str:
+        return 'UNSET'
+
+    def __reduce__(self) -> str:
+        return 'UNSET'
+
+
+UNSET: Final = Unset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domain(ABC):
+    """The values that one parameter may have: an immutable value itself, compared by content.
+
+    Every value has a place in the unit interval (`encode`), and every place there has a value (`decode`), so
+    that search methods need not know what kind of values they vary.
+
+    Attributes:
+        default: The value where the parameter is not varied; `UNSET` if it has none.
+        role: What is done with the parameter.
+    """
+
+    default: Any = UNSET
+    role: Role = 'scientific'
+
+    @property
+    @abstractmethod
+    def size(self) -> float:
+        """How many values there are; infinity for an interval."""
+
+    @abstractmethod
+    def contains(self, value: object) -> bool:
+        """Tells whether it is one of the values."""
+
+    @abstractmethod
+    def encode(self, value: Any) -> float:
+        """Returns a value's place in [0, 1]: `decode` gives the value back, or one rounded to it."""
+
+    @abstractmethod
+    def decode(self, place: float) -> Any:
+        """Returns the value at a place in [0, 1]; all values have equal shares of it, or of its logarithm."""
+
+    @abstractmethod
+    def values(self, count: int | None = None) -> list[Any]:
+        """Returns the values in order, or `count` of them that are evenly spaced.
+
+        Raises:
+            InvalidArgument: `count` is None, and there are infinitely many.
+        """
+
+    @abstractmethod
+    def neighbours(self, value: Any, step: float = 0.1) -> list[Any]:
+        """Returns the values beside one: at `step` of the way through all to either side, or the next ones.
+
+        Of values without an order, all others. Never empty, unless there is only one value.
+        """
+
+    def sample(self, rng: random.Random) -> Any:
+        """Draws a value, all equally likely (by ratios where the domain is logarithmic)."""
+        return self.decode(rng.random())
+
+    def distance(self, value: Any, other: Any) -> float:
+        """Returns how far apart two values are, in [0, 1], as a share of the whole domain."""
+        return abs(self.encode(value) - self.encode(other))
+
+    def coerce(self, value: Any) -> Any:
+        """Returns a value as the domain has it, so that 1 is 1.0 among floats; others as they are."""
+        return value
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Says in a few words which values are valid, for messages: `8 to 128 (log)`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the domain as plain values, without what has its default."""
+        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        defaults = {field.name: field.default for field in fields(self)}
+        kept = {name: value for name, value in told.items() if value is not defaults[name]}
+        return {'type': type(self).__name__.lower(), **kept}

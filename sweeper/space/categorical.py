@@ -1,0 +1,81 @@
+"""Values without an order between them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import InvalidArgument
+from .base import UNSET, Domain
+
+
+@dataclass(frozen=True)
+class Categorical(Domain):
+    """Some values, each as far from every other.
+
+    Args:
+        choices: The values, in the order in which they are tried; hashable and different, at least one.
+
+    Raises:
+        InvalidArgument: There are none, some are equal, or the default is none of them.
+    """
+
+    choices: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.choices, tuple):
+            object.__setattr__(self, 'choices', _listed(self.choices))
+        try:
+            is_valid = 0 < len(self.choices) == len(set(self.choices))
+        except TypeError:
+            is_valid = False
+        if not is_valid:
+            raise InvalidArgument(
+                f'choices={list(self.choices)!r}: must be different, hashable values, at least one'
+            )
+        if self.default is not UNSET and not self.contains(self.default):
+            raise InvalidArgument(f'default={self.default!r}: must be one of {self.describe()}')
+
+    @property
+    def size(self) -> float:
+        return len(self.choices)
+
+    def contains(self, value: object) -> bool:
+        return any(_is_same(value, choice) for choice in self.choices)
+
+    def encode(self, value: Any) -> float:
+        return (self.choices.index(value) + 0.5) / len(self.choices)
+
+    def decode(self, place: float) -> Any:
+        return self.choices[min(int(place * len(self.choices)), len(self.choices) - 1)]
+
+    def values(self, count: int | None = None) -> list[Any]:
+        return list(self.choices if count is None else self.choices[:count])
+
+    def neighbours(self, value: Any, step: float = 0.1) -> list[Any]:
+        return [choice for choice in self.choices if not _is_same(choice, value)]
+
+    def sample(self, rng: random.Random) -> Any:
+        return rng.choice(self.choices)
+
+    def distance(self, value: Any, other: Any) -> float:
+        return float(value != other)
+
+    def coerce(self, value: Any) -> Any:
+        return next((choice for choice in self.choices if choice == value), value)
+
+    def describe(self) -> str:
+        return ', '.join(map(repr, self.choices))
+
+
+def _listed(choices: object) -> tuple[Any, ...]:
+    if isinstance(choices, str) or not isinstance(choices, Iterable):
+        raise InvalidArgument(f'choices={choices!r}: must be a list of values')
+    return tuple(choices)
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Whether two values are equal and neither is a truth value that only counts as a number."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)

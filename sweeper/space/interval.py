@@ -1,0 +1,44 @@
+"""What can be wrong with an interval, and how it is described."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..errors import InvalidArgument
+from .base import UNSET, Domain
+
+
+def check_ends(low: Any, high: Any, log: Any, kind: type[int] | type[float]) -> None:
+    """Raises `InvalidArgument` unless there are values of that type between two ends."""
+    valid = int if kind is int else (int, float)
+    noun = 'integer' if kind is int else 'number'
+    for name, end in (('low', low), ('high', high)):
+        if not isinstance(end, valid) or isinstance(end, bool) or not math.isfinite(end):
+            raise InvalidArgument(f'{name}={end!r}: must be a finite {noun}')
+    if not isinstance(log, bool):
+        raise InvalidArgument(f'log={log!r}: must be True or False')
+    if not (low < high and math.isfinite(high - low)):
+        raise InvalidArgument(f'low={low!r}, high={high!r}: low must be below high')
+    if log and low <= 0:
+        raise InvalidArgument(f'low={low!r}: must be above 0 with log=True')
+
+
+def check_step(step: Any, width: float, kind: type[int] | type[float]) -> None:
+    """Raises `InvalidArgument` unless a step leads from one end of an interval to another value in it."""
+    valid = int if kind is int else (int, float)
+    if not isinstance(step, valid) or isinstance(step, bool) or not 0 < step <= width * (1 + 1e-9):
+        raise InvalidArgument(
+            f'step={step!r}: must be above 0 and at most the width of the interval, {width:g}'
+        )
+
+
+def check_default(domain: Domain) -> None:
+    """Raises `InvalidArgument` unless a domain's default is one of its values, or unset."""
+    if domain.default is not UNSET and not domain.contains(domain.default):
+        raise InvalidArgument(f'default={domain.default!r}: must be one of {domain.describe()}')
+
+
+def described(low: float, high: float, log: bool, step: float | None) -> str:
+    """Returns an interval for a message: `0.1 to 0.5, in steps of 0.1`."""
+    return f'{low:g} to {high:g}' + ' (log)' * log + (f', in steps of {step:g}' if step is not None else '')

@@ -12,7 +12,8 @@ import numpy as np
 from ..points import Point, value_to_text
 from ..store.results import ModelCost, PointError
 from ..store.store import Store
-from .statistics import Interval, mean_interval
+from .flags import doubts
+from .statistics import Interval, mean_interval, performance_interval
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,21 @@ class PointSummary:
         """Whether it has trials, and did not fail."""
         return self.error is None and self.trials > 0
 
+    @property
+    def doubts(self) -> list[str]:
+        """The flags that make it not comparable with others; empty if it is."""
+        return doubts(self.flags)
+
     def nuisance_cells(self, names: Sequence[str]) -> list[str]:
         """Values of nuisance parameters as text; empty where it has none."""
         return [value_to_text(self.nuisance[name]) if name in self.nuisance else '' for name in names]
 
 
 def summarise(store: Store) -> list[PointSummary]:
-    """Summarises every point: the best by validation performance first, then the unfinished, the failed."""
+    """Summarises every point: the best by validation performance first.
+
+    Then those that cannot be compared, the unfinished, and the failed.
+    """
     summaries = [_summarise_point(store, point) for point in store.points]
     return sorted(summaries, key=_rank)
 
@@ -77,9 +86,9 @@ def named(columns: Sequence[str], cells: Sequence[str], between: str) -> str:
     return between.join(f'{c}={v}' for c, v in zip(columns, cells, strict=True) if v != '')
 
 
-def _rank(summary: PointSummary) -> tuple[bool, bool, float]:
+def _rank(summary: PointSummary) -> tuple[bool, bool, bool, float]:
     mean = summary.perf_val.mean
-    return summary.error is not None, math.isnan(mean), -mean
+    return summary.error is not None, math.isnan(mean), bool(summary.doubts), -mean
 
 
 def _summarise_point(store: Store, point: Point) -> PointSummary:
@@ -92,9 +101,9 @@ def _summarise_point(store: Store, point: Point) -> PointSummary:
         lr_range=(tuned.lr_start, tuned.lr_end) if tuned else None,
         batch_size=tuned.batch_size if tuned else None,
         perfs=perfs,
-        perf_val=mean_interval(perfs),
+        perf_val=performance_interval(perfs),
         loss_val=mean_interval(np.array([trial.loss_val for trial in trials])),
-        perf_test=mean_interval(np.array(tests)) if tests else None,
+        perf_test=performance_interval(np.array(tests)) if tests else None,
         seconds=float(np.mean([trial.seconds for trial in trials])) if trials else math.nan,
         epochs=tuned.epochs if tuned else 0,
         flags=store.flags(point),

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from ..errors import MissingExtra
 from ..points import Point
 from ..store.store import Store
 from .collect import named
-from .effects import EXACT, FANOVA, Effect, grid_effects, is_grid
-from .importance import importances
+from .effects import Effect
+from .flags import DOUBTS, doubts
+from .influence import Influence, influence
 from .statistics import (
-    Interval,
     Pairwise,
-    compare_all,
-    mean_interval,
+    compare_some,
+    performance_interval,
     superiority,
     tied_for_first,
     trials_to_settle,
@@ -27,7 +25,6 @@ from .statistics import (
 
 ALPHA = 0.05
 _MOST_NAMES = 4
-_WORTH_TELLING = {EXACT: 0.01, FANOVA: 0.05}
 _SMALLEST_P = 1e-6
 
 
@@ -35,12 +32,15 @@ _SMALLEST_P = 1e-6
 class Comparison:
     """Validation performances, and what follows from them.
 
+    An architecture whose tuning or training is in doubt (`flags.DOUBTS`) is not compared with any other.
+
     Attributes:
         points: The points that have trials.
         columns: Names of the parameters.
         cells: For each point, its parameters as text, one per column.
         scores: Shape `(points, trials)`; NaN where a point lacks a trial.
         test_scores: The same on test data, or None without a test split.
+        flags: For each point, what is suspicious about it; empty if nothing is, about any.
     """
 
     points: Sequence[Point]
@@ -48,11 +48,12 @@ class Comparison:
     cells: Sequence[Sequence[str]]
     scores: np.ndarray
     test_scores: np.ndarray | None = None
+    flags: Sequence[Sequence[str]] = ()
 
     @cached_property
     def names(self) -> list[str]:
         """Of the points, for a person."""
-        return [named(self.columns, cells, ' ') for cells in self.cells]
+        return [named(self.columns, cells, ' ') or '()' for cells in self.cells]
 
     @cached_property
     def means(self) -> np.ndarray:
@@ -61,9 +62,19 @@ class Comparison:
         return means
 
     @cached_property
+    def doubts(self) -> list[list[str]]:
+        """For each point, the flags that make it not comparable; empty if it is comparable."""
+        return [doubts(flags) for flags in self.flags] or [[] for _ in self.points]
+
+    @cached_property
+    def comparable(self) -> list[int]:
+        """Indices of the points that can be compared."""
+        return [index for index, found in enumerate(self.doubts) if not found]
+
+    @cached_property
     def pairwise(self) -> Pairwise:
-        """Every point against every other."""
-        return compare_all(self.scores)
+        """Every point against every other; NaN for those that cannot be compared."""
+        return compare_some(self.scores, np.array([not found for found in self.doubts], dtype=bool))
 
     @cached_property
     def first(self) -> list[int]:
@@ -71,22 +82,45 @@ class Comparison:
         return tied_for_first(self.scores, self.pairwise, ALPHA)
 
     def answer(self) -> str:
-        """Says it in a sentence or two."""
-        if not self.first:
+        """Says it in a few sentences: which is best, and which cannot be compared, why, and what to do."""
+        if not self.names:
             return 'There are no trials yet.'
+        return ' '.join(filter(None, (self._best(), self.not_comparable())))
+
+    def not_comparable(self) -> str:
+        """Says which architectures cannot be compared, why, and what to do; '' if all can."""
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for index, found in enumerate(self.doubts):
+            if found:
+                groups.setdefault(tuple(found), []).append(index)
+        return ' '.join(self._doubted(found, members) for found, members in groups.items())
+
+    def _doubted(self, found: Sequence[str], members: Sequence[int]) -> str:
+        members = sorted(members, key=lambda one: -self.means[one])
+        names = _listed([f'{self.names[one]} ({self.means[one]:.4f})' for one in members])
+        verb = 'is' if len(members) == 1 else 'are'
+        why = '; '.join(f'{DOUBTS[flag].why} ({flag})' for flag in found)
+        remedies = dict.fromkeys(DOUBTS[flag].remedy for flag in found)
+        remedy = max(remedies, key=len)  # the longest has the others in it
+        return f'{names} {verb} not comparable: {why}. To compare {_it(members)}, {remedy}.'
+
+    def _best(self) -> str:
+        """Says which of those that can be compared is best."""
+        if not self.first:
+            return ''
         best, *tied = self.first
-        mean = float(self.means[best])
-        if len(self.names) == 1:
-            return f'{self.names[best]} is the only one with trials: {mean:.4f}.'
+        mean, count = float(self.means[best]), len(self.comparable)
+        if count == 1:
+            only = 'architecture with trials' if len(self.names) == 1 else 'comparable architecture'
+            return f'{self.names[best]} is the only {only}: {mean:.4f}.'
         if not tied:
-            rank = 'better of 2' if len(self.names) == 2 else f'best of {len(self.names)}'
-            return f'{self.names[best]} is the {rank}: {mean:.4f}; {self._lead(best)}.'
-        others = ', '.join(self.names[one] for one in tied[:_MOST_NAMES])
-        more = f' and {len(tied) - _MOST_NAMES} more' if len(tied) > _MOST_NAMES else ''
-        told = 'has' if len(tied) == 1 else 'have'
+            rank = 'better of 2' if count == 2 else f'best of {count}'
+            comparable = ' comparable architectures' if count < len(self.names) else ''
+            return f'{self.names[best]} is the {rank}{comparable}: {mean:.4f}; {self._lead(best)}.'
+        others = _listed([self.names[one] for one in tied])
         return (
-            f'{self.names[best]} has the highest mean ({mean:.4f}), but {others}{more} {told} not been told '
-            f'apart from it. {self._what_would_settle_it(best, tied[0])}'
+            f'{self.names[best]} has the highest mean ({mean:.4f}), but {others} cannot be distinguished '
+            f'from it yet. {self._what_would_settle_it(best, tied[0])}'
         )
 
     def on_test_data(self) -> str:
@@ -95,53 +129,38 @@ class Comparison:
             return ''
         best = self.first[0]
         tested, chosen = _interval(self.test_scores[best]), _interval(self.scores[best])
-        if not str(tested):
+        if not tested:
             return ''
-        told = f'On test data {self.names[best]} has {tested}, on validation data {chosen}'
-        if len(self.names) == 1:
+        told = f'On test data, {self.names[best]} reaches {tested}; on validation data, {chosen}'
+        if len(self.comparable) == 1:
             return f'{told}.'
         return (
-            f'{told}: as the highest of {len(self.names)} this tends to be too high, '
-            f'while nothing was chosen by test data.'
+            f'{told}, which tends to be too high, as it is the highest of {len(self.comparable)}. '
+            f'Test data was not used to choose anything.'
         )
 
-    def effects(self) -> list[Effect]:
-        """What each parameter does, the largest first.
+    @cached_property
+    def influences(self) -> Influence:
+        """What each parameter does, of the architectures that can be compared; may take seconds."""
+        some = self.comparable
+        cells, means = [self.cells[one] for one in some], [float(self.means[one]) for one in some]
+        return influence(cells, self.columns, means)
 
-        On a complete grid that is exact, with interactions of two; otherwise main effects are estimated, if
-        there are enough points and what it takes is installed (if not, `influence` says what to install).
-        """
-        with suppress(MissingExtra):
-            return self._effects
-        return []
+    def effects(self) -> list[Effect]:
+        """What each parameter does, the largest first; empty if that is not known."""
+        return list(self.influences.effects)
 
     def influence(self) -> str:
-        """Says what the performance depends on; '' if nothing can be said, or all points are tied."""
-        if len(self.first) == len(self.names):
-            return ''
-        try:
-            effects = self._effects
-        except MissingExtra as missing:
-            return str(missing)
-        told = [
-            f'{" with ".join(effect.parameters)} {100 * effect.share:.0f}%'
-            for effect in effects
-            if effect.share >= _WORTH_TELLING[effect.method]
-        ]
-        if len(effects) < 2 or not told:
-            return ''
-        estimated = f', estimated by {FANOVA}' if effects[0].method == FANOVA else ''
-        return f'Of the variance between architectures{estimated}: {", ".join(told)}.'
+        """Says what the performance depends on, or why that is not known; '' if all are tied."""
+        return '' if self.are_tied else self.influences.sentence()
 
-    @cached_property
-    def _effects(self) -> list[Effect]:
-        if len(self.cells) < 2:
-            return []
-        find = grid_effects if is_grid(self.cells) else importances
-        return find(self.cells, self.columns, self.means.tolist())
+    @property
+    def are_tied(self) -> bool:
+        """Whether no two architectures differ, as far as the trials tell."""
+        return len(self.first) == len(self.comparable)
 
     def _lead(self, best: int) -> str:
-        second = int(np.argsort(-self.means, kind='stable')[1])
+        second = max((one for one in self.comparable if one != best), key=lambda one: float(self.means[one]))
         gap, p = self.pairwise.difference[best, second], self.pairwise.p_adjusted[best, second]
         corrected = f', Holm-corrected for {self._tests} comparisons' if self._tests > 1 else ''
         surely = f'p < {_SMALLEST_P:g}' if p < _SMALLEST_P else f'p = {p:.2g}'
@@ -151,21 +170,23 @@ class Comparison:
         common = np.isfinite(self.scores[[best, second]]).all(axis=0)
         one, other = self.scores[best, common], self.scores[second, common]
         if len(one) < 2:
-            return 'With a single trial of each, nothing can be said about differences.'
+            return 'A single trial of each says nothing about differences.'
         share = superiority(one, other)
         chance = (
             f'A trial of {self.names[best]} beats one of {self.names[second]} with probability {share:.2f}, '
-            f'judging by {len(one)} of each'
+            f'judging by {len(one)} trials of each'
         )
         needed = trials_to_settle(one, other, ALPHA / self._tests)
         if needed is None or needed <= len(one):
             return f'{chance}.'
-        settled = f'about {needed} trials of each ({needed - len(one)} more) would show it'
-        return f'{chance}; if their difference is real, {settled}.'
+        return (
+            f'{chance}; if the difference is real, you would need about {needed} trials of each '
+            f'({needed - len(one)} more) to confirm it.'
+        )
 
     @property
     def _tests(self) -> int:
-        return len(self.names) * (len(self.names) - 1) // 2
+        return len(self.comparable) * (len(self.comparable) - 1) // 2
 
 
 def compare(store: Store) -> Comparison:
@@ -182,9 +203,24 @@ def compare(store: Store) -> Comparison:
     cells = [store.parameter_cells(point) for point in trials]
     has_test = bool(np.isfinite(test_scores).any())
     return Comparison(
-        list(trials), store.parameter_columns(), cells, scores, test_scores if has_test else None
+        list(trials),
+        store.parameter_columns(),
+        cells,
+        scores,
+        test_scores if has_test else None,
+        [store.flags(point) for point in trials],
     )
 
 
-def _interval(scores: np.ndarray) -> Interval:
-    return mean_interval(scores[np.isfinite(scores)])
+def _interval(scores: np.ndarray) -> str:
+    return str(performance_interval(scores[np.isfinite(scores)]))
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > _MOST_NAMES:
+        return f'{", ".join(names[:_MOST_NAMES])} and {len(names) - _MOST_NAMES} more'
+    return ' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))
+
+
+def _it(members: Sequence[int]) -> str:
+    return 'it' if len(members) == 1 else 'them'

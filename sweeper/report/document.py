@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from ..points import to_json
+from ..points import by_name, to_json
 from ..store.files import json_bytes
 from ..store.results import nuisance_columns
 from ..store.store import Store
 from .collect import PointSummary
 from .findings import Findings
-from .flags import FLAG_MEANINGS
+from .flags import DOUBTS, FLAG_MEANINGS
 
 _COLUMNS = (
     'trials', 'perf_val', 'perf_val_low', 'perf_val_high', 'interval', 'median', 'best', 'worst',
@@ -36,7 +37,8 @@ def markdown(store: Store) -> str:
     header = [*map(_escaped, findings.columns), *shown, *map(_escaped, findings.nuisance), 'flags']
     lines += [_row(header), _row(['---'] * len(header))]
     for summary, row in rows:
-        cells = [str(summary.perf_val), 'yes' if row['tied_for_first'] else '', str(summary.trials)]
+        place = 'not comparable' if summary.doubts else 'yes' if row['tied_for_first'] else ''
+        cells = [str(summary.perf_val), place, str(summary.trials)]
         rates = '{:.3g} to {:.3g}'.format(*summary.lr_range) if summary.lr_range else ''
         cells += [rates, str(summary.batch_size or '')]
         cells += [*map(_escaped, summary.nuisance_cells(findings.nuisance)), ', '.join(summary.flags)]
@@ -78,10 +80,12 @@ def everything(store: Store) -> str:
         'answer': comparison.answer(),
         'on_test_data': comparison.on_test_data(),
         'tied_for_first': [comparison.names[one] for one in comparison.first],
+        'not_comparable': comparison.not_comparable(),
         'architectures': [
             {
-                'params': dict(zip(findings.columns, summary.cells, strict=True)),
+                'params': _params(findings, summary),
                 **row,
+                'not_comparable': {flag: DOUBTS[flag]._asdict() for flag in summary.doubts},
                 'nuisance': {name: to_json(value) for name, value in summary.nuisance.items()},
                 'error': _text(summary.error),
             }
@@ -118,6 +122,16 @@ def _numbers(summary: PointSummary, is_first: bool) -> dict[str, Any]:
         summary.batch_size, summary.seconds, summary.flags,
     )  # fmt: skip
     return dict(zip(_COLUMNS, values, strict=True))
+
+
+def _params(findings: Findings, summary: PointSummary) -> dict[str, Any]:
+    """The parameters that it has, as JSON; one that is no finite number as its text."""
+    cells = dict(zip(findings.columns, summary.cells, strict=True))
+    values = by_name(summary.params, findings.columns)
+    return {
+        name: cells[name] if isinstance(value, float) and not isfinite(value) else to_json(value)
+        for name, value in values.items()
+    }
 
 
 def _parameters(findings: Findings) -> list[str]:

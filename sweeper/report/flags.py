@@ -1,14 +1,50 @@
 """What the flags mean, and what to do about them; docs/tuning.md says more."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 FLAG_MEANINGS = {
     'lr_at_low_edge': 'the learning rate is the lowest that may be tried: lower lr_start',
-    'lr_at_high_edge': 'the learning rate is about the highest that may be tried: raise lr_end',
-    'nan_seen': 'the loss was NaN or infinite in a fresh model, or in all candidates of a round',
-    'nothing_learned': 'no candidate learned anything: the choice is a guess; use a higher preset',
-    'barely_learned': 'candidates were compared before they had learned much; use a higher preset',
-    'sensitive': 'a learning rate close by does much worse; use a higher preset',
-    'trial_diverged': 'the loss of a trial became NaN or infinite: it counts with performance 0',
-    'worse_than_tuned': 'trials do worse than a shorter training in tuning: use a higher preset',
-    'unread': 'a parameter of this point was never asked for by the code while it was tuned: '
+    'lr_at_high_edge': 'the learning rate is close to the highest that may be tried: raise lr_end',
+    'nan_seen': 'the loss was NaN or infinite in a fresh model, or for all candidates of a round',
+    'nothing_learned': 'no candidate learned anything, so the choice is a guess: use a higher preset',
+    'barely_learned': 'candidates were compared before they had learned much: use a higher preset',
+    'sensitive': 'a slightly different learning rate does much worse: use a higher preset',
+    'trial_diverged': 'the loss of a trial became NaN or infinite, which counts as performance 0',
+    'worse_than_tuned': 'trials do worse than a shorter training did in tuning: use a higher preset',
+    'unread': 'the code did not use a parameter of this architecture during tuning: '
     'it makes no difference here',
 }
+
+
+class Doubt(NamedTuple):
+    """Why an architecture with a certain flag cannot be compared.
+
+    Attributes:
+        why: A clause.
+        remedy: What to do about it, as an imperative.
+    """
+
+    why: str
+    remedy: str
+
+
+DOUBTS: Mapping[str, Doubt] = {
+    'nothing_learned': Doubt(
+        'no candidate learned anything in tuning, so the learning rate is a guess', 'use a higher preset'
+    ),
+    'trial_diverged': Doubt(
+        'the loss of a trial became NaN or infinite', 'use a higher preset or a lower lr_end'
+    ),
+    'worse_than_tuned': Doubt(
+        'trials did worse than a shorter training did in tuning', 'use a higher preset or a lower lr_end'
+    ),
+}
+"""The flags that make an architecture not comparable: its scores say more about its tuning than about it."""
+
+
+def doubts(flags: Sequence[str]) -> list[str]:
+    """Returns which of the flags make an architecture not comparable; none if it can be compared."""
+    return [flag for flag in DOUBTS if flag in flags]

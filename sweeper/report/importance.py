@@ -81,7 +81,7 @@ def _fanova(ranks: dict[str, list[int]], performances: Sequence[float]) -> list[
         from optuna.trial import create_trial
     except ImportError as error:
         raise MissingExtra(
-            "Which parameter matters how much (fANOVA): pip install 'sweeper[importance]' tells."
+            "estimating it takes Optuna and scikit-learn: pip install 'sweeper[importance]'"
         ) from error
     spaces = {name: IntDistribution(0, max(found)) for name, found in ranks.items()}
     with _silent():

@@ -19,6 +19,9 @@ import numpy as np
 
 ENOUGH_FOR_BOOTSTRAP = 40
 STUDENT, BCA = 'Student t', 'BCa bootstrap'
+PERFORMANCES = 0.0, 1.0
+"""The worst and the best performance there can be."""
+
 _RESAMPLES = 5000
 _SAME = 1e-12
 _MOST_TRIALS = 1000
@@ -44,6 +47,22 @@ class Interval(NamedTuple):
     @property
     def half_width(self) -> float:
         return (self.high - self.low) / 2
+
+    def within(self, low: float, high: float) -> Interval:
+        """Returns the interval without what lies outside `low` to `high`."""
+        return self._replace(
+            low=float(np.clip(self.low, low, high)), high=float(np.clip(self.high, low, high))
+        )
+
+    @property
+    def text(self) -> str:
+        """For a table: `0.9000 ± 0.0100`, with both ends if these are not equally far from the mean."""
+        if not math.isfinite(self.mean):
+            return '' if math.isnan(self.mean) else 'diverged'
+        if math.isnan(self.low):
+            return f'{self.mean:.4f}'
+        is_level = math.isclose(self.high - self.mean, self.mean - self.low, rel_tol=1e-6, abs_tol=1e-9)
+        return f'{self.mean:.4f} ± {self.half_width:.4f}' if is_level else str(self)
 
     def __str__(self) -> str:
         if math.isnan(self.mean):
@@ -73,6 +92,11 @@ def mean_interval(values: np.ndarray | Sequence[float], confidence: float = 0.95
     if n >= ENOUGH_FOR_BOOTSTRAP:
         return _bootstrap_interval(array, mean, confidence)
     return student_interval(array, confidence)
+
+
+def performance_interval(values: np.ndarray | Sequence[float]) -> Interval:
+    """Returns `mean_interval` of performances, cut off at the worst and the best that there can be."""
+    return mean_interval(values).within(*PERFORMANCES)
 
 
 def student_interval(values: np.ndarray | Sequence[float], confidence: float = 0.95) -> Interval:
@@ -119,6 +143,8 @@ def student_band(values: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarr
 class Pairwise:
     """Every architecture against every other; all arrays have shape `(architectures, architectures)`.
 
+    All three are NaN for a pair that cannot be compared.
+
     Attributes:
         difference: Mean over common trials of the row's score minus the column's; NaN without any.
         p: Of a paired t-test, two-sided; of the sign test where all differences are the same, of whose
@@ -163,6 +189,21 @@ def compare_all(scores: np.ndarray) -> Pairwise:
     return Pairwise(difference, p, np.minimum(adjusted, adjusted.T))
 
 
+def compare_some(scores: np.ndarray, is_comparable: np.ndarray) -> Pairwise:
+    """Compares some architectures by their common trials; what concerns any other is NaN.
+
+    Args:
+        scores: As for `compare_all`.
+        is_comparable: Which to compare, shape `(architectures,)`.
+    """
+    if is_comparable.all():
+        return compare_all(scores)
+    found, some = compare_all(scores[is_comparable]), np.ix_(is_comparable, is_comparable)
+    full = np.full((3, len(scores), len(scores)), np.nan)
+    full[0][some], full[1][some], full[2][some] = found.difference, found.p, found.p_adjusted
+    return Pairwise(*full)
+
+
 def holm(p: np.ndarray) -> np.ndarray:
     """Returns p-values corrected for the number of tests, shape `(tests,)` like those given (Holm 1979)."""
     order = np.argsort(p)
@@ -176,11 +217,11 @@ def tied_for_first(scores: np.ndarray, pairwise: Pairwise, alpha: float = 0.05) 
     """Returns who may be the best: the best mean, and all whom the trials cannot tell from it; best first.
 
     Args:
-        scores: As for `compare_all`; architectures without trials are left out.
-        pairwise: What that returned.
+        scores: As for `compare_all`; architectures without trials are left out, as are those not compared.
+        pairwise: What that returned, or `compare_some`.
         alpha: How often at most, among sweeps, anyone is told from the best who should not be.
     """
-    has_trials = np.isfinite(scores).any(axis=1)
+    has_trials = np.isfinite(scores).any(axis=1) & np.isfinite(np.diagonal(pairwise.p))
     if not has_trials.any():
         return []
     means = np.full(len(scores), -np.inf)

@@ -34,8 +34,8 @@ def tuned(lr=0.1, batch_size=16, diverges=False, nuisance=None, **misc):
     return Tuned(lr / 10, lr, batch_size, 5, 10, {**MISC, **misc}, curves, nuisance or {})
 
 
-def trial(perf, seconds=2.0, epochs=(5, 10), test=None):
-    result = TrialResult(0, 10, seconds, False, perf, 1 - perf, perf, 1 - perf, test, test and 1 - test)
+def trial(perf, seconds=2.0, epochs=(5, 10), test=None, diverged=False):
+    result = TrialResult(0, 10, seconds, diverged, perf, 1 - perf, perf, 1 - perf, test, test and 1 - test)
     rising = np.linspace(perf / 2, perf, len(epochs))
     through = {'perf_val': rising, 'perf_train': rising, 'loss_val': 1 - rising, 'loss_train': 1 - rising}
     return TrialRecord(result, b'', b'', {'epochs': np.array(epochs), **through})

@@ -1,9 +1,15 @@
 """The answer of a sweep, in words."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sweeper.report.comparison import Comparison
+from sweeper.report.flags import DOUBTS, FLAG_MEANINGS, doubts
 from sweeper.report.statistics import compare_all, mean_interval, tied_for_first, trials_to_settle
 
 
@@ -41,24 +47,24 @@ def test_ties_are_named_with_what_would_settle_them():
     assert sorted(found.first) == [0, 1, 3]
     answer = found.answer()
     assert all(f'width={name}' in answer for name in (1, 2, 8)) and 'width=4' not in answer
-    assert 'have not been told apart' in answer and 'with probability 0.' in answer
+    assert 'cannot be distinguished from it yet' in answer and 'with probability 0.' in answer
 
 
 def test_how_many_more_trials_would_settle_it_is_told():
     scores = [0.90, 0.91, 0.92, 0.93], [0.89, 0.92, 0.90, 0.92]
     answer, needed = pair(*scores).answer(), trials_to_settle(*scores)
-    assert f'about {needed} trials of each ({needed - 4} more) would show it.' in answer
-    assert 'judging by 4 of each' in answer
+    assert f'you would need about {needed} trials of each ({needed - 4} more) to confirm it.' in answer
+    assert 'judging by 4 trials of each' in answer
 
 
 def test_of_many_ties_a_few_are_named():
     answer = comparison([0.9] * 12, spread=0.01).answer()
-    assert 'and 7 more have not been told apart' in answer
+    assert 'and 7 more cannot be distinguished' in answer
 
 
 def test_a_single_trial_says_nothing_about_differences():
     answer = comparison([0.9, 0.2], trials=1).answer()
-    assert 'width=2 has not been told apart' in answer and 'nothing can be said' in answer
+    assert 'width=2 cannot be distinguished' in answer and 'says nothing about differences' in answer
 
 
 def test_what_the_performance_depends_on_is_told_for_a_grid():
@@ -66,7 +72,8 @@ def test_what_the_performance_depends_on_is_told_for_a_grid():
     scores = np.array([[0.5], [0.6], [0.8], [0.9]]) + np.random.default_rng(0).normal(0, 1e-4, (4, 5))
     found = Comparison([tuple(cell) for cell in cells], ['width', 'kind'], cells, scores)
     assert found.influence() == 'Of the variance between architectures: width 90%, kind 10%.'
-    assert Comparison(found.points[:3], found.columns, cells[:3], scores[:3]).influence() == ''
+    part = Comparison(found.points[:3], found.columns, cells[:3], scores[:3]).influence()
+    assert part.startswith('What the performance depends on is not known: 3 architectures that are no')
     tied = Comparison(found.points, found.columns, cells, scores[:, :1])
     assert tied.influence() == '', 'there may be nothing that depends on anything'
 
@@ -75,14 +82,16 @@ def test_the_winner_has_its_test_performance_beside_that_which_it_won_by():
     test = np.array([[0.5] * 10, [0.93, 0.94] * 5, [0.99] * 10])
     found = comparison([0.7, 0.95, 0.8], test=test)
     told = found.on_test_data()
-    assert told.startswith(f'On test data width=2 has {mean_interval(test[1])}, on validation data ')
+    assert told.startswith(f'On test data, width=2 reaches {mean_interval(test[1])}; on validation data, ')
     assert str(mean_interval(found.scores[1])) in told and 'highest of 3' in told
     assert '0.9350 (' in told and '0.99' not in told
 
 
 def test_what_was_not_chosen_is_not_called_too_high():
     told = comparison([0.9], test=np.full((1, 10), 0.8)).on_test_data()
-    assert told.startswith('On test data width=1 has 0.8000, on validation data 0.') and 'too' not in told
+    assert (
+        told.startswith('On test data, width=1 reaches 0.8000; on validation data, 0.') and 'too' not in told
+    )
 
 
 def test_without_a_test_split_or_trials_nothing_is_said_of_it():
@@ -104,6 +113,87 @@ def test_of_a_single_parameter_nothing_is_told():
     assert comparison([0.7, 0.95, 0.8]).influence() == '', 'it does everything there is'
 
 
+def test_points_added_to_a_grid_do_not_silence_what_is_known_of_it():
+    cells = [[width, kind] for width in ('8', '16') for kind in ('relu', 'tanh')] + [['32', 'relu']]
+    scores = np.array([[0.5], [0.6], [0.8], [0.9], [0.1]]) + np.random.default_rng(0).normal(0, 1e-4, (5, 5))
+    found = Comparison([tuple(cell) for cell in cells], ['width', 'kind'], cells, scores)
+    of_grid = 'Of the variance between the 4 architectures that form a complete grid: width 90%, kind 10%.'
+    assert found.influence() == of_grid
+
+
+# What cannot be compared
+
+
+def flagged(means, flags, trials=5, **options):
+    found = comparison(means, trials, **options)
+    return replace(found, flags=[flags.get(index, []) for index in range(len(means))])
+
+
+@pytest.mark.parametrize('flag', DOUBTS)
+def test_nothing_is_better_than_an_architecture_whose_tuning_is_in_doubt(flag):
+    found = flagged([0.95, 0.2], {1: [flag, 'sensitive']})
+    answer = found.answer()
+    assert answer.startswith(
+        f'width=1 is the only comparable architecture: {found.means[0]:.4f}. width=2 (0.'
+    )
+    assert f'is not comparable: {DOUBTS[flag].why} ({flag}). To compare it, {DOUBTS[flag].remedy}.' in answer
+    assert not re.search(r'better|p [=<]|ahead', answer)
+    assert found.first == [0] and np.isnan(found.pairwise.p_adjusted[0, 1])
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1), st.lists(st.sampled_from([*FLAG_MEANINGS]), unique=True, max_size=3)),
+        max_size=6,
+    )
+)
+def test_who_is_first_and_every_p_is_among_those_that_can_be_compared(architectures):
+    means, flags = [mean for mean, _ in architectures], dict(enumerate(flags for _, flags in architectures))
+    found = flagged(means, flags)
+    answer = found.answer() + found.on_test_data()
+    for index, name in enumerate(found.names):
+        if doubts(flags[index]):
+            assert index not in found.first and np.isnan(found.pairwise.p[index]).all()
+            assert np.isnan(found.pairwise.difference[index]).all()
+            assert answer.count(f'{name} ') <= 1, 'where it is said that it is not comparable'
+        else:
+            assert not np.isnan(found.pairwise.p_adjusted[index, index])
+    assert ('not comparable' in answer) == any(map(doubts, flags.values()))
+    others = [one for one in range(len(means)) if not doubts(flags[one])]
+    alone = replace(found, points=others, cells=[found.cells[one] for one in others],
+                    scores=found.scores[others], flags=())  # fmt: skip
+    assert [others[one] for one in alone.first] == found.first
+
+
+def test_a_higher_mean_that_is_not_comparable_is_told():
+    answer = flagged([0.8, 0.7, 0.99], {2: ['nothing_learned']}).answer()
+    assert 'width=1 is the better of 2 comparable architectures: 0.' in answer
+    assert 'width=4 (0.9' in answer and 'Holm' not in answer
+
+
+def test_those_of_the_same_flags_are_named_together():
+    doubted = ['trial_diverged', 'worse_than_tuned']
+    answer = flagged([0.9, 0.1, 0.2, 0.3], {1: doubted, 2: doubted, 3: ['nothing_learned']}).answer()
+    assert re.search(r'width=4 \(0\.\d+\) and width=2 \(0\.\d+\) are not comparable: the loss of', answer)
+    assert answer.count('not comparable') == 2
+
+
+def test_where_nothing_can_be_compared_nothing_is():
+    found = flagged([0.9, 0.8], {0: ['nothing_learned'], 1: ['nothing_learned']})
+    assert found.first == [] and 'are not comparable' in found.answer()
+    assert found.on_test_data() == found.influence() == ''
+
+
+def test_what_matters_is_found_without_those_that_cannot_be_compared():
+    cells = [[width, kind] for width in ('8', '16', '32') for kind in ('relu', 'tanh')]
+    scores = np.array([[0.5], [0.6], [0.8], [0.9], [0.1], [0.1]]) + np.random.default_rng(0).normal(
+        0, 1e-4, (6, 5)
+    )
+    flags = [[]] * 4 + [['nothing_learned']] * 2
+    found = Comparison([tuple(cell) for cell in cells], ['width', 'kind'], cells, scores, None, flags)
+    assert found.influence() == 'Of the variance between architectures: width 90%, kind 10%.'
+
+
 def test_one_architecture_and_none():
-    assert comparison([0.9]).answer().startswith('width=1 is the only one with trials')
+    assert comparison([0.9]).answer().startswith('width=1 is the only architecture with trials')
     assert comparison([]).answer() == 'There are no trials yet.'

@@ -1,6 +1,7 @@
 """What is said of trials: against scipy, published examples, and simulated sweeps whose truth is known."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from sweeper.report.statistics import (
     compare_all,
     holm,
     mean_interval,
+    performance_interval,
     superiority,
     tied_for_first,
     trials_to_settle,
@@ -235,3 +237,22 @@ def test_as_many_trials_as_are_said_to_settle_it_do():
 )
 def test_nothing_is_promised_where_nothing_is_known(one, other):
     assert trials_to_settle(one, other) is None
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_a_performance_is_never_outside_what_can_be(values):
+    found, whole = performance_interval(values), mean_interval(values)
+    if math.isnan(whole.low):
+        assert math.isnan(found.low) and found.text == str(found)
+        return
+    assert 0 <= found.low <= found.mean <= found.high <= 1
+    assert found.low == max(0, whole.low) and found.high == min(1, whole.high)
+    numbers = [float(number) for number in re.findall(r'[\d.]+', found.text)]
+    ends = [numbers[0] - numbers[1], numbers[0] + numbers[1]] if '±' in found.text else numbers[1:]
+    assert ends == pytest.approx([found.low, found.high], abs=2e-4)
+
+
+def test_an_interval_that_is_cut_off_has_both_ends_in_a_table():
+    assert performance_interval([0.0, 1.0]).text == '0.5000 ± 0.5000', 'not ± 6.3531'
+    assert performance_interval([0.8, 0.81, 0.99]).text.endswith('to 1.0000)')
+    assert performance_interval([0.8, 0.81, 0.82]).text == '0.8100 ± 0.0248'

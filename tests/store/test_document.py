@@ -27,10 +27,12 @@ def filled(folder, store, example):
 
 def test_markdown_has_the_answer_every_architecture_and_the_failure(filled):
     text = markdown(filled)
-    assert text.startswith('# problem\n\nwidth=16 nonlinearity=relu is the only one with trials')
+    assert text.startswith(
+        '# problem\n\nwidth=16 nonlinearity=relu (0.1111) is not comparable: the loss of a trial'
+    )
     rows = [line for line in text.splitlines() if line.startswith('|')]
     assert len(rows) == 2 + 3 and len({row.count('|') for row in rows}) == 1
-    assert '- `trial_diverged`: ' in text
+    assert '- `trial_diverged`: ' in text and '| not comparable | 3 |' in rows[2]
     assert 'failed: 8 "": ValueError in trial 1: no such layer' in text
 
 
@@ -45,10 +47,21 @@ def test_csv_has_a_row_per_architecture(filled):
 
 def test_json_has_it_all_and_is_strict(filled):
     told = json.loads(everything(filled), parse_constant=pytest.fail)
-    assert [one['params']['width'] for one in told['architectures']] == ['16', '32', '8']
+    assert [one['params']['width'] for one in told['architectures']] == [16, 32, 8]
     assert told['architectures'][0]['loss_val'] is None, 'a trial diverged'
-    assert told['compared'] == told['tied_for_first'] == ['width=16 nonlinearity=relu']
+    assert told['compared'] == ['width=16 nonlinearity=relu'] and told['tied_for_first'] == []
+    assert told['p'] == told['differences'] == [[None]] and told['not_comparable'] == told['answer']
+    assert [*told['architectures'][0]['not_comparable']] == ['trial_diverged']
+    assert told['architectures'][1]['not_comparable'] == {}
     assert told['settings']['tuning_budget'] == 2.0
+
+
+def test_parameters_keep_their_types_in_json(folder, example):
+    values = {'a': 3, 'b': 0.5, 'c': True, 'd': None, 'e': 'relu', 'f': (8, 'x'), 'g': float('inf'), 'h': '3'}
+    with example.opened(folder, dataclasses.replace(example.manifest)) as store:
+        store.add_points([NamedPoint(values)])
+    (told,) = json.loads(everything(Store.read(folder)), parse_constant=pytest.fail)['architectures']
+    assert told['params'] == values | {'f': [8, 'x'], 'g': 'Infinity'}
 
 
 def test_what_was_tuned_besides_and_where_it_is_declared_is_in_every_format(folder, example):
@@ -94,15 +107,18 @@ def test_test_performance_stands_beside_validation_performance_wherever_there_is
     example.fill(store)
     assert 'On test data' not in markdown(Store.read(folder))
     example.fill(store, test=0.25)
+    store.now(store.saving_trial(example.points[0], 1, example.record(test=0.0)))
+    store.rebuild()
     filled = Store.read(folder)
     told = compare(filled).on_test_data()
-    # of three trials one diverged, which counts as 0
-    assert told.startswith('On test data width=16 nonlinearity=relu has 0.1667 (-0.1919 to 0.5252), on valid')
+    assert told.startswith(
+        'On test data, width=16 nonlinearity=relu reaches 0.1667 (0.0000 to 0.5252); on valid'
+    )
     assert told in markdown(filled).replace('\\', '')
     assert json.loads(everything(filled))['on_test_data'] == told
     row = next(csv.DictReader(io.StringIO(table(filled))))
     numbers = [float(row[name]) for name in ('perf_test', 'perf_test_low', 'perf_test_high')]
-    assert numbers == pytest.approx([1 / 6, -0.1919, 0.5252], abs=1e-4)
+    assert numbers == pytest.approx([1 / 6, 0, 0.5252], abs=1e-4)
     assert told in ' '.join(CliRunner().invoke(app, ['status', str(folder)]).output.split())
 
 

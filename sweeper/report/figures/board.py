@@ -10,7 +10,7 @@ import numpy as np
 
 from ..findings import Findings
 from .numbers import finite
-from .paper import BLUE, FAINT, GREY, legend_above, limited_to_performances, room, shown
+from .paper import BLUE, FAINT, GREY, ORANGE, legend_above, limited_to_performances, room, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,8 @@ class Board:
         lows: Lower end of its 95% interval, or None where there is none.
         highs: Upper end.
         trials: Validation performance of each trial.
-        is_first: Whether it is the best, or not told apart from it.
+        is_first: Whether it is the best, or cannot be distinguished from it.
+        is_comparable: Whether it can be compared with the others.
     """
 
     names: list[str]
@@ -38,6 +39,7 @@ class Board:
     highs: list[float | None]
     trials: list[list[float]]
     is_first: list[bool]
+    is_comparable: list[bool]
 
 
 def board(findings: Findings) -> Board:
@@ -50,6 +52,7 @@ def board(findings: Findings) -> Board:
         highs=[finite(one.perf_val.high) for one in compared],
         trials=[one.perfs for one in compared],
         is_first=[one.params in findings.first for one in compared],
+        is_comparable=[not one.doubts for one in compared],
     )
 
 
@@ -63,9 +66,13 @@ def draw_board(data: Board, axes: Axes) -> None:
     names = data.names[:MOST_ROWS]
     rows = range(len(names))
     tied = [row for row in rows if data.is_first[row]]
-    behind = [row for row in rows if not data.is_first[row]]
-    for chosen, colour in ((behind, GREY), (tied, BLUE)):
-        draw_performances(data, axes, chosen, chosen, colour, 'o', is_level=True, beside=0.27)
+    doubted = [row for row in rows if not data.is_comparable[row]]
+    behind = [row for row in rows if not data.is_first[row] and data.is_comparable[row]]
+    best = 'the best' if len(tied) == 1 else 'indistinguishable from the best'
+    parts = [(tied, BLUE, 'o', best), (behind, GREY, 'o', 'worse than the best')]
+    parts = [part for part in (*parts, (doubted, ORANGE, 'X', 'not comparable')) if part[0]]
+    for chosen, colour, marker, _ in reversed(parts):
+        draw_performances(data, axes, chosen, chosen, colour, marker, is_level=True, beside=0.27)
     most = room(axes, 0.55)
     axes.set_yticks(rows, [shown(name, most) for name in names])
     axes.tick_params(axis='y', length=0)
@@ -75,12 +82,11 @@ def draw_board(data: Board, axes: Axes) -> None:
     note = f'\nthe best {len(names)} of {len(data.names)} architectures' if left_out else ''
     axes.set_xlabel(f'{PERFORMANCE}{note}')
     limited_to_performances(axes, 'x')
-    parts = [(BLUE, 'the best' if len(tied) == 1 else 'not told apart from the best')] * bool(tied)
-    parts += [(GREY, 'worse than the best')] * bool(behind)
     marks: list[Any] = [
-        axes.errorbar([], [], xerr=[], fmt='o', color=colour, elinewidth=0.9) for colour, _ in parts
+        axes.errorbar([], [], xerr=[], fmt=marker, color=colour, elinewidth=0.9)
+        for _, colour, marker, _ in parts
     ]
-    texts = [text for _, text in parts]
+    texts = [text for *_, text in parts]
     if any(len(trials) > 1 for trials in data.trials):
         marks += axes.plot([], [], 'o', color=GREY, alpha=FAINT, markersize=2.6, markeredgewidth=0)
         texts.append('a trial')

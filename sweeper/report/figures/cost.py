@@ -12,7 +12,7 @@ from ..collect import PointSummary
 from ..findings import Findings
 from .board import PERFORMANCE, Board, board, draw_performances
 from .numbers import is_wide
-from .paper import BLUE, FAINT, GREY, legend_above, limited_to_performances
+from .paper import BLUE, FAINT, GREY, ORANGE, legend_above, limited_to_performances
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,8 @@ class AgainstCost:
         board: The architectures.
         label: What the cost is.
         costs: Of each architecture; None where it is not known.
-        is_front: Whether no other is both cheaper (or as cheap) and better (the Pareto front, by means).
+        is_front: Whether no other is both cheaper (or as cheap) and better (the Pareto front, by means);
+            one that cannot be compared is not on the front, and bars nobody.
     """
 
     board: Board
@@ -71,7 +72,8 @@ def against_cost(findings: Findings, cost: str) -> AgainstCost:
     label, of = COSTS[cost]
     costs = [of(one) for one in findings.compared]
     shown = board(findings)
-    return AgainstCost(shown, label, costs, pareto_front(costs, shown.means))
+    compared = [cost if can else None for cost, can in zip(costs, shown.is_comparable, strict=True)]
+    return AgainstCost(shown, label, costs, pareto_front(compared, shown.means))
 
 
 def pareto_front(costs: Sequence[float | None], performances: Sequence[float]) -> list[bool]:
@@ -102,14 +104,16 @@ def draw_against_cost(data: AgainstCost, axes: Axes) -> None:
     """Draws performance against cost, with the Pareto front as steps and by name; of many, only means."""
     costs = [(index, cost) for index, cost in enumerate(data.costs) if cost is not None]
     front = sorted((cost, index) for index, cost in costs if data.is_front[index])
-    behind = [(cost, index) for index, cost in costs if not data.is_front[index]]
-    for chosen, colour in ((behind, GREY), (front, BLUE)):
+    rest = [(cost, index) for index, cost in costs if not data.is_front[index]]
+    behind = [(cost, index) for cost, index in rest if data.board.is_comparable[index]]
+    doubted = [(cost, index) for cost, index in rest if not data.board.is_comparable[index]]
+    for chosen, colour, marker in ((doubted, ORANGE, 'X'), (behind, GREY, 'o'), (front, BLUE, 'o')):
         places, indices = [cost for cost, _ in chosen], [index for _, index in chosen]
         if len(chosen) <= _MOST_INTERVALS:
-            draw_performances(data.board, axes, indices, places, colour, 'o')
+            draw_performances(data.board, axes, indices, places, colour, marker)
         else:
             means = [data.board.means[index] for index in indices]
-            axes.plot(places, means, 'o', color=colour, alpha=FAINT, markersize=2.6, markeredgewidth=0)
+            axes.plot(places, means, marker, color=colour, alpha=FAINT, markersize=2.6, markeredgewidth=0)
     reached = [data.board.means[index] for _, index in front]
     axes.step([cost for cost, _ in front], reached, where='post', color=BLUE, linewidth=0.9, zorder=1)
     _name(data, axes, front)
@@ -117,6 +121,7 @@ def draw_against_cost(data: AgainstCost, axes: Axes) -> None:
         axes.set_xscale('log')
     unknown = data.costs.count(None)
     note = f'\nunknown of {unknown} of {len(data.costs)} architectures' if unknown else ''
+    note += '\norange crosses: not comparable' * bool(doubted)
     axes.set_xlabel(f'{data.label}{note}')
     axes.set_ylabel(PERFORMANCE)
     axes.margins(x=0.08)

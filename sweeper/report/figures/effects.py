@@ -24,18 +24,20 @@ class Importance:
         parameters: One or two names each.
         shares: Of the variance between architectures; in [0, 1].
         method: How they were found: exactly, or estimated (`..effects`).
+        note: Which architectures this is about, if not about all.
     """
 
     parameters: list[tuple[str, ...]]
     shares: list[float]
     method: str = EXACT
+    note: str = ''
 
 
 def importance(findings: Findings) -> Importance:
     """Returns how much each parameter matters; empty if that is not known."""
-    effects = findings.comparison.effects()
-    method = effects[0].method if effects else EXACT
-    return Importance([one.parameters for one in effects], [one.share for one in effects], method)
+    found = findings.comparison.influences
+    names, shares = [one.parameters for one in found.effects], [one.share for one in found.effects]
+    return Importance(names, shares, found.method, f'of {found.scope}' if found.left_out else '')
 
 
 def importance_height(data: Importance) -> float:
@@ -62,7 +64,8 @@ def draw_importance(data: Importance, axes: Axes) -> None:
     axes.set_xlim(0, min(112.0, 1.15 * max([1.0, *shares])))
     axes.xaxis.set_major_formatter('{x:g}%')
     left_out = len(data.shares) - len(kept)
-    note = f'\n{left_out} of {len(data.shares)} effects are not shown' if left_out else ''
+    note = f'\n{data.note}' * bool(data.note)
+    note += f'\n{left_out} of {len(data.shares)} effects are not shown' * bool(left_out)
     estimated = '' if data.method == EXACT else f', estimated by {data.method}'
     axes.set_xlabel(f'share of variance{estimated}{note}')
     if any(is_pair) and not all(is_pair):

@@ -185,9 +185,7 @@ def _importance(findings: Findings, _wish: Wish) -> Plan:
     data = importance(findings)
     if not data.shares:
         raise InvalidArgument(
-            'what the parameters do is not known: that needs several architectures which do not all perform '
-            'the same, and every combination of the values of their parameters, or at least twenty of them '
-            "and what estimates it: pip install 'sweeper[importance]'"
+            f'the effects of the parameters are not known: {findings.comparison.influences.unknown}'
         )
     return _single(draw_importance, data, COLUMN, importance_height(data))
 
@@ -225,7 +223,7 @@ def _architectures(findings: Findings, wish: Wish) -> list[PointSummary]:
 def _parameters(findings: Findings, asked: Sequence[str | None]) -> list[str]:
     """Those that are asked for; instead of None those that matter most, of what is left."""
     _with_trials(findings)
-    effects = findings.comparison.effects() if None in asked else []
+    effects = findings.comparison.effects() if None in asked else ()
     mains = [one.parameters[0] for one in effects if len(one.parameters) == 1]
     ranked = dict.fromkeys([*mains, *swept(findings), *findings.columns])
     for name in asked:

@@ -20,6 +20,7 @@ from ..figures.tuning import tuning
 from ..findings import Findings
 from ..flags import FLAG_MEANINGS
 from ..representations import Representations
+from ..statistics import Interval
 
 _MOST_HEAT_MAPS = 15
 _DIGITS = 5
@@ -37,7 +38,7 @@ def overview(findings: Findings) -> dict[str, Any]:
         'title': manifest.module,
         'answer': comparison.answer(),
         'notes': [told for told in (comparison.on_test_data(), influence) if told],
-        'all_tied': len(comparison.first) == len(comparison.names),
+        'all_tied': comparison.are_tied,
         'columns': findings.columns,
         'nuisance': findings.nuisance,
         'parameters': [one.told() for one in findings.parameters],
@@ -51,6 +52,7 @@ def overview(findings: Findings) -> dict[str, Any]:
             {'name': ' with '.join(effect.parameters), 'share': effect.share, 'method': effect.method}
             for effect in comparison.effects()
         ],
+        'effects_scope': comparison.influences.scope,
         'flags': FLAG_MEANINGS,
         'has_test': any(one.perf_test is not None for one in findings.summaries),
         'reproduce': _reproduce(findings),
@@ -125,10 +127,11 @@ def _row(findings: Findings, one: PointSummary) -> dict[str, Any]:
         'name': findings.name(one),
         'cells': one.cells,
         'trials': one.perfs,
-        'perf': one.perf_val._asdict(),
-        'test': one.perf_test._asdict() if one.perf_test is not None else None,
+        'perf': _interval(one.perf_val),
+        'test': _interval(one.perf_test) if one.perf_test is not None else None,
         'median': float(np.median(one.perfs)) if one.perfs else None,
         'first': one.params in findings.first,
+        'comparable': not one.doubts,
         'lr': list(one.lr_range) if one.lr_range is not None else None,
         'batch': one.batch_size,
         'nuisance': one.nuisance_cells(findings.nuisance),
@@ -136,6 +139,10 @@ def _row(findings: Findings, one: PointSummary) -> dict[str, Any]:
         'flags': one.flags,
         'error': None if error is None else {**asdict(error), 'text': str(error)},
     }
+
+
+def _interval(found: Interval) -> dict[str, Any]:
+    return {**found._asdict(), 'text': found.text}
 
 
 def _axis(findings: Findings, name: str) -> dict[str, Any]:

@@ -36,11 +36,7 @@ function number(value, digits = 3) {
 }
 const perf = (value) => (value === null || value === undefined ? '' : value.toFixed(4));
 
-function interval(found) {
-  if (!found || found.mean === null) return '';
-  if (found.low === null) return perf(found.mean);
-  return `${perf(found.mean)} ± ${perf((found.high - found.low) / 2)}`;
-}
+const interval = (found) => (found ? found.text : '');
 
 function chooser(name, choices, chosen, onchange) {
   const select = element('select', { 'aria-label': name, onchange: () => onchange(Number(select.value)) },

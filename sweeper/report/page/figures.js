@@ -37,7 +37,7 @@ function influence(data) {
   const bars = data.effects.slice(0, 12).flatMap((effect) => [
     element('span', {}, effect.name), element('span', { class: 'bar', style: `width:${(100 * effect.share).toFixed(1)}%` }),
     element('span', {}, `${(100 * effect.share).toFixed(0)}%`)]);
-  return section('influence', 'What the performance depends on', `Shares of the variance between architectures (${data.effects[0].method}). ` + (data.all_tied ? 'All are tied: this may be nothing but noise.' : ''), element('div', { class: 'bars' }, bars));
+  return section('influence', 'What the performance depends on', `Shares of the variance between ${data.effects_scope}. ` + (data.all_tied ? 'All architectures are tied, so this may be nothing but noise.' : ''), element('div', { class: 'bars' }, bars));
 }
 
 function heatMap(data) {
@@ -91,7 +91,8 @@ function againstCost(data, compared) {
   let chosen = known[0];
   const node = chart(() => {
     const { front, label: name } = data.costs[chosen];
-    const part = (wanted) => compared.filter((row, index) => row.costs[chosen] !== null && front[index] === wanted);
+    const part = (wanted, comparable = true) => compared.filter((row, index) => row.costs[chosen] !== null && front[index] === wanted && row.comparable === comparable);
+    const doubted = part(false, false);
     const trace = (rows, title, shade, extra) => ({
       name: title, x: rows.map((row) => row.costs[chosen]), y: rows.map((row) => row.perf.mean), text: hover(rows), hoverinfo: 'text+x', mode: 'markers',
       error_y: compared.length <= 300 ? errorBars(rows, shade) : undefined, marker: { color: shade, size: 9, opacity: 0.85 }, ...extra,
@@ -100,11 +101,11 @@ function againstCost(data, compared) {
     const costs = compared.map((row) => row.costs[chosen]).filter((cost) => cost !== null);
     const log = Math.min(...costs) > 0 && Math.max(...costs) / Math.min(...costs) > 8;
     return {
-      traces: [trace(part(false), 'dominated', colour('faint')), trace(best, 'Pareto front', PALETTE[1], { mode: 'lines+markers', line: { shape: 'hv', color: PALETTE[1], dash: 'dot' }, marker: { color: PALETTE[1], size: 11, symbol: 'diamond' } })],
+      traces: [...(doubted.length ? [trace(doubted, 'not comparable', PALETTE[5], { marker: { color: PALETTE[5], size: 9, symbol: 'x' } })] : []), trace(part(false), 'dominated', colour('faint')), trace(best, 'Pareto front', PALETTE[1], { mode: 'lines+markers', line: { shape: 'hv', color: PALETTE[1], dash: 'dot' }, marker: { color: PALETTE[1], size: 11, symbol: 'diamond' } })],
       layout: { xaxis: { title: { text: name }, type: log ? 'log' : 'linear' }, yaxis: PERFORMANCE },
     };
   });
   return section('cost', 'Performance against cost',
-    'On the Pareto front, nothing else is as cheap and better (by means; intervals say how sure that is). Seconds are of the machine that trained.',
+    'For an architecture on the Pareto front, no other is both cheaper and better (by means; the intervals show how certain that is). Seconds depend on the machine that trained.',
     element('div', { class: 'tools' }, chooser('cost', known.map((index) => data.costs[index].label), 0, (index) => { chosen = known[index]; redraw(node); })), node);
 }

@@ -42,6 +42,8 @@ function parameters(data) {
         element('td', { class: 'text mono', title: one.default }, one.default), element('td', { class: `wide${one.is_declared ? ' mono' : ''}` }, places(one))))))));
 }
 
+const flagged = (row) => `${row.comparable || row.error ? '' : 'not comparable: '}${row.flags.join(', ')}`;
+
 function columnsOf(data) {
   const scale = scaleOf(data.rows);
   const costs = data.costs.map((cost, index) => ({
@@ -66,7 +68,7 @@ function columnsOf(data) {
       title, text: true, number: data.rows.every((row) => !isNaN(row.nuisance[index])), hint: hints.get(title), of: (row) => numberOrText(row.nuisance[index]), show: (row) => row.nuisance[index],
     })),
     ...costs,
-    { title: 'flags', of: (row) => row.flags.length, best: true, show: (row) => element('span', { class: 'flag' }, row.flags.join(', ')) },
+    { title: 'flags', of: (row) => row.flags.length, best: true, show: (row) => element('span', { class: 'flag' }, flagged(row)) },
   ];
 }
 
@@ -124,7 +126,7 @@ function leaderBoard(data, onfilter) {
   show();
   const methods = [...new Set(data.rows.map((row) => row.perf.method).filter(Boolean))].join(', ');
   return section('board', 'Leader board',
-    `Mean validation performance over trials with its 95% confidence interval${methods ? ` (${methods})` : ''}; dots are single trials. Marked in green: the best, and all that the trials cannot tell apart from it.`,
+    `Mean validation performance over trials with its 95% confidence interval${methods ? ` (${methods})` : ''}; dots are single trials. Marked in green: the best, and all that cannot be distinguished from it yet.${data.rows.some((row) => !row.comparable && !row.error) ? ' Architectures that are not comparable come after those that are.' : ''}`,
     element('div', { class: 'tools' }, search, count),
     element('div', { class: 'scroll', tabindex: 0 }, element('table', {}, element('thead', {}, element('tr', {}, heads)), body)), more);
 }

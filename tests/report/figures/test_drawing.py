@@ -13,8 +13,10 @@ from sweeper.report.figures.board import board, draw_board
 from sweeper.report.figures.cost import AgainstCost, draw_against_cost
 from sweeper.report.figures.effects import Importance, draw_importance
 from sweeper.report.figures.kinds import KINDS, plot
-from sweeper.report.figures.paper import BLUE, GREY, PALETTE, paper_style, shown
+from sweeper.report.figures.paper import BLUE, GREY, ORANGE, PALETTE, paper_style, shown
 from sweeper.report.figures.parameter import by_parameter, draw_parameter
+
+from ..conftest import trial
 
 
 def texts(axes, which='y'):
@@ -40,7 +42,7 @@ def test_the_board_has_a_row_per_architecture_with_interval_and_trials(grid):
 
 
 def test_those_tied_for_first_are_told_from_the_others_by_colour(write_sweep):
-    findings = write_sweep({(1, 'a'): [0.9, 0.91, 0.92], (2, 'a'): [0.2, 0.22, 0.21]})
+    findings = write_sweep({(1, 'a'): [0.9, 0.91, 0.92], (2, 'a'): [0.2, 0.22, 0.21]}, perf=0.1)
     axes = plot(findings, 'board').axes[0]
     means = {
         round(line.get_xdata()[0], 9): line.get_color() for line in axes.lines if len(line.get_xdata()) == 1
@@ -53,7 +55,16 @@ def test_a_single_trial_has_no_interval_and_is_not_drawn_twice(write_sweep):
     axes = plot(write_sweep({(1, 'a'): [0.9], (2, 'a'): [0.8]}), 'board').axes[0]
     assert not any(len(lines.get_paths()) for lines in axes.collections)
     assert sum(len(line.get_xdata()) for line in axes.lines) == 2
-    assert legend(axes) == ['not told apart from the best']
+    assert legend(axes) == ['indistinguishable from the best']
+
+
+def test_what_cannot_be_compared_is_not_called_worse(write_sweep):
+    points = {(1, 'a'): [0.9, 0.91, 0.92], (2, 'a'): [0.2, 0.22, trial(0.0, diverged=True)]}
+    axes = plot(write_sweep(points), 'board').axes[0]
+    assert legend(axes) == ['the best', 'not comparable', 'a trial']
+    assert to_rgba(ORANGE) in {to_rgba(line.get_color()) for line in axes.lines}
+    cost = plot(write_sweep(points), 'cost', cost='seconds').axes[0]
+    assert legend(cost) == ['1 hidden=1 nonlinearity=a'] and 'not comparable' in cost.get_xlabel()
 
 
 def test_a_long_board_says_how_much_it_leaves_out(write_sweep):

@@ -18,6 +18,7 @@ from .garbage import uncollected
 from .points import Point, are_named, as_point, label
 from .report.noting import Noting
 from .report.progress import open_progress
+from .scheduling.dry_runs import check_by_dry_runs
 from .scheduling.executors import open_executor
 from .scheduling.executors.base import Executor
 from .scheduling.queue import ParamsTaskQueue
@@ -169,6 +170,7 @@ def sweep(
             [*listeners, Noting(store), *([display] if display else [])], on_error,
             save_threads=0 if executor == 'inline' else _SAVE_THREADS, same_selector=if_changed != 'accept',
             lanes=lanes,
+            check_points=lambda points: check_by_dry_runs(running, points, seed, not selector.adaptive),
         )  # fmt: skip
         results = sweeper.run()
     for failure in results.failures:
@@ -321,4 +323,5 @@ def _check_points(parameters: ProblemParameters, points: Sequence[Point]) -> Non
 
 
 def _log(log: RunLog, task: Task | None, text: str) -> None:
-    log.write(task.point if task else None, task.name if task else 'worker', text)
+    has_folder = task is not None and task.function != 'dry_run'
+    log.write(task.point if task and has_folder else None, task.name if task else 'worker', text)

@@ -39,6 +39,10 @@ class ProblemError(SweepError):
     """The user's module is missing something, or what it gives does not fit together."""
 
 
+class ProblemWarning(UserWarning):
+    """Something about a problem may be meant, and may be a mistake."""
+
+
 class FolderError(SweepError):
     """The output folder cannot be written, is in use, or holds something else."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -53,6 +53,8 @@ class Sweeper:
             0 writes each when it is there.
         same_selector: The selector must propose what the folder holds.
         lanes: How many runs of a point at most go side by side.
+        check_points: Called with the first points, in order, before anything is written or trained, if the
+            folder holds none.
     """
 
     def __init__(
@@ -70,8 +72,10 @@ class Sweeper:
         save_threads: int = 0,
         same_selector: bool = True,
         lanes: int = 1,
+        check_points: Callable[[Sequence[Point]], None] = lambda _: None,
     ) -> None:
         self._selector, self._parameters = selector, parameters
+        self._check_points = check_points
         self._dialogue = Dialogue(selector, store, parameters.check)
         self._queue = queue
         self._dispatcher = Dispatcher(queue, executor, self._make_job)
@@ -185,6 +189,8 @@ class Sweeper:
         else:
             among = {*new, *self._asked}
             self._check_same_selector([point for point in self._held if point not in among], [])
+        if new and not self._asked and not self._held:
+            self._check_points(new)
         self._store.add_points(new)
         for proposal in proposals:
             self._queue_trials(proposal)

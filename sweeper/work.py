@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .training.bench import Bench
     from .training.data import Split
-    from .training.facts import ProblemFacts
+    from .training.facts import DryRun, ProblemFacts
 
 
 STEPS = ('auto', 'eager', 'captured', 'lanes')
@@ -103,6 +103,15 @@ def _opened(spec: BenchSpec, device: torch.device, in_worker: bool) -> Bench:
     return Bench(problem, load_splits(problem, run_seed(spec.seed, 'dataset', 0), device), device, spec.step)
 
 
+def dry_run(bench: Bench, point: Point, seed: int) -> DryRun:
+    """One training step and one evaluation on every split, to see whether they can be done."""
+    from .training.dry_run import dry_run
+
+    with bench.problem.using(point, {}) as unread:
+        done = dry_run(bench, point, seed)
+        return replace(done, unread=tuple(unread()))
+
+
 def measure_curve(
     bench: Bench, point: Point, seed: int, lrs: Sequence[float], batch_sizes: Sequence[int]
 ) -> dict[str, Any]:
@@ -165,5 +174,5 @@ def _record(seed: int, done: dict[str, Any]) -> TrialRecord:
 
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    function.__name__: function for function in (measure_curve, train_briefly, train_trial, in_lanes)
+    function.__name__: function for function in (dry_run, measure_curve, train_briefly, train_trial, in_lanes)
 }

@@ -211,7 +211,8 @@ def program(tmp_path, sweeping, tiny):
 def check_what_is_kept(sweeping, sweep_inline, count_tuning_runs):
     """All finished runs are there, and nothing else, and the same sweep goes on with them."""
     calls = sweeping.problem.calls
-    assert calls == ['3'] * count_tuning_runs(sweeping.out, 0) + ['9'] * 3
+    dry_runs = 1
+    assert calls == ['3'] * (dry_runs + count_tuning_runs(sweeping.out, 0)) + ['9'] * 3
     assert [result.params for result in load(sweeping.out)] == [(3,)]
     runs = {path.name for path in (sweeping.out / 'points' / '1' / 'hparams' / 'runs').glob('*.npz')}
     assert {'0-0.npz'} <= runs <= {'0-0.npz', '1-0.npz'}  # the second may have been about to be written

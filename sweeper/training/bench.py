@@ -92,7 +92,7 @@ class Bench:
             epochs: How many there will be.
             measures_perf: Whether every step is to measure its performance.
         """
-        subject = self._subject(point, seed, measures_perf)
+        subject = self.subject(point, seed, measures_perf)
         if self.step == 'eager':
             return Training([subject], subject.eager_step(), 'eager')
         reason = why_not_worth_it(batches, epochs, self.device) if self.step != 'captured' else None
@@ -101,7 +101,7 @@ class Bench:
                 return Training([subject], captured_step(subject, batches), 'captured')
             except NotCapturable as error:
                 reason = str(error)
-                subject = self._subject(point, seed, measures_perf)
+                subject = self.subject(point, seed, measures_perf)
         return Training([subject], subject.eager_step(), f'eager, because {reason}')
 
     def set_up_lanes(
@@ -122,7 +122,7 @@ class Bench:
         Raises:
             NotCapturable: That cannot be done.
         """
-        subjects = [self._subject(point, seed, measures_perf) for seed in seeds]
+        subjects = [self.subject(point, seed, measures_perf) for seed in seeds]
         return Training(subjects, step_in_lanes(subjects, batches), f'in {len(seeds)} lanes')
 
     def fresh_model(self, point: Point, seed: int) -> tuple[torch.nn.Module, Criterion]:
@@ -137,7 +137,8 @@ class Bench:
             criterion = criterion.to(self.device)
         return model, criterion
 
-    def _subject(self, point: Point, seed: int, measures_perf: bool) -> Subject:
+    def subject(self, point: Point, seed: int, measures_perf: bool) -> Subject:
+        """Returns a newly initialised model and all that its training takes."""
         model, criterion = self.fresh_model(point, seed)
         return Subject(
             model,

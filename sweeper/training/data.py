@@ -39,7 +39,7 @@ class InMemorySplit:
     """A split held as tensors whose first dimension is the sample."""
 
     def __init__(self, inputs: Any, targets: torch.Tensor, device: torch.device) -> None:
-        self.inputs = _map(inputs, lambda tensor: tensor.to(device))
+        self.inputs = map_tensors(inputs, lambda tensor: tensor.to(device))
         self.targets = targets.to(device)
         self._device = device
 
@@ -48,7 +48,7 @@ class InMemorySplit:
 
     def batch(self, indices: torch.Tensor) -> Batch:
         indices = indices.to(self._device)
-        return _map(self.inputs, lambda tensor: tensor[indices]), self.targets[indices]
+        return map_tensors(self.inputs, lambda tensor: tensor[indices]), self.targets[indices]
 
     def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
         return map(self.batch, order)
@@ -95,7 +95,7 @@ class ItemSplit:
 
     def _moved(self, batch: Any) -> Batch:
         inputs, targets = batch
-        return _map(inputs, lambda tensor: tensor.to(self._device)), targets.to(self._device)
+        return map_tensors(inputs, lambda tensor: tensor.to(self._device)), targets.to(self._device)
 
 
 class SplitPart:
@@ -151,7 +151,7 @@ def _tensors_of(dataset: Dataset[Any]) -> Batch | None:
         whole = _tensors_of(dataset.dataset)
         if whole is not None:
             indices = torch.as_tensor(list(dataset.indices))
-            return _map(whole[0], lambda tensor: tensor[indices]), whole[1][indices]
+            return map_tensors(whole[0], lambda tensor: tensor[indices]), whole[1][indices]
     return None
 
 
@@ -184,14 +184,14 @@ def _collate(items: Sequence[Any]) -> Batch:
     return inputs, targets
 
 
-def _map(tree: Any, function: Any) -> Any:
+def map_tensors(tree: Any, function: Any) -> Any:
     """Applies `function` to every tensor of a tensor, or of a tuple, list or dict of tensors."""
     if isinstance(tree, torch.Tensor):
         return function(tree)
     if isinstance(tree, dict):
-        return {key: _map(value, function) for key, value in tree.items()}
+        return {key: map_tensors(value, function) for key, value in tree.items()}
     if isinstance(tree, tuple | list):
-        return tuple(_map(value, function) for value in tree)
+        return tuple(map_tensors(value, function) for value in tree)
     raise TypeError(
         f'an input must be a tensor, an array or a number, or a tuple, list or dict of these; '
         f'got {tree!r} ({type(tree).__name__}) in one'
@@ -201,7 +201,7 @@ def _map(tree: Any, function: Any) -> Any:
 def leaves(tree: Any) -> Iterator[torch.Tensor]:
     """The tensors of a tensor, or of a tuple, list or dict of tensors."""
     found: list[torch.Tensor] = []
-    _map(tree, found.append)
+    map_tensors(tree, found.append)
     yield from found
 
 

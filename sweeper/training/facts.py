@@ -5,7 +5,7 @@ So the process that sweeps need not load the problem, nor torch, if a process th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..seeding import run_seed
@@ -35,6 +35,40 @@ class ProblemFacts:
     parameters: ProblemParameters
     train_size: int
     device: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What went wrong in a dry run.
+
+    Attributes:
+        stage: What was being done, such as `model` or `loss on the val dataset`.
+        kind: The exception's class name.
+        message: What is wrong, and what would be right where that is known.
+        is_certain: It is understood, and no fault of the architecture; else another one may do well.
+        traceback: Of the exception, if the problem's code raised it.
+    """
+
+    stage: str
+    kind: str
+    message: str
+    is_certain: bool = False
+    traceback: str = field(default='', compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a dry run of a point showed.
+
+    Attributes:
+        fault: Why nothing can be trained like this; None if it can.
+        doubts: What may be meant, and may be a mistake; a sentence each.
+        unread: Declared parameters that have a value for the point, which nothing asked for.
+    """
+
+    fault: Fault | None = None
+    doubts: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def check(problem: Problem, seed: int, device: str) -> tuple[ProblemFacts, Splits]:

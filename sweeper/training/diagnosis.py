@@ -1,0 +1,275 @@
+"""Finds out what is wrong with a batch's way through model and criterion, by trying what would be right."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..seeding import random_states_kept
+from .capture import Subject
+from .data import InMemorySplit, Split, leaves, map_tensors
+
+_IN_DIMENSION = "accuracy_style='classification' needs outputs with the classes in dimension 1"
+
+
+class Certain(Exception):
+    """What is wrong is understood, and is no fault of the architecture."""
+
+
+@dataclass
+class Pass:
+    """A batch on its way through a model and its criterion.
+
+    Attributes:
+        subject: The model, its criterion and so on.
+        split: What the batch is of.
+        where: What that is called.
+        indices: Where in it the batch is, shape `(batch size,)`.
+        inputs: The batch's.
+        targets: The batch's.
+        bad: Samples of the split whose inputs have values that are NaN or infinite.
+        output: The model's, once it is there.
+        loss: The criterion's, once it is there.
+    """
+
+    subject: Subject
+    split: Split
+    where: str
+    indices: torch.Tensor
+    inputs: Any
+    targets: torch.Tensor
+    bad: list[int]
+    output: Any = None
+    loss: Any = None
+
+    def explain_model(self, error: Exception) -> None:
+        """Raises `Certain` if the model takes these inputs in the data type of its parameters."""
+        expected = next((p.dtype for p in self.subject.model.parameters() if p.is_floating_point()), None)
+        kinds = {tensor.dtype for tensor in leaves(self.inputs)}
+        if expected is None or kinds <= {expected}:
+            return
+        other = sorted(str(kind) for kind in kinds - {expected})[0]
+        if _succeeds(lambda: self.subject.model(_cast(self.inputs, expected))):
+            raise Certain(
+                f'the inputs of {self.where} are {other}, and the model computes in {expected}: {error}. '
+                f'Convert them in dataset(), as with `inputs.to({expected})`'
+            )
+
+    def explain_loss(self, error: Exception) -> None:
+        """Raises `Certain` if the criterion takes these targets in another shape or data type."""
+        for wording, targets in self._other_targets():
+            if _succeeds(lambda targets=targets: self._finite_loss(targets)):  # type: ignore[misc]
+                raise Certain(
+                    f'the criterion does not take the targets of {self.where}, which are '
+                    f'{_described(self.targets)} with outputs {_described(self.output)}: '
+                    f'{type(error).__name__}: {error}. It takes them as {_described(targets)}: return '
+                    f'{wording} from dataset()'
+                )
+
+    def compute_loss(self) -> None:
+        """Calls the criterion; raises `Certain` if torch says that shapes do not fit."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings('error', 'Using a target size')
+            try:
+                self.loss = self.subject.criterion(self.output, self.targets)
+            except UserWarning as warning:
+                self.check_pairs()
+                raise Certain(
+                    f'the targets of {self.where} are {_described(self.targets)}, the outputs '
+                    f'{_described(self.output)}: {str(warning).partition(" This will ")[0].strip()}'
+                ) from None
+        self.check_pairs()
+
+    def check_pairs(self) -> None:
+        """Raises `Certain` if outputs and targets are paired each with each because of their shapes."""
+        output, targets = self.output, self.targets
+        if not isinstance(output, torch.Tensor) or output.shape == targets.shape or len(targets) < 2:
+            return
+        if output.numel() != targets.numel() or not targets.is_floating_point():
+            return
+        alike = targets.reshape(output.shape)
+        # The outputs of a fresh model may all be the same, as far as the loss can tell.
+        noise = torch.rand(output.shape, generator=torch.Generator().manual_seed(0)).to(output)
+        for one in (output.detach(), noise):
+            try:
+                with warnings.catch_warnings(), random_states_kept():
+                    warnings.simplefilter('ignore')
+                    found, right = (float(self.subject.criterion(one, t)) for t in (targets, alike))
+            except Exception:  # it says itself what it does not take
+                continue
+            if not math.isclose(found, right, rel_tol=1e-3, abs_tol=1e-9):
+                raise Certain(
+                    f'the targets of {self.where} have shape {_shape(targets)} and the outputs '
+                    f'{_shape(output)}, so that the criterion pairs every output with every target. Give '
+                    f'both the same shape: {_same_shape(output, targets)}'
+                )
+
+    def check_loss(self) -> None:
+        """Raises `Certain` unless the loss is a finite scalar that depends on the model."""
+        loss, where = self.loss, self.where
+        if not isinstance(loss, torch.Tensor):
+            raise Certain(
+                f'the criterion returned {loss!r} on {where}; it must return a tensor, the mean loss'
+            )
+        if loss.numel() != 1:
+            raise Certain(
+                f'the criterion returned a tensor of shape {_shape(loss)} on {where}; it must return the '
+                f"mean over the batch: leave out reduction='none', or take .mean()"
+            )
+        if torch.is_grad_enabled() and not loss.requires_grad:
+            raise ValueError(
+                'the loss does not depend on any parameter that is trained: something between them has no '
+                'gradient (.detach(), .argmax(), .item(), torch.no_grad())'
+            )
+        if math.isfinite(float(loss.detach())):
+            return
+        if self.bad and _succeeds(lambda: self._finite_loss_of_good_samples()):
+            raise Certain(
+                f'the inputs of {where} have values that are NaN or infinite, in {len(self.bad)} of '
+                f'{len(self.split)} samples as far as they were read, first in sample {self.bad[0]}, and so '
+                f'is the loss. Replace them or leave these samples out'
+            )
+        model = self.subject.model
+        if not model.training and _succeeds(lambda: self._finite_loss_in_training()):
+            raise Certain(
+                f'the loss on {where} is {float(loss):g} in evaluation mode, after model.eval(), and finite '
+                f'in training mode: what does the model do only in evaluation?'
+            )
+        raise FloatingPointError(f'the loss of a fresh model is {float(loss.detach()):g}')
+
+    def backward(self) -> None:
+        """Computes the gradients."""
+        self.loss.backward()
+
+    def _other_targets(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """The targets as a criterion may take them, and how that is written."""
+        kinds: list[tuple[str, Callable[[torch.Tensor], torch.Tensor]]] = [
+            ('', lambda t: t),
+            ('.long()', lambda t: t.long()),
+            ('.float()', lambda t: t.float()),
+        ]
+        output = self.output
+        same = isinstance(output, torch.Tensor) and output.numel() == self.targets.numel()
+        for wording, convert in kinds:
+            targets = convert(self.targets)
+            if targets.dtype != self.targets.dtype:
+                yield f'targets{wording}', targets
+            if same and output.shape != targets.shape:
+                yield f'targets{wording}.reshape{_shape(output, batch="-1")}', targets.reshape(output.shape)
+            if targets.ndim > 1 and 1 in targets.shape[1:]:
+                yield f'targets{wording} without the dimension of size 1', _squeezed(targets)
+
+    def _finite_loss(self, targets: torch.Tensor) -> None:
+        loss = self.subject.criterion(self.output, targets)
+        if loss.numel() != 1 or not math.isfinite(float(loss.detach())):
+            raise ValueError
+
+    def _finite_loss_of_good_samples(self) -> None:
+        bad = set(self.bad)
+        good = [index for index in self.indices.tolist() if index not in bad]
+        inputs, targets = self.split.batch(torch.tensor(good, dtype=torch.long))
+        if not math.isfinite(float(self.subject.criterion(self.subject.model(inputs), targets).detach())):
+            raise ValueError
+
+    def _finite_loss_in_training(self) -> None:
+        model = self.subject.model.train()
+        try:
+            if not math.isfinite(float(self.subject.criterion(model(self.inputs), self.targets).detach())):
+                raise ValueError
+        finally:
+            model.eval()
+
+
+@contextmanager
+def explained(explain: Callable[[Exception], None]) -> Iterator[None]:
+    """Lets an exception be explained before it goes on."""
+    try:
+        yield
+    except Certain:
+        raise
+    except Exception as error:
+        explain(error)
+        raise
+
+
+def bad_samples(split: Split) -> list[int]:
+    """The samples whose inputs have values that are NaN or infinite, if they are in memory."""
+    if not isinstance(split, InMemorySplit):
+        return []
+    found: set[int] = set()
+    for tensor in leaves(split.inputs):
+        if (tensor.is_floating_point() or tensor.is_complex()) and not torch.isfinite(tensor.sum()):
+            finite = torch.isfinite(tensor).reshape(len(tensor), -1).all(1)
+            found.update(torch.nonzero(~finite).flatten().tolist())
+    return sorted(found)
+
+
+def check_output(done: Pass) -> None:
+    """Raises `Certain` if the output cannot be scored, or has no place for a label of the data."""
+    score, output, targets, where = done.subject.score, done.output, done.targets, done.where
+    if score.style == 'inv-loss':
+        return
+    if not isinstance(output, torch.Tensor):
+        raise Certain(
+            f'the model returned a {type(output).__name__} on {where}; accuracy_style={score.style!r} needs '
+            f"a tensor, to tell predictions from it ('inv-loss' needs the loss only)"
+        )
+    if score.style == 'classification' and targets.ndim < max(output.ndim, 2) and output.ndim > 1:
+        _check_labels(done, output.shape[1])
+
+
+def _check_labels(done: Pass, classes: int) -> None:
+    targets = done.split.targets if isinstance(done.split, InMemorySplit) else done.targets
+    ignored = getattr(done.subject.criterion, 'ignore_index', None)
+    labels = targets if ignored is None else targets[targets != ignored]
+    if labels.numel() and int(labels.max()) >= classes:
+        raise Certain(
+            f'{done.where} has the label {int(labels.max())}, and the model has {classes} outputs, for the '
+            f'labels 0 to {classes - 1}'
+        )
+
+
+def _succeeds(attempt: Callable[[], Any]) -> bool:
+    try:
+        with warnings.catch_warnings(), random_states_kept():
+            warnings.simplefilter('ignore')
+            attempt()
+    except Exception:
+        return False
+    return True
+
+
+def _cast(inputs: Any, dtype: torch.dtype) -> Any:
+    return map_tensors(inputs, lambda tensor: tensor.to(dtype))
+
+
+def _squeezed(targets: torch.Tensor) -> torch.Tensor:
+    return targets.reshape(len(targets), *(size for size in targets.shape[1:] if size != 1))
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f'{value.dtype} of shape {_shape(value)}'
+    return f'a {type(value).__name__}'
+
+
+def _shape(tensor: torch.Tensor, batch: str = 'n') -> str:
+    """A tensor's shape, the size of the batch left open."""
+    if tensor.ndim == 0:
+        return '()'
+    rest = ''.join(f', {size}' for size in tensor.shape[1:])
+    return f'({batch}{rest or ","})'
+
+
+def _same_shape(output: torch.Tensor, targets: torch.Tensor) -> str:
+    if output.ndim == targets.ndim + 1 and output.shape[-1] == 1:
+        return 'return output.squeeze(-1) from the model, or targets.unsqueeze(-1) from dataset()'
+    if targets.ndim == output.ndim + 1 and targets.shape[-1] == 1:
+        return 'return targets.squeeze(-1) from dataset(), or output.unsqueeze(-1) from the model'
+    return f'return targets.reshape{_shape(output, batch="-1")} from dataset()'

@@ -1,0 +1,138 @@
+"""A dry run: one training step, and one evaluation on every split, before any training is paid for."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from ..points import Point, label
+from .bench import Bench
+from .capture import Subject
+from .data import Split
+from .diagnosis import Certain, Pass, bad_samples, check_output, explained
+from .facts import DryRun, Fault
+from .metrics import check_loss
+from .optimizers import LearningRate
+
+_SAMPLES = 32
+_BAD_SAMPLES = 4
+_LR = 1e-4
+
+
+class _Stopped(Exception):
+    """A dry run cannot go on.
+
+    Attributes:
+        fault: Why.
+    """
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+def dry_run(bench: Bench, point: Point, seed: int) -> DryRun:
+    """Builds a point's model, trains it by one step, and scores it on a batch of every split.
+
+    Args:
+        bench: Where. Its data stays as it is; the model is thrown away.
+        point: The architecture; its declared values are in force.
+        seed: Seeds all that is drawn, as in any run.
+
+    Returns:
+        What went wrong, if anything did; `unread` is left out.
+    """
+    doubts: list[str] = []
+    try:
+        with _stage(f'model({label(point)})'):
+            subject = bench.subject(point, seed, measures_perf=True)
+        _train(bench, subject)
+        for name, split in zip(('train', 'val', 'test'), bench.splits, strict=True):
+            if split is not None:
+                doubts += _evaluate(bench, subject, split, name)
+    except _Stopped as stopped:
+        return DryRun(stopped.fault)
+    return DryRun(doubts=tuple(doubts))
+
+
+@contextmanager
+def _stage(name: str) -> Iterator[None]:
+    """Turns what is raised into a fault of that stage."""
+    try:
+        yield
+    except _Stopped:
+        raise
+    except Certain as error:
+        raise _Stopped(Fault(name, 'ProblemError', str(error), is_certain=True)) from None
+    except (Exception, SystemExit) as error:
+        text = ''.join(traceback.format_exception(error))
+        message = f'{type(error).__name__}: {error}'
+        raise _Stopped(Fault(name, type(error).__name__, message, traceback=text)) from error
+
+
+def _train(bench: Bench, subject: Subject) -> None:
+    done = _forward(bench, subject, bench.splits.train, 'train')
+    where = f'the training step on {done.where}'
+    with _stage(where):
+        optimizer = subject.make_optimizer()
+        rate = LearningRate(optimizer)
+        rate.set(_LR)
+        optimizer.zero_grad()
+        done.backward()
+        optimizer.step()
+        for name, parameter in subject.model.named_parameters():
+            if not torch.isfinite(parameter).all():
+                raise FloatingPointError(
+                    f'the loss is finite and its gradient is not: after one step the parameter '
+                    f' {name!r} has values that are NaN or infinite'
+                )
+
+
+def _evaluate(bench: Bench, subject: Subject, split: Split, name: str) -> list[str]:
+    """Scores the model on a batch; returns what is doubtful."""
+    subject.model.eval()
+    with torch.no_grad():
+        done = _forward(bench, subject, split, name)
+    subject.model.train()
+    if not done.bad:
+        return []
+    return [
+        f'the inputs of {done.where} have values that are NaN or infinite, first in sample {done.bad[0]}; '
+        f'the loss is finite all the same'
+    ]
+
+
+def _forward(bench: Bench, subject: Subject, split: Split, name: str) -> Pass:
+    """Computes output, loss and performance of a batch.
+
+    Raises:
+        _Stopped: That cannot be done, or they are not as they must be.
+    """
+    where = f'the {name} dataset of {bench.problem.name!r}'
+    bad = bad_samples(split)
+    count = min(len(split), _SAMPLES)
+    order = torch.arange(count) * len(split) // count
+    order = torch.tensor(sorted({*order.tolist(), *bad[:_BAD_SAMPLES]}))
+    with _stage(f'reading a batch of {where}'):
+        inputs, targets = split.batch(order)
+    done = Pass(subject, split, where, order, inputs, targets, bad)
+    with _stage(f'the model on {where}'), explained(done.explain_model):
+        done.output = subject.model(inputs)
+    with _stage(f'the output on {where}'):
+        check_output(done)
+    with _stage(f'the loss on {where}'), explained(done.explain_loss):
+        done.compute_loss()
+    with _stage(f'the loss on {where}'):
+        done.check_loss()
+        check_loss(float(done.loss.detach()))
+    with _stage(f'the performance on {where}'):
+        subject.score.performance(_detached(done.output), targets, done.loss.detach())
+    return done
+
+
+def _detached(output: Any) -> Any:
+    return output.detach() if isinstance(output, torch.Tensor) else output

@@ -1,0 +1,192 @@
+"""What goes wrong with a batch of any split is found by a dry run, before any training is paid for."""
+
+import os
+
+import pytest
+import torch
+
+from sweeper import FixedSweep, ParamSelector
+from sweeper.api import PointFailedWarning
+from sweeper.errors import ProblemError, ProblemWarning
+
+DATASET = """
+NAN = float('nan')
+
+def dataset():
+    x = torch.randn(48, 4, generator=torch.Generator().manual_seed(0))
+    y = (x[:, 0] > 0).long()
+    good = TensorDataset(x, y)
+    holed = x.clone()
+    holed[41, 2] = NAN
+    {}
+"""
+REGRESSION = {
+    'accuracy_style': "accuracy_style = 'inv-loss'",
+    'loss': 'loss = torch.nn.MSELoss',
+    'model': 'def model(width):\n    record(width)\n    return torch.nn.Linear(4, 1)\n',
+}
+BCE = REGRESSION | {
+    'accuracy_style': "accuracy_style = 'multiclass'",
+    'loss': 'loss = torch.nn.BCEWithLogitsLoss',
+}
+OWN_LOSS = 'def loss():\n    return lambda output, target: ((output - target) ** 2).mean()\n'
+ONLY_IN_EVALUATION = """
+class Odd(torch.nn.Linear):
+    def forward(self, x):
+        return super().forward(x) if self.training else super().forward(x) * float('nan')
+
+def model(width):
+    record(width)
+    return Odd(4, 2)
+"""
+
+CERTAIN = {
+    'val items of another dtype': (
+        {}, 'return good, TensorDataset(x.double(), y)',
+        ['inputs of the val dataset', 'float64', 'inputs.to(torch.float32)'],
+    ),
+    'float64 inputs': ({}, 'return (TensorDataset(x.double(), y),) * 2', ['train', 'float64']),
+    'int inputs': ({}, 'return (TensorDataset(x.long(), y),) * 2', ['train', 'int64', 'float32']),
+    'uint8 inputs': ({}, 'return (TensorDataset(x.byte(), y),) * 2', ['train', 'uint8', 'float32']),
+    'int32 labels': (
+        {}, 'return good, good, TensorDataset(x, y.int())', ['test', 'int32', 'return targets.long()'],
+    ),
+    'bool labels': ({}, 'return (TensorDataset(x, y.bool()),) * 2', ['train', 'bool', 'targets.long()']),
+    'labels without an output': (
+        {}, 'y[40] = 2; return good, TensorDataset(x[:4], y[:4]), TensorDataset(x, y)',
+        ['label 2', '2 outputs', '0 to 1'],
+    ),
+    'a label of val without an output': (
+        {}, 'z = y.clone(); z[40] = 7; return good, TensorDataset(x, z)', ['val', 'label 7', '2 outputs'],
+    ),
+    'integer labels of a loss on floats': (
+        BCE, 'return (TensorDataset(x, y[:, None]),) * 2', ['train', 'int64', 'targets.float()'],
+    ),
+    'no reduction': (
+        {'loss': "def loss():\n    return torch.nn.CrossEntropyLoss(reduction='none')"},
+        'return good, good', ['shape (n,)', "reduction='none'", '.mean()'],
+    ),
+    'a loss that is a number': (
+        {'loss': 'def loss():\n    return lambda o, target: 0.5'}, 'return good, good', ['0.5', 'tensor'],
+    ),
+    'NaN in train': ({}, 'return TensorDataset(holed, y), good', ['train', 'NaN', '1 of 48', 'sample 41']),
+    'NaN in val': ({}, 'return good, TensorDataset(holed, y)', ['val', 'NaN', '1 of 48', 'sample 41']),
+    'NaN in test': ({}, 'return good, good, TensorDataset(holed, y)', ['test', 'NaN', 'sample 41']),
+    'a loss that broadcasts': (
+        REGRESSION, 'return (TensorDataset(x, x[:, 0]),) * 2', ['(n,)', '(n, 1)', 'squeeze(-1)', 'unsqueeze'],
+    ),
+    'a loss of ours that broadcasts': (
+        REGRESSION | {'loss': OWN_LOSS}, 'return (TensorDataset(x, x[:, 0]),) * 2',
+        ['(n,)', '(n, 1)', 'pairs every output with every target', 'output.squeeze(-1)'],
+    ),
+    'a loss that broadcasts over another dimension': (
+        REGRESSION, 'return (TensorDataset(x, x[:, :3]),) * 2', ['train', '(n, 3)', '(n, 1)', 'target size'],
+    ),
+    'NaN in evaluation only': (
+        {'model': ONLY_IN_EVALUATION}, 'return good, good', ['nan', 'evaluation mode', 'training mode'],
+    ),
+    'an output that is no tensor': (
+        {'model': """
+class Two(torch.nn.Linear):
+    def forward(self, x):
+        return {'logits': super().forward(x)}
+
+def model(width):
+    return Two(4, 2)
+""", 'loss': "def loss():\n    return lambda o, y: torch.nn.functional.cross_entropy(o['logits'], y)"},
+        'return good, good', ['returned a dict', "'classification' needs a tensor"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(('sections', 'returned', 'fragments'), CERTAIN.values(), ids=CERTAIN)
+def test_what_is_wrong_with_a_batch_of_any_split_is_said_before_training(
+    sections, returned, fragments, write_problem, sweep_inline, tmp_path
+):
+    problem = write_problem(**{'dataset': DATASET.format(returned), **sections})
+    with pytest.raises(ProblemError) as caught:
+        sweep_inline(problem.path, FixedSweep.with_fixed_trials([(4,), (5,)], 1), tmp_path / 'out')
+    missing = [fragment for fragment in fragments if fragment not in str(caught.value)]
+    assert not missing, str(caught.value)
+    assert not (tmp_path / 'out/points').exists() and not (tmp_path / 'out/sweep.json').exists()
+
+
+@pytest.mark.parametrize('executor', ['inline', 'local'])
+def test_a_problem_that_is_mended_goes_on_in_the_same_folder(executor, write_problem, sweep_inline, tmp_path):
+    problem = write_problem(dataset=DATASET.format('return good, TensorDataset(holed, y)'))
+    selector = [((4,), 1)]
+    with pytest.raises(ProblemError, match='NaN'):
+        sweep_inline(problem.path, FixedSweep(selector), tmp_path / 'out', executor=executor)
+    problem.path.write_text(problem.text.replace('holed, y)', 'x, y)'))
+    assert len(sweep_inline(problem.path, FixedSweep(selector), tmp_path / 'out', executor=executor)) == 1
+
+
+class OneByOne(ParamSelector):
+    def __init__(self, points):
+        self.left = list(points)
+
+    def has_more_trials(self):
+        return bool(self.left)
+
+    def get_next_trials(self):
+        return (self.left.pop(0), 1) if self.left else None
+
+
+def test_the_first_proposal_of_an_adaptive_selector_is_tried(write_problem, sweep_inline, tmp_path):
+    problem = write_problem(dataset=DATASET.format('return good, TensorDataset(holed, y)'))
+    with pytest.raises(ProblemError, match='NaN'):
+        sweep_inline(problem.path, OneByOne([(4,), (5,)]), tmp_path / 'out')
+
+
+def test_a_first_point_that_cannot_be_trained_is_its_own_failure(write_problem, sweep_inline, tmp_path):
+    problem = write_problem(
+        model="""
+def model(width):
+    record(width)
+    return torch.nn.Linear(4 if width == 5 else 3, 2)
+"""
+    )
+    with pytest.warns(PointFailedWarning):
+        results = sweep_inline(problem.path, FixedSweep([((4,), 1), ((5,), 1)]), tmp_path / 'out')
+    assert [result.params for result in results] == [(5,)]
+
+
+def test_points_that_all_fail_in_the_same_way_are_an_error_with_the_traceback(
+    write_problem, sweep_inline, tmp_path
+):
+    problem = write_problem(model='def model(width):\n    record(width)\n    return torch.nn.Linear(3, 2)\n')
+    with pytest.raises(ProblemError, match=r'no point can be trained: with each of the 3, \(4\)') as caught:
+        sweep_inline(problem.path, FixedSweep([((w,), 1) for w in (4, 5, 6)]), tmp_path / 'out')
+    assert 'shapes cannot be multiplied' in str(caught.value)
+    assert 'Traceback' in str(caught.value)
+    assert problem.calls == ['4', '5', '6']
+
+
+def test_nan_that_the_model_copes_with_is_warned_of(write_problem, sweep_inline, tmp_path):
+    model = """
+class Filled(torch.nn.Linear):
+    def forward(self, x):
+        return super().forward(torch.nan_to_num(x))
+
+def model(width):
+    return Filled(4, 2)
+"""
+    problem = write_problem(model=model, dataset=DATASET.format('return good, TensorDataset(holed, y)'))
+    with pytest.warns(ProblemWarning, match='inputs of the val dataset .* sample 41') as warned:
+        assert sweep_inline(problem.path, FixedSweep([((4,), 2)]), tmp_path / 'out')
+    assert len([one for one in warned if one.category is ProblemWarning]) == 1
+
+
+def test_a_finished_sweep_is_not_tried_again(write_problem, sweep_inline, tmp_path):
+    problem = write_problem()
+    sweep_inline(problem.path, FixedSweep([((4,), 1)]), tmp_path / 'out')
+    calls = len(problem.calls)
+    sweep_inline(problem.path, FixedSweep([((4,), 1)]), tmp_path / 'out')
+    assert len(problem.calls) == calls
+
+
+def test_a_dry_run_leaves_random_states_as_they_were(write_problem, sweep_inline, tmp_path):
+    problem, state = write_problem(), torch.get_rng_state()
+    sweep_inline(problem.path, FixedSweep([((4,), 1)]), tmp_path / 'out')
+    assert torch.equal(torch.get_rng_state(), state)
+    assert os.listdir(tmp_path / 'out')

@@ -16,6 +16,7 @@ from .cores import usable_cores
 from .errors import FolderError, InvalidArgument, ProblemError
 from .garbage import uncollected
 from .points import Point, are_named, as_point, label
+from .printing import printable
 from .report.noting import Noting
 from .report.progress import open_progress
 from .scheduling.dry_runs import check_by_dry_runs
@@ -174,7 +175,7 @@ def sweep(
         )  # fmt: skip
         results = sweeper.run()
     for failure in results.failures:
-        message = f'the point ({label(failure.params)}) failed: {failure.error}'
+        message = f'the point ({label(failure.params)}) failed: {printable(failure.error)}'
         warnings.warn(message, PointFailedWarning, stacklevel=2)
     return results
 

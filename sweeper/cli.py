@@ -18,6 +18,7 @@ import typer
 
 from .errors import DeclarationError, FolderError, InvalidArgument, MissingExtra, ProblemError, SweepError
 from .options import DEFAULT_TRIALS, selector_of
+from .printing import one_line, printable
 from .signals import Terminated, raising_signals
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ def run(
 
     terminal.show(_read(folder), only_the_answer=quiet)
     if results.failures:
-        print(f'Tracebacks are in {folder}/points/*/error.json. --retry-failed tries these points again.')
+        where = one_line(f'{folder}/points/*/error.json')
+        print(f'Tracebacks are in {where}. --retry-failed tries these points again.')
         raise typer.Exit(SOME_POINTS_FAILED)
 
 
@@ -221,9 +223,10 @@ def report(
         if format == 'html':
             out = out or store.layout.page
             _write(out, _page(store, representations or []))
-            print(f'wrote {out}')
+            print(f'wrote {one_line(out)}')
         elif out is None:
-            print(FORMATS[format](store), end='')
+            text = FORMATS[format](store)
+            print(printable(text) if sys.stdout.isatty() else text, end='')
         else:
             _write(out, FORMATS[format](store))
     except SweepError as error:
@@ -246,7 +249,7 @@ def _page(store: Store, looked_into: list[str]) -> str:
     found = [findings.compared[0] if one == 'best' else chosen(findings, one) for one in looked_into]
     seen = representations(store, list(dict.fromkeys(one.params for one in found)))
     for point, reason in seen.failed:
-        print(f'cannot look into ({label(point)}): {reason}', file=sys.stderr)
+        print(f'cannot look into ({label(point)}): {one_line(reason)}', file=sys.stderr)
     return page(findings, seen)
 
 
@@ -291,7 +294,7 @@ def plot(
     try:
         image_format(out)  # or fails before there is anything to lose
         save(draw(folder, kind, x=x, y=y, cost=cost, points=point or (), width=width), out)
-        print(f'wrote {out}')
+        print(f'wrote {one_line(out)}')
     except SweepError as error:
         _fail(error)
 
@@ -304,7 +307,7 @@ def collate(folder: Annotated[Path, typer.Argument(help="A sweep's folder.", met
     try:
         with Store.opened(folder) as store:
             store.rebuild()
-            print(f'collated {len(store.points)} points in {store.layout.points}')
+            print(f'collated {len(store.points)} points in {one_line(store.layout.points)}')
     except SweepError as error:
         _fail(error)
 
@@ -350,7 +353,7 @@ def _watch(folder: Path, interval: float) -> None:
         print(terminal.heading(read_manifest(SweepLayout(folder)), folder), file=sys.stderr)
 
     def on_wait() -> None:
-        print(f'waiting for a sweep in {folder}', file=sys.stderr)
+        print(f'waiting for a sweep in {one_line(folder)}', file=sys.stderr)
 
     try:
         with raising_signals():
@@ -367,7 +370,7 @@ def _fail(error: SweepError) -> NoReturn:
     from rich.console import Console
     from rich.text import Text
 
-    Console(stderr=True).print(Text.assemble(('error: ', 'bold red'), str(error)), soft_wrap=True)
+    Console(stderr=True).print(Text.assemble(('error: ', 'bold red'), printable(error)), soft_wrap=True)
     of_input = InvalidArgument | ProblemError | FolderError | MissingExtra | DeclarationError
     is_input = isinstance(error, of_input)
     raise typer.Exit(WRONG_INPUT if is_input else ENDED_EARLY)

@@ -22,9 +22,14 @@ SweepError
 
 from __future__ import annotations
 
+from .printing import printable
+
 
 class SweepError(Exception):
-    """Base of every error that `sweeper` raises on purpose."""
+    """Base of every error that `sweeper` raises on purpose; its text is safe to print."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class InvalidArgument(SweepError, ValueError):
@@ -108,7 +113,8 @@ class ImpossibleTree(DeclarationError):
 class UnknownParameter(DeclarationError, KeyError):
     """A parameter has no value: nobody has set it, and no default is known."""
 
-    __str__ = Exception.__str__  # a KeyError would show the message in quotes
+    def __str__(self) -> str:
+        return printable(Exception.__str__(self))  # a KeyError would show the message in quotes
 
 
 class MissingExtra(SweepError, ImportError):

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .errors import InvalidPoint
+from .printing import one_line
 
 OWN_PROBLEM = 'sweeper_problem_'
 """Begins the name of a problem's module whose own name another module has already."""
@@ -194,8 +195,8 @@ def by_name(point: Point, names: Sequence[str]) -> dict[str, Any]:
 def label(point: Point) -> str:
     """Returns a short text for a person: `16, relu` or `hidden=16, nonlinearity=relu`."""
     if isinstance(point, NamedPoint):
-        return ', '.join(f'{name}={value_to_text(value)}' for name, value in point.items())
-    return ', '.join(value_to_text(value) for value in point) if point else '()'
+        return one_line(', '.join(f'{name}={value_to_text(value)}' for name, value in point.items()))
+    return one_line(', '.join(value_to_text(value) for value in point)) if point else '()'
 
 
 def point_key(point: Point) -> str:

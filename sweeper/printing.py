@@ -1,10 +1,20 @@
-"""Texts of users on a terminal."""
+r"""Texts of users, wherever a person reads them: terminals, logs, messages, Markdown and pages.
+
+Names, values, messages and paths may hold anything: escape sequences that clear a terminal, NUL, marks that
+turn the direction of all that follows. Both functions write these out as Python would: `\x1b`, `\u202e`.
+"""
 
 from __future__ import annotations
 
 
-def one_line(text: str) -> str:
+def one_line(text: object) -> str:
     """Returns a text that moves no cursor and starts no line: whatever does not print is written out."""
+    text = str(text)
     if text.isprintable():
         return text
     return ''.join(one if one.isprintable() else one.encode('unicode_escape').decode('ascii') for one in text)
+
+
+def printable(text: object) -> str:
+    """Returns the same for a text of several lines, which it keeps."""
+    return '\n'.join(one_line(line.expandtabs()) for line in str(text).split('\n'))

@@ -30,9 +30,10 @@ LAYERS = [
     ['space'],
     ['points'],
     ['seeding'],
-    ['cores', 'garbage', 'printing'],
+    ['cores', 'garbage'],
     ['signals'],
     ['errors'],
+    ['printing'],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 MODULES = {

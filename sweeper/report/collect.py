@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..points import Point, value_to_text
+from ..printing import one_line
 from ..store.results import ModelCost, PointError
 from ..store.store import Store
 from .flags import doubts
@@ -83,7 +84,7 @@ def summarise(store: Store) -> list[PointSummary]:
 
 def named(columns: Sequence[str], cells: Sequence[str], between: str) -> str:
     """Returns a point for a person: the parameters that it has, by name."""
-    return between.join(f'{c}={v}' for c, v in zip(columns, cells, strict=True) if v != '')
+    return one_line(between.join(f'{c}={v}' for c, v in zip(columns, cells, strict=True) if v != ''))
 
 
 def _rank(summary: PointSummary) -> tuple[bool, bool, bool, float]:

@@ -15,6 +15,7 @@ from .effects import Effect
 from .flags import DOUBTS, doubts
 from .influence import Influence, influence
 from .statistics import (
+    ManyPairs,
     Pairwise,
     compare_some,
     performance_interval,
@@ -24,6 +25,8 @@ from .statistics import (
 )
 
 ALPHA = 0.05
+MOST_IN_PAIRS = 1000
+"""For how many architectures at most all pairs are looked at: their memory grows with the square."""
 _MOST_NAMES = 4
 _SMALLEST_P = 1e-6
 
@@ -72,9 +75,11 @@ class Comparison:
         return [index for index, found in enumerate(self.doubts) if not found]
 
     @cached_property
-    def pairwise(self) -> Pairwise:
+    def pairwise(self) -> Pairwise | ManyPairs:
         """Every point against every other; NaN for those that cannot be compared."""
-        return compare_some(self.scores, np.array([not found for found in self.doubts], dtype=bool))
+        is_comparable = np.array([not found for found in self.doubts], dtype=bool)
+        compare = compare_some if len(self.scores) <= MOST_IN_PAIRS else ManyPairs
+        return compare(self.scores, is_comparable)
 
     @cached_property
     def first(self) -> list[int]:
@@ -161,8 +166,10 @@ class Comparison:
 
     def _lead(self, best: int) -> str:
         second = max((one for one in self.comparable if one != best), key=lambda one: float(self.means[one]))
-        gap, p = self.pairwise.difference[best, second], self.pairwise.p_adjusted[best, second]
-        corrected = f', Holm-corrected for {self._tests} comparisons' if self._tests > 1 else ''
+        against = self.pairwise.row(best)
+        gap, p = against.difference[second], against.p_adjusted[second]
+        method = self.pairwise.correction
+        corrected = f', {method}-corrected for {self._tests} comparisons' if self._tests > 1 else ''
         surely = f'p < {_SMALLEST_P:g}' if p < _SMALLEST_P else f'p = {p:.2g}'
         return f'{gap:.4f} ahead of {self.names[second]} ({surely}, paired test{corrected})'
 

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from ..points import by_name, to_json
+from ..printing import one_line
 from ..store.files import json_bytes
 from ..store.results import nuisance_columns
 from ..store.store import Store
 from .collect import PointSummary
 from .findings import Findings
 from .flags import DOUBTS, FLAG_MEANINGS
+from .statistics import Pairwise
 
 _COLUMNS = (
     'trials', 'perf_val', 'perf_val_low', 'perf_val_high', 'interval', 'median', 'best', 'worst',
@@ -41,15 +43,18 @@ def markdown(store: Store) -> str:
         cells = [str(summary.perf_val), place, str(summary.trials)]
         rates = '{:.3g} to {:.3g}'.format(*summary.lr_range) if summary.lr_range else ''
         cells += [rates, str(summary.batch_size or '')]
-        cells += [*map(_escaped, summary.nuisance_cells(findings.nuisance)), ', '.join(summary.flags)]
+        cells += [
+            *map(_escaped, summary.nuisance_cells(findings.nuisance)),
+            one_line(', '.join(summary.flags)).replace('|', '\\|'),
+        ]
         lines.append(_row([*map(_escaped, summary.cells), *cells]))
     lines += ['', 'Mean, and 95% confidence interval over trials.', '', *_parameters(findings)]
     flags = sorted({flag for summary, _ in rows for flag in summary.flags})
-    lines += [f'- `{flag}`: {FLAG_MEANINGS.get(flag, "")}' for flag in flags] + [''] * bool(flags)
+    lines += [f'- `{one_line(flag)}`: {FLAG_MEANINGS.get(flag, "")}' for flag in flags] + [''] * bool(flags)
     for summary, _ in rows:
         if summary.error is not None:
             lines.append(f'- failed: {_escaped(" ".join(summary.cells))}: {_escaped(str(summary.error))}')
-    settings = f'preset {manifest.preset or "changed"}, seed {manifest.seed}'
+    settings = f'preset {_escaped(manifest.preset or "changed")}, seed {manifest.seed}'
     return '\n'.join([*lines, '', f'{settings}, {manifest.train_size} training samples.']).strip() + '\n'
 
 
@@ -72,6 +77,7 @@ def everything(store: Store) -> str:
     """Returns JSON: the answer, architectures, differences, effects, settings; NaN and infinity are null."""
     findings = Findings(store)
     comparison, pairs = findings.comparison, findings.comparison.pairwise
+    tables = vars(pairs) if isinstance(pairs, Pairwise) else {}  # of very many architectures there are none
     told: dict[str, Any] = {
         'module': store.manifest.module,
         'preset': store.manifest.preset,
@@ -93,9 +99,9 @@ def everything(store: Store) -> str:
         ],
         'parameters': [one.told() for one in findings.parameters],
         'compared': comparison.names,
-        'differences': pairs.difference.tolist(),
-        'p': pairs.p.tolist(),
-        'p_adjusted': pairs.p_adjusted.tolist(),
+        'differences': tables.get('difference'),
+        'p': tables.get('p'),
+        'p_adjusted': tables.get('p_adjusted'),
         'effects': [
             {'parameters': effect.parameters, 'share': effect.share, 'method': effect.method}
             for effect in comparison.effects()
@@ -153,7 +159,7 @@ def _row(cells: Sequence[str]) -> str:
 
 def _escaped(text: str) -> str:
     """Makes a user's text harmless in Markdown, and keeps it on its line."""
-    text = ' '.join(text.split()).replace('&', '&amp;').replace('<', '&lt;')
+    text = one_line(' '.join(text.split())).replace('&', '&amp;').replace('<', '&lt;')
     return ''.join(f'\\{letter}' if letter in '\\|*_`[]#' else letter for letter in text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from functools import cached_property
 from pathlib import Path
@@ -61,6 +62,15 @@ class Findings:
     def compared(self) -> list[PointSummary]:
         """Of the points that have trials and did not fail: the best first."""
         return [summary for summary in self.summaries if summary.is_compared]
+
+    def leading(self, most: int, most_failed: int) -> Findings:
+        """The same with fewer summaries: the best, and the first that failed. All are compared as before."""
+        failed = [summary for summary in self.summaries if summary.error is not None]
+        others = [summary for summary in self.summaries if summary.error is None]
+        shown = copy.copy(self)
+        vars(shown).pop('compared', None)
+        shown.summaries = others[:most] + failed[:most_failed]
+        return shown
 
     @cached_property
     def first(self) -> set[Point]:

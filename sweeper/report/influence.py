@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from ..errors import MissingExtra
+from ..printing import one_line
 from .effects import EXACT, FANOVA, Effect, grid_effects, is_grid
 from .importance import FEWEST_POINTS, importances
 
@@ -45,7 +46,7 @@ class Influence:
         if self.unknown:
             return f'What the performance depends on is not known: {self.unknown}.'
         told = [
-            f'{" with ".join(effect.parameters)} {100 * effect.share:.0f}%'
+            f'{one_line(" with ".join(effect.parameters))} {100 * effect.share:.0f}%'
             for effect in self.effects
             if effect.share >= _LEAST_SHARES[effect.method]
         ]

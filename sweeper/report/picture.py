@@ -52,7 +52,7 @@ class Picture(SweepListener):
     def on_point_failed(self, values: Point, error: PointError) -> None:
         self._board.remove(values)
         self.on_flagged(values, ())
-        self._lines.append(Text(f'failed ({name(values)}): {one_line(str(error))}', style='red'))
+        self._lines.append(Text(f'failed ({name(values)}): {one_line(error)}', style='red'))
 
     def on_status(self, status: SweepStatus) -> None:
         self._status = status

@@ -49,7 +49,7 @@ class PlainProgress(SweepListener):
         self._lines.append(f'flags of ({name(values)}): {", ".join(map(one_line, flags)) or "none any more"}')
 
     def on_point_failed(self, values: Point, error: PointError) -> None:
-        self._lines.append(f'failed ({name(values)}): {one_line(str(error))}')
+        self._lines.append(f'failed ({name(values)}): {one_line(error)}')
 
     def on_status(self, status: SweepStatus) -> None:
         self._status = status

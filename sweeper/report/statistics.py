@@ -139,6 +139,14 @@ def student_band(values: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarr
     return mean, mean - half, mean + half
 
 
+class AgainstOthers(NamedTuple):
+    """One architecture against each, itself included: a row of `Pairwise`, shape `(architectures,)` each."""
+
+    difference: np.ndarray
+    p: np.ndarray
+    p_adjusted: np.ndarray
+
+
 @dataclass(frozen=True)
 class Pairwise:
     """Every architecture against every other; all arrays have shape `(architectures, architectures)`.
@@ -157,6 +165,45 @@ class Pairwise:
     p: np.ndarray
     p_adjusted: np.ndarray
 
+    correction = 'Holm'
+
+    @property
+    def is_compared(self) -> np.ndarray:
+        """Which architectures are compared, shape `(architectures,)`."""
+        compared: np.ndarray = np.isfinite(np.diagonal(self.p))
+        return compared
+
+    def row(self, one: int) -> AgainstOthers:
+        """Returns what there is of one architecture."""
+        return AgainstOthers(self.difference[one], self.p[one], self.p_adjusted[one])
+
+
+class ManyPairs:
+    """What `Pairwise` is, for so many architectures that all pairs do not fit into memory.
+
+    Bonferroni's correction takes the place of Holm's, for which all p-values are sorted: no p-value is lower,
+    so that the rate of false differences holds, too.
+
+    Args:
+        scores: As for `compare_some`.
+        is_compared: Which to compare.
+    """
+
+    correction = 'Bonferroni'
+
+    def __init__(self, scores: np.ndarray, is_compared: np.ndarray) -> None:
+        self._scores, self.is_compared = scores, is_compared
+
+    def row(self, one: int) -> AgainstOthers:
+        """Returns what there is of one architecture, in time and memory linear in their number."""
+        difference, p = _paired(self._scores[one], self._scores)
+        difference[one], p[one] = 0, 1
+        is_pair = self.is_compared & self.is_compared[one]
+        difference[~is_pair] = p[~is_pair] = np.nan
+        count = int(self.is_compared.sum())
+        pairs = max(count * (count - 1) // 2, 1)
+        return AgainstOthers(difference, p, np.minimum(p * pairs, 1))
+
 
 def compare_all(scores: np.ndarray) -> Pairwise:
     """Compares all architectures by their common trials.
@@ -164,23 +211,11 @@ def compare_all(scores: np.ndarray) -> Pairwise:
     Args:
         scores: Shape `(architectures, trials)`; NaN for a trial that is missing.
     """
-    from scipy.special import stdtr
-
     count = len(scores)
     difference, p = np.full((count, count), np.nan), np.ones((count, count))
     np.fill_diagonal(difference, 0)
     for row in range(count - 1):
-        gaps = scores[row] - scores[row + 1 :]
-        common = np.isfinite(gaps)
-        n = common.sum(axis=1)
-        gaps = np.where(common, gaps, 0)
-        mean = np.divide(gaps.sum(axis=1), n, out=np.full(len(n), np.nan), where=n > 0)
-        squares = np.where(common, (gaps - mean[:, None]) ** 2, 0).sum(axis=1)
-        is_spread = (n > 1) & (squares > _SAME**2)
-        freedom = np.where(is_spread, n - 1, 1)
-        error = np.sqrt(np.where(is_spread, squares, 1) / freedom / np.maximum(n, 1))
-        of_signs = np.where((n > 1) & (np.abs(mean) > _SAME), 2.0 ** (1 - n), 1.0)
-        of_row = np.where(is_spread, 2 * stdtr(freedom, -np.abs(mean) / error), of_signs)
+        mean, of_row = _paired(scores[row], scores[row + 1 :])
         difference[row, row + 1 :], difference[row + 1 :, row] = mean, -mean
         p[row, row + 1 :], p[row + 1 :, row] = of_row, of_row
     upper = np.triu_indices(count, 1)
@@ -204,6 +239,23 @@ def compare_some(scores: np.ndarray, is_comparable: np.ndarray) -> Pairwise:
     return Pairwise(*full)
 
 
+def _paired(one: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the mean difference to each of the others, and its p-value."""
+    from scipy.special import stdtr
+
+    gaps = one - others
+    common = np.isfinite(gaps)
+    n = common.sum(axis=1)
+    gaps = np.where(common, gaps, 0)
+    mean = np.divide(gaps.sum(axis=1), n, out=np.full(len(n), np.nan), where=n > 0)
+    squares = np.where(common, (gaps - mean[:, None]) ** 2, 0).sum(axis=1)
+    is_spread = (n > 1) & (squares > _SAME**2)
+    freedom = np.where(is_spread, n - 1, 1)
+    error = np.sqrt(np.where(is_spread, squares, 1) / freedom / np.maximum(n, 1))
+    of_signs = np.where((n > 1) & (np.abs(mean) > _SAME), 2.0 ** (1 - n), 1.0)
+    return mean, np.where(is_spread, 2 * stdtr(freedom, -np.abs(mean) / error), of_signs)
+
+
 def holm(p: np.ndarray) -> np.ndarray:
     """Returns p-values corrected for the number of tests, shape `(tests,)` like those given (Holm 1979)."""
     order = np.argsort(p)
@@ -213,22 +265,23 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def tied_for_first(scores: np.ndarray, pairwise: Pairwise, alpha: float = 0.05) -> list[int]:
+def tied_for_first(scores: np.ndarray, pairwise: Pairwise | ManyPairs, alpha: float = 0.05) -> list[int]:
     """Returns who may be the best: the best mean, and all whom the trials cannot tell from it; best first.
 
     Args:
         scores: As for `compare_all`; architectures without trials are left out, as are those not compared.
-        pairwise: What that returned, or `compare_some`.
+        pairwise: What that returned, or `compare_some`, or `ManyPairs`.
         alpha: How often at most, among sweeps, anyone is told from the best who should not be.
     """
-    has_trials = np.isfinite(scores).any(axis=1) & np.isfinite(np.diagonal(pairwise.p))
+    has_trials = np.isfinite(scores).any(axis=1) & pairwise.is_compared
     if not has_trials.any():
         return []
     means = np.full(len(scores), -np.inf)
     means[has_trials] = np.nanmean(scores[has_trials], axis=1)
     ranked = np.argsort(-means, kind='stable')
     best = ranked[0]
-    is_worse = (pairwise.p_adjusted[best] < alpha) & (pairwise.difference[best] > 0)  # in common trials
+    difference, _, p_adjusted = pairwise.row(int(best))
+    is_worse = (p_adjusted < alpha) & (difference > 0)  # in common trials
     return [int(one) for one in ranked if has_trials[one] and not is_worse[one]]
 
 

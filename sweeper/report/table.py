@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..printing import one_line
+from ..printing import one_line, printable
 from .collect import PointSummary, named
 from .flags import FLAG_MEANINGS
 from .parameters import Parameter
@@ -40,10 +40,10 @@ def comparison_table(
         parts.append(Text(note, style='dim'))
     parts += [Text(one_line(note), style='dim') for note in _notes(parameters)] if shown else []
     for flag in sorted({flag for summary in shown for flag in summary.flags}):
-        parts.append(Text(f'{flag}: {FLAG_MEANINGS.get(flag, "")}', style='yellow'))
+        parts.append(Text(f'{one_line(flag)}: {FLAG_MEANINGS.get(flag, "")}', style='yellow'))
     for summary in failed:
         name = named(columns, summary.cells, ', ')
-        parts.append(Text(f'failed: {name}: {summary.error}', style='red'))
+        parts.append(Text(f'failed: {name}: {printable(summary.error)}', style='red'))
     return Group(*parts)
 
 
@@ -62,7 +62,7 @@ def _table(summaries: Sequence[PointSummary], columns: Sequence[str], tuned: Seq
     has_flags = any(summary.flags for summary in summaries)
     table = Table(box=None, pad_edge=False, header_style='bold', padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(Text(column), style='bold', no_wrap=True)
+        table.add_column(Text(one_line(column)), style='bold', no_wrap=True)
     for heading in ('lr range', 'batch', *map(one_line, tuned), 'trials', 'val perf', 'val loss'):
         table.add_column(Text(heading), justify='right')  # these wrap in a narrow terminal, not parameters
     if has_test:
@@ -72,7 +72,7 @@ def _table(summaries: Sequence[PointSummary], columns: Sequence[str], tuned: Seq
         table.add_column('flags', style='yellow')
     for summary in summaries:
         table.add_row(
-            *map(Text, summary.cells),
+            *(Text(one_line(cell)) for cell in summary.cells),
             '{:.3g} .. {:.3g}'.format(*summary.lr_range) if summary.lr_range else 'tuning',
             str(summary.batch_size or ''),
             *(Text(one_line(cell)) for cell in summary.nuisance_cells(tuned)),
@@ -81,7 +81,7 @@ def _table(summaries: Sequence[PointSummary], columns: Sequence[str], tuned: Seq
             _interval(summary.loss_val),
             *([_interval(summary.perf_test) if summary.perf_test else ''] if has_test else []),
             '' if math.isnan(summary.seconds) else f'{summary.seconds:.2f}',
-            *([' '.join(summary.flags)] if has_flags else []),
+            *([Text(one_line(' '.join(summary.flags)))] if has_flags else []),
         )
     return table
 

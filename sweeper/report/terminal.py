@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..errors import SweepError
+from ..printing import one_line
 from ..store.lock import holder, is_locked
 from ..store.manifest import Manifest
 from ..store.store import Store
@@ -49,7 +50,9 @@ def heading(manifest: Manifest, folder: Path) -> str:
     if is_locked(folder):
         who = holder(folder)
         state = ' '.join(['running', *(f'{key} {who.get(key)}' for key in ('pid', 'host', 'since'))])
-    return f'{manifest.module}, preset {manifest.preset or "changed"}, seed {manifest.seed}: {state}'
+    return one_line(
+        f'{manifest.module}, preset {manifest.preset or "changed"}, seed {manifest.seed}: {state}'
+    )
 
 
 def done(store: Store) -> tuple[int, int]:
@@ -64,15 +67,12 @@ def explain_interruption(folder: Path) -> None:
     try:
         store = Store.read(folder)
         tuned, trials = done(store)
-        console.print(
-            f'\nInterrupted. Kept in {folder}: '
-            f'{tuned} of {len(store.points)} points tuned, trials: {trials}.',
-            soft_wrap=True,
-        )
+        kept = f'{tuned} of {len(store.points)} points tuned, trials: {trials}'
+        console.print(Text(f'\nInterrupted. Kept in {one_line(folder)}: {kept}.'), soft_wrap=True)
     except SweepError:
         console.print('\nInterrupted before anything was trained.')
     command = shlex.join(['sweeper', *sys.argv[1:]])
-    console.print(f'To continue, run the same command again:\n  {command}', soft_wrap=True, highlight=False)
+    console.print(Text(f'To continue, run the same command again:\n  {one_line(command)}'), soft_wrap=True)
 
 
 def _console() -> Console:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 
 from ..points import Point, label
-from ..printing import one_line
 from ..selectors.listener import SweepStatus
 
 
 def name(point: Point) -> str:
     """Returns a point for a person, in one line."""
-    return one_line(label(point))
+    return label(point)
 
 
 def duration(seconds: float) -> str:

@@ -13,6 +13,7 @@ from typing import Any, overload
 import numpy as np
 
 from ..points import Point
+from ..printing import one_line, printable
 from ..store.results import PointError
 
 
@@ -169,8 +170,8 @@ class Audience:
             except Exception:
                 self._listeners.remove(listener)
                 warnings.warn(
-                    f'listener {listener!r} raised in {method} and is no longer called:\n'
-                    f'{traceback.format_exc()}',
+                    f'listener {one_line(repr(listener))} raised in {method} and is no longer called:\n'
+                    f'{printable(traceback.format_exc())}',
                     ListenerWarning,
                     stacklevel=2,
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+from ..printing import one_line
 from .files import AtomicWriter
 from .layout import SweepLayout
 
@@ -42,8 +43,10 @@ def set_aside(layout: SweepLayout, writer: AtomicWriter, path: Path, reason: obj
         target = target.with_name(f'{path.name}.{number}')
     writer.move(path, target)
     warnings.warn(
-        f'damaged: {reason}; {path.relative_to(layout.folder)} is set aside as '
-        f'{target.relative_to(layout.folder)} and computed anew',
+        one_line(
+            f'damaged: {reason}; {path.relative_to(layout.folder)} is set aside as '
+            f'{target.relative_to(layout.folder)} and computed anew'
+        ),
         DamagedFileWarning,
         stacklevel=2,
     )

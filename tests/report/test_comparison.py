@@ -1,6 +1,7 @@
 """The answer of a sweep, in words."""
 
 import re
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.report.comparison import Comparison
+from sweeper.report.comparison import MOST_IN_PAIRS, Comparison
 from sweeper.report.flags import DOUBTS, FLAG_MEANINGS, doubts
-from sweeper.report.statistics import compare_all, mean_interval, tied_for_first, trials_to_settle
+from sweeper.report.statistics import (
+    ManyPairs,
+    compare_all,
+    compare_some,
+    mean_interval,
+    tied_for_first,
+    trials_to_settle,
+)
 
 
 def comparison(means, trials=10, spread=0.005, seed=0, test=None):
@@ -197,3 +205,37 @@ def test_what_matters_is_found_without_those_that_cannot_be_compared():
 def test_one_architecture_and_none():
     assert comparison([0.9]).answer().startswith('width=1 is the only architecture with trials')
     assert comparison([]).answer() == 'There are no trials yet.'
+
+
+def test_of_very_many_architectures_nothing_is_claimed_that_all_pairs_would_not_show():
+    rng = np.random.default_rng(0)
+    for spread in (1e-9, 0.001, 0.05):
+        scores = np.linspace(0.5, 0.9, 30)[:, None] + spread * rng.standard_normal((30, 6))
+        scores[3, 2:] = np.nan
+        some = np.arange(30) % 7 > 0
+        few, many = compare_some(scores, some), ManyPairs(scores, some)
+        for one in range(30):
+            exact, bound = few.row(one), many.row(one)
+            np.testing.assert_allclose(bound.difference, exact.difference)
+            np.testing.assert_allclose(bound.p, exact.p, rtol=1e-6)
+            assert not (bound.p_adjusted < exact.p_adjusted * (1 - 1e-6)).any()
+        assert {*tied_for_first(scores, few)} <= {*tied_for_first(scores, many)}
+
+
+def peak(function, *arguments):
+    tracemalloc.start()
+    function(*arguments)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+def test_the_answer_takes_memory_that_is_linear_in_architectures():
+    def answer(count):
+        scores = np.random.default_rng(0).uniform(0.5, 0.6, (count, 3))
+        cells = [(str(index),) for index in range(count)]
+        return Comparison(cells, ['width'], cells, scores).answer()
+
+    answer(MOST_IN_PAIRS + 1)  # imports what it needs
+    few, many = (peak(answer, factor * MOST_IN_PAIRS) for factor in (2, 8))
+    assert many < 6 * few

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...printing import one_line, printable
 from ...store.results import TrialResult
 from ..collect import PointSummary
 from ..figures.axis import axis, swept
@@ -37,7 +38,7 @@ def overview(findings: Findings) -> dict[str, Any]:
     content = {
         'title': manifest.module,
         'answer': comparison.answer(),
-        'notes': [told for told in (comparison.on_test_data(), influence) if told],
+        'notes': [told for told in (comparison.on_test_data(), influence, _left_out(findings)) if told],
         'all_tied': comparison.are_tied,
         'columns': findings.columns,
         'nuisance': findings.nuisance,
@@ -58,6 +59,17 @@ def overview(findings: Findings) -> dict[str, Any]:
         'reproduce': _reproduce(findings),
     }
     return {name: rounded(value) for name, value in content.items()}
+
+
+def _left_out(findings: Findings) -> str:
+    """Says of how many architectures the page shows nothing; '' if it shows all."""
+    points, shown = len(findings.store.points), len(findings.summaries)
+    if shown == points:
+        return ''
+    return (
+        f'This page shows the best {shown} of {points} architectures; the sentences above are about all of '
+        f'them. The others are in points/results.csv, and in what `sweeper report --format csv` writes.'
+    )
 
 
 def details(findings: Findings) -> list[dict[str, Any]]:
@@ -109,13 +121,13 @@ def represented(findings: Findings, found: Representations) -> list[dict[str, An
             'are_classes': found.are_classes,
             'layers': [
                 {
-                    'name': ' '.join(filter(None, (layer.name, layer.kind))),
+                    'name': one_line(' '.join(filter(None, (layer.name, layer.kind)))),
                     'points': rounded(layer.coordinates.tolist()),
                     'explained': rounded(layer.explained.tolist()),
                 }
                 for layer in one.layers
             ],
-            'skipped': [f'{layer.name} {layer.kind}: {layer.reason}' for layer in one.skipped],
+            'skipped': [one_line(f'{layer.name} {layer.kind}: {layer.reason}') for layer in one.skipped],
         }
         for one in found.found
     ]
@@ -172,9 +184,14 @@ def _reproduce(findings: Findings) -> dict[str, Any]:
 
 
 def rounded(value: Any) -> Any:
-    """Returns plain values with numbers as short as can be seen; what is not finite becomes None."""
+    """Returns plain values with numbers as short as can be seen and texts that print.
+
+    What is not finite becomes None.
+    """
+    if isinstance(value, str):
+        return printable(value)
     if isinstance(value, float):
         return float(f'{value:.{_DIGITS}g}') if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {name: rounded(one) for name, one in value.items()}
+        return {printable(name): rounded(one) for name, one in value.items()}
     return [rounded(one) for one in value] if isinstance(value, list | tuple) else value

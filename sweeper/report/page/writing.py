@@ -11,18 +11,21 @@ from importlib.resources import files
 from typing import Any
 
 from ...errors import MissingExtra
+from ...printing import one_line
 from ..findings import Findings
 from ..representations import Representations
 from .content import details, overview, represented
 
 _SCRIPTS = ('elements.js', 'table.js', 'charts.js', 'figures.js', 'architectures.js', 'page.js')
+_MOST_ROWS, _MOST_FAILED = 1000, 100  # of more, a browser takes many seconds to open the page
 
 
 def page(findings: Findings, representations: Representations | None = None) -> str:
     """Returns the report of a sweep as one HTML page.
 
     It loads nothing, and runs nothing but its own scripts, whatever the names and values of the sweep are:
-    they stand in JSON and are shown as text, and the page forbids the browser everything else.
+    they stand in JSON and are shown as text, and the page forbids the browser everything else. Of very many
+    architectures it has the best and the first that failed, and says so.
 
     Args:
         findings: Of the sweep.
@@ -31,8 +34,9 @@ def page(findings: Findings, representations: Representations | None = None) -> 
     Raises:
         MissingExtra: plotly is not installed.
     """
-    shown = overview(findings)
     looked_into = represented(findings, representations) if representations is not None else []
+    findings = findings.leading(_MOST_ROWS, _MOST_FAILED)
+    shown = overview(findings)
     data = {
         'overview': _json(shown),
         'details': _packed(details(findings)),
@@ -47,7 +51,7 @@ def page(findings: Findings, representations: Representations | None = None) -> 
             f"default-src 'none'; script-src {sources} 'unsafe-eval'; style-src 'unsafe-inline'; "
             f"img-src data: blob:; base-uri 'none'; form-action 'none'"
         ),
-        '$TITLE': html.escape(f'{shown["title"]}: comparison'),
+        '$TITLE': html.escape(one_line(f'{shown["title"]}: comparison')),
         '$STYLE': _resource('page.css'),
         '$SCRIPTS': '\n'.join(blocks),
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .api import load, sweep, train
     from .errors import SweepError
+    from .models import load_model
     from .points import NamedPoint
     from .scheduling.queue import ParamsTaskQueue
     from .scheduling.task import ParamsTask
@@ -34,6 +35,7 @@ __all__ = [
     'Sweeper',
     'get_settings',
     'load',
+    'load_model',
     'sweep',
     'train',
 ]
@@ -52,6 +54,7 @@ _MODULES = {
     'Sweeper': 'sweeper',
     'get_settings': 'tuning.settings',
     'load': 'api',
+    'load_model': 'models',
     'sweep': 'api',
     'train': 'api',
 }

@@ -8,7 +8,7 @@ import pytest
 import sweeper
 
 PUBLIC = {
-    'sweep', 'Sweeper', 'train', 'load',
+    'sweep', 'Sweeper', 'train', 'load', 'load_model',
     'ParamSelector', 'SweepListener', 'FixedSweep',
     'ParamsTask', 'ParamsTaskQueue',
     'HyperparameterSettings', 'get_settings',

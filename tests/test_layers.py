@@ -14,7 +14,7 @@ ROOT = Path(sweeper.__file__).parent
 LAYERS = [
     ['__main__'],
     ['cli'],
-    ['api'],
+    ['api', 'models'],
     ['arguments', 'options'],
     ['sweeper'],
     ['report'],

@@ -31,7 +31,7 @@ def bench_again(manifest: Manifest, module_name: str | None = None) -> Bench:
 
     from ..training.bench import Bench, load_splits
 
-    problem, device = _load(manifest, module_name), torch.device('cpu')
+    problem, device = problem_again(manifest, module_name), torch.device('cpu')
     splits = load_splits(problem, run_seed(manifest.seed, 'dataset', 0), device)
     if len(splits.train) != manifest.train_size:
         raise ProblemError(
@@ -41,7 +41,8 @@ def bench_again(manifest: Manifest, module_name: str | None = None) -> Bench:
     return Bench(problem, splits, device, 'eager')
 
 
-def _load(manifest: Manifest, module_name: str | None) -> Problem:
+def problem_again(manifest: Manifest, module_name: str | None = None) -> Problem:
+    """Loads the problem that a sweep was of, without its data; see `bench_again`."""
     given = module_name or manifest.path or manifest.module
     reference = find_problem(given)
     if given.endswith('.py'):  # what changed had better not be run

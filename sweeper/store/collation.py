@@ -8,12 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..points import value_to_text
-from .results import TrialResult, Tuned, nuisance_columns, parameter_columns
-
-_SCORES = ('perf_train', 'loss_train', 'perf_val', 'loss_val', 'perf_test', 'loss_test')
-_TRIAL_COLUMNS = ('epochs', 'seed', 'seconds', 'diverged', *_SCORES)
-_TUNED_COLUMNS = ('lr_start', 'lr_end', 'batch_size')
-_RESERVED = {'id', 'trial', 'flags', *_TUNED_COLUMNS, *_TRIAL_COLUMNS}
+from .results import TRIAL_COLUMNS, TUNED_COLUMNS, TrialResult, Tuned
 
 
 def final_arrays(trials: Mapping[int, TrialResult]) -> dict[str, np.ndarray]:
@@ -30,20 +25,6 @@ def final_arrays(trials: Mapping[int, TrialResult]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def results_header(parameters: Sequence[str], nuisance: Sequence[str] = ()) -> list[str]:
-    """The columns of `results.csv`, for the parameters of points and the nuisance parameters."""
-    columns = nuisance_columns(nuisance)
-    return [
-        'id',
-        *parameter_columns(parameters, _RESERVED.union(columns)),
-        *_TUNED_COLUMNS,
-        *columns,
-        'trial',
-        *_TRIAL_COLUMNS,
-        'flags',
-    ]
-
-
 class PointRecord(NamedTuple):
     """A point that has results: its id, its parameters as cells, its tuning, and its trials by index."""
 
@@ -57,11 +38,11 @@ def results_rows(records: Iterable[PointRecord], nuisance: Sequence[str] = ()) -
     """The rows of `results.csv`: one per trial; a nuisance parameter that a point fixes or lacks is empty."""
     for point_id, cells, tuned, trials in records:
         hparams, flags = (
-            [getattr(tuned, name) for name in _TUNED_COLUMNS],
+            [getattr(tuned, name) for name in TUNED_COLUMNS],
             ' '.join(tuned.flags_with(trials.values())),
         )
         values = tuned.nuisance
         hparams += [value_to_text(values[name]) if name in values else '' for name in nuisance]
         for index, trial in sorted(trials.items()):
-            row = [getattr(trial, name) for name in _TRIAL_COLUMNS]
+            row = [getattr(trial, name) for name in TRIAL_COLUMNS]
             yield [point_id, *cells, *hparams, index, *row, flags]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -176,6 +176,12 @@ class TrialResult:
     step: str = ''
 
 
+_SCORES = ('perf_train', 'loss_train', 'perf_val', 'loss_val', 'perf_test', 'loss_test')
+TRIAL_COLUMNS = ('epochs', 'seed', 'seconds', 'diverged', *_SCORES)
+TUNED_COLUMNS = ('lr_start', 'lr_end', 'batch_size')
+_RESERVED = {'id', 'trial', 'flags', *TUNED_COLUMNS, *TRIAL_COLUMNS}
+
+
 def parameter_columns(parameters: Sequence[str], reserved: Collection[str]) -> list[str]:
     """Names of the parameters' columns in a table that has others, of reserved names."""
     return [f'param_{name}' if name in reserved else name for name in parameters]
@@ -184,6 +190,13 @@ def parameter_columns(parameters: Sequence[str], reserved: Collection[str]) -> l
 def nuisance_columns(names: Sequence[str]) -> list[str]:
     """Names of the columns of nuisance parameters in a table that has others."""
     return [f'nuisance_{name}' for name in names]
+
+
+def results_header(parameters: Sequence[str], nuisance: Sequence[str] = ()) -> list[str]:
+    """The columns of `results.csv` and `to_frame`, for parameters of points and nuisance parameters."""
+    columns = nuisance_columns(nuisance)
+    names = parameter_columns(parameters, _RESERVED.union(columns))
+    return ['id', *names, *TUNED_COLUMNS, *columns, 'trial', *TRIAL_COLUMNS, 'flags']
 
 
 def scores_of(trials: Sequence[TrialResult]) -> list[np.ndarray]:
@@ -211,6 +224,8 @@ class SweepResults(list[PointResult]):
             `trial_diverged` and `worse_than_tuned`.
         columns: Names of the parameters.
         nuisance: What the nuisance parameters of a point were tuned to, by name, for points that have some.
+        ids: A point's id, which names its folder in `points/`.
+        trials: Everything recorded of a point's trials, by index.
     """
 
     def __init__(
@@ -220,19 +235,23 @@ class SweepResults(list[PointResult]):
         flags: Mapping[Point, list[str]] | None = None,
         columns: Sequence[str] = (),
         nuisance: Mapping[Point, Mapping[str, Any]] | None = None,
+        ids: Mapping[Point, int] | None = None,
+        trials: Mapping[Point, Mapping[int, TrialResult]] | None = None,
     ) -> None:
         super().__init__(results)
         self.failures = list(failures)
         self.flags = {point: found for point, found in (flags or {}).items() if found}
         self.columns = list(columns)
         self.nuisance = {point: dict(values) for point, values in (nuisance or {}).items() if values}
+        self.ids = dict(ids or {})
+        self.trials = {point: dict(found) for point, found in (trials or {}).items()}
 
     def to_frame(self) -> pandas.DataFrame:
-        """Returns a tidy table: a row per trial, with a column per parameter and per score.
+        """Returns a tidy table with the columns of `results.csv`: a row per trial.
 
-        Parameters keep their types; one that a point lacks is NaN. A parameter with the name of another
-        column gets the prefix `param_`. `lr_min`, `lr_max`, `bs`: see `PointResult`; what nuisance parameters
-        were tuned to is in `nuisance_<name>`. `flags` are one text.
+        `id` names the point's folder, `flags` are one text. Parameters keep their types; one that a point
+        lacks is NaN, as are test scores without a test split. A parameter with the name of another column
+        gets the prefix `param_`; what nuisance parameters were tuned to is in `nuisance_<name>`.
 
         Raises:
             MissingExtra: pandas is not installed.
@@ -241,21 +260,31 @@ class SweepResults(list[PointResult]):
             import pandas
         except ImportError as error:
             raise MissingExtra("to_frame() needs pandas: pip install 'sweeper[pandas]'") from error
-        scores = PointResult._fields[4:]
-        of_point = PointResult._fields[1:4]
         tuned = list(dict.fromkeys(name for values in self.nuisance.values() for name in values))
-        column = dict(zip(tuned, nuisance_columns(tuned), strict=True))
-        reserved = {*scores, *of_point, *column.values(), 'trial', 'flags'}
-        names = dict(zip(self.columns, parameter_columns(self.columns, reserved), strict=True))
-        rows = []
-        for result in self:
-            params = by_name(result.params, self.columns)
-            shared = {names[name]: value for name, value in params.items()}
-            shared |= {name: getattr(result, name) for name in of_point}
-            shared |= {column[name]: one for name, one in self.nuisance.get(result.params, {}).items()}
-            flags = ' '.join(self.flags.get(result.params, ()))
-            for trial in range(len(result.perf_train)):
-                row = {name: getattr(result, name)[trial] for name in scores}
-                rows.append({**shared, 'trial': trial, **row, 'flags': flags})
-        columns = [*names.values(), *of_point, *column.values(), 'trial', *scores, 'flags']
-        return pandas.DataFrame(rows, columns=columns)
+        columns = results_header(self.columns, tuned)
+        names = dict(zip(self.columns, columns[1:], strict=False))
+        rows = [row for place, result in enumerate(self) for row in self._rows(place, result, names)]
+        frame = pandas.DataFrame(rows, columns=columns)
+        return frame.astype(dict.fromkeys(_SCORES, float))
+
+    def _rows(self, place: int, result: PointResult, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """A point's rows of the table, of which `names` has its parameters' columns."""
+        point = result.params
+        nuisance = self.nuisance.get(point, {})
+        shared = {
+            'id': self.ids.get(point, place),
+            **{names[name]: value for name, value in by_name(point, self.columns).items()},
+            **dict(zip(TUNED_COLUMNS, result[1:4], strict=True)),
+            **dict(zip(nuisance_columns([*nuisance]), nuisance.values(), strict=True)),
+            'flags': ' '.join(self.flags.get(point, ())),
+        }
+        trials = self.trials.get(point)
+        if trials is None:  # results that come from elsewhere have scores alone
+            scores = zip(*result[4:], strict=True)
+            yield from (
+                {**shared, 'trial': i, **dict(zip(_SCORES, one, strict=False))}
+                for i, one in enumerate(scores)
+            )
+            return
+        for index, trial in sorted(trials.items()):
+            yield {**shared, 'trial': index, **{name: getattr(trial, name) for name in TRIAL_COLUMNS}}

@@ -31,6 +31,7 @@ from .results import (
     TrialRecord,
     TrialResult,
     Tuned,
+    results_header,
     scores_of,
 )
 from .saving import Save
@@ -171,7 +172,7 @@ class Store:
 
     def results(self) -> SweepResults:
         """Everything that is there, as `sweep` returns it."""
-        results, failures, flags, nuisance = [], [], {}, {}
+        results, failures, flags, nuisance, kept = [], [], {}, {}, {}
         for point in self._lookup.points:
             tuned, error, trials = self.tuned(point), self.error(point), self.trials(point)
             if error is not None:
@@ -180,7 +181,10 @@ class Store:
                 scores = scores_of(list(trials.values()))
                 results.append(PointResult(point, tuned.lr_start, tuned.lr_end, tuned.batch_size, *scores))
                 flags[point], nuisance[point] = self.flags(point), tuned.nuisance
-        return SweepResults(results, failures, flags, self.parameter_columns(), nuisance)
+                kept[point] = trials
+        return SweepResults(
+            results, failures, flags, self.parameter_columns(), nuisance, self._lookup.ids, kept
+        )
 
     def files(self, point: Point) -> PointLayout:
         """Where a point's files are."""
@@ -381,7 +385,7 @@ class Store:
         if not any(map(has_reference, self._lookup.points)):
             self.writer.write_pickle(self.layout.funcres, [tuple(result) for result in self.results()])
         nuisance = self.nuisance_names()
-        header = collation.results_header(self._lookup.columns, nuisance)
+        header = results_header(self._lookup.columns, nuisance)
         records = (
             collation.PointRecord(point_id, self._lookup.cells(point), tuned, self.trials(point))
             for point_id, point in enumerate(self._lookup.points)

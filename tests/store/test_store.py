@@ -1,5 +1,6 @@
 """What is written in a sweep's folder is there when it is opened again, and no one else writes in it."""
 
+import csv
 import dataclasses
 import json
 import math
@@ -60,24 +61,35 @@ def test_that_flag_is_there_as_long_as_the_sweep_runs_and_when_it_is_read_back(s
     assert 'worse_than_tuned' in Store.read(folder).flags(point)
 
 
+@pytest.mark.parametrize('test', [None, 0.5])
+def test_the_table_of_results_has_the_columns_and_rows_of_results_csv(store, folder, example, test):
+    example.fill(store, test=test)
+    store.collate()
+    with open(folder / 'points/results.csv', newline='') as file:
+        header, *rows = csv.reader(file)
+    for results in (store.results(), Store.read(folder).results()):
+        frame = results.to_frame()
+        assert frame.columns.tolist() == header
+        assert [*frame['id']] == [int(row[0]) for row in rows]
+        for name in ('trial', 'seed', 'perf_val', 'loss_train', 'perf_test', 'loss_test', 'lr_end'):
+            found = [float(row[header.index(name)] or 'nan') for row in rows]
+            assert frame[name].tolist() == pytest.approx(found, nan_ok=True)
+
+
 def test_results_are_a_tidy_table_with_a_row_per_trial(store, example):
     example.fill(store)
     frame = store.results().to_frame()
-    assert frame.columns.tolist() == [
-        'width', 'nonlinearity', 'lr_min', 'lr_max', 'bs', 'trial', 'perf_train', 'loss_train', 'perf_val',
-        'loss_val', 'flags',
-    ]  # fmt: skip
     assert frame['width'].tolist() == [16] * 3 and frame['trial'].tolist() == [0, 1, 2]
     assert frame['perf_train'].tolist() == [0.25, 0, 0.75] and set(frame['flags']) == {'trial_diverged'}
 
 
 def test_a_parameter_that_is_called_like_a_column_is_told_from_it():
     nothing = np.array([0.5])
-    point = NamedPoint(bs=3, depth=2)
-    results = SweepResults([PointResult(point, 0.1, 0.2, 8, *[nothing] * 4)], columns=['bs', 'depth'])
+    point = NamedPoint(batch_size=3, depth=2)
+    results = SweepResults([PointResult(point, 0.1, 0.2, 8, *[nothing] * 4)], columns=['batch_size', 'depth'])
     (row,) = results.to_frame().to_dict('records')
-    assert (row['param_bs'], row['bs'], row['depth']) == (3, 8, 2)
-    assert SweepResults(columns=['bs']).to_frame().columns[0] == 'param_bs'
+    assert (row['param_batch_size'], row['batch_size'], row['depth'], row['perf_val']) == (3, 8, 2, 0.5)
+    assert [*SweepResults(columns=['id']).to_frame()][:2] == ['id', 'param_id']
 
 
 def test_what_was_tuned_besides_is_in_the_results_and_in_their_table(store, folder, example):
@@ -89,9 +101,9 @@ def test_what_was_tuned_besides_is_in_the_results_and_in_their_table(store, fold
     for results in (store.results(), Store.read(folder).results()):
         assert results.nuisance == {free: {'momentum': 0.9, 'kind': ('a', 2)}}
         frame = results.to_frame()
-        assert frame.columns.tolist()[:9] == [
-            'width', 'momentum', 'param_nuisance_momentum', 'lr_min', 'lr_max', 'bs', 'nuisance_momentum',
-            'nuisance_kind', 'trial',
+        assert frame.columns.tolist()[:10] == [
+            'id', 'width', 'momentum', 'param_nuisance_momentum', 'lr_start', 'lr_end', 'batch_size',
+            'nuisance_momentum', 'nuisance_kind', 'trial',
         ]  # fmt: skip
         one, other = frame.to_dict('records')
         assert math.isnan(one['nuisance_momentum']) and other['nuisance_momentum'] == 0.9

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_STEPS = 120
+_SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Tuning:
         steps: How the training steps of each stage were taken.
         nuisance: Nuisance parameters of the trials, by name, as text.
         unread: Parameters of the architecture that no code asked for.
+        note: Why the trials' learning rates lie below all of the last round; empty if they do not.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Tuning:
     steps: dict[str, Any]
     nuisance: dict[str, str]
     unread: list[str]
+    note: str
 
     @property
     def scored_on(self) -> str:
@@ -77,12 +80,14 @@ def tuning(findings: Findings, one: PointSummary) -> Tuning | None:
         return None
     lrs, loss, perf = _range_test(read_curve(layout, 'lr_vs_perf') or {})
     budget, unread = misc.get('budget'), misc.get('unread')
+    compared = _candidates(read_curve(layout, 'candidates') or {})
     return Tuning(
-        findings.name(one), lrs, loss, perf, _candidates(read_curve(layout, 'candidates') or {}),
+        findings.name(one), lrs, loss, perf, compared,
         tuned.lr_start, tuned.lr_end, tuned.batch_size, str(misc.get('why', '')),
         budget.get('trials') if isinstance(budget, dict) else None, misc.get('steps', {}),
         {name: value_to_text(value) for name, value in tuned.nuisance.items()},
         [*map(str, unread)] if isinstance(unread, list) else [],
+        _note(compared, tuned.lr_end, tuned.epochs * store.manifest.train_size),
     )  # fmt: skip
 
 
@@ -100,6 +105,24 @@ def _range_test(curve: dict[str, np.ndarray]) -> tuple[list[float], list[float |
 def _candidates(table: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     columns = {name: array.tolist() for name, array in table.items()}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _note(compared: Sequence[Mapping[str, Any]], lr_end: float, trial_samples: int) -> str:
+    """Why the trials' learning rates lie below all that the last round compared; '' if they do not."""
+    last = [one for one in compared if one['round'] == max(every['round'] for every in compared)]
+    rates = sorted({one['lr'] for one in last})
+    if not rates or lr_end >= rates[0] * (1 - _SAME):
+        return ''
+    between = f'{rates[0]:.2g} to {rates[-1]:.2g}' if len(rates) > 1 else f'{rates[0]:.2g}'
+    longest = max(one['steps'] * one['batch_size'] for one in last)
+    why = (
+        'trials are longer than those trainings, and the best learning rate falls as training gets longer'
+        if trial_samples > longest
+        else 'slightly higher learning rates did much worse'
+    )
+    return (
+        f'The highest of these, {lr_end:.2g}, was set below all of the last round ({between}), because {why}.'
+    )
 
 
 def draw_tuning(data: Tuning, axes: Sequence[Axes]) -> None:

@@ -8,6 +8,13 @@ const detailsOf = async (row) => (await (allDetails = allDetails || unpack('deta
 const chosenRange = (tuning, name) => ({
   type: 'rect', xref: name, yref: 'paper', x0: tuning.lr_start, x1: tuning.lr_end, y0: 0, y1: 1, fillcolor: colour('first'), opacity: 0.16, line: { width: 0 },
 });
+// What the loss rises to in the end would hide where it falls.
+function lossRange(losses) {
+  const finite = losses.filter((loss) => loss !== null);
+  if (!finite.length) return undefined;
+  const first = finite[0], low = Math.min(...finite), high = first + Math.max(0.5 * (first - low), 0.1 * Math.abs(first));
+  return [low - 0.1 * (high - low), high];
+}
 const lrAxis = (text) => ({ type: 'log', exponentformat: 'power', dtick: innerWidth < 600 ? 2 : 1, tickangle: 0, title: { text } });
 
 function rangeTest(tuning) {
@@ -17,9 +24,9 @@ function rangeTest(tuning) {
       { name: 'performance', x: tuning.lrs, y: tuning.perf, mode: 'lines', yaxis: 'y2', line: { color: PALETTE[0], width: 2 } },
     ],
     layout: {
-      xaxis: lrAxis('learning rate'), yaxis: { title: { text: 'training loss' } },
+      xaxis: lrAxis('learning rate'), yaxis: { title: { text: 'training loss' }, range: lossRange(tuning.loss) },
       yaxis2: { title: { text: 'training performance' }, overlaying: 'y', side: 'right', showgrid: false, tickmode: 'auto', nticks: 5 }, shapes: [chosenRange(tuning, 'x')],
-      margin: { l: 55, r: 55, t: 25, b: 45 },
+      margin: { l: 55, r: 55, t: 34, b: 45 },
     },
   }), 'low');
 }
@@ -74,9 +81,9 @@ function courses(training) {
 function trialsTable(trials) {
   const names = Object.keys(trials[0]).filter((name) => trials.some((trial) => trial[name] !== null));
   const show = (value) => (value === null ? '' : typeof value === 'number' && !Number.isInteger(value) ? number(value, 5) : String(value));
-  return element('div', { class: 'scroll' }, element('table', {},
+  return scrolled(
     element('thead', {}, element('tr', {}, names.map((name) => element('th', { scope: 'col' }, name)))),
-    element('tbody', {}, trials.map((trial) => element('tr', {}, names.map((name) => element('td', {}, show(trial[name]))))))));
+    element('tbody', {}, trials.map((trial) => element('tr', {}, names.map((name) => element('td', {}, show(trial[name])))))));
 }
 
 function facts(pairs) {
@@ -101,13 +108,13 @@ async function closer(data, row) {
   if (tuning) {
     const nuisance = Object.entries(tuning.nuisance);
     parts.push(element('h3', {}, `How ${listed(['learning rate', 'batch size', ...nuisance.map(([name]) => name)])} were chosen`), element('p', {}, tuning.why),
-      element('p', { class: 'explain' }, `Left: the range test. Right: candidates, trained briefly and compared. Green: the learning rates of the trials, ${number(tuning.lr_start)} to ${number(tuning.lr_end)}, at batch size ${tuning.batch_size}${nuisance.map(([name, value]) => `, ${name} ${value}`).join('')}.` +
+      element('p', { class: 'explain' }, `Left: the range test. Right: candidates, trained briefly and compared. Shaded: the learning rates of the trials, ${number(tuning.lr_start)} to ${number(tuning.lr_end)}, at batch size ${tuning.batch_size}${nuisance.map(([name, value]) => `, ${name} ${value}`).join('')}.${tuning.note ? ` ${tuning.note}` : ''}` +
         (nuisance.length ? ` Candidates were scored on a part of the training data that they were not trained on; those that differ in more than the learning rate are not joined.` : '') +
         (tuning.budget === null ? '' : ` Tuning took the samples of ${number(tuning.budget)} trials.`)),
       element('div', { class: 'pair' }, tuning.lrs.length ? rangeTest(tuning) : null, tuning.candidates.lr ? candidates(tuning) : null));
   }
   if (training.epochs.length) parts.push(element('h3', {}, 'How its trials went'), ...courses(training));
-  if (trials.length) parts.push(trialsTable(trials));
+  if (trials.length) parts.push(...trialsTable(trials));
   if (settings) parts.push(element('h3', {}, 'Settings'), facts({ ...settings, ...Object.fromEntries(Object.entries(tuning.steps).map(([name, kinds]) => [`steps of ${name}`, [].concat(kinds).join('; ')])) }));
   return parts;
 }

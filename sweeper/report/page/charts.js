@@ -3,6 +3,7 @@
 const PALETTE = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#E69F00', '#8c6bb1', '#999999'];
 const SYMBOLS = ['circle', 'diamond', 'square', 'cross', 'triangle-up', 'x', 'star', 'hexagon'];
 const CONFIG = { responsive: true, displaylogo: false, displayModeBar: 'hover', modeBarButtonsToRemove: ['select2d', 'lasso2d'] };
+const ONE_LINE = 30;
 const charts = new Map();
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -10,9 +11,10 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 function themed(layout) {
   const axis = { gridcolor: colour('line'), zeroline: false, linecolor: colour('line'), automargin: true };
   const full = {
-    paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', margin: { l: 55, r: 15, t: 25, b: 45 },
+    paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', margin: { l: 55, r: 15, t: 34, b: 45 },
     font: { family: 'system-ui, sans-serif', size: 13, color: colour('ink') }, hovermode: 'closest',
-    legend: { orientation: 'h', y: 1.02, yanchor: 'bottom', x: 0 }, ...layout,
+    legend: { orientation: 'h', yref: 'container', y: 0, yanchor: 'bottom', x: 0 }, // the tool bar is at the top
+    modebar: { bgcolor: 'rgba(0,0,0,0)', color: colour('faint'), activecolor: colour('accent') }, ...layout,
   };
   for (const name of Object.keys(layout).filter((key) => /^[xy]axis/.test(key)).concat(['xaxis', 'yaxis'])) {
     full[name] = { ...axis, ...layout[name] };
@@ -28,7 +30,14 @@ function draw(node) {
   const chart = charts.get(node);
   const { traces, layout } = chart.make();
   chart.seen = true;
+  node.style.height = '';
   Plotly.react(node, traces, themed(layout), CONFIG);
+  const legend = node.querySelector('.legend');
+  const lines = legend ? legend.getBBox().height - ONE_LINE : 0;
+  if (lines > 0) { // a legend of many lines makes the figure higher, not the plot lower
+    node.style.height = `${node.clientHeight + lines}px`;
+    Plotly.Plots.resize(node);
+  }
 }
 
 const watcher = new IntersectionObserver((entries) => {

@@ -49,6 +49,22 @@ function section(id, title, explanation, ...children) {
     element('h2', {}, title), explanation ? element('p', { class: 'explain' }, explanation) : null, ...children);
 }
 
+const cell = (text) => element('div', { class: 'cell' }, text);
+
+// A table that scrolls in itself where the window is too narrow, and shows that there is more.
+function scrolled(...children) {
+  const inner = element('div', { class: 'scroll', tabindex: 0, onscroll: look }, element('table', {}, ...children));
+  const frame = element('div', { class: 'frame' }, inner);
+  function look() {
+    frame.classList.toggle('more-left', inner.scrollLeft > 1);
+    frame.classList.toggle('more-right', inner.scrollLeft + inner.clientWidth < inner.scrollWidth - 1);
+  }
+  const watcher = new ResizeObserver(look);
+  watcher.observe(inner);
+  watcher.observe(inner.firstChild);
+  return [frame, element('p', { class: 'explain sideways' }, 'Scroll sideways to see all columns.')];
+}
+
 const listed = (names) => [names.slice(0, -1).join(', '), names[names.length - 1]].filter(Boolean).join(' and ');
 
 const read = (id) => JSON.parse(document.getElementById(id).textContent);

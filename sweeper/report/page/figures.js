@@ -82,7 +82,9 @@ function parallel(data, compared) {
     }],
     layout: { margin: { l: 60, r: 40, t: 50, b: 25 } },
   }));
-  return section('parallel', 'All parameters together', 'Each line is an architecture, coloured by its mean performance. Drag along an axis to select.', node);
+  node.style.minWidth = `${110 * (data.axes.length + 1)}px`;
+  return section('parallel', 'All parameters together', 'Each line is an architecture, coloured by its mean performance. Drag along an axis to select.',
+    element('div', { class: 'across' }, node));
 }
 
 function againstCost(data, compared) {

@@ -35,11 +35,11 @@ function parameters(data) {
   if (!isTold(data)) return null;
   const names = ['parameter', 'what is done with it', 'default', 'in the code'];
   return section('declared', 'Parameters', 'What was compared, what was tuned for each architecture, and where the code says so; the first place has the default.',
-    element('div', { class: 'scroll', tabindex: 0 }, element('table', {},
+    ...scrolled(
       element('thead', {}, element('tr', {}, names.map((name) => element('th', { scope: 'col' }, name)))),
       element('tbody', {}, data.parameters.map((one) => element('tr', {},
-        element('td', { class: 'text', title: one.name }, one.name), element('td', {}, one.role),
-        element('td', { class: 'text mono', title: one.default }, one.default), element('td', { class: `wide${one.is_declared ? ' mono' : ''}` }, places(one))))))));
+        element('td', {}, cell(one.name)), element('td', {}, one.role),
+        element('td', { class: 'mono' }, cell(one.default)), element('td', { class: `wide${one.is_declared ? ' mono' : ''}` }, places(one)))))));
 }
 
 const flagged = (row) => `${row.comparable || row.error ? '' : 'not comparable: '}${row.flags.join(', ')}`;
@@ -68,7 +68,7 @@ function columnsOf(data) {
       title, text: true, number: data.rows.every((row) => !isNaN(row.nuisance[index])), hint: hints.get(title), of: (row) => numberOrText(row.nuisance[index]), show: (row) => row.nuisance[index],
     })),
     ...costs,
-    { title: 'flags', of: (row) => row.flags.length, best: true, show: (row) => element('span', { class: 'flag' }, flagged(row)) },
+    ...(data.rows.some(flagged) ? [{ title: 'flags', of: (row) => row.flags.length, best: true, show: (row) => element('span', { class: 'flag' }, flagged(row)) }] : []),
   ];
 }
 
@@ -86,7 +86,7 @@ function compareBy(column, descending) {
 function leaderBoard(data, onfilter) {
   const columns = columnsOf(data);
   const line = (row) => element('tr', { class: row.error ? 'failed' : row.first ? 'first' : null },
-    columns.map((column) => element('td', { class: column.number ? 'number' : column.text ? 'text' : null, title: column.text ? column.show(row) : null }, column.show(row))));
+    columns.map((column) => element('td', { class: column.number ? 'number' : null }, column.text ? cell(column.show(row)) : column.show(row))));
   const lines = new Map(); // made when first shown: a thousand take their time
   let ordered = data.rows, kept = new Set(data.rows), most = FEW_LINES;
   const body = element('tbody');
@@ -101,7 +101,7 @@ function leaderBoard(data, onfilter) {
     }));
   }
   const heads = columns.map((column) => element('th', { scope: 'col', class: column.number ? 'number' : null },
-    column.title ? element('button', { type: 'button', title: column.hint, onclick: () => sort(column) }, column.title) : element('span', { 'aria-label': 'interval and trials' })));
+    column.title ? element('button', { type: 'button', title: column.hint, onclick: () => sort(column) }, cell(column.title)) : element('span', { 'aria-label': 'interval and trials' })));
   let sorted = null, descending = false;
   function sort(column) {
     descending = sorted === column ? !descending : Boolean(column.best);
@@ -128,5 +128,5 @@ function leaderBoard(data, onfilter) {
   return section('board', 'Leader board',
     `Mean validation performance over trials with its 95% confidence interval${methods ? ` (${methods})` : ''}; dots are single trials. Marked in green: the best, and all that cannot be distinguished from it yet.${data.rows.some((row) => !row.comparable && !row.error) ? ' Architectures that are not comparable come after those that are.' : ''}`,
     element('div', { class: 'tools' }, search, count),
-    element('div', { class: 'scroll', tabindex: 0 }, element('table', {}, element('thead', {}, element('tr', {}, heads)), body)), more);
+    ...scrolled(element('thead', {}, element('tr', {}, heads)), body), more);
 }

@@ -1,0 +1,95 @@
+"""Trained networks, read back from a sweep's folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import FolderError, InvalidArgument
+from .points import Point, as_point, label
+from .report.again import problem_again
+from .seeding import random_states_kept
+from .store.store import Store
+from .training.problem import Problem
+
+if TYPE_CHECKING:
+    import torch
+
+
+def load_model(
+    folder: str | os.PathLike[str],
+    params: Point | Mapping[str, Any] | None = None,
+    *,
+    trial: int | None = None,
+    module_name: str | None = None,
+) -> torch.nn.Module:
+    """Returns a trained network of a sweep, on the CPU and in evaluation mode.
+
+    The problem's module is imported, its data is not loaded.
+
+    Args:
+        folder: The sweep's.
+        params: The architecture, as in `PointResult.params`, or the values by name; the one with the highest
+            mean validation performance by default.
+        trial: The index of the trial; the one with the highest validation performance by default.
+        module_name: Where the problem is now, as for `sweep`, if it was moved.
+
+    Raises:
+        InvalidArgument: There is no such architecture, or no such trial of it.
+        ProblemError: The problem is not there, or it changed since the sweep.
+        FolderError: The folder holds no sweep, or its weights cannot be read.
+    """
+    import torch
+
+    manifest = Store.read(Path(folder)).manifest
+    with random_states_kept():
+        problem = problem_again(manifest, module_name)
+        store = Store.read(Path(folder))  # again: what is in the problem's module has a name now
+        point = _best_point(store) if params is None else as_point(params)
+        if point not in store.points:
+            raise InvalidArgument(
+                f'params={params!r}: {folder} has no such architecture; there are '
+                f'{"; ".join(map(label, store.points[:10]))}{" and more" * (len(store.points) > 10)}'
+            )
+        trials, tuned = store.trials(point), store.tuned(point)
+        if tuned is None or not trials:
+            raise InvalidArgument(f'params={params!r}: {label(point)} has no trial')
+        if trial is None:
+            trial = max(trials, key=lambda index: trials[index].perf_val)
+        if trial not in trials:
+            raise InvalidArgument(
+                f'trial={trial!r}: {label(point)} has the trials {", ".join(map(str, trials))}'
+            )
+        with problem.using(point, tuned.nuisance):
+            model = problem.model(point)
+        path = store.files(point).trial(trial).model
+        try:
+            model.load_state_dict(torch.load(path, map_location='cpu', weights_only=True))
+        except Exception as error:
+            raise FolderError(f'{path}: {type(error).__name__}: {error}') from error
+    if problem.parameters.declared is not None:
+        _keep_values(model, problem, point, tuned.nuisance)
+    return model.eval()
+
+
+def _best_point(store: Store) -> Point:
+    results = [result for result in store.results() if len(result.perf_val)]
+    if not results:
+        raise InvalidArgument(f'{store.layout.folder} has no trial yet')
+    return max(results, key=lambda result: float(result.perf_val.mean())).params
+
+
+def _keep_values(model: torch.nn.Module, problem: Problem, point: Point, nuisance: Mapping[str, Any]) -> None:
+    """Gives declared parameters that the forward pass reads the values that they had in the sweep."""
+    entered: list[ExitStack] = []
+
+    def enter(*_: object) -> None:
+        stack = ExitStack()
+        stack.enter_context(problem.using(point, nuisance))
+        entered.append(stack)
+
+    model.register_forward_pre_hook(enter)
+    model.register_forward_hook(lambda *_: entered.pop().close(), always_call=True)

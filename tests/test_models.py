@@ -1,0 +1,83 @@
+"""Trained networks are read back, and predict what they were scored by."""
+
+import pytest
+import torch
+
+from sweeper import FixedSweep, load_model
+from sweeper.errors import FolderError, InvalidArgument, ProblemError
+
+DECLARED = """
+from sweeper.m import _
+
+class Scaled(torch.nn.Linear):
+    def forward(self, inputs):
+        return super().forward(inputs) * _('scale', 1.0)
+
+def model():
+    return Scaled(4, _('outputs', 2))
+"""
+
+
+@pytest.fixture
+def swept(write_problem, sweep_inline, tmp_path):
+    problem = write_problem()
+    results = sweep_inline(problem.path, FixedSweep.with_grid({'width': [2, 8]}, 2), tmp_path / 'out')
+    return problem, tmp_path / 'out', results
+
+
+def accuracy(model):
+    inputs = torch.randn(96, 4, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        return (model(inputs).argmax(1) == (inputs[:, 0] > 0)).float()[64:].mean().item()
+
+
+def test_the_winner_is_read_back_and_scores_what_its_best_trial_scored(swept):
+    _, folder, results = swept
+    best = max(results, key=lambda result: result.perf_val.mean())
+    model = load_model(folder)
+    assert not model.training
+    assert accuracy(model) == pytest.approx(best.perf_val.max(), abs=1e-6)
+
+
+def test_every_trial_of_every_architecture_is_read_back(swept):
+    _, folder, results = swept
+    for result in results:
+        for trial, perf in enumerate(result.perf_val):
+            for params in (result.params, dict(result.params)):
+                assert accuracy(load_model(folder, params, trial=trial)) == pytest.approx(perf, abs=1e-6)
+
+
+def test_declared_parameters_that_the_forward_pass_reads_have_their_values(
+    write_problem, sweep_inline, tmp_path
+):
+    problem = write_problem(model=DECLARED)
+    sweep_inline(problem.path, FixedSweep.with_grid({'scale': [3.0]}, 1), tmp_path / 'out')
+    model = load_model(tmp_path / 'out')
+    inputs = torch.ones(1, 4)
+    assert torch.equal(model(inputs), 3 * torch.nn.functional.linear(inputs, model.weight, model.bias))
+    with pytest.raises(RuntimeError):
+        model(torch.ones(1, 5))
+    assert torch.equal(model(inputs), model(inputs)), 'a failed call leaves nothing behind'
+
+
+def test_what_is_not_there_is_named(swept, tmp_path):
+    problem, folder, _ = swept
+    with pytest.raises(InvalidArgument, match='no such architecture; there are width=2; width=8'):
+        load_model(folder, {'width': 3})
+    with pytest.raises(InvalidArgument, match='has the trials 0, 1'):
+        load_model(folder, {'width': 2}, trial=2)
+    with pytest.raises(FolderError):
+        load_model(tmp_path / 'nowhere')
+    (weights,) = folder.glob('points/0/trials/0/model.pt')
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(FolderError, match=r'model\.pt'):
+        load_model(folder, {'width': 2}, trial=0)
+    problem.path.write_text(problem.text.replace('ReLU', 'Tanh'))
+    with pytest.raises(ProblemError, match='changed since the sweep'):
+        load_model(folder)
+
+
+def test_a_sweep_without_trials_has_no_winner(write_problem, sweep_inline, tmp_path):
+    sweep_inline(write_problem().path, FixedSweep([((2,), 0)]), tmp_path / 'out')
+    with pytest.raises(InvalidArgument, match='has no trial yet'):
+        load_model(tmp_path / 'out')

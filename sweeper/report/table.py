@@ -6,22 +6,23 @@ import math
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ..printing import one_line, printable
 from .collect import PointSummary, named
+from .columns import Column, FittingTable
 from .flags import FLAG_MEANINGS
 from .parameters import Parameter
-from .statistics import Interval
 
-_MOST_ROWS = 100
+_MOST_ROWS, _LEAST = 100, 10
 
 
 def comparison_table(
     summaries: Sequence[PointSummary], columns: Sequence[str], parameters: Sequence[Parameter] = ()
 ) -> RenderableType:
     """Returns the table of a sweep, below it what its columns and flags mean, and the failed points.
+
+    In a narrow terminal, the least important columns are left out; no number is ever wrapped or cropped.
 
     Args:
         summaries: In the order to show them.
@@ -31,13 +32,17 @@ def comparison_table(
     shown = [summary for summary in summaries if summary.error is None]
     failed = [summary for summary in summaries if summary.error is not None]
     tuned = [one.name for one in parameters if one.is_tuned]
-    parts: list[RenderableType] = [_table(shown[:_MOST_ROWS], columns, tuned)] if shown else []
+    parts: list[RenderableType] = []
+    if shown:
+        parts.append(FittingTable(_columns(shown[:_MOST_ROWS], columns, tuned)))
     if len(shown) > _MOST_ROWS:
         parts.append(f'and {len(shown) - _MOST_ROWS} more; all are in points/results.csv')
     methods = sorted({summary.perf_val.method for summary in shown} - {''})
     if methods:
         note = f'mean ± half the 95% confidence interval ({", ".join(methods)}) over trials'
         parts.append(Text(note, style='dim'))
+    if any(summary.doubts for summary in shown):
+        parts.append(Text('?: not comparable with the others, because of its flags', style='yellow'))
     parts += [Text(one_line(note), style='dim') for note in _notes(parameters)] if shown else []
     for flag in sorted({flag for summary in shown for flag in summary.flags}):
         parts.append(Text(f'{one_line(flag)}: {FLAG_MEANINGS.get(flag, "")}', style='yellow'))
@@ -57,40 +62,38 @@ def _notes(parameters: Sequence[Parameter]) -> list[str]:
     return notes
 
 
-def _table(summaries: Sequence[PointSummary], columns: Sequence[str], tuned: Sequence[str]) -> Table:
-    has_test = any(summary.perf_test for summary in summaries)
-    has_flags = any(summary.flags for summary in summaries)
-    table = Table(box=None, pad_edge=False, header_style='bold', padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(Text(one_line(column)), style='bold', no_wrap=True)
-    for heading in ('lr range', 'batch', *map(one_line, tuned), 'trials', 'val perf', 'val loss'):
-        table.add_column(Text(heading), justify='right')  # these wrap in a narrow terminal, not parameters
-    if has_test:
-        table.add_column('test perf', justify='right')
-    table.add_column('s/trial', justify='right')
-    if has_flags:
-        table.add_column('flags', style='yellow')
-    for summary in summaries:
-        table.add_row(
-            *(Text(one_line(cell)) for cell in summary.cells),
-            '{:.3g} .. {:.3g}'.format(*summary.lr_range) if summary.lr_range else 'tuning',
-            str(summary.batch_size or ''),
-            *(Text(one_line(cell)) for cell in summary.nuisance_cells(tuned)),
-            str(summary.trials),
-            _interval(summary.perf_val),
-            _interval(summary.loss_val),
-            *([_interval(summary.perf_test) if summary.perf_test else ''] if has_test else []),
-            '' if math.isnan(summary.seconds) else f'{summary.seconds:.2f}',
-            *([Text(one_line(' '.join(summary.flags)))] if has_flags else []),
+def _columns(summaries: Sequence[PointSummary], columns: Sequence[str], tuned: Sequence[str]) -> list[Column]:
+    """The columns of the table from left to right; those that are the same for all matter least."""
+    values = [[summary.cells[index] for summary in summaries] for index in range(len(columns))]
+    found = [
+        Column(
+            one_line(name),
+            [*map(one_line, cells)],
+            _LEAST if len(set(cells)) == 1 < len(cells) else 0,
+            'bold',
+            'left',
         )
-    return table
-
-
-def _interval(interval: Interval) -> str:
-    if math.isnan(interval.mean):
-        return ''
-    if math.isinf(interval.mean):
-        return 'diverged'
-    if math.isnan(interval.half_width):
-        return f'{interval.mean:.4f}'
-    return f'{interval.mean:.4f} ± {interval.half_width:.4f}'
+        for name, cells in zip(columns, values, strict=True)
+    ]
+    nuisance = zip(tuned, zip(*(one.nuisance_cells(tuned) for one in summaries), strict=True), strict=True)
+    if any(one.doubts for one in summaries):
+        found.insert(0, Column('', ['?' * bool(one.doubts) for one in summaries], 0, 'yellow', 'left'))
+    rates = ['{:.3g} .. {:.3g}'.format(*one.lr_range) if one.lr_range else 'tuning' for one in summaries]
+    found += [
+        Column('lr range', rates, 6),
+        Column('batch', [str(one.batch_size or '') for one in summaries], 5),
+        *(Column(one_line(name), [*map(one_line, cells)], 7) for name, cells in nuisance),
+        Column('trials', [str(one.trials) for one in summaries], 3),
+        Column('val perf', [one.perf_val.text for one in summaries], 1),
+        Column('val loss', [one.loss_val.text for one in summaries], 8),
+    ]
+    if any(one.perf_test for one in summaries):
+        tests = [one.perf_test.text if one.perf_test else '' for one in summaries]
+        found.append(Column('test perf', tests, 4))
+    seconds = ['' if math.isnan(one.seconds) else f'{one.seconds:.2f}' for one in summaries]
+    found.append(Column('s/trial', seconds, 9))
+    if any(one.flags for one in summaries):
+        found.append(
+            Column('flags', [' '.join(map(one_line, one.flags)) for one in summaries], 2, 'yellow', 'left')
+        )
+    return found

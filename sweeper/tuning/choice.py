@@ -139,6 +139,15 @@ def _flags(
     return sorted(flags)
 
 
+def _reason(last: Round, chosen: Scored) -> str:
+    """Says why trials use a lower learning rate than the one that was chosen."""
+    if _is_below_cliff(last, chosen):
+        return 'because the next higher one did much worse and trials are longer'
+    if _safety(last, chosen) < 1:
+        return 'because a lower one did about as well and trials are longer'
+    return 'because trials are longer'
+
+
 def _why(settings: HyperparameterSettings, rounds: Sequence[Round], chosen: Scored, lr: float) -> str:
     """Says why this batch size, this learning rate and these values of nuisance parameters were chosen."""
     values = chosen.candidate.nuisance
@@ -151,11 +160,13 @@ def _why(settings: HyperparameterSettings, rounds: Sequence[Round], chosen: Scor
         size = f'the largest within {settings.batch_tolerance:g} of the best {measure}'
     else:
         size = f'of the best {measure} in the rounds before the last'
-    lrs = ', '.join(f'{one.candidate.lr:.2g}' for one in rounds[-1].rungs(chosen.candidate))
+    lrs = [f'{one.candidate.lr:.2g}' for one in rounds[-1].rungs(chosen.candidate)]
     nuisance = ', '.join(f'{name} {value_to_text(value)}' for name, value in values)
     nuisance = f'; {nuisance}: of the best {measure} in the last round' if values else ''
+    last = f'{chosen.candidate.lr:.2g}'
+    source = f'chosen from {", ".join(lrs)}' if len(lrs) > 1 else 'the only one compared'
+    lowered = '' if lr >= chosen.candidate.lr else f', then lowered {_reason(rounds[-1], chosen)}'
     return (
-        f'batch size {chosen.candidate.batch_size}: {size}; learning rate {lr:.2g}: somewhat below '
-        f'{chosen.candidate.lr:.2g}, since trials are longer, which was chosen from {lrs} in the last round'
-        f'{nuisance}'
+        f'batch size {chosen.candidate.batch_size}: {size}; learning rate {lr:.2g}: {last} was {source} '
+        f'in the last round{lowered}{nuisance}'
     )

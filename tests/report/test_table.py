@@ -2,10 +2,13 @@ import io
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from sweeper import FixedSweep
 from sweeper.report.collect import PointSummary, summarise
+from sweeper.report.columns import Column, fitting
 from sweeper.report.flags import FLAG_MEANINGS
 from sweeper.report.parameters import TUNED, Parameter
 from sweeper.report.statistics import STUDENT, Interval
@@ -147,3 +150,55 @@ def model(width):
     means = [one.perf_val.mean for one in summaries[:2]]
     assert means == sorted(means, reverse=True)
     assert [one.params for one in summaries[2:]] == [(3,), (9,)]
+
+
+# Narrow terminals
+
+
+def narrow(width, summaries, columns):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(comparison_table(summaries, columns))
+    return console.export_text().splitlines()
+
+
+WIDE = [
+    summary(['16', 'relu', '3'], flags=['nothing_learned', 'sensitive'], seconds=12345.67),
+    summary(['128', 'a_long_nonlinearity', '3'], perf=Interval(0.9, 0.6, 1.0, STUDENT)),
+    summary(['1024', 'tanh', '3'], perf_test=GOOD),
+]
+
+
+@pytest.mark.parametrize('width', [40, 60, 80, 120, 200])
+def test_every_row_is_a_line_and_no_number_is_wrapped_or_cropped(width):
+    lines = narrow(width, WIDE, ['hidden', 'nonlinearity', 'depth'])
+    assert all(len(line) <= width for line in lines)
+    perfs = ['0.9000 ± 0.0100', '0.9000 (0.6000 to 1.0000)', '0.9000 ± 0.0100']
+    for line, value, perf in zip(lines[1:4], ['16', '128', '1024'], perfs, strict=True):
+        assert value in line.split() and perf in line
+    assert lines[1].startswith('?') and any(line.startswith('?: not comparable') for line in lines[4:])
+
+
+def test_what_is_left_out_is_said_the_least_important_first():
+    columns = ['hidden', 'nonlinearity', 'depth']
+    assert not any('left out' in line for line in narrow(200, WIDE, columns))
+    told = ' '.join(narrow(100, WIDE, columns))
+    assert 'left out for lack of width: ' in told and 'depth' in told.split('left out')[1]
+
+
+@given(
+    st.lists(
+        st.tuples(st.text('ab', max_size=12), st.lists(st.text('x1', max_size=9), min_size=2, max_size=2)),
+        max_size=6,
+    ),
+    st.lists(st.integers(0, 3), min_size=6, max_size=6),
+    st.integers(20, 90),
+)
+def test_columns_that_are_shown_fit_and_numbers_are_whole(names, ranks, width):
+    columns = [
+        Column(name, cells, rank) for (name, cells), rank in zip(names, ranks[: len(names)], strict=True)
+    ]
+    kept, widths = fitting(columns, width)
+    assert sum(widths) + 2 * max(0, len(widths) - 1) <= width
+    for column, given_width in zip(kept, widths, strict=True):
+        assert all(len(cell) <= given_width for cell in column.cells if cell.isdigit())
+        assert column.rank == 0 or given_width == column.width

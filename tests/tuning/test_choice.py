@@ -1,6 +1,7 @@
 """From the last round to the learning rate of the trials."""
 
 import math
+import re
 
 import pytest
 
@@ -92,3 +93,4 @@ def test_the_choice_stays_within_the_settings_and_edges_are_flagged():
 def test_the_reason_names_what_was_chosen():
     choice = chosen(ladder([0.5, 0.6, 0.7]))
     assert 'batch size 8' in choice.why and f'learning rate {choice.lr:.2g}' in choice.why
+    assert re.search(r'\d was chosen from [\d., ]+ in the last round, then lowered because ', choice.why)

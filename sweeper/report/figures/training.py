@@ -11,7 +11,7 @@ import numpy as np
 from ...store.details import read_throughtime
 from ..collect import PointSummary
 from ..findings import Findings
-from ..statistics import student_band
+from ..statistics import PERFORMANCES, student_band
 from .numbers import finite, is_wide
 from .paper import BLUE, FAINT, VERMILLION, legend_above
 
@@ -30,7 +30,7 @@ class Course:
     Attributes:
         trials: Of each trial, at each of the epochs.
         mean: Over trials that got that far.
-        low: Lower end of the mean's 95% interval (Student's t).
+        low: Lower end of the mean's 95% interval (Student's t), of a performance cut off where none can be.
         high: Upper end.
     """
 
@@ -61,15 +61,21 @@ def training(findings: Findings, one: PointSummary) -> Training:
     found = (read_throughtime(layout, index) for index in findings.store.trials(one.params))
     curves = [curve for curve in found if curve is not None and {'epochs', *MEASURES} <= curve.keys()]
     longest = max((curve['epochs'] for curve in curves), key=len, default=np.array([], dtype=int))
-    courses = {name: _course([curve[name] for curve in curves], len(longest)) for name in MEASURES}
+    courses = {
+        name: _course([curve[name] for curve in curves], len(longest), name.startswith('perf'))
+        for name in MEASURES
+    }
     return Training(findings.name(one), longest.astype(int).tolist(), courses)
 
 
-def _course(curves: list[np.ndarray], length: int) -> Course:
+def _course(curves: list[np.ndarray], length: int, is_performance: bool) -> Course:
     table = np.full((len(curves), length), np.nan)
     for row, curve in zip(table, curves, strict=True):
         row[: len(curve)] = curve
     band = student_band(np.where(np.isfinite(table), table, np.nan))
+    if is_performance:
+        mean, *ends = band
+        band = mean, np.clip(ends[0], *PERFORMANCES), np.clip(ends[1], *PERFORMANCES)
     return Course(
         [[*map(finite, row.tolist())] for row in table], *([*map(finite, line.tolist())] for line in band)
     )

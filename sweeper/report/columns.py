@@ -1,0 +1,100 @@
+"""A table that fits: the columns that matter most, as many as the terminal has room for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+_BETWEEN = 2
+_NARROWEST = 4
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        name: Its heading.
+        cells: One per row.
+        rank: The lower, the more it matters; those of rank 0 are never left out, but cropped.
+        style: Of its cells.
+        justify: Where its cells stand.
+    """
+
+    name: str
+    cells: Sequence[str]
+    rank: int
+    style: str = ''
+    justify: Literal['left', 'right'] = 'right'
+
+    @property
+    def width(self) -> int:
+        return max(map(cell_len, (self.name, *self.cells)))
+
+    @property
+    def narrowest(self) -> int:
+        """To what it may be cropped: texts may be, numbers never."""
+        numbers = [cell_len(cell) for cell in self.cells if _is_number(cell)]
+        return min(self.width, max([_NARROWEST, *numbers]))
+
+
+class FittingTable:
+    """Shows the columns that fit, the most important ones first, and says what it leaves out."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        kept, widths = fitting(self._columns, options.max_width)
+        table = Table(box=None, pad_edge=False, header_style='bold', padding=(0, _BETWEEN, 0, 0))
+        for column, width in zip(kept, widths, strict=True):
+            table.add_column(
+                Text(column.name, overflow='ellipsis'), style=column.style, justify=column.justify,
+                no_wrap=True, overflow='ellipsis', width=width,
+            )  # fmt: skip
+        for row in zip(*(column.cells for column in kept), strict=True):
+            table.add_row(*map(Text, row))
+        yield table
+        if left_out := [column.name for column in self._columns if column not in kept]:
+            yield Text(f'left out for lack of width: {", ".join(left_out)}', style='dim')
+
+
+def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[int]]:
+    """Returns the columns that are shown in a terminal of some width, in their order, and their widths.
+
+    What matters most is kept as it is; only where the columns of rank 0 do not fit beside the most important
+    other one are they cropped, the widest first, and as a last resort left out from the right.
+    """
+    chosen = [column for column in columns if column.rank == 0]
+    others = sorted((column for column in columns if column.rank > 0), key=lambda column: column.rank)
+    room = width - sum(column.width for column in others[:1])
+    end = 0 if others else _BETWEEN  # nothing comes after the last column
+    while len(chosen) > 1 and sum(one.narrowest + _BETWEEN for one in chosen) > room + end:
+        chosen.pop()
+    widths = {id(column): column.width for column in chosen}
+    while sum(widths.values()) + _BETWEEN * len(chosen) > room + end:
+        loose = [column for column in chosen if widths[id(column)] > column.narrowest]
+        if not loose:
+            break
+        widths[id(max(loose, key=lambda column: widths[id(column)]))] -= 1
+    used = sum(widths.values()) + _BETWEEN * len(chosen)
+    for index, column in enumerate(others):
+        if index == 0 or used + column.width <= width:
+            widths[id(column)] = column.width
+            used += column.width + _BETWEEN
+    kept = [column for column in columns if id(column) in widths]
+    return kept, [widths[id(column)] for column in kept]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -17,8 +17,9 @@ from .layout import prefers_channels_last
 from .metrics import Criterion, scorer
 from .optimizers import build_optimizer
 from .problem import Problem
+from .python_state import PythonState, TooManyObjects
 from .recording import NotCapturable
-from .steps import Step
+from .steps import CapturedGradientStep, CapturedStep, Step
 
 
 class Splits(NamedTuple):
@@ -46,16 +47,50 @@ class Training(NamedTuple):
         subjects: The models, their losses and so on.
         step: Trains them.
         kind: The kind of step, and why it is not another.
+        before: The problem's Python state before the models were built; None if steps are eager.
     """
 
     subjects: Sequence[Subject]
     step: Step
     kind: str
+    before: PythonState | None = None
+
+    @property
+    def _captured(self) -> CapturedStep | CapturedGradientStep | None:
+        step = self.step.captured if isinstance(self.step, LanesStep) else self.step
+        return step if isinstance(step, CapturedStep | CapturedGradientStep) else None
+
+    def expect_changes(self) -> None:
+        """Says that the models have been evaluated: a captured step is verified before it goes on."""
+        if self._captured is not None:
+            self._captured.expect_changes()
+
+    def undo(self) -> None:
+        """Puts back the problem's Python state, as far as that is possible, to begin the training anew."""
+        if self.before is not None:
+            self.before.restore()
+
+    def verify(self) -> None:
+        """Verifies a captured step a last time.
+
+        Raises:
+            NotCapturable: It does not do any more what the eager step does; what it trained is worthless.
+        """
+        if self._captured is not None:
+            self._captured.verify_last()
 
     def update_models(self) -> None:
         """Brings the models up to date with what the step has trained."""
         if isinstance(self.step, LanesStep):
             self.step.update_models()
+
+
+def why_not_captured(error: Exception) -> str:
+    """What to say of an error that was raised while a capture was prepared or verified."""
+    if isinstance(error, NotCapturable):
+        return str(error)
+    first, *_ = str(error).strip().splitlines() or ['']
+    return f'preparing to capture it raised {type(error).__name__}' + (f': {first}' if first else '')
 
 
 @dataclass(frozen=True)
@@ -92,17 +127,41 @@ class Bench:
             epochs: How many there will be.
             measures_perf: Whether every step is to measure its performance.
         """
-        subject = self.subject(point, seed, measures_perf)
         if self.step == 'eager':
-            return Training([subject], subject.eager_step(), 'eager')
+            return self.set_up_eagerly(point, seed, measures_perf)
         reason = why_not_worth_it(batches, epochs, self.device) if self.step != 'captured' else None
         if reason is None:
+            before = self.python_state()
+            subject = self.subject(point, seed, measures_perf)
             try:
-                return Training([subject], captured_step(subject, batches), 'captured')
-            except NotCapturable as error:
-                reason = str(error)
-                subject = self.subject(point, seed, measures_perf)
-        return Training([subject], subject.eager_step(), f'eager, because {reason}')
+                return Training([subject], captured_step(subject, batches), 'captured', before)
+            except Exception as error:  # whatever it is: eagerly it may be none
+                reason = why_not_captured(error)
+                before.restore()
+        return self.set_up_eagerly(point, seed, measures_perf, reason)
+
+    def set_up_eagerly(
+        self, point: Point, seed: int, measures_perf: bool = False, reason: str | None = None
+    ) -> Training:
+        """Initialises a model whose steps are eager; the arguments are as for `set_up`.
+
+        Args:
+            point: The architecture.
+            seed: The run's.
+            measures_perf: Whether every step is to measure its performance.
+            reason: Why they are not captured, if that was wanted.
+        """
+        subject = self.subject(point, seed, measures_perf)
+        return Training([subject], subject.eager_step(), f'eager, because {reason}' if reason else 'eager')
+
+    def python_state(self) -> PythonState:
+        """What the problem's functions refer to, so that it can be put back after an attempt to capture."""
+        problem = self.problem
+        roots = {'model': problem.build_model, 'loss': problem.build_criterion}
+        try:
+            return PythonState({**roots, 'optimizer': problem.build_optimizer})
+        except TooManyObjects:
+            return PythonState({})
 
     def set_up_lanes(
         self,
@@ -122,8 +181,14 @@ class Bench:
         Raises:
             NotCapturable: That cannot be done.
         """
+        before = self.python_state()
         subjects = [self.subject(point, seed, measures_perf) for seed in seeds]
-        return Training(subjects, step_in_lanes(subjects, batches), f'in {len(seeds)} lanes')
+        try:
+            step = step_in_lanes(subjects, batches)
+        except Exception as error:
+            before.restore()
+            raise NotCapturable(why_not_captured(error)) from error
+        return Training(subjects, step, f'in {len(seeds)} lanes', before)
 
     def fresh_model(self, point: Point, seed: int) -> tuple[torch.nn.Module, Criterion]:
         """Returns a newly initialised model and its criterion; what they draw later is seeded too."""

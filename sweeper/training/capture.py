@@ -14,16 +14,14 @@ import torch
 from .data import Split
 from .metrics import Criterion, Scorer
 from .optimizers import Optimizer
-from .recording import NotCapturable, Recording, record
+from .recording import NotCapturable, Recording, check_unchanged, python_state_of, record
 from .script import Script, compiled
 from .steps import CapturedGradientStep, CapturedStep, EagerStep, Replay, Step, StepResults
 from .updates import UpdateRule, update_rule
+from .verification import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE, Lane, Verification, check_repeatable
 
 REHEARSED = 2
 """Batches of each size by which a captured step is compared with the eager one."""
-
-RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-4, 1e-6
-"""How far losses, parameters and buffers may differ in the rehearsal. Mostly they do not differ at all."""
 
 REHEARSAL_LR = 0.01
 """The learning rate of these steps."""
@@ -57,6 +55,9 @@ class Subject(NamedTuple):
         score = self.score if self.measures_perf else None
         return EagerStep(self.model, self.criterion, self.make_optimizer(), self.split, score)
 
+    def lane(self) -> Lane:
+        return Lane(self.model, self.criterion, self.eager_step())
+
 
 def why_not_worth_it(batches: Sequence[torch.Tensor], epochs: int, device: torch.device) -> str | None:
     """Says why a run had better not be captured, or returns None if it had.
@@ -75,7 +76,7 @@ def why_not_worth_it(batches: Sequence[torch.Tensor], epochs: int, device: torch
     return None
 
 
-def captured_step(subject: Subject, batches: Sequence[torch.Tensor]) -> Step:
+def captured_step(subject: Subject, batches: Sequence[torch.Tensor]) -> CapturedStep | CapturedGradientStep:
     """Captures the subject's step and rehearses it.
 
     Args:
@@ -101,20 +102,29 @@ def captured_step(subject: Subject, batches: Sequence[torch.Tensor]) -> Step:
     rules = [rule for rule in known if rule is not None]
     replays = compiled_replays(recordings, rules if len(rules) == len(known) else None, subject.measures_perf)
 
-    def make_step() -> Step:
+    def make_step() -> CapturedStep | CapturedGradientStep:
         if len(rules) == len(known):
             return replaying_step(replays, parameters, rules, subject)
         optimizer = subject.make_optimizer()
         return CapturedGradientStep(replays, parameters, optimizer, subject.split, subject.measures_perf)
 
-    for examples in by_size.values():
+    python = python_state_of(subject.model, subject.criterion)
+    for size, examples in by_size.items():
         lrs = [REHEARSAL_LR] * len(examples[:REHEARSED])
         expected = [*subject.eager_step().run(examples[:REHEARSED], lrs), *state.copies()]
         state.restore()
+        if not torch.equal(expected[0][0], recordings[size].loss):
+            again = subject.eager_step().run(examples[:1], lrs[:1])
+            state.restore()
+            check_repeatable([again.losses], [expected[0][:1]])
+        check_unchanged(python)
         found = [*rehearsed(make_step(), examples[:REHEARSED]), *state.copies()]
         state.restore()
         check_same(found, expected)
-    return make_step()
+    step = make_step()
+    all_rules = rules if len(rules) == len(known) else None
+    step.verify_by(Verification(step, [subject.lane()], [parameters], all_rules))
+    return step
 
 
 def _parameters_of(recordings: Sequence[Recording]) -> list[torch.Tensor]:

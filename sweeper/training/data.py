@@ -48,7 +48,7 @@ class InMemorySplit:
 
     def batch(self, indices: torch.Tensor) -> Batch:
         indices = indices.to(self._device)
-        return map_tensors(self.inputs, lambda tensor: tensor[indices]), self.targets[indices]
+        return taken(self.inputs, indices), self.targets[indices]
 
     def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
         return map(self.batch, order)
@@ -196,6 +196,11 @@ def map_tensors(tree: Any, function: Any) -> Any:
         f'an input must be a tensor, an array or a number, or a tuple, list or dict of these; '
         f'got {tree!r} ({type(tree).__name__}) in one'
     )
+
+
+def taken(tree: Any, indices: torch.Tensor) -> Any:
+    """A tensor, or a tuple, list or dict of tensors, at these indices, as a copy."""
+    return map_tensors(tree, lambda tensor: tensor[indices])
 
 
 def leaves(tree: Any) -> Iterator[torch.Tensor]:

@@ -29,6 +29,7 @@ from .data import InMemorySplit, leaves
 from .recording import NotCapturable, Recording, recorded
 from .steps import CapturedStep, StepResults
 from .updates import update_rule
+from .verification import Verification
 
 _MOST_PARAMETERS = 50_000
 
@@ -49,6 +50,10 @@ class LanesStep:
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         return self._step.run(batches, lrs)
+
+    @property
+    def captured(self) -> CapturedStep:
+        return self._step
 
     def update_models(self) -> None:
         """Gives the models their parameters and buffers, as trained so far."""
@@ -144,7 +149,22 @@ def step_in_lanes(subjects: Sequence[Subject], batches: Sequence[Sequence[torch.
             check_same([*measured, *state.copies()], expected[lane])
             state.restore()
         stacked.restack()
-    return LanesStep(stacked, replaying_step(replays, parameters, known, first))
+    step = replaying_step(replays, parameters, known, first)
+    names = [*stacked.trainable]
+    step.verify_by(
+        Verification(
+            step,
+            [subject.lane() for subject in subjects],
+            [
+                [by_name[name] for name in names]
+                for by_name in (dict(subject.model.named_parameters()) for subject in subjects)
+            ],
+            known,
+            [*stacked.trainable.values(), *stacked.rest.values()],
+            stacked.unstack,
+        )
+    )
+    return LanesStep(stacked, step)
 
 
 def _record(subject: Subject, stacked: Stacked, batch: torch.Tensor) -> Recording:

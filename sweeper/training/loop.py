@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
 import torch
-from ignite.engine import Engine, Events
 
 from .steps import Step
+
+with warnings.catch_warnings():  # what libraries do on import is not an error of the problem's
+    warnings.simplefilter('ignore')
+    from ignite.engine import Engine, Events
 
 _SILENT = logging.getLogger('sweeper.training.engine')
 _SILENT.addHandler(logging.NullHandler())

@@ -6,11 +6,8 @@ down. What remains is the same computation without the Python that asked for it 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from types import BuiltinFunctionType, CellType, FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -19,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ..seeding import states_of_other_generators
 from .data import leaves
 from .metrics import Criterion, Scorer
+from .python_state import MOST_ENTRIES, PythonState, TooManyObjects, described
 
 _DEPENDS_ON_VALUES = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
 _MASKS = (torch.bool, torch.uint8)
@@ -51,7 +49,7 @@ class Recording:
         calls: In order.
         inputs: The tensors of the batch's inputs.
         targets: The batch's targets.
-        parameters: The trainable parameters that the loss depends on.
+        parameters: The trainable parameters that the loss depends on, the criterion's too.
         gradients: Theirs, in the same order.
         loss: A scalar.
         perf: The batch's performance, a scalar.
@@ -104,7 +102,8 @@ def record(
     Raises:
         NotCapturable: The step does something that a recording would leave out.
     """
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    modules = [one for one in (model, criterion) if isinstance(one, torch.nn.Module)]
+    trainable = [*dict.fromkeys(p for one in modules for p in one.parameters() if p.requires_grad)]
 
     def step() -> tuple[Any, ...]:
         output = model(inputs)
@@ -137,12 +136,10 @@ def recorded(
     Raises:
         NotCapturable: It does something that a recording would leave out, or raises an error.
     """
-    objects: list[Any] = [
-        module for one in (model, criterion) if isinstance(one, torch.nn.Module) for module in one.modules()
-    ]
-    _check_no_hooks(objects)
-    objects += [] if isinstance(criterion, torch.nn.Module) else [criterion]
-    before, random_states = _Surroundings(objects), states_of_other_generators()
+    _check_no_hooks(
+        [module for one in (model, criterion) if isinstance(one, torch.nn.Module) for module in one.modules()]
+    )
+    before, random_states = python_state_of(model, criterion), states_of_other_generators()
     try:
         with _Recorder() as recorder:
             returned = step()
@@ -152,8 +149,7 @@ def recorded(
         raise NotCapturable(f'recording it raised {type(error).__name__}: {error}') from error
     if states_of_other_generators() != random_states:
         raise NotCapturable('it draws random numbers from numpy or `random`')
-    if _Surroundings(objects) != before:
-        raise NotCapturable('its Python changes variables or attributes as it runs')
+    check_unchanged(before, caches_too=False)  # what is filled once makes no difference
     calls, resolve = _without_aliases(recorder.calls)
     return calls, resolve(returned)
 
@@ -207,67 +203,28 @@ def tensors_in(value: Any) -> list[torch.Tensor]:
 
 def _check_no_hooks(modules: Sequence[torch.nn.Module]) -> None:
     for module in modules:
+        if isinstance(module, torch.jit.ScriptModule):
+            raise NotCapturable('a module is TorchScript, whose attributes may change unseen')
         hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
         if any(hooks) or module._backward_pre_hooks:
             raise NotCapturable(f'a module has hooks ({type(module).__name__})')
 
 
-class _Surroundings:
-    """What the Python of a step could change: attributes of modules, variables of functions.
+def python_state_of(model: torch.nn.Module, criterion: Criterion) -> PythonState:
+    """The Python state that a step with these can change.
 
-    Not the values of parameters and buffers, which a recording changes too.
+    Raises:
+        NotCapturable: It is too much to look at.
     """
-
-    def __init__(self, objects: Sequence[Any]) -> None:
-        held: list[Any] = []
-        seen: set[int] = set()
-        for one in objects:
-            _collect(one, held, seen)
-        self._held = [(value, _state_of(value)) for value in held]
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, _Surroundings)
-            and len(self._held) == len(other._held)
-            and all(
-                state == other_state and (value is other_value or isinstance(value, _PLAIN))
-                for (value, state), (other_value, other_state) in zip(self._held, other._held, strict=True)
-            )
-        )
+    modules = [one for one in (model, criterion) if isinstance(one, torch.nn.Module)]
+    tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
+    try:
+        return PythonState({'model': model, 'criterion': criterion}, tensors)
+    except TooManyObjects:
+        raise NotCapturable(f'its Python refers to more than {MOST_ENTRIES} objects') from None
 
 
-_PLAIN = (bool, int, float, complex, str, bytes)
-
-
-def _state_of(value: Any) -> Any:
-    if isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, torch.Tensor):
-        return None if value.is_inference() else value._version
-    return len(value) if isinstance(value, list | dict | set | deque) else None
-
-
-def _collect(one: Any, held: list[Any], seen: set[int]) -> None:
-    """Adds to `held` what a module, a callable object or a function of the user's refers to."""
-    if id(one) in seen:
-        return
-    seen.add(id(one))
-    if isinstance(one, torch.nn.Module):
-        held += [*one.__dict__.values(), *map(id, (*one._parameters.values(), *one._buffers.values()))]
-        _collect(type(one).forward, held, seen)
-        for value in one.__dict__.values():
-            _collect(value, held, seen)
-    elif isinstance(one, partial):
-        _collect(one.func, held, seen)
-    elif isinstance(one, FunctionType) and not (one.__module__ or '').startswith('torch.'):
-        cells = [cell.cell_contents for cell in one.__closure__ or () if cell != CellType()]
-        found = [one.__globals__[name] for name in one.__code__.co_names if name in one.__globals__]
-        for value in (*cells, *found):
-            held.append(value)
-            _collect(value, held, seen)
-    elif isinstance(one, MethodType):
-        _collect(one.__self__, held, seen)
-        _collect(one.__func__, held, seen)
-    elif callable(one) and not isinstance(one, type | BuiltinFunctionType | FunctionType):
-        held += getattr(one, '__dict__', {}).values()
-        _collect(type(one).__call__, held, seen)
+def check_unchanged(state: PythonState, caches_too: bool = True) -> None:
+    """Raises `NotCapturable` if Python state has changed."""
+    if changed := state.changes(caches_too):
+        raise NotCapturable(f'its Python changes variables or attributes as it runs ({described(changed)})')

@@ -66,6 +66,7 @@ def measure_curve(
             return not torch.isfinite(losses[-1]).any().item()
 
         Loop(training.step, lrs, after_chunk).run(batches)
+        training.verify()
         lanes = len(training.subjects)
         losses, perfs = (
             torch.cat(parts).reshape(-1, lanes).double().cpu().numpy().T
@@ -248,6 +249,8 @@ def _in_lanes(
 ) -> list[Result]:
     """Sets models up and runs them side by side; one after another if that cannot be.
 
+    A run whose captured step is found to differ from the eager one is done again, eagerly.
+
     Args:
         bench: Where.
         point: The architecture.
@@ -257,19 +260,27 @@ def _in_lanes(
         epochs: How often it will go through the batches.
         measures_perf: Whether every step is to measure its performance.
     """
+
+    def alone(seed: int, why_alone: str = '') -> list[Result]:
+        training = bench.set_up(point, seed, list(batches(seed)), epochs, measures_perf)
+        try:
+            return run(training._replace(kind=training.kind + why_alone), batches(seed))
+        except NotCapturable as error:
+            training.undo()
+            training = bench.set_up_eagerly(point, seed, measures_perf, str(error))
+            return run(training._replace(kind=training.kind + why_alone), batches(seed))
+
     if len(seeds) == 1:
-        training = bench.set_up(point, seeds[0], list(batches(seeds[0])), epochs, measures_perf)
-        return run(training, batches(seeds[0]))
+        return alone(seeds[0])
+    training = None
     try:
         training = bench.set_up_lanes(point, seeds, [list(batches(seed)) for seed in seeds], measures_perf)
+        return run(training, _SideBySide([batches(seed) for seed in seeds]))
     except NotCapturable as error:
+        if training is not None:
+            training.undo()
         reason = f'; not in lanes, because {error}'
-        results = []
-        for seed in seeds:
-            training = bench.set_up(point, seed, list(batches(seed)), epochs, measures_perf)
-            results += run(training._replace(kind=training.kind + reason), batches(seed))
-        return results
-    return run(training, _SideBySide([batches(seed) for seed in seeds]))
+    return [result for seed in seeds for result in alone(seed, reason)]
 
 
 class _SideBySide:
@@ -323,9 +334,11 @@ def _train(
             training.update_models()
             for lane in alive:
                 on_epoch(lane, epoch)
+            training.expect_changes()
         return not alive
 
     Loop(training.step, lrs.tolist(), after_chunk).run(batches, plan.epochs, after_epoch)
+    training.verify()
     training.update_models()
     return ends
 

@@ -8,6 +8,7 @@ architecture give the same text, since whatever tensors a step uses are passed i
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -178,7 +179,9 @@ def compiled(source: str) -> Any:
         NotCapturable: Torch's interpreter cannot run it.
     """
     try:
-        return torch.jit.CompilationUnit(source).steps
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', DeprecationWarning)  # of TorchScript, of which this is all we use
+            return torch.jit.CompilationUnit(source).steps
     except Exception as error:
         reason = str(error).strip().partition('\n')[0]
         raise NotCapturable(f"torch's interpreter does not take it: {reason}") from error

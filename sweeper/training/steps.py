@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import torch
 
-from .data import InMemorySplit, Split, leaves
+from .data import Batch, InMemorySplit, Split, leaves, taken
 from .metrics import Criterion, Scorer
 from .optimizers import LearningRate, Optimizer
 
@@ -71,17 +71,43 @@ class EagerStep:
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         losses, perfs = [], []
-        for (inputs, targets), lr in zip(self._split.batches(batches), lrs, strict=True):
+        for batch, lr in zip(self._split.batches(batches), lrs, strict=True):
             self._lr.set(lr)
             self._optimizer.zero_grad()
-            output = self._model(inputs)
-            loss = self._criterion(output, targets)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss, *perf = self.backward(batch)
             self._optimizer.step()
-            losses.append(loss.detach())
-            if self._score is not None:
-                perfs.append(self._score.performance(output.detach(), targets, losses[-1]))
+            losses.append(loss)
+            perfs += perf
         return StepResults(torch.stack(losses), torch.stack(perfs) if perfs else torch.empty(0))
+
+    def backward(self, batch: Batch) -> list[torch.Tensor]:
+        """Computes the gradients of a batch; returns its loss and, if it is measured, performance."""
+        inputs, targets = batch
+        output = self._model(inputs)
+        loss = self._criterion(output, targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        measured = [loss.detach()]
+        if self._score is not None:
+            measured.append(self._score.performance(output.detach(), targets, measured[0]))
+        return measured
+
+    def update(self, lr: float, states: Mapping[torch.Tensor, Mapping[str, Any]]) -> Mapping[Any, Any]:
+        """Updates the model by its gradients, the optimizer's state being that given.
+
+        Args:
+            lr: The learning rate.
+            states: By parameter, as `torch.optim.Optimizer.state`; taken over, and changed.
+
+        Returns:
+            The state afterwards; the optimizer itself keeps none.
+        """
+        self._lr.set(lr)
+        state: dict[Any, Any] = getattr(self._optimizer, 'state', {})
+        state.update(states)
+        self._optimizer.step()
+        after = dict(state)
+        state.clear()
+        return after
 
 
 class Replay(NamedTuple):
@@ -100,7 +126,93 @@ Replays: TypeAlias = Mapping[int, Replay]
 """By batch size."""
 
 
-class CapturedStep:
+class Feed(NamedTuple):
+    """What one call of a script can do: batches of one size.
+
+    Attributes:
+        inputs: A tensor, or a tuple, list or dict of them.
+        targets: A tensor.
+        order: Where in these each batch is.
+    """
+
+    inputs: Any
+    targets: torch.Tensor
+    order: list[torch.Tensor]
+
+    def part(self, start: int, stop: int) -> Feed:
+        return self._replace(order=self.order[start:stop])
+
+    def batch(self, index: int) -> Batch:
+        """A batch, as a copy."""
+        return taken(self.inputs, self.order[index]), self.targets[self.order[index]]
+
+
+class Verifier(Protocol):
+    """Compares captured steps with the eager one as they train."""
+
+    def expect_changes(self) -> None:
+        """Says that Python has run that is not the step's."""
+        ...
+
+    def steps_ahead(self, done: int) -> int:
+        """Returns how many steps may be taken before the next is to be verified; 0 if that is to be now."""
+        ...
+
+    def verify(self, feed: Feed, done: int) -> None:
+        """Takes the step of a single batch both ways, from the present state, and leaves no trace of it.
+
+        Raises:
+            NotCapturable: They do not do the same.
+        """
+        ...
+
+
+class _Replaying:
+    """What steps that replay have in common.
+
+    Args:
+        replays: For every batch size that will be needed.
+        split: The training data.
+        measures_perf: Whether the script does.
+    """
+
+    def __init__(self, replays: Replays, split: Split, measures_perf: bool) -> None:
+        self._replays, self._split, self.measures_perf = replays, split, measures_perf
+        self._done = 0
+        self._verifier: Verifier | None = None
+        self._last: Feed | None = None
+
+    def verify_by(self, verifier: Verifier) -> None:
+        """From now on, has steps verified."""
+        self._verifier = verifier
+
+    def expect_changes(self) -> None:
+        """Says that Python has run that is not the step's, an evaluation: the next step is verified."""
+        if self._verifier is not None:
+            self._verifier.expect_changes()
+
+    def verify_last(self) -> None:
+        """Has the last batch's step verified once more, in the present state."""
+        if self._verifier is not None and self._last is not None:
+            self._verifier.verify(self._last, self._done)
+
+    def _parts(self, batches: Sequence[torch.Tensor]) -> Iterator[Feed]:
+        """What to replay in one go, verifying steps when it is time to."""
+        for feed in _feeds(self._split, batches):
+            start, steps = 0, len(feed.order)
+            while start < steps:
+                stop = steps
+                if self._verifier is not None:
+                    if not self._verifier.steps_ahead(self._done):
+                        self._verifier.verify(feed.part(start, start + 1), self._done)
+                    stop = min(steps, start + self._verifier.steps_ahead(self._done))
+                yield feed.part(start, stop)
+                self._done += stop - start
+                start = stop
+            self._last = feed.part(steps - 1, steps)
+
+
+class CapturedStep(_Replaying):
     """Trains by replaying recorded steps, the update among them.
 
     Args:
@@ -113,28 +225,27 @@ class CapturedStep:
     def __init__(
         self, replays: Replays, states: list[torch.Tensor], split: Split, measures_perf: bool
     ) -> None:
-        self._replays, self._states, self._split = replays, states, split
-        self._measures_perf = measures_perf
-        self._done = 0
+        super().__init__(replays, split, measures_perf)
+        self.states = states
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         results, start = [], 0
-        for feed in _feeds(self._split, batches):
-            results.append(self._replay(feed, list(lrs[start : start + len(feed.order)])))
+        for feed in self._parts(batches):
+            results.append(self.replay(feed, list(lrs[start : start + len(feed.order)])))
             start += len(feed.order)
         if len(results) == 1:
             losses, perfs = results[0]
         else:
             losses, perfs = (torch.cat(parts) for parts in zip(*results, strict=True))
-        return StepResults(losses, perfs if self._measures_perf else torch.empty(0))
+        return StepResults(losses, perfs if self.measures_perf else torch.empty(0))
 
-    def _replay(self, feed: _Feed, lrs: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
+    def replay(self, feed: Feed, lrs: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Takes steps; they do not count as done yet."""
         replay = self._replays[_size(feed.order[0])]
         with torch.inference_mode(), torch.enable_grad(), _as_it_is():
             losses, perfs = replay.function(
-                replay.tensors, self._states, feed.inputs, feed.targets, feed.order, lrs, self._done
+                replay.tensors, self.states, [*leaves(feed.inputs)], feed.targets, feed.order, lrs, self._done
             )
-        self._done += len(feed.order)
         return losses, perfs
 
 
@@ -142,7 +253,7 @@ def _size(batch: torch.Tensor) -> int:
     return batch.shape[-1]
 
 
-class CapturedGradientStep:
+class CapturedGradientStep(_Replaying):
     """Trains by replaying recorded gradients, with an update by the optimizer itself.
 
     Args:
@@ -161,45 +272,37 @@ class CapturedGradientStep:
         split: Split,
         measures_perf: bool,
     ) -> None:
-        self._replays, self._parameters, self._optimizer = replays, parameters, optimizer
-        self._split, self._measures_perf = split, measures_perf
+        super().__init__(replays, split, measures_perf)
+        self.parameters, self._optimizer = parameters, optimizer
         self._lr = LearningRate(optimizer)
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         losses, perfs = [], []
-        each = ((feed, batch) for feed in _feeds(self._split, batches) for batch in feed.order)
-        for (feed, batch), lr in zip(each, lrs, strict=True):
-            replay = self._replays[len(batch)]
+        each = (part.part(k, k + 1) for part in self._parts(batches) for k in range(len(part.order)))
+        for feed, lr in zip(each, lrs, strict=True):
             self._lr.set(lr)
-            with torch.enable_grad(), _as_it_is():
-                gradients, loss, perf = replay.function(replay.tensors, feed.inputs, feed.targets, [batch])
-            for parameter, gradient in zip(self._parameters, gradients, strict=True):
+            gradients, loss, perf = self.replay(feed)
+            for parameter, gradient in zip(self.parameters, gradients, strict=True):
                 parameter.grad = gradient
             self._optimizer.step()
             losses.append(loss)
             perfs.append(perf)
-        return StepResults(torch.stack(losses), torch.stack(perfs) if self._measures_perf else torch.empty(0))
+        return StepResults(torch.stack(losses), torch.stack(perfs) if self.measures_perf else torch.empty(0))
+
+    def replay(self, feed: Feed) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
+        """Returns the gradients, the loss and the performance of a single batch."""
+        replay = self._replays[len(feed.order[0])]
+        with torch.enable_grad(), _as_it_is():
+            gradients, loss, perf = replay.function(
+                replay.tensors, [*leaves(feed.inputs)], feed.targets, feed.order
+            )
+        return gradients, loss, perf
 
 
-class _Feed(NamedTuple):
-    """What one call of a script can do: batches of one size.
-
-    Attributes:
-        inputs: Tensors.
-        targets: A tensor.
-        order: Where in these each batch is.
-    """
-
-    inputs: list[torch.Tensor]
-    targets: torch.Tensor
-    order: list[torch.Tensor]
-
-
-def _feeds(split: Split, batches: Sequence[torch.Tensor]) -> Iterator[_Feed]:
+def _feeds(split: Split, batches: Sequence[torch.Tensor]) -> Iterator[Feed]:
     if isinstance(split, InMemorySplit):
-        inputs, device = list(leaves(split.inputs)), split.targets.device
         for _, alike in groupby(batches, _size):
-            yield _Feed(inputs, split.targets, [batch.to(device) for batch in alike])
+            yield Feed(split.inputs, split.targets, [batch.to(split.targets.device) for batch in alike])
         return
-    for read, targets in split.batches(batches):
-        yield _Feed(list(leaves(read)), targets, [torch.arange(len(targets), device=targets.device)])
+    for inputs, targets in split.batches(batches):
+        yield Feed(inputs, targets, [torch.arange(len(targets), device=targets.device)])

@@ -16,17 +16,30 @@ class UpdateRule(NamedTuple):
     Attributes:
         lines: Called with the names of the parameter, of its gradient and of its state tensors. The lines
             may use `lr`, the loop's learning rate, and `step`, the number of steps before this one.
-        states: How many state tensors, shaped like the parameter and 0 at first, it needs.
+        names: What the optimizer calls the state tensors that it needs, each shaped like the parameter and
+            0 at first.
     """
 
     lines: Callable[[str, str, Sequence[str]], list[str]]
-    states: int = 0
+    names: tuple[str, ...] = ()
+
+    @property
+    def states(self) -> int:
+        """How many state tensors there are."""
+        return len(self.names)
+
+    def optimizer_state(self, tensors: Sequence[torch.Tensor], done: int) -> dict[str, Any]:
+        """The optimizer's own state of the parameter after `done` steps, at least one, as a copy."""
+        step = {'step': torch.tensor(float(done))} if 'exp_avg' in self.names else {}
+        return step | {name: tensor.clone() for name, tensor in zip(self.names, tensors, strict=True)}
 
 
 def update_rule(optimizer: Optimizer, parameter: torch.Tensor) -> UpdateRule | None:
     """Returns how `optimizer`, built at a learning rate of 1, updates a parameter, or None if unknown."""
-    group = next(g for g in optimizer.param_groups if any(p is parameter for p in g['params']))
+    group = next((g for g in optimizer.param_groups if any(p is parameter for p in g['params'])), None)
     kind = type(optimizer)
+    if group is None:
+        return UpdateRule(lambda *_: [])  # the optimizer is over other parameters only
     if kind is PlainSGD:
         return _sgd({'lr': group['lr'], 'momentum': 0, 'weight_decay': 0})
     if kind not in (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW) or _is_special(optimizer, group):
@@ -74,7 +87,7 @@ def _sgd(group: dict[str, Any]) -> UpdateRule:
                 d = m
         return [*made, f'{p}.add_({d}, alpha=-{_lr(group)})']
 
-    return UpdateRule(lines, int(momentum != 0))
+    return UpdateRule(lines, ('momentum_buffer',) if momentum else ())
 
 
 def _adam(group: dict[str, Any]) -> UpdateRule:
@@ -98,4 +111,4 @@ def _adam(group: dict[str, Any]) -> UpdateRule:
             f'{p}.addcdiv_({m}, d, value=-({_lr(group)} / (1 - {beta1!r} ** (step + 1))))',
         ]
 
-    return UpdateRule(lines, 2)
+    return UpdateRule(lines, ('exp_avg', 'exp_avg_sq'))

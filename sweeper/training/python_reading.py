@@ -1,0 +1,119 @@
+"""What is read of a Python object: its contents, and what it refers to."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+PLAIN = frozenset(
+    (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented), range)
+)
+"""Types of values that are compared by value and refer to nothing."""
+
+
+LIBRARIES = frozenset(sys.stdlib_module_names) | {'torch', 'numpy', 'sweeper', 'ignite'}
+"""Packages whose functions and classes keep no state that matters to a step."""
+
+
+MISSING = object()
+
+
+class Reading(NamedTuple):
+    """A way to read the contents of an object.
+
+    Attributes:
+        read: Returns them.
+        write: Puts them back, if that is possible.
+        is_cache: They are what `functools` remembers of a function.
+    """
+
+    read: Callable[[], tuple[Any, ...]]
+    write: Callable[[tuple[Any, ...]], object] | None = None
+    is_cache: bool = False
+
+
+class Kind(NamedTuple):
+    """How an object is looked into.
+
+    Attributes:
+        readings: Its contents that may change.
+        children: What it refers to, each with what to append to its name.
+    """
+
+    readings: tuple[Reading, ...] = ()
+    children: Callable[[], Iterable[tuple[str, Any]]] = tuple
+
+
+def package_of(value: Any) -> str:
+    """The top-level package that a class or function is of."""
+    name = getattr(value, '__module__', None)
+    return name.partition('.')[0] if isinstance(name, str) else ''
+
+
+def look_into_object(value: Any) -> Kind:
+    """Attributes, slots and the class of an object; what its base class holds, if that is a container."""
+    readings: list[Reading] = []
+    children: list[Callable[[], list[tuple[str, Any]]]] = []
+    attributes = attributes_of(value)
+    if attributes is not None:
+        readings.append(dict_reading(attributes))
+        children.append(lambda: named(attributes))
+    slots = [
+        slot
+        for base in type(value).__mro__
+        if base.__module__ not in ('builtins', 'torch')
+        for slot in vars(base).values()
+        if isinstance(slot, types.MemberDescriptorType)
+    ]
+    if slots:
+
+        def read_slots() -> tuple[Any, ...]:
+            return tuple(_slot(slot, value) for slot in slots)
+
+        def write_slots(saved: tuple[Any, ...]) -> None:
+            for slot, one in zip(slots, saved, strict=True):
+                if one is not MISSING:
+                    slot.__set__(value, one)
+
+        readings.append(Reading(read_slots, write_slots))
+        children.append(lambda: [(f'.{slot.__name__}', _slot(slot, value)) for slot in slots])
+    if package_of(type(value)) not in LIBRARIES:
+        children.append(lambda: [('', type(value))])
+    return Kind(tuple(readings), lambda: [pair for one in children for pair in one()])
+
+
+def attributes_of(value: Any) -> dict[str, Any] | None:
+    """The `__dict__` of an object, or None, without calling code of its class."""
+    try:
+        found = object.__getattribute__(value, '__dict__')
+    except Exception:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _slot(slot: Any, value: Any) -> Any:
+    try:
+        return slot.__get__(value, type(value))
+    except Exception:
+        return MISSING
+
+
+def named(attributes: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Attributes as children."""
+    return [(f'.{name}', value) for name, value in [*dict.items(attributes)]]
+
+
+def dict_reading(value: dict[Any, Any]) -> Reading:
+    """Reads and writes a dict, whatever a subclass does."""
+    kind: Any = OrderedDict if isinstance(value, OrderedDict) else dict
+
+    def write(saved: tuple[Any, ...]) -> None:
+        half = len(saved) // 2
+        kind.clear(value)
+        for key, one in zip(saved[:half], saved[half:], strict=True):
+            kind.__setitem__(value, key, one)
+
+    return Reading(lambda: (*kind.keys(value), *kind.values(value)), write)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from ...errors import InvalidArgument
 from ...points import value_from_text
 from ..findings import Findings
+from ..order import value_order
 from .numbers import is_wide
-from .paper import room, shown
+from .paper import all_shown, room, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +68,7 @@ def axis(findings: Findings, name: str) -> Axis:
     if given and None not in given:
         return Axis(name, numbers, None, is_wide(given))
     labels = list(dict.fromkeys(cell for cell in cells if cell != ''))
-    labels.sort(key=_order)
+    labels.sort(key=value_order)
     place = {label: float(index) for index, label in enumerate(labels)}
     return Axis(name, [place.get(cell) for cell in cells], labels, False)
 
@@ -114,7 +115,7 @@ def draw_labels(labels: Sequence[str], axes: Axes) -> None:
     step = max(1, math.ceil(len(labels) * 2.5 / letters))
     kept = range(0, len(labels), step)
     is_long = sum(len(labels[one][:25]) + 2 for one in kept) > letters
-    axes.set_xticks(kept, [shown(labels[one], 25) for one in kept])
+    axes.set_xticks(kept, all_shown([labels[one] for one in kept], 25))
     if is_long:
         axes.tick_params(axis='x', rotation=30 if step == 1 else 90)
         for tick in axes.get_xticklabels():
@@ -143,8 +144,3 @@ def _number(cell: str) -> float | None:
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and abs(value) <= sys.float_info.max else None
-
-
-def _order(cell: str) -> tuple[bool, float, str]:
-    number = _number(cell)
-    return number is None, number or 0.0, cell

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..findings import Findings
 from .numbers import finite
-from .paper import BLUE, FAINT, GREY, ORANGE, legend_above, limited_to_performances, room, shown
+from .paper import BLUE, FAINT, GREY, ORANGE, all_shown, legend_above, limited_to_performances, room
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def draw_board(data: Board, axes: Axes) -> None:
     for chosen, colour, marker, _ in reversed(parts):
         draw_performances(data, axes, chosen, chosen, colour, marker, is_level=True, beside=0.27)
     most = room(axes, 0.55)
-    axes.set_yticks(rows, [shown(name, most) for name in names])
+    axes.set_yticks(rows, all_shown(names, most))
     axes.tick_params(axis='y', length=0)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis='x')

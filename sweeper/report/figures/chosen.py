@@ -9,6 +9,7 @@ from ...errors import InvalidArgument
 from ...points import value_to_text
 from ..collect import PointSummary
 from ..findings import Findings
+from ..order import value_order
 
 _MOST_TOLD = 6
 
@@ -32,7 +33,9 @@ def chosen(findings: Findings, text: str) -> PointSummary:
         column = findings.columns.index(name)
         values = list(dict.fromkeys(one.cells[column] for one in findings.summaries))
         if not any(_is_same(cell, value) for cell in values):
-            raise InvalidArgument(f'no architecture has {name}={value}; there are {_listed(sorted(values))}')
+            raise InvalidArgument(
+                f'no architecture has {name}={value}; there are {_listed(sorted(values, key=value_order))}'
+            )
         found = [one for one in found if _is_same(one.cells[column], value)]
     if not found:
         raise InvalidArgument(

@@ -10,7 +10,7 @@ import numpy as np
 from ..findings import Findings
 from .axis import axis, draw_labels
 from .board import PERFORMANCE
-from .paper import BLACK, PERFORMANCES, room, shown
+from .paper import BLACK, PERFORMANCES, all_shown, room, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def draw_heat_map(data: HeatMap, axes: Axes) -> None:
     draw_labels(data.columns, axes)
     step = max(1, -(-len(data.rows) // max(1, room(axes, 0.35, along=1))))
     rows = range(0, len(data.rows), step)
-    axes.set_yticks(rows, [shown(data.rows[row], room(axes, 0.25)) for row in rows])
+    axes.set_yticks(rows, all_shown([data.rows[row] for row in rows], room(axes, 0.25)))
     axes.set_xlabel(shown(data.x, room(axes)))
     axes.set_ylabel(shown(data.y, room(axes, along=1)))
     bar = axes.figure.colorbar(

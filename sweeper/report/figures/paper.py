@@ -125,6 +125,32 @@ def shown(text: str, most: int = 60) -> str:
     return line.replace('$', r'\$')  # no formula
 
 
+def all_shown(texts: Sequence[str], most: int = 60) -> list[str]:
+    """Returns `shown` of texts that stand beside each other: those that differ are never shown alike.
+
+    Where shortening would make some alike, words that all have are left out first; then they are numbered.
+    """
+    found = [shown(text, most) for text in texts]
+    if _are_apart(texts, found):
+        return found
+    words = [text.split() for text in texts]
+    common = set(words[0]).intersection(*words[1:])
+    kept = [' '.join(word for word in line if word not in common) or text
+            for line, text in zip(words, texts, strict=True)]  # fmt: skip
+    found = [shown(text, most) for text in kept]
+    if _are_apart(texts, found):
+        return found
+    numbers = {text: f' ({number})' for number, text in enumerate(dict.fromkeys(texts), 1)}
+    return [
+        shown(short, max(4, most - len(numbers[text]))) + numbers[text]
+        for short, text in zip(kept, texts, strict=True)
+    ]
+
+
+def _are_apart(texts: Sequence[str], found: Sequence[str]) -> bool:
+    return len(set(found)) >= len(set(texts))
+
+
 def room(axes: Axes, share: float = 1.0, along: int = 0) -> int:
     """How many letters of a tick label fit into a share of the width (0) or height (1) of axes."""
     from matplotlib import rcParams
@@ -145,7 +171,7 @@ def legend_above(axes: Axes, handles: Sequence[Artist], labels: Sequence[str], t
     if not handles:
         return
     most = room(axes)
-    labels = [shown(label, most - _MARK) for label in labels]
+    labels = all_shown(labels, most - _MARK)
     widest = max(map(len, labels)) + _MARK
     axes.legend(
         handles,

@@ -11,7 +11,7 @@ import numpy as np
 from ..findings import Findings
 from .axis import Axis, axis, swept
 from .board import PERFORMANCE, Board, board
-from .paper import BLACK, GREY, PERFORMANCES, room, shown
+from .paper import BLACK, GREY, PERFORMANCES, all_shown, room, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,7 +91,10 @@ def _ticks(data: Axis) -> tuple[list[float], list[str]]:
         return inner.tolist(), [f'{float(f"{value:.3g}"):g}' for value in different]
     step = -(-len(different) // (2 * _MOST_TICKS))
     kept = different[::step]
-    texts = [f'{value:g}' if data.labels is None else shown(data.labels[int(value)], 14) for value in kept]
+    if data.labels is None:
+        texts = [f'{value:g}' for value in kept]
+    else:
+        texts = all_shown([data.labels[int(value)] for value in kept], 14)
     return _scaled(data, kept).tolist(), texts
 
 

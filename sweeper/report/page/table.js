@@ -78,7 +78,7 @@ function compareBy(column, descending) {
     const [x, y] = [column.of(a), column.of(b)];
     const [noX, noY] = [x === null || x === undefined || x === '', y === null || y === undefined || y === ''];
     if (noX || noY) return noX - noY || a.rank - b.rank;
-    const order = typeof x === 'number' && typeof y === 'number' ? x - y : String(x).localeCompare(String(y));
+    const order = typeof x === 'number' && typeof y === 'number' ? x - y : (typeof y === 'number') - (typeof x === 'number') || String(x).localeCompare(String(y), undefined, { numeric: true });
     return sign * order || a.rank - b.rank;
   };
 }

@@ -1,5 +1,7 @@
 """Models trained side by side train as they would alone."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -153,3 +155,32 @@ def test_an_optimizer_of_the_users_own_and_data_item_by_item_have_no_lanes():
     split = ItemSplit(TensorDataset(here.splits.train.inputs, here.splits.train.targets), CPU)
     items = Bench(here.problem, Splits(split, split, None), CPU, 'lanes')
     assert 'not in memory' in RUNS['train_briefly'](items, [3, 1])[0]['step']
+
+
+@every_run
+def test_a_declared_parameter_may_be_read_in_forward(run):
+    """Reading it is no change of state: lanes stay lanes, and give what runs alone and eager ones give."""
+    from sweeper.m import _
+
+    class Reading(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = mlp()
+
+        def forward(self, inputs):
+            return self.net(inputs) * _('gain', 1.0)
+
+    here = bench(Reading)
+    for values in ({'gain': 2.0}, {}):
+        with _.using(values):
+            together = run(here, [3, 1])
+        for found, seed in zip(together, [3, 1], strict=True):
+            with _.using(values):
+                (alone,) = run(here, [seed])
+            with _.using(values):
+                (eager,) = run(dataclasses.replace(here, step='eager'), [seed])
+            assert found['step'] == 'in 2 lanes' and alone['step'].startswith(
+                ('captured', 'eager, because it')
+            )
+            assert_close(found, eager)
+            assert_close(alone, eager)

@@ -3,11 +3,14 @@
 import functools
 import itertools
 import random
+import subprocess
+import sys
 import time
 from collections import Counter, OrderedDict, defaultdict, deque
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -621,3 +624,16 @@ def test_too_much_python_is_not_captured():
     assert_eager('objects', loss=lambda: lambda output, target: nn.functional.cross_entropy(
         output, target, label_smoothing=0.0 * len(many)
     ))  # fmt: skip
+
+
+@pytest.mark.parametrize('step', ['auto', 'lanes'])
+def test_warnings_as_errors_fail_no_point(step):
+    """In a process of its own: what torch and ignite warn of on import, and when a script is compiled."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import test_python_state as here
+print(here.trained({step!r}, (3, 4))[0]['step'])
+"""
+    done = subprocess.run([sys.executable, '-W', 'error', '-c', code], capture_output=True, text=True)
+    assert done.stdout.strip() == 'in 2 lanes', done.stderr

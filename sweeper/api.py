@@ -32,8 +32,8 @@ from .signals import ended_by_signals
 from .store.layout import SweepLayout
 from .store.lock import locked
 from .store.log import RunLog
-from .store.manifest import Manifest
-from .store.origin import told_origin
+from .store.manifest import Manifest, accepted_kinds
+from .store.origin import this_origin
 from .store.results import PointResult, SweepResults
 from .store.store import Store
 from .sweeper import Sweeper
@@ -100,15 +100,17 @@ def sweep(
             and replayed without Python; `lanes`, captured, and 8 runs of a tiny network at a time; `auto`,
             captured where it is worth it. What cannot be captured is eager (`misc.json` says why).
         if_changed: What to do if the folder's sweep is not this one any more: `stop` with a `FolderError`
-            that says what changed; `accept` it, if it is only what need not change results (the problem's
-            source, versions, the device; or the selector, to keep the points of both); or `restart`, after
+            that says what changed; accept that by its name, `accept:source` or `accept:versions,device`, if
+            it makes no difference to results (the problem's `source`, `versions`, `device`, `step`; or the
+            `selector`, if one that adapts decides otherwise, to keep the points of both); or `restart`, after
             moving what is there to `earlier/` (not for a changed selector, which has been asked by then).
+            Other points are no change: those that are there stay, and are compared with the new ones.
         retry_failed: Try what failed before once more. An adaptive selector that then decides otherwise is a
             changed one.
 
     Returns:
         One `PointResult` per point that the folder holds, in the order proposed, with all its trials;
-        failed points are in `.failures`.
+        failed points are in `.failures`, those that were not proposed this time in `.others`.
 
     Raises:
         InvalidArgument: An argument cannot be what it is.
@@ -154,7 +156,8 @@ def sweep(
             _check_points(parameters, [point for point, _ in selector.points_and_trials()])
         manifest = Manifest(
             facts.name, preset_name(preset), vars(settings), sweep_cores, seed, facts.train_size,
-            device=facts.device, step=step, path=facts.path, source=facts.source, origin=told_origin(),
+            device=facts.device, step=step, path=facts.path, source=facts.source,
+            origin=(this_origin(selector),),
             declared=parameters.declared.told() if parameters.declared is not None else {},
         )  # fmt: skip
         store = stack.enter_context(
@@ -162,6 +165,7 @@ def sweep(
         )
         stack.callback(running.close)  # before the folder is given back
         log.open(store)
+        selector = _as_kept(selector, parameters, store.manifest.named_points)
         if retry_failed or on_error == 'raise':
             store.forget_failures()
         lanes = LANES if step == 'lanes' else 1
@@ -169,8 +173,8 @@ def sweep(
         sweeper = Sweeper(
             parameters, selector, queue, running, store, settings, facts.train_size, seed,
             [*listeners, Noting(store), *([display] if display else [])], on_error,
-            save_threads=0 if executor == 'inline' else _SAVE_THREADS, same_selector=if_changed != 'accept',
-            lanes=lanes,
+            save_threads=0 if executor == 'inline' else _SAVE_THREADS,
+            same_selector='selector' not in (accepted_kinds(if_changed) or ()), lanes=lanes,
             check_points=lambda points: check_by_dry_runs(running, points, seed, not selector.adaptive),
         )  # fmt: skip
         results = sweeper.run()
@@ -221,7 +225,7 @@ def train(
         device: A torch device, or `auto`.
         memory: What a worker process may take.
         step: `auto`, `eager`, `captured` or `lanes`.
-        if_changed: `stop` or `accept`.
+        if_changed: `stop`, or what is accepted, such as `accept:source`.
 
     Returns:
         The point's result with all its trials, earlier ones included.
@@ -321,6 +325,14 @@ def _check_points(parameters: ProblemParameters, points: Sequence[Point]) -> Non
     for point in points:
         parameters.check(point)
     are_named(points)
+
+
+def _as_kept(selector: ParamSelector, parameters: ProblemParameters, named: bool | None) -> ParamSelector:
+    """Returns the selector with points that are named or tuples, as those in the folder, if they can be."""
+    if named is None or type(selector) is not FixedSweep:
+        return selector
+    proposals = [(parameters.signature.as_kept(point, named), n) for point, n in selector.points_and_trials()]
+    return FixedSweep(proposals)
 
 
 def _log(log: RunLog, task: Task | None, text: str) -> None:

@@ -15,7 +15,7 @@ from .scheduling.executors import EXECUTORS
 from .seeding import MAX_SEED
 from .selectors.base import ParamSelector
 from .selectors.listener import SweepListener
-from .store.manifest import IF_CHANGED
+from .store.manifest import ACCEPTABLE, accepted_kinds
 from .work import STEPS
 
 _UNITS = {'': 1, 'k': 2**10, 'm': 2**20, 'g': 2**30, 't': 2**40}
@@ -35,7 +35,11 @@ def check_arguments(
         raise InvalidArgument(f'seed={seed!r}: must be an integer in [0, 2**63)')
     _check_one_of('executor', executor, EXECUTORS)
     _check_one_of('on_error', on_error, ('record', 'raise'))
-    _check_one_of('if_changed', if_changed, IF_CHANGED)
+    if accepted_kinds(if_changed) is None:
+        raise InvalidArgument(
+            f"if_changed={if_changed!r}: valid are 'stop', 'restart', and 'accept:' with what is accepted, "
+            f'of {", ".join(ACCEPTABLE)}, as in accept:{ACCEPTABLE[0]}'
+        ).naming(('if_changed', if_changed))
     _check_one_of('progress', progress, PROGRESS)
     _check_one_of('step', step, STEPS)
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)

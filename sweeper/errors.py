@@ -22,11 +22,25 @@ SweepError
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from .printing import printable
 
 
 class SweepError(Exception):
-    """Base of every error that `sweeper` raises on purpose; its text is safe to print."""
+    """Base of every error that `sweeper` raises on purpose; its text is safe to print.
+
+    Attributes:
+        arguments: Arguments of `sweep` in the message: `(name, value)` for what it writes as `name=value`, or
+            a name alone. The command line writes options in their place.
+    """
+
+    arguments: tuple[tuple[str, Any] | str, ...] = ()
+
+    def naming(self, *arguments: tuple[str, Any] | str) -> Self:
+        """Sets `arguments`; returns the error itself."""
+        self.arguments = arguments
+        return self
 
     def __str__(self) -> str:
         return printable(super().__str__())

@@ -51,7 +51,7 @@ class Sweeper:
         on_error: `record` or `raise`.
         save_threads: How many results are written to the disk at a time, while new runs are started already;
             0 writes each when it is there.
-        same_selector: The selector must propose what the folder holds.
+        same_selector: A selector that adapts must propose what it proposed before.
         lanes: How many runs of a point at most go side by side.
         check_points: Called with the first points, in order, before anything is written or trained, if the
             folder holds none.
@@ -86,7 +86,10 @@ class Sweeper:
         self._on_error, self._lanes = on_error, lanes
         self._executor = executor
         self._estimate = Estimate(settings.tuning_budget, settings.lr_initialisations, lanes)
-        self._held = store.points if same_selector else []
+        is_replayed = selector.adaptive and same_selector
+        self._held = store.points_by(type(selector).__name__) if is_replayed else []
+        self._others = {*store.points} - {*self._held}
+        self._replayed = 0
         self._asked: dict[Point, int] = {}
         self._failed: set[Point] = set()
         self._flags: dict[Point, list[str]] = {}  # as they were told last
@@ -116,7 +119,9 @@ class Sweeper:
                 self._audience.tell('on_end')
         self._store.collate()
         self._store.check_still_there()
-        return self._store.results()
+        results = self._store.results()
+        results.others = [point for point in self._store.points if point not in self._asked]
+        return results
 
     def _run_to_the_end(self) -> None:
         events: list[Event] = []
@@ -137,7 +142,7 @@ class Sweeper:
                 f'{type(self._selector).__name__} proposed nothing; '
                 f'one that another sweep has used up must be made anew'
             )
-        self._check_same_selector(self._held[len(self._asked) :], [])
+        self._check_decisions(self._held[self._replayed :], [])
 
     def _is_over(self) -> bool:
         is_idle = not (self._dispatcher.is_busy or self._saves.pending or self._queue.have_more_tasks())
@@ -183,20 +188,18 @@ class Sweeper:
     def _take_in(self, proposals: Sequence[Proposal]) -> None:
         """Queues what is not on disk yet, and tells listeners what is."""
         new = list(dict.fromkeys(p.point for p in proposals if p.point not in self._asked))
-        if self._selector.adaptive:
-            held = self._held[len(self._asked) :][: len(new)]
-            self._check_same_selector(held, new[: len(held)])
-        else:
-            among = {*new, *self._asked}
-            self._check_same_selector([point for point in self._held if point not in among], [])
-        if new and not self._asked and not self._held:
+        replayed = [point for point in new if point not in self._others]
+        held = self._held[self._replayed :][: len(replayed)]
+        self._check_decisions(held, replayed[: len(held)])
+        self._replayed += len(held)
+        if new and not self._store.points:
             self._check_points(new)
         self._store.add_points(new)
         for proposal in proposals:
             self._queue_trials(proposal)
 
-    def _check_same_selector(self, held: Sequence[Point], proposed: Sequence[Point]) -> None:
-        """Raises `FolderError` unless what the folder holds is what is proposed in its place."""
+    def _check_decisions(self, held: Sequence[Point], proposed: Sequence[Point]) -> None:
+        """Raises `FolderError` unless a selector that adapts decides as it did when it made what is there."""
         if held == proposed:
             return
         place = next((i for i, pair in enumerate(zip(held, proposed, strict=False)) if pair[0] != pair[1]), 0)
@@ -204,9 +207,8 @@ class Sweeper:
         raise FolderError(
             f'{self._store.layout.folder}: another selector made this, or another version of it: '
             f'{type(self._selector).__name__} does not propose the point ({label(held[place])}) that is there'
-            f"{instead}. Name another folder, or say if_changed='accept' (--if-changed accept) to keep the "
-            f'points of both'
-        )
+            f"{instead}. Name another folder, or say if_changed='accept:selector' to keep the points of both"
+        ).naming(('if_changed', 'accept:selector'))
 
     def _queue_trials(self, proposal: Proposal) -> None:
         point, is_new = proposal.point, proposal.point not in self._asked

@@ -61,18 +61,23 @@ def test_valid_arguments_are_fine():
     check_arguments(**VALID)
     for changes in (
         {'timeout': 0.5}, {'timeout': 3}, {'memory': 2**30}, {'executor': 'inline'}, {'on_error': 'raise'},
-        {'if_changed': 'accept'}, {'if_changed': 'restart'},
+        {'if_changed': 'accept:source'}, {'if_changed': 'restart'},
         {'retries': 9, 'cores': 99, 'sweep_cores': 10_000},
         {'seed': 2**63 - 1},
     ):  # fmt: skip
         check_arguments(**VALID | changes)
 
 
-@pytest.mark.parametrize('value', ['Stop', 'ask', '', None, True, 0, ['stop']], ids=repr)
-def test_if_changed_is_one_of_three(value):
+@pytest.mark.parametrize(
+    'value', ['Stop', 'ask', 'accept', 'accept:', 'accept:all', '', None, True, 0, ['stop']], ids=repr
+)
+def test_if_changed_says_what_is_accepted(value):
     with pytest.raises(InvalidArgument) as caught:
         check_arguments(**VALID | {'if_changed': value})
-    assert str(caught.value) == f"if_changed={value!r}: valid are 'stop', 'accept', 'restart'"
+    assert str(caught.value) == (
+        f"if_changed={value!r}: valid are 'stop', 'restart', and 'accept:' with what is accepted, of source, "
+        f'versions, device, step, selector, as in accept:source'
+    )
 
 
 @pytest.mark.parametrize(('name', 'value'), [('timeout', 5), ('memory', 2**30)])

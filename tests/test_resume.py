@@ -525,7 +525,7 @@ def test_a_changed_problem_is_an_error_that_says_what_can_be_done(edited):
     edited(*CHANGE)
     with pytest.raises(FolderError, match=f'the source of {edited.path.stem}') as caught:
         edited.again()
-    for way in ("if_changed='accept'", "if_changed='restart'", 'another folder'):
+    for way in ("if_changed='accept:source'", "if_changed='restart'", 'another folder'):
         assert way in str(caught.value)
     edited.check_untouched()
 
@@ -550,7 +550,7 @@ def test_a_change_that_makes_no_difference_to_results_is_none(edited, change, ru
 
 def test_a_change_that_is_accepted_goes_on_and_is_remembered(edited, runs):
     edited(*CHANGE)
-    results = edited.again((3, 2), if_changed='accept')
+    results = edited.again((3, 2), if_changed='accept:source')
     assert runs.done == [((3,), 'trial 1')]
     assert results[0].loss_val[0] == edited.results[0].loss_val[0]
     assert str(edited.again((3, 2))) == str(results)
@@ -578,7 +578,7 @@ def test_restarting_moves_what_is_there_aside_and_starts_anew(edited, runs, tmp_
     assert sorted(path.name for path in (edited.folder / 'earlier').iterdir()) == ['0', '1']
 
 
-@pytest.mark.parametrize('if_changed', ['stop', 'accept'])
+@pytest.mark.parametrize('if_changed', ['stop', 'accept:source,versions'])
 @pytest.mark.parametrize(
     ('options', 'named'),
     [({'hparams': 'fastest'}, 'preset'), ({'seed': 1}, 'seed'), ({'sweep_cores': 2}, 'sweep_cores')],
@@ -691,13 +691,11 @@ class Other(ParamSelector):
         return self._proposals.pop(0)
 
 
-OTHERS = {
-    'fewer points': (fixed, [(3, 1)], r'does not propose the point \(4\)'),
-    'other points': (fixed, [(3, 1), (5, 1)], r'does not propose the point \(4\)'),
-    'adaptive, other points': (Other, [(3, 1), (5, 1)], r'point \(4\) that is there, but \(5\)'),
-    'adaptive, another order': (Other, [(4, 1), (3, 1)], r'point \(3\) that is there, but \(4\)'),
+DECISIONS = {
+    'other points': ([(3, 1), (5, 1)], r'point \(4\) that is there, but \(5\)'),
+    'another order': ([(4, 1), (3, 1)], r'point \(3\) that is there, but \(4\)'),
 }
-other_selectors = pytest.mark.parametrize(('make', 'points', 'message'), OTHERS.values(), ids=OTHERS)
+other_decisions = pytest.mark.parametrize(('points', 'message'), DECISIONS.values(), ids=DECISIONS)
 
 
 @pytest.fixture
@@ -707,49 +705,136 @@ def two_points(edited, runs):
     return edited
 
 
-@other_selectors
-def test_another_selector_is_an_error_before_anything_is_trained(
-    two_points, runs, sweep_inline, make, points, message
+@pytest.fixture
+def searched(write_problem, tmp_path, runs, sweep_inline):
+    """A folder that a selector which adapts has made: of (3) and (4)."""
+    problem, folder = write_problem().path, tmp_path / 'searched'
+
+    def again(selector, **options):
+        return sweep_inline(problem, selector, folder, **options)
+
+    again(Other((3, 1), (4, 1)))
+    runs.forget()
+    return SimpleNamespace(again=again, folder=folder)
+
+
+@other_decisions
+def test_another_decision_of_an_adaptive_selector_is_an_error_before_anything_is_trained(
+    searched, runs, points, message
 ):
-    before = contents(two_points.folder)
+    before = contents(searched.folder)
     with pytest.raises(FolderError, match=message) as caught:
-        sweep_inline(two_points.path, make(*points), two_points.folder)
-    assert "if_changed='accept'" in str(caught.value)
+        searched.again(Other(*points))
+    assert "if_changed='accept:selector'" in str(caught.value)
     assert runs.done == []
-    assert contents(two_points.folder) == before
+    assert contents(searched.folder) == before
 
 
-@other_selectors
-def test_another_selector_that_is_accepted_goes_on(two_points, runs, sweep_inline, make, points, message):
-    results = sweep_inline(two_points.path, make(*points), two_points.folder, if_changed='accept')
+@other_decisions
+def test_another_decision_that_is_accepted_goes_on(searched, runs, points, message):
+    with pytest.raises(FolderError, match=message):
+        searched.again(Other(*points), if_changed='accept:source,versions,device,step')
+    results = searched.again(Other(*points), if_changed='accept:selector')
     wanted = {as_point([width]) for width, _ in points}
     assert {result.params for result in results} == wanted | {(3,), (4,)}
     assert {point for point, _ in runs.done} == wanted - {(3,), (4,)}
 
 
-@other_selectors
-def test_another_selector_cannot_start_anew_where_it_was_asked_already(
-    two_points, runs, sweep_inline, make, points, message
-):
+@other_decisions
+def test_another_decision_cannot_start_anew_where_it_was_asked_already(searched, runs, points, message):
     with pytest.raises(FolderError, match=message):
-        sweep_inline(two_points.path, make(*points), two_points.folder, if_changed='restart')
+        searched.again(Other(*points), if_changed='restart')
     assert runs.done == []
 
 
-def test_an_adaptive_selector_that_has_no_more_proposals_where_the_folder_has_is_an_error(
-    two_points, runs, sweep_inline
-):
+def test_an_adaptive_selector_that_has_no_more_proposals_where_the_folder_has_is_an_error(searched, runs):
     with pytest.raises(FolderError, match=r'does not propose the point \(4\)'):
-        sweep_inline(two_points.path, Other((3, 1)), two_points.folder)
+        searched.again(Other((3, 1)))
     assert runs.done == []
 
 
-def test_an_adaptive_selector_may_propose_more_when_all_that_is_there_was_proposed(
-    two_points, runs, sweep_inline
-):
-    results = sweep_inline(two_points.path, Other((3, 1), (4, 2), (5, 0)), two_points.folder)
+def test_an_adaptive_selector_may_propose_more_when_all_that_is_there_was_proposed(searched, runs):
+    results = searched.again(Other((3, 1), (4, 2), (5, 0)))
     assert [result.params for result in results] == [(3,), (4,), (5,)]
     assert {point for point, _ in runs.done} == {(4,), (5,)}
+
+
+@pytest.mark.parametrize('points', [[(3, 1)], [(5, 1)], [(5, 1), (3, 2)]], ids=repr)
+@pytest.mark.parametrize('make', [fixed, Other], ids=['fixed', 'adaptive'])
+def test_points_that_another_selector_added_are_kept_and_compared(
+    two_points, runs, sweep_inline, make, points
+):
+    before = {result.params: str(result) for result in load(two_points.folder)}
+    results = sweep_inline(two_points.path, make(*points), two_points.folder)
+    wanted = {as_point([width]): trials for width, trials in points}
+    assert {result.params for result in results} == {*wanted, (3,), (4,)}
+    assert results.others == [point for point in [(3,), (4,)] if point not in wanted]
+    assert all(str(result) == before[result.params] for result in results if result.params in results.others)
+    assert not {point for point, _ in runs.done} & {*results.others}
+    assert str(load(two_points.folder)) == str(results)
+
+
+def test_a_search_and_single_points_take_turns(searched, runs):
+    """What others add in between is no decision of a selector that adapts; what it proposed still counts."""
+    searched.again(fixed((9, 1), (5, 1)))
+    more = searched.again(Other((3, 1), (4, 1), (5, 1), (6, 1)))
+    assert [result.params for result in more] == [(3,), (4,), (9,), (5,), (6,)]
+    assert more.others == [(9,)]
+    searched.again(fixed((8, 1)))
+    runs.forget()
+    again = searched.again(Other((3, 1), (4, 1), (5, 1), (6, 1)))
+    assert runs.done == [] and again.others == [(9,), (8,)]
+    for wrong in ([3, 4, 5, 7], [3, 5, 6], [9, 8, 4]):
+        with pytest.raises(FolderError, match='does not propose the point'):
+            searched.again(Other(*((width, 1) for width in wrong)))
+    assert runs.done == []
+
+
+def test_in_a_folder_of_an_earlier_version_whatever_is_there_was_a_decision(two_points, runs, sweep_inline):
+    """Which selector made it is not recorded there."""
+    for path in (two_points.folder / 'sweep.json', two_points.folder / 'copies' / 'sweep.json'):
+        told = json.loads(path.read_text())
+        path.write_text(json.dumps(told | {'origin': {'command': told['origin'][0]['command']}}))
+    with pytest.raises(FolderError, match=r'does not propose the point \(4\)'):
+        sweep_inline(two_points.path, Other((3, 1), (5, 1)), two_points.folder)
+    sweep_inline(two_points.path, Other((3, 1), (4, 1), (5, 1)), two_points.folder)
+    assert {point for point, _ in runs.done} == {(5,)}
+
+
+def test_every_command_that_added_something_is_on_record_and_no_other(
+    edited, runs, sweep_inline, monkeypatch
+):
+    def run(command, *points):
+        monkeypatch.setattr('sys.argv', command.split())
+        sweep_inline(edited.path, fixed(*points), edited.folder)
+
+    begun = json.loads((edited.folder / 'sweep.json').read_text())['origin'][0]['command']
+    for command, *points in (
+        ('first', (3, 1), (4, 1)), ('idle', (3, 1)), ('first', (3, 1), (4, 1), (5, 1)),
+        ('trials', (3, 2)), ('idle', (4, 1)), ('last', (6, 1)),
+    ):  # fmt: skip
+        run(command, *points)
+    told = json.loads((edited.folder / 'sweep.json').read_text())['origin']
+    assert [(one['command'], one['first_point']) for one in told] == [
+        (begun, 0), ('first', 1), ('trials', 3), ('last', 3),
+    ]  # fmt: skip
+    assert {one['selector'] for one in told} == {'FixedSweep'}
+
+
+@pytest.mark.parametrize('first', ['named', 'tuples'])
+def test_points_are_named_or_tuples_as_those_in_the_folder_are(write_problem, tmp_path, sweep_inline, first):
+    """So what a module's selector proposes as tuples and what is proposed by name can be compared."""
+    written = write_problem()
+    problem = written.path
+    named = [({'width': 3, 'depth': 1}, 1), ({'depth': 1, 'width': 4}, 1)]
+    tuples = [((3, 1), 1), ((5,), 1)]
+    one, other = (named, tuples) if first == 'named' else (tuples, named)
+    sweep_inline(problem, FixedSweep(one), tmp_path / 'out')
+    trained = len(written.calls)
+    results = sweep_inline(problem, FixedSweep(other), tmp_path / 'out')
+    (new,) = {'3', '4', '5'} - {*written.calls[:trained]}
+    assert {*written.calls[trained:]} == {new} and len(results) == 3
+    assert {isinstance(result.params, tuple) for result in results} == {first == 'tuples'}
 
 
 def test_a_point_that_cannot_be_is_an_error_that_leaves_the_folder_as_it_was(two_points, sweep_inline, runs):
@@ -783,7 +868,7 @@ torch.manual_seed(9), numpy.random.seed(9), random.seed(9)
         sweep_inline(problem.path, fixed((3, 1)), tmp_path / 'out')
         assert states() == before
     with pytest.raises(FolderError):
-        sweep_inline(problem.path, fixed((4, 1)), tmp_path / 'out')
+        sweep_inline(problem.path, fixed((4, 1)), tmp_path / 'out', seed=1)
     assert states() == before
 
 

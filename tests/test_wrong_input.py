@@ -79,7 +79,7 @@ def refuses(**cases):
     timeout=([0, -1, 0.0, '5', float('nan'), [5]], 'a positive number of seconds'),
     device=(['gpu', 'cpuu', 'cuda:4096', '', None, 4096], "'auto' or a torch device"),
     memory=([0, -1, '', '2 XB', 'much', True, [5]], "a number of bytes, a text such as '2GB', or None"),
-    if_changed=(['ask', None, True, ['stop']], "'stop', 'accept', 'restart'"),
+    if_changed=(['ask', 'accept', None, True, ['stop']], "'stop', 'restart', and 'accept:' with"),
     listeners=([5, None, [5], [SweepListener], 'plain', SweepListener()], 'SweepListener'),
 )
 def test_an_argument_with_an_impossible_value_is_refused(argument, value, valid, assert_refused):
@@ -309,38 +309,30 @@ def change(problem):
     problem.path.write_text(problem.text.replace('manual_seed(0)', 'manual_seed(1)'))
 
 
-CHANGES = {
-    'a problem': (change, [((4,), 1), ((5,), 1)], 'the source of'),
-    'a selector without a point': (lambda problem: None, [((4,), 1)], r'does not propose the point \(5\)'),
-    'a selector of others': (lambda problem: None, [((6,), 1)], r'does not propose the point \(4\)'),
-}
-changed_somehow = pytest.mark.parametrize(('change', 'points', 'told'), CHANGES.values(), ids=CHANGES)
-
-
-@changed_somehow
-def test_what_changed_is_put_to_the_user_and_nothing_is_touched(started, sweep_inline, change, points, told):
+def test_what_changed_is_put_to_the_user_and_nothing_is_touched(started, sweep_inline):
     problem, folder = started
     change(problem)
     calls = len(problem.calls)
     before = contents(folder)
-    with pytest.raises(FolderError, match=told) as caught:
-        sweep_inline(problem.path, FixedSweep(points), folder)
-    for words in (str(folder), "if_changed='accept'", '--if-changed accept', 'Name another folder'):
+    with pytest.raises(FolderError, match='the source of') as caught:
+        sweep_inline(problem.path, FixedSweep([((4,), 1), ((5,), 1)]), folder)
+    for words in (str(folder), "if_changed='accept:source'", 'Name another folder'):
         assert words in str(caught.value)
     assert {path: data for path, data in contents(folder).items() if path in before} == before
     assert len(problem.calls) == calls
 
 
-@changed_somehow
-def test_what_changed_can_be_accepted_and_what_is_there_is_kept(started, sweep_inline, change, points, told):
+@pytest.mark.parametrize('widths', [(4, 5), (4,), (6,)], ids=['the same', 'fewer', 'others'])
+def test_what_changed_can_be_accepted_and_what_is_there_is_kept(started, sweep_inline, widths):
     problem, folder = started
     change(problem)
     before, done = load(folder), contents(folder)
-    results = sweep_inline(problem.path, FixedSweep(points), folder, if_changed='accept')
+    selector = FixedSweep([((width,), 1) for width in widths])
+    results = sweep_inline(problem.path, selector, folder, if_changed='accept:source')
     assert str(results[:2]) == str(before)
     assert {*done} <= {*contents(folder)}
-    if points[0][0] != (6,):
-        assert str(sweep_inline(problem.path, FixedSweep([((4,), 1), ((5,), 1)]), folder)) == str(results)
+    again = sweep_inline(problem.path, FixedSweep([((4,), 1), ((5,), 1)]), folder)
+    assert str(again) == str(results)
 
 
 @pytest.mark.parametrize('seed', [0, 1])

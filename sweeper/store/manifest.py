@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,9 +16,13 @@ from .declaration import declarations
 from .files import TEMPORARY_SUFFIX, AtomicWriter, read_json
 from .kinds import check_kinds
 from .layout import SweepLayout
+from .origin import Origin, read_origin
 
 FORMAT = 2
-IF_CHANGED = ('stop', 'accept', 'restart')
+ACCEPTABLE = ('source', 'versions', 'device', 'step', 'selector')
+"""What may have changed since a sweep was started and can be accepted, each by its name."""
+
+_ACCEPT = 'accept:'
 _PACKAGES = ('sweeper', 'torch', 'numpy', 'pytorch-ignite')
 
 
@@ -39,7 +43,8 @@ class Manifest:
         path: The problem's file, or None if it has none.
         source: A fingerprint of what the problem is made of.
         versions: Of Python and the packages that results depend on.
-        origin: The command and the machine that it was last run with; they make no difference to it.
+        origin: The commands that made it and their machines; they make no difference to it.
+        changes: What changed meanwhile and was accepted, in order, so that earlier results may differ.
         declared: What the problem's code declares, by name and in plain values (see `declarations`); the code
             is told from another by `source`.
         format: Of the folder.
@@ -57,7 +62,8 @@ class Manifest:
     path: str | None = None
     source: str | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: _versions())
-    origin: Mapping[str, str] = field(default_factory=dict)
+    origin: Sequence[Origin] = ()
+    changes: Sequence[str] = ()
     declared: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -98,9 +104,11 @@ def _read(layout: SweepLayout) -> tuple[Manifest | None, dict[Path, Exception]]:
             data = read_json(path)
             if data.get('format') != FORMAT and not set(data) <= {field.name for field in fields(Manifest)}:
                 raise ValueError(f'it has format {data.get("format")!r}; this version reads format {FORMAT}')
-            check_kinds(Manifest, data)
+            origin = read_origin(data.get('origin'))
+            check_kinds(Manifest, {**data, 'origin': []})
             declarations(data.get('declared', {}))
-            return Manifest(**data), problems
+            lists = {'origin': origin, 'changes': tuple(data.get('changes', ()))}
+            return Manifest(**{**data, **lists}), problems
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -108,6 +116,19 @@ def _read(layout: SweepLayout) -> tuple[Manifest | None, dict[Path, Exception]]:
         except (ValueError, TypeError) as error:
             problems[path] = error
     return None, problems
+
+
+def accepted_kinds(if_changed: object) -> frozenset[str] | None:
+    """Returns which changes `if_changed` accepts, of `ACCEPTABLE`; None if it is nothing that can be said.
+
+    It is `stop` or `restart`, which accept none, or `accept:` with names between commas.
+    """
+    if if_changed in ('stop', 'restart'):
+        return frozenset()
+    if not isinstance(if_changed, str) or not if_changed.startswith(_ACCEPT):
+        return None
+    kinds = frozenset(one.strip() for one in if_changed.removeprefix(_ACCEPT).split(','))
+    return kinds if kinds <= set(ACCEPTABLE) else None
 
 
 def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed: str = 'stop') -> Manifest:
@@ -120,8 +141,8 @@ def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed
         layout: The folder, locked.
         asked: The sweep that it is for.
         writer: Writes in it.
-        if_changed: If the folder's sweep is another than this: `stop`; `accept` it, if all that changed is
-            what need not change results (the problem's source, versions, the device); or `restart`, after
+        if_changed: If the folder's sweep is another than this: `stop`; accept what is named
+            (`accept:source`, `accept:versions,device`), which need not change results; or `restart`, after
             moving what is there to `earlier/<n>`.
 
     Raises:
@@ -136,24 +157,30 @@ def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed
     for path, error in damaged.items():
         set_aside(layout, writer, path, error)
     different, changed = _differences(found, asked), _changes(found, asked)
+    accepted = accepted_kinds(if_changed) or frozenset()
     if (different or changed) and if_changed == 'restart':
         _move_to_earlier(layout, writer, found)
         return asked
     if different:
         raise FolderError(
             f'{layout.folder} holds another sweep ({"; ".join(different)}). Name another folder, run it as '
-            f"it was, or set what is there aside with if_changed='restart' (--if-changed restart)"
-        )
-    if changed and if_changed != 'accept':
+            f"it was, or set what is there aside with if_changed='restart'"
+        ).naming(('if_changed', 'restart'))
+    if unaccepted := [(kind, text) for kind, text in changed if kind not in accepted]:
+        accept = _ACCEPT + ','.join(dict.fromkeys(kind for kind, _ in unaccepted))
         raise FolderError(
-            f'{layout.folder}: changed since this sweep was started: {"; ".join(changed)}. Results from '
-            f'before and after are not mixed unasked. Name another folder, run it as it was, say '
-            f"if_changed='accept' (--if-changed accept) if the change makes no difference to results, or "
-            f"if_changed='restart' to move what is there to {layout.earlier.name}/ and start anew"
-        )
-    accepted = dataclasses.replace(asked, named_points=found.named_points)
-    write_manifest(layout, writer, accepted)
-    return accepted
+            f'{layout.folder}: changed since this sweep was started: '
+            f'{"; ".join(text for _, text in unaccepted)}. Results from before and after are not mixed '
+            f'unasked. Name another folder, run it as it was, say if_changed={accept!r} if that makes no '
+            f"difference to results, or if_changed='restart' to move what is there to {layout.earlier.name}/ "
+            f'and start anew'
+        ).naming(('if_changed', accept), ('if_changed', 'restart'))
+    changes = (*found.changes, *(text for _, text in changed))
+    continued = dataclasses.replace(
+        asked, named_points=found.named_points, origin=found.origin, changes=changes
+    )
+    write_manifest(layout, writer, continued)
+    return continued
 
 
 def write_manifest(layout: SweepLayout, writer: AtomicWriter, manifest: Manifest) -> None:
@@ -215,11 +242,14 @@ def _differences(found: Manifest, asked: Manifest) -> list[str]:
     return different + _compared('setting ', found.settings, asked.settings)
 
 
-def _changes(found: Manifest, asked: Manifest) -> list[str]:
-    """What may or may not make a difference to results; only the user can tell."""
-    changed = [f'the source of {asked.module}'] if found.source != asked.source else []
-    changed += _compared('version of ', found.versions, asked.versions)
-    return changed + _compared('', *({'device': one.device, 'step': one.step} for one in (found, asked)))
+def _changes(found: Manifest, asked: Manifest) -> list[tuple[str, str]]:
+    """What may or may not make a difference to results, each after its kind; only the user can tell."""
+    changed = [('source', f'the source of {asked.module}')] if found.source != asked.source else []
+    changed += [('versions', text) for text in _compared('version of ', found.versions, asked.versions)]
+    for name in ('device', 'step'):
+        values = ({name: getattr(one, name)} for one in (found, asked))
+        changed += [(name, text) for text in _compared('', *values)]
+    return changed
 
 
 def _compared(what: str, found: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:

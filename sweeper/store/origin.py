@@ -6,17 +6,66 @@ import os
 import platform
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .kinds import check_kinds
 
-def told_origin() -> dict[str, str]:
-    """Returns the command of this process and its machine, which is not named."""
-    return {
-        'command': _command(),
-        'processor': f'{_processor()}, {os.cpu_count()} cores',
-        'system': _system(),
-    }
+
+@dataclass(frozen=True)
+class Origin:
+    """A command that added points or trials to a folder; those that did make its `origin`, in order.
+
+    Attributes:
+        command: As it would be typed.
+        processor: Of the machine, which is not named.
+        system: Of the machine.
+        selector: The class of the selector; None in folders of earlier versions, of which only the last
+            command is known, whether or not it added anything.
+        first_point: How many points the folder held before: the id of the first that it added, if any.
+    """
+
+    command: str = ''
+    processor: str = ''
+    system: str = ''
+    selector: str | None = None
+    first_point: int = 0
+
+    def is_same(self, other: Origin) -> bool:
+        """Whether it is the same command, at whatever time."""
+        return replace(self, first_point=0) == replace(other, first_point=0)
+
+
+def this_origin(selector: object) -> Origin:
+    """Returns the command of this process and its machine."""
+    processor = f'{_processor()}, {os.cpu_count()} cores'
+    return Origin(_command(), processor, _system(), type(selector).__name__)
+
+
+def read_origin(data: object) -> tuple[Origin, ...]:
+    """Returns what `sweep.json` says; earlier versions wrote a single origin.
+
+    Raises:
+        ValueError: It is none.
+    """
+    entries = data if isinstance(data, list) else [data] if data else []
+    found: list[Origin] = []
+    for one in entries:
+        if not isinstance(one, dict):
+            raise ValueError(f'origin is {data!r}'[:200])
+        check_kinds(Origin, one)
+        try:
+            found.append(Origin(**one))
+        except TypeError as error:
+            raise ValueError(f'origin: {error}') from error
+    return tuple(found)
+
+
+def commands(origin: Sequence[Origin]) -> list[str]:
+    """Returns the commands that are known, in order, each once."""
+    return list(dict.fromkeys(one.command for one in origin if one.command))
 
 
 def _command() -> str:

@@ -226,6 +226,8 @@ class SweepResults(list[PointResult]):
         nuisance: What the nuisance parameters of a point were tuned to, by name, for points that have some.
         ids: A point's id, which names its folder in `points/`.
         trials: Everything recorded of a point's trials, by index.
+        others: Points that the folder held already and that this sweep's selector did not propose; what is
+            there of them is among the results. Empty where results were only read.
     """
 
     def __init__(
@@ -245,6 +247,7 @@ class SweepResults(list[PointResult]):
         self.nuisance = {point: dict(values) for point, values in (nuisance or {}).items() if values}
         self.ids = dict(ids or {})
         self.trials = {point: dict(found) for point, found in (trials or {}).items()}
+        self.others: list[Point] = []
 
     def to_frame(self) -> pandas.DataFrame:
         """Returns a tidy table with the columns of `results.csv`: a row per trial.

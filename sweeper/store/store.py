@@ -22,6 +22,7 @@ from .leftovers import remove_leftovers
 from .lock import locked
 from .lookup import Lookup
 from .manifest import Manifest, claim, read_manifest, write_manifest
+from .origin import Origin
 from .reading import failure_order, read_all, read_run
 from .results import (
     PointError,
@@ -53,9 +54,11 @@ class Store:
         manifest: Manifest,
         parameter_names: Sequence[str] = (),
         writer: AtomicWriter | None = None,
+        origin: Sequence[Origin] = (),
     ) -> None:
         self.layout = layout
         self.manifest = manifest
+        self._origin = origin
         self._writer = writer
         named = bool(manifest.named_points)
         try:
@@ -109,7 +112,11 @@ class Store:
         with locked(layout.folder):
             writer = AtomicWriter(layout.folder)
             asked = read_manifest(layout) if manifest is None else manifest
-            yield cls(layout, claim(layout, asked, writer, if_changed), parameter_names, writer)
+            claimed, origin = (
+                claim(layout, asked, writer, if_changed),
+                () if manifest is None else asked.origin,
+            )
+            yield cls(layout, claimed, parameter_names, writer, origin)
 
     @classmethod
     def read(cls, folder: str | Path) -> Store:
@@ -132,6 +139,17 @@ class Store:
     def parameter_names(self) -> list[str]:
         """The names of the parameters of points that are tuples, as far as they are known."""
         return list(self._lookup.names)
+
+    def points_by(self, selector: str) -> list[Point]:
+        """The points that selectors of this class added, in order, and those that nobody knows who added."""
+        origin, points = self.manifest.origin or [Origin()], self._lookup.points
+        ends = [*(one.first_point for one in origin[1:]), len(points)]
+        return [
+            point
+            for one, end in zip(origin, ends, strict=True)
+            if one.selector in (selector, None)
+            for point in points[one.first_point : end]
+        ]
 
     def id_of(self, point: Point) -> int:
         """The number of a point's folder."""
@@ -208,11 +226,21 @@ class Store:
         if not new:
             return
         named = are_named(new, self.manifest.named_points)
+        self._note_origin()
         if self.manifest.named_points is None:  # the first points: from now on the folder is this sweep's
             self.manifest = dataclasses.replace(self.manifest, named_points=named)
             write_manifest(self.layout, self.writer, self.manifest)
         self._lookup.add(new)
         self._lookup.write(self.writer)
+
+    def _note_origin(self) -> None:
+        """Records whose points or results are added now, unless it is who added the last; once."""
+        for origin in self._origin:
+            if not (self.manifest.origin and self.manifest.origin[-1].is_same(origin)):
+                ours = dataclasses.replace(origin, first_point=len(self._lookup.points))
+                self.manifest = dataclasses.replace(self.manifest, origin=(*self.manifest.origin, ours))
+                write_manifest(self.layout, self.writer, self.manifest)
+        self._origin = ()
 
     def saving_run(
         self, point: Point, stage: int, index: int, request: str, value: Mapping[str, object]
@@ -226,6 +254,7 @@ class Store:
             request: Tells this run from any other that might be asked for in its place.
             value: What it measured, as named arrays or numbers.
         """
+        self._note_origin()
         path = self.files(point).run(stage, index)
 
         def write() -> None:
@@ -248,6 +277,7 @@ class Store:
 
     def saving_tuned(self, point: Point, tuned: Tuned) -> Save:
         """What a point's tuning came to; `final.json` last, and then its single runs are removed."""
+        self._note_origin()
         layout, record = self.files(point), self._lookup.record(point)
 
         def write() -> None:
@@ -264,6 +294,7 @@ class Store:
 
     def saving_trial(self, point: Point, index: int, record: TrialRecord) -> Save:
         """A trial; `result.json` last."""
+        self._note_origin()
         layout = self.files(point).trial(index)
 
         def write() -> None:
@@ -283,6 +314,7 @@ class Store:
 
     def saving_error(self, point: Point, error: PointError) -> Save:
         """That a run of a point failed, besides others that did."""
+        self._note_origin()
         layout, point_id = self.files(point), self._lookup.ids[point]
         earlier = self._errors_ahead.get(point_id) or self._errors.get(point_id, [])
         errors = self._errors_ahead[point_id] = sorted([*earlier, error], key=failure_order)

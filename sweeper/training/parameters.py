@@ -60,6 +60,16 @@ class ModelSignature:
                 f'model{self.text} of {self.problem!r} cannot take the parameters ({label(point)}): {error}'
             ) from None
 
+    def as_kept(self, point: Point, named: bool) -> Point:
+        """Returns the same architecture as a named point, or as a tuple; the point itself if it has none."""
+        if isinstance(point, NamedPoint) == named:
+            return point
+        if not isinstance(point, NamedPoint):
+            names = [p.name for p in self._parameters() if p.kind is p.POSITIONAL_OR_KEYWORD]
+            return NamedPoint(dict(zip(names, point, strict=False))) if len(point) <= len(names) else point
+        names = self.parameter_names()[: len(point)]
+        return tuple(point[name] for name in names) if {*names} == {*point} else point
+
     def parameter_names(self) -> list[str]:
         """The names of `model`'s positional parameters, in order; empty if they cannot be told."""
         return [p.name for p in self._parameters() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

@@ -110,8 +110,8 @@ def test_failed_points_are_tried_again_if_asked(write_problem, tmp_path):
     problem.path.write_text(problem.text.replace('width == 9', 'width == 99'))
     asked = sweeper(*command, '--retry-failed')
     assert asked.returncode == cli.WRONG_INPUT
-    assert '--if-changed accept' in asked.stderr and 'restart' in asked.stderr
-    accepted = sweeper(*command, '--retry-failed', '--if-changed', 'accept')
+    assert 'accept:source' in asked.stderr and 'restart' in asked.stderr
+    accepted = sweeper(*command, '--retry-failed', '--if-changed', 'accept:source')
     assert accepted.returncode == 0, accepted.stderr
     assert len(load(out)) == 2
 
@@ -137,15 +137,15 @@ def test_a_changed_sweep_can_be_started_anew(write_problem, sweep_inline, tmp_pa
         (['--grid', 'width=2', '--random', 'depth=1..2'], 'cannot be mixed'),
         (['--grid', 'width=2', '--preset', 'fastestest'], 'unknown preset'),
         (['--random', 'width=2..3', '--points', '9'], 'too small'),
-        (['--grid', 'width=2', '--sweep-cores', '0'], 'sweep_cores=0'),
-        (['--grid', 'width=2', '--progress', 'loud'], "progress='loud'"),
+        (['--grid', 'width=2', '--sweep-cores', '0'], '--sweep-cores 0'),
+        (['--grid', 'width=2', '--progress', 'loud'], '--progress loud'),
         ([], 'what should be varied?'),
         (['--grid', 'width=2', '--grid', 'width=4'], 'width is given twice'),
         (['--grid', 'width=2,2'], 'every value must be there, and once'),
         (['--grid', 'width=2,,4'], 'every value must be there, and once'),
         (['--grid', 'width=2', '--points', '4'], '--points=4 goes with --random'),
-        (['--grid', 'width=2', '--if-changed', 'ask'], "if_changed='ask': valid are"),
-        (['--grid', 'width=2', '--memory', 'much'], "memory='much': must be"),
+        (['--grid', 'width=2', '--if-changed', 'ask'], "--if-changed ask: valid are"),
+        (['--grid', 'width=2', '--memory', 'much'], '--memory much: must be'),
     ],
 )
 def test_run_refuses_wrong_input(write_problem, tmp_path, arguments, message):

@@ -44,9 +44,9 @@ def test_train_puts_a_change_to_the_user(write_problem, tmp_path, tiny):
     options = {'executor': 'inline', 'progress': 'none', 'cores': 1}
     first = train(problem.path, (4,), folder, tiny, 1, **options)
     problem.path.write_text(problem.text.replace('manual_seed(0)', 'manual_seed(1)'))
-    with pytest.raises(FolderError, match="if_changed='accept'"):
+    with pytest.raises(FolderError, match="if_changed='accept:source'"):
         train(problem.path, (4,), folder, tiny, 1, **options)
-    more = train(problem.path, (4,), folder, tiny, 1, if_changed='accept', **options)
+    more = train(problem.path, (4,), folder, tiny, 1, if_changed='accept:source', **options)
     assert len(more.perf_val) == 2 and more.loss_val[0] == first.loss_val[0]
     problem.path.write_text(problem.text)
     with pytest.raises(InvalidArgument, match='history='):

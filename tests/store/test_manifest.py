@@ -13,7 +13,16 @@ from sweeper.store.declaration import Declaration, declarations
 from sweeper.store.files import AtomicWriter
 from sweeper.store.layout import SweepLayout
 from sweeper.store.lock import locked
-from sweeper.store.manifest import FORMAT, Manifest, claim, read_manifest, write_manifest
+from sweeper.store.manifest import (
+    ACCEPTABLE,
+    FORMAT,
+    Manifest,
+    accepted_kinds,
+    claim,
+    read_manifest,
+    write_manifest,
+)
+from sweeper.store.origin import Origin
 from sweeper.tuning.settings import get_settings
 
 SETTINGS = vars(get_settings('fast'))
@@ -35,12 +44,15 @@ OTHER_SWEEPS = [
     ),
 ]
 CHANGES = [
-    ({'source': 'def'}, 'the source of problem'),
-    ({'source': None}, 'the source of problem'),
-    ({'versions': {**MANIFEST.versions, 'torch': '0.1'}}, 'version of torch'),
-    ({'versions': {**MANIFEST.versions, 'ray': '2'}}, "version of ray: None there, '2' asked"),
-    ({'device': 'cuda'}, "device: 'cpu' there, 'cuda' asked"),
+    ({'source': 'def'}, 'the source of problem', 'source'),
+    ({'source': None}, 'the source of problem', 'source'),
+    ({'versions': {**MANIFEST.versions, 'torch': '0.1'}}, 'version of torch', 'versions'),
+    ({'versions': {**MANIFEST.versions, 'ray': '2'}}, "version of ray: None there, '2' asked", 'versions'),
+    ({'device': 'cuda'}, "device: 'cpu' there, 'cuda' asked", 'device'),
+    ({'step': 'eager'}, "step: 'auto' there, 'eager' asked", 'step'),
+    ({'source': 'def', 'device': 'cuda'}, "the source of problem; device: 'cpu'", 'source,device'),
 ]
+EVERYTHING = f'accept:{",".join(ACCEPTABLE)}'
 
 
 def changed_names(value):
@@ -95,7 +107,7 @@ def test_a_folder_with_strangers_is_refused_by_their_names_and_left_alone(layout
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     before = everything(layout)
-    for if_changed in ('stop', 'accept', 'restart'):
+    for if_changed in ('stop', EVERYTHING, 'restart'):
         with pytest.raises(FolderError, match='not empty and holds no sweep') as caught:
             claim(layout, MANIFEST, writer, if_changed)
         assert stranger.partition('/')[0] in str(caught.value)
@@ -141,6 +153,45 @@ def test_a_manifest_from_before_anything_was_declared_is_read(written):
     assert read_manifest(written) == MANIFEST
 
 
+ORIGINS = [Origin('sweeper run a.py', 'a CPU', 'Linux', 'FixedSweep'), Origin('b', first_point=3)]
+
+
+def test_the_commands_that_made_it_read_back_and_are_kept(written, writer):
+    write_manifest(written, writer, dataclasses.replace(MANIFEST, origin=ORIGINS))
+    assert read_manifest(written).origin == tuple(ORIGINS)
+    asked = dataclasses.replace(MANIFEST, origin=[Origin('c')])
+    assert claim(written, asked, writer).origin == tuple(ORIGINS), 'it has added nothing yet'
+
+
+@pytest.mark.parametrize(
+    ('told', 'origin'),
+    [
+        ({}, ()),
+        ({'command': 'c', 'processor': 'p', 'system': 's'}, (Origin('c', 'p', 's'),)),
+        ([{'command': 'c', 'selector': None}], (Origin('c'),)),
+    ],
+)
+def test_the_origin_in_a_folder_of_an_earlier_version_is_read(written, told, origin):
+    data = json.loads(written.manifest.read_text())
+    del data['changes']
+    written.manifest.write_text(json.dumps(data | {'origin': told}))
+    assert read_manifest(written) == dataclasses.replace(MANIFEST, origin=origin)
+
+
+@pytest.mark.parametrize(
+    'told',
+    [5, 'c', ['c'], [[]], {'command': 5}, [{'command': 'c', 'more': 1}], [{'first_point': 'x'}]],
+    ids=repr,
+)
+def test_an_origin_that_is_none_is_damage(written, told):
+    damaged = json.dumps(json.loads(written.manifest.read_text()) | {'origin': told})
+    written.manifest.write_text(damaged)
+    assert read_manifest(written) == MANIFEST, 'its copy is whole'
+    written.manifest_copy.write_text(damaged)
+    with pytest.raises(FolderError, match=r'cannot read .*sweep\.json'):
+        read_manifest(written)
+
+
 @pytest.mark.parametrize(
     'change',
     [{'role': 5}, {'default': 5}, {'places': 'net.py:3'}, {'places': [5]}, {'places': None}, {'more': 1}],
@@ -164,7 +215,7 @@ def test_the_same_file_may_have_moved(written, writer):
 # Another sweep
 
 
-@pytest.mark.parametrize('if_changed', ['stop', 'accept'])
+@pytest.mark.parametrize('if_changed', ['stop', EVERYTHING])
 @pytest.mark.parametrize(('change', 'named'), OTHER_SWEEPS, ids=changed_names)
 def test_another_sweep_is_refused_by_what_differs(written, writer, change, named, if_changed):
     before = everything(written)
@@ -182,28 +233,54 @@ def test_another_preset_is_refused_by_name(written, writer):
     assert 'setting' not in str(caught.value)
 
 
-@pytest.mark.parametrize(('change', 'named'), CHANGES, ids=changed_names)
-def test_what_changed_is_put_to_the_user_with_every_choice(written, writer, change, named):
+@pytest.mark.parametrize(('change', 'named', 'kinds'), CHANGES, ids=changed_names)
+def test_what_changed_is_put_to_the_user_with_every_choice(written, writer, change, named, kinds):
     before = everything(written)
     with pytest.raises(FolderError, match='changed since this sweep was started') as caught:
         claim(written, dataclasses.replace(MANIFEST, **change), writer)
-    for words in (named, str(written.folder), "if_changed='accept'", "if_changed='restart'"):
+    for words in (named, str(written.folder), f"if_changed='accept:{kinds}'", "if_changed='restart'"):
         assert words in str(caught.value)
     assert everything(written) == before
 
 
-@pytest.mark.parametrize('change', [change for change, _ in CHANGES], ids=changed_names)
-def test_what_changed_is_accepted_once_and_for_all(written, writer, change):
+@pytest.mark.parametrize(('change', 'named', 'kinds'), CHANGES, ids=changed_names)
+def test_what_changed_is_accepted_by_its_name_once_and_for_all(written, writer, change, named, kinds):
     asked = dataclasses.replace(MANIFEST, **change, named_points=None)
-    accepted = claim(written, asked, writer, 'accept')
-    assert accepted == dataclasses.replace(asked, named_points=False)
+    accepted = claim(written, asked, writer, f'accept:{kinds}')
+    assert accepted == dataclasses.replace(asked, named_points=False, changes=accepted.changes)
+    assert named in '; '.join(accepted.changes), 'that results may differ is on record'
     assert read_manifest(written) == accepted
     assert claim(written, asked, writer) == accepted  # it is not asked again
     with pytest.raises(FolderError, match='changed since'):
         claim(written, MANIFEST, writer)  # but now it is what it was that differs
 
 
-@pytest.mark.parametrize('change', [change for change, _ in OTHER_SWEEPS + CHANGES], ids=changed_names)
+@pytest.mark.parametrize(('change', 'named', 'kinds'), CHANGES, ids=changed_names)
+def test_what_is_not_named_is_not_accepted_by_the_way(written, writer, change, named, kinds):
+    """Neither that something else is accepted, nor that all but one of what changed is, lets a change in."""
+    before = everything(written)
+    for kind in kinds.split(','):
+        others = ','.join(one for one in ACCEPTABLE if one != kind)
+        with pytest.raises(FolderError, match='changed since') as caught:
+            claim(written, dataclasses.replace(MANIFEST, **change), writer, f'accept:{others}')
+        assert f"if_changed='accept:{kind}'" in str(caught.value), 'only what is not accepted yet is stated'
+        assert everything(written) == before
+
+
+@pytest.mark.parametrize(
+    ('if_changed', 'kinds'),
+    [
+        ('stop', set()), ('restart', set()), ('accept:source', {'source'}),
+        ('accept:versions, device', {'versions', 'device'}), (EVERYTHING, set(ACCEPTABLE)),
+        ('accept', None), ('accept:', None), ('accept:all', None), ('accept:source,', None), ('Stop', None),
+        (None, None), (True, None), (['stop'], None), ('', None),
+    ],
+)  # fmt: skip
+def test_what_is_accepted_is_said_by_name(if_changed, kinds):
+    assert accepted_kinds(if_changed) == kinds
+
+
+@pytest.mark.parametrize('change', [change for change, *_ in OTHER_SWEEPS + CHANGES], ids=changed_names)
 def test_a_restart_moves_what_is_there_out_of_the_way(written, writer, change):
     (written.points / '0').mkdir(parents=True)
     (written.points / '0' / 'log.txt').write_text('printed')

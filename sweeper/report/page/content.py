@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...printing import one_line, printable
+from ...store.origin import commands
 from ...store.results import TrialResult
 from ..collect import PointSummary
 from ..figures.axis import axis, swept
@@ -21,6 +22,7 @@ from ..figures.tuning import tuning
 from ..findings import Findings
 from ..flags import FLAG_MEANINGS
 from ..representations import Representations
+from ..reproduction import reproduction
 from ..statistics import Interval
 
 _MOST_HEAT_MAPS = 15
@@ -169,14 +171,17 @@ def _cost(findings: Findings, name: str) -> dict[str, Any]:
 
 def _reproduce(findings: Findings) -> dict[str, Any]:
     manifest = findings.store.manifest
+    machines = [f'{one.processor}, {one.system}' for one in manifest.origin if one.processor]
     return {
+        'commands': commands(manifest.origin),
+        'note': reproduction(manifest),
         'problem': manifest.path or manifest.module,
         'preset': manifest.preset or 'changed',
         'seed': manifest.seed,
         'sweep_cores': manifest.sweep_cores,
         'device': manifest.device,
         'training samples': manifest.train_size,
-        **manifest.origin,
+        'machine': '; '.join(dict.fromkeys(machines)),
         **{f'version of {name}': version for name, version in manifest.versions.items()},
         'settings': dict(manifest.settings),
         'source fingerprint': manifest.source,

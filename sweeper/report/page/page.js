@@ -36,9 +36,9 @@ function failures(data) {
 }
 
 function reproduce(data) {
-  const { settings, command, ...told } = data.reproduce;
-  return section('reproduce', 'How to reproduce', 'The same command with the same seed gives the same results, on any number of cores.',
-    command ? element('pre', {}, command) : null, facts(told), element('h3', {}, 'Settings of tuning and training'), facts(settings));
+  const { settings, commands, note, ...told } = data.reproduce;
+  return section('reproduce', 'How to reproduce', note,
+    commands.length ? element('pre', {}, commands.join('\n')) : null, facts(told), element('h3', {}, 'Settings of tuning and training'), facts(settings));
 }
 
 async function show() {
@@ -54,7 +54,7 @@ async function show() {
   document.getElementById('notes').append(...data.notes.map((text) => element('p', {}, text)));
   const flagged = data.rows.filter((row) => row.flags.length).length, failed = data.rows.filter((row) => row.error).length;
   const told = { architectures: data.rows.length, trials: data.rows.reduce((sum, row) => sum + row.trials.length, 0), flagged, failed, preset: data.reproduce.preset, seed: data.reproduce.seed };
-  document.getElementById('facts').append(...Object.entries(told).map(([name, value]) => element('li', {}, element('b', {}, String(value)), ` ${name}`)));
+  document.getElementById('facts').append(...Object.entries(told).map(([name, value]) => element('li', {}, ...(['preset', 'seed'].includes(name) ? [`${name} `, element('b', {}, String(value))] : [element('b', {}, String(value)), ` ${name}`]))));
   const list = architectures(data);
   const sections = [
     leaderBoard(data, list.show), parameters(data), failures(data), data.axes.length && compared.length > 1 ? byParameter(data, compared) : null, influence(data),

@@ -234,14 +234,15 @@ def train(
         PointFailed: It cannot be tuned or trained.
         InvalidArgument, ProblemError, FolderError: As for `sweep`.
     """
-    folder, point = Path(folder), as_point(params)
+    folder, point = checked_folder(folder), as_point(params)
+    history = None if history is None else checked_folder(history)
     if if_changed == 'restart':
         raise InvalidArgument("if_changed='restart': train() starts anew if it is given history=")
     get_settings(hparams)
     find_problem(module_name)
     selector = FixedSweep([(point, trials)])
     if history is not None and _holds_sweep(folder):
-        _archive(folder, Path(history))
+        _archive(folder, history)
     before = 0
     if _holds_sweep(folder):
         with Store.opened(folder) as store:
@@ -284,14 +285,14 @@ def load(folder: str | os.PathLike[str]) -> SweepResults:
     Raises:
         FolderError: It holds no sweep, or cannot be read.
     """
-    return Store.read(Path(folder)).results()
+    return Store.read(checked_folder(folder)).results()
 
 
 def _holds_sweep(folder: Path) -> bool:
     try:
         return SweepLayout(folder).holds_sweep()
     except OSError as error:
-        raise FolderError(f'cannot look into the folder {str(folder)!r}: {error}') from error
+        raise FolderError(f'cannot look into the folder {str(folder)!r}: {error.strerror}') from error
 
 
 def _facts(reference: ProblemReference, running: Executor, seed: int, device: str) -> ProblemFacts:

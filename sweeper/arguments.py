@@ -30,9 +30,10 @@ def check_arguments(
         checked_selector(selector)
     for name, value, least in (('sweep_cores', sweep_cores, 1), ('cores', cores, 1), ('retries', retries, 0)):
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise InvalidArgument(f'{name}={value!r}: must be an integer of at least {least}')
+            error = InvalidArgument(f'{name}={value!r}: must be an integer of at least {least}')
+            raise error.naming((name, value))
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
-        raise InvalidArgument(f'seed={seed!r}: must be an integer in [0, 2**63)')
+        raise InvalidArgument(f'seed={seed!r}: must be an integer in [0, 2**63)').naming(('seed', seed))
     _check_one_of('executor', executor, EXECUTORS)
     _check_one_of('on_error', on_error, ('record', 'raise'))
     if accepted_kinds(if_changed) is None:
@@ -44,11 +45,14 @@ def check_arguments(
     _check_one_of('step', step, STEPS)
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if timeout is not None and not (is_number and 0 < timeout < math.inf):
-        raise InvalidArgument(f'timeout={timeout!r}: must be a positive number of seconds, or None')
+        error = InvalidArgument(f'timeout={timeout!r}: must be a positive number of seconds, or None')
+        raise error.naming(('timeout', timeout))
     if timeout is not None and executor == 'inline':
-        raise InvalidArgument("timeout needs executor='local': a run in this process cannot be ended")
+        error = InvalidArgument("timeout needs executor='local': a run in this process cannot be ended")
+        raise error.naming('timeout', ('executor', 'local'))
     if memory is not None and executor == 'inline':
-        raise InvalidArgument("memory needs executor='local': this process itself is not limited")
+        error = InvalidArgument("memory needs executor='local': this process itself is not limited")
+        raise error.naming('memory', ('executor', 'local'))
 
 
 def checked_selector(selector: object) -> ParamSelector:
@@ -65,7 +69,7 @@ def checked_folder(folder: object) -> Path:
     """Returns the folder as a path."""
     if not isinstance(folder, str | os.PathLike):
         raise InvalidArgument(f'folder={folder!r}: must be a path')
-    return Path(folder)
+    return Path(os.path.expanduser(folder))
 
 
 def checked_listeners(listeners: object) -> list[SweepListener]:
@@ -87,10 +91,14 @@ def bytes_of(memory: int | str | None) -> int | None:
     found = re.fullmatch(r'(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?', str(memory).strip().lower())
     amount = float(found[1]) * _UNITS[found[2]] if found and not isinstance(memory, bool) else 0.0
     if not 1 <= amount < math.inf:
-        raise InvalidArgument(f"memory={memory!r}: must be a number of bytes, a text such as '2GB', or None")
+        error = InvalidArgument(
+            f"memory={memory!r}: must be a number of bytes, a text such as '2GB', or None"
+        )
+        raise error.naming(('memory', memory))
     return int(amount)
 
 
 def _check_one_of(name: str, value: object, valid: Sequence[str]) -> None:
     if value not in valid:
-        raise InvalidArgument(f'{name}={value!r}: valid are {", ".join(map(repr, valid))}')
+        error = InvalidArgument(f'{name}={value!r}: valid are {", ".join(map(repr, valid))}')
+        raise error.naming((name, value))

@@ -7,6 +7,7 @@ command continues.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import warnings
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from .errors import DeclarationError, FolderError, InvalidArgument, MissingExtra, ProblemError, SweepError
-from .options import DEFAULT_TRIALS, selector_of
+from .options import DEFAULT_TRIALS, as_options, hint_of_extra, selector_of
+from .pipes import outlive_readers
 from .printing import one_line, printable
 from .signals import Terminated, raising_signals
 
@@ -39,11 +41,21 @@ def main() -> None:
     """Runs the command line."""
     if '' not in sys.path:
         sys.path.insert(0, '')  # `sweeper run package.module` finds what `python -m` would
+    outlive_readers()
     app()
 
 
-@app.command()
+def _path(text: str) -> Path:
+    """A path on the command line; shells leave the `~` in `--out=~/results` as it is."""
+    return Path(os.path.expanduser(text))
+
+
+Folder = Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR', parser=_path)]
+
+
+@app.command(context_settings={'allow_extra_args': True})
 def run(
+    context: typer.Context,
     module: Annotated[str, typer.Argument(help='The problem: a .py file or an importable module.')],
     grid: Annotated[
         list[str] | None,
@@ -64,11 +76,17 @@ def run(
         list[str] | None,
         typer.Option('--set', metavar='NAME=VALUE', help='The same for every point, not its default.'),
     ] = None,
+    point: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar='NAME=A,NAME=B,…', help='Try this architecture, too; may be given several times.'
+        ),
+    ] = None,
     points: Annotated[
         int | None,
         typer.Option(
             help='How many points to draw with --random or --declared.  '
-            '\\[default: 10, with --declared all up to 100]'
+            '\\[default: 10 or all if fewer, with --declared all up to 100]'
         ),
     ] = None,
     trials: Annotated[
@@ -83,12 +101,18 @@ def run(
     cores: Annotated[int | None, typer.Option(help='Cores to use.  \\[default: all physical cores]')] = None,
     seed: Annotated[int, typer.Option(help='Seeds everything.')] = 0,
     out: Annotated[
-        Path | None, typer.Option(help='Folder for the results.  \\[default: out/MODULE]', metavar='DIR')
+        Path | None,
+        typer.Option(help='Folder for the results.  \\[default: out/MODULE]', metavar='DIR', parser=_path),
     ] = None,
     executor: Annotated[str, typer.Option(help='local (processes) or inline (to debug).')] = 'local',
     on_error: Annotated[str, typer.Option(help='When a point fails: record it, or raise.')] = 'record',
     if_changed: Annotated[
-        str, typer.Option(help='If the sweep in DIR is not this one any more: stop, accept or restart.')
+        str,
+        typer.Option(
+            metavar='stop|restart|accept:…',
+            help='What to do if the sweep in DIR differs from this one: stop, restart, or go on and '
+            'accept what is named: source, versions, device, step, selector.',
+        ),
     ] = 'stop',
     retries: Annotated[int, typer.Option(help='Retries of a run whose worker process died.')] = 1,
     timeout: Annotated[float | None, typer.Option(help='Seconds that one run may take.')] = None,
@@ -100,7 +124,8 @@ def run(
     ] = False,
     progress: Annotated[str, typer.Option(help='auto, rich, plain or none.')] = 'auto',
     tensorboard: Annotated[
-        Path | None, typer.Option(help='Also keep every trial for TensorBoard, here.', metavar='DIR')
+        Path | None,
+        typer.Option(help='Also keep every trial for TensorBoard, here.', metavar='DIR', parser=_path),
     ] = None,
     mlflow: Annotated[
         str | None, typer.Option(help='Also keep every trial in MLflow, here.', metavar='DIR|URI')
@@ -111,9 +136,12 @@ def run(
 ) -> None:
     """Run a sweep, or continue it: the same command on the same folder trains only what is missing.
 
-    What to try: --grid, --random or --declared (with --grid or --random for some), else what the module's own
-    `selector` says. A name is that of an argument of model() or of a parameter that the code declares.
+    What to try: --grid, --random or --declared (with --grid or --random for some), single ones with --point,
+    else what the module's own `selector` says. A name is that of an argument of model() or of a parameter
+    that the code declares. Values: numbers, true, false, null, text; tuples as (8,8), which lists become, too.
     """
+    if context.args:
+        _fail(InvalidArgument(hint_of_extra(sys.argv, context.args)))
     if quiet and progress not in ('auto', 'none'):
         _fail(InvalidArgument(f'--quiet shows no progress; --progress {progress} would'))
     folder = out or Path('out', module.removesuffix('.py').replace('/', '.').rpartition('.')[2])
@@ -121,13 +149,13 @@ def run(
         from .api import PointFailedWarning, sweep
 
         selector = selector_of(
-            module, grid=grid or [], random=random or [], declared=declared, settings=settings or [],
-            points=points, trials=trials, seed=seed,
+            os.path.expanduser(module), grid=grid or [], random=random or [], point=point or [],
+            declared=declared, settings=settings or [], points=points, trials=trials, seed=seed,
         )  # fmt: skip
         with raising_signals(), warnings.catch_warnings():
             warnings.simplefilter('ignore', PointFailedWarning)  # the table tells
             results = sweep(
-                module, selector, sweep_cores, preset, folder,
+                os.path.expanduser(module), selector, sweep_cores, preset, folder,
                 cores=cores, executor=executor, seed=seed, progress='none' if quiet else progress,
                 listeners=_loggers(folder, tensorboard, mlflow),
                 on_error=on_error, retries=retries, timeout=timeout, device=device, memory=memory,
@@ -142,8 +170,11 @@ def run(
             terminal.explain_interruption(folder)
         raise typer.Exit(_exit_code(interruption)) from None
     from .report import terminal
+    from .report.wording import listed
 
     terminal.show(_read(folder), only_the_answer=quiet)
+    if results.others and not quiet:
+        print(f'In {folder} before, and not asked for this time: {listed(results.others, results.columns)}.')
     if results.failures:
         where = one_line(f'{folder}/points/*/error.json')
         print(f'Tracebacks are in {where}. --retry-failed tries these points again.')
@@ -165,7 +196,7 @@ def _loggers(folder: Path, tensorboard: Path | None, mlflow: str | None) -> list
 
 @app.command()
 def status(
-    folder: Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR')],
+    folder: Folder,
     watch: Annotated[
         bool, typer.Option('--watch', help='Stay and keep it up to date, until the sweep ends.')
     ] = False,
@@ -176,6 +207,7 @@ def status(
     With --watch, if there is no sweep in DIR yet, wait for one.
     """
     from .report import terminal
+    from .report.wording import counted
     from .store.lock import is_locked
 
     try:
@@ -187,7 +219,8 @@ def status(
     tuned, trials = terminal.done(store)
     failed = sum(store.error(point) is not None for point in store.points)
     print(terminal.heading(store.manifest, folder))
-    print(f'{len(store.points)} points, {tuned} tuned, {trials} trials done, {failed} failed')
+    points, done = counted(len(store.points), 'point'), counted(trials, 'trial')
+    print(f'{points}, {tuned} tuned, {done} done, {failed} failed')
     if is_locked(folder):
         terminal.show_progress(folder)
     terminal.show(store)
@@ -195,13 +228,15 @@ def status(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR')],
+    folder: Folder,
     format: Annotated[  # noqa: A002
         str, typer.Option(help='html, a page to look at; md to read; csv or json to go on with.')
     ] = 'html',
     out: Annotated[
         Path | None,
-        typer.Option(help='The file.  \\[default: DIR/report.html; else standard output]', metavar='FILE'),
+        typer.Option(
+            help='The file.  \\[default: DIR/report.html; else standard output]', metavar='FILE', parser=_path
+        ),
     ] = None,
     representations: Annotated[
         list[str] | None,
@@ -262,12 +297,12 @@ def _write(path: Path, text: str) -> None:
 
 @app.command()
 def plot(
-    folder: Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR')],
+    folder: Folder,
     kind: Annotated[
         str,
         typer.Argument(help='board, parameter, heatmap, parallel, cost, effects, tuning or training.'),
     ],
-    out: Annotated[Path, typer.Option(help='The file, .pdf, .svg or .png.', metavar='FILE')],
+    out: Annotated[Path, typer.Option(help='The file, .pdf, .svg or .png.', metavar='FILE', parser=_path)],
     x: Annotated[
         str | None,
         typer.Option(help='The parameter along x.  \\[default: the one that matters most]', metavar='NAME'),
@@ -300,7 +335,7 @@ def plot(
 
 
 @app.command()
-def collate(folder: Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR')]) -> None:
+def collate(folder: Folder) -> None:
     """Rebuild the summaries (lookup, CSV files, results.npz, funcres.pt) from the single results."""
     from .store.store import Store
 
@@ -370,7 +405,9 @@ def _fail(error: SweepError) -> NoReturn:
     from rich.console import Console
     from rich.text import Text
 
-    Console(stderr=True).print(Text.assemble(('error: ', 'bold red'), printable(error)), soft_wrap=True)
+    Console(stderr=True).print(
+        Text.assemble(('error: ', 'bold red'), printable(as_options(error))), soft_wrap=True
+    )
     of_input = InvalidArgument | ProblemError | FolderError | MissingExtra | DeclarationError
     is_input = isinstance(error, of_input)
     raise typer.Exit(WRONG_INPUT if is_input else ENDED_EARLY)

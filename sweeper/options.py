@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Collection
+import math
+import re
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from .errors import SweepError
     from .selectors.base import ParamSelector
+    from .selectors.fixed import FixedSweep
 
 DEFAULT_TRIALS = 3
 _FORMS = {
     '--grid': 'NAME=VALUES, as in --grid hidden=16,32',
     '--random': 'NAME=VALUES, as in --random hidden=16..64',
     '--set': 'NAME=VALUE, as in --set hidden=16',
+    '--point': 'NAME=VALUE,NAME=VALUE,…, as in --point hidden=16,depth=2',
 }
-_WORDS = {'true': True, 'false': False, 'null': None}
+_WORDS = {
+    'true': True, 'false': False, 'null': None, 'inf': math.inf, '-inf': -math.inf, 'nan': math.nan,
+}  # fmt: skip
+_NUMBER = r'[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?'
+_LIKE_A_RANGE = re.compile(rf'({_NUMBER})\s*(?:-|:|\.{{3,}}|…|to)\s*({_NUMBER})', re.IGNORECASE)
 
 
 def selector_of(
@@ -27,6 +36,7 @@ def selector_of(
     *,
     grid: list[str],
     random: list[str],
+    point: list[str],
     declared: bool,
     settings: list[str],
     points: int | None,
@@ -35,22 +45,69 @@ def selector_of(
 ) -> ParamSelector | Callable[[], ParamSelector]:
     """Returns what the options ask for, or what gets it while the problem is loaded."""
     from .selectors.fixed import FixedSweep
-    from .selectors.random import DEFAULT_POINTS
+    from .selectors.random import DEFAULT_POINTS, space_size
 
     if grid and random:
         raise InvalidArgument('--grid and --random cannot be mixed; --random takes lists of values, too')
     if points is not None and not (random or declared):
-        raise InvalidArgument(f'--points={points} goes with --random or --declared')
+        raise InvalidArgument(f'--points {points} goes with --random or --declared')
+    if points is not None and points < 1:
+        raise InvalidArgument(f'--points {points}: must be at least 1')
+    if trials is not None and trials < 0:
+        raise InvalidArgument(f'--trials {trials}: must be at least 0 (0 tunes only)')
     count = DEFAULT_TRIALS if trials is None else trials
-    varied = _named('--random', random, range_of) if random else _named('--grid', grid, values_of)
-    varied |= _named('--set', settings, lambda text: [_value(text)], known=varied)
+    varied = _named('--random', random, range_of) if random else _named('--grid', grid, grid_values)
+    fixed = _named('--set', settings, lambda text: [_value(text)], known=varied)
+    varied |= fixed
+    single = [_single_point(text, {name: value for name, (value,) in fixed.items()}) for text in point]
     if declared:
-        return partial(FixedSweep.with_declared, module, count, values=varied, points=points, seed=seed)
+        return partial(_declared, module, count, varied, points, seed, single)
     if random:
-        return FixedSweep.with_random_trials(varied, points or DEFAULT_POINTS, count, seed=seed)
-    if varied:
-        return FixedSweep.with_grid(varied, count)
+        drawn = int(min(DEFAULT_POINTS, space_size(varied))) if points is None else points
+        return _with(FixedSweep.with_random_trials(varied, drawn, count, seed=seed), single, count)
+    if varied.keys() - fixed.keys() or (fixed and not single):
+        return _with(FixedSweep.with_grid(varied, count), single, count)
+    if single:
+        return FixedSweep.with_fixed_trials(single, count)
     return partial(_own_selector, module, trials)
+
+
+def _declared(
+    module: str,
+    trials: int,
+    values: dict[str, Any],
+    points: int | None,
+    seed: int,
+    more: list[dict[str, Any]],
+) -> ParamSelector:
+    from .selectors.fixed import FixedSweep
+
+    selector = FixedSweep.with_declared(module, trials, values=values, points=points, seed=seed)
+    return _with(selector, more, trials)
+
+
+def _with(selector: FixedSweep, more: list[dict[str, Any]], trials: int) -> ParamSelector:
+    """Returns a selector of points that tries single ones, too."""
+    from .points import as_point
+    from .selectors.fixed import FixedSweep
+
+    proposals = selector.points_and_trials()
+    known = {point for point, _ in proposals}
+    added = dict.fromkeys(point for point in map(as_point, more) if point not in known)
+    return FixedSweep([*proposals, *((point, trials) for point in added)])
+
+
+def _single_point(text: str, others: dict[str, Any]) -> dict[str, Any]:
+    """Parses `depth=3,width=8`; a comma within brackets or quotes parts nothing."""
+    values: dict[str, Any] = {}
+    for part in re.split(r',(?=\s*[^\W\d][\w./:]*\s*=)', text):
+        name, equals, value = (one.strip() for one in part.partition('='))
+        if not (name and equals and value):
+            raise InvalidArgument(f'--point {text!r}: must be {_FORMS["--point"]}')
+        if name in values or name in others:
+            raise InvalidArgument(f'--point {text!r}: {name} is given twice')
+        values[name] = _value(value)
+    return {**values, **others}
 
 
 def _own_selector(module: str, trials: int | None) -> ParamSelector:
@@ -85,7 +142,10 @@ def _named(
             raise InvalidArgument(f'{option} {text!r}: must be {_FORMS[option]}')
         if name in parsed or name in known:
             raise InvalidArgument(f'{option} {text!r}: {name} is given twice; list all its values in one')
-        parsed[name] = parse(values)
+        try:
+            parsed[name] = parse(values)
+        except InvalidArgument as error:
+            raise InvalidArgument(f'{option} {text}: {error}') from None
     return parsed
 
 
@@ -97,16 +157,35 @@ def values_of(text: str) -> list[Any]:
         values = [freeze(value) for value in ast.literal_eval(f'[{text}]')]
     except (ValueError, SyntaxError):
         values = [_value(one.strip()) for one in text.split(',')]
-    if '' in values or any(values.count(value) > 1 for value in values):
-        raise InvalidArgument(f'values {text!r}: every value must be there, and once')
+    if '' in values:
+        raise InvalidArgument('a value is missing between two commas')
+    for index, value in enumerate(values):
+        earlier = next((one for one in values[:index] if one == value), values)
+        if earlier is not values:
+            same = '' if repr(earlier) == repr(value) else f' (to Python, {value!r} equals {earlier!r})'
+            raise InvalidArgument(f'{value!r} is given twice{same}')
     return values
+
+
+def grid_values(text: str) -> list[Any]:
+    """Parses values as `values_of` does; refuses what is meant as a range, unless it stands in quotes."""
+    if re.fullmatch(rf'{_NUMBER}\.\.{_NUMBER}(?::\w+)?', text):
+        raise InvalidArgument('a range goes with --random; --grid takes values, as in 8,16 (text in quotes)')
+    return values_of(text)
 
 
 def _value(text: str) -> Any:
     from .points import freeze
 
-    if text in _WORDS:
-        return _WORDS[text]
+    word = (
+        _WORDS.get(text.lower(), text) if text.lower() in ('nan', 'inf', '-inf') else _WORDS.get(text, text)
+    )
+    if isinstance(word, float) and math.isnan(word):
+        raise InvalidArgument(
+            f'{text} is equal to nothing, not even to itself; for a text write "\'{text}\'"'
+        )
+    if word is not text:
+        return word
     try:
         return freeze(ast.literal_eval(text))
     except (ValueError, SyntaxError):
@@ -115,8 +194,43 @@ def _value(text: str) -> Any:
 
 def range_of(text: str) -> Any:
     """Parses `8..128` or `1e-4..0.1:log`, both ends included, or a list of values."""
+    if meant := _LIKE_A_RANGE.fullmatch(text):
+        raise InvalidArgument(f'write a range as {meant[1]}..{meant[2]}')
     low, dots, high = text.partition('..')
     if not dots:
         return values_of(text)
     high, colon, log = high.partition(':')
     return (_value(low), _value(high), *[log] * bool(colon))
+
+
+def as_options(error: SweepError) -> str:
+    """Returns an error's message with options of the command line where it names arguments of `sweep`."""
+    text = str(error)
+    for argument in error.arguments:
+        if isinstance(argument, str):
+            text = re.sub(rf'\b{argument}\b(?!=)', _option(argument), text, count=1)
+        else:
+            name, value = argument
+            text = text.replace(f'{name}={value!r}', f'{_option(name)} {value}')
+    return text.replace(', or None', '') if error.arguments else text
+
+
+def _option(name: str) -> str:
+    return f'--{name.replace("_", "-")}'
+
+
+def hint_of_extra(words: Sequence[str], extra: Sequence[str]) -> str:
+    """Says what was probably meant by words of a command that belong to no option.
+
+    Args:
+        words: Of the whole command.
+        extra: Those that were not expected.
+    """
+    before = list(words)[: list(words).index(extra[0])] if extra[0] in words else []
+    option = next((word for word in reversed(before) if word.startswith('-')), '').partition('=')[0]
+    told = f'unexpected {" ".join(extra)!r}'
+    if option in ('--grid', '--random', '--set', '--point') and before:
+        return f'{told} after {before[-1]!r}: put commas between values and no spaces, or quotes around them'
+    if option in ('--declared', '--retry-failed', '--quiet'):
+        return f'{told}: {option} takes no value'
+    return f'{told}: run takes one problem; all else is an option'

@@ -30,7 +30,7 @@ LAYERS = [
     ['space'],
     ['points'],
     ['seeding'],
-    ['cores', 'garbage'],
+    ['cores', 'garbage', 'pipes'],
     ['signals'],
     ['errors'],
     ['printing'],

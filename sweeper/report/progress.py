@@ -19,7 +19,8 @@ def open_progress(kind: str) -> SweepListener | None:
         InvalidArgument: It is none of these.
     """
     if kind not in PROGRESS:
-        raise InvalidArgument(f'progress={kind!r}: valid are {", ".join(map(repr, PROGRESS))}')
+        error = InvalidArgument(f'progress={kind!r}: valid are {", ".join(map(repr, PROGRESS))}')
+        raise error.naming(('progress', kind))
     if kind == 'none':
         return None
     if kind == 'plain':

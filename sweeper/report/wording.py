@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from ..points import Point, label
+from ..points import Point, by_name, label, value_to_text
+from ..printing import one_line
 from ..selectors.listener import SweepStatus
 
 
 def name(point: Point) -> str:
     """Returns a point for a person, in one line."""
     return label(point)
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun: `1 point`, `2 points`."""
+    return f'{number} {noun}{"s" * (number != 1)}'
+
+
+def listed(points: Sequence[Point], columns: Sequence[str], most: int = 5) -> str:
+    """Returns points in one line, a few of many."""
+    texts = (
+        ' '.join(f'{name}={value_to_text(value)}' for name, value in by_name(point, columns).items())
+        for point in points[:most]
+    )
+    more = f' and {len(points) - most} more' if len(points) > most else ''
+    return one_line(', '.join(texts)) + more
 
 
 def duration(seconds: float) -> str:

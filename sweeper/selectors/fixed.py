@@ -120,7 +120,7 @@ class FixedSweep(ParamSelector):
             )
         if points is None and space_size(ranges) <= _MOST_COMBINED:
             return cls.with_grid({name: all_values(name, given) for name, given in ranges.items()}, trials)
-        return cls.with_random_trials(ranges, points or DEFAULT_POINTS, trials, seed=seed)
+        return cls.with_random_trials(ranges, DEFAULT_POINTS if points is None else points, trials, seed=seed)
 
     def points_and_trials(self) -> list[tuple[Point, int]]:
         """What is tried, in order."""

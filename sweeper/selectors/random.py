@@ -38,7 +38,9 @@ def draw_distinct(ranges: Mapping[Any, Any], points: int, r_eps: float, seed: in
     rng = random.Random(seed)
     size = space_size(ranges)
     if points > size:
-        raise InvalidArgument(f'the space is too small: it has {size:.0f} different points, not {points}')
+        raise InvalidArgument(
+            f'the space is too small: it has {size:.0f} different point{"s" * (size != 1)}, not {points}'
+        )
     drawn: list[tuple[Any, ...]] = []
     alike: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for _ in range(points * _ATTEMPTS_PER_POINT):

@@ -35,13 +35,13 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise FolderError(f'cannot write in the folder {str(folder)!r}: {error}') from error
+        raise FolderError(f'cannot write in the folder {str(folder)!r}: {error.strerror or error}') from error
     try:
         try:
             _lock(descriptor)
         except OSError as error:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise FolderError(f'cannot lock {folder}: {error}') from error
+                raise FolderError(f'cannot lock {folder}: {error.strerror or error}') from error
             raise FolderError(
                 f'another sweep is running in {folder}{_described(holder(folder))}; wait for it, or end it'
             ) from None
@@ -64,7 +64,7 @@ def _check_writable(folder: Path) -> None:
         os.close(os.open(probe, os.O_CREAT | os.O_EXCL))
         probe.unlink()
     except OSError as error:
-        raise FolderError(f'cannot write in the folder {str(folder)!r}: {error}') from error
+        raise FolderError(f'cannot write in the folder {str(folder)!r}: {error.strerror or error}') from error
 
 
 def _lock(descriptor: int) -> None:

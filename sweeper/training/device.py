@@ -22,13 +22,12 @@ def check_device(name: str) -> None:
         if device.type != 'cuda':
             torch.empty(0, device=device)
         elif (device.index or 0) >= gpus:
-            raise RuntimeError(f'there are {gpus} GPUs')
+            raise RuntimeError(f'there are {gpus} GPUs' if gpus else 'torch sees no GPU')
     except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
         reason = str(error).partition('\n')[0]
-        raise InvalidArgument(
-            f"device={name!r}: must be 'auto' or a torch device that is there, such as 'cpu' or 'cuda' "
-            f'({reason})'
-        ) from None
+        there = "'cpu' or 'cuda'" if gpus else "'cpu'"
+        told = f"device={name!r}: must be 'auto' or a torch device that is there, such as {there} ({reason})"
+        raise InvalidArgument(told).naming(('device', name)) from None
 
 
 def resolve_device(name: str, worker: int) -> torch.device:

@@ -79,6 +79,10 @@ class ModelSignature:
         """Whether `model` takes arguments by any name, or it cannot be told."""
         return self.signature is None or any(p.kind is p.VAR_KEYWORD for p in self._parameters())
 
+    def takes(self, name: str) -> bool:
+        """Whether `model` takes an argument by this name, as far as can be told."""
+        return self.takes_any or name in self.keywords()
+
     def keywords(self) -> set[str]:
         """The names by which `model` takes arguments."""
         return {p.name for p in self._parameters() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
@@ -114,6 +118,14 @@ class ProblemParameters:
                 self.declared.as_read(declared)
             except DeclarationError as error:
                 raise InvalidPoint(str(error)) from error
+        elif unknown := [name for name in point if not self.signature.takes(name)]:
+            from ..declare.manager import suggestion
+
+            hint = suggestion(unknown[0], [*self.signature.keywords()])
+            raise InvalidPoint(
+                f'model{self.signature.text} of {self.signature.problem!r} cannot take the parameters '
+                f'({label(point)}): it has no argument {unknown[0]!r}{hint}'
+            )
         self.signature.check_params(NamedPoint(arguments))
 
     def _check_name(self, name: str, known: DeclaredParameters) -> None:

@@ -141,10 +141,27 @@ def test_a_changed_sweep_can_be_started_anew(write_problem, sweep_inline, tmp_pa
         (['--grid', 'width=2', '--progress', 'loud'], '--progress loud'),
         ([], 'what should be varied?'),
         (['--grid', 'width=2', '--grid', 'width=4'], 'width is given twice'),
-        (['--grid', 'width=2,2'], 'every value must be there, and once'),
-        (['--grid', 'width=2,,4'], 'every value must be there, and once'),
-        (['--grid', 'width=2', '--points', '4'], '--points=4 goes with --random'),
-        (['--grid', 'width=2', '--if-changed', 'ask'], "--if-changed ask: valid are"),
+        (['--grid', 'width=2,2'], '--grid width=2,2: 2 is given twice'),
+        (['--grid', 'width=2,,4'], '--grid width=2,,4: a value is missing'),
+        (['--grid', 'width=1,1.0'], '1.0 is given twice (to Python, 1.0 equals 1)'),
+        (['--grid', 'width=1,true'], 'True is given twice (to Python, True equals 1)'),
+        (['--grid', 'width=nan'], '--grid width=nan: nan is equal to nothing'),
+        (['--grid', 'width=8..16'], '--grid width=8..16: a range goes with --random'),
+        (['--grid', 'widht=8'], "it has no argument 'widht': did you mean `width`?"),
+        (['--grid', 'width=8', '16'], "unexpected '16' after 'width=8': put commas between values"),
+        (['--declared', 'true'], "unexpected 'true': --declared takes no value"),
+        (['--random', 'width=8-128'], '--random width=8-128: write a range as 8..128'),
+        (['--random', 'width=8:128'], 'write a range as 8..128'),
+        (['--random', 'width=8..16', '--points', '0'], '--points 0: must be at least 1'),
+        (['--grid', 'width=8', '--trials', '-1'], '--trials -1: must be at least 0'),
+        (['--grid', 'width=8', '--device', 'cpuu'], '--device cpuu: must be'),
+        (['--grid', 'width=8', '--timeout', '0'], '--timeout 0.0: must be a positive number of seconds\n'),
+        (['--grid', 'width=8', '--timeout', '5'], '--timeout needs --executor local'),
+        (['--point', 'width'], 'must be NAME=VALUE,NAME=VALUE'),
+        (['--point', 'width=8,width=9'], 'width is given twice'),
+        (['--point', 'width=8', '--set', 'width=9'], 'width is given twice'),
+        (['--grid', 'width=2', '--points', '4'], '--points 4 goes with --random'),
+        (['--grid', 'width=2', '--if-changed', 'ask'], '--if-changed ask: valid are'),
         (['--grid', 'width=2', '--memory', 'much'], '--memory much: must be'),
     ],
 )
@@ -283,3 +300,47 @@ def test_values_on_the_command_line(text, values):
 )
 def test_ranges_on_the_command_line(text, given):
     assert options.range_of(text) == given
+
+
+@pytest.mark.parametrize('command', ['status', 'report'])
+def test_that_nobody_reads_on_is_no_failure(command, write_problem, sweep_inline, tmp_path):
+    import os
+
+    sweep_inline(write_problem().path, FixedSweep([((2,), 1)]), tmp_path / 'out')
+    reading, writing = os.pipe()
+    os.close(reading)
+    options = ['--format', 'csv'] if command == 'report' else []
+    done = subprocess.run(
+        [sys.executable, '-m', 'sweeper', command, str(tmp_path / 'out'), *options],
+        stdout=writing, stderr=subprocess.PIPE, cwd=ROOT, text=True,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, '')
+
+
+def test_single_points_are_added_to_what_is_there(write_problem, tmp_path):
+    problem, out = write_problem(), tmp_path / 'out'
+    assert sweeper('run', problem.path, '--grid', 'width=2,4', *FAST, '--out', out).returncode == 0
+    calls = len(problem.calls)
+    points = ['--point', 'width=3,depth=2', '--point', 'depth=1,width=5', '--point', 'width=4']
+    done = sweeper('run', problem.path, *points, *FAST, '--out', out)
+    assert done.returncode == 0, done.stderr
+    assert 'and not asked for this time: width=2.' in done.stdout
+    assert [dict(result.params) for result in load(out)] == [
+        {'width': 2}, {'width': 4}, {'width': 3, 'depth': 2}, {'depth': 1, 'width': 5},
+    ]  # fmt: skip
+    assert {*problem.calls[calls:]} <= {'2', '3', '5'}
+
+
+@pytest.mark.parametrize(
+    ('text', 'point'),
+    [
+        ('depth=3,width=8', {'depth': 3, 'width': 8}),
+        ('sizes=(8, 8), act=relu', {'sizes': (8, 8), 'act': 'relu'}),
+        ("name='a,b'", {'name': 'a,b'}),
+        ('a=1,2,b=[3,4]', {'a': (1, 2), 'b': (3, 4)}),
+        ('rate=inf', {'rate': float('inf')}),
+    ],
+)
+def test_a_point_on_the_command_line(text, point):
+    assert options._single_point(text, {}) == point

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import InvalidArgument
 from ..collect import PointSummary
 from ..findings import Findings
+from ..wording import counted
 from .axis import swept
 from .board import board, board_height, draw_board
 from .chosen import chosen
@@ -233,7 +234,8 @@ def _parameters(findings: Findings, asked: Sequence[str | None]) -> list[str]:
     found = [next(left, '') if name is None else name for name in asked]
     if '' in found or len(set(found)) < len(found):
         raise InvalidArgument(
-            f'{len(found)} different parameters are needed; there are {", ".join(findings.columns) or "none"}'
+            f'this figure needs {counted(len(found), "different parameter")}; '
+            f'the sweep has {", ".join(findings.columns) or "no parameters"}'
         )
     return found
 

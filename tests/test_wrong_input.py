@@ -158,7 +158,7 @@ def test_a_value_that_cannot_be_kept_is_refused(value, problem, assert_refused):
     [
         ((), ["'width'"]),
         ((4, 1, 2), ['4, 1, 2', 'too many']),
-        ({'wide': 4}, ['wide=4', "'width'"]),
+        ({'wide': 4}, ['wide=4', '`width`']),
         ({'width': 4, 'wide': 5}, ['width=4, wide=5', "'wide'"]),
         (NamedPoint(depth=1), ['depth=1', "'width'"]),
         ({}, ["'width'"]),

@@ -138,7 +138,7 @@ def run(
 
     What to try: --grid, --random or --declared (with --grid or --random for some), single ones with --point,
     else what the module's own `selector` says. A name is that of an argument of model() or of a parameter
-    that the code declares. Values: numbers, true, false, null, text; tuples as (8,8), which lists become, too.
+    that the code declares. Values: numbers, true, false, null, text; tuples as (8,8) (lists become tuples).
     """
     if context.args:
         _fail(InvalidArgument(hint_of_extra(sys.argv, context.args)))

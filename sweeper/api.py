@@ -308,7 +308,7 @@ def _facts(reference: ProblemReference, running: Executor, seed: int, device: st
 
         facts = running.problem_facts()
     if facts is None:
-        with random_states_kept():
+        with random_states_kept(), reference.with_own_argv():
             facts, _ = check(load_problem(reference), seed, device)
     return facts
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .training.bench import Bench
     from .training.data import Split
     from .training.facts import DryRun, ProblemFacts
+    from .training.isolation import Isolation
 
 
 STEPS = ('auto', 'eager', 'captured', 'lanes')
@@ -73,6 +74,16 @@ def open_bench_to_share(spec: BenchSpec) -> tuple[Bench, ProblemFacts | None]:
     problem = load_problem(spec.problem, in_worker=True)
     facts, splits = check(problem, spec.seed, spec.device)
     return Bench(problem, splits, torch.device('cpu'), spec.step), facts
+
+
+def isolate(bench: Bench) -> Isolation:
+    """Takes the process, with the problem loaded, as what each run is to start with."""
+    from .training.isolation import Isolation
+
+    problem = bench.problem
+    data = [part for split in bench.splits if split is not None for part in vars(split).values()]
+    folder = None if problem.sources is None else problem.sources.folder
+    return Isolation(folder, data, [problem.module] if problem.module else [])
 
 
 def on_device(bench: Bench, spec: BenchSpec, worker: int) -> Bench:

@@ -37,6 +37,7 @@ class Problem:
         build_optimizer: `optimizer`, or None for plain SGD.
         path: The module's file; None if it has none.
         package: The package that the module is in, or ''.
+        module: What the module is called where it is loaded, or ''.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Problem:
     build_optimizer: Callable[[Any, float], torch.optim.Optimizer] | None
     path: str | None = None
     package: str = ''
+    module: str = ''
 
     @cached_property
     def sources(self) -> ProblemSources | None:
@@ -144,6 +146,7 @@ def load_problem(reference: ProblemReference, *, in_worker: bool = False) -> Pro
         build_optimizer=getattr(module, 'optimizer', None),
         path=file and str(Path(file).resolve()),
         package=_package_of(module),
+        module=module.__name__,
     )
 
 

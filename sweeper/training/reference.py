@@ -28,11 +28,30 @@ class ProblemReference:
         module: Its importable name, or None if it is only a file.
         path: Its file, or None if it is only a name.
         is_main: It is the program that is running; another process loads it under its own name.
+        arguments: What that program was called with: `sys.argv` wherever it is loaded.
     """
 
     module: str | None
     path: str | None
     is_main: bool
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def argv(self) -> list[str]:
+        """What `sys.argv` is while the problem is loaded or run, in whatever process.
+
+        A program has its own; a problem is not called with the arguments of whoever sweeps it.
+        """
+        return list(self.arguments) or [str(self)]
+
+    @contextmanager
+    def with_own_argv(self) -> Iterator[None]:
+        """Gives the process the problem's `sys.argv` meanwhile."""
+        before, sys.argv = sys.argv, self.argv
+        try:
+            yield
+        finally:
+            sys.argv = before
 
     @property
     def name(self) -> str:
@@ -100,7 +119,7 @@ def find_problem(module_name: str | os.PathLike[str]) -> ProblemReference:
 def _main_reference(main: ModuleType, main_file: str) -> ProblemReference:
     spec = main.__spec__
     path = str(Path(main_file).resolve())
-    return ProblemReference(spec.name if spec else None, path, True)
+    return ProblemReference(spec.name if spec else None, path, True, tuple(sys.argv))
 
 
 _loading = False
@@ -133,7 +152,7 @@ def load_module(reference: ProblemReference, *, in_worker: bool = False) -> Modu
     if reference.is_main and not in_worker:
         return sys.modules['__main__']
     try:
-        with _mark_loading():
+        with _mark_loading(), reference.with_own_argv():
             module = _imported(reference)
     except ProblemError:
         raise
@@ -145,10 +164,30 @@ def load_module(reference: ProblemReference, *, in_worker: bool = False) -> Modu
             ) from error
         raise ProblemError(
             f'cannot import the problem {str(reference)!r}: {type(error).__name__}: {error}'
+            f'{_hint(reference, error)}'
         ) from error
     if reference.is_main:
         sys.modules['__main__'] = module
     return module
+
+
+def _hint(reference: ProblemReference, error: BaseException) -> str:
+    """Says what to pass instead of the path to a file that imports from the package around it."""
+    if reference.path is None or reference.module or 'relative import' not in str(error):
+        return ''
+    file = Path(reference.path)
+    names = [] if file.stem == '__init__' else [file.stem]
+    folder = file.parent
+    while (folder / '__init__.py').is_file():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    if len(names) < 2:  # a package without that file
+        names.insert(0, file.parent.name)
+        folder = file.parent.parent
+    return (
+        f'. A file with relative imports is a module of a package: pass its name, {".".join(names)!r}, '
+        f'and start from {str(folder)!r}, or have that folder in PYTHONPATH'
+    )
 
 
 def _imported(reference: ProblemReference) -> ModuleType:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -227,6 +227,51 @@ def test_more_tasks_than_cores_are_answered_once_each_though_workers_die_in_betw
         tasks = [run_of(ENDS_ITSELF if key % 100 == 50 else '') for key in range(300)]
         outcomes = answers(executor, tasks)
     assert [key for key, outcome in enumerate(outcomes) if outcome.error] == [50, 150, 250]
+
+
+STARTS = (
+    'import subprocess, sys; from pathlib import Path; '
+    'one = subprocess.Popen(["sleep", "1000"], start_new_session=True); '
+    'Path({path!r}).write_text(str(one.pid)); {then}'
+)
+
+
+def assert_gone(pid):
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).wait(timeout=60)
+
+
+@pytest.mark.parametrize('then', ['', ENDS_ITSELF])
+def test_what_a_run_has_started_in_a_session_of_its_own_ends_with_its_worker(folder, then):
+    path = folder / 'pid'
+    with opened(folder, retries=0) as executor:
+        [outcome] = answers(executor, [run_of(STARTS.format(path=str(path), then=then))])
+        assert (outcome.error is None) == (then == '')
+    assert_gone(int(path.read_text()))
+
+
+PARENT = """
+import os, sys
+from sweeper.scheduling.executors.local import LocalExecutor
+from sweeper.scheduling.task import Task
+from sweeper.training.reference import find_problem
+from sweeper.work import BenchSpec
+
+executor = LocalExecutor(1)
+executor.start(BenchSpec(find_problem(sys.argv[1]), 0, 'cpu'))
+plan = {'seed': 1, 'lrs': [0.1], 'batch_sizes': [4]}
+executor.submit(0, Task('run', 'measure_curve', (sys.argv[2],), plan))
+executor.wait()
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_it_ends_when_the_sweep_is_killed(folder):
+    problem, path = folder / 'forked_problem.py', folder / 'pid'
+    problem.write_text(PROBLEM)
+    code = STARTS.format(path=str(path), then='')
+    subprocess.run([sys.executable, '-c', PARENT, problem, code], check=False, timeout=100)
+    assert_gone(int(path.read_text()))
 
 
 PRELOADED = """

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import types
 from pathlib import Path
 
 import pytest
@@ -287,3 +288,41 @@ def test_in_a_worker_the_problem_takes_the_place_of_main(write_problem, monkeypa
         assert reference.is_main
         assert load_module(reference) is main
     assert load_module(reference, in_worker=True) is sys.modules['__main__'] is not main
+
+
+ARGPARSE = """
+import argparse, sys
+
+parser = argparse.ArgumentParser()
+parser.add_argument('--width', type=int, default=3)
+arguments = parser.parse_args()
+seen = list(sys.argv)
+"""
+
+
+def test_a_problem_does_not_see_the_arguments_of_whoever_sweeps_it(write_problem, monkeypatch):
+    problem = write_problem(ending=ARGPARSE)
+    monkeypatch.setattr(sys, 'argv', ['sweeper', 'run', str(problem.path), '--no-such-option'])
+    module = load_module(find_problem(problem.path))
+    assert (module.arguments.width, module.seen) == (3, [str(problem.path)])
+    assert sys.argv[0] == 'sweeper'
+
+
+def test_a_program_has_its_own_arguments_in_workers_too(write_problem, monkeypatch):
+    problem = write_problem(ending=ARGPARSE)
+    main = types.ModuleType('__main__')
+    main.__file__, main.__spec__ = str(problem.path), None
+    monkeypatch.setitem(sys.modules, '__main__', main)
+    monkeypatch.setattr(sys, 'argv', [str(problem.path), '--width', '5'])
+    reference = find_problem('__main__')
+    monkeypatch.setattr(sys, 'argv', ['-c'])
+    assert load_module(reference, in_worker=True).arguments.width == 5
+
+
+def test_a_file_with_relative_imports_is_to_be_named_as_a_module(tmp_path):
+    folder = tmp_path / 'inner_package'
+    folder.mkdir()
+    (folder / '__init__.py').write_text('')
+    (folder / 'problem_relative.py').write_text('from .layers import Layer')
+    with pytest.raises(ProblemError, match=r"pass its name, 'inner_package\.problem_relative'"):
+        load_module(find_problem(folder / 'problem_relative.py'))

@@ -15,6 +15,7 @@ from ..task import Outcome, RunError, Task
 if TYPE_CHECKING:
     from ...training.bench import Bench
     from ...training.facts import ProblemFacts
+    from ...training.isolation import Isolation
 
 OnOutput = Callable[[Task | None, str], None]
 
@@ -80,21 +81,21 @@ class Executor(ABC):
         """Ends all workers at once, running tasks or not; no process is left. Idempotent."""
 
 
-def perform(bench: Bench, task: Task) -> Outcome:
+def perform(bench: Bench, task: Task, isolation: Isolation) -> tuple[Outcome, list[str]]:
     """Runs a task in this process; an exception, `sys.exit` included, becomes its outcome.
 
-    What the user's code does to torch's global switches is undone: it must not reach the next task.
+    Returns:
+        The outcome; and what the user's code has changed for the next run, if that could not be undone.
     """
-    from ...training.isolation import set_torch_switches, torch_switches
-
-    switches, started = torch_switches(), time.perf_counter()
+    started = time.perf_counter()
     try:
-        value = FUNCTIONS[task.function](bench, task.point, **task.arguments)
-        return Outcome(value, seconds=time.perf_counter() - started)
+        value = isolation.run(lambda: FUNCTIONS[task.function](bench, task.point, **task.arguments))
+        outcome = Outcome(value, seconds=time.perf_counter() - started)
     except (Exception, SystemExit) as error:
-        return Outcome(error=run_error(error))
+        outcome = Outcome(error=run_error(error))
     finally:
-        set_torch_switches(switches)
+        left = isolation.restore()
+    return outcome, left
 
 
 def run_error(error: BaseException) -> RunError:

@@ -47,6 +47,17 @@ class ForkServer(OwnProcess):
         with suppress(OSError):  # it is dead, and with it the worker
             socket.send_fds(self._requests, [json.dumps(request).encode()], descriptors)
 
+    def signal_to_end(self) -> None:
+        if self.is_ready:  # it ends what its workers have started, and then itself
+            self._requests.close()
+        else:
+            super().signal_to_end()
+
+    def wait_until_gone(self) -> None:
+        self._reaper.join(_MILLISECONDS_TO_BE_GONE / 1000)
+        super().signal_to_end()
+        super().wait_until_gone()
+
     def let_go(self) -> None:
         super().let_go()
         self._requests.close()
@@ -59,6 +70,7 @@ class ForkedWorker(ChildProcess):
         server: Where it was asked for.
         sentinel: Becomes readable when the process has ended, or the server.
         pid: The process, which leads a group, or None while that is not known; set by the pool.
+        is_leaving: The run that it does is its last; set by the executor.
         broken: Why it could not set up its bench; set by the executor.
         exit_code: Of one that was killed or ended: the exit code, or minus the signal; None if it was lost
             with its server.
@@ -72,6 +84,7 @@ class ForkedWorker(ChildProcess):
         self.broken: RunError | None = None
         self.server = server
         self.exit_code: int | None = None
+        self.is_leaving = False
         token = os.urandom(8).hex()
         self.connection, child = Pipe()
         leash, self._leash = os.pipe()

@@ -32,7 +32,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...work import on_device, open_bench_to_share
+from ...work import isolate, on_device, open_bench_to_share
 from . import limits
 from .preload import import_for_runs
 from .streams import WorkerStreams
@@ -41,6 +41,7 @@ from .worker import BROKEN, READY, prepare, receive, send, work
 if TYPE_CHECKING:
     from ...training.bench import Bench
     from ...training.facts import ProblemFacts
+    from ...training.isolation import Isolation
     from ...work import BenchSpec
 
 UNFIT = 'unfit'
@@ -96,6 +97,7 @@ def main(descriptor: int, leash: int, requests: int, token: str) -> None:
     for inherited in (descriptor, leash, requests):
         os.set_inheritable(inherited, False)
     limits.end_with_parent(leash)
+    limits.adopt_orphans()
     limits.leave_no_core()
     limits.go_before_parent(limits.SERVER_BEFORE_PARENT)
     try:
@@ -103,12 +105,16 @@ def main(descriptor: int, leash: int, requests: int, token: str) -> None:
         loaded = _load(connection)
         if loaded is not None:
             spec, bench, facts = loaded
+            isolation = isolate(bench)
             streams.keep()
             streams.flush()
             gc.collect()
+            limits.outlive_parent(leash)  # by as long as it takes to end what workers have started
             gc.freeze()  # a collection would write to every object, and so copy every page
             send(connection, (READY, facts))
-            _Server(socket.socket(fileno=requests), [descriptor, leash], streams, spec, bench).serve()
+            _Server(
+                socket.socket(fileno=requests), [descriptor, leash], streams, spec, bench, isolation
+            ).serve()
     except BaseException:
         traceback.print_exc()
     finally:
@@ -185,14 +191,17 @@ class _Server:
         streams: Of this process.
         spec: The problem, the seed and the device.
         bench: On the CPU.
+        isolation: Keeps runs apart in each worker.
     """
 
     def __init__(
-        self, requests: socket.socket, own: list[int], streams: WorkerStreams, spec: BenchSpec, bench: Bench
-    ) -> None:
+        self, requests: socket.socket, own: list[int], streams: WorkerStreams, spec: BenchSpec, bench: Bench,
+        isolation: Isolation,
+    ) -> None:  # fmt: skip
         self._requests, self._own, self._streams = requests, own, streams
-        self._spec, self._bench = spec, bench
+        self._spec, self._bench, self._isolation = spec, bench, isolation
         self._children: dict[int, _Child] = {}  # by status socket and, while it lives, by pidfd
+        self._loaded = limits.children()  # started when the problem was loaded
         self._poll = select.poll()
         self._poll.register(requests, select.POLLIN)
 
@@ -205,6 +214,7 @@ class _Server:
                         self._requests, LONGEST_REQUEST, 4, socket.MSG_CMSG_CLOEXEC
                     )
                     if not data:
+                        self._end_all()
                         return
                     self._fork(Request(*json.loads(data)), *descriptors)
                 elif (child := self._children.get(descriptor)) is None:
@@ -246,10 +256,15 @@ class _Server:
         os.setpgid(0, 0)
         for leash in leashes:
             limits.end_with_parent(leash)
+        limits.adopt_orphans()  # while it lives; then they are the server's
         limits.go_before_parent()
         self._streams.move(printing, request.token)
         bench, spec, number = self._bench, self._spec, request.number
-        work(Connection(connection), self._streams, lambda: on_device(bench, spec, number), request.memory)
+
+        def load() -> tuple[Bench, Isolation]:
+            return on_device(bench, spec, number), self._isolation
+
+        work(Connection(connection), self._streams, load, request.memory)
 
     def _note_end(self, child: _Child, pidfd: int) -> None:
         """Ends what a worker has started (it may hold the connection), and says how the worker ended."""
@@ -258,6 +273,7 @@ class _Server:
         code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
         with suppress(OSError):  # nothing is left
             os.killpg(child.pid, signal.SIGKILL)
+        limits.end_orphans({*self._loaded, *(one.pid for one in self._children.values())})
         self._forget(pidfd)
         os.close(pidfd)
         os.close(child.lifeline)
@@ -278,6 +294,14 @@ class _Server:
         else:
             with suppress(OSError):
                 os.killpg(child.pid, signal.SIGKILL)
+
+    def _end_all(self) -> None:
+        """Ends all workers and what they have started, wherever that is."""
+        for child in {id(one): one for one in self._children.values()}.values():
+            with suppress(OSError):
+                os.killpg(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+        limits.end_orphans(())
 
     def _forget(self, descriptor: int) -> None:
         self._poll.unregister(descriptor)

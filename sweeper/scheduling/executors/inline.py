@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ...errors import ProblemError, SweepError
+from ...points import label
 from ...seeding import random_states_kept
-from ...work import BenchSpec, open_bench
+from ...work import BenchSpec, isolate, open_bench
 from ..task import Outcome, Task
 from .base import Executor, OnOutput, perform
 
 if TYPE_CHECKING:
     from ...training.bench import Bench
+    from ...training.isolation import Isolation
+
+_LEFT = (
+    '{} of ({}) changed what the next runs in this process find, and it cannot be undone here: {}. '
+    "Their results may depend on that; executor='local' would go on in a fresh process."
+)
 
 
 class InlineExecutor(Executor):
@@ -30,6 +38,7 @@ class InlineExecutor(Executor):
         self.cores = cores
         self._spec: BenchSpec | None = None
         self._bench: Bench | None = None
+        self._isolation: Isolation | None = None
         self._tasks: deque[tuple[int, Task]] = deque()
 
     def start(self, spec: BenchSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
@@ -41,14 +50,24 @@ class InlineExecutor(Executor):
     def wait(self, also: Sequence[int] = ()) -> list[tuple[int, Outcome]]:
         assert self._spec is not None and self._tasks
         key, task = self._tasks.popleft()
-        with _as_in_a_worker():
+        with _as_in_a_worker(), self._spec.problem.with_own_argv():
             if self._bench is None:
                 self._bench = _opened(self._spec)
-            return [(key, perform(self._bench, task))]
+                self._isolation = isolate(self._bench)
+            assert self._isolation is not None
+            # Between runs the caller may change what it likes; only what a run changes is undone.
+            self._isolation.take_objects()
+            self._isolation.take_settings()
+            outcome, left = perform(self._bench, task, self._isolation)
+        if left:
+            from ...training.isolation import in_words
+
+            warnings.warn(_LEFT.format(task.name, label(task.point), in_words(left)), stacklevel=2)
+        return [(key, outcome)]
 
     def close(self) -> None:
         self._tasks.clear()
-        self._bench = None
+        self._bench = self._isolation = None
 
 
 def _opened(spec: BenchSpec) -> Bench:

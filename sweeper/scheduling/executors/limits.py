@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import re
@@ -9,6 +10,7 @@ import resource
 import select
 import signal
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ MEMORY_LIMIT_EXCEEDED = 'MemoryLimitExceeded'
 
 WORKER_BEFORE_PARENT = 500
 SERVER_BEFORE_PARENT = 400
+_PR_SET_CHILD_SUBREAPER = 36
 # How the exceptions of Python, numpy, torch and the system say that memory was refused. The second last is
 # what is left of torch's message if memory for the message was refused. (CUDA's OutOfMemoryError is about
 # the memory of the device.)
@@ -51,6 +54,39 @@ def end_with_parent(leash: int) -> None:
     poll.register(leash, select.POLLIN)
     if poll.poll(0):  # it has gone already
         os._exit(1)
+
+
+def outlive_parent(leash: int) -> None:
+    """Undoes `end_with_parent`, in a process that sees to it itself."""
+    with suppress(OSError):
+        fcntl.fcntl(leash, fcntl.F_SETFL, fcntl.fcntl(leash, fcntl.F_GETFL) & ~os.O_ASYNC)
+
+
+def adopt_orphans() -> None:
+    """From now on, what was started below this process stays below it when its own parent ends (Linux).
+
+    So a process that left its group (`setsid`) is found, too.
+    """
+    with suppress(Exception):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_orphans(known: Iterable[int]) -> None:
+    """Kills the children of this process, which has one thread, that are not known, and theirs."""
+    left = set(known)
+    while orphans := children() - left:
+        left |= orphans
+        for pid in orphans:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+
+
+def children() -> set[int]:
+    """Returns the processes below this one, which has one thread; none if the system does not tell."""
+    with suppress(OSError):
+        return set(map(int, Path(f'/proc/self/task/{os.getpid()}/children').read_text().split()))
+    return set()
 
 
 def leave_no_core() -> None:

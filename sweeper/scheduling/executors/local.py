@@ -173,6 +173,10 @@ class LocalExecutor(Executor):
             self._pool.take_ready(one, content)
             if job is not None:
                 self._begin(job)
+        elif subject == worker.LAST:
+            assert job is not None
+            one.is_leaving = True
+            self._sink.pass_on(job.task, content)
         elif subject == worker.SPENT:
             assert job is not None
             job.attempts -= 1
@@ -180,6 +184,8 @@ class LocalExecutor(Executor):
         else:
             assert job is not None
             del self._given[one]
+            if one.is_leaving and one in self._pool.workers:
+                self._pool.remove(one)
             outcome: Outcome = pickle.loads(content)
             return [job.failed(outcome.error) if outcome.error is not None else (job.key, outcome)]
         return []
@@ -201,6 +207,8 @@ class LocalExecutor(Executor):
         with suppress(EOFError, OSError):
             while one.connection.poll():
                 outcomes += self._take(one, *worker.receive(one.connection))
+        if one not in self._pool.workers:  # it has told that it would leave
+            return outcomes
         job = self._remove(one)
         if not one.is_ready and one.exit_code is not None:
             self._pool.take_failed_load(one)

@@ -151,6 +151,7 @@ class WorkerProcess(OwnProcess):
     Attributes:
         number: The lowest that no other worker has; says which device to use.
         is_ready: Whether it has loaded the problem; set by the executor.
+        is_leaving: The run that it does is its last; set by the executor.
         broken: Why it could not; set by the executor.
     """
 
@@ -158,6 +159,7 @@ class WorkerProcess(OwnProcess):
         super().__init__(worker.__name__, spec, sink, number=number, memory=memory)
         self.number = number
         self.is_ready = False
+        self.is_leaving = False
         self.broken: RunError | None = None
 
     def give(self, task: Task) -> RunOutput:

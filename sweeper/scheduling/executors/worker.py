@@ -15,6 +15,7 @@ import gc
 import os
 import pickle
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...garbage import uncollected
 from ...training.problem import load_problem
-from ...work import open_bench
+from ...work import isolate, open_bench
 from ..task import Outcome, RunError
 from . import limits
 from .preload import import_for_runs
@@ -32,11 +33,15 @@ from .streams import WorkerStreams
 
 if TYPE_CHECKING:
     from ...training.bench import Bench
+    from ...training.isolation import Isolation
     from ...work import BenchSpec
 
 READY = 'ready'
 BROKEN = 'broken'
 SPENT = 'spent'
+LAST = 'last'
+
+_LEFT = '[sweeper] the next runs get a fresh process: this one has changed {}\n'
 
 
 def send(connection: Connection, message: Any) -> None:
@@ -73,9 +78,10 @@ def main(descriptor: int, leash: int, token: str, number: int, memory: int | Non
     try:
         streams, spec = WorkerStreams(token), receive(connection)
 
-        def load() -> Bench:
+        def load() -> tuple[Bench, Isolation]:
             prepare(spec)
-            return open_bench(spec, worker=number)
+            bench = open_bench(spec, worker=number)
+            return bench, isolate(bench)
 
         work(connection, streams, load, memory)
     except BaseException:
@@ -90,29 +96,34 @@ def prepare(spec: BenchSpec) -> None:
     import torch
 
     torch.set_num_threads(1)
+    sys.argv = spec.problem.argv
     with uncollected():
         load_problem(spec.problem, in_worker=True)
     gc.freeze()  # what was imported stays: no collection need look at it
 
 
 def work(
-    connection: Connection, streams: WorkerStreams, load: Callable[[], Bench], memory: int | None
+    connection: Connection,
+    streams: WorkerStreams,
+    load: Callable[[], tuple[Bench, Isolation]],
+    memory: int | None,
 ) -> None:
     """Sets up the bench, then performs tasks until the parent goes away or this worker is of no use.
 
     Args:
         connection: To the parent.
         streams: Of this process.
-        load: Returns the bench.
+        load: Returns the bench, and what keeps runs apart.
         memory: As for `main`.
     """
     inbox: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_read, args=(connection, inbox), daemon=True).start()
 
+    from ...training.isolation import in_words
     from .base import run_error
 
     try:
-        perform = _performing(load(), memory)
+        perform = _performing(*load(), memory)
     except BaseException as error:
         send(connection, (BROKEN, run_error(error)))
         return
@@ -121,36 +132,44 @@ def work(
     while True:
         run, data = pickle.loads(inbox.get())
         with streams.run(run):
-            outcome, failed = perform(data)
+            outcome, failed, left = perform(data)
         if run > 1 and failed is not None and failed.kind == limits.MEMORY_LIMIT_EXCEEDED:
             # Other runs have taken memory here, for good or in pieces; a fresh worker may have enough.
             send(connection, (SPENT, None))
             return
         if inbox.empty():
             streams.mark_end(run)
+        if left:
+            send(connection, (LAST, _LEFT.format(in_words(left))))
         send(connection, (run, outcome))
+        if left:
+            return
 
 
-def _performing(bench: Bench, memory: int | None) -> Callable[[bytes], tuple[bytes, RunError | None]]:
-    """Returns what performs a pickled task and gives its pickled outcome and its error.
+def _performing(
+    bench: Bench, isolation: Isolation, memory: int | None
+) -> Callable[[bytes], tuple[bytes, RunError | None, list[str]]]:
+    """Returns what performs a pickled task and gives its pickled outcome, its error and what it left.
 
     Memory is limited from then on, so that it can be said what the problem alone takes.
     """
     from .base import perform, run_error
 
     loaded = 0 if memory is None else limits.limit_memory(memory)
+    isolation.take_settings()
 
-    def answer(data: bytes) -> tuple[bytes, RunError | None]:
+    def answer(data: bytes) -> tuple[bytes, RunError | None, list[str]]:
+        left: list[str] = []
         try:
-            outcome = perform(bench, pickle.loads(data))
+            outcome, left = perform(bench, pickle.loads(data), isolation)
             if outcome.error is None:
-                return _pickled(outcome), None
+                return _pickled(outcome), None, left
             failed = outcome.error
         except BaseException as error:  # a parameter that this process cannot import; a KeyboardInterrupt
             failed = run_error(error)
         if memory is not None:
             failed = limits.with_limit_named(failed, memory, loaded)
-        return _pickled(Outcome(error=failed)), failed
+        return _pickled(Outcome(error=failed)), failed, left
 
     return answer
 

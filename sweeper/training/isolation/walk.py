@@ -1,0 +1,206 @@
+"""Which objects a run of a problem can change: those that its modules and its data lead to."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import itertools
+import logging
+import random
+import sys
+import sysconfig
+from argparse import Namespace
+from collections import UserDict, UserList, deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import CellType, FunctionType, GeneratorType, MethodType, ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from . import records
+from .libraries import comes_from_torch
+
+MOST_OBJECTS = 20_000
+"""How many objects are looked at; of a problem that leads to more, the rest is not."""
+
+MANY = 2000
+"""Containers of more elements are data: their length and a sample are looked at."""
+
+_THIS_PACKAGE = __name__.partition('.')[0]
+_INSTALLED = ('site-packages', 'dist-packages')
+_STANDARD = tuple({sysconfig.get_path(name) + '/' for name in ('stdlib', 'platstdlib')})
+_SEEN_INTO = (torch.nn.Module, Dataset, SimpleNamespace, Namespace, UserDict, UserList)
+_RANDOM = (random.Random, np.random.Generator, np.random.RandomState, torch.Generator)
+_CACHED = type(functools.lru_cache(lambda: None))
+_OF_ITSELF = frozenset(
+    {'__warningregistry__', '__builtins__', '__cached__', '__loader__', '__spec__', '__sweeper_source__'}
+)
+# Of these, nothing that can change is looked for, or what changes is seen to elsewhere.
+_WITHOUT_STATE = (
+    str, bytes, int, float, complex, bool, type(None), type(Ellipsis), type(NotImplemented), range, slice,
+    logging.Logger, np.generic, np.dtype, np.ufunc, torch.dtype, torch.device, torch.layout,
+    torch.memory_format, property, type(len), Path,
+)  # fmt: skip
+_MODULES_WITHOUT_STATE = {
+    '__future__', '_abc', '_thread', 'abc', 'builtins', 'collections.abc', 'dataclasses', 'datetime',
+    'decimal', 'enum', 'fractions', 'functools', 'logging', 'operator', 'pathlib', 're', 'string',
+    'threading', 'torch', 'types', 'typing', 'uuid', 'weakref', 'zoneinfo',
+}  # fmt: skip
+
+
+def local_modules(folder: Path | None) -> dict[str, ModuleType]:
+    """Returns the loaded modules, by name, whose files are in a folder and were not installed there."""
+    if folder is None:
+        return {}
+    start = f'{folder}/'
+    return {name: module for name, module in list(sys.modules.items()) if is_local(name, module, start)}
+
+
+def is_local(name: str, module: Any, start: str) -> bool:
+    """Whether a module's file is below a folder (given with a slash at its end) and not installed there."""
+    file = getattr(module, '__file__', None)
+    if (
+        name.partition('.')[0] == _THIS_PACKAGE
+        or not isinstance(file, str)
+        or not file.startswith(start)
+        or file.startswith(_STANDARD)
+    ):
+        return False
+    return not any(f'/{part}/' in file for part in _INSTALLED)
+
+
+class Walk:
+    """Visits objects, and records what they hold.
+
+    Attributes:
+        records: What was found.
+        opaque: Objects of a kind that cannot be looked into, by where they are: what they hold may not fit
+            what is put back around them.
+
+    Args:
+        modules: The names of the problem's modules: their functions, classes and instances are looked into.
+    """
+
+    def __init__(self, modules: Iterable[str]) -> None:
+        self.records: list[records.Record] = []
+        self.opaque: list[str] = []
+        self._own = frozenset(modules)
+        self._seen: set[int] = set()
+        self._pending: deque[tuple[Any, str]] = deque()
+
+    def visit(self, root: Any, name: str) -> None:
+        """Visits an object and what it leads to, breadth first."""
+        if id(root) in self._seen:
+            return
+        if isinstance(root, ModuleType):
+            self._seen.add(id(root))
+            self._record(records.OfDict(name, vars(root), _OF_ITSELF), vars(root), name)
+        else:
+            self._pending.append((root, name))
+        while self._pending and len(self._seen) < MOST_OBJECTS:
+            one, where = self._pending.popleft()
+            if isinstance(one, _WITHOUT_STATE) and not isinstance(one, np.random.Generator):
+                continue
+            if id(one) not in self._seen:
+                self._seen.add(id(one))
+                self._look_into(one, where)
+        self._pending.clear()
+
+    def _record(self, record: records.Record, content: Any, name: str) -> None:
+        self.records.append(record)
+        items: Iterator[tuple[Any, Any]] = (
+            iter(content.items()) if isinstance(content, dict) else ((None, one) for one in content)
+        )
+        for key, value in items:
+            if not (isinstance(key, str) and key in _OF_ITSELF):
+                self._pending.append((value, f'{name}.{key}' if isinstance(key, str) else name))
+
+    def _look_into(self, one: Any, name: str) -> None:
+        kind = type(one)
+        if isinstance(one, type):
+            if one.__module__ in self._own:
+                self._record(records.OfClass(name, one, comes_from_torch), dict(vars(one)), name)
+        elif isinstance(one, ModuleType):
+            pass  # the problem's own are roots
+        elif isinstance(one, FunctionType):
+            if one.__globals__.get('__name__') in self._own:
+                self._look_into_function(one, name)
+        elif isinstance(one, CellType):
+            with suppress(ValueError):  # it is empty
+                self._record(records.OfCell(name, one), [one.cell_contents], name)
+        elif isinstance(one, torch.Tensor):
+            more = [one.grad] if one.is_leaf and one.grad is not None else []
+            self._record(records.OfTensor(name, one), more, name)
+        elif isinstance(one, np.ndarray):
+            more = list(one.flat) if one.dtype.hasobject and one.size <= MANY else []
+            self._record(records.OfArray(name, one), more, name)
+        elif isinstance(one, _RANDOM):
+            self._record(records.OfRandom(name, one), [], name)
+        elif isinstance(one, _CACHED):
+            self._record(records.OfCache(name, one), [one.__wrapped__], name)
+        elif isinstance(one, MethodType):
+            self._pending += [(one.__self__, name), (one.__func__, name)]
+        elif isinstance(one, staticmethod | classmethod):
+            self._pending.append((one.__func__, name))
+        elif isinstance(one, functools.partial):
+            self._pending += [(one.func, name), (one.args, name), (one.keywords, name)]
+        elif isinstance(one, GeneratorType) or hasattr(kind, '__next__'):
+            self._look_into_iterator(one, name)
+        else:
+            self._look_into_object(one, name)
+
+    def _look_into_function(self, one: FunctionType, name: str) -> None:
+        self._record(records.OfFunction(name, one), [], name)
+        self._record(records.OfDict(name, vars(one)), vars(one), name)
+        self._pending += [(held, name) for held in (one.__defaults__, one.__kwdefaults__) if held]
+        self._pending += [(cell, name) for cell in one.__closure__ or ()]
+
+    def _look_into_iterator(self, one: Any, name: str) -> None:
+        self._record(records.OfIterator(name, one), [], name)
+        if isinstance(one, GeneratorType):
+            if one.gi_frame is not None:
+                self._pending += [(value, name) for value in one.gi_frame.f_locals.values()]
+        elif type(one).__module__ in ('builtins', 'itertools'):
+            if not isinstance(one, itertools.count):
+                self._pending += [(value, name) for value in gc.get_referents(one)]
+        else:
+            self._look_into_object(one, name)
+
+    def _look_into_object(self, one: Any, name: str) -> None:
+        kind, is_container = type(one), True
+        many = hasattr(kind, '__len__') and isinstance(one, dict | list | deque | set | frozenset | tuple)
+        if many and len(one) > MANY:
+            self.records.append(records.OfMany(name, one))
+        elif isinstance(one, dict):
+            self._record(records.OfDict(name, one), dict(one), name)
+        elif isinstance(one, list | deque):
+            self._record(records.OfList(name, one), list(one), name)
+        elif isinstance(one, set):
+            self._record(records.OfSet(name, one), list(one), name)
+        elif isinstance(one, tuple | frozenset):
+            self._pending += [(value, name) for value in one]
+        else:
+            is_container = False
+        is_own = kind.__module__ in self._own or isinstance(one, _SEEN_INTO)
+        if is_own and hasattr(one, '__dict__'):
+            self._record(records.OfDict(name, vars(one)), vars(one), name)
+        if is_own and (slots := _slots_of(kind)):
+            record = records.OfSlots(name, one, slots)
+            self._record(record, record.values, name)
+        top = kind.__module__.partition('.')[0]
+        if not (is_container or is_own or kind.__module__ in _MODULES_WITHOUT_STATE or top == _THIS_PACKAGE):
+            self.opaque.append(f'{name} ({kind.__module__}.{kind.__qualname__})')
+
+
+def _slots_of(kind: type) -> list[str]:
+    names: list[str] = []
+    for base in kind.__mro__:
+        slots = vars(base).get('__slots__', ())
+        for slot in [slots] if isinstance(slots, str) else list(slots):
+            if slot not in ('__dict__', '__weakref__') and not slot.startswith('__'):
+                names.append(slot)
+    return names

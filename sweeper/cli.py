@@ -289,8 +289,10 @@ def _page(store: Store, looked_into: list[str]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
+    from .store.opening import write_report
+
     try:
-        path.write_text(text, encoding='utf-8')
+        write_report(path, text.encode(errors='replace'))
     except OSError as error:
         raise InvalidArgument(f'cannot write {path}: {error.strerror}') from error
 

@@ -118,7 +118,9 @@ def contents(folder):
             found[name] = 'a folder'
         elif path.name == 'result.json':
             found[name] = {
-                key: value for key, value in json.loads(path.read_text()).items() if key != 'seconds'
+                key: value
+                for key, value in json.loads(path.read_text()).items()
+                if key not in ('seconds', 'checksum')
             }
         elif path.name == 'results.csv':
             rows = csv.DictReader(path.read_text().splitlines())

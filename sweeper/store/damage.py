@@ -38,7 +38,7 @@ def set_aside(layout: SweepLayout, writer: AtomicWriter, path: Path, reason: obj
     """
     target = layout.damaged / path.relative_to(layout.folder)
     number = 1
-    while target.exists():
+    while target.exists() or target.is_symlink():
         number += 1
         target = target.with_name(f'{path.name}.{number}')
     writer.move(path, target)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import FolderError
-from .files import read_json, read_npz
+from .files import read_npz, read_sealed
 from .layout import PointLayout
 
 Content = TypeVar('Content')
@@ -21,7 +21,7 @@ def read_misc(layout: PointLayout) -> dict[str, Any]:
     Raises:
         FolderError: It cannot be read.
     """
-    return _read(layout.misc, read_json) or {}
+    return _read(layout.misc, read_sealed) or {}
 
 
 def read_curve(layout: PointLayout, name: str) -> dict[str, np.ndarray] | None:

@@ -14,7 +14,6 @@ import json
 import math
 import os
 import pickle
-import shutil
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +25,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import FolderError
+from .checksums import sealed, unsealed
+from .opening import check_own_folder, open_file, open_plain, open_temporary, read_file, remove
 
 TEMPORARY_SUFFIX = '.partial'
 _BLOCK = 2**16
@@ -70,6 +71,7 @@ class AtomicWriter:
             if str(folder) not in self._seen:
                 self._make_folder(folder.parent)
                 folder.mkdir(exist_ok=True)
+                check_own_folder(folder)
                 _flush_folder(folder.parent)
             aside = {}
             for path in files:
@@ -86,6 +88,10 @@ class AtomicWriter:
     def write_json(self, path: Path, data: Mapping[str, Any]) -> None:
         """Writes strict JSON: a number that is not finite becomes null."""
         self.write_bytes(path, json_bytes(data))
+
+    def write_sealed(self, path: Path, data: Mapping[str, Any]) -> None:
+        """Writes strict JSON with its checksum."""
+        self.write_bytes(path, sealed(json_bytes(data)))
 
     def write_npz(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         """Writes named arrays; equal arrays give equal bytes."""
@@ -128,7 +134,7 @@ class AtomicWriter:
         try:
             self._make_folder(path.parent)
             temporary = _temporary(path)
-            with open(temporary, 'wb', opener=_open_no_link) as file:
+            with open(temporary, 'wb', opener=open_temporary) as file:
                 fill(file)
                 file.flush()
                 is_new = not _are_equal(temporary, path)
@@ -145,10 +151,7 @@ class AtomicWriter:
     def remove(self, path: Path) -> None:
         """Removes a file, or a folder with all that is in it; it need not be there."""
         try:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            remove(path)
             self._forget(path)
         except OSError as error:
             raise self._unwritable(path, error) from error
@@ -180,6 +183,7 @@ class AtomicWriter:
         if name in self._seen:
             return
         self._make_folders(folder.parent)
+        check_own_folder(folder)
         folder.mkdir(exist_ok=True)
         _flush_folder(folder.parent)
         self._inside.setdefault(parent, set()).add(name)
@@ -230,31 +234,27 @@ def _temporary(path: Path) -> Path:
 def _written_aside(path: Path, data: bytes) -> Path:
     """Writes to a temporary file beside `path`, flushed to the disk, and returns its name."""
     temporary = _temporary(path)
-    with open(temporary, 'wb', opener=_open_no_link) as file:
+    with open(temporary, 'wb', opener=open_temporary) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
     return temporary
 
 
-def _open_no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
-
-
 def _holds(path: Path, data: bytes) -> bool:
     try:
-        return path.stat().st_size == len(data) and path.read_bytes() == data
-    except OSError:
+        return os.lstat(path).st_size == len(data) and read_file(path) == data
+    except (OSError, ValueError):
         return False
 
 
 def _are_equal(one: Path, other: Path) -> bool:
     try:
-        if one.stat().st_size != other.stat().st_size:
+        if os.lstat(one).st_size != os.lstat(other).st_size:
             return False
-        with one.open('rb') as first, other.open('rb') as second:
+        with open_file(one) as first, open_file(other) as second:
             return all(block == second.read(_BLOCK) for block in iter(lambda: first.read(_BLOCK), b''))
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
@@ -281,14 +281,28 @@ def append_text(path: Path, text: str) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    with open(path, 'a', encoding='utf-8', errors='replace', opener=_open_no_link) as file:
+    with open(path, 'a', encoding='utf-8', errors='replace', opener=open_plain) as file:
         file.write(text)
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Reads what `write_json` wrote; anything else is a `ValueError`."""
+    return _parsed(path, read_file(path))
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Reads what `write_sealed` wrote, or an earlier version without a checksum.
+
+    Raises:
+        ValueError: It is something else, or something in it was changed.
+    """
+    text = read_file(path)
+    return unsealed(text, _parsed(path, text))
+
+
+def _parsed(path: Path, text: bytes) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(text)
     except RecursionError:
         raise ValueError(f'{path} is nested too deeply') from None
     if not isinstance(data, dict):
@@ -303,13 +317,16 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Reads named arrays, without pickle; damage is a `ValueError`."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with open_file(path) as opened:
+            _check_claims(opened)
+            with np.load(opened, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise
     except (
         OSError,
         RuntimeError,
+        MemoryError,
         zipfile.BadZipFile,
         zlib.error,
         EOFError,
@@ -319,14 +336,36 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f'{path} holds no arrays: {error}') from error
 
 
+def _check_claims(file: BinaryIO) -> None:
+    """Raises `ValueError` if arrays of an `.npz` file say that they are larger than they are."""
+    with zipfile.ZipFile(file) as archive:
+        for member in archive.infolist():
+            if member.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f'{member.filename} is compressed, which none of ours is')
+            with archive.open(member) as array:
+                version = np.lib.format.read_magic(array)
+                if version != (1, 0):
+                    raise ValueError(f'{member.filename} has format {version}')
+                shape, _, kind = np.lib.format.read_array_header_1_0(array)
+                claimed = math.prod(shape) * kind.itemsize
+                if not kind.hasobject and claimed != member.file_size - array.tell():
+                    raise ValueError(f'{member.filename} claims {claimed} bytes, which it does not have')
+    file.seek(0)
+
+
 def check_archive(path: Path) -> None:
-    """Raises `ValueError` if an `.npz` or `.pt` file that is there is truncated or no archive at all."""
+    """Raises `ValueError` if an `.npz` or `.pt` file that is there is no archive or has a wrong CRC."""
     try:
-        with zipfile.ZipFile(path):
-            pass
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
+            for member in archive.infolist():
+                if member.compress_type != zipfile.ZIP_STORED:
+                    raise ValueError(f'{path}: {member.filename} is compressed, which none of ours is')
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f'{path}: the CRC of {damaged} is wrong')
     except FileNotFoundError:
         pass
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
         raise ValueError(f'{path}: {error}') from error
 
 

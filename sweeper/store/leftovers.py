@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .files import TEMPORARY_SUFFIX, AtomicWriter
 from .layout import PointLayout, SweepLayout
+from .opening import kind_of
 from .reading import trial_indices
 
 
@@ -20,9 +21,9 @@ def remove_leftovers(layout: SweepLayout, writer: AtomicWriter) -> None:
                 writer.remove(Path(folder, name))
     is_ours = layout.points.exists() and not layout.points.is_symlink()
     for path in layout.points.iterdir() if is_ours else ():
-        if path.name.isdecimal() and path.is_dir() and not path.is_symlink():
+        if path.name.isdecimal() and kind_of(path) == 'a folder':
             point = PointLayout(path)
-            for index in trial_indices(point) if not point.trials.is_symlink() else ():
+            for index in trial_indices(point) if kind_of(point.trials) == 'a folder' else ():
                 if not point.trial(index).result.exists():
                     writer.remove(point.trial(index).folder)
             _remove_tuning_leftovers(point, writer)

@@ -15,8 +15,10 @@ from datetime import datetime
 from pathlib import Path
 
 from ..errors import FolderError
+from .damage import set_aside
 from .files import TEMPORARY_SUFFIX, AtomicWriter, read_json
 from .layout import SweepLayout
+from .opening import kind_of, remove
 
 _ATTEMPTS, _SECONDS_BETWEEN = 20, 0.01
 
@@ -46,8 +48,10 @@ def locked(folder: Path) -> Iterator[None]:
                 f'another sweep is running in {folder}{_described(holder(folder))}; wait for it, or end it'
             ) from None
         _check_writable(folder)
-        me = SweepLayout(folder).running
-        AtomicWriter(folder).write_json(me, _myself())
+        me, writer = SweepLayout(folder).running, AtomicWriter(folder)
+        if kind_of(me) == 'a folder':  # which no file can take the place of
+            set_aside(SweepLayout(folder), writer, me, f'{me} is a folder')
+        writer.write_json(me, _myself())
         try:
             yield
         finally:
@@ -60,7 +64,7 @@ def locked(folder: Path) -> Iterator[None]:
 def _check_writable(folder: Path) -> None:
     probe = folder / f'probe{TEMPORARY_SUFFIX}'
     try:
-        probe.unlink(missing_ok=True)
+        remove(probe)
         os.close(os.open(probe, os.O_CREAT | os.O_EXCL))
         probe.unlink()
     except OSError as error:

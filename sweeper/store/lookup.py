@@ -6,12 +6,26 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 
 from ..errors import FolderError
 from ..points import NamedPoint, Point, has_reference, parameter_name, value_from_text, value_to_text
 from .damage import DamagedFile
 from .files import AtomicWriter
 from .layout import SweepLayout
+from .opening import read_file
+
+_field_size = Lock()
+
+
+def _rows(text: str) -> list[list[str]]:
+    """Reads CSV with cells of any length; by itself `csv` takes 131,072 characters, for the whole process."""
+    with _field_size:
+        before = csv.field_size_limit(max(len(text), csv.field_size_limit()))
+        try:
+            return list(csv.reader(io.StringIO(text, newline=''), strict=True))
+        finally:
+            csv.field_size_limit(before)
 
 
 class Lookup:
@@ -74,10 +88,10 @@ class Lookup:
             DamagedFile: It cannot be understood.
         """
         try:
-            text = path.read_bytes().decode()
+            text = read_file(path).decode()
             if not text.endswith('\n'):
                 raise ValueError('its end is missing')
-            header, *rows = csv.reader(io.StringIO(text, newline=''), strict=True)
+            header, *rows = _rows(text)
             if header[:1] != ['id'] or [row[0] for row in rows] != [str(i) for i in range(len(rows))]:
                 raise ValueError('it is no list of points')
             points = [self._parse(header[1:], row[1:], named) for row in rows]

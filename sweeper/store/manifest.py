@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from typing import Any
 from ..errors import FolderError
 from .damage import set_aside
 from .declaration import declarations
-from .files import TEMPORARY_SUFFIX, AtomicWriter, read_json
+from .files import TEMPORARY_SUFFIX, AtomicWriter, read_json, read_sealed
 from .kinds import check_kinds
 from .layout import SweepLayout
+from .opening import kind_of
 from .origin import Origin, read_origin
+from .strange import set_aside_strange
 
 FORMAT = 2
 ACCEPTABLE = ('source', 'versions', 'device', 'step', 'selector')
@@ -89,21 +91,31 @@ def read_manifest(layout: SweepLayout) -> Manifest:
         if problems:
             raise FolderError(_listed(problems))
         raise FolderError(f'{layout.folder} holds no sweep: there is no {layout.manifest.name}')
-    if manifest.format != FORMAT:
-        raise FolderError(
-            f'{layout.manifest} has format {manifest.format!r}; this version of sweeper reads format {FORMAT}'
-        )
+    _check_format(layout.manifest, manifest.format)
     return manifest
 
 
-def _read(layout: SweepLayout) -> tuple[Manifest | None, dict[Path, Exception]]:
+def _check_format(path: Path, found: object) -> None:
+    if found == FORMAT:
+        return
+    is_newer = isinstance(found, int) and found > FORMAT
+    raise FolderError(
+        f'{path} has format {found!r}; this version of sweeper reads format {FORMAT}'
+        + ('. It is of a newer version: update sweeper, or name another folder' if is_newer else '')
+    )
+
+
+def _read(layout: SweepLayout, of_any_format: bool = False) -> tuple[Manifest | None, dict[Path, Exception]]:
     """Returns the manifest, if there is one to be read, and what was found damaged on the way to it."""
     problems: dict[Path, Exception] = {}
     for path in (layout.manifest, layout.manifest_copy):
+        if kind_of(path.parent) == 'a link' and path == layout.manifest_copy:
+            continue
         try:
             data = read_json(path)
-            if data.get('format') != FORMAT and not set(data) <= {field.name for field in fields(Manifest)}:
-                raise ValueError(f'it has format {data.get("format")!r}; this version reads format {FORMAT}')
+            if isinstance(data.get('format'), int) and not of_any_format:
+                _check_format(path, data['format'])
+            data = read_sealed(path)  # of another format it may be another checksum
             origin = read_origin(data.get('origin'))
             check_kinds(Manifest, {**data, 'origin': []})
             declarations(data.get('declared', {}))
@@ -148,7 +160,7 @@ def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed
     Raises:
         FolderError: It holds another sweep, or something that is no sweep.
     """
-    found, damaged = _read(layout)
+    found, damaged = _read(layout, of_any_format=if_changed == 'restart')
     if found is None:
         if damaged:
             raise FolderError(f'cannot tell which sweep {layout.folder} holds: {_listed(damaged)}')
@@ -156,6 +168,7 @@ def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed
         return asked
     for path, error in damaged.items():
         set_aside(layout, writer, path, error)
+    set_aside_strange(layout, writer)
     different, changed = _differences(found, asked), _changes(found, asked)
     accepted = accepted_kinds(if_changed) or frozenset()
     if (different or changed) and if_changed == 'restart':
@@ -186,7 +199,7 @@ def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed
 def write_manifest(layout: SweepLayout, writer: AtomicWriter, manifest: Manifest) -> None:
     """Writes `sweep.json` and its copy, unless that is what they hold."""
     for path in (layout.manifest_copy, layout.manifest):
-        writer.write_json(path, asdict(manifest))
+        writer.write_sealed(path, asdict(manifest))
 
 
 def _listed(damaged: dict[Path, Exception]) -> str:
@@ -219,7 +232,7 @@ def _move_to_earlier(layout: SweepLayout, writer: AtomicWriter, found: Manifest)
     taken = [int(path.name) for path in layout.earlier.glob('*') if path.name.isdecimal()]
     target = layout.earlier / str(max(taken, default=-1) + 1)
     # The manifest stays until the rest is moved, so that the choice can be put to the user again.
-    writer.write_json(target / layout.manifest.name, asdict(found))
+    writer.write_sealed(target / layout.manifest.name, asdict(found))
     last = (layout.manifest_copy.parent, layout.manifest)
     for path in sorted(layout.folder.iterdir(), key=lambda path: (path in last, path == layout.manifest)):
         if path == layout.manifest:

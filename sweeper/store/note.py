@@ -14,6 +14,7 @@ from .files import TEMPORARY_SUFFIX, json_bytes
 from .kinds import check_kinds
 from .layout import SweepLayout
 from .lock import holder
+from .opening import open_temporary
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,7 @@ def write_note(folder: Path, note: Note, running: Running) -> None:
     told = {**asdict(note), 'running': [list(one) for one in running]}
     with suppress(OSError):
         data = json_bytes({**holder(folder), 'note': told})
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
-        with open(descriptor, 'wb') as file:
+        with open(temporary, 'wb', opener=open_temporary) as file:
             file.write(data)
         os.replace(temporary, path)
 

@@ -13,11 +13,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..points import from_json, value_to_text
+from .checksums import OF_FILES, check_files
 from .damage import DamagedFile
-from .files import check_archive, read_json, read_npz
+from .files import check_archive, read_json, read_npz, read_sealed
 from .kinds import check_kinds
 from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout
 from .lookup import Lookup
+from .opening import check_own_folder, kind_of
 from .results import ModelCost, PointError, TrialResult, Tuned
 
 _LOSSES = ('loss_train', 'loss_val', 'loss_test')
@@ -74,6 +76,7 @@ def _read_lookup(
     take_damage: TakeDamage,
 ) -> Lookup:
     """Takes the points from `params.csv`; if that is damaged from its copy, else from the points' results."""
+    check_own_folder(layout.points)
     # The folders first: if a sweep is running here, the lookup is always ahead of them.
     folders = layout.points.iterdir() if layout.points.exists() else ()
     ids = [int(path.name) for path in folders if path.name.isdecimal()]
@@ -127,45 +130,99 @@ def read_tuned(layout: PointLayout, thoroughly: bool = False) -> Tuned | None:
         layout: The point's files.
         thoroughly: Look whether the curves are whole, too.
     """
-    if not layout.final.exists():
+    if kind_of(layout.final) is None:
         return None
     with _damage_of(layout.misc):
-        misc = read_json(layout.misc)
+        _check_no_link(layout.folder, layout.hparams)
+        misc = read_sealed(layout.misc)
+        checksums = _checksums(misc)
         flags, cost, perf = misc['flags'], misc.get('cost'), misc.get('perf') or 0.0
         if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
             raise ValueError(f'flags are {flags!r}')
-        if not isinstance(perf, float | int):
+        if not isinstance(perf, float | int) or not 0 <= perf <= 1:
             raise ValueError(f'perf is {perf!r}')
         if cost is not None:
             check_kinds(ModelCost, cost)
             ModelCost(**cost)
     with _damage_of(layout.final):
+        if checksums is not None:
+            check_files(checksums, [layout.final])
         data = read_json(layout.final)
         check_kinds(Tuned, data)
+        _check_plan(data)
         data['nuisance'] = {name: from_json(value) for name, value in data.get('nuisance', {}).items()}
         for value in data['nuisance'].values():
             value_to_text(value)  # what cannot be written was not written
         tuned = Tuned(**data, misc={'flags': flags, 'cost': cost, 'perf': perf})
     if thoroughly:
         for name in CURVE_NAMES:
-            with _damage_of(layout.curve(name)):
-                check_archive(layout.curve(name))
+            _check_whole(layout.curve(name), checksums)
     return tuned
 
 
 def read_trial(layout: TrialLayout, thoroughly: bool = False) -> TrialResult | None:
     """Reads a trial's result; None if it is not done."""
-    if not layout.result.exists():
+    if kind_of(layout.result) is None:
         return None
     with _damage_of(layout.result):
-        data = _with_infinities(read_json(layout.result))
+        _check_no_link(layout.folder.parent.parent, layout.folder.parent, layout.folder)
+        data = read_sealed(layout.result)
+        checksums = _checksums(data)
+        data = _with_infinities(data)
         check_kinds(TrialResult, data)
+        _check_scores(data)
         result = TrialResult(**{**data, 'step': sys.intern(data.get('step', ''))})  # one string for all
     if thoroughly:
         for path in (layout.model, layout.model_init, layout.throughtime):
-            with _damage_of(path):
-                check_archive(path)
+            _check_whole(path, checksums)
     return result
+
+
+def _checksums(data: dict[str, Any]) -> dict[str, str] | None:
+    """Takes out of a file's content the checksums of others; None if it is of a version without."""
+    found = data.pop(OF_FILES, None)
+    if found is not None and not isinstance(found, dict):
+        raise ValueError(f'{OF_FILES} are {found!r}')
+    return found
+
+
+def _check_whole(path: Path, checksums: dict[str, str] | None) -> None:
+    """Raises `DamagedFile` if something in a file that is there was changed."""
+    with _damage_of(path):
+        if checksums is None:
+            check_archive(path)
+        else:
+            check_files(checksums, [path])
+
+
+def _check_no_link(*folders: Path) -> None:
+    for folder in folders:
+        if kind_of(folder) == 'a link':
+            raise ValueError(f'{folder} is a link, which could lead anywhere')
+
+
+def _check_plan(data: dict[str, Any]) -> None:
+    """Raises `ValueError` if trials cannot be trained so."""
+    for name in ('lr_start', 'lr_end'):
+        if not 0 <= data[name] < math.inf:
+            raise ValueError(f'{name} is {data[name]!r}')
+    for name in ('batch_size', 'cycle_size_epochs', 'epochs'):
+        if data[name] < 1:
+            raise ValueError(f'{name} is {data[name]!r}')
+
+
+def _check_scores(data: dict[str, Any]) -> None:
+    """Raises `ValueError` if no trial can have such scores."""
+    for name, value in data.items():
+        is_valid = True
+        if name.startswith('perf_') and value is not None:
+            is_valid = 0 <= value <= 1
+        elif name.startswith('loss_') and value is not None:
+            is_valid = value > -math.inf  # infinite if it diverged, but not NaN
+        elif name in ('seconds', 'epochs'):
+            is_valid = 0 <= value < math.inf
+        if not is_valid:
+            raise ValueError(f'{name} is {value!r}, which it cannot be')
 
 
 def trial_indices(layout: PointLayout) -> list[int]:
@@ -177,10 +234,10 @@ def trial_indices(layout: PointLayout) -> list[int]:
 
 def read_errors(layout: PointLayout) -> list[PointError]:
     """Reads which runs of a point failed, that which counts first; empty if none did."""
-    if not layout.error.exists():
+    if kind_of(layout.error) is None:
         return []
     with _damage_of(layout.error):
-        data = read_json(layout.error)
+        data = read_sealed(layout.error)
         first = {key: value for key, value in data.items() if key not in ('params', 'others')}
         for error in (first, *data['others']):
             check_kinds(PointError, error)
@@ -208,7 +265,7 @@ def read_params(layout: PointLayout) -> dict[str, str] | None:
     """Reads from its results which point it is, as `Lookup.record` wrote it; None if that cannot be told."""
     for path in (layout.misc, layout.error):
         try:
-            return {str(name): str(cell) for name, cell in read_json(path)['params'].items()}
+            return {str(name): str(cell) for name, cell in read_sealed(path)['params'].items()}
         except (OSError, ValueError, LookupError, AttributeError):
             continue
     return None

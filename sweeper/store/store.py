@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import FolderError
 from ..points import Point, are_named, has_reference
 from . import collation
+from .checksums import OF_FILES, checksum, sealed
 from .damage import DamagedFile, set_aside
 from .files import AtomicWriter, append_text, json_bytes, npz_bytes
 from .layout import PointLayout, SweepLayout
@@ -282,8 +283,10 @@ class Store:
 
         def write() -> None:
             curves = {layout.curve(name): npz_bytes(arrays) for name, arrays in tuned.curves.items()}
-            misc = json_bytes({'params': record, **tuned.misc})
-            self.writer.write_together({**curves, layout.misc: misc, layout.final: json_bytes(tuned.final())})
+            final = json_bytes(tuned.final())
+            checksums = {path.name: checksum(data) for path, data in {**curves, layout.final: final}.items()}
+            misc = sealed(json_bytes({'params': record, **tuned.misc, OF_FILES: checksums}))
+            self.writer.write_together({**curves, layout.misc: misc, layout.final: final})
             self.writer.remove(layout.runs)
 
         def take_in() -> None:
@@ -298,12 +301,14 @@ class Store:
         layout = self.files(point).trial(index)
 
         def write() -> None:
-            self.writer.write_together({
+            files = {
                 layout.model_init: record.model_init,
                 layout.model: record.model,
                 layout.throughtime: npz_bytes(record.throughtime),
-                layout.result: json_bytes(asdict(record.result)),
-            })  # fmt: skip
+            }
+            checksums = {path.name: checksum(data) for path, data in files.items()}
+            result = sealed(json_bytes({**asdict(record.result), OF_FILES: checksums}))
+            self.writer.write_together({**files, layout.result: result})
 
         def take_in() -> None:
             result = dataclasses.replace(record.result, step=sys.intern(record.result.step))  # one for all
@@ -325,7 +330,7 @@ class Store:
         }
 
         def write() -> None:
-            self.writer.write_json(layout.error, record)
+            self.writer.write_sealed(layout.error, record)
             if error.trial is None:
                 self.writer.remove(layout.hparams)
 

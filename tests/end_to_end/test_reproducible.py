@@ -55,7 +55,8 @@ def contents(folder):
         name = str(path.relative_to(folder))
         found[name] = path.read_bytes()
         if path.name == 'result.json':
-            found[name] = {key: v for key, v in json.loads(path.read_text()).items() if key != 'seconds'}
+            timed = {'seconds', 'checksum'}
+            found[name] = {k: v for k, v in json.loads(path.read_text()).items() if k not in timed}
         if path.name == 'results.csv':
             rows = csv.DictReader(path.read_text().splitlines())
             found[name] = [{key: v for key, v in row.items() if key != 'seconds'} for row in rows]

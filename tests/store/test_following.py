@@ -29,8 +29,10 @@ def told(news):
 @pytest.fixture
 def reads(monkeypatch):
     """The names of the JSON files that are read."""
-    read, names = reading.read_json, []
-    monkeypatch.setattr(reading, 'read_json', lambda path: names.append(path.name) or read(path))
+    names = []
+    for function in ('read_json', 'read_sealed'):
+        read = getattr(reading, function)
+        monkeypatch.setattr(reading, function, lambda path, read=read: names.append(path.name) or read(path))
     return names
 
 

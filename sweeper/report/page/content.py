@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from ...errors import FolderError
 from ...printing import one_line, printable
 from ...store.origin import commands
 from ...store.results import TrialResult
@@ -27,6 +28,7 @@ from ..statistics import Interval
 
 _MOST_HEAT_MAPS = 15
 _DIGITS = 5
+Found = TypeVar('Found')
 
 
 def overview(findings: Findings) -> dict[str, Any]:
@@ -74,13 +76,34 @@ def _left_out(findings: Findings) -> str:
     )
 
 
-def details(findings: Findings) -> list[dict[str, Any]]:
-    """Returns for each of the rows how it was tuned and how its trials went."""
-    return [_details(findings, one) for one in findings.summaries]
+def details(findings: Findings) -> tuple[list[dict[str, Any]], list[str]]:
+    """Returns for each of the rows how it was tuned and how its trials went; and which files are damaged."""
+    damaged: list[str] = []
+    return [_details(findings, one, damaged) for one in findings.summaries], damaged
 
 
-def _details(findings: Findings, one: PointSummary) -> dict[str, Any]:
-    tuned, course = tuning(findings, one), training(findings, one)
+def left_out_as_damaged(damaged: Sequence[str]) -> list[str]:
+    """Says what the page lacks since files are damaged; nothing if none is."""
+    if not damaged:
+        return []
+    more = f' and {len(damaged) - 1} more' if len(damaged) > 1 else ''
+    told = f'Left out, since a file is damaged: {damaged[0]}{more}.'
+    return [f'{told} Running the sweep again sets it aside and computes it anew.']
+
+
+def _whole(
+    find: Callable[[Findings, PointSummary], Found], findings: Findings, one: PointSummary, damaged: list[str]
+) -> Found | None:
+    """Returns what there is to show, or None if a file of it is damaged, which is noted."""
+    try:
+        return find(findings, one)
+    except FolderError as error:
+        damaged.append(printable(error))
+        return None
+
+
+def _details(findings: Findings, one: PointSummary, damaged: list[str]) -> dict[str, Any]:
+    tuned, course = _whole(tuning, findings, one, damaged), _whole(training, findings, one, damaged)
     told = dict(vars(tuned)) if tuned is not None else {}
     columns = (
         {name: [row[name] for row in told['candidates']] for name in told['candidates'][0]}
@@ -94,7 +117,9 @@ def _details(findings: Findings, one: PointSummary) -> dict[str, Any]:
         final['nuisance'] = tuned.nuisance
     return {
         'tuning': rounded({**told, 'candidates': columns}) if told else None,
-        'training': rounded({'epochs': course.epochs, 'courses': _courses(course.courses)}),
+        'training': rounded({'epochs': course.epochs, 'courses': _courses(course.courses)})
+        if course is not None
+        else {'epochs': [], 'courses': {}},
         'settings': rounded(final),
         'trials': [
             {'index': index, 'seed': str(trial.seed), **rounded(_scores(trial))}

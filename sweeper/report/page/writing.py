@@ -14,7 +14,7 @@ from ...errors import MissingExtra
 from ...printing import one_line
 from ..findings import Findings
 from ..representations import Representations
-from .content import details, overview, represented
+from .content import details, left_out_as_damaged, overview, represented
 
 _SCRIPTS = ('elements.js', 'table.js', 'charts.js', 'figures.js', 'architectures.js', 'page.js')
 _MOST_ROWS, _MOST_FAILED = 1000, 100  # of more, a browser takes many seconds to open the page
@@ -36,10 +36,11 @@ def page(findings: Findings, representations: Representations | None = None) -> 
     """
     looked_into = represented(findings, representations) if representations is not None else []
     findings = findings.leading(_MOST_ROWS, _MOST_FAILED)
-    shown = overview(findings)
+    shown, (looked_closer, damaged) = overview(findings), details(findings)
+    shown['notes'] += left_out_as_damaged(damaged)
     data = {
         'overview': _json(shown),
-        'details': _packed(details(findings)),
+        'details': _packed(looked_closer),
         'representations': _packed(looked_into),
     }
     scripts = ['\n'.join(_resource(name) for name in _SCRIPTS), _plotly()]  # first what is seen first

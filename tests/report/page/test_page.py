@@ -208,7 +208,9 @@ def test_little_is_shown_as_little(write_sweep, open_page, points):
 
 
 def test_three_parameters_have_parallel_coordinates_and_a_heat_map_per_pair(write_sweep, open_page):
-    points = {NamedPoint(a=a, b=b, c=c): [a + b / 10, a] for a in (0.1, 0.2) for b in (1, 100) for c in 'xy'}
+    points = {
+        NamedPoint(a=a, b=b, c=c): [a + b / 1000, a] for a in (0.1, 0.2) for b in (1, 100) for c in 'xy'
+    }
     tab = open_page(page(write_sweep(points)))
     assert tab.locator('#heat-map option').all_inner_texts() == ['b by a', 'c by a', 'c by b']
     tab.locator('#heat-map select').select_option('2')

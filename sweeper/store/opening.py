@@ -1,0 +1,119 @@
+"""The one place where files of a sweep's folder are opened: no link is followed, only plain files are read.
+
+A folder may come from anyone: a link would have something outside of it read or overwritten, and a named pipe
+in place of a file would be waited for without end.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from ..errors import FolderError
+
+_KINDS = (
+    (stat.S_ISLNK, 'a link'), (stat.S_ISDIR, 'a folder'), (stat.S_ISFIFO, 'a named pipe'),
+    (stat.S_ISSOCK, 'a socket'), (stat.S_ISREG, 'a file'),
+)  # fmt: skip
+
+
+def kind_of(path: Path) -> str | None:
+    """Says what a path is, unfollowed: `a file`, `a folder`, `a link` …; None if it is not there."""
+    try:
+        mode = os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return next((kind for is_kind, kind in _KINDS if is_kind(mode)), 'a device')
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Opens a file to read it.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ValueError: There is something else.
+        OSError: It cannot be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        raise ValueError(f'it is {kind_of(path)}, not a file') from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError(f'it is {kind_of(path)}, not a file')
+    return open(descriptor, 'rb')
+
+
+def read_file(path: Path) -> bytes:
+    """Returns a file's content; raises as `open_file` does."""
+    with open_file(path) as file:
+        return file.read()
+
+
+def open_plain(path: str, flags: int) -> int:
+    """Opens a file to write it, as an `opener`; never what a link points to, and never what is no file."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, f'it is {kind_of(Path(path))}, not a file')
+    return descriptor
+
+
+def open_temporary(path: str, flags: int) -> int:
+    """Opens a temporary file to write it, as an `opener`; what else has its name is removed."""
+    try:
+        return open_plain(path, flags)
+    except OSError as error:
+        if kind_of(Path(path)) in (None, 'a file'):
+            raise error
+    remove(Path(path))
+    return open_plain(path, flags | os.O_EXCL)
+
+
+def remove(path: Path) -> None:
+    """Removes a file, a link, or a folder with all that is in it; it need not be there."""
+    if kind_of(path) == 'a folder':
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def check_own_folder(path: Path) -> None:
+    """Raises `FolderError` unless a folder is one, so that nothing is written outside of the sweep's."""
+    kind = kind_of(path)
+    if kind not in (None, 'a folder'):
+        raise FolderError(
+            f'{path} is {kind}, not a folder: nothing is written outside of the folder of a sweep. Move it '
+            f'away, or put the folder itself in its place'
+        )
+
+
+def write_report(path: Path, data: bytes) -> None:
+    """Writes a file that a user names, whole or not at all; a link in its place is replaced, not followed.
+
+    What is no file, such as `/dev/stdout`, is just written to.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if kind_of(path) not in (None, 'a file', 'a link') or path.parent == Path('/dev'):
+        path.write_bytes(data)
+        return
+    temporary = path.with_name(path.name + '.partial')
+    try:
+        with open(temporary, 'wb', opener=open_temporary) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

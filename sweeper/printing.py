@@ -6,10 +6,17 @@ turn the direction of all that follows. Both functions write these out as Python
 
 from __future__ import annotations
 
+_LONGEST = 2000  # laying out a table takes minutes for a million characters
+
 
 def one_line(text: object) -> str:
-    """Returns a text that moves no cursor and starts no line: whatever does not print is written out."""
+    """Returns a text that moves no cursor and starts no line: whatever does not print is written out.
+
+    Of a very long one it returns the beginning.
+    """
     text = str(text)
+    if len(text) > _LONGEST:
+        text = f'{text[:_LONGEST]}… ({len(text)} characters)'
     if text.isprintable():
         return text
     return ''.join(one if one.isprintable() else one.encode('unicode_escape').decode('ascii') for one in text)

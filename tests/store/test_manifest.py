@@ -55,6 +55,11 @@ CHANGES = [
 EVERYTHING = f'accept:{",".join(ACCEPTABLE)}'
 
 
+def unsealed(path):
+    """What a manifest says, to be written again with something else in it and without a checksum."""
+    return {name: value for name, value in json.loads(path.read_bytes()).items() if name != 'checksum'}
+
+
 def changed_names(value):
     return '+'.join(value) if isinstance(value, dict) else ''
 
@@ -121,7 +126,7 @@ def test_a_manifest_reads_back_equal_and_has_a_copy(written, writer):
 
 
 def test_the_manifest_is_plain_json_with_versions(written):
-    data = json.loads(written.manifest.read_text())
+    data = unsealed(written.manifest)
     assert {'module', 'preset', 'seed', 'versions', 'settings', 'sweep_cores', 'device'} <= data.keys()
     assert {'python', 'sweeper', 'torch', 'numpy'} <= data['versions'].keys()
     assert data['format'] == 2
@@ -147,7 +152,7 @@ def test_what_is_declared_reads_back_and_is_no_difference(written, writer):
 
 
 def test_a_manifest_from_before_anything_was_declared_is_read(written):
-    data = json.loads(written.manifest.read_text())
+    data = unsealed(written.manifest)
     del data['declared']
     written.manifest.write_text(json.dumps(data))
     assert read_manifest(written) == MANIFEST
@@ -172,7 +177,7 @@ def test_the_commands_that_made_it_read_back_and_are_kept(written, writer):
     ],
 )
 def test_the_origin_in_a_folder_of_an_earlier_version_is_read(written, told, origin):
-    data = json.loads(written.manifest.read_text())
+    data = unsealed(written.manifest)
     del data['changes']
     written.manifest.write_text(json.dumps(data | {'origin': told}))
     assert read_manifest(written) == dataclasses.replace(MANIFEST, origin=origin)
@@ -184,7 +189,7 @@ def test_the_origin_in_a_folder_of_an_earlier_version_is_read(written, told, ori
     ids=repr,
 )
 def test_an_origin_that_is_none_is_damage(written, told):
-    damaged = json.dumps(json.loads(written.manifest.read_text()) | {'origin': told})
+    damaged = json.dumps(unsealed(written.manifest) | {'origin': told})
     written.manifest.write_text(damaged)
     assert read_manifest(written) == MANIFEST, 'its copy is whole'
     written.manifest_copy.write_text(damaged)
@@ -199,7 +204,7 @@ def test_an_origin_that_is_none_is_damage(written, told):
 )
 def test_a_declaration_that_is_none_is_damage(written, change):
     declared = {'width': DECLARED['width'] | change}
-    damaged = json.dumps(json.loads(written.manifest.read_text()) | {'declared': declared})
+    damaged = json.dumps(unsealed(written.manifest) | {'declared': declared})
     written.manifest.write_text(damaged)
     assert read_manifest(written) == MANIFEST, 'its copy is whole'
     written.manifest_copy.write_text(damaged)
@@ -358,7 +363,7 @@ def test_two_damaged_manifests_are_an_error_that_names_both(written, writer, tex
 def test_a_manifest_with_values_of_another_kind_is_read_or_refused_but_raises_nothing_else(
     written, writer, value
 ):
-    whole = json.loads(written.manifest.read_text())
+    whole = unsealed(written.manifest)
     for name in whole:
         for path in (written.manifest, written.manifest_copy):
             path.write_text(json.dumps(whole | {name: value}))
@@ -370,8 +375,8 @@ def test_a_manifest_with_values_of_another_kind_is_read_or_refused_but_raises_no
 def test_a_folder_of_another_format_is_refused_by_its_format(written):
     """What another version wrote is not damaged, and must not be set aside as if it were."""
     for text in (
-        json.dumps({**json.loads(written.manifest.read_text()), 'format': 1}),
-        json.dumps({**json.loads(written.manifest.read_text()), 'format': 99, 'unknown': True}),
+        json.dumps({**unsealed(written.manifest), 'format': 1}),
+        json.dumps({**unsealed(written.manifest), 'format': 99, 'unknown': True}),
     ):
         written.manifest.write_text(text)
         written.manifest_copy.write_text(text)

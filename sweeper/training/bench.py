@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -11,15 +11,17 @@ import torch
 from ..points import Point, point_key
 from ..seeding import model_seed, seed_everything
 from .capture import Subject, captured_step, why_not_worth_it
-from .data import Split, as_split
+from .data import InMemorySplit, Split, as_split
 from .lanes import LanesStep, step_in_lanes
 from .layout import prefers_channels_last
-from .metrics import Criterion, scorer
-from .optimizers import build_optimizer
+from .metrics import Criterion, ignored_label, scorer
+from .optimizers import build_optimizer, trained_by
 from .problem import Problem
 from .python_state import PythonState, TooManyObjects
 from .recording import NotCapturable
 from .steps import CapturedGradientStep, CapturedStep, Step
+
+_CRITERION_TRAINED = 'its criterion has parameters that are trained'
 
 
 class Splits(NamedTuple):
@@ -109,6 +111,7 @@ class Bench:
     splits: Splits
     device: torch.device
     step: str = 'auto'
+    _labels: dict[int, bool] = field(default_factory=dict, compare=False, repr=False)
 
     def set_up(
         self,
@@ -134,6 +137,8 @@ class Bench:
             before = self.python_state()
             subject = self.subject(point, seed, measures_perf)
             try:
+                if trained_by(subject.criterion):
+                    raise NotCapturable(_CRITERION_TRAINED)
                 return Training([subject], captured_step(subject, batches), 'captured', before)
             except Exception as error:  # whatever it is: eagerly it may be none
                 reason = why_not_captured(error)
@@ -184,6 +189,8 @@ class Bench:
         before = self.python_state()
         subjects = [self.subject(point, seed, measures_perf) for seed in seeds]
         try:
+            if trained_by(subjects[0].criterion):
+                raise NotCapturable(_CRITERION_TRAINED)
             step = step_in_lanes(subjects, batches)
         except Exception as error:
             before.restore()
@@ -208,8 +215,21 @@ class Bench:
         return Subject(
             model,
             criterion,
-            lambda: build_optimizer(self.problem, model),
+            lambda: build_optimizer(self.problem, model, criterion),
             self.splits.train,
-            scorer(self.problem.accuracy_style, criterion),
+            scorer(self.problem.accuracy_style, criterion, self.problem.threshold, self._ignored(criterion)),
             measures_perf,
         )
+
+    def _ignored(self, criterion: Criterion) -> int | None:
+        """The label that the criterion leaves out, if the data may have it."""
+        label = ignored_label(criterion)
+        if label is None or self.problem.accuracy_style != 'classification':
+            return None
+        if label not in self._labels:
+            self._labels[label] = any(
+                not isinstance(split, InMemorySplit) or bool((split.targets == label).any())
+                for split in self.splits
+                if split is not None
+            )
+        return label if self._labels[label] else None

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 from .data import Split
-from .metrics import Criterion, Scorer
+from .metrics import Criterion, Scorer, guarded
 from .optimizers import Optimizer
 from .recording import NotCapturable, Recording, check_unchanged, python_state_of, record
 from .script import Script, compiled
@@ -53,7 +53,7 @@ class Subject(NamedTuple):
 
     def eager_step(self) -> EagerStep:
         score = self.score if self.measures_perf else None
-        return EagerStep(self.model, self.criterion, self.make_optimizer(), self.split, score)
+        return EagerStep(self.model, guarded(self.criterion), self.make_optimizer(), self.split, score)
 
     def lane(self) -> Lane:
         return Lane(self.model, self.criterion, self.eager_step())

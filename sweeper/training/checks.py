@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
 
 from ..errors import ProblemError
 from ..seeding import seed_everything
 from .bench import Splits
 from .data import InMemorySplit, Split, as_split, has_own_collate
+from .metrics import Criterion, ignored_label
 from .problem import Problem
 
 _NAMES = ('train', 'val', 'test')
@@ -33,7 +34,7 @@ def check_problem(problem: Problem, seed: int) -> Splits:
     Raises:
         ProblemError: Something is wrong; the message says what and where.
     """
-    _check_criterion(problem)
+    criterion = _check_criterion(problem)
     if problem.build_optimizer is not None:
         _check_binds(problem, 'optimizer', problem.build_optimizer, 'parameters', 'lr')
     seed_everything(seed)
@@ -43,7 +44,10 @@ def check_problem(problem: Problem, seed: int) -> Splits:
         raise ProblemError(
             f'dataset() of {problem.name!r} must return (train, val) or (train, val, test); got {kind}'
         )
-    splits = [_checked_split(problem, name, one) for name, one in zip(_NAMES, datasets, strict=False)]
+    ignored = ignored_label(criterion)
+    splits = [
+        _checked_split(problem, name, one, ignored) for name, one in zip(_NAMES, datasets, strict=False)
+    ]
     return Splits(splits[0], splits[1], splits[2] if len(splits) == 3 else None)
 
 
@@ -72,7 +76,7 @@ def _check_binds(problem: Problem, name: str, function: Callable[..., Any], *arg
         ) from None
 
 
-def _check_criterion(problem: Problem) -> None:
+def _check_criterion(problem: Problem) -> Criterion:
     if isinstance(problem.build_criterion, torch.nn.Module):
         raise ProblemError(
             f'loss of {problem.name!r} is the criterion {problem.build_criterion!r} itself; it must be what '
@@ -85,9 +89,10 @@ def _check_criterion(problem: Problem) -> None:
             f'loss() of {problem.name!r} must return a criterion, called as criterion(output, target); '
             f'got {criterion!r}. (`loss = torch.nn.CrossEntropyLoss` is right, with no parentheses.)'
         )
+    return criterion  # type: ignore[no-any-return]
 
 
-def _checked_split(problem: Problem, name: str, given: Any) -> Split:
+def _checked_split(problem: Problem, name: str, given: Any, ignored: int | None) -> Split:
     where = f'the {name} dataset of {problem.name!r}'
     dataset = given.dataset if isinstance(given, DataLoader) else given
     if not hasattr(dataset, '__getitem__') or not hasattr(dataset, '__len__'):
@@ -96,6 +101,8 @@ def _checked_split(problem: Problem, name: str, given: Any) -> Split:
         size = len(dataset)
     except Exception as error:
         raise ProblemError(f'the length of {where} raised {type(error).__name__}: {error}') from error
+    if isinstance(given, DataLoader):
+        _check_loader(given, where)
     if size == 0:
         raise ProblemError(f'{where} is empty')
     try:
@@ -111,7 +118,7 @@ def _checked_split(problem: Problem, name: str, given: Any) -> Split:
         raise ProblemError(
             f'the items of {where} cannot be put into batches: {type(error).__name__}: {error}'
         ) from error
-    _check_targets(problem.accuracy_style, targets, where)
+    _check_targets(problem.accuracy_style, targets, where, ignored)
     return split
 
 
@@ -123,7 +130,29 @@ def _targets(split: Split) -> torch.Tensor:
     return split.batch(torch.linspace(0, len(split) - 1, count).long())[1]
 
 
-def _check_targets(style: str, targets: torch.Tensor, where: str) -> None:
+def _check_loader(loader: DataLoader[Any], where: str) -> None:
+    """Raises `ProblemError` if a loader chooses samples: batches and their order are the tuner's."""
+    sampler = loader.sampler
+    is_plain = type(sampler) is SequentialSampler or (
+        type(sampler) is RandomSampler
+        and not sampler.replacement
+        and sampler.num_samples == len(loader.dataset)  # type: ignore[arg-type]
+    )
+    if not is_plain or type(loader.batch_sampler) not in (BatchSampler, type(None)):
+        kind = type(loader.batch_sampler if is_plain else sampler).__name__
+        raise ProblemError(
+            f'{where} is a DataLoader with a {kind}, which would be ignored: every sample is used '
+            f'once an epoch, in an order of our own. Leave samples out with torch.utils.data.Subset; weight '
+            f'classes in the loss'
+        )
+    if loader.drop_last:
+        raise ProblemError(
+            f'{where} is a DataLoader with drop_last=True, which would be ignored: batches differ in size by '
+            f'one at most, and none is dropped. Leave it out'
+        )
+
+
+def _check_targets(style: str, targets: torch.Tensor, where: str, ignored: int | None = None) -> None:
     """Raises `ProblemError` if the targets, sample first, do not fit the accuracy style."""
     if not isinstance(targets, torch.Tensor):
         raise ProblemError(f'the targets of {where} must be tensors or numbers; got {type(targets).__name__}')
@@ -144,10 +173,11 @@ def _check_targets(style: str, targets: torch.Tensor, where: str) -> None:
                 f"accuracy_style='classification' needs class indices (integers) or one-hot rows as targets; "
                 f'those of {where} are {targets.dtype} of shape {shape}, item 0 is {targets[0].tolist()!r}'
             )
-        if not one_hot and bool((targets < 0).any()):
+        labels = targets if ignored is None else targets[targets != ignored]
+        if not one_hot and bool((labels < 0).any()):
             raise ProblemError(
                 f"accuracy_style='classification' needs class indices of at least 0 as targets; "
-                f'those of {where} go down to {int(targets.min())}'
+                f'those of {where} go down to {int(labels.min())}'
             )
     if style == 'multiclass' and (targets.ndim < 2 or not bool(((targets == 0) | (targets == 1)).all())):
         raise ProblemError(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeGuard
 
 import torch
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset, default_collate
 
 from ..seeding import states_of_other_generators
@@ -175,7 +176,7 @@ def _random_states() -> tuple[Any, ...]:
 
 def _collate(items: Sequence[Any]) -> Batch:
     """Stacks `(input, target)` items into one batch; Python floats become torch's default float."""
-    inputs = default_collate([item[0] for item in items])
+    inputs = _as_item(default_collate([item[0] for item in items]), items[0][0])
     targets = default_collate([item[1] for item in items])
     if not isinstance(targets, torch.Tensor):
         raise TypeError(f'a target must be a tensor, an array or a number; got {items[0][1]!r}')
@@ -188,10 +189,17 @@ def map_tensors(tree: Any, function: Any) -> Any:
     """Applies `function` to every tensor of a tensor, or of a tuple, list or dict of tensors."""
     if isinstance(tree, torch.Tensor):
         return function(tree)
-    if isinstance(tree, dict):
-        return {key: map_tensors(value, function) for key, value in tree.items()}
+    if isinstance(tree, PackedSequence):
+        parts = (tree.sorted_indices, tree.unsorted_indices)
+        return PackedSequence(
+            function(tree.data),
+            tree.batch_sizes,
+            *(part if part is None else function(part) for part in parts),
+        )
+    if isinstance(tree, Mapping):
+        return _like(tree, {key: map_tensors(value, function) for key, value in tree.items()})
     if isinstance(tree, tuple | list):
-        return tuple(map_tensors(value, function) for value in tree)
+        return _like(tree, [map_tensors(value, function) for value in tree])
     raise TypeError(
         f'an input must be a tensor, an array or a number, or a tuple, list or dict of these; '
         f'got {tree!r} ({type(tree).__name__}) in one'
@@ -201,6 +209,27 @@ def map_tensors(tree: Any, function: Any) -> Any:
 def taken(tree: Any, indices: torch.Tensor) -> Any:
     """A tensor, or a tuple, list or dict of tensors, at these indices, as a copy."""
     return map_tensors(tree, lambda tensor: tensor[indices])
+
+
+def _like(tree: Any, values: Any) -> Any:
+    """Returns values in a container of the same type, as far as that can be made of them."""
+    if isinstance(tree, tuple) and hasattr(tree, '_fields'):
+        return type(tree)(*values)
+    try:
+        return type(tree)(values)
+    except TypeError:
+        return values if isinstance(tree, Mapping) else tuple(values)
+
+
+def _as_item(inputs: Any, item: Any) -> Any:
+    """Returns collated inputs in containers like an item's, its Python floats as torch's default float."""
+    if isinstance(item, float) and isinstance(inputs, torch.Tensor):
+        return inputs.to(torch.get_default_dtype())
+    if isinstance(item, Mapping) and isinstance(inputs, Mapping):
+        return _like(item, {key: _as_item(inputs[key], item[key]) for key in inputs})
+    if isinstance(item, tuple | list) and isinstance(inputs, tuple | list):
+        return _like(item, [_as_item(*both) for both in zip(inputs, item, strict=True)])
+    return inputs
 
 
 def leaves(tree: Any) -> Iterator[torch.Tensor]:

@@ -14,8 +14,7 @@ import torch
 from ..seeding import random_states_kept
 from .capture import Subject
 from .data import InMemorySplit, Split, leaves, map_tensors
-
-_IN_DIMENSION = "accuracy_style='classification' needs outputs with the classes in dimension 1"
+from .metrics import ignored_label
 
 
 class Certain(Exception):
@@ -220,13 +219,21 @@ def check_output(done: Pass) -> None:
             f'the model returned a {type(output).__name__} on {where}; accuracy_style={score.style!r} needs '
             f"a tensor, to tell predictions from it ('inv-loss' needs the loss only)"
         )
+    if score.is_assumed and score.style == 'multiclass' and output.numel():
+        low, high = output.min().item(), output.max().item()
+        if low < 0 or high > 1:
+            raise Certain(
+                f'the outputs on {where} go from {low:.3g} to {high:.3g}, so they are no probabilities, and '
+                f'nothing says from which output on a label is predicted. Write `threshold = 0.0` into the '
+                f'problem if they are logits, or `threshold = 0.5` if that is meant'
+            )
     if score.style == 'classification' and targets.ndim < max(output.ndim, 2) and output.ndim > 1:
         _check_labels(done, output.shape[1])
 
 
 def _check_labels(done: Pass, classes: int) -> None:
     targets = done.split.targets if isinstance(done.split, InMemorySplit) else done.targets
-    ignored = getattr(done.subject.criterion, 'ignore_index', None)
+    ignored = ignored_label(done.subject.criterion)
     labels = targets if ignored is None else targets[targets != ignored]
     if labels.numel() and int(labels.max()) >= classes:
         raise Certain(

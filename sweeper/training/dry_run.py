@@ -5,7 +5,6 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
@@ -16,7 +15,7 @@ from .data import Split
 from .diagnosis import Certain, Pass, bad_samples, check_output, explained
 from .facts import DryRun, Fault
 from .metrics import check_loss
-from .optimizers import LearningRate
+from .optimizers import LearningRate, check_rates
 
 _SAMPLES = 32
 _BAD_SAMPLES = 4
@@ -78,6 +77,10 @@ def _train(bench: Bench, subject: Subject) -> None:
     done = _forward(bench, subject, bench.splits.train, 'train')
     where = f'the training step on {done.where}'
     with _stage(where):
+        try:
+            check_rates(bench.problem, subject.model, subject.criterion)
+        except ValueError as error:
+            raise Certain(str(error)) from None
         optimizer = subject.make_optimizer()
         rate = LearningRate(optimizer)
         rate.set(_LR)
@@ -130,9 +133,5 @@ def _forward(bench: Bench, subject: Subject, split: Split, name: str) -> Pass:
         done.check_loss()
         check_loss(float(done.loss.detach()))
     with _stage(f'the performance on {where}'):
-        subject.score.performance(_detached(done.output), targets, done.loss.detach())
+        subject.score.performance(done.output, targets, done.loss.detach())
     return done
-
-
-def _detached(output: Any) -> Any:
-    return output.detach() if isinstance(output, torch.Tensor) else output

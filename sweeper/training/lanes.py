@@ -176,7 +176,7 @@ def _record(subject: Subject, stacked: Stacked, batch: torch.Tensor) -> Recordin
     ) -> tuple[torch.Tensor, Any]:
         output = functional_call(subject.model, {**trainable, **rest}, (inputs,))
         loss = subject.criterion(output, targets)
-        perf = subject.score.performance(output.detach(), targets, loss.detach())
+        perf = subject.score.performance(output, targets, loss.detach())
         return loss, (loss.detach(), perf)
 
     def step() -> tuple[Any, ...]:

@@ -11,7 +11,8 @@ from typing import Protocol
 
 import torch
 
-from .steps import Step
+from .recording import NotCapturable
+from .steps import EagerStep, Step
 
 with warnings.catch_warnings():  # what libraries do on import is not an error of the problem's
     warnings.simplefilter('ignore')
@@ -59,7 +60,13 @@ class Loop:
     def _advance(self, engine: Engine, batches: list[torch.Tensor]) -> None:
         lrs = self._lrs[self._done : self._done + len(batches)]
         self._done += len(batches)
-        losses, perfs = self._step.run(batches, lrs)
+        try:
+            losses, perfs = self._step.run(batches, lrs)
+        except RuntimeError as error:
+            if isinstance(self._step, EagerStep):
+                raise
+            *_, last = str(error).strip().splitlines() or ['']
+            raise NotCapturable(f'replaying it raised {last}') from error
         if self._after_chunk is not None and self._after_chunk(losses, perfs):
             engine.terminate()
 

@@ -5,15 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
+
+from .data import leaves
 
 Criterion = Callable[..., torch.Tensor]
 
 _EVALUATION_BATCH = 1024
 _ROUNDING = 1e-5
 _ON_LOGITS = (torch.nn.BCEWithLogitsLoss, torch.nn.MultiLabelSoftMarginLoss)
+_FUNCTIONS_ON_LOGITS = (
+    torch.nn.functional.binary_cross_entropy_with_logits,
+    torch.nn.functional.multilabel_soft_margin_loss,
+)
+_ON_PROBABILITIES = (
+    torch.nn.BCELoss, torch.nn.MSELoss, torch.nn.L1Loss, torch.nn.SmoothL1Loss, torch.nn.HuberLoss,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,29 +36,94 @@ class Scorer:
             threshold (subset accuracy, as scikit-learn and ignite define it).
             `inv-loss`: `1 / (loss + 1)`.
         threshold: For `multiclass`: 0.5 on probabilities, 0 (the same) on logits.
+        is_assumed: The threshold is 0.5 although nothing says that outputs are probabilities.
+        ignored: For `classification`: samples or pixels with this label do not count; None counts all.
     """
 
     style: str
     threshold: float = 0.5
+    is_assumed: bool = False
+    ignored: int | None = None
 
     def correct(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Returns which predictions are right, as a boolean tensor; not for `inv-loss`."""
         if self.style == 'multiclass':
+            _check_shapes(output, target)
             return ((output > self.threshold) == (target > 0.5)).flatten(1).all(1)
         if target.ndim == output.ndim:
+            _check_shapes(output, target)
             target = target.argmax(1)
-        return output.argmax(1) == target
+        predicted = output.argmax(1)
+        _check_shapes(predicted, target)
+        return predicted == target
+
+    def counted(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor | None:
+        """Returns which predictions count, as a boolean tensor; None if all do."""
+        if self.ignored is None or target.ndim == output.ndim:
+            return None
+        return target != self.ignored
 
     def performance(self, output: torch.Tensor, target: torch.Tensor, loss: torch.Tensor) -> torch.Tensor:
         """Returns one batch's performance, as a scalar tensor."""
         if self.style == 'inv-loss':
             return 1 / (loss.clamp(min=0) + 1)
-        return self.correct(output, target).float().mean()
+        output = output.detach()
+        correct, counted = self.correct(output, target), self.counted(output, target)
+        if counted is None:
+            return correct.float().mean()
+        return (correct & counted).sum() / counted.sum().clamp(min=1)
 
 
-def scorer(style: str, criterion: Criterion) -> Scorer:
-    """Returns the scorer of a problem; a criterion that takes logits moves the threshold to 0."""
-    return Scorer(style, 0.0 if isinstance(criterion, _ON_LOGITS) else 0.5)
+def _check_shapes(output: torch.Tensor, target: torch.Tensor) -> None:
+    """Raises ValueError unless there is one target per prediction."""
+    if output.shape != target.shape:
+        raise ValueError(
+            f'predictions of shape {tuple(output.shape)} cannot be scored by targets of shape '
+            f'{tuple(target.shape)}: there must be one target per prediction'
+        )
+
+
+def scorer(
+    style: str, criterion: Criterion, threshold: float | None = None, ignored: int | None = None
+) -> Scorer:
+    """Returns the scorer of a problem.
+
+    Args:
+        style: Its accuracy style.
+        criterion: One that takes logits moves the threshold to 0.
+        threshold: The problem's own, if it has one.
+        ignored: The label that does not count.
+    """
+    if threshold is not None:
+        return Scorer(style, threshold, ignored=ignored)
+    inner = criterion.func if isinstance(criterion, partial) else criterion
+    if isinstance(criterion, _ON_LOGITS) or inner in _FUNCTIONS_ON_LOGITS:
+        return Scorer(style, 0.0, ignored=ignored)
+    return Scorer(style, 0.5, not isinstance(criterion, _ON_PROBABILITIES), ignored)
+
+
+def ignored_label(criterion: Criterion) -> int | None:
+    """The label that a criterion leaves out, such as the -100 of `torch.nn.CrossEntropyLoss`."""
+    index = getattr(criterion, 'ignore_index', None)
+    return index if isinstance(index, int) and not isinstance(index, bool) else None
+
+
+def guarded(criterion: Criterion) -> Criterion:
+    """Returns a criterion that gives NaN where the given one raises because outputs are not finite.
+
+    A model that has diverged has such outputs, and `torch.nn.BCELoss`, say, does not take them.
+    """
+
+    def call(output: Any, target: torch.Tensor) -> torch.Tensor:
+        try:
+            return criterion(output, target)
+        except Exception:
+            tensors = [tensor for tensor in leaves(output) if tensor.is_floating_point()]
+            if all(torch.isfinite(tensor).all() for tensor in tensors):
+                raise
+            return sum(tensor.sum() for tensor in tensors) * torch.nan  # type: ignore[return-value]
+
+    return call
 
 
 def check_loss(loss: float) -> None:
@@ -71,19 +146,33 @@ def evaluate(
 ) -> Score:
     """Scores `model` in evaluation mode on a split (a `data.Split`), or on at most so many samples of it."""
     model.eval()
+    criterion = guarded(criterion)
     samples = len(split) if most is None else min(len(split), most)
-    loss_sum = perf_sum = 0.0
+    loss_sum = perf_sum = weights = 0.0
     order = torch.split(torch.arange(samples) * len(split) // samples, _EVALUATION_BATCH)
     for indices, (inputs, targets) in zip(order, split.batches(order), strict=True):
         output = model(inputs)
         loss = criterion(output, targets)
-        loss_sum += loss.item() * len(indices)
-        if scorer.style != 'inv-loss':
-            perf_sum += scorer.correct(output, targets).double().mean().item() * len(indices)
+        share, perf = (1.0, 0.0) if scorer.style == 'inv-loss' else _scored(scorer, output, targets)
+        if share == 0:  # all labels are ignored
+            continue
+        weight = share * len(indices)
+        loss_sum += loss.item() * weight
+        perf_sum += perf * weight
+        weights += weight
     model.train()
-    loss_mean = loss_sum / samples
+    loss_mean = loss_sum / weights if weights else math.nan
     check_loss(loss_mean)
     if not math.isfinite(loss_mean):
         return Score(float('inf'), 0.0)
     loss_mean = max(loss_mean, 0.0)
-    return Score(loss_mean, 1 / (loss_mean + 1) if scorer.style == 'inv-loss' else perf_sum / samples)
+    return Score(loss_mean, 1 / (loss_mean + 1) if scorer.style == 'inv-loss' else perf_sum / weights)
+
+
+def _scored(scorer: Scorer, output: torch.Tensor, targets: torch.Tensor) -> tuple[float, float]:
+    """The share of predictions that count, and the performance among these."""
+    correct, counted = scorer.correct(output, targets), scorer.counted(output, targets)
+    if counted is None:
+        return 1.0, correct.double().mean().item()
+    share = counted.double().mean().item()
+    return share, (correct & counted).double().sum().item() / max(1, int(counted.sum()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -46,14 +47,41 @@ class PlainSGD:
             torch._foreach_add_(used, gradients, alpha=-self._group['lr'])  # type: ignore[arg-type]
 
 
-def build_optimizer(problem: Problem, model: torch.nn.Module) -> Optimizer:
+def trained_by(criterion: object) -> list[torch.nn.Parameter]:
+    """The parameters of a criterion that are trained with the model's."""
+    if not isinstance(criterion, torch.nn.Module):
+        return []
+    return [parameter for parameter in criterion.parameters() if parameter.requires_grad]
+
+
+def check_rates(problem: Problem, model: torch.nn.Module, criterion: object = None) -> None:
+    """Raises ValueError unless the rates of all of an optimizer's groups are multiples of the one given."""
+    if problem.build_optimizer is None:
+        return
+    once, half = (
+        [float(group['lr']) for group in build_optimizer(problem, model, criterion, lr).param_groups]
+        for lr in (1.0, 0.5)
+    )
+    for number, (rate, halved) in enumerate(zip(once, half, strict=True)):
+        if not math.isclose(rate, 2 * halved, rel_tol=1e-6):
+            raise ValueError(
+                f'optimizer(parameters, lr) of {problem.name!r} gives group {number} the learning rate '
+                f'{rate:g} for lr=1 and {halved:g} for lr=0.5. The rate of every group must be a multiple of '
+                f'lr, which is tuned: pass lr on, or write it as lr * factor'
+            )
+
+
+def build_optimizer(
+    problem: Problem, model: torch.nn.Module, criterion: object = None, lr: float = 1.0
+) -> Optimizer:
     """Returns the problem's optimizer for `model`, or plain SGD if it names none.
 
-    It is built at a learning rate of 1, so that its groups' rates are their ratios to the loop's.
+    It is built at a learning rate of 1, so that its groups' rates are their ratios to the loop's. It trains
+    the criterion's parameters, too, if that has any.
     """
     if problem.build_optimizer is None:
-        return PlainSGD(model.parameters(), 1.0)
-    optimizer = problem.build_optimizer(list(model.parameters()), 1.0)
+        return PlainSGD([*model.parameters(), *trained_by(criterion)], lr)
+    optimizer = problem.build_optimizer([*model.parameters(), *trained_by(criterion)], lr)
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise TypeError(
             f'optimizer(parameters, lr) of {problem.name!r} returned {optimizer!r}, '

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Problem:
         path: The module's file; None if it has none.
         package: The package that the module is in, or ''.
         module: What the module is called where it is loaded, or ''.
+        threshold: With `multiclass`, the output above which a label is predicted; None: the loss tells.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Problem:
     path: str | None = None
     package: str = ''
     module: str = ''
+    threshold: float | None = None
 
     @cached_property
     def sources(self) -> ProblemSources | None:
@@ -136,6 +139,13 @@ def load_problem(reference: ProblemReference, *, in_worker: bool = False) -> Pro
         raise ProblemError(
             f'accuracy_style of {str(reference)!r} is {style!r}; valid are {", ".join(ACCURACY_STYLES)}'
         )
+    threshold = getattr(module, 'threshold', None)
+    is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+    if style == 'multiclass' and threshold is not None and not (is_number and math.isfinite(threshold)):
+        raise ProblemError(
+            f'threshold of {str(reference)!r} is {threshold!r}; it must be a number, such as 0.5 for '
+            f'probabilities or 0.0 for logits'
+        )
     file = getattr(module, '__file__', None)
     return Problem(
         name=reference.name,
@@ -147,6 +157,7 @@ def load_problem(reference: ProblemReference, *, in_worker: bool = False) -> Pro
         path=file and str(Path(file).resolve()),
         package=_package_of(module),
         module=module.__name__,
+        threshold=threshold if style == 'multiclass' else None,
     )
 
 

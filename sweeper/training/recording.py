@@ -110,7 +110,7 @@ def record(
         loss = criterion(output, targets)
         gradients = torch.autograd.grad(loss, trainable, allow_unused=True)
         with torch.no_grad():
-            return gradients, loss, score.performance(output.detach(), targets, loss.detach())
+            return gradients, loss, score.performance(output, targets, loss.detach())
 
     calls, (gradients, loss, perf) = recorded(step, model, criterion)
     used = [(p, g) for p, g in zip(trainable, gradients, strict=True) if g is not None]

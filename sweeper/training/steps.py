@@ -88,7 +88,7 @@ class EagerStep:
         loss.backward()  # type: ignore[no-untyped-call]
         measured = [loss.detach()]
         if self._score is not None:
-            measured.append(self._score.performance(output.detach(), targets, measured[0]))
+            measured.append(self._score.performance(output, targets, measured[0]))
         return measured
 
     def update(self, lr: float, states: Mapping[torch.Tensor, Mapping[str, Any]]) -> Mapping[Any, Any]:

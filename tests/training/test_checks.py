@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import Dataset, Subset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from sweeper import FixedSweep, SweepError
 from sweeper.errors import ProblemError
@@ -86,6 +86,22 @@ BAD_SECTIONS = {
 
 BAD_DATASETS = {
     'nothing': ('None', ['(train, val) or (train, val, test)', 'got None']),
+    'a sampler': (
+        '(DataLoader(good, sampler=torch.utils.data.SubsetRandomSampler([1, 2])), good)',
+        ['train', 'SubsetRandomSampler', 'ignored', 'Subset'],
+    ),
+    'a sampler with replacement': (
+        '(good, DataLoader(good, sampler=torch.utils.data.RandomSampler(good, replacement=True)))',
+        ['val', 'RandomSampler', 'ignored'],
+    ),
+    'a sampler of batches': (
+        '(DataLoader(good, batch_sampler=[[1, 2], [3]]), good)',
+        ['train', 'list', 'ignored'],
+    ),
+    'a loader that drops samples': (
+        '(DataLoader(good, batch_size=7, drop_last=True), good)',
+        ['train', 'drop_last=True', 'ignored'],
+    ),
     'one dataset': ('good', ['(train, val) or (train, val, test)', 'TensorDataset']),
     'a tuple of one': ('(good,)', ['(train, val) or (train, val, test)', 'got 1']),
     'a tuple of four': ('(good,) * 4', ['(train, val) or (train, val, test)', 'got 4']),
@@ -247,6 +263,8 @@ BASE = Problem('here', nn.Linear, nn.CrossEntropyLoss, 'classification', lambda:
         ('classification', TensorDataset(INPUTS, torch.eye(6))),
         ('classification', TensorDataset(INPUTS, torch.eye(6).long())),
         ('classification', TensorDataset(INPUTS, torch.randint(5, (6, 3, 3)))),
+        ('classification', TensorDataset(INPUTS, torch.tensor([0, 1, -100, 0, 1, -100]))),
+        ('classification', DataLoader(GOOD, batch_size=4, shuffle=True)),
         ('classification', [(torch.ones(2), 3)] * 6),
         ('classification', Items(lambda i: (np.ones(2), i))),
         ('classification', Items(lambda i: ({'a': torch.rand(2)}, i))),

@@ -1,9 +1,12 @@
 import itertools
 import os
+from collections import OrderedDict, UserDict
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.utils.rnn
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
@@ -15,6 +18,7 @@ from sweeper.training.data import (
     ShuffledBatches,
     SizedBatches,
     as_split,
+    leaves,
     steps_per_epoch,
 )
 
@@ -230,3 +234,53 @@ def test_sized_batches_go_through_all_the_data_before_they_repeat_any():
     found = epoch(SizedBatches(10, [4, 6, 5, 5], 0))
     assert sorted(found[0] + found[1]) == list(range(10)) == sorted(found[2] + found[3])
     assert found[0] + found[1] != found[2] + found[3]
+
+
+class Pair(NamedTuple):
+    left: torch.Tensor
+    right: torch.Tensor
+
+
+@pytest.mark.parametrize(
+    'item',
+    [
+        Pair(torch.ones(2), torch.zeros(3)),
+        [torch.ones(2), torch.zeros(3)],
+        (torch.ones(2), torch.zeros(3)),
+        {'a': torch.ones(2)},
+        UserDict(a=torch.ones(2)),
+        OrderedDict(a=torch.ones(2)),
+        {'a': Pair(torch.ones(2), [torch.ones(1)])},
+    ],
+    ids=lambda item: type(item).__name__,
+)
+def test_containers_of_inputs_keep_their_type(item):
+    def kinds(tree):
+        if isinstance(tree, torch.Tensor):
+            return None
+        inner = tree.values() if hasattr(tree, 'values') else tree
+        return type(tree), [kinds(one) for one in inner]
+
+    split = as_split([(item, 0)] * 6, torch.device('cpu'))
+    assert isinstance(split, InMemorySplit)
+    assert kinds(split.batch(torch.arange(2))[0]) == kinds(item)
+
+
+@pytest.mark.parametrize('item', [0.5, (0.5, 1.5), {'a': 0.5}, Pair(0.5, [2.5])])
+def test_python_floats_are_of_the_default_type_as_inputs_too(item):
+    split = as_split([(item, 0.5)] * 6, torch.device('cpu'))
+    inputs, targets = split.batch(torch.arange(2))
+    assert {tensor.dtype for tensor in leaves(inputs)} == {targets.dtype} == {torch.float32}
+
+
+def test_packed_sequences_stay_what_they_are():
+    def collate(items):
+        inputs, targets = zip(*items, strict=True)
+        return torch.nn.utils.rnn.pack_sequence(inputs, enforce_sorted=False), torch.tensor(targets)
+
+    items = [(torch.full((n, 2), float(n)), n) for n in (1, 3, 2)]
+    split = as_split(DataLoader(items, collate_fn=collate), torch.device('cpu'))
+    inputs, _ = split.batch(torch.arange(3))
+    assert isinstance(inputs, torch.nn.utils.rnn.PackedSequence)
+    padded, lengths = torch.nn.utils.rnn.pad_packed_sequence(inputs, batch_first=True)
+    assert lengths.tolist() == [1, 3, 2] and padded[1, 2].tolist() == [3, 3]

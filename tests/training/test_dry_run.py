@@ -1,13 +1,17 @@
 """What goes wrong with a batch of any split is found by a dry run, before any training is paid for."""
 
+import dataclasses
 import os
 
+import numpy as np
 import pytest
 import torch
 
 from sweeper import FixedSweep, ParamSelector
 from sweeper.api import PointFailedWarning
 from sweeper.errors import ProblemError, ProblemWarning
+from sweeper.training.reference import find_problem
+from sweeper.work import BenchSpec, open_bench
 
 DATASET = """
 NAN = float('nan')
@@ -85,6 +89,20 @@ CERTAIN = {
     'NaN in evaluation only': (
         {'model': ONLY_IN_EVALUATION}, 'return good, good', ['nan', 'evaluation mode', 'training mode'],
     ),
+    'an absolute learning rate': (
+        {'optimizer': 'def optimizer(p, lr):\n    return torch.optim.SGD(p, 0.01)'}, 'return good, good',
+        ['group 0', '0.01', 'multiple of lr'],
+    ),
+    'an absolute learning rate of one group': (
+        {'optimizer': 'def optimizer(p, lr):\n    groups = [{"params": p[:1]}, {"params": p[1:], "lr": 1}]\n'
+                      '    return torch.optim.SGD(groups, lr)'},
+        'return good, good', ['group 1', 'rate 1 for lr=1'],
+    ),
+    'logits of an own loss': (
+        BCE | {'loss': 'def loss():\n    return lambda o, y: '
+                       'torch.nn.functional.binary_cross_entropy_with_logits(2 * o, y)'},
+        'return (TensorDataset(x, y[:, None].float()),) * 2', ['no probabilities', '`threshold = 0.0`'],
+    ),
     'an output that is no tensor': (
         {'model': """
 class Two(torch.nn.Linear):
@@ -119,6 +137,135 @@ def test_a_problem_that_is_mended_goes_on_in_the_same_folder(executor, write_pro
         sweep_inline(problem.path, FixedSweep(selector), tmp_path / 'out', executor=executor)
     problem.path.write_text(problem.text.replace('holed, y)', 'x, y)'))
     assert len(sweep_inline(problem.path, FixedSweep(selector), tmp_path / 'out', executor=executor)) == 1
+
+
+def test_a_threshold_can_be_said(write_problem, sweep_inline, tmp_path):
+    own = 'def loss():\n    return lambda o, y: torch.nn.functional.binary_cross_entropy_with_logits(o, y)\n'
+    data = DATASET.format('return (TensorDataset(x, y[:, None].float()),) * 2')
+    perfs = []
+    for number, sections in enumerate([{}, {'loss': own, 'ending': 'threshold = 0'}]):
+        problem = write_problem(**{'dataset': data, **BCE, **sections})
+        results = sweep_inline(problem.path, FixedSweep([((4,), 2)]), tmp_path / str(number))
+        perfs.append(results[0].perf_val.tolist())
+    assert perfs[0] == perfs[1]
+
+
+@pytest.mark.parametrize('threshold', ["'high'", 'True', "float('nan')"])
+def test_a_threshold_is_a_number(threshold, write_problem, sweep_inline, tmp_path):
+    problem = write_problem(**BCE, ending=f'threshold = {threshold}')
+    with pytest.raises(ProblemError, match='threshold of'):
+        sweep_inline(problem.path, FixedSweep([((4,), 2)]), tmp_path / 'out')
+
+
+OUTPUTS = {
+    'a tuple': 'return out, x',
+    'a dict': "return {'out': out}",
+    'a named tuple': 'return Named(out, x)',
+}
+
+
+@pytest.mark.parametrize('returned', OUTPUTS.values(), ids=OUTPUTS)
+@pytest.mark.parametrize('step', ['auto', 'lanes'])
+def test_any_output_will_do_where_only_the_loss_is_needed(
+    returned, step, write_problem, sweep_inline, tmp_path
+):
+    model = f"""
+from typing import NamedTuple
+
+class Named(NamedTuple):
+    out: torch.Tensor
+    rest: torch.Tensor
+
+class Odd(torch.nn.Linear):
+    def forward(self, x):
+        out = super().forward(x)
+        {returned}
+
+def model(width):
+    return Odd(4, 1)
+"""
+    loss = """
+def loss():
+    def first(output):
+        return next(iter(output.values())) if isinstance(output, dict) else output[0]
+    return lambda output, y: torch.nn.functional.mse_loss(first(output), y)
+"""
+    sections = REGRESSION | {'model': model, 'loss': loss}
+    data = DATASET.format('return (TensorDataset(x, x[:, :1]),) * 2')
+    plain = write_problem(**REGRESSION | {'dataset': data})
+    problem = write_problem(**sections | {'dataset': data})
+    results = [
+        sweep_inline(one.path, FixedSweep([((4,), 1)]), tmp_path / one.name, step=step)[0].perf_val
+        for one in (plain, problem)
+    ]
+    assert results[0] == pytest.approx(results[1], rel=1e-4)
+
+
+@pytest.mark.parametrize('step', ['eager', 'captured', 'lanes'])
+def test_a_criterion_that_does_not_take_nan_ends_a_run_and_not_its_point(
+    step, write_problem, sweep_inline, tmp_path, tiny
+):
+    strict = """
+def loss():
+    def call(output, target):
+        if not torch.isfinite(output).all():
+            raise ValueError('the output is not finite')
+        return torch.nn.functional.mse_loss(output, target)
+    return call
+"""
+    data = DATASET.format('return (TensorDataset(x, x[:, :1]),) * 2')
+    problem = write_problem(**REGRESSION | {'dataset': data, 'loss': strict})
+    settings = dataclasses.replace(tiny, lr_start=1e-3, lr_end=1e9)
+    results = sweep_inline(
+        problem.path, FixedSweep([((4,), 1)]), tmp_path / 'out', hparams=settings, step=step
+    )
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize('step', ['eager', 'captured', 'lanes'])
+def test_bce_loss_of_a_model_that_has_diverged_is_a_divergence(
+    step, write_problem, sweep_inline, tmp_path, tiny
+):
+    model = """
+def model(width):
+    hidden = torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 8), torch.nn.ReLU()
+    return torch.nn.Sequential(*hidden, torch.nn.Linear(8, 1), torch.nn.Sigmoid())
+"""
+    data = DATASET.format('return (TensorDataset(x, y[:, None].float()),) * 2')
+    problem = write_problem(**BCE | {'dataset': data, 'model': model, 'loss': 'loss = torch.nn.BCELoss'})
+    settings = dataclasses.replace(tiny, lr_start=1e-3, lr_end=1e36)
+    results = sweep_inline(
+        problem.path, FixedSweep([((4,), 1)]), tmp_path / 'out', hparams=settings, step=step
+    )
+    assert len(results) == 1
+    curve = np.load(tmp_path / 'out/points/0/hparams/lr_vs_perf.npz')
+    assert any(not np.isfinite(curve[name]).all() for name in curve.files), 'nothing diverged'
+
+
+TRAINED = """
+class Loss(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(5.0))
+
+    def forward(self, output, target):
+        return torch.nn.functional.mse_loss(self.scale * output, target) + self.scale ** 2
+
+loss = Loss
+"""
+
+
+@pytest.mark.parametrize('step', ['auto', 'eager', 'captured', 'lanes'])
+@pytest.mark.parametrize('optimizer', ['', 'def optimizer(p, lr):\n    return torch.optim.Adam(p, lr)\n'])
+def test_parameters_of_a_criterion_are_trained(step, optimizer, write_problem):
+    data = DATASET.format('return (TensorDataset(x, x[:, :1]),) * 2')
+    problem = write_problem(**REGRESSION | {'dataset': data, 'loss': TRAINED, 'optimizer': optimizer})
+    bench = open_bench(BenchSpec(find_problem(problem.path), 0, 'cpu', step))
+    batches = [torch.arange(8)] * 60
+    training = bench.set_up((4,), 1, batches)
+    training.step.run(batches, [0.01] * 60)
+    assert training.subjects[0].criterion.scale.item() < 4.9
+    assert training.kind == 'eager' or 'criterion has parameters' in training.kind
 
 
 class OneByOne(ParamSelector):

@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ from sklearn.metrics import accuracy_score
 from torch import nn
 
 from sweeper.training.data import InMemorySplit
-from sweeper.training.metrics import evaluate, scorer
+from sweeper.training.metrics import evaluate, ignored_label, scorer
 
 CPU = torch.device('cpu')
 
@@ -134,3 +135,40 @@ def test_evaluate_of_a_diverged_model_is_infinite_loss_and_no_performance(style,
     nn.init.constant_(model.weight, value)
     score = evaluate(model, split, criterion, scorer(style, criterion))
     assert (score.loss, score.perf) == (math.inf, 0.0)
+
+
+@pytest.mark.parametrize('label', [-100, 255, 0])
+def test_labels_that_the_criterion_ignores_do_not_count(label):
+    torch.manual_seed(0)
+    target = torch.randint(1, 3, (2500, 4))
+    target[torch.rand(2500, 4) < 0.4] = label
+    output, criterion = torch.randn(2500, 3, 4), nn.CrossEntropyLoss(ignore_index=label)
+    counted = target != label
+    expected = accuracy_score(target[counted], output.argmax(1)[counted])
+    score = scorer('classification', criterion, ignored=ignored_label(criterion))
+    assert score.performance(output, target, torch.tensor(0.0)).item() == pytest.approx(expected)
+    found = evaluate(nn.Identity(), InMemorySplit(output, target, CPU), criterion, score)
+    assert found.perf == pytest.approx(expected)
+    assert found.loss == pytest.approx(criterion(output, target).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize('style', ['multiclass', 'classification'])
+def test_predictions_that_targets_do_not_fit_are_not_scored(style):
+    output = torch.rand(5, 1) if style == 'multiclass' else torch.rand(5, 2, 3)
+    target = torch.zeros(5) if style == 'multiclass' else torch.zeros(5, 1, 3)
+    with pytest.raises(ValueError, match='one target per prediction'):
+        performance(style, nn.MSELoss(), output, target)
+
+
+@pytest.mark.parametrize(
+    ('criterion', 'threshold'),
+    [
+        (nn.functional.binary_cross_entropy_with_logits, 0.0),
+        (partial(nn.functional.binary_cross_entropy_with_logits, reduction='sum'), 0.0),
+        (nn.MSELoss(), 0.5),
+        (lambda output, target: output, 0.5),
+    ],
+)
+def test_the_threshold_follows_from_the_criterion_if_that_is_known(criterion, threshold):
+    assert scorer('multiclass', criterion).threshold == threshold
+    assert scorer('multiclass', criterion, 0.3).threshold == 0.3

@@ -227,13 +227,17 @@ def test_bce_loss_of_a_model_that_has_diverged_is_a_divergence(
     step, write_problem, sweep_inline, tmp_path, tiny
 ):
     model = """
+class Overflowing(torch.nn.Linear):
+    def forward(self, x):
+        z = super().forward(x).exp()
+        return z / (1 + z)
+
 def model(width):
-    hidden = torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 8), torch.nn.ReLU()
-    return torch.nn.Sequential(*hidden, torch.nn.Linear(8, 1), torch.nn.Sigmoid())
+    return Overflowing(4, 1)
 """
     data = DATASET.format('return (TensorDataset(x, y[:, None].float()),) * 2')
     problem = write_problem(**BCE | {'dataset': data, 'model': model, 'loss': 'loss = torch.nn.BCELoss'})
-    settings = dataclasses.replace(tiny, lr_start=1e-3, lr_end=1e36)
+    settings = dataclasses.replace(tiny, lr_start=1e-3, lr_end=1e9)
     results = sweep_inline(
         problem.path, FixedSweep([((4,), 1)]), tmp_path / 'out', hparams=settings, step=step
     )

@@ -143,7 +143,10 @@ def look_into_tensor(value: torch.Tensor, is_free: bool) -> Kind:
             return (value.data_ptr(),)
         version = None if value.is_inference() else value._version
         small = value.device.type == 'cpu' and value.layout == torch.strided and value.nbytes <= _SMALL
-        return version, value.detach().reshape(-1).view(torch.uint8).numpy().tobytes() if small else None
+        if not small:
+            return version, None
+        values = value.detach().clone(memory_format=torch.contiguous_format)
+        return version, values.reshape(-1).view(torch.uint8).numpy().tobytes()
 
     def write(saved: tuple[Any, ...]) -> None:
         if len(saved) == 2 and saved[1]:

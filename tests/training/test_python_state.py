@@ -23,6 +23,7 @@ from torch.utils.data import TensorDataset
 
 from sweeper.training import runs
 from sweeper.training.bench import Bench, Splits
+from sweeper.training.isolation.records import OfTensor
 from sweeper.training.data import as_split
 from sweeper.training.problem import Problem
 from sweeper.training.python_state import PythonState
@@ -637,3 +638,18 @@ print(here.trained({step!r}, (3, 4))[0]['step'])
 """
     done = subprocess.run([sys.executable, '-W', 'error', '-c', code], capture_output=True, text=True)
     assert done.stdout.strip() == 'in 2 lanes', done.stderr
+
+
+@pytest.mark.parametrize(
+    'view', [lambda x: x[:, :1], lambda x: x[:, 1], lambda x: x[:1, 1], lambda x: x[1, 1], lambda x: x.T]
+)
+def test_a_change_of_a_tensor_is_noticed_and_undone_whatever_its_strides(view):
+    matrix = torch.arange(12.0).reshape(3, 4)
+    held, kept = view(matrix), view(matrix).clone()
+    state, record = PythonState({'held': held}), OfTensor('held', held)
+    assert not record.differs()
+    held.add_(1)
+    assert state.changes()
+    assert record.differs()
+    record.put_back()
+    assert torch.equal(held, kept)

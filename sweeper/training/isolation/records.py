@@ -307,9 +307,7 @@ class OfTensor(Record):
         if self._copy is None:
             return False
         now = held.detach()
-        return now.shape != self._copy.shape or not torch.equal(
-            now.reshape(-1).view(torch.uint8), self._copy.reshape(-1).view(torch.uint8)
-        )
+        return now.shape != self._copy.shape or not torch.equal(_bytes(now), _bytes(self._copy))
 
     def put_back(self) -> None:
         held = self._held
@@ -319,6 +317,11 @@ class OfTensor(Record):
         if self._copy is not None:
             held.data = self._copy.clone()
         self._version, self._pointer = _version(held), _pointer(held)
+
+
+def _bytes(tensor: torch.Tensor) -> torch.Tensor:
+    # not `contiguous()`, which keeps odd strides where a size is 1
+    return tensor.clone(memory_format=torch.contiguous_format).reshape(-1).view(torch.uint8)
 
 
 def _version(tensor: torch.Tensor) -> int:

@@ -23,8 +23,8 @@ from torch.utils.data import TensorDataset
 
 from sweeper.training import runs
 from sweeper.training.bench import Bench, Splits
-from sweeper.training.isolation.records import OfTensor
 from sweeper.training.data import as_split
+from sweeper.training.isolation.records import OfTensor
 from sweeper.training.problem import Problem
 from sweeper.training.python_state import PythonState
 

@@ -26,6 +26,7 @@ OWN_PROBLEM = 'sweeper_problem_'
 """Begins the name of a problem's module whose own name another module has already."""
 
 _DEEPEST = 20
+_Function = types.FunctionType | types.BuiltinFunctionType | types.MethodDescriptorType | np.ufunc
 VALID_VALUES = (
     'None, bool, int, float, str, enum members, importable classes and functions, '
     'and tuples and frozensets of these'
@@ -44,6 +45,10 @@ class Reference:
 
     def __repr__(self) -> str:
         return self.text
+
+
+class EqualPointsWarning(UserWarning):
+    """Points that are written differently are equal to Python, as `(1,)` and `(True,)` are: one point."""
 
 
 class NamedPoint(Mapping[str, Any]):
@@ -244,7 +249,7 @@ def to_json(value: Any) -> Any:
     if type(value) is frozenset:
         items = (to_json(item) for item in value)
         return {'frozenset': sorted(items, key=lambda item: json.dumps(item, sort_keys=True))}
-    if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
+    if isinstance(value, type | _Function):
         return {'import': _reference(value)}
     if value is None or type(value) in (bool, int, float, str):  # a subclass would not read back as itself
         return value
@@ -276,11 +281,15 @@ def _is_class_or_function(value: Any) -> bool:
     """Whether it is one that can be hashed and compared without running code of its own."""
     if isinstance(value, type):
         return type(value).__hash__ is type.__hash__ and type(value).__eq__ is type.__eq__
-    return isinstance(value, types.FunctionType | types.BuiltinFunctionType)
+    return isinstance(value, _Function)
 
 
 def _reference(value: Any) -> str:
-    return f'{_known_as(value.__module__)}:{value.__qualname__}'
+    owner = value.__objclass__ if isinstance(value, types.MethodDescriptorType) else value
+    module, name = owner.__module__, value.__qualname__
+    if '.' in name and vars(sys.modules.get(module, types)).get(name.rpartition('.')[2]) is value:
+        name = name.rpartition('.')[2]  # torch.relu, say, calls itself `_VariableFunctionsClass.relu`
+    return f'{_known_as(module)}:{name}'
 
 
 def _known_as(module: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
 from .errors import FolderError, PointFailed, SelectorError, SweepError
-from .points import Point, label
+from .points import EqualPointsWarning, Point, label, point_key
 from .report.estimate import Estimate
 from .scheduling.dispatcher import Dispatcher
 from .scheduling.executors.base import Executor
@@ -90,6 +91,7 @@ class Sweeper:
         self._held = store.points_by(type(selector).__name__) if is_replayed else []
         self._others = {*store.points} - {*self._held}
         self._replayed = 0
+        self._warned: set[str] = set()  # points, by key
         self._asked: dict[Point, int] = {}
         self._failed: set[Point] = set()
         self._flags: dict[Point, list[str]] = {}  # as they were told last
@@ -195,8 +197,22 @@ class Sweeper:
         if new and not self._store.points:
             self._check_points(new)
         self._store.add_points(new)
+        self._warn_of_equals(proposals)
         for proposal in proposals:
             self._queue_trials(proposal)
+
+    def _warn_of_equals(self, proposals: Sequence[Proposal]) -> None:
+        """Warns of points that are equal to others, to Python, without being the same."""
+        for point in (proposal.point for proposal in proposals):
+            kept = self._store.as_kept(point)
+            if kept is not point and (key := point_key(point)) != point_key(kept) and key not in self._warned:
+                self._warned.add(key)
+                warnings.warn(
+                    f'the point ({label(point)}) is equal to ({label(kept)}) for Python, so both are one '
+                    f'point, with the values of the latter; write the values as text to tell them apart',
+                    EqualPointsWarning,
+                    stacklevel=2,
+                )
 
     def _check_decisions(self, held: Sequence[Point], proposed: Sequence[Point]) -> None:
         """Raises `FolderError` unless a selector that adapts decides as it did when it made what is there."""

@@ -5,6 +5,7 @@ import enum
 import http
 import json
 import math
+import operator
 import os
 import pickle
 import string
@@ -294,3 +295,24 @@ def test_keys_that_could_be_taken_for_each_other_differ():
 def test_a_point_that_is_read_back_has_the_same_key():
     for point in ((16, 'relu', 0.1, (1, None)), (frozenset('abc'), json.JSONDecoder)):
         assert point_key(tuple(value_from_text(value_to_text(value)) for value in point)) == point_key(point)
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['torch.relu', 'torch.sigmoid', 'torch.nn.functional.gelu', 'torch.nn.functional.silu',
+     'torch.Tensor.relu', 'numpy.tanh', 'math.sqrt', 'operator.add', 'torch.nn.ReLU'],
+)  # fmt: skip
+def test_a_function_is_a_value_like_any_whatever_it_is_written_in(name):
+    import torch
+
+    value = eval(name, {'torch': torch, 'numpy': np, 'math': math, 'operator': operator})
+    (kept,) = as_point((value,))
+    assert kept is value
+    text = value_to_text(value)
+    assert value_from_text(text) is value and point_key((value,)) == json.dumps([text])
+
+
+@pytest.mark.parametrize('value', [[].append, 'x'.upper, lambda: 1], ids=['append', 'upper', 'lambda'])
+def test_a_function_that_cannot_be_found_again_is_none(value):
+    with pytest.raises(InvalidPoint):
+        as_point((value,))

@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 import shutil
+import warnings
 from collections import Counter
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ import pytest
 from sweeper import FixedSweep, ParamSelector, SweepListener, load, train
 from sweeper.api import PointFailedWarning
 from sweeper.errors import FolderError, InvalidPoint, PointFailed
-from sweeper.points import as_point
+from sweeper.points import EqualPointsWarning, as_point
 from sweeper.scheduling.executors import inline
 from sweeper.scheduling.task import Outcome, RunError
 from sweeper.seeding import run_seed
@@ -58,6 +59,8 @@ class Runs:
         self._perform = inline.perform
 
     def perform(self, bench, task):
+        if task.function == 'dry_run':  # a check of the problem, of which nothing is kept
+            return self._perform(bench, task)
         if self.left == 0:
             raise KeyboardInterrupt
         self.left = self.left and self.left - 1
@@ -844,6 +847,21 @@ def test_a_point_that_cannot_be_is_an_error_that_leaves_the_folder_as_it_was(two
     with pytest.raises(InvalidPoint):
         sweep_inline(two_points.path, FixedSweep([((3,), 1), ((4,), 1), ((1, 2, 3), 1)]), two_points.folder)
     assert contents(two_points.folder) == before and runs.done == []
+
+
+@pytest.mark.parametrize('equal', [True, 1.0], ids=repr)
+def test_points_that_are_equal_to_python_alone_are_one_and_that_is_said(edited, runs, sweep_inline, equal):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', EqualPointsWarning)
+        edited.again((3, 1), (1, 1))
+    for _ in range(2):  # in one list, and on resuming
+        with pytest.warns(EqualPointsWarning) as warned:
+            results = edited.again((3, 1), (equal, 1), (2, 1), (2, 1))
+        (told,) = (str(one.message) for one in warned if one.category is EqualPointsWarning)
+        assert f'the point ({json.dumps(equal)}) is equal to (1) for Python' in told
+    assert len(results) == 3
+    with pytest.warns(EqualPointsWarning, match=r'\(5\.0\) is equal to \(5\)'):
+        edited.again((5, 1), (5.0, 1))
 
 
 # The caller's process

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from threading import Event, Thread
 
 import numpy as np
@@ -50,6 +51,9 @@ class LiveProgress(SweepListener):
 
     # In the sweep's thread
 
+    def on_start(self, folder: Path, names: Sequence[str]) -> None:
+        self._news.append(partial(self._picture.on_start, folder, names))
+
     def on_trials_completed(
         self,
         values: Point,
@@ -72,6 +76,7 @@ class LiveProgress(SweepListener):
         if self._error is not None:
             raise self._error
         if self._thread is None:
+            self._news.append(self._picture.end_resuming)  # what was told before this was there before
             self._screen.open()
             self._thread = Thread(target=self._keep_drawing, name='sweeper-display', daemon=True)
             self._thread.start()

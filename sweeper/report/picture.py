@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from rich.text import Text
@@ -29,6 +30,14 @@ class Picture(SweepListener):
         self._flag_counts: Counter[str] = Counter()
         self._latest_flags: tuple[Point, Sequence[str]] | None = None
         self._lines: list[Text] = []
+        self._is_resuming, self._found = False, 0
+
+    def on_start(self, folder: Path, names: Sequence[str]) -> None:
+        self._is_resuming = True
+
+    def end_resuming(self) -> None:
+        """From now on, what is told has just happened."""
+        self._is_resuming = False
 
     def on_trials_completed(
         self,
@@ -39,6 +48,7 @@ class Picture(SweepListener):
         losses_val: np.ndarray,
     ) -> None:
         self._board.add(values, perfs_val.tolist())
+        self._found += len(perfs_val) * self._is_resuming
 
     def on_flagged(self, values: Point, flags: Sequence[str]) -> None:
         self._flag_counts.subtract(self._flags.get(values, ()))
@@ -52,7 +62,8 @@ class Picture(SweepListener):
     def on_point_failed(self, values: Point, error: PointError) -> None:
         self._board.remove(values)
         self.on_flagged(values, ())
-        self._lines.append(Text(f'failed ({name(values)}): {one_line(error)}', style='red'))
+        if not self._is_resuming:
+            self._lines.append(Text(f'failed ({name(values)}): {one_line(error)}', style='red'))
 
     def on_status(self, status: SweepStatus) -> None:
         self._status = status
@@ -78,4 +89,5 @@ class Picture(SweepListener):
             ranked=len(self._board),
             flags=+self._flag_counts,
             latest_flags=self._latest_flags,
+            found=self._found,
         )

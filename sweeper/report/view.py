@@ -35,6 +35,7 @@ class Snapshot:
         ranked: How many points have trials.
         flags: How many points have each flag.
         latest_flags: The point that was flagged last, and its flags.
+        found: How many trials were there before, since the sweep was resumed.
     """
 
     status: SweepStatus
@@ -43,6 +44,7 @@ class Snapshot:
     ranked: int = 0
     flags: Mapping[str, int] = field(default_factory=dict)
     latest_flags: tuple[Point, Sequence[str]] | None = None
+    found: int = 0
 
 
 class SweepView:
@@ -67,7 +69,8 @@ class SweepView:
 
 
 def _counts(snapshot: Snapshot) -> list[str]:
-    return [counts(snapshot.status), f'{duration(snapshot.elapsed)} elapsed']
+    found = [f'{snapshot.found} of them found on disk'] if snapshot.found else []
+    return [counts(snapshot.status), *found, f'{duration(snapshot.elapsed)} elapsed']
 
 
 def _bar(snapshot: Snapshot, width: int) -> Table:

@@ -58,3 +58,15 @@ def counts(status: SweepStatus) -> str:
     more = '+' if status.more_to_come else ''
     text = f'{status.tuned}/{status.points}{more} tuned, {status.trials_done}/{status.trials}{more} trials'
     return text + (f', {status.failed} failed' if status.failed else '')
+
+
+def found_on_disk(tuned: int, trials: int, failed: int) -> str:
+    """Says what a sweep that is resumed found: tuned architectures, trials, and architectures that failed."""
+    text = f'found on disk: {tuned} tuned, {counted(trials, "trial")}'
+    return text + (f', {failed} failed' if failed else '')
+
+
+def to_do(status: SweepStatus) -> str:
+    """Says how many trials are left."""
+    left = max(0, status.trials - status.trials_done)
+    return f'{"at least " * status.more_to_come}{counted(left, "trial")} to do'

@@ -152,6 +152,10 @@ class Store:
             for point in points[one.first_point : end]
         ]
 
+    def as_kept(self, point: Point) -> Point:
+        """The point that is there and equal to this one, to Python: 1 for True, say."""
+        return self._lookup.points[self._lookup.ids[point]]
+
     def id_of(self, point: Point) -> int:
         """The number of a point's folder."""
         return self._lookup.ids[point]

@@ -6,6 +6,7 @@ import pytest
 from sweeper.errors import InvalidArgument
 from sweeper.points import NamedPoint
 from sweeper.report.live import LiveProgress
+from sweeper.report.picture import Picture
 from sweeper.report.plain import PlainProgress
 from sweeper.report.progress import open_display, open_progress
 from sweeper.selectors.listener import SweepStatus
@@ -45,6 +46,41 @@ def test_plain_lines_tell_what_was_found_and_what_is_left(capsys):
     assert flagged.endswith('flags of (16, relu): sensitive, nan_seen')
     assert cleared.endswith('flags of (16, relu): none any more')
     assert failed.endswith('failed (3, tanh): ValueError in tuning: no')
+
+
+def test_what_was_found_on_disk_is_told_in_one_line_and_not_as_news(tmp_path, capsys):
+    progress, ones = PlainProgress(Clock()), np.ones(2)
+    progress.on_start(tmp_path, [])
+    for width in (16, 32):
+        progress.on_hparams_found((width,), 0.01, 0.5, 32)
+        progress.on_trials_completed((width,), ones, ones, ones, ones)
+    progress.on_flagged((16,), ['sensitive'])
+    progress.on_point_failed((3,), PointError('ValueError', 'no', 'tuning'))
+    progress.on_status(STATUS)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith('] found on disk: 2 tuned, 4 trials, 1 failed; at least 5 trials to do')
+    progress.on_trials_completed((16,), ones, ones, ones, ones)
+    progress.on_status(STATUS)
+    assert 'trained (16): ' in capsys.readouterr().err
+
+
+def test_where_nothing_was_found_nothing_is_told_of_it(tmp_path, capsys):
+    progress = PlainProgress()
+    progress.on_start(tmp_path, [])
+    progress.on_status(STATUS)
+    assert capsys.readouterr().err == ''
+
+
+def test_a_live_display_counts_what_was_found_and_shows_no_failure_again(tmp_path):
+    picture, ones = Picture(), np.ones(3)
+    picture.on_start(tmp_path, [])
+    picture.on_trials_completed((16,), ones, ones, ones, ones)
+    picture.on_point_failed((3,), PointError('ValueError', 'no', 'tuning'))
+    picture.end_resuming()
+    picture.on_trials_completed((16,), ones, ones, ones, ones)
+    assert picture.snapshot(0.0).found == 3 and picture.new_lines() == []
+    picture.on_point_failed((4,), PointError('ValueError', 'no', 'tuning'))
+    assert len(picture.new_lines()) == 1
 
 
 def test_what_is_told_after_the_last_status_is_not_lost(capsys):

@@ -58,9 +58,12 @@ class Runs:
         self._known = {}
         self._perform = inline.perform
 
-    def perform(self, bench, task):
+    def perform(self, bench, task, *isolation):
         if task.function == 'dry_run':  # a check of the problem, of which nothing is kept
-            return self._perform(bench, task)
+            return self._perform(bench, task, *isolation)
+        return self._outcome(bench, task, *isolation), []
+
+    def _outcome(self, bench, task, *isolation):
         if self.left == 0:
             raise KeyboardInterrupt
         self.left = self.left and self.left - 1
@@ -74,7 +77,7 @@ class Runs:
             [bench.problem.path, *run, task.arguments], default=np.ndarray.tolist, sort_keys=True
         )
         if text not in self._known:
-            self._known[text] = self._perform(bench, task)
+            self._known[text], _ = self._perform(bench, task, *isolation)
             assert self._known[text].error is None
         return self._known[text]
 
@@ -799,6 +802,7 @@ def test_in_a_folder_of_an_earlier_version_whatever_is_there_was_a_decision(two_
     """Which selector made it is not recorded there."""
     for path in (two_points.folder / 'sweep.json', two_points.folder / 'copies' / 'sweep.json'):
         told = json.loads(path.read_text())
+        told.pop('checksum', None)  # there was none in those days
         path.write_text(json.dumps(told | {'origin': {'command': told['origin'][0]['command']}}))
     with pytest.raises(FolderError, match=r'does not propose the point \(4\)'):
         sweep_inline(two_points.path, Other((3, 1), (5, 1)), two_points.folder)

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from .arguments import bytes_of, check_arguments, checked_folder, checked_listeners, checked_selector
@@ -52,7 +53,7 @@ class PointFailedWarning(UserWarning):
 
 
 def sweep(
-    module_name: str | os.PathLike[str],
+    module_name: str | os.PathLike[str] | ModuleType,
     param_selector: ParamSelector | Callable[[], ParamSelector],
     sweep_cores: int,
     hparams: str | HyperparameterSettings,
@@ -78,7 +79,9 @@ def sweep(
     folder it trains nothing and returns the same. With more points or trials it trains what is missing.
 
     Args:
-        module_name: The problem: an importable module, the path to a `.py` file, or `__main__`.
+        module_name: The problem: an importable module, the path to a `.py` file, or `__main__`. With
+            `executor='inline'` also a module itself, or another object with the same names, and
+            `__main__` may be a notebook.
         param_selector: Proposes the points and how many trials each gets; or a function that makes it,
             called when the problem is loaded.
         sweep_cores: How many cores tune one architecture, and the least number of initialisations behind
@@ -140,6 +143,8 @@ def sweep(
         stack.callback(running.close)
         is_new, log = not _holds_sweep(folder), RunLog()
         reference = find_problem(module_name)
+        if executor != 'inline':
+            reference.check_loadable_elsewhere()
         running.start(BenchSpec(reference, seed, device, step), is_new, lambda *printed: _log(log, *printed))
         # What takes its time comes only now: the workers get ready beside us.
         display = open_progress(progress)
@@ -185,7 +190,7 @@ def sweep(
 
 
 def train(
-    module_name: str | os.PathLike[str],
+    module_name: str | os.PathLike[str] | ModuleType,
     params: Any,
     folder: str | os.PathLike[str],
     hparams: str | HyperparameterSettings = 'fast',

@@ -215,3 +215,45 @@ def model(width):
         with pytest.warns(UserWarning, match='enough'):
             sweep_inline(problem.path, FixedSweep(points), tmp_path / 'out', listeners=[listener])
         assert listener.counts() == (2, 2, 1)
+
+
+CELLS = """
+import sys, types
+from sweeper import FixedSweep, HyperparameterSettings, sweep
+
+exec(open(sys.argv[1]).read().replace('Path(__file__)', 'Path(sys.argv[1])'))
+settings = HyperparameterSettings(**eval(sys.argv[3]))
+problem = types.SimpleNamespace(model=model, dataset=dataset, loss=loss, accuracy_style=accuracy_style)
+for name, given in (('main', '__main__'), ('object', problem), ('file', sys.argv[1])):
+    for attempt in range(2):
+        results = sweep(
+            given, FixedSweep([((3,), 2)]), 1, settings, f'{sys.argv[2]}/{name}', executor='inline',
+            cores=1, progress='none',
+        )
+    print(results[0].loss_val.tolist())
+for given in ('__main__', problem):
+    try:
+        sweep(given, FixedSweep([((3,), 2)]), 1, settings, f'{sys.argv[2]}/local', progress='none')
+    except Exception as error:
+        print(type(error).__name__, "executor='inline'" in str(error))
+"""
+
+
+def test_a_problem_may_be_what_is_in_this_process(write_problem, tmp_path, tiny):
+    arguments = [write_problem().path, tmp_path / 'out', repr(vars(tiny))]
+    command = [sys.executable, '-c', CELLS, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert not done.stderr
+    *losses, main, given = done.stdout.splitlines()
+    assert len(losses) == 3
+    assert len(set(losses)) == 1
+    assert main == given == 'ProblemError True'
+
+
+def test_a_module_may_be_passed_itself(write_problem, tmp_path, sweep_inline):
+    from sweeper.training.reference import find_problem, load_module
+
+    problem, selector = write_problem(), FixedSweep([((3,), 1)])
+    module = load_module(find_problem(problem.path))
+    named = sweep_inline(problem.path, FixedSweep([((3,), 1)]), tmp_path / 'named')
+    assert str(sweep_inline(module, selector, tmp_path / 'out')) == str(named)

@@ -44,6 +44,8 @@ def bench_again(manifest: Manifest, module_name: str | None = None) -> Bench:
 def problem_again(manifest: Manifest, module_name: str | None = None) -> Problem:
     """Loads the problem that a sweep was of, without its data; see `bench_again`."""
     given = module_name or manifest.path or manifest.module
+    if manifest.source is None and module_name is None:
+        raise ProblemError(f'the problem {given!r} was no file: it cannot be loaded again')
     reference = find_problem(given)
     if given.endswith('.py'):  # what changed had better not be run
         reference = _unchanged(reference, Path(given).resolve(), manifest)

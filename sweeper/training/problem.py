@@ -156,11 +156,18 @@ def load_problem(reference: ProblemReference, *, in_worker: bool = False) -> Pro
         build_optimizer=getattr(module, 'optimizer', None),
         path=file and str(Path(file).resolve()),
         package=_package_of(module),
-        module=module.__name__,
+        module=_module_name(module),
         threshold=threshold if style == 'multiclass' else None,
     )
 
 
+def _module_name(module: Any) -> str:
+    """What the module is called where it is loaded; of another object, the module of its `model`."""
+    if isinstance(module, ModuleType):
+        return module.__name__
+    return str(getattr(module.model, '__module__', ''))
+
+
 def _package_of(module: ModuleType) -> str:
-    spec = module.__spec__
+    spec = getattr(module, '__spec__', None)
     return (spec.parent or '') if spec is not None else ''

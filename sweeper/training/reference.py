@@ -9,9 +9,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ..errors import ProblemError
 from ..points import OWN_PROBLEM
@@ -29,12 +30,14 @@ class ProblemReference:
         path: Its file, or None if it is only a name.
         is_main: It is the program that is running; another process loads it under its own name.
         arguments: What that program was called with: `sys.argv` wherever it is loaded.
+        given: The problem itself, where it was passed as an object; no other process can load it.
     """
 
     module: str | None
     path: str | None
     is_main: bool
     arguments: tuple[str, ...] = ()
+    given: Any = field(default=None, compare=False, repr=False)
 
     @property
     def argv(self) -> list[str]:
@@ -58,8 +61,26 @@ class ProblemReference:
         """The module's own name, however it was given: `digits` for `examples/digits.py`."""
         if self.module is not None:
             return self.module.rpartition('.')[2]
-        assert self.path is not None
-        return Path(self.path).stem
+        return '__main__' if self.path is None else Path(self.path).stem
+
+    def check_loadable_elsewhere(self) -> None:
+        """Checks that worker processes can load the problem.
+
+        Raises:
+            ProblemError: It is an object, or what was typed into a notebook or after `python -c`.
+        """
+        if self.given is not None:
+            raise ProblemError(
+                f'module_name={self.given!r}: an object is in this process only, and worker processes load '
+                "the problem by themselves. Pass the module's name or the path to its file, or use "
+                "executor='inline'"
+            )
+        if self.module is None and self.path is None:
+            raise ProblemError(
+                "module_name='__main__' needs a program that is a file: worker processes load the problem "
+                'from it. Put model, dataset, loss and accuracy_style into a .py file and pass its path, '
+                "or use executor='inline', which runs everything in this process"
+            )
 
     def __str__(self) -> str:
         return self.module or self.path or '__main__'
@@ -71,7 +92,9 @@ class ProblemReference:
             ProblemError: It is not there, or no file of Python.
         """
         path, package = self.path, ''
-        if self.module is not None:
+        if self.given is not None:
+            path, package = getattr(self.given, '__file__', None), ''
+        elif self.module is not None:
             try:
                 spec = importlib.util.find_spec(self.module)
             except (ImportError, ValueError):
@@ -83,15 +106,19 @@ class ProblemReference:
         return found
 
 
-def find_problem(module_name: str | os.PathLike[str]) -> ProblemReference:
+def find_problem(module_name: str | os.PathLike[str] | ModuleType) -> ProblemReference:
     """Returns where the problem named `module_name` is, without loading it.
 
     Args:
-        module_name: An importable name, a path to a `.py` file, or `__main__`.
+        module_name: An importable name, a path to a `.py` file, or `__main__`; or the problem itself: a
+            module, or any object with `model`, `dataset`, `loss` and `accuracy_style`.
 
     Raises:
-        ProblemError: It is no name, there is no such file, or the running program is not a file.
+        ProblemError: It is no name, or there is no such file.
     """
+    if not isinstance(module_name, str | os.PathLike) and hasattr(module_name, 'model'):
+        name = getattr(module_name, '__name__', type(module_name).__name__)
+        return ProblemReference(name, None, False, tuple(sys.argv), module_name)
     if not isinstance(module_name, str | os.PathLike) or not os.fspath(module_name):
         raise ProblemError(
             f"module_name={module_name!r}: must be an importable name, the path to a .py file, or '__main__'"
@@ -101,11 +128,8 @@ def find_problem(module_name: str | os.PathLike[str]) -> ProblemReference:
     main = sys.modules['__main__']
     main_file = getattr(main, '__file__', None)
     if name == '__main__':
-        if main_file is None or not Path(main_file).is_file():  # `<stdin>`, say
-            raise ProblemError(
-                "module_name='__main__' needs a program that is a file: worker processes load the problem "
-                'from it. Put model, dataset, loss and accuracy_style into a .py file and pass its path.'
-            )
+        if main_file is None or not Path(main_file).is_file():  # a notebook, `<stdin>`, `-c`
+            return ProblemReference(None, None, True, tuple(sys.argv))
         return _main_reference(main, main_file)
     if path.suffix == '.py':
         if not path.is_file():
@@ -149,6 +173,8 @@ def load_module(reference: ProblemReference, *, in_worker: bool = False) -> Modu
     Raises:
         ProblemError: The module is not there or cannot be imported; the cause is attached.
     """
+    if reference.given is not None:
+        return reference.given  # type: ignore[no-any-return]
     if reference.is_main and not in_worker:
         return sys.modules['__main__']
     try:

@@ -1,6 +1,7 @@
 """What a worker may take, and what the system is told about it."""
 
 import json
+import subprocess
 import sys
 
 import pytest
@@ -166,3 +167,31 @@ def test_errors_about_memory_are_told_apart(line, is_about_memory):
 
 def test_bytes_are_told_in_units():
     assert [in_units(size) for size in (300 << 20, GIB, 3 * GIB // 2)] == ['300 MiB', '1 GiB', '1.5 GiB']
+
+
+FEW_FILES = """
+import resource, sys
+from sweeper import FixedSweep, HyperparameterSettings, sweep
+from sweeper.errors import SweepError
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, int(sys.argv[4])))
+selector = FixedSweep.with_fixed_trials([(width,) for width in range(1, 9)], 4)
+settings = HyperparameterSettings(**eval(sys.argv[3]))
+try:
+    results = sweep(sys.argv[1], selector, 1, settings, sys.argv[2], cores=int(sys.argv[5]), progress='none')
+    print(len(results))
+except SweepError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ('hard', 'cores', 'said'), [(64, 2, '8\n'), (64, 16, 'raise the limit'), (4096, 16, '8\n')]
+)
+def test_a_sweep_with_few_open_files_works_or_says_what_it_needs(
+    write_problem, tmp_path, tiny, hard, cores, said
+):
+    arguments = [write_problem().path, tmp_path / 'out', repr(vars(tiny)), hard, cores]
+    command = [sys.executable, '-c', FEW_FILES, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert said in done.stdout, done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import re
@@ -19,6 +20,7 @@ from ..task import RunError
 
 MEMORY_LIMIT_EXCEEDED = 'MemoryLimitExceeded'
 
+FILES_PER_WORKER, OTHER_FILES = 5, 40  # in the parent, counted
 WORKER_BEFORE_PARENT = 500
 SERVER_BEFORE_PARENT = 400
 _PR_SET_CHILD_SUBREAPER = 36
@@ -100,6 +102,26 @@ def go_before_parent(score: int = WORKER_BEFORE_PARENT) -> None:
     with suppress(OSError, ValueError):
         path = Path('/proc/self/oom_score_adj')
         path.write_text(str(max(int(path.read_text()), score)))
+
+
+def allow_open_files(workers: int) -> None:
+    """Raises the limit of open files to what so many workers need here, as far as that is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_PER_WORKER * workers + OTHER_FILES
+    if resource.RLIM_INFINITY not in (soft, hard) and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(wanted, hard)), hard))
+
+
+def why_no_worker(error: OSError, workers: int) -> str:
+    """Says why a worker could not be started, and what to do if too many files are open."""
+    if error.errno != errno.EMFILE:
+        return str(error)
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return (
+        f'this process may have {limit} files open (`ulimit -n`), and {workers} workers need about '
+        f'{FILES_PER_WORKER * workers + OTHER_FILES}: raise the limit, or use fewer cores'
+    )
 
 
 def limit_memory(limit: int) -> int:

@@ -13,7 +13,7 @@ from ...work import BenchSpec
 from . import worker
 from .forked import ForkedWorker, ForkServer
 from .forkserver import UNFIT
-from .limits import MemoryLimitTooLow
+from .limits import MemoryLimitTooLow, allow_open_files, why_no_worker
 from .output import OutputSink
 from .process import SECONDS_TO_PASS_ON, WorkerProcess
 
@@ -43,6 +43,7 @@ class WorkerPool:
         self.workers: list[Worker] = []
         self._cores, self._spec, self._memory, self._retries = cores, spec, memory, retries
         self._sink = sink
+        allow_open_files(cores)
         self._forks = sys.platform == 'linux'
         self.server: ForkServer | None = None
         self._failed_loads = 0  # in a row
@@ -59,7 +60,10 @@ class WorkerPool:
         try:
             one = self._started(number)
         except OSError as error:
-            raise SweepError(f'cannot start worker process {number + 1} of {self._cores}: {error}') from error
+            reason = why_no_worker(error, self._cores)
+            raise SweepError(
+                f'cannot start worker process {number + 1} of {self._cores}: {reason}'
+            ) from error
         self.workers.append(one)
         self._listen(one)
         return one

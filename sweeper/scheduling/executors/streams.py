@@ -13,6 +13,7 @@ import faulthandler
 import fcntl
 import io
 import os
+import resource
 import select
 import sys
 import warnings
@@ -26,6 +27,7 @@ LONGEST_MARKER = select.PIPE_BUF
 
 _ROOM_FOR_TOKEN = 64
 _OUT_OF_THE_WAY = 100  # a descriptor that no code closes by its number
+_FEWER_THAN_THE_LIMIT = 8
 _LINE_BUFFERED = 1  # _IOLBF of C, on Linux and macOS
 
 
@@ -42,7 +44,7 @@ class WorkerStreams:
 
     def __init__(self, token: str) -> None:
         self._start_of_marker = MARK + token.encode()
-        self._pipe = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, _OUT_OF_THE_WAY)
+        self._pipe = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, _out_of_the_way())
         self._warned: set[int] = set()
         for stream in (sys.stdout, sys.stderr):
             assert isinstance(stream, io.TextIOWrapper)
@@ -128,6 +130,11 @@ class WorkerStreams:
             payload = payload[: room - 4].decode(errors='ignore').encode() + b'...\n'
         with suppress(OSError):  # the user's code has closed every descriptor, or the parent is gone
             os.write(self._pipe, self._start_of_marker + kind + payload + MARK)
+
+
+def _out_of_the_way() -> int:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _OUT_OF_THE_WAY if limit > 2 * _OUT_OF_THE_WAY else max(3, limit - _FEWER_THAN_THE_LIMIT)
 
 
 def _usable(stream: TextIO, descriptor: int) -> TextIO:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import FolderError, InvalidArgument
 from .points import Point, as_point, label
 from .report.again import problem_again
+from .report.comparison import compare
 from .seeding import random_states_kept
 from .store.store import Store
 from .training.problem import Problem
@@ -32,8 +34,9 @@ def load_model(
 
     Args:
         folder: The sweep's.
-        params: The architecture, as in `PointResult.params`, or the values by name; the one with the highest
-            mean validation performance by default.
+        params: The architecture, as in `PointResult.params`, or the values by name; by default, the one
+            with the highest mean validation performance of those that are comparable (of all, with a
+            warning, if none is).
         trial: The index of the trial; the one with the highest validation performance by default.
         module_name: Where the problem is now, as for `sweep`, if it was moved.
 
@@ -76,10 +79,17 @@ def load_model(
 
 
 def _best_point(store: Store) -> Point:
-    results = [result for result in store.results() if len(result.perf_val)]
-    if not results:
+    comparison = compare(store)
+    if not comparison.points:
         raise InvalidArgument(f'{store.layout.folder} has no trial yet')
-    return max(results, key=lambda result: float(result.perf_val.mean())).params
+    if not comparison.comparable:
+        warnings.warn(
+            f'{store.layout.folder}: no architecture is comparable; this is the one with the highest mean. '
+            f'{comparison.not_comparable()}',
+            stacklevel=3,
+        )
+    candidates = comparison.comparable or range(len(comparison.points))
+    return comparison.points[max(candidates, key=lambda one: float(comparison.means[one]))]
 
 
 def _keep_values(model: torch.nn.Module, problem: Problem, point: Point, nuisance: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ import torch
 
 from sweeper import FixedSweep, load_model
 from sweeper.errors import FolderError, InvalidArgument, ProblemError
+from sweeper.store.store import Store
 
 DECLARED = """
 from sweeper.m import _
@@ -34,9 +35,20 @@ def accuracy(model):
 def test_the_winner_is_read_back_and_scores_what_its_best_trial_scored(swept):
     _, folder, results = swept
     best = max(results, key=lambda result: result.perf_val.mean())
-    model = load_model(folder)
+    with pytest.warns(UserWarning, match='no architecture is comparable.*worse_than_tuned'):
+        model = load_model(folder)
     assert not model.training
     assert accuracy(model) == pytest.approx(best.perf_val.max(), abs=1e-6)
+
+
+def test_the_default_is_never_an_architecture_that_is_not_comparable(swept, monkeypatch):
+    _, folder, results = swept
+    best = max(results, key=lambda result: result.perf_val.mean())
+    other = next(result for result in results if result.params != best.params)
+    monkeypatch.setattr(
+        Store, 'flags', lambda self, point: ['trial_diverged'] if point == best.params else []
+    )
+    assert accuracy(load_model(folder)) == pytest.approx(other.perf_val.max(), abs=1e-6)
 
 
 def test_every_trial_of_every_architecture_is_read_back(swept):

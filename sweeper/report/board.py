@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..points import Point
-from .statistics import compare_all, student_interval
+from .flags import doubts
+from .statistics import Interval, compare_all, performance_interval
 
 _ALPHA = 0.05
 
@@ -21,17 +22,17 @@ class Leader:
 
     Attributes:
         point: The point.
-        mean: Of its validation performances.
-        half_width: Half of the 95% interval (Student's t); NaN where the trials say nothing of their spread.
+        interval: Of its validation performances, as in the report.
         trials: How many there are.
-        is_tied: The first, and who has not been told apart from it.
+        is_tied: The first, and those that cannot be distinguished from it.
+        is_comparable: Whether no flag puts its tuning or training in doubt (`flags.DOUBTS`).
     """
 
     point: Point
-    mean: float
-    half_width: float
+    interval: Interval
     trials: int
     is_tied: bool
+    is_comparable: bool = True
 
 
 @dataclass(eq=False, slots=True)
@@ -41,23 +42,36 @@ class _Scores:
     point: Point
     values: list[float] = field(default_factory=list)
     total: float = 0.0
+    _interval: Interval | None = None
+
+    def add(self, values: Sequence[float]) -> None:
+        self.values += values
+        self.total += sum(values)
+        self._interval = None
 
     @property
     def mean(self) -> float:
         return self.total / len(self.values)
 
+    @property
+    def interval(self) -> Interval:
+        if self._interval is None:
+            self._interval = performance_interval(self.values)
+        return self._interval
+
 
 class Board:
-    """Ranks points by their mean validation performance.
+    """Ranks points by their mean validation performance; those that are not comparable come last.
 
     To add trials is O(trials added). The ranking is made when it is asked for, and only if something changed:
-    intervals and comparisons are of the rows shown. Who is told apart from the first here also is in the
-    report that is made at the end of the same trials: every p-value is multiplied by the number of all
-    pairs, where Holm's correction multiplies only the smallest by that.
+    intervals and comparisons are of the rows shown. What is distinguished from the first here also is in the
+    report of the same trials: every p-value is multiplied by the number of all pairs, where Holm's correction
+    multiplies only the smallest by that.
     """
 
     def __init__(self) -> None:
         self._scores: dict[Point, _Scores] = {}
+        self._doubted: set[Point] = set()
         self._ranked: list[Leader] | None = None
         self._rows = 0
 
@@ -69,10 +83,15 @@ class Board:
         """Adds trials of a point."""
         if not len(perfs):
             return
-        scores = self._scores.setdefault(point, _Scores(point))
-        scores.values += perfs
-        scores.total += sum(perfs)
+        self._scores.setdefault(point, _Scores(point)).add(perfs)
         self._ranked = None
+
+    def flag(self, point: Point, flags: Sequence[str]) -> None:
+        """Notes all flags of a point, which may have no trials yet."""
+        is_doubted = bool(doubts(flags))
+        if is_doubted != (point in self._doubted):
+            (self._doubted.add if is_doubted else self._doubted.remove)(point)
+            self._ranked = None
 
     def remove(self, point: Point) -> None:
         """Leaves a point out, since it failed."""
@@ -86,10 +105,15 @@ class Board:
         return self._ranked
 
     def _rank(self, rows: int) -> list[Leader]:
-        best = heapq.nlargest(rows, self._scores.values(), key=lambda scores: scores.mean)
-        tied = _tied(best, len(self) * (len(self) - 1) // 2)
+        best = heapq.nlargest(
+            rows, self._scores.values(), key=lambda scores: (scores.point not in self._doubted, scores.mean)
+        )
+        comparable = [one for one in best if one.point not in self._doubted]
+        count = len(self) - sum(point in self._scores for point in self._doubted)
+        tied = _tied(comparable, count * (count - 1) // 2)
+        tied += [False] * (len(best) - len(comparable))
         return [
-            Leader(one.point, one.mean, student_interval(one.values).half_width, len(one.values), is_tied)
+            Leader(one.point, one.interval, len(one.values), is_tied, one.point not in self._doubted)
             for one, is_tied in zip(best, tied, strict=True)
         ]
 

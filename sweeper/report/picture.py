@@ -54,6 +54,7 @@ class Picture(SweepListener):
         self._flag_counts.subtract(self._flags.get(values, ()))
         self._flag_counts.update(flags)
         self._flags[values] = flags
+        self._board.flag(values, flags)
         if flags:
             self._latest_flags = values, flags
         elif self._latest_flags and self._latest_flags[0] == values:

@@ -100,22 +100,27 @@ def _board(snapshot: Snapshot, width: int, rows: int) -> RenderResult:
     leaders = snapshot.leaders[:rows]
     if not leaders:
         return
-    is_tied = any(leader.is_tied for leader in leaders[1:])
+    notes = [
+        *['= cannot be distinguished from the first'] * any(leader.is_tied for leader in leaders[1:]),
+        *['? not comparable, because of its flags'] * any(not leader.is_comparable for leader in leaders),
+    ]
     title = f'the best of {snapshot.ranked} so far' if snapshot.ranked > len(leaders) else 'the best so far'
-    note = ' (= not told apart from the first)' if is_tied else ''
+    note = f' ({"; ".join(notes)})' if notes else ''
     yield Text(title + note, style='dim', no_wrap=True, overflow='ellipsis')
     scores = [
-        [
-            f'{leader.mean:.4f}' + ('' if math.isnan(leader.half_width) else f' ± {leader.half_width:.4f}'),
-            f'{leader.trials} trial{"s" * (leader.trials > 1)}',
-        ]
-        for leader in leaders
+        [leader.interval.text, f'{leader.trials} trial{"s" * (leader.trials > 1)}'] for leader in leaders
     ]
     room = width - 6 - sum(max(cell_len(row[column]) + 2 for row in scores) for column in range(2))
     names = _names([leader.point for leader in leaders], room)
-    marks = ['1', *('=' if one.is_tied else str(n) for n, one in enumerate(leaders[1:], 2))]
+    marks = [_mark(rank, leader) for rank, leader in enumerate(leaders, 1)]
     table = [[f'  {mark}', one, *row] for mark, one, row in zip(marks, names, scores, strict=True)]
     yield from _rows(table, ['cyan', 'bold', '', 'dim'], width)
+
+
+def _mark(rank: int, leader: Leader) -> str:
+    if not leader.is_comparable:
+        return '?'
+    return '=' if leader.is_tied and rank > 1 else str(rank)
 
 
 def _flags(snapshot: Snapshot) -> Text:

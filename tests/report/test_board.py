@@ -5,7 +5,7 @@ import pytest
 
 from sweeper.report import board as board_module
 from sweeper.report.board import Board
-from sweeper.report.statistics import compare_all, mean_interval, tied_for_first
+from sweeper.report.statistics import compare_all, performance_interval, tied_for_first
 
 
 def board_of(scores):
@@ -20,24 +20,22 @@ def test_the_best_come_first_with_the_interval_of_the_report():
     leaders = board_of(scores).leaders(2)
     assert [leader.point for leader in leaders] == [('b',), ('a',)]
     for leader in leaders:
-        expected = mean_interval(scores[leader.point])
-        assert leader.mean == pytest.approx(expected.mean)
-        assert leader.half_width == pytest.approx(expected.half_width)
+        assert leader.interval == performance_interval(scores[leader.point])
         assert leader.trials == 3
 
 
 @pytest.mark.parametrize('values', [[0.5], [0.5, 0.5, 0.5]])
 def test_there_is_no_interval_where_trials_say_nothing_of_their_spread(values):
     [leader] = board_of({('a',): values}).leaders(5)
-    assert leader.mean == 0.5 and math.isnan(leader.half_width)
+    assert leader.interval.mean == 0.5 and math.isnan(leader.interval.low)
 
 
 def test_trials_come_bit_by_bit_and_failed_points_leave():
     board = board_of({('a',): [0.5], ('b',): [0.6]})
     board.leaders(5)
     board.add(('a',), [0.9])
-    assert [(one.point, one.mean, one.trials) for one in board.leaders(5)] == [
-        (('a',), 0.7, 2), (('b',), 0.6, 1)
+    assert [(one.point, one.interval.mean, one.trials) for one in board.leaders(5)] == [
+        (('a',), pytest.approx(0.7), 2), (('b',), 0.6, 1)
     ]  # fmt: skip
     board.remove(('a',))
     board.remove(('never there',))
@@ -79,3 +77,24 @@ def test_nothing_is_compared_anew_unless_something_changed(monkeypatch):
     board.add((0,), [0.5])
     board.leaders(2)
     assert len(calls) == 2
+
+
+def test_the_interval_is_cut_off_at_the_best_there_can_be():
+    [leader] = board_of({('a',): [0.9, 1.0, 1.0]}).leaders(5)
+    assert leader.interval.high == 1.0 and leader.interval == performance_interval([0.9, 1.0, 1.0])
+
+
+def test_those_in_doubt_come_last_and_are_compared_with_none():
+    scores = {('a',): [0.7, 0.71, 0.72], ('b',): [0.9, 0.91, 0.93], ('c',): [0.6, 0.7, 0.8]}
+    board = Board()
+    board.flag(('b',), ['sensitive', 'nothing_learned'])  # flags of a tuning come before trials
+    for point, values in scores.items():
+        board.add(point, values)
+    found = [(one.point, one.is_tied, one.is_comparable) for one in board.leaders(5)]
+    assert found == [(('a',), True, True), (('c',), True, True), (('b',), False, False)]
+    assert [one.point for one in board.leaders(2)] == [('a',), ('c',)]
+    board.flag(('b',), ['sensitive'])
+    assert [one.point for one in board.leaders(5)] == [('b',), ('a',), ('c',)]
+    for point in scores:
+        board.flag(point, ['trial_diverged'])
+    assert not any(one.is_tied or one.is_comparable for one in board.leaders(5))

@@ -76,7 +76,7 @@ def test_it_shows_what_runs_what_is_left_and_who_is_ahead(progress):
     shown = drawn(progress).view
     for words in ('at least 1:20 left', '1/3+', '4/9+', '1 of 2 cores', 'training: trial 4', '1 failed'):
         assert words in shown
-    assert shown.index('1  16, [x]  0.8500 ± 0.6353  2 trials') < shown.index('=  8, y     0.7250')
+    assert shown.index('1  16, [x]  0.8500 (0.2147 to 1.0000)  2 trials') < shown.index('=  8, y     0.7250')
 
 
 def test_between_two_statuses_time_goes_on(progress):

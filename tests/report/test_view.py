@@ -7,6 +7,7 @@ from rich.console import Console
 
 from sweeper.points import NamedPoint
 from sweeper.report.board import Leader
+from sweeper.report.statistics import Interval
 from sweeper.report.view import Snapshot, SweepView
 from sweeper.selectors.listener import SweepStatus
 
@@ -25,7 +26,10 @@ def status(**changes):
 
 
 def leaders(*points, tied=1, half_width=0.01):
-    return [Leader(one, 0.9 - n / 100, half_width, 3, n < tied) for n, one in enumerate(points)]
+    return [
+        Leader(one, Interval(mean := 0.9 - n / 100, mean - half_width, mean + half_width), 3, n < tied)
+        for n, one in enumerate(points)
+    ]
 
 
 def lines(snapshot, width=100, height=24):
@@ -54,10 +58,17 @@ def test_before_anything_is_known_no_time_is_given_and_more_to_come_is_told():
 def test_the_board_marks_ties_and_has_intervals():
     shown = lines(Snapshot(status(running=()), leaders=leaders(('a',), ('b',), ('c',), tied=2), ranked=9))
     title, first, second, third = shown[3:]
-    assert title == 'the best of 9 so far (= not told apart from the first)'
+    assert title == 'the best of 9 so far (= cannot be distinguished from the first)'
     assert first.split() == ['1', 'a', '0.9000', '±', '0.0100', '3', 'trials']
     assert second.split()[:2] == ['=', 'b']
     assert third.split()[:2] == ['3', 'c']
+
+
+def test_those_that_are_not_comparable_are_marked():
+    doubted = Leader(('b',), Interval(0.99, 0.98, 1.0), 3, False, is_comparable=False)
+    shown = lines(Snapshot(status(running=()), leaders=[*leaders(('a',)), doubted], ranked=2))
+    assert shown[3] == 'the best so far (? not comparable, because of its flags)'
+    assert [line.split()[:2] for line in shown[4:6]] == [['1', 'a'], ['?', 'b']]
 
 
 def test_where_nobody_is_tied_or_has_an_interval_none_is_spoken_of():

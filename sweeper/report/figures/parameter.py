@@ -106,7 +106,7 @@ def _draw_crowd(data: ByParameter, axes: Axes, placed: Sequence[int]) -> None:
 
 
 def _beside(places: Sequence[float], data: Axis, steps: float) -> list[float]:
-    """Moves places a little, so that what is at the same place can be told apart."""
+    """Moves places a little, so that what is at the same place can be distinguished."""
     different = sorted({place for place in data.places if place is not None})
     if not data.is_log:
         gaps = np.diff(different)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .architectures import common_values, distinct
 from .arguments import bytes_of, check_arguments, checked_folder, checked_listeners, checked_selector
 from .cores import usable_cores
 from .errors import FolderError, InvalidArgument, ProblemError
@@ -40,6 +41,7 @@ from .store.store import Store
 from .sweeper import Sweeper
 from .training.facts import ProblemFacts, check
 from .training.parameters import ProblemParameters
+from .training.presets import Presets, presets_of, told, with_values
 from .training.problem import load_problem
 from .training.reference import ProblemReference, find_problem, is_loading_a_problem
 from .tuning.settings import HyperparameterSettings, get_settings, preset_name
@@ -139,13 +141,20 @@ def sweep(
     settings = preset.for_sweep_cores(sweep_cores)
     with ExitStack() as stack:
         stack.enter_context(ended_by_signals())
-        running = open_executor(executor, cores, retries, timeout, limit)
-        stack.callback(running.close)
         is_new, log = not _holds_sweep(folder), RunLog()
         reference = find_problem(module_name)
         if executor != 'inline':
             reference.check_loadable_elsewhere()
-        running.start(BenchSpec(reference, seed, device, step), is_new, lambda *printed: _log(log, *printed))
+        presets = presets_of(reference)
+
+        def started(presets: Presets) -> Executor:
+            running = open_executor(executor, cores, retries, timeout, limit)
+            stack.callback(running.close)
+            spec = BenchSpec(reference, seed, device, step, presets)
+            running.start(spec, is_new, lambda *printed: _log(log, *printed))
+            return running
+
+        running = started(presets)
         # What takes its time comes only now: the workers get ready beside us.
         display = open_progress(progress)
         with uncollected():
@@ -154,16 +163,27 @@ def sweep(
                 if isinstance(param_selector, ParamSelector)
                 else checked_selector(param_selector())
             )
-            facts = _facts(reference, running, seed, device)
+            facts = _facts(reference, running, seed, device, presets)
+            known = (
+                [point for point, _ in selector.points_and_trials()]
+                if isinstance(selector, FixedSweep)
+                else []
+            )
+            if known and (values := common_values(known, facts.parameters)):
+                running.close()  # the data is to be another
+                in_force = with_values(presets, values)
+                running = started(in_force)
+                facts = _facts(reference, running, seed, device, in_force)
         parameters = facts.parameters
         _warn_of_doubts(parameters)
         if isinstance(selector, FixedSweep):
-            _check_points(parameters, [point for point, _ in selector.points_and_trials()])
+            _check_points(parameters, known)
         manifest = Manifest(
             facts.name, preset_name(preset), vars(settings), sweep_cores, seed, facts.train_size,
             device=facts.device, step=step, path=facts.path, source=facts.source,
             origin=(this_origin(selector),),
             declared=parameters.declared.told() if parameters.declared is not None else {},
+            values=told(presets),
         )  # fmt: skip
         store = stack.enter_context(
             Store.opened(folder, manifest, parameters.signature.parameter_names(), if_changed)
@@ -171,6 +191,8 @@ def sweep(
         stack.callback(running.close)  # before the folder is given back
         log.open(store)
         selector = _as_kept(selector, parameters, store.manifest.named_points)
+        if isinstance(selector, FixedSweep):
+            selector = distinct(selector, parameters, running, seed, store.points)
         if retry_failed or on_error == 'raise':
             store.forget_failures()
         lanes = LANES if step == 'lanes' else 1
@@ -300,7 +322,9 @@ def _holds_sweep(folder: Path) -> bool:
         raise FolderError(f'cannot look into the folder {str(folder)!r}: {error.strerror}') from error
 
 
-def _facts(reference: ProblemReference, running: Executor, seed: int, device: str) -> ProblemFacts:
+def _facts(
+    reference: ProblemReference, running: Executor, seed: int, device: str, presets: Presets
+) -> ProblemFacts:
     """Returns what to know of the problem, checked before anything is trained.
 
     This process finds it out itself only if it has imported torch anyway or no worker process tells it.
@@ -314,7 +338,7 @@ def _facts(reference: ProblemReference, running: Executor, seed: int, device: st
         facts = running.problem_facts()
     if facts is None:
         with random_states_kept(), reference.with_own_argv():
-            facts, _ = check(load_problem(reference), seed, device)
+            facts, _ = check(load_problem(reference, presets=presets), seed, device)
     return facts
 
 
@@ -342,5 +366,5 @@ def _as_kept(selector: ParamSelector, parameters: ProblemParameters, named: bool
 
 
 def _log(log: RunLog, task: Task | None, text: str) -> None:
-    has_folder = task is not None and task.function != 'dry_run'
+    has_folder = task is not None and task.function not in ('dry_run', 'read_parameters')
     log.write(task.point if task and has_folder else None, task.name if task else 'worker', text)

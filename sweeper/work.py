@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .points import Point
+from .points import NamedPoint, Point
 from .seeding import run_seed
 from .store.results import TrialRecord, TrialResult
+from .training.presets import Presets
 from .training.problem import load_problem
 from .training.reference import ProblemReference
 
@@ -37,12 +38,15 @@ LANES = 8
 
 @dataclass(frozen=True)
 class BenchSpec:
-    """How to set up a worker: the problem, the sweep's seed, the device, the kind of training step."""
+    """How to set up a worker: the problem, the sweep's seed, the device, the kind of training step, and the
+    values that declared parameters have in the whole sweep.
+    """
 
     problem: ProblemReference
     seed: int
     device: str
     step: str = 'auto'
+    presets: Presets = field(default_factory=dict)
 
 
 def open_bench(spec: BenchSpec, *, worker: int | None = None) -> Bench:
@@ -71,7 +75,7 @@ def open_bench_to_share(spec: BenchSpec) -> tuple[Bench, ProblemFacts | None]:
     from .training.bench import Bench
     from .training.facts import check
 
-    problem = load_problem(spec.problem, in_worker=True)
+    problem = load_problem(spec.problem, in_worker=True, presets=spec.presets)
     facts, splits = check(problem, spec.seed, spec.device)
     return Bench(problem, splits, torch.device('cpu'), spec.step), facts
 
@@ -108,7 +112,7 @@ def on_device(bench: Bench, spec: BenchSpec, worker: int) -> Bench:
 
 
 def _opened(spec: BenchSpec, device: torch.device, in_worker: bool) -> Bench:
-    problem = load_problem(spec.problem, in_worker=in_worker)
+    problem = load_problem(spec.problem, in_worker=in_worker, presets=spec.presets)
     from .training.bench import Bench, load_splits
 
     return Bench(problem, load_splits(problem, run_seed(spec.seed, 'dataset', 0), device), device, spec.step)
@@ -118,9 +122,10 @@ def dry_run(bench: Bench, point: Point, seed: int) -> DryRun:
     """One training step and one evaluation on every split, to see whether they can be done."""
     from .training.dry_run import dry_run
 
-    with bench.problem.using(point, {}) as unread:
+    with bench.problem.using(point, {}) as read:
         done = dry_run(bench, point, seed)
-        return replace(done, unread=tuple(unread()))
+        own = bench.problem.parameters.split(point)[1] if isinstance(point, NamedPoint) else {}
+        return replace(done, unread=tuple(sorted(own.keys() - read())))
 
 
 def measure_curve(
@@ -157,9 +162,10 @@ def in_lanes(
 
     While they run, declared parameters have the values that the point gives them, and `nuisance`.
     """
-    with bench.problem.using(point, nuisance or {}) as unread:
+    with bench.problem.using(point, nuisance or {}) as read:
         results = _in_lanes(bench, point, seeds, function, arguments)
-        if function == 'train_briefly' and (names := unread()):
+        own = bench.problem.parameters.split(point)[1] if isinstance(point, NamedPoint) else {}
+        if function == 'train_briefly' and (names := sorted({*own, *(nuisance or {})} - read())):
             results = [{**result, 'unread': json.dumps(names)} for result in results]
     return results
 
@@ -178,6 +184,13 @@ def _in_lanes(
     return [_record(seed, done) for seed, done in zip(seeds, trials, strict=True)]
 
 
+def read_parameters(bench: Bench, point: Point, seed: int) -> list[str]:
+    """Returns the names of the declared parameters that an architecture reads in its first step."""
+    from .training.reading import read_by
+
+    return sorted(read_by(bench, point, seed))
+
+
 def _record(seed: int, done: dict[str, Any]) -> TrialRecord:
     told = {name: done[name] for name in ('epochs', 'seconds', 'diverged', 'step')}
     result = TrialResult(seed=seed, **told, **done['scores'])
@@ -185,5 +198,6 @@ def _record(seed: int, done: dict[str, Any]) -> TrialRecord:
 
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    function.__name__: function for function in (dry_run, measure_curve, train_briefly, train_trial, in_lanes)
+    function.__name__: function
+    for function in (dry_run, measure_curve, train_briefly, train_trial, in_lanes, read_parameters)
 }

@@ -15,7 +15,7 @@ LAYERS = [
     ['__main__'],
     ['cli'],
     ['api', 'models'],
-    ['arguments', 'options'],
+    ['architectures', 'arguments', 'options'],
     ['sweeper'],
     ['report'],
     ['loggers'],

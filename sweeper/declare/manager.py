@@ -43,7 +43,8 @@ class HyperParameterManager:
         self._copies: dict[str, Any] = {}  # of parsed defaults that the code has got hold of
         self._defaults: dict[str, Any] = {}
         self._values: dict[str, Any] = {}
-        self._unread: set[str] = set()
+        self._given: set[str] = set()
+        self._read: set[str] = set()
         self._names = Names(separator)
 
     def __repr__(self) -> str:
@@ -111,9 +112,9 @@ class HyperParameterManager:
         Raises:
             UnknownParameter: It has no value.
         """
+        self._read.add(name)
         value = self._values.get(name, EMPTY)
         if value is not EMPTY:
-            self._unread.discard(name)
             if default is not EMPTY and name not in self._defaults:
                 self._declare(name, default)
             return value
@@ -157,8 +158,8 @@ class HyperParameterManager:
             UnknownParameter: It has no value.
         """
         value = self._value(name)
-        self._unread.discard(name)
-        if value is EMPTY and self._below(name):
+        self._read.add(name)
+        if value is EMPTY and self._names.below(name):
             return self.get_tree(name)
         if value is EMPTY and raise_exception:
             raise UnknownParameter(f'`{name}` not found{self._hint_at(name)}')
@@ -180,8 +181,11 @@ class HyperParameterManager:
 
     def get_values(self) -> dict[str, Any]:
         """Returns the values of all parameters that have one, by name."""
-        self._unread.clear()
-        values = {name: self._value(name) for name in self._known()}
+        return self._values_of(self._known())
+
+    def _values_of(self, names: Iterable[str]) -> dict[str, Any]:
+        values = {name: self._value(name) for name in names}
+        self._read.update(values)
         return {name: value for name, value in values.items() if value is not EMPTY}
 
     def set_value(self, name: str, value: Any) -> Self:
@@ -194,18 +198,21 @@ class HyperParameterManager:
 
     def set_values(self, values: Mapping[str, Any]) -> Self:
         """Sets several parameters, or none if one cannot be set."""
-        names = self._names.copy()
         for name in values:
             if not isinstance(name, str):
                 raise NotLiteralNameException(f'the name of a parameter must be a string; got {name!r}')
-            names.add(name)
-        self._names = names
+        self._names.extend(values)
         self._values = {**self._values, **values}
         return self
 
     def exists(self, name: str) -> bool:
         """Whether a parameter, or a tree of them, has a value."""
-        return self.get_value(name, raise_exception=False) is not EMPTY
+        return self._value(name) is not EMPTY or bool(self._names.below(name))
+
+    @property
+    def values_set(self) -> dict[str, Any]:
+        """What was set, by name: neither defaults nor what was parsed."""
+        return dict(self._values)
 
     @contextmanager
     def using(self, values: Mapping[str, Any], nodes: Iterable[HyperParameterNode] = ()) -> Iterator[Self]:
@@ -218,20 +225,51 @@ class HyperParameterManager:
             values: By name.
             nodes: Parameters that count as parsed, unless they have been.
         """
-        before = self._parsed, self._values, self._defaults, self._copies, self._names, self._unread
+        before = self._parsed, self._values, self._defaults, self._copies, self._names
+        given, read = self._given, self._read
         try:
-            self._parsed = {**{node.name: list(node.occurrences) for node in nodes}, **self._parsed}
-            self._names = Names(self.separator, [*self._parsed, *self._defaults, *self._values])
+            self._take_nodes(nodes)
             self._values, self._defaults, self._copies = fresh(self._values), fresh(self._defaults), {}
             self.set_values(fresh(dict(values)))
-            self._unread = set(values)
+            self._given, self._read = set(values), set()
             yield self
         finally:
-            self._parsed, self._values, self._defaults, self._copies, self._names, self._unread = before
+            self._parsed, self._values, self._defaults, self._copies, self._names = before
+            self._given, self._read = given, read | self._read
+
+    @contextmanager
+    def holding(self, values: Mapping[str, Any], nodes: Iterable[HyperParameterNode] = ()) -> Iterator[Self]:
+        """Sets values for the duration of a `with`, like `using`, but keeps what else happens meanwhile.
+
+        Defaults given and other values set in it stay: it is for code that prepares what is run later.
+
+        Args:
+            values: By name.
+            nodes: Parameters that count as parsed, unless they have been.
+        """
+        parsed, before, given, read = self._parsed, dict(self._values), self._given, self._read
+        try:
+            self._take_nodes(nodes)
+            self.set_values(values)
+            self._given, self._read = set(values), set()
+            yield self
+        finally:
+            kept = {name: value for name, value in self._values.items() if name not in values}
+            self._values = {**kept, **{name: before[name] for name in values if name in before}}
+            self._parsed, self._given, self._read = parsed, given, read | self._read
+            self._names = Names(self.separator, [*self._parsed, *self._defaults, *self._values])
+
+    def _take_nodes(self, nodes: Iterable[HyperParameterNode]) -> None:
+        self._parsed = {**{node.name: list(node.occurrences) for node in nodes}, **self._parsed}
+        self._names = Names(self.separator, [*self._parsed, *self._defaults, *self._values])
 
     def unread(self) -> list[str]:
         """Returns which values of the present `using` nobody has asked for yet."""
-        return sorted(self._unread)
+        return sorted(self._given - self._read)
+
+    def names_read(self) -> set[str]:
+        """Returns the names that somebody has asked for, within the present `using` if there is one."""
+        return set(self._read)
 
     def reset(self) -> Self:
         """Forgets all that was set and all defaults given at run time; what was parsed remains."""
@@ -248,11 +286,13 @@ class HyperParameterManager:
             prefix: Only those below this name.
             annotate_dict: Marks values that are dicts by `'__is_dict__': True`, to tell them from trees.
         """
-        start = prefix + self.separator if prefix else ''
-        values = self.get_values()
-        if prefix in values and prefix:
+        if not prefix:
+            return nest(self.get_values(), self.separator, annotate_dict=annotate_dict)
+        if prefix in self._names:
             raise ImpossibleTree(f'`{prefix}` is a value, not a tree')
-        below = {name[len(start) :]: value for name, value in values.items() if name.startswith(start)}
+        start = len(prefix + self.separator)
+        values = self._values_of(self._names.below(prefix))
+        below = {name[start:]: value for name, value in values.items()}
         return nest(below, self.separator, annotate_dict=annotate_dict)
 
     def set_tree(self, tree: Mapping[str, Any], prefix: str = '') -> Self:
@@ -307,9 +347,6 @@ class HyperParameterManager:
 
     def _known(self) -> list[str]:
         return list(dict.fromkeys([*self._parsed, *self._defaults, *self._values]))
-
-    def _below(self, branch: str) -> bool:
-        return any(name.startswith(branch + self.separator) for name in self._known())
 
     def _occurrences(self) -> list[HyperParameterOccurrence]:
         return [row for rows in self._parsed.values() for row in rows]

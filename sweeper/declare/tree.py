@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,18 +31,33 @@ class Names:
     def __init__(self, separator: str, names: Iterable[str] = ()) -> None:
         self._separator = separator
         self._leaves: set[str] = set()
-        self._branches: set[str] = set()
+        self._branches: dict[str, list[str]] = {}  # with the names below each, in the order of adding
         for name in names:
             self.add(name)
 
     def __contains__(self, name: str) -> bool:
         return name in self._leaves
 
-    def copy(self) -> Names:
-        """Returns names that can be added to without changing these."""
-        other = Names(self._separator)
-        other._leaves, other._branches = self._leaves.copy(), self._branches.copy()
-        return other
+    def below(self, branch: str) -> Sequence[str]:
+        """Returns the names that begin with this one and a separator; it takes no look at any other."""
+        return self._branches.get(branch, ())
+
+    def extend(self, names: Iterable[str]) -> None:
+        """Adds several names, or none if one cannot be added.
+
+        Raises:
+            ImpossibleTree: As for `add`.
+        """
+        added: list[str] = []
+        try:
+            for name in names:
+                if name not in self._leaves:
+                    self.add(name)
+                    added.append(name)
+        except ImpossibleTree:
+            for name in reversed(added):
+                self._drop_last(name)
+            raise
 
     def add(self, name: str) -> None:
         """Adds a name, unless it is there.
@@ -53,15 +68,21 @@ class Names:
         if name in self._leaves:
             return
         if name in self._branches:
-            raise _both(name, self._below(name))
-        branches = set(self._beginnings(name))
-        if leaves := branches & self._leaves:
+            raise _both(name, min(self._branches[name]))
+        branches = list(self._beginnings(name))
+        if leaves := self._leaves.intersection(branches):
             raise _both(min(leaves), name)
         self._leaves.add(name)
-        self._branches |= branches
+        for branch in branches:
+            self._branches.setdefault(branch, []).append(name)
 
-    def _below(self, branch: str) -> str:
-        return min(leaf for leaf in self._leaves if leaf.startswith(branch + self._separator))
+    def _drop_last(self, name: str) -> None:
+        """Takes a name back that was added last."""
+        self._leaves.remove(name)
+        for branch in self._beginnings(name):
+            self._branches[branch].pop()
+            if not self._branches[branch]:
+                del self._branches[branch]
 
     def _beginnings(self, name: str) -> Iterator[str]:
         end = name.find(self._separator)

@@ -16,6 +16,9 @@ from ..store.store import Store
 from .flags import doubts
 from .statistics import Interval, mean_interval, performance_interval
 
+ABSENT = '\u2013'
+"""Shown where an architecture has no value of a parameter."""
+
 
 @dataclass(frozen=True)
 class PointSummary:
@@ -36,6 +39,7 @@ class PointSummary:
         cost: What it takes, apart from time; None while it is not tuned, or if nobody counted.
         error: Why it failed, or None.
         nuisance: What was tuned beside learning rate and batch size, by name; empty while it is not tuned.
+        unread: Parameters that nobody asked for while it was tuned.
     """
 
     params: Point
@@ -52,6 +56,7 @@ class PointSummary:
     cost: ModelCost | None
     error: PointError | None
     nuisance: Mapping[str, Any] = field(default_factory=dict)
+    unread: Sequence[str] = ()
 
     @property
     def trials(self) -> int:
@@ -67,6 +72,17 @@ class PointSummary:
     def doubts(self) -> list[str]:
         """The flags that make it not comparable with others; empty if it is."""
         return doubts(self.flags)
+
+    @property
+    def shown_cells(self) -> list[str]:
+        """The cells for a person: a dash for a parameter that this architecture does not have or read."""
+        return [cell or ABSENT for cell in self.cells]
+
+    @property
+    def shown_flags(self) -> list[str]:
+        """The flags, with the parameters that `unread` is about."""
+        names = ', '.join(self.unread)
+        return [f'{flag} ({names})' if flag == 'unread' and names else flag for flag in self.flags]
 
     def nuisance_cells(self, names: Sequence[str]) -> list[str]:
         """Values of nuisance parameters as text; empty where it has none."""
@@ -94,6 +110,7 @@ def _rank(summary: PointSummary) -> tuple[bool, bool, bool, float]:
 
 def _summarise_point(store: Store, point: Point) -> PointSummary:
     tuned, trials = store.tuned(point), list(store.trials(point).values())
+    unread = tuned.misc.get('unread') if tuned else None
     perfs = [trial.perf_val for trial in trials]
     tests = [trial.perf_test for trial in trials if trial.perf_test is not None]
     return PointSummary(
@@ -111,4 +128,5 @@ def _summarise_point(store: Store, point: Point) -> PointSummary:
         cost=tuned.cost if tuned else None,
         error=store.error(point),
         nuisance=tuned.nuisance if tuned else {},
+        unread=[*map(str, unread)] if isinstance(unread, list) else [],
     )

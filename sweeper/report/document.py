@@ -45,9 +45,9 @@ def markdown(store: Store) -> str:
         cells += [rates, str(summary.batch_size or '')]
         cells += [
             *map(_escaped, summary.nuisance_cells(findings.nuisance)),
-            one_line(', '.join(summary.flags)).replace('|', '\\|'),
+            one_line(', '.join(summary.shown_flags)).replace('|', '\\|'),
         ]
-        lines.append(_row([*map(_escaped, summary.cells), *cells]))
+        lines.append(_row([*map(_escaped, summary.shown_cells), *cells]))
     lines += ['', 'Mean, and 95% confidence interval over trials.', '', *_parameters(findings)]
     flags = sorted({flag for summary, _ in rows for flag in summary.flags})
     lines += [f'- `{one_line(flag)}`: {FLAG_MEANINGS.get(flag, "")}' for flag in flags] + [''] * bool(flags)

@@ -64,7 +64,7 @@ def _notes(parameters: Sequence[Parameter]) -> list[str]:
 
 def _columns(summaries: Sequence[PointSummary], columns: Sequence[str], tuned: Sequence[str]) -> list[Column]:
     """The columns of the table from left to right; those that are the same for all matter least."""
-    values = [[summary.cells[index] for summary in summaries] for index in range(len(columns))]
+    values = [[summary.shown_cells[index] for summary in summaries] for index in range(len(columns))]
     found = [
         Column(
             one_line(name),
@@ -94,6 +94,8 @@ def _columns(summaries: Sequence[PointSummary], columns: Sequence[str], tuned: S
     found.append(Column('s/trial', seconds, 9))
     if any(one.flags for one in summaries):
         found.append(
-            Column('flags', [' '.join(map(one_line, one.flags)) for one in summaries], 2, 'yellow', 'left')
+            Column(
+                'flags', [' '.join(map(one_line, one.shown_flags)) for one in summaries], 2, 'yellow', 'left'
+            )
         )
     return found

@@ -49,6 +49,7 @@ class Manifest:
         changes: What changed meanwhile and was accepted, in order, so that earlier results may differ.
         declared: What the problem's code declares, by name and in plain values (see `declarations`); the code
             is told from another by `source`.
+        values: Of declared parameters that were set before the sweep, as text, by name.
         format: Of the folder.
     """
 
@@ -67,6 +68,7 @@ class Manifest:
     origin: Sequence[Origin] = ()
     changes: Sequence[str] = ()
     declared: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
 
@@ -250,6 +252,7 @@ def _differences(found: Manifest, asked: Manifest) -> list[str]:
     ]
     if found.path != asked.path and found.source != asked.source:
         different.append(f'path of another file: {found.path!r} there, {asked.path!r} asked')
+    different += _compared('value of the parameter ', found.values, asked.values)
     if found.preset != asked.preset and None not in (found.preset, asked.preset):
         return different
     return different + _compared('setting ', found.settings, asked.settings)

@@ -38,7 +38,8 @@ def load_splits(problem: Problem, seed: int, device: torch.device) -> Splits:
     Random draws in `dataset()` (a random split, say) are seeded, so that every worker has the same data.
     """
     seed_everything(seed)
-    train, val, *rest = (as_split(dataset, device) for dataset in problem.load_datasets())
+    with problem.preparing():
+        train, val, *rest = (as_split(dataset, device) for dataset in problem.datasets())
     return Splits(train, val, rest[0] if rest else None)
 
 

@@ -38,7 +38,7 @@ def check_problem(problem: Problem, seed: int) -> Splits:
     if problem.build_optimizer is not None:
         _check_binds(problem, 'optimizer', problem.build_optimizer, 'parameters', 'lr')
     seed_everything(seed)
-    datasets = _call(problem, 'dataset', problem.load_datasets)
+    datasets = _call(problem, 'dataset', problem.datasets)
     if not isinstance(datasets, tuple | list) or len(datasets) not in (2, 3):
         kind = f'{len(datasets)} of them' if isinstance(datasets, tuple | list) else _short(datasets)
         raise ProblemError(

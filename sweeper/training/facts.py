@@ -5,7 +5,7 @@ So the process that sweeps need not load the problem, nor torch, if a process th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..seeding import run_seed
@@ -92,7 +92,10 @@ def check(problem: Problem, seed: int, device: str) -> tuple[ProblemFacts, Split
 
     check_device(device)
     parameters = problem.parameters
-    splits = check_problem(problem, run_seed(seed, 'dataset', 0))
+    with problem.preparing():
+        splits = check_problem(problem, run_seed(seed, 'dataset', 0))
+    names = {name for some in problem.presets.values() for name in some}
+    parameters = replace(parameters, fixed=problem.fixed_parameters(), preset=[*names])
     kind = resolve_device(device, 0).type
     source = problem.fingerprint()
     return ProblemFacts(problem.name, problem.path, source, parameters, len(splits.train), kind), splits

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DeclarationError, InvalidPoint
@@ -92,6 +92,21 @@ class ModelSignature:
 
 
 @dataclass(frozen=True)
+class FixedParameter:
+    """A declared parameter that is read once for all points, before any of them is trained.
+
+    Attributes:
+        value: What it was then, as a point would have it.
+        where: What read it, such as `dataset()`.
+        on_import: It was read when the problem's module was imported.
+    """
+
+    value: Any
+    where: str
+    on_import: bool = False
+
+
+@dataclass(frozen=True)
 class ProblemParameters:
     """What of a problem can be swept, in plain values.
 
@@ -99,11 +114,15 @@ class ProblemParameters:
         signature: How `model` is called.
         declared: What the problem's code declares; None if it does not import `sweeper.m`.
         files: The files that this was looked for in, relative to their folder.
+        fixed: What is read once for all points, by name.
+        preset: The names of parameters whose value was set before the sweep.
     """
 
     signature: ModelSignature
     declared: DeclaredParameters | None = None
     files: Sequence[str] = ()
+    fixed: Mapping[str, FixedParameter] = field(default_factory=dict)
+    preset: Collection[str] = ()
 
     def check(self, point: Point) -> None:
         """Raises `InvalidPoint` if the problem has no such parameters, or they cannot have these values."""
@@ -126,7 +145,20 @@ class ProblemParameters:
                 f'model{self.signature.text} of {self.signature.problem!r} cannot take the parameters '
                 f'({label(point)}): it has no argument {unknown[0]!r}{hint}'
             )
+        self.check_fixed(point)
         self.signature.check_params(NamedPoint(arguments))
+
+    def check_fixed(self, point: NamedPoint) -> None:
+        """Raises `InvalidPoint` if a point has another value of what has been read already."""
+        for name, value in point.items():
+            fixed = self.fixed.get(name)
+            if fixed is not None and value != fixed.value:
+                places = ', '.join(self.declared.places(name)) if self.declared is not None else ''
+                raise InvalidPoint(
+                    f'`{name}` cannot be {value!r} in ({label(point)}): {fixed.where} reads it ({places}), '
+                    f'once for all architectures, as {fixed.value!r}. Give it one value for the whole sweep, '
+                    f'or read it in a function that model() calls'
+                )
 
     def _check_name(self, name: str, known: DeclaredParameters) -> None:
         keywords = self.signature.keywords()
@@ -157,8 +189,8 @@ class ProblemParameters:
     def nuisance(self, point: Point) -> tuple[Dimension, ...]:
         """Returns what is tuned beside learning rate and batch size: what of that the point does not fix."""
         known = self.declared.nuisance if self.declared is not None else ()
-        fixed = self.split(point)[1] if isinstance(point, NamedPoint) else {}
-        return tuple(one for one in known if one.name not in fixed)
+        own = self.split(point)[1] if isinstance(point, NamedPoint) else {}
+        return tuple(one for one in known if one.name not in own and one.name not in self.preset)
 
 
 def _some(files: Sequence[str]) -> str:

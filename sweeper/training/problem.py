@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProblemError
-from ..points import NamedPoint, Point, label
+from ..points import NamedPoint, Point, freeze, label, value_to_text
 from .fingerprint import fingerprint_of
-from .parameters import ProblemParameters, parameters_of
+from .parameters import FixedParameter, ProblemParameters, parameters_of
+from .presets import Presets, in_force, unpacked
 from .reference import ProblemReference, load_module
 from .sources import ProblemSources, read_sources
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 ACCURACY_STYLES = ('classification', 'multiclass', 'inv-loss')
+_READ = '__sweeper_read__'  # of a problem's module: the names that it read when it was imported
 REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
 
 
@@ -40,6 +42,9 @@ class Problem:
         package: The package that the module is in, or ''.
         module: What the module is called where it is loaded, or ''.
         threshold: With `multiclass`, the output above which a label is predicted; None: the loss tells.
+        presets: Values of declared parameters, by manager, that hold unless a point says otherwise.
+        read_by_dataset: The names that `dataset()` has read.
+        read_on_import: The names that were read while the module was imported, as far as that is known.
     """
 
     name: str
@@ -52,6 +57,9 @@ class Problem:
     package: str = ''
     module: str = ''
     threshold: float | None = None
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    read_by_dataset: set[str] = field(default_factory=set, compare=False)
+    read_on_import: Collection[str] = ()
 
     @cached_property
     def sources(self) -> ProblemSources | None:
@@ -72,7 +80,7 @@ class Problem:
         return parameters_of(self.name, self.build_model, self.sources)
 
     @contextmanager
-    def using(self, point: Point, nuisance: Mapping[str, Any]) -> Iterator[Callable[[], list[str]]]:
+    def using(self, point: Point, nuisance: Mapping[str, Any]) -> Iterator[Callable[[], set[str]]]:
         """Gives declared parameters their values for a run of `point`; later they have those from before.
 
         Meanwhile all that the problem declares counts as parsed: what reads a name need not give its default.
@@ -82,22 +90,65 @@ class Problem:
             nuisance: Values of nuisance parameters.
 
         Yields:
-            A function that returns which of these values nobody has asked for yet.
+            A function that returns the names that have been read so far.
         """
         declared = self.parameters.declared
         if declared is None:
-            yield list
+            yield set
             return
         from ..declare.registry import manager
 
         own = self.parameters.split(point)[1] if isinstance(point, NamedPoint) else {}
         values = declared.as_read({**own, **nuisance})
         with ExitStack() as stack:
-            managers = [
-                stack.enter_context(manager(name).using(values.get(name, {}), nodes))
-                for name, nodes in declared.by_manager.items()
-            ]
-            yield lambda: sorted(name for one in managers for name in one.unread())
+            for name, nodes in declared.by_manager.items():
+                given = {**self.presets.get(name, {}), **values.get(name, {})}
+                stack.enter_context(manager(name).using(given, nodes))
+            yield lambda: {name for one in declared.by_manager for name in manager(one).names_read()}
+
+    @contextmanager
+    def preparing(self) -> Iterator[Callable[[], set[str]]]:
+        """Gives declared parameters the values that all points have, while data is loaded.
+
+        Unlike with `using`, defaults that the code computes meanwhile stay for the runs.
+
+        Yields:
+            A function that returns the names that were read meanwhile.
+        """
+        declared = self.parameters.declared
+        if declared is None:
+            yield set
+            return
+        from ..declare.registry import manager
+
+        with ExitStack() as stack:
+            for name, nodes in declared.by_manager.items():
+                stack.enter_context(manager(name).holding(self.presets.get(name, {}), nodes))
+            yield lambda: {name for one in declared.by_manager for name in manager(one).names_read()}
+
+    def datasets(self) -> Any:
+        """Calls `dataset()`, with the values that all points have, and notes what it reads."""
+        with self.preparing() as read:
+            datasets = self.load_datasets()
+            self.read_by_dataset.update(read())
+        return datasets
+
+    def fixed_parameters(self) -> dict[str, FixedParameter]:
+        """Returns what of the declared parameters has been read before any run, once for all points."""
+        declared = self.parameters.declared
+        if declared is None:
+            return {}
+        from ..declare.registry import manager
+
+        read = {**dict.fromkeys(self.read_by_dataset, False), **dict.fromkeys(self.read_on_import, True)}
+        fixed = {}
+        with self.preparing():
+            for name, on_import in read.items():
+                if name in declared.nodes:
+                    value = manager(declared.managers[name]).get_value(name, raise_exception=False)
+                    where = 'the import of its module' if on_import else 'dataset()'
+                    fixed[name] = FixedParameter(_as_in_a_point(value), where, on_import)
+        return fixed
 
     def model(self, point: Point) -> torch.nn.Module:
         """Returns a fresh model for `point`, initialised from torch's current random state.
@@ -117,13 +168,22 @@ class Problem:
         return model
 
 
-def load_problem(reference: ProblemReference, *, in_worker: bool = False) -> Problem:
+def load_problem(
+    reference: ProblemReference, *, in_worker: bool = False, presets: Presets | None = None
+) -> Problem:
     """Loads the user's module and checks that everything required is there.
+
+    Args:
+        reference: Where it is.
+        in_worker: This process is a worker.
+        presets: Values of declared parameters, in force from the import on.
 
     Raises:
         ProblemError: It cannot be imported, or an attribute is missing or of the wrong kind.
     """
-    module = load_module(reference, in_worker=in_worker)
+    with in_force(unpacked(presets or {}, as_far_as_possible=True)) as read:
+        module = load_module(reference, in_worker=in_worker)
+    vars(module).setdefault(_READ, frozenset(read))
     missing = [name for name in REQUIRED if not hasattr(module, name)]
     if missing:
         raise ProblemError(
@@ -158,6 +218,8 @@ def load_problem(reference: ProblemReference, *, in_worker: bool = False) -> Pro
         package=_package_of(module),
         module=_module_name(module),
         threshold=threshold if style == 'multiclass' else None,
+        presets=unpacked(presets or {}),
+        read_on_import=vars(module)[_READ],
     )
 
 
@@ -171,3 +233,14 @@ def _module_name(module: Any) -> str:
 def _package_of(module: ModuleType) -> str:
     spec = getattr(module, '__spec__', None)
     return (spec.parent or '') if spec is not None else ''
+
+
+def _as_in_a_point(value: Any) -> Any:
+    """Returns a value as points have it, or its text if they cannot."""
+    try:
+        frozen = freeze(value)
+        value_to_text(frozen)
+        hash(frozen)
+    except (TypeError, ValueError):
+        return repr(value)
+    return frozen

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from sweeper import FixedSweep, cli, load, sweep, train
+from sweeper import FixedSweep, ParamSelector, cli, load, m, sweep, train
+from sweeper.api import PointFailedWarning
 from sweeper.declare import DeclarationWarning
-from sweeper.errors import DeclarationError, InvalidArgument, InvalidPoint, ProblemError
+from sweeper.errors import DeclarationError, FolderError, InvalidArgument, InvalidPoint, ProblemError
 from sweeper.options import selector_of
 from sweeper.points import NamedPoint
+from sweeper.report.document import FORMATS
+from sweeper.store.store import Store
 
 ROOT = Path(__file__).parents[2]
 LAYERS = """
@@ -105,7 +108,15 @@ def test_options_say_otherwise_than_the_code(declaring, tmp_path):
 
 
 def test_set_alone_is_one_architecture():
-    nothing = {'grid': [], 'random': [], 'declared': False, 'points': None, 'trials': 2, 'seed': 0}
+    nothing = {
+        'grid': [],
+        'random': [],
+        'point': [],
+        'declared': False,
+        'points': None,
+        'trials': 2,
+        'seed': 0,
+    }
     selector = selector_of('any.py', settings=['width=2', 'sizes=[8, 8]'], **nothing)
     assert selector.points_and_trials() == [(NamedPoint(width=2, sizes=(8, 8)), 2)]
 
@@ -128,6 +139,7 @@ def test_wrong_input_is_refused_before_anything_is_trained(
     none = {
         'grid': [],
         'random': [],
+        'point': [],
         'declared': False,
         'settings': [],
         'points': None,
@@ -226,13 +238,169 @@ def test_a_nuisance_parameter_is_tuned_in_a_sweep_of_tuples_too(declaring, sweep
     assert 'momentum' in final(tmp_path / 'out')['nuisance']
 
 
+UNUSED = LAYERS + "\ndef never_called():\n    return _('unused', 1, choices=[1, 2])\n"
+
+
+@pytest.mark.parametrize('executor', ['inline', 'local'])
+@pytest.mark.parametrize('values', [{'unused': [1, 2]}, {'unused': [1], 'width': [2, 4]}])
+def test_a_parameter_that_nobody_reads_is_refused_before_training(
+    declaring, sweep_inline, tmp_path, values, executor
+):
+    problem, out = declaring(layers=UNUSED), tmp_path / 'out'
+    with pytest.raises(InvalidArgument, match=r'no architecture reads `unused` \(sibling_\d+.py:10\)'):
+        sweep_inline(problem.path, FixedSweep.with_grid(values, 1), out, executor=executor)
+    assert not (out / 'points').exists()
+
+
+class Proposing(ParamSelector):
+    """Proposes points one by one, so that a sweep cannot know them from the start."""
+
+    def __init__(self, *points):
+        self.left = list(points)
+
+    def has_more_trials(self):
+        return bool(self.left)
+
+    def get_next_trials(self):
+        return self.left.pop(0), 1
+
+
 def test_a_parameter_that_nobody_asks_for_is_flagged(declaring, sweep_inline, tmp_path):
-    layers = LAYERS + "\ndef never_called():\n    return _('unused', 1, choices=[1, 2])\n"
-    problem = declaring(layers=layers)
-    results = sweep_inline(problem.path, FixedSweep.with_grid({'unused': [1, 2]}, 1), tmp_path / 'out')
+    problem, out = declaring(layers=UNUSED), tmp_path / 'out'
+    results = sweep_inline(problem.path, Proposing({'unused': 1}, {'unused': 2}), out)
     assert ['unread' in results.flags[result.params] for result in results] == [True, True]
-    misc = json.loads((tmp_path / 'out/points/0/hparams/misc.json').read_text())
+    misc = json.loads((out / 'points/0/hparams/misc.json').read_text())
     assert misc['unread'] == ['unused']
+
+
+BRANCHES = (
+    LAYERS
+    + """
+def deeper():
+    return _('second', 3, choices=[3, 5]) if _('depth', 1, choices=[1, 2]) == 2 else 0
+"""
+)
+
+
+@pytest.mark.parametrize('executor', ['inline', 'local'])
+def test_points_that_differ_in_nothing_that_is_read_are_one_network(
+    declaring, sweep_inline, tmp_path, executor
+):
+    problem, out = declaring(layers=BRANCHES), tmp_path / 'out'
+    text = problem.path.read_text().replace('import hidden', 'import deeper, hidden')
+    problem.path.write_text(text.replace('layer, width = hidden()', 'layer, width = hidden(); deeper()'))
+    selector = {'depth': [1, 2], 'second': [3, 5]}
+    for trials in (1, 2):  # and the same when it is continued
+        results = sweep_inline(problem.path, FixedSweep.with_grid(selector, trials), out, executor=executor)
+        points = [dict(result.params) for result in results]
+        assert points == [{'depth': 1}, {'depth': 2, 'second': 3}, {'depth': 2, 'second': 5}]
+        assert [len(result.perf_val) for result in results] == [trials] * 3
+    assert re.search(r'\| 1 +\| \u2013 +\|', FORMATS['md'](Store.read(out)))
+
+
+def test_points_whose_model_fails_stay_as_they_are(declaring, sweep_inline, tmp_path):
+    problem = declaring(layers=UNUSED)
+    text = problem.path.read_text().replace('layer, width', "_('act') == 'Tanh' and 1 / 0; layer, width")
+    problem.path.write_text(text)
+    selector = FixedSweep.with_grid({'act': ['ReLU', 'Tanh'], 'unused': [1, 2]}, 1)
+    with pytest.warns(PointFailedWarning):
+        results = sweep_inline(problem.path, selector, tmp_path / 'out')
+    assert [dict(result.params) for result in results] == [{'act': 'ReLU'}]
+    assert [dict(one.params) for one in results.failures] == [{'act': 'Tanh', 'unused': n} for n in (1, 2)]
+
+
+SIZED = """
+from sweeper.m import _
+
+{module}
+def dataset():
+    size = _('n', 64)
+    inputs = torch.randn(96, 4, generator=torch.Generator().manual_seed(0))
+    data = TensorDataset(inputs, (inputs[:, 0] > 0).long())
+    return Subset(data, range(size)), Subset(data, range(64, 96))
+
+def model():
+    width = _('width', 4)
+    return torch.nn.Sequential(torch.nn.Linear(4, width), torch.nn.ReLU(), torch.nn.Linear(width, 2))
+
+class loss(torch.nn.CrossEntropyLoss):
+    def __init__(self):
+        record(('loss', _('smoothing', 0.0)))
+        super().__init__(label_smoothing=_('smoothing'))
+"""
+
+
+@pytest.fixture
+def sized(write_problem):
+    return lambda module='': write_problem(dataset='', model='', loss='', ending=SIZED.format(module=module))
+
+
+@pytest.mark.parametrize('executor', ['inline', 'local'])
+def test_a_value_that_all_points_share_applies_to_the_data(sized, sweep_inline, tmp_path, executor):
+    for name, values in {'set': {'n': [48]}, 'grid': {'n': [40], 'width': [2, 4]}}.items():
+        selector = FixedSweep.with_grid(values, 1)
+        sweep_inline(sized().path, selector, tmp_path / name, executor=executor)
+        assert json.loads((tmp_path / name / 'sweep.json').read_text())['train_size'] == values['n'][0]
+
+
+@pytest.mark.parametrize('executor', ['inline', 'local'])
+@pytest.mark.parametrize('points', [[{'n': 32}, {'n': 48}], [{'n': 32}, {'width': 2}]])
+def test_one_that_varies_in_the_data_is_refused_with_the_place(
+    sized, sweep_inline, tmp_path, points, executor
+):
+    problem, out = sized(), tmp_path / 'out'
+    message = r'`n` cannot be 32 .*dataset\(\) reads it \(problem_\d+.py:\d+\)'
+    with pytest.raises(InvalidPoint, match=message):
+        sweep_inline(problem.path, FixedSweep([(point, 1) for point in points]), out, executor=executor)
+    with pytest.raises(InvalidPoint, match=message):
+        sweep_inline(problem.path, Proposing(*points), out, executor=executor)
+    assert not (out / 'points').exists()
+
+
+@pytest.mark.parametrize('executor', ['inline', 'local'])
+def test_what_a_function_reads_when_its_module_is_imported_is_refused(
+    sized, sweep_inline, tmp_path, executor
+):
+    problem = sized("def read():\n    return _('early', 1)\nEARLY = read()\n")
+    selector = FixedSweep.with_grid({'early': [2]}, 1)
+    with pytest.raises(InvalidPoint, match=r'`early` cannot be 2 .*the import of its module reads it'):
+        sweep_inline(problem.path, selector, tmp_path / 'out', executor=executor)
+
+
+def test_the_loss_reads_each_points_value(sized, sweep_inline, tmp_path):
+    problem = sized()
+    sweep_inline(problem.path, FixedSweep.with_grid({'smoothing': [0.0, 0.5]}, 1), tmp_path / 'out')
+    assert {eval(call) for call in problem.calls} == {('loss', 0.0), ('loss', 0.5)}
+
+
+@pytest.fixture
+def manager():
+    yield m._
+    m._.reset()
+
+
+@pytest.mark.parametrize('executor', ['inline', 'local'])
+def test_what_was_set_before_is_used_everywhere_and_recorded(
+    declaring, sweep_inline, tmp_path, manager, executor
+):
+    problem, out = declaring(), tmp_path / 'out'
+    manager.set_values({'act': 'Tanh', 'momentum': 0.25, 'of the program': 3})
+    selector = FixedSweep.with_grid({'width': [2, 4]}, 1)
+    sweep_inline(problem.path, selector, out, executor=executor)
+    seen = {(one['act'], one['momentum'], one['width']) for one in seen_by(problem)}
+    assert seen == {('Tanh', 0.25, 2), ('Tanh', 0.25, 4)}
+    assert json.loads((out / 'sweep.json').read_text())['values'] == {'act': 'Tanh', 'momentum': '0.25'}
+    assert 'nuisance' not in final(out)
+    manager.set_value('act', 'ReLU')
+    with pytest.raises(FolderError, match="value of the parameter act: 'Tanh' there, 'ReLU' asked"):
+        sweep_inline(problem.path, selector, out, executor=executor)
+    assert manager.get_value('act') == 'ReLU'  # what the program has set is left alone
+
+
+def test_a_value_that_no_process_can_be_told_is_refused(declaring, sweep_inline, tmp_path, manager):
+    manager.set_value('act', lambda: 0)
+    with pytest.raises(DeclarationError, match='`act` was set to <function'):
+        sweep_inline(declaring().path, FixedSweep.with_grid({'width': [2]}, 1), tmp_path / 'out')
 
 
 def test_what_cannot_be_told_is_warned_of(declaring, sweep_inline, tmp_path):

@@ -610,6 +610,7 @@ MAY_PICKLE = {
     'scheduling/executors/worker.py',
     'scheduling/executors/local.py',
     'scheduling/executors/process.py',
+    'training/presets.py',  # what the parent has packed
     'declare/serial.py',  # a file that the user names, and calls a pickle by name
 }
 MAY_RUN = {'__init__.py', 'training/reference.py'}

@@ -104,13 +104,13 @@ def test_arguments_by_any_name_are_those_that_nothing_declares(declaring):
     assert read_by(problem, point)['given'] == [('depth', 3)]
 
 
-def test_what_nobody_asked_for_is_known(declaring):
+def test_what_has_been_read_is_known(declaring):
     problem = declaring(layers=LAYERS + "\ndef unused():\n    return _('unused', 1)\n")
     point = NamedPoint(width=4, unused=2)
-    with problem.using(point, {'dropout': 0.3}) as unread:
-        assert unread() == ['dropout', 'unused', 'width']
+    with problem.using(point, {'dropout': 0.3}) as read:
+        assert read() == set()
         problem.model(point)
-        assert unread() == ['unused']
+        assert read() == {'width', 'dropout', 'sizes'}
 
 
 def test_a_name_that_no_code_reads_is_refused_with_where_it_was_looked_for(declaring):

@@ -55,7 +55,7 @@ function columnsOf(data) {
   return [
     { title: '#', number: true, of: (row) => row.rank, show: (row) => element('a', { href: `#architecture-${row.rank}` }, String(row.rank)) },
     ...data.columns.map((title, index) => ({
-      title, text: true, hint: hints.get(title), of: (row) => numberOrText(row.cells[index]), show: (row) => row.cells[index],
+      title, text: true, hint: hints.get(title), of: (row) => numberOrText(row.cells[index]), show: (row) => row.cells[index] || '\u2013',
     })),
     { title: 'validation', number: true, best: true, of: (row) => row.perf.mean, show: (row) => (row.error ? 'failed' : interval(row.perf)) },
     { title: '', of: (row) => row.perf.mean, show: (row) => strip(row, scale) },

@@ -98,7 +98,7 @@ def prepare(spec: BenchSpec) -> None:
     torch.set_num_threads(1)
     sys.argv = spec.problem.argv
     with uncollected():
-        load_problem(spec.problem, in_worker=True)
+        load_problem(spec.problem, in_worker=True, presets=spec.presets)
     gc.freeze()  # what was imported stays: no collection need look at it
 
 

@@ -1,0 +1,144 @@
+"""The architectures of a list of points: what of a point the code reads, and which points are one network."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from .errors import InvalidArgument
+from .points import NamedPoint, Point, label
+from .scheduling.executors.base import Executor
+from .scheduling.task import Task
+from .selectors.fixed import FixedSweep
+from .training.parameters import ProblemParameters
+
+_MISSING = object()
+
+
+def distinct(
+    selector: FixedSweep,
+    parameters: ProblemParameters,
+    executor: Executor,
+    seed: int,
+    stored: Collection[Point],
+) -> FixedSweep:
+    """Returns a selector that proposes each network once, without the parameters that it does not read.
+
+    The executor builds each point, unless another is known that has the same values of all that it reads.
+
+    Args:
+        selector: What was asked for.
+        parameters: Of the problem.
+        executor: Started.
+        seed: The sweep's.
+        stored: The points that the folder holds. If it holds all of them, nothing is built.
+
+    Raises:
+        InvalidArgument: No point reads a parameter that is given to some.
+    """
+    proposals = selector.points_and_trials()
+    points = list(dict.fromkeys(point for point, _ in proposals))
+    given = {point: _declared(point, parameters) for point in points}
+    if not any(given.values()) or set(points) <= set(stored):
+        return selector
+    read = _read_by_all(points, given, parameters, executor, seed)
+    _check_read(given, read, parameters)
+    tuned = {one.name for one in parameters.declared.nuisance} if parameters.declared is not None else set()
+    own = {point: _without(point, given[point] - tuned - names) for point, names in read.items()}
+    if all(own.get(point, point) == point for point in points):
+        return selector
+    asked: dict[Point, int] = {}
+    for point, trials in proposals:
+        asked[point] = asked.get(point, 0) + trials
+    merged: dict[Point, int] = {}
+    for point, trials in asked.items():
+        network = own.get(point, point)
+        merged[network] = max(merged.get(network, 0), trials)
+    shorter = copy.copy(selector)
+    shorter._proposals = list(merged.items())
+    return shorter
+
+
+def _declared(point: Point, parameters: ProblemParameters) -> set[str]:
+    return set(parameters.split(point)[1]) if isinstance(point, NamedPoint) else set()
+
+
+def _without(point: Point, names: Collection[str]) -> Point:
+    assert isinstance(point, NamedPoint)
+    return NamedPoint({name: value for name, value in point.items() if name not in names}) if names else point
+
+
+def _read_by_all(
+    points: Iterable[Point],
+    given: Mapping[Point, set[str]],
+    parameters: ProblemParameters,
+    executor: Executor,
+    seed: int,
+) -> dict[Point, frozenset[str]]:
+    """Returns the declared names that each point reads; nothing of points that cannot be built."""
+    found: dict[Point, frozenset[str]] = {}
+    networks: dict[frozenset[str], set[Any]] = {}
+    always = frozenset(parameters.fixed)
+    waiting = [point for point in points if given[point]]
+    while waiting:
+        batch: list[Point] = []
+        left: list[Point] = []
+        for point in waiting:
+            names = next((n for n, keys in networks.items() if _key(point, n, given[point]) in keys), None)
+            if names is not None:
+                found[point] = names
+            else:
+                (batch if len(batch) < executor.cores else left).append(point)
+        for index, point in enumerate(batch):
+            executor.submit(index, Task('reading parameters', 'read_parameters', point, {'seed': seed}))
+        answers = 0
+        while answers < len(batch):
+            for index, outcome in executor.wait():
+                answers += 1
+                if outcome.error is None:
+                    names = found[batch[index]] = frozenset(outcome.value) | always
+                    networks.setdefault(names, set()).add(_key(batch[index], names, given[batch[index]]))
+        waiting = left
+    return found
+
+
+def _key(point: Point, names: frozenset[str], declared: set[str]) -> Any:
+    """What tells networks apart of which the code reads `names`: these, and the arguments of model()."""
+    assert isinstance(point, NamedPoint)
+    arguments = frozenset((name, value) for name, value in point.items() if name not in declared)
+    return arguments, frozenset((name, point.get(name, _MISSING)) for name in names)
+
+
+def _check_read(
+    given: Mapping[Point, set[str]], read: Mapping[Point, frozenset[str]], parameters: ProblemParameters
+) -> None:
+    for name in dict.fromkeys(name for point in given for name in point if name in given[point]):
+        having = [point for point in given if name in given[point]]
+        if all(point in read and name not in read[point] for point in having):
+            assert parameters.declared is not None
+            raise InvalidArgument(
+                f'no architecture reads `{name}` ({", ".join(parameters.declared.places(name))}) while it is '
+                f'built and takes its first step, so its value makes no difference, as in '
+                f'({label(having[0])}): read it in a function that model(), loss() or optimizer() calls, '
+                f'or leave it out'
+            )
+
+
+def common_values(points: Iterable[Point], parameters: ProblemParameters) -> dict[str, dict[str, Any]]:
+    """Returns, by manager, the values that all points share of parameters that are read once, in `dataset()`.
+
+    Those that are in force already are left out.
+
+    Raises:
+        InvalidPoint: Such a parameter is to have several values.
+    """
+    named = [point for point in points if isinstance(point, NamedPoint)]
+    wanted: dict[str, Any] = {}
+    for name, fixed in parameters.fixed.items():
+        values = list(dict.fromkeys(point.get(name, fixed.value) for point in named))
+        if len(values) == 1 and values[0] != fixed.value and not fixed.on_import:
+            wanted[name] = values[0]
+        for point in named if name not in wanted else ():
+            parameters.check_fixed(point)
+    return parameters.declared.as_read(wanted) if parameters.declared is not None else {}

@@ -1,0 +1,136 @@
+"""Values that declared parameters have in a whole sweep, the same in every process that does its runs."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..errors import DeclarationError, ProblemError
+from ..points import freeze, value_to_text
+from .parameters import declared_in
+from .reference import ProblemReference
+
+if TYPE_CHECKING:
+    from ..declare.project import DeclaredParameters
+
+_REGISTRY = 'sweeper.declare.registry'
+
+Presets: TypeAlias = Mapping[str, Mapping[str, bytes]]
+"""By manager and name, pickled: what a value is made of may be importable only with the problem."""
+
+
+def presets_of(reference: ProblemReference) -> Presets:
+    """Returns what of a problem's declared parameters was set in this process (`_.set_value`, `bind`).
+
+    Raises:
+        DeclarationError: A value cannot be in force everywhere: another process cannot have it, or it was set
+            after the code had read it.
+    """
+    if _REGISTRY not in sys.modules:
+        return {}
+    from ..declare.registry import managers
+
+    values = {name: one.values_set for name, one in managers().items()}
+    if not any(values.values()):
+        return {}
+    try:
+        declared = declared_in(reference.sources())
+    except ProblemError:
+        return {}  # it has no source; whoever loads it says what is wrong
+    if declared is None:
+        return {}
+    own = {
+        manager: {name: value for name, value in some.items() if declared.managers.get(name) == manager}
+        for manager, some in values.items()
+    }
+    for name in (name for some in own.values() for name in some):
+        _check_not_too_late(name, declared, reference)
+    return {
+        manager: {name: _packed(name, value) for name, value in some.items()} for manager, some in own.items()
+    }
+
+
+def with_values(presets: Presets, values: Mapping[str, Mapping[str, Any]]) -> Presets:
+    """Returns presets with other values, by manager, in place of or beside those that they have."""
+    merged = {manager: dict(some) for manager, some in presets.items()}
+    for manager, some in values.items():
+        merged.setdefault(manager, {}).update({name: _packed(name, value) for name, value in some.items()})
+    return merged
+
+
+def unpacked(presets: Presets, *, as_far_as_possible: bool = False) -> dict[str, dict[str, Any]]:
+    """Returns the values by manager and name.
+
+    Args:
+        presets: They.
+        as_far_as_possible: The problem is not loaded yet: leave out what needs it.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for manager, some in presets.items():
+        for name, data in some.items():
+            try:
+                found.setdefault(manager, {})[name] = pickle.loads(data)
+            except Exception:
+                if not as_far_as_possible:
+                    raise
+    return found
+
+
+def told(presets: Presets) -> dict[str, str]:
+    """Returns the values by name as texts, for `sweep.json`."""
+    values = {name: value for some in unpacked(presets).values() for name, value in some.items()}
+    return {name: _text(value) for name, value in sorted(values.items())}
+
+
+@contextmanager
+def in_force(values: Mapping[str, Mapping[str, Any]]) -> Iterator[set[str]]:
+    """Sets values while a problem's module is imported; yields the names read by it, at the end."""
+    read: set[str] = set()
+    with ExitStack() as stack:
+        known = []
+        if values or _REGISTRY in sys.modules:
+            from ..declare.registry import manager, managers
+
+            known = [
+                stack.enter_context(manager(name).holding(values.get(name, {})))
+                for name in {*managers(), *values}
+            ]
+        yield read
+        if _REGISTRY in sys.modules:
+            from ..declare.registry import managers
+
+            read.update(*(one.names_read() for one in {*known, *managers().values()}))
+
+
+def _check_not_too_late(name: str, declared: DeclaredParameters, reference: ProblemReference) -> None:
+    """A module that was imported before a value was set may have read another."""
+    folder = str(reference.sources().folder)
+    for row in declared.nodes[name].occurrences:
+        path = os.path.join(folder, row.filename or '')
+        loaded = (getattr(module, '__file__', None) for module in list(sys.modules.values()))
+        if row.is_early and any(isinstance(file, str) and os.path.realpath(file) == path for file in loaded):
+            raise DeclarationError(
+                f'`{name}` was set in this process, but {row.place} reads it when its module is imported, '
+                f'which has happened already: set it before the import, or read it in a function that '
+                f'model() calls'
+            )
+
+
+def _packed(name: str, value: Any) -> bytes:
+    try:
+        data = pickle.dumps(value)
+        _text(value)
+        return data
+    except Exception as error:
+        raise DeclarationError(
+            f'`{name}` was set to {value!r}, which other processes cannot be told ({error}): set it to a '
+            f'plain value, or to a class or function that can be imported'
+        ) from error
+
+
+def _text(value: Any) -> str:
+    return value_to_text(freeze(value))

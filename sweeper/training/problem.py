@@ -183,7 +183,8 @@ def load_problem(
     """
     with in_force(unpacked(presets or {}, as_far_as_possible=True)) as read:
         module = load_module(reference, in_worker=in_worker)
-    vars(module).setdefault(_READ, frozenset(read))
+    if reference.given is None:
+        vars(module).setdefault(_READ, frozenset(read))
     missing = [name for name in REQUIRED if not hasattr(module, name)]
     if missing:
         raise ProblemError(
@@ -219,7 +220,7 @@ def load_problem(
         module=_module_name(module),
         threshold=threshold if style == 'multiclass' else None,
         presets=unpacked(presets or {}),
-        read_on_import=vars(module)[_READ],
+        read_on_import=getattr(module, _READ, ()),
     )
 
 

@@ -96,13 +96,13 @@ def _unflushed() -> Iterator[None]:
         os.fsync = flush
 
 
-def measure(command: list[str]) -> tuple[float, float]:
-    """Runs a command; returns its seconds and the most memory of any of its processes, in MB."""
+def measure(command: list[str]) -> tuple[float, float, float]:
+    """Runs a command; returns its seconds, its CPU time, and its most memory, in MB."""
     started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0, (command, status)
-    return time.monotonic() - started, usage.ru_maxrss / 1024
+    return time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def main() -> None:
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument('--only', nargs='+', help='names of commands')
     parser.add_argument('--in', dest='place', type=Path, help='a folder to work in')
     given = parser.parse_args()
-    print('| points | command | seconds | most memory, MB |\n|---|---|---|---|')
+    print('| points | command | seconds | of CPU time | most memory, MB |\n|---|---|---|---|---|')
     for points in given.points:
         with tempfile.TemporaryDirectory(dir=given.place) as work:
             resume = make_folder(Path(work), points, given.trials)
@@ -130,8 +130,9 @@ def main() -> None:
             }
             for name, command in commands.items():
                 if not given.only or name in given.only:
-                    seconds, memory = measure(command)
-                    print(f'| {points} | `{name}` | {seconds:.1f} | {memory:.0f} |', flush=True)
+                    seconds, busy, memory = measure(command)
+                    row = f'{points} | `{name}` | {seconds:.1f} | {busy:.1f} | {memory:.0f}'
+                    print(f'| {row} |', flush=True)
 
 
 if __name__ == '__main__':

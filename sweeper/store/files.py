@@ -307,6 +307,8 @@ def _parsed(path: Path, text: bytes) -> dict[str, Any]:
         raise ValueError(f'{path} is nested too deeply') from None
     if not isinstance(data, dict):
         raise ValueError(f'{path} holds no JSON object')
+    if text.isascii() and not any(part in text for part in (b'\\ud', b'\\uD', b'\0')):
+        return data  # with no half a character in it
     try:
         json.dumps(data, ensure_ascii=False).encode()
     except UnicodeEncodeError:  # half a character, which could not be shown

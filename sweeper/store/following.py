@@ -204,7 +204,7 @@ class Follower:
         """
         layout = known.layout
         tuned = self._whole(partial(read_tuned, layout)) if known.tuned is None else None
-        indices = set(trial_indices(layout))
+        indices = set(self._whole(partial(trial_indices, layout)) or ())
         trials, known.unfinished = {}, set()
         for index in sorted(indices - known.trials.keys()):
             trial = self._whole(partial(read_trial, layout.trial(index)))

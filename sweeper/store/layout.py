@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 CURVE_NAMES = ('lr_vs_perf', 'candidates')
@@ -22,7 +23,7 @@ class PointLayout:
     def misc(self) -> Path:
         return self.hparams / 'misc.json'
 
-    @property
+    @cached_property  # joining paths is most of what many points take
     def hparams(self) -> Path:
         return self.folder / 'hparams'
 
@@ -38,7 +39,7 @@ class PointLayout:
     def run(self, stage: int, index: int) -> Path:
         return self.runs / f'{stage}-{index}.npz'
 
-    @property
+    @cached_property
     def trials(self) -> Path:
         return self.folder / 'trials'
 
@@ -127,7 +128,7 @@ class SweepLayout:
         """Sweeps that were in this folder before, numbered."""
         return self.folder / 'earlier'
 
-    @property
+    @cached_property
     def points(self) -> Path:
         return self.folder / 'points'
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -110,7 +111,12 @@ def _read_point(
     except DamagedFile as damage:
         take_damage(damage, layout.hparams)
     trials = found.trials[point_id] = {}
-    for index in trial_indices(layout):
+    try:
+        indices = trial_indices(layout)
+    except DamagedFile as damage:
+        take_damage(damage, layout.trials)
+        indices = []
+    for index in indices:
         try:
             if (trial := read_trial(layout.trial(index), thoroughly)) is not None:
                 trials[index] = trial
@@ -165,7 +171,7 @@ def read_trial(layout: TrialLayout, thoroughly: bool = False) -> TrialResult | N
     if kind_of(layout.result) is None:
         return None
     with _damage_of(layout.result):
-        _check_no_link(layout.folder.parent.parent, layout.folder.parent, layout.folder)
+        _check_no_link(layout.folder)
         data = read_sealed(layout.result)
         checksums = _checksums(data)
         data = _with_infinities(data)
@@ -226,10 +232,17 @@ def _check_scores(data: dict[str, Any]) -> None:
 
 
 def trial_indices(layout: PointLayout) -> list[int]:
-    """The trials that have a folder, done or not, rising."""
-    if not layout.trials.exists():
+    """The trials that have a folder, done or not, rising.
+
+    Raises:
+        DamagedFile: Their folder is a link.
+    """
+    with _damage_of(layout.trials):
+        _check_no_link(layout.trials)
+    try:
+        return sorted(int(name) for name in os.listdir(layout.trials) if name.isdecimal())
+    except FileNotFoundError:
         return []
-    return sorted(int(path.name) for path in layout.trials.iterdir() if path.name.isdecimal())
 
 
 def read_errors(layout: PointLayout) -> list[PointError]:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import tracemalloc
 import zipfile
 from contextlib import suppress
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from sweeper import cli
 from sweeper.errors import FolderError
+from sweeper.report.document import FORMATS
 from sweeper.store import files
 from sweeper.store.layout import SweepLayout
 from sweeper.store.store import Store
@@ -215,3 +217,25 @@ def test_a_folder_of_a_newer_version_says_so_when_it_is_run(example, folder):
         with pytest.raises(FolderError, match=r'has format 99; .* newer version: update sweeper'):
             use(folder)
     assert example.tree(folder) == before
+
+
+def test_reading_and_reporting_take_memory_that_is_linear_in_points(example, memory):
+    def made(count):
+        folder = memory() / 'sweep'
+        with example.opened(folder) as store:
+            store.add_points([(width, 'relu') for width in range(count)])
+            for point in store.points:
+                store.now(store.saving_tuned(point, example.tuned()))
+                store.now(store.saving_trial(point, 0, example.record(0.5 + point[0] / 10_000)))
+        return folder
+
+    def peak(folder):
+        tracemalloc.start()
+        FORMATS['csv'](Store.read(folder))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    few, many = made(100), made(400)
+    peak(few)  # imports what it needs
+    assert peak(many) < 6 * peak(few)

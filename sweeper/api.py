@@ -15,7 +15,7 @@ from typing import Any
 from .architectures import common_values, distinct
 from .arguments import bytes_of, check_arguments, checked_folder, checked_listeners, checked_selector
 from .cores import usable_cores
-from .errors import FolderError, InvalidArgument, ProblemError
+from .errors import FolderError, InvalidArgument, ProblemError, ProblemWarning
 from .garbage import uncollected
 from .points import Point, are_named, as_point, label
 from .printing import printable
@@ -335,7 +335,10 @@ def _facts(
         import rich.table  # noqa: F401
         import scipy.special  # noqa: F401
 
-        facts = running.problem_facts()
+        try:
+            facts = running.problem_facts()
+        except InvalidArgument as error:
+            raise error.naming(('device', device)) from None
     if facts is None:
         with random_states_kept(), reference.with_own_argv():
             facts, _ = check(load_problem(reference, presets=presets), seed, device)
@@ -355,6 +358,8 @@ def _check_points(parameters: ProblemParameters, points: Sequence[Point]) -> Non
     for point in points:
         parameters.check(point)
     are_named(points)
+    for doubt in parameters.doubts(points):
+        warnings.warn(doubt, ProblemWarning, stacklevel=3)
 
 
 def _as_kept(selector: ParamSelector, parameters: ProblemParameters, named: bool | None) -> ParamSelector:

@@ -70,7 +70,9 @@ def run(
     ] = None,
     declared: Annotated[
         bool,
-        typer.Option('--declared', help='Try what the code declares: _("width", 64, choices=\\[32, 64]).'),
+        typer.Option(
+            '--declared', metavar='', help='Try what the code declares: _("width", 64, choices=\\[32, 64]).'
+        ),
     ] = False,
     settings: Annotated[
         list[str] | None,
@@ -120,7 +122,8 @@ def run(
     device: Annotated[str, typer.Option(help='A torch device, or auto.')] = 'auto',
     step: Annotated[str, typer.Option(help='Training steps: auto, eager, captured or lanes.')] = 'auto',
     retry_failed: Annotated[
-        bool, typer.Option('--retry-failed', help='Forget failures of an earlier run, and try again.')
+        bool,
+        typer.Option('--retry-failed', metavar='', help='Forget failures of an earlier run, and try again.'),
     ] = False,
     progress: Annotated[str, typer.Option(help='auto, rich, plain or none.')] = 'auto',
     tensorboard: Annotated[
@@ -131,7 +134,10 @@ def run(
         str | None, typer.Option(help='Also keep every trial in MLflow, here.', metavar='DIR|URI')
     ] = None,
     quiet: Annotated[
-        bool, typer.Option('--quiet', help='No progress and no table: only the answer, and what failed.')
+        bool,
+        typer.Option(
+            '--quiet', metavar='', help='No progress and no table: only the answer, and what failed.'
+        ),
     ] = False,
 ) -> None:
     """Run a sweep, or continue it: the same command on the same folder trains only what is missing.
@@ -198,7 +204,7 @@ def _loggers(folder: Path, tensorboard: Path | None, mlflow: str | None) -> list
 def status(
     folder: Folder,
     watch: Annotated[
-        bool, typer.Option('--watch', help='Stay and keep it up to date, until the sweep ends.')
+        bool, typer.Option('--watch', metavar='', help='Stay and keep it up to date, until the sweep ends.')
     ] = False,
     interval: Annotated[float, typer.Option(help='Seconds between two looks.', min=0.1)] = 1.0,
 ) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DeclarationError, InvalidPoint
-from ..points import NamedPoint, Point, label
+from ..points import NamedPoint, Point, by_name, label
 from .sources import ProblemSources
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class ModelSignature:
     Attributes:
         problem: The problem's name.
         text: The signature as it is written.
-        signature: Without defaults and annotations; None of a builtin that has none: calling it will tell.
+        signature: Without annotations, and of the defaults only numbers are told; None of a builtin that has
+            none: calling it will tell.
     """
 
     problem: str
@@ -43,7 +44,9 @@ class ModelSignature:
         except (TypeError, ValueError):
             return cls(problem, '(...)', None)
         plain = [
-            inspect.Parameter(p.name, p.kind, default=p.default if p.default is p.empty else ...)
+            inspect.Parameter(
+                p.name, p.kind, default=p.default if p.default is p.empty or _is_number(p) else ...
+            )
             for p in signature.parameters.values()
         ]
         return cls(problem, str(signature), inspect.Signature(plain))
@@ -78,6 +81,10 @@ class ModelSignature:
     def takes_any(self) -> bool:
         """Whether `model` takes arguments by any name, or it cannot be told."""
         return self.signature is None or any(p.kind is p.VAR_KEYWORD for p in self._parameters())
+
+    def number_defaults(self) -> dict[str, int | float]:
+        """The defaults that are numbers, by name."""
+        return {p.name: p.default for p in self._parameters() if _is_number(p)}
 
     def takes(self, name: str) -> bool:
         """Whether `model` takes an argument by this name, as far as can be told."""
@@ -176,6 +183,23 @@ class ProblemParameters:
                 f'declared in {_some(self.files)}{suggestion(name, [*keywords, *known.nodes])}'
             )
 
+    def doubts(self, points: Sequence[Point]) -> list[str]:
+        """Says which values are texts where the default is a number, which was probably meant otherwise."""
+        numbers = self.signature.number_defaults()
+        for name, node in (self.declared.nodes if self.declared is not None else {}).items():
+            if node.has_plain_default and type(node.default) in (int, float):
+                numbers[name] = node.default
+        texts = {
+            (name, value): None
+            for point in points
+            for name, value in by_name(point, self.signature.parameter_names()).items()
+            if name in numbers and isinstance(value, str)
+        }
+        return [
+            f'{name}={value} is a text, and the default of {name} is a number, {numbers[name]!r}'
+            for name, value in texts
+        ]
+
     def split(self, point: NamedPoint) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns the values that are arguments of `model`, and those that the code reads."""
         nodes = self.declared.nodes if self.declared is not None else {}
@@ -191,6 +215,11 @@ class ProblemParameters:
         known = self.declared.nuisance if self.declared is not None else ()
         own = self.split(point)[1] if isinstance(point, NamedPoint) else {}
         return tuple(one for one in known if one.name not in own and one.name not in self.preset)
+
+
+def _is_number(parameter: inspect.Parameter) -> bool:
+    """Whether the default is one, and no truth value."""
+    return type(parameter.default) in (int, float)
 
 
 def _some(files: Sequence[str]) -> str:

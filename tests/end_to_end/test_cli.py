@@ -344,3 +344,15 @@ def test_single_points_are_added_to_what_is_there(write_problem, tmp_path):
 )
 def test_a_point_on_the_command_line(text, point):
     assert options._single_point(text, {}) == point
+
+
+def test_a_text_where_the_default_is_a_number_is_warned_of(write_problem, tmp_path):
+    command = ['run', write_problem().path, '--set', 'width=2', *FAST, '--grid']
+    done = sweeper(*command, 'depth=deep,2', '--out', tmp_path / 'out')
+    assert 'depth=deep is a text, and the default of depth is a number, 1' in done.stderr
+    assert 'is a text' not in sweeper(*command, 'depth=2,3', '--out', tmp_path / 'numbers').stderr
+
+
+def test_flags_take_no_value_in_the_help_either():
+    lines = [line for line in sweeper('run', '--help').stdout.splitlines() if '--help' not in line]
+    assert any('--declared' in line for line in lines) and not any('<bool>' in line for line in lines)

@@ -61,7 +61,7 @@ def test_a_quiet_run_tells_the_answer_and_what_failed(write_problem, tmp_path):
     assert done.stderr == ''
     failed, answer, hint = done.stdout.splitlines()
     assert failed == 'failed: width=9: ValueError in tuning: nine is too many'
-    assert answer.startswith('width=2 is the only one with trials')
+    assert answer.startswith('width=2 is the only architecture with trials')
     assert hint.startswith('Tracebacks are in')
     loud = sweeper(*command, '--quiet', '--progress', 'plain')
     assert loud.returncode == cli.WRONG_INPUT and '--quiet' in loud.stderr

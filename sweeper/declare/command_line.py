@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _ArgumentGroup
 
 ACTIONS = ('save', 'load', 'list', 'detail')
-_AS_OPTION = re.compile(r'[\w.][\w.-]*')
+_AS_OPTION = re.compile(r'[\w./:][\w./:-]*')
 
 
 def bind(
@@ -32,6 +32,7 @@ def bind(
     action_prefix: str = 'hp',
     prefix: str = '',
     serial_format: str = 'auto',
+    show_defaults: bool = True,
 ) -> None:
     """Gives a parser an option for every parameter that is known; parsing arguments then sets the values.
 
@@ -45,6 +46,7 @@ def bind(
         action_prefix: `hp` in `--hp-save`.
         prefix: Comes before the name in the option of each parameter: `model-` gives `--model-width`.
         serial_format: The default of `--hp-serial-format`.
+        show_defaults: Whether the help of each option ends with its default.
 
     Raises:
         InvalidArgument: An action or format is unknown, or an option is there already.
@@ -59,7 +61,7 @@ def bind(
         )
     if serial_format not in FORMATS:
         raise InvalidArgument(f'serial_format={serial_format!r}: valid are {", ".join(FORMATS)}')
-    binding = _Binding(parser, manager, prefix)
+    binding = _Binding(parser, manager, prefix, show_defaults)
     binding.add_parameters()
     binding.add_actions(inject_actions, action_prefix, serial_format)
     binding.take_over()
@@ -73,6 +75,7 @@ class _Binding:
         parser: The parser.
         manager: The parameters.
         prefix: Comes before their names.
+        show_defaults: Whether help tells defaults.
         names: Of those that have an option, by where argparse leaves what was given. That place is not the
             name: a parser and its subparser may both have options for one parameter.
     """
@@ -80,6 +83,7 @@ class _Binding:
     parser: ArgumentParser
     manager: HyperParameterManager
     prefix: str
+    show_defaults: bool = True
     names: dict[str, str] = field(default_factory=dict)
 
     def add_parameters(self) -> None:
@@ -100,7 +104,11 @@ class _Binding:
         name = self.prefix + node.name
         flag = f'--{name.replace("_", "-")}'
         kind = kind_of(node)
-        options: dict[str, Any] = {'dest': destination, 'default': argparse.SUPPRESS, 'help': _help(node)}
+        options: dict[str, Any] = {
+            'dest': destination,
+            'default': argparse.SUPPRESS,
+            'help': _help(node, self.show_defaults),
+        }
         choices = node.hints.get('choices')
         if isinstance(choices, list | tuple | set | frozenset):
             options['choices'] = list(choices)
@@ -132,9 +140,11 @@ class _Binding:
         group = self.parser.add_argument_group('what is done with these parameters') if actions else None
         self.actions = {name: f'{id(self)} --{name}' for name in (*ACTIONS, 'serial-format', 'exit')}
         self.serial_format = serial_format
+        self.shown: dict[str, str] = {}  # what an action is called in the namespace
 
         def add(action: str, /, **options: Any) -> None:
             assert group is not None
+            self.shown[action] = f'{prefix}-{action}'.replace('-', '_')
             group.add_argument(f'--{prefix}-{action}', dest=self.actions[action], **options)
 
         if 'save' in actions:
@@ -184,6 +194,8 @@ class _Binding:
             self._require(known)
         for node in self.manager.get_nodes():
             values[node.name] = node.value if node.has_plain_value else None
+        for action, name in self.shown.items():  # unless a parameter is called so
+            values.setdefault(name, asked[action])
         if asked['save'] is not None:
             save(self.manager, Path(asked['save']), form)
         if listing is not None:
@@ -201,11 +213,13 @@ class _Binding:
             raise DeclarationError(f'the following are required: {", ".join(missing)}')
 
 
-def _help(node: HyperParameterNode) -> str:
+def _help(node: HyperParameterNode, show_default: bool) -> str:
     """Returns what the hint `help` says, and the default."""
     text = str(node.hints.get('help', ''))
     value = repr(node.value) if node.has_plain_value else str(node.value)
     if node.value is not None and node.priority is None:
         value = 'none'
+    if not show_default and not node.hints.get('required'):
+        return text.replace('%', '%%')
     required = 'required' if node.hints.get('required') else f'default: {value}'
     return f'{text} ({required})'.strip().replace('%', '%%')

@@ -13,11 +13,15 @@ KINDS: dict[str, type] = {
 }
 _TRUTHS = {
     'true': True,
+    't': True,
     'yes': True,
+    'y': True,
     'on': True,
     '1': True,
     'false': False,
+    'f': False,
     'no': False,
+    'n': False,
     'off': False,
     '0': False,
 }

@@ -131,6 +131,9 @@ def list_sources(
     for doubt in doubts:
         print(f'warning: {one_line(str(doubt.message))}', file=sys.stderr)
     nodes = {node.name: node for node in manager.get_nodes()}
+    if not nodes:
+        places = ', '.join(map(str, files))
+        print(f'no parameter of `{name}` found in {places} (files: {len(found.paths)})', file=sys.stderr)
     if read is not None:
         load(manager, read)
     for text in values:

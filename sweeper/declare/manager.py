@@ -20,7 +20,7 @@ from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence, Pri
 from .parsing import DeclarationWarning, Found, find_in_files, find_in_source
 from .query import HyperParameterDB
 from .source import UNKNOWN, Paths, SourceHelper
-from .tree import SEPARATOR, HyperParameterTree, Names, flatten, nest
+from .tree import SEPARATOR, HyperParameterTree, Names, beginnings, flatten, nest
 
 
 class HyperParameterManager:
@@ -201,9 +201,28 @@ class HyperParameterManager:
         for name in values:
             if not isinstance(name, str):
                 raise NotLiteralNameException(f'the name of a parameter must be a string; got {name!r}')
+        values = self._within_dicts(values)
         self._names.extend(values)
         self._values = {**self._values, **values}
         return self
+
+    def _within_dicts(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns values with that of `c.d` as an entry of `c`, if that is a parameter that is a dict."""
+        found: dict[str, Any] = {}
+        for name, value in values.items():
+            whole = next((one for one in beginnings(name, self.separator) if one in self._names), None)
+            before = found.get(whole, self._value(whole)) if whole is not None else None
+            if whole is None or not isinstance(before, dict):
+                found[name] = value
+                continue
+            found[whole] = inner = fresh(before)
+            *path, last = name[len(whole + self.separator) :].split(self.separator)
+            for part in path:
+                inner = inner.setdefault(part, {})
+                if not isinstance(inner, dict):
+                    raise ImpossibleTree(f'`{name}`: `{part}` in the value of `{whole}` is no dict')
+            inner[last] = value
+        return found
 
     def exists(self, name: str) -> bool:
         """Whether a parameter, or a tree of them, has a value."""

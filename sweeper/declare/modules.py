@@ -25,6 +25,7 @@ class Modules:
     def __init__(self, folders: list[str]) -> None:
         self._folders = [*folders, os.curdir]
         self._read: dict[str, ModuleScopes | None] = {}
+        self._found: dict[tuple[str, int, str], str | None] = {}
 
     def resolved(self, meanings: frozenset[Meaning], path: str | None, depth: int = 0) -> frozenset[Meaning]:
         """Returns meanings in which what could be followed into other files has taken the place of `Foreign`.
@@ -62,6 +63,14 @@ class Modules:
 
     def _find(self, foreign: Foreign, path: str) -> str | None:
         """Returns the file of a module; None if there is none in sight."""
+        key = foreign.module, foreign.level, os.path.dirname(path)
+        if key not in self._found:
+            self._found[key] = self._looked_up(foreign, path)
+        return self._found[key]
+
+    def _looked_up(self, foreign: Foreign, path: str) -> str | None:
+        if not foreign.module and not foreign.level:
+            return None  # `import name` itself is no name in a module
         parts = foreign.module.split('.') if foreign.module else []
         for folder in self._bases(foreign, path):
             module = os.path.join(folder, *parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,11 +37,14 @@ EMPTY: Final = EmptyValue()
 
 
 class Priority(enum.IntEnum):
-    """Where a value comes from; the highest counts."""
+    """Where a value comes from; the highest counts. The long names are those of hpman."""
 
     PARSED = 1
     RUN_TIME = 2
     SET = 3
+    PRIORITY_PARSED_FROM_SOURCE_CODE = PARSED
+    PRIORITY_SET_FROM_CALLABLE = RUN_TIME
+    PRIORITY_SET_FROM_SETTER = SET
 
 
 @dataclass(frozen=True)
@@ -55,25 +59,32 @@ class HyperParameterOccurrence:
             not a literal.
         filename: The file as it was given to be parsed; None for what happened at run time.
         lineno: The line on which the call begins, from 1.
-        hints: The keyword arguments; None if there are none.
+        hints: The keyword arguments.
         priority: Where the value comes from.
         is_early: Whether the code uses the value as soon as its module is imported.
         source: The text of the file, to show a place in its context.
+        ast_node: The default's syntax tree; None if this place gives none.
     """
 
     name: str
     value: Any = EMPTY
     filename: str | None = None
     lineno: int | None = None
-    hints: Mapping[str, Any] | None = None
+    hints: Mapping[str, Any] = field(default_factory=dict)
     priority: Priority = Priority.PARSED
     is_early: bool = False
     source: SourceHelper | None = field(default=None, repr=False, compare=False)
+    ast_node: ast.expr | None = field(default=None, repr=False, compare=False)
 
     @property
     def has_default_value(self) -> bool:
         """Whether this place gives a value."""
         return self.value is not EMPTY
+
+    @property
+    def value_priority(self) -> int:
+        """Orders what is known of a parameter: the highest counts."""
+        return 10 * self.priority - (not self.has_default_value)
 
     @property
     def place(self) -> str:
@@ -91,7 +102,7 @@ class HyperParameterOccurrence:
         return getattr(self, field_name)
 
 
-_FIELDS = {*HyperParameterOccurrence.__dataclass_fields__, 'has_default_value', 'place'}
+_FIELDS = {*HyperParameterOccurrence.__dataclass_fields__, 'has_default_value', 'place', 'value_priority'}
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,23 @@ class HyperParameterNode:
         return next(with_default, next(iter(self.occurrences), None))
 
     @property
+    def db(self) -> list[HyperParameterOccurrence]:
+        """All that is known of it, what counts first."""
+        rows = [*self.occurrences]
+        if self.priority is not None and self.priority > Priority.PARSED:
+            rows.append(HyperParameterOccurrence(self.name, self.value, priority=self.priority))
+        return sorted(rows, key=lambda row: -row.value_priority)
+
+    def get(self) -> HyperParameterOccurrence | None:
+        """Returns what counts: the first of `db`."""
+        return next(iter(self.db), None)
+
+    @property
+    def empty(self) -> bool:
+        """Whether it has no value."""
+        return self.value is EMPTY
+
+    @property
     def default(self) -> Any:
         """The parsed default; `EmptyValue()` if there is none."""
         return EMPTY if self.declaration is None else self.declaration.value
@@ -127,7 +155,7 @@ class HyperParameterNode:
         """The hints of all places together; those of the declaration count if they differ."""
         merged: dict[str, Any] = {}
         for row in (*self.occurrences, self.declaration):
-            merged |= (row and row.hints) or {}
+            merged |= row.hints if row is not None else {}
         return merged
 
     @property

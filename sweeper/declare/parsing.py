@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..errors import DeclarationError, NotLiteralEvaluable, NotLiteralNameException, SourceError
 from ..garbage import uncollected
 from .modules import Modules
 from .occurrence import EMPTY, HyperParameterOccurrence
 from .scopes import Foreign, Free, Manager, Meaning, ModuleScopes, Scope
-from .source import Paths, SourceHelper, as_paths, find_sources, read_bytes
+from .source import Paths, SourceFile, SourceHelper, as_paths, find_sources, read_bytes
 from .syntax import literal, parsed, shortened
 
 
@@ -38,8 +40,8 @@ class Found:
 def find_in_files(paths: Paths, managers: Collection[str] | None, free: Collection[str]) -> Found:
     """Looks for parameters in files and folders.
 
-    In folders, files that cannot contain any are not parsed: those that neither mention `sweeper` nor call
-    one of the names.
+    In folders, files that cannot contain any are not parsed: those that neither mention `sweeper`, nor call
+    one of the names, nor mention a module of the folder that has a manager to pass on.
 
     Args:
         paths: A file, a folder, or several of both.
@@ -54,15 +56,40 @@ def find_in_files(paths: Paths, managers: Collection[str] | None, free: Collecti
     modules = Modules(as_paths(paths))
     names = '|'.join(map(re.escape, sorted({*(managers or ()), *free})))
     mentions = re.compile(rf'\bsweeper\b|(?<!\w)(?:{names})\s*\('.encode() if names else rb'\bsweeper\b')
+    passing: list[SourceFile] = []
+    skipped: list[SourceFile] = []
+    names_of_files: list[str] = []
     with uncollected():
         for file in find_sources(paths):
             found.paths.add(file.path)
+            names_of_files.append(file.name)
             data = read_bytes(file.name)
             if not file.is_asked_for and not mentions.search(data):
+                skipped.append(file)
                 continue
             source = SourceHelper.from_bytes(data, file.name)
-            _Reader(source, managers, free, modules, found).read()
+            if _Reader(source, managers, free, modules, found).read():
+                passing.append(file)
+        while passing and skipped:  # they may take their manager from there
+            names = '|'.join(sorted({re.escape(_module_name(file.name)) for file in passing}))
+            mentions, passing = re.compile(rf'\b(?:{names})\b'.encode()), []
+            left = []
+            for file in skipped:
+                data = read_bytes(file.name)
+                if not mentions.search(data):
+                    left.append(file)
+                elif _Reader(SourceHelper.from_bytes(data, file.name), managers, free, modules, found).read():
+                    passing.append(file)
+            skipped = left
+    order = {file: index for index, file in enumerate(names_of_files)}
+    for rows in found.occurrences.values():
+        rows.sort(key=lambda row: order[row.filename or ''])
     return found
+
+
+def _module_name(filename: str) -> str:
+    path = Path(filename)
+    return Path(os.path.abspath(path)).parent.name if path.stem == '__init__' else path.stem
 
 
 def find_in_source(source: SourceHelper, managers: Collection[str] | None, free: Collection[str]) -> Found:
@@ -90,7 +117,8 @@ class _Reader:
         self._found = found
         self._known: dict[tuple[Scope, str], frozenset[Meaning]] = {}
 
-    def read(self) -> None:
+    def read(self) -> bool:
+        """Reads it; returns whether it has a manager that other modules may import from it."""
         try:
             self._scopes = ModuleScopes(parsed(self._source))
             for call, scope in sorted(self._scopes.calls, key=lambda found: _position(found[0])):
@@ -102,7 +130,14 @@ class _Reader:
                         f'`{shortened(escape.target)} = {shortened(escape.value)}`: calls through it are not '
                         f'seen; a plain name would be followed',
                     )  # fmt: skip
+            module = self._scopes.module
+            passes = any(
+                isinstance(meaning, Manager)
+                for name in module.bindings
+                for meaning in self._resolved(self._scopes.meanings_of_name(name, module))
+            )
             self._scopes.forget()
+            return passes
         except RecursionError as error:
             raise SourceError(f'{self._source.filename}: names or values are nested too deeply') from error
 
@@ -147,7 +182,10 @@ class _Reader:
                 return
         owner = scope.owner(call.func.id)
         for outer in owner.outer() if owner is not None else ():
-            hidden = self._meanings(call.func, outer) - {Free(call.func.id)}
+            hidden = self._meanings(call.func, outer)
+            is_passed = owner is not None and owner.is_argument(call.func.id)
+            if not (is_passed and (len(call.args) == 2 or call.keywords)):
+                hidden -= {Free(call.func.id)}
             for name in self._managers_in(hidden):
                 self._doubt(
                     name, call,
@@ -177,9 +215,10 @@ class _Reader:
             self._hints(call, name.value, where),
             is_early=scope.is_run_on_import() and call not in self._scopes.statements,
             source=self._source,
+            ast_node=call.args[1] if len(call.args) == 2 else None,
         )
 
-    def _hints(self, call: ast.Call, name: str, where: str) -> dict[str, object] | None:
+    def _hints(self, call: ast.Call, name: str, where: str) -> dict[str, object]:
         hints: dict[str, object] = {}
         for keyword in call.keywords:
             hint = '**' if keyword.arg is None else keyword.arg
@@ -189,7 +228,7 @@ class _Reader:
                     f'{where}: hint `{hint}` of `{name}` is `{shortened(keyword.value)}`: must be a literal, '
                     f'since it is read without running the code'
                 )
-        return hints or None
+        return hints
 
     def _meanings(self, expression: ast.expr, scope: Scope) -> frozenset[Meaning]:
         if isinstance(expression, ast.Name):

@@ -121,7 +121,7 @@ def _nearer(row: HyperParameterOccurrence, folder: Path) -> HyperParameterOccurr
 
 def _node(name: str, rows: Iterable[HyperParameterOccurrence]) -> HyperParameterNode:
     """A parameter in plain values: without the texts of its files."""
-    places = tuple(replace(row, source=None) for row in rows)
+    places = tuple(replace(row, source=None, ast_node=None) for row in rows)
     value = next((row.value for row in places if row.has_default_value), EMPTY)
     return HyperParameterNode(name, value, None if value is EMPTY else Priority.PARSED, places)
 

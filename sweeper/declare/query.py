@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .occurrence import HyperParameterOccurrence, Priority
+from .occurrence import EMPTY, HyperParameterOccurrence, Priority
 
 Row = HyperParameterOccurrence
 Condition = Callable[[Row], bool]
@@ -42,6 +42,12 @@ class HyperParameterDB(list[Row]):
         """Returns the first row of which `condition` is true, or None."""
         return next(filter(condition, self), None)
 
+    sorted = order_by = sort_by
+
+    def count(self, condition: Any) -> int:
+        """Returns of how many rows a condition is true, or, as of any list, how often a row is there."""
+        return self.count_of(condition) if callable(condition) else super().count(condition)
+
     def count_of(self, condition: Condition) -> int:
         """Returns of how many rows `condition` is true."""
         return sum(map(bool, map(condition, self)))
@@ -76,7 +82,17 @@ class L:
     @staticmethod
     def has_hints(row: Row) -> bool:
         """The place gives hints."""
-        return row.hints is not None
+        return bool(row.hints)
+
+    @staticmethod
+    def exist_attr(name: str) -> Condition:
+        """The row has something in that column."""
+        return lambda row: getattr(row, name, None) not in (None, {}) and getattr(row, name) is not EMPTY
+
+    @staticmethod
+    def value_priority(row: Row) -> int:
+        """For `sort_by`: the highest counts."""
+        return row.value_priority
 
     @staticmethod
     def of_name(name: str) -> Condition:

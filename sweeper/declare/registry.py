@@ -23,7 +23,7 @@ def manager(name: str) -> HyperParameterManager:
     Raises:
         AttributeError: The name begins and ends with two underscores, as those that Python itself asks for.
     """
-    if name.startswith('__') and name.endswith('__'):
+    if name.startswith('__') and name.endswith('__') and name.strip('_'):
         raise AttributeError(f"there is no manager {name!r}: names like this are Python's own")
     if name not in _managers:
         _managers.setdefault(name, NamedManager(name))

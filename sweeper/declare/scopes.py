@@ -35,7 +35,7 @@ class Foreign:
     """A name imported from another module, of which this one says no more.
 
     Attributes:
-        module: The module, as written after `from`; may be empty if there are dots.
+        module: The module, as written after `from`; empty in `import name`, and perhaps after dots.
         level: The number of dots.
         name: The name there.
     """
@@ -86,6 +86,7 @@ class Scope:
         bindings: By name.
         global_names: Names that are declared `global` in it.
         nonlocal_names: Names that are declared `nonlocal` in it.
+        arguments: The names of its arguments, if it is a function.
     """
 
     kind: type[ast.AST]
@@ -93,6 +94,7 @@ class Scope:
     bindings: dict[str, list[Binding]] = field(default_factory=dict)
     global_names: set[str] = field(default_factory=set)
     nonlocal_names: set[str] = field(default_factory=set)
+    arguments: set[str] = field(default_factory=set)
 
     def bind(self, name: str, lineno: int, what: Meaning | ast.expr, scope: Scope | None = None) -> None:
         """Adds a binding; the expression is evaluated in `scope`, or here."""
@@ -112,6 +114,10 @@ class Scope:
                 continue
             return scope if name in scope.bindings else None
         return None
+
+    def is_argument(self, name: str) -> bool:
+        """Whether a name is an argument of this function; whoever calls it may pass anything."""
+        return name in self.arguments
 
     def is_run_on_import(self) -> bool:
         """Whether what stands here is run when the module is imported: it is in no function."""
@@ -248,6 +254,7 @@ class ModuleScopes:
         for argument, default in zip(named, defaults, strict=True):
             if argument is not None:
                 inner.bind(argument.arg, argument.lineno, default or OTHER, scope)
+                inner.arguments.add(argument.arg)
                 self._push([argument.annotation, default], scope)
         self._push(node.body if isinstance(node.body, list) else [node.body], inner)
 
@@ -302,8 +309,9 @@ class ModuleScopes:
     def _import(self, node: ast.Import, scope: Scope) -> None:
         for alias in node.names:
             first = alias.name.partition('.')[0]
-            meaning = {MANAGER_MODULE: MODULE, 'sweeper': PACKAGE}.get(
-                alias.name if alias.asname else first, OTHER
+            module, _, name = alias.name.rpartition('.') if alias.asname else ('', '', first)
+            meaning: Meaning = {MANAGER_MODULE: MODULE, 'sweeper': PACKAGE}.get(
+                alias.name if alias.asname else first, Foreign(module, 0, name)
             )
             scope.bind(alias.asname or first, node.lineno, meaning)
 
@@ -348,6 +356,9 @@ class ModuleScopes:
 def _attribute(base: Meaning, attribute: str) -> Meaning:
     if base == PACKAGE and f'sweeper.{attribute}' == MANAGER_MODULE:
         return MODULE
+    if isinstance(base, Foreign):  # a module of the project, perhaps
+        inner = f'{base.module}.{base.name}' if base.module else base.name
+        return Foreign(inner, base.level, attribute)
     return Manager(attribute) if base == MODULE else OTHER
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import ImpossibleTree
 from .occurrence import HyperParameterNode
@@ -69,7 +69,7 @@ class Names:
             return
         if name in self._branches:
             raise _both(name, min(self._branches[name]))
-        branches = list(self._beginnings(name))
+        branches = list(beginnings(name, self._separator))
         if leaves := self._leaves.intersection(branches):
             raise _both(min(leaves), name)
         self._leaves.add(name)
@@ -79,16 +79,18 @@ class Names:
     def _drop_last(self, name: str) -> None:
         """Takes a name back that was added last."""
         self._leaves.remove(name)
-        for branch in self._beginnings(name):
+        for branch in beginnings(name, self._separator):
             self._branches[branch].pop()
             if not self._branches[branch]:
                 del self._branches[branch]
 
-    def _beginnings(self, name: str) -> Iterator[str]:
-        end = name.find(self._separator)
-        while end >= 0:
-            yield name[:end]
-            end = name.find(self._separator, end + len(self._separator))
+
+def beginnings(name: str, separator: str) -> Iterator[str]:
+    """Yields the names of the branches that a name is in, from the top."""
+    end = name.find(separator)
+    while end >= 0:
+        yield name[:end]
+        end = name.find(separator, end + len(separator))
 
 
 def _both(name: str, longer: str) -> ImpossibleTree:
@@ -176,20 +178,26 @@ class HyperParameterTree:
         name: The whole name of this branch or leaf; '' at the top.
         node: The parameter, if this is a leaf.
         children: What is below, by the next part of the name.
+        separator: What stands between the parts of a name.
     """
+
+    DICT_ANNOTATION: ClassVar[str] = DICT_ANNOTATION
 
     name: str = ''
     node: HyperParameterNode | None = None
     children: dict[str, HyperParameterTree] = field(default_factory=dict)
+    separator: str = SEPARATOR
 
     @classmethod
     def of(cls, nodes: Iterable[HyperParameterNode], separator: str) -> HyperParameterTree:
         """Builds the tree of `nodes`."""
-        top = cls()
+        top = cls(separator=separator)
         for node in nodes:
             branch, parts = top, node.name.split(separator)
             for end, part in enumerate(parts, start=1):
-                branch = branch.children.setdefault(part, cls(separator.join(parts[:end])))
+                branch = branch.children.setdefault(
+                    part, cls(separator.join(parts[:end]), separator=separator)
+                )
             branch.node = node
         return top
 
@@ -209,6 +217,22 @@ class HyperParameterTree:
             if tree.node is not None:
                 yield tree.node
             stack.extend(reversed(tree.children.values()))
+
+    def count(self) -> int:
+        """Returns how many parameters there are from here on that have a value."""
+        return sum(not node.empty for node in self.flatten())
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is here or below."""
+        return self.node is None and not self.children
+
+    def get(self, name: str) -> HyperParameterTree | None:
+        """Returns the branch or leaf of a name, counted from here; None if there is none."""
+        found: HyperParameterTree | None = self
+        for part in name.split(self.separator) if name else ():
+            found = found.children.get(part) if found is not None else None
+        return found
 
     def __getitem__(self, part: str) -> HyperParameterTree:
         return self.children[part]

@@ -102,7 +102,8 @@ def test_without_options_nothing_is_set_and_the_namespace_has_the_defaults(parse
     parsed = parse('file')
     assert manager.get_values() == before
     assert (parsed.file, parsed.width, parsed.depth, parsed.activation) == ('file', 64, None, None)
-    assert vars(parsed).keys() == {'file', *(node.name for node in manager.get_nodes())}
+    actions = {'hp_save', 'hp_load', 'hp_list', 'hp_detail', 'hp_serial_format', 'hp_exit'}
+    assert vars(parsed).keys() == {'file', *actions, *(node.name for node in manager.get_nodes())}
     assert manager('width', 8) == 8  # a run-time default still counts before the parsed one
 
 

@@ -87,7 +87,7 @@ def test_occurrences_know_their_place_default_and_hints():
     source = "_('width')\n\n_(\n    'width', 64, range=(1, 8), log=True)\n"
     manager = HyperParameterManager('_').parse_source(source, 'model.py')
     read, declared = manager.db.select(lambda row: row.name == 'width')
-    assert (read.place, read.has_default_value, read.hints) == ('model.py:1', False, None)
+    assert (read.place, read.has_default_value, read.hints) == ('model.py:1', False, {})
     assert (declared.place, declared.value, declared.hints) == (
         'model.py:3',
         64,
@@ -224,8 +224,6 @@ def test_a_manager_that_is_stored_in_an_attribute_is_doubted_with_its_line():
         "with f() as _: _('x', 1)",
         "class _: pass\n_('x', 1)",
         "import numpy as _\n_('x', 1)",
-        "def f(_): return _('x', 1)",
-        "[_('x', 1) for _ in fs]",
         "match a:\n    case [*_, 1]: pass\n    case {'a': 1, **rest}: rest('x', 1)",
         "a = b\nb = a\n_ = a\n_('x', 1)",
     ],
@@ -492,3 +490,35 @@ def test_no_bytes_raise_anything_but_our_errors(tmp_path_factory, data):
     path.write_bytes(data)
     with suppress(DeclarationError):
         HyperParameterManager('_').parse_file(path)
+
+
+def write_project(folder, **files):
+    for name, text in files.items():
+        (folder / f'{name}.py').write_text(text)
+    return HyperParameterManager('_').parse_file(folder)
+
+
+@pytest.mark.parametrize(
+    ('conf', 'net'),
+    [
+        ('from sweeper.m import _ as P', "from conf import P\nP('x', 1)"),
+        ('from sweeper.m import _ as manager', "import conf\nconf.manager('x', 1)"),
+        ('from sweeper.m import _ as manager', "import conf as c\nc.manager('x', 1)"),
+        ('import sweeper.m\nP = sweeper.m._', "def f():\n    from conf import P as Q\n    return Q('x', 1)"),
+    ],
+)
+def test_a_manager_that_another_module_passes_on_is_found_in_a_folder(tmp_path, conf, net):
+    found = write_project(tmp_path, conf=conf, net=net, other='import net\nprint(net)')
+    assert found.get_values() == {'x': 1}
+
+
+def test_it_may_be_passed_on_twice(tmp_path):
+    files = {'a_user': "from b_middle import R\nR('x', 1)", 'b_middle': 'from conf import P as R'}
+    found = write_project(tmp_path, conf='from sweeper.m import _ as P', **files)
+    assert found.get_values() == {'x': 1}
+
+
+def test_a_manager_that_is_an_argument_is_warned_of(tmp_path):
+    with pytest.warns(DeclarationWarning, match=r"net.py:2: `_\('x', 1\)` is not taken for a parameter"):
+        found = write_project(tmp_path, net="def build(_):\n    return _('x', 1)\n")
+    assert found.get_values() == {}

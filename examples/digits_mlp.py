@@ -18,8 +18,7 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from sweeper import FixedSweep, sweep
-from sweeper.report.statistics import mean_interval
+from sweeper import FixedSweep, mean_interval, sweep
 
 NONLINEARITIES = {'relu': nn.ReLU, 'tanh': nn.Tanh, 'sigmoid': nn.Sigmoid}
 

@@ -5,56 +5,143 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from .version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from .api import load, sweep, train
-    from .errors import SweepError
-    from .models import load_model
+    from .api import sweep, train
+    from .errors import (
+        DamagedFileWarning,
+        DeclarationError,
+        DeclarationWarning,
+        EqualPointsWarning,
+        FolderError,
+        InvalidArgument,
+        InvalidPoint,
+        ListenerWarning,
+        MissingExtra,
+        PointFailed,
+        PointFailedWarning,
+        ProblemError,
+        ProblemWarning,
+        SelectorError,
+        SweepError,
+        TuningFailed,
+    )
+    from .loading import load, load_model
+    from .loggers.mlflow import MLflowListener
+    from .loggers.tensorboard import TensorBoardListener
     from .points import NamedPoint
+    from .report.comparison import Comparison, compare
+    from .report.figures.kinds import plot
+    from .report.figures.paper import save_figure
+    from .report.page.writing import report_page
+    from .report.statistics import mean_interval
     from .scheduling.queue import ParamsTaskQueue
     from .scheduling.task import ParamsTask
     from .selectors.base import ParamSelector
     from .selectors.fixed import FixedSweep
-    from .selectors.listener import SweepListener
-    from .store.results import PointResult, SweepResults
+    from .selectors.listener import SweepListener, SweepStatus
+    from .space import Categorical, Float, Integer, Space
+    from .store.results import PointError, PointFailure, PointResult, SweepResults, TrialResult
     from .sweeper import Sweeper
     from .tuning.settings import HyperparameterSettings, get_settings
 
-__version__ = '0.1.0'
-
 __all__ = [
+    'Categorical',
+    'Comparison',
+    'DamagedFileWarning',
+    'DeclarationError',
+    'DeclarationWarning',
+    'EqualPointsWarning',
     'FixedSweep',
+    'Float',
+    'FolderError',
     'HyperparameterSettings',
+    'Integer',
+    'InvalidArgument',
+    'InvalidPoint',
+    'ListenerWarning',
+    'MLflowListener',
+    'MissingExtra',
     'NamedPoint',
     'ParamSelector',
     'ParamsTask',
     'ParamsTaskQueue',
+    'PointError',
+    'PointFailed',
+    'PointFailedWarning',
+    'PointFailure',
     'PointResult',
+    'ProblemError',
+    'ProblemWarning',
+    'SelectorError',
+    'Space',
     'SweepError',
     'SweepListener',
     'SweepResults',
+    'SweepStatus',
     'Sweeper',
+    'TensorBoardListener',
+    'TrialResult',
+    'TuningFailed',
+    'compare',
     'get_settings',
     'load',
     'load_model',
+    'mean_interval',
+    'plot',
+    'report_page',
+    'save_figure',
     'sweep',
     'train',
 ]
 
 _MODULES = {
+    'Categorical': 'space',
+    'Comparison': 'report.comparison',
+    'DamagedFileWarning': 'errors',
+    'DeclarationError': 'errors',
+    'DeclarationWarning': 'errors',
+    'EqualPointsWarning': 'errors',
     'FixedSweep': 'selectors.fixed',
+    'Float': 'space',
+    'FolderError': 'errors',
     'HyperparameterSettings': 'tuning.settings',
+    'Integer': 'space',
+    'InvalidArgument': 'errors',
+    'InvalidPoint': 'errors',
+    'ListenerWarning': 'errors',
+    'MLflowListener': 'loggers.mlflow',
+    'MissingExtra': 'errors',
     'NamedPoint': 'points',
     'ParamSelector': 'selectors.base',
     'ParamsTask': 'scheduling.task',
     'ParamsTaskQueue': 'scheduling.queue',
+    'PointError': 'store.results',
+    'PointFailed': 'errors',
+    'PointFailedWarning': 'errors',
+    'PointFailure': 'store.results',
     'PointResult': 'store.results',
+    'ProblemError': 'errors',
+    'ProblemWarning': 'errors',
+    'SelectorError': 'errors',
+    'Space': 'space',
     'SweepError': 'errors',
     'SweepListener': 'selectors.listener',
     'SweepResults': 'store.results',
+    'SweepStatus': 'selectors.listener',
     'Sweeper': 'sweeper',
+    'TensorBoardListener': 'loggers.tensorboard',
+    'TrialResult': 'store.results',
+    'TuningFailed': 'errors',
+    'compare': 'report.comparison',
     'get_settings': 'tuning.settings',
-    'load': 'api',
-    'load_model': 'models',
+    'load': 'loading',
+    'load_model': 'loading',
+    'mean_interval': 'report.statistics',
+    'plot': 'report.figures.kinds',
+    'report_page': 'report.page.writing',
+    'save_figure': 'report.figures.paper',
     'sweep': 'api',
     'train': 'api',
 }

@@ -1,4 +1,4 @@
-"""What users call: `sweep`, `train` and `load`."""
+"""What users call to train: `sweep` and `train`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,16 @@ from types import ModuleType
 from typing import Any
 
 from .architectures import common_values, distinct
-from .arguments import bytes_of, check_arguments, checked_folder, checked_listeners, checked_selector
+from .arguments import bytes_of, check_arguments, checked_listeners, checked_selector
 from .cores import usable_cores
-from .errors import FolderError, InvalidArgument, ProblemError, ProblemWarning
+from .errors import (
+    DeclarationWarning,
+    FolderError,
+    InvalidArgument,
+    PointFailedWarning,
+    ProblemError,
+    ProblemWarning,
+)
 from .garbage import uncollected
 from .points import Point, are_named, as_point, label
 from .printing import printable
@@ -31,7 +38,7 @@ from .selectors.base import ParamSelector
 from .selectors.fixed import FixedSweep
 from .selectors.listener import SweepListener
 from .signals import ended_by_signals
-from .store.layout import SweepLayout
+from .store.layout import SweepLayout, checked_folder
 from .store.lock import locked
 from .store.log import RunLog
 from .store.manifest import Manifest, accepted_kinds
@@ -48,10 +55,6 @@ from .tuning.settings import HyperparameterSettings, get_settings, preset_name
 from .work import LANES, BenchSpec
 
 _SAVE_THREADS = 8
-
-
-class PointFailedWarning(UserWarning):
-    """A point of a sweep failed; the other points have results."""
 
 
 def sweep(
@@ -303,18 +306,6 @@ def _archive(folder: Path, history: Path) -> None:
         SweepLayout(target).running.unlink(missing_ok=True)
 
 
-def load(folder: str | os.PathLike[str]) -> SweepResults:
-    """Reads a sweep's results back, finished or not, without pickle.
-
-    Returns:
-        What `sweep` returned for that folder, or would return now.
-
-    Raises:
-        FolderError: It holds no sweep, or cannot be read.
-    """
-    return Store.read(checked_folder(folder)).results()
-
-
 def _holds_sweep(folder: Path) -> bool:
     try:
         return SweepLayout(folder).holds_sweep()
@@ -347,8 +338,6 @@ def _facts(
 
 def _warn_of_doubts(parameters: ProblemParameters) -> None:
     if parameters.declared is not None:
-        from .declare.parsing import DeclarationWarning
-
         for doubt in parameters.declared.doubts:
             warnings.warn(doubt, DeclarationWarning, stacklevel=3)
 

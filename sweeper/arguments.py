@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from .errors import InvalidArgument
@@ -63,13 +61,6 @@ def checked_selector(selector: object) -> ParamSelector:
             f'FixedSweep.with_fixed_trials(points, trials)'
         )
     return selector
-
-
-def checked_folder(folder: object) -> Path:
-    """Returns the folder as a path."""
-    if not isinstance(folder, str | os.PathLike):
-        raise InvalidArgument(f'folder={folder!r}: must be a path')
-    return Path(os.path.expanduser(folder))
 
 
 def checked_listeners(listeners: object) -> list[SweepListener]:

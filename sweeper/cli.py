@@ -152,7 +152,8 @@ def run(
         _fail(InvalidArgument(f'--quiet shows no progress; --progress {progress} would'))
     folder = out or Path('out', module.removesuffix('.py').replace('/', '.').rpartition('.')[2])
     try:
-        from .api import PointFailedWarning, sweep
+        from .api import sweep
+        from .errors import PointFailedWarning
 
         selector = selector_of(
             os.path.expanduser(module), grid=grid or [], random=random or [], point=point or [],
@@ -277,11 +278,11 @@ def report(
 def _page(store: Store, looked_into: list[str]) -> str:
     from .report.figures.chosen import chosen
     from .report.findings import Findings
-    from .report.page.writing import page
+    from .report.page.writing import report_page
 
     findings = Findings(store)
     if not looked_into:
-        return page(findings)
+        return report_page(findings)
     from .points import label
     from .report.representations import representations
 
@@ -291,7 +292,7 @@ def _page(store: Store, looked_into: list[str]) -> str:
     seen = representations(store, list(dict.fromkeys(one.params for one in found)))
     for point, reason in seen.failed:
         print(f'cannot look into ({label(point)}): {one_line(reason)}', file=sys.stderr)
-    return page(findings, seen)
+    return report_page(findings, seen)
 
 
 def _write(path: Path, text: str) -> None:
@@ -332,11 +333,11 @@ def plot(
 ) -> None:
     """Draw a figure for a paper."""
     from .report.figures.kinds import plot as draw
-    from .report.figures.paper import image_format, save
+    from .report.figures.paper import image_format, save_figure
 
     try:
         image_format(out)  # or fails before there is anything to lose
-        save(draw(folder, kind, x=x, y=y, cost=cost, points=point or (), width=width), out)
+        save_figure(draw(folder, kind, x=x, y=y, cost=cost, points=point or (), width=width), out)
         print(f'wrote {one_line(out)}')
     except SweepError as error:
         _fail(error)

@@ -1,4 +1,4 @@
-"""Every exception that `sweeper` raises on purpose.
+"""Every exception that `sweeper` raises on purpose, and every warning that it gives.
 
 SweepError
 ├── InvalidArgument (also a ValueError)   an argument of sweep(), train() or the command line
@@ -18,6 +18,14 @@ SweepError
 │   ├── ImpossibleTree                    a name is both a value and a tree
 │   └── UnknownParameter (also a KeyError)
 └── MissingExtra (also an ImportError)    something asked for needs a package that is not installed
+
+UserWarning
+├── ProblemWarning          something about a problem may be a mistake
+├── DeclarationWarning      a call may or may not declare a parameter
+├── PointFailedWarning      a point failed, and the sweep goes on
+├── DamagedFileWarning      a damaged file was set aside
+├── ListenerWarning         a listener raised, and is no longer called
+└── EqualPointsWarning      two points are equal to Python, and count as one
 """
 
 from __future__ import annotations
@@ -56,10 +64,6 @@ class InvalidPoint(InvalidArgument):
 
 class ProblemError(SweepError):
     """The user's module is missing something, or what it gives does not fit together."""
-
-
-class ProblemWarning(UserWarning):
-    """Something about a problem may be meant, and may be a mistake."""
 
 
 class FolderError(SweepError):
@@ -133,3 +137,27 @@ class UnknownParameter(DeclarationError, KeyError):
 
 class MissingExtra(SweepError, ImportError):
     """Something that was asked for needs a package which is not installed; the message says how to get it."""
+
+
+class ProblemWarning(UserWarning):
+    """Something about a problem may be meant, and may be a mistake."""
+
+
+class DeclarationWarning(UserWarning):
+    """A call looks like a parameter, but it cannot be told for sure that it is one, or that it is none."""
+
+
+class PointFailedWarning(UserWarning):
+    """A point of a sweep failed; the other points have results."""
+
+
+class DamagedFileWarning(UserWarning):
+    """A file of the sweep's folder could not be understood; it is set aside and computed anew."""
+
+
+class ListenerWarning(UserWarning):
+    """A listener raised an exception and is no longer called."""
+
+
+class EqualPointsWarning(UserWarning):
+    """Points that are written differently are equal to Python, as `(1,)` and `(True,)` are: one point."""

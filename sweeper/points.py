@@ -47,10 +47,6 @@ class Reference:
         return self.text
 
 
-class EqualPointsWarning(UserWarning):
-    """Points that are written differently are equal to Python, as `(1,)` and `(True,)` are: one point."""
-
-
 class NamedPoint(Mapping[str, Any]):
     """An immutable, hashable mapping from parameter name to value: `model(**point)`.
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
-from .errors import FolderError, PointFailed, SelectorError, SweepError
-from .points import EqualPointsWarning, Point, label, point_key
+from .errors import EqualPointsWarning, FolderError, PointFailed, SelectorError, SweepError
+from .points import Point, label, point_key
 from .report.estimate import Estimate
 from .scheduling.dispatcher import Dispatcher
 from .scheduling.executors.base import Executor

@@ -5,8 +5,9 @@ import re
 import pytest
 
 from sweeper import FixedSweep, SweepListener
-from sweeper.arguments import bytes_of, check_arguments, checked_folder, checked_listeners
+from sweeper.arguments import bytes_of, check_arguments, checked_listeners
 from sweeper.errors import InvalidArgument
+from sweeper.store.layout import checked_folder
 
 VALID = {
     'selector': FixedSweep([((1,), 1)]), 'sweep_cores': 1, 'cores': 1, 'executor': 'local', 'seed': 0,

@@ -1,32 +1,43 @@
 """What the package exports, and what importing it costs."""
 
+import ast
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import sweeper
 
 PUBLIC = {
-    'sweep', 'Sweeper', 'train', 'load', 'load_model',
-    'ParamSelector', 'SweepListener', 'FixedSweep',
+    'sweep', 'train', 'load', 'load_model', 'Sweeper',
+    'ParamSelector', 'SweepListener', 'SweepStatus', 'FixedSweep',
+    'TensorBoardListener', 'MLflowListener',
     'ParamsTask', 'ParamsTaskQueue',
     'HyperparameterSettings', 'get_settings',
-    'PointResult', 'SweepResults', 'SweepError',
-    'NamedPoint',
+    'Space', 'Categorical', 'Integer', 'Float', 'NamedPoint',
+    'PointResult', 'SweepResults', 'TrialResult', 'PointError', 'PointFailure',
+    'Comparison', 'compare', 'mean_interval', 'plot', 'save_figure', 'report_page',
+    'SweepError', 'InvalidArgument', 'InvalidPoint', 'ProblemError', 'FolderError', 'SelectorError',
+    'PointFailed', 'TuningFailed', 'DeclarationError', 'MissingExtra',
+    'ProblemWarning', 'DeclarationWarning', 'PointFailedWarning', 'DamagedFileWarning', 'ListenerWarning',
+    'EqualPointsWarning',
 }  # fmt: skip
+NAMESPACES = {'sweeper.m', 'sweeper.declare'}  # whose names stand for themselves, as hpman's do
 
 
 def test_all_is_complete_and_sorted():
     assert set(sweeper.__all__) == PUBLIC
     assert sweeper.__all__ == sorted(sweeper.__all__)
+    assert sweeper._MODULES.keys() == PUBLIC
 
 
 @pytest.mark.parametrize('name', sorted(PUBLIC))
 def test_every_public_name_is_there_and_documented(name):
     exported = getattr(sweeper, name)
     assert exported.__doc__
-    assert exported.__module__.startswith('sweeper.')
+    assert exported.__module__ == f'sweeper.{sweeper._MODULES[name]}' or name in sweeper.space.__all__
 
 
 def run_python(code):
@@ -63,3 +74,55 @@ def test_a_name_that_is_not_there_is_an_error_that_names_it():
         sweeper.swep  # noqa: B018
     with pytest.raises(ImportError, match='swep'):
         from sweeper import swep  # noqa: F401
+
+
+ROOT = Path(__file__).parents[1]
+SHOWN = [
+    (path.name, code)
+    for path in [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+    for code in re.findall(r'^```python\n(.*?)^```$', path.read_text(), re.MULTILINE | re.DOTALL)
+]
+SHOWN += [(path.name, path.read_text()) for path in sorted((ROOT / 'examples').glob('*.py'))]
+
+
+def names_imported(code):
+    """The names of the package that a source imports, and the modules of it that it imports them from."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and node.module.partition('.')[0] == 'sweeper':
+            yield from ((node.module, name.name) for name in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((name.name, '') for name in node.names if name.name.partition('.')[0] == 'sweeper')
+
+
+@pytest.mark.parametrize(('document', 'code'), SHOWN, ids=[document for document, _ in SHOWN])
+def test_documents_and_examples_use_only_what_is_public(document, code):
+    for module, name in names_imported(code):
+        assert module in NAMESPACES or (module == 'sweeper' and name in PUBLIC), f'{module}: {name}'
+
+
+def test_the_reader_of_what_documents_use_sees_it_all():
+    assert list(names_imported('def f():\n    from sweeper.io import x, y\nimport sweeper.api, os')) == [
+        ('sweeper.api', ''), ('sweeper.io', 'x'), ('sweeper.io', 'y')
+    ]  # fmt: skip
+    assert len(SHOWN) > 15 and any(name for _, code in SHOWN for _, name in names_imported(code))
+
+
+ONLY_ON_POSIX = ('fcntl', 'resource', 'termios', 'pwd', 'grp', 'pty')
+
+
+def test_results_can_be_read_where_there_is_no_posix(tmp_path, write_problem, sweep_inline):
+    """As on Windows, which lacks these modules, and whose `os` lacks some functions."""
+    sweep_inline(write_problem().path, sweeper.FixedSweep([((4,), 1)]), tmp_path / 'out')
+    code = f"""
+import os, sys
+import psutil, torch  # which have versions for Windows
+for name in {ONLY_ON_POSIX}:
+    sys.modules[name] = None
+for name in ('fork', 'killpg', 'getpgrp', 'setsid', 'O_NOFOLLOW', 'O_NONBLOCK', 'sched_getaffinity'):
+    delattr(os, name)
+from sweeper import compare, load, load_model
+results = load({str(tmp_path / 'out')!r})
+print(len(results), len(results.to_frame()), len(compare({str(tmp_path / 'out')!r}).points))
+print(type(load_model({str(tmp_path / 'out')!r})).__name__)
+"""
+    assert run_python(code) == ['1', '1', '1', 'Sequential']

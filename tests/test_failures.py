@@ -7,8 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from sweeper import FixedSweep, SweepListener, load, sweep
-from sweeper.api import PointFailedWarning
-from sweeper.errors import PointFailed, ProblemError
+from sweeper.errors import PointFailed, PointFailedWarning, ProblemError
 
 MODEL = """
 def model(kind):

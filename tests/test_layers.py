@@ -14,7 +14,7 @@ ROOT = Path(sweeper.__file__).parent
 LAYERS = [
     ['__main__'],
     ['cli'],
-    ['api', 'models'],
+    ['api', 'loading'],
     ['architectures', 'arguments', 'options'],
     ['sweeper'],
     ['report'],
@@ -32,8 +32,9 @@ LAYERS = [
     ['seeding'],
     ['cores', 'garbage', 'pipes'],
     ['signals'],
+    ['extras'],
     ['errors'],
-    ['printing'],
+    ['printing', 'version'],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 MODULES = {

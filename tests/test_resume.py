@@ -14,15 +14,20 @@ import numpy as np
 import pytest
 
 from sweeper import FixedSweep, ParamSelector, SweepListener, load, train
-from sweeper.api import PointFailedWarning
-from sweeper.errors import FolderError, InvalidPoint, PointFailed
-from sweeper.points import EqualPointsWarning, as_point
+from sweeper.errors import (
+    DamagedFileWarning,
+    EqualPointsWarning,
+    FolderError,
+    InvalidPoint,
+    ListenerWarning,
+    PointFailed,
+    PointFailedWarning,
+)
+from sweeper.points import as_point
 from sweeper.scheduling.executors import inline
 from sweeper.scheduling.task import Outcome, RunError
 from sweeper.seeding import run_seed
-from sweeper.selectors.listener import ListenerWarning
 from sweeper.store import files
-from sweeper.store.damage import DamagedFileWarning
 from sweeper.store.files import AtomicWriter
 
 pytestmark = pytest.mark.filterwarnings('ignore::sweeper.api.PointFailedWarning')

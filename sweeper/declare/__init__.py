@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import (
     DeclarationError,
+    DeclarationWarning,
     DoubleAssignmentException,
     ImpossibleTree,
     MissingSource,
@@ -16,7 +17,6 @@ from ..errors import (
 from .command_line import bind
 from .manager import HyperParameterManager
 from .occurrence import EmptyValue, HyperParameterNode, HyperParameterOccurrence, Priority
-from .parsing import DeclarationWarning
 from .query import HyperParameterDB, L
 from .registry import managers
 from .source import SourceHelper

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DeclarationError, InvalidArgument, SweepError
+from ..errors import DeclarationError, DeclarationWarning, InvalidArgument, SweepError
 from .kinds import from_text, kind_of
 from .listing import LISTINGS, show
 from .manager import HyperParameterManager
 from .occurrence import HyperParameterNode
-from .parsing import DeclarationWarning
 from .serial import FORMATS, load, save
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..errors import DeclarationError, InvalidArgument
+from ..errors import DeclarationError, DeclarationWarning, InvalidArgument
 from ..printing import one_line
 from .kinds import checked, from_text, kind_of
 from .manager import HyperParameterManager
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence
-from .parsing import DeclarationWarning, find_in_files
+from .parsing import find_in_files
 from .serial import load, named, plain_tree, save, to_json, to_yaml
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from ..errors import (
     DeclarationError,
+    DeclarationWarning,
     DoubleAssignmentException,
     ImpossibleTree,
     NotLiteralEvaluable,
@@ -17,7 +18,7 @@ from ..errors import (
     UnknownParameter,
 )
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence, Priority
-from .parsing import DeclarationWarning, Found, find_in_files, find_in_source
+from .parsing import Found, find_in_files, find_in_source
 from .query import HyperParameterDB
 from .source import UNKNOWN, Paths, SourceHelper
 from .tree import SEPARATOR, HyperParameterTree, Names, beginnings, flatten, nest

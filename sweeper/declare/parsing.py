@@ -18,10 +18,6 @@ from .source import Paths, SourceFile, SourceHelper, as_paths, find_sources, rea
 from .syntax import literal, parsed, shortened
 
 
-class DeclarationWarning(UserWarning):
-    """A call looks like a parameter, but it cannot be told for sure that it is one, or that it is none."""
-
-
 @dataclass
 class Found:
     """What was found in sources.

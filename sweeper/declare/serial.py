@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import DeclarationError, InvalidArgument, MissingExtra, SweepError
+from ..errors import DeclarationError, InvalidArgument, SweepError
+from ..extras import needed
 from .kinds import checked
 from .manager import HyperParameterManager, suggestion
 from .occurrence import HyperParameterNode
@@ -181,10 +182,6 @@ def _check_keys(value: Any) -> None:
 
 
 def _yaml() -> Any:
-    try:
+    with needed('declare', 'YAML, unlike JSON, needs PyYAML'):
         import yaml
-    except ImportError as error:
-        raise MissingExtra(
-            "YAML needs PyYAML: pip install 'sweeper[declare]'; JSON works without it"
-        ) from error
     return yaml

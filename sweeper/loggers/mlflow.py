@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidArgument, MissingExtra
+from ..errors import InvalidArgument
+from ..extras import needed
 from ..points import Point
 from ..store.results import PointError
 from .base import Logger, Plain, point_id, short_key
@@ -43,17 +44,13 @@ class MLflowListener(Logger):
     def __init__(self, experiment: str, tracking_uri: str | os.PathLike[str] | None = None) -> None:
         super().__init__()
         uri = _uri(tracking_uri)
-        try:
+        with needed('mlflow', 'MLflowListener needs MLflow'):
             from mlflow import MlflowClient
             from mlflow.exceptions import MlflowException
 
             if uri and uri.startswith('sqlite:'):
                 import alembic  # noqa: F401
                 import sqlalchemy  # noqa: F401
-        except ImportError as error:
-            raise MissingExtra(
-                f"MLflowListener needs MLflow: pip install 'sweeper[mlflow]' ({error})"
-            ) from error
         try:
             if (folder := _folder(tracking_uri)) is not None:
                 folder.mkdir(parents=True, exist_ok=True)

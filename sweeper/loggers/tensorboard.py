@@ -11,7 +11,8 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from ..errors import InvalidArgument, MissingExtra
+from ..errors import InvalidArgument
+from ..extras import needed
 from ..points import Point
 from ..store.results import PointError
 from .base import Logger, point_id
@@ -41,13 +42,9 @@ class TensorBoardListener(Logger):
 
     def __init__(self, log_dir: str | os.PathLike[str]) -> None:
         super().__init__()
-        try:
+        with needed('tensorboard', 'TensorBoardListener needs TensorBoard'):
             import tensorboard.plugins.hparams.summary_v2
             import tensorboard.summary.writer.record_writer  # noqa: F401
-        except ImportError as error:
-            raise MissingExtra(
-                "TensorBoardListener needs TensorBoard: pip install 'sweeper[tensorboard]'"
-            ) from error
         self.log_dir = Path(log_dir)
         try:
             self.log_dir.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from ..points import Point
+from ..store.layout import checked_folder
 from ..store.store import Store
 from .collect import named
 from .effects import Effect
@@ -196,8 +198,16 @@ class Comparison:
         return len(self.comparable) * (len(self.comparable) - 1) // 2
 
 
-def compare(store: Store) -> Comparison:
-    """Compares the points of a sweep that have trials and did not fail."""
+def compare(source: Store | str | os.PathLike[str]) -> Comparison:
+    """Compares the points of a sweep that have trials and did not fail.
+
+    Args:
+        source: The sweep's folder, finished or not.
+
+    Raises:
+        FolderError: The folder holds no sweep, or cannot be read.
+    """
+    store = source if isinstance(source, Store) else Store.read(checked_folder(source))
     trials = {point: store.trials(point) for point in store.points if store.error(point) is None}
     trials = {point: one for point, one in trials.items() if one}
     scores = np.full((len(trials), max((max(one) + 1 for one in trials.values()), default=0)), np.nan)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import os
 from functools import cached_property
-from pathlib import Path
 
 from ..points import Point
+from ..store.layout import checked_folder
 from ..store.store import Store
 from .collect import PointSummary, named, summarise
 from .comparison import Comparison, compare
@@ -25,13 +25,18 @@ class Findings:
         self.store = store
 
     @classmethod
+    def of(cls, source: Findings | str | os.PathLike[str]) -> Findings:
+        """Returns those given, or reads a folder."""
+        return source if isinstance(source, Findings) else cls.read(source)
+
+    @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> Findings:
         """Reads a sweep's folder, finished or not.
 
         Raises:
             FolderError: It holds no sweep, or cannot be read.
         """
-        return cls(Store.read(Path(folder)))
+        return cls(Store.read(checked_folder(folder)))
 
     @cached_property
     def columns(self) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingExtra
+from ..extras import needed
 from ..points import value_from_text
 from .effects import FANOVA, Effect
 
@@ -73,16 +73,12 @@ def _fanova(ranks: dict[str, list[int]], performances: Sequence[float]) -> list[
     ranks = {name: found for name, found in ranks.items() if max(found) > 0}
     if len(ranks) < 2:
         return []
-    try:
+    with needed('importance', 'estimating it takes Optuna and scikit-learn'):
         import sklearn  # noqa: F401
         from optuna import create_study
         from optuna.distributions import IntDistribution
         from optuna.importance import FanovaImportanceEvaluator
         from optuna.trial import create_trial
-    except ImportError as error:
-        raise MissingExtra(
-            "estimating it takes Optuna and scikit-learn: pip install 'sweeper[importance]'"
-        ) from error
     spaces = {name: IntDistribution(0, max(found)) for name, found in ranks.items()}
     with _silent():
         study = create_study(direction='maximize')

@@ -12,6 +12,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from ..errors import ListenerWarning
 from ..points import Point
 from ..printing import one_line, printable
 from ..store.results import PointError
@@ -146,10 +147,6 @@ class SweepListener:
 
     def on_end(self) -> None:
         """The sweep is over, or is being interrupted. The last call, made whatever happened."""
-
-
-class ListenerWarning(UserWarning):
-    """A listener raised an exception and is no longer called."""
 
 
 class Audience:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+from ..errors import DamagedFileWarning
 from ..printing import one_line
 from .files import AtomicWriter
 from .layout import SweepLayout
-
-
-class DamagedFileWarning(UserWarning):
-    """A file of the sweep's folder could not be understood; it is set aside and computed anew."""
 
 
 class DamagedFile(Exception):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from ..errors import InvalidArgument
 
 CURVE_NAMES = ('lr_vs_perf', 'candidates')
 
@@ -150,3 +153,10 @@ class SweepLayout:
 
     def point(self, point_id: int) -> PointLayout:
         return PointLayout(self.points / str(point_id))
+
+
+def checked_folder(folder: object) -> Path:
+    """Returns the path of a sweep's folder that a user names; what is no path is an `InvalidArgument`."""
+    if not isinstance(folder, str | os.PathLike):
+        raise InvalidArgument(f'folder={folder!r}: must be a path')
+    return Path(os.path.expanduser(folder))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import socket
@@ -73,6 +72,8 @@ def _check_writable(folder: Path) -> None:
 
 def _lock(descriptor: int) -> None:
     """Locks; tries for a moment, since who looks whether it is locked holds it for an instant."""
+    import fcntl  # not on Windows, where folders can be read
+
     for _ in range(_ATTEMPTS - 1):
         with suppress(OSError):
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,6 +83,8 @@ def _lock(descriptor: int) -> None:
 
 def is_locked(folder: Path) -> bool:
     """Whether a sweep is running in `folder` right now."""
+    import fcntl
+
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

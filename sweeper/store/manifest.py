@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FolderError
+from ..version import RESULTS_VERSION
 from .damage import set_aside
 from .declaration import declarations
 from .files import TEMPORARY_SUFFIX, AtomicWriter, read_json, read_sealed
@@ -25,7 +26,7 @@ ACCEPTABLE = ('source', 'versions', 'device', 'step', 'selector')
 """What may have changed since a sweep was started and can be accepted, each by its name."""
 
 _ACCEPT = 'accept:'
-_PACKAGES = ('sweeper', 'torch', 'numpy', 'pytorch-ignite')
+_PACKAGES = ('torch', 'numpy', 'pytorch-ignite')
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Manifest:
 
 
 def _versions() -> dict[str, str]:
-    found = {'python': '.'.join(platform.python_version_tuple()[:2])}
+    found = {'python': '.'.join(platform.python_version_tuple()[:2]), 'sweeper': RESULTS_VERSION}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

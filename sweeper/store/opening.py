@@ -20,6 +20,8 @@ _KINDS = (
     (stat.S_ISLNK, 'a link'), (stat.S_ISDIR, 'a folder'), (stat.S_ISFIFO, 'a named pipe'),
     (stat.S_ISSOCK, 'a socket'), (stat.S_ISREG, 'a file'),
 )  # fmt: skip
+_SAFELY = getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_NONBLOCK', 0)  # 0 on Windows
+_AS_BYTES = getattr(os, 'O_BINARY', 0)  # only there
 
 
 def kind_of(path: Path) -> str | None:
@@ -39,8 +41,10 @@ def open_file(path: Path) -> BinaryIO:
         ValueError: There is something else.
         OSError: It cannot be read.
     """
+    if not _SAFELY and kind_of(path) == 'a link':
+        raise ValueError('it is a link, not a file')
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | _SAFELY | _AS_BYTES)
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):
             raise
@@ -59,7 +63,7 @@ def read_file(path: Path) -> bytes:
 
 def open_plain(path: str, flags: int) -> int:
     """Opens a file to write it, as an `opener`; never what a link points to, and never what is no file."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    descriptor = os.open(path, flags | _SAFELY, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, f'it is {kind_of(Path(path))}, not a file')

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import MissingExtra
+from ..extras import needed
 from ..points import Point, by_name, to_json
 
 if TYPE_CHECKING:
@@ -259,10 +259,8 @@ class SweepResults(list[PointResult]):
         Raises:
             MissingExtra: pandas is not installed.
         """
-        try:
+        with needed('pandas', 'to_frame() needs pandas'):
             import pandas
-        except ImportError as error:
-            raise MissingExtra("to_frame() needs pandas: pip install 'sweeper[pandas]'") from error
         tuned = list(dict.fromkeys(name for values in self.nuisance.values() for name in values))
         columns = results_header(self.columns, tuned)
         names = dict(zip(self.columns, columns[1:], strict=False))

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from sweeper import FixedSweep, cli, load, options
-from sweeper.store.damage import DamagedFileWarning
+from sweeper.errors import DamagedFileWarning
 
 ROOT = Path(__file__).parents[2]
 HANGS = """

@@ -209,7 +209,7 @@ def test_any_point_and_any_score_can_be_kept(database, tmp_path):
 @pytest.mark.parametrize('missing', ['mlflow', 'sqlalchemy'])
 def test_what_to_install_is_said_before_anything_is_done(monkeypatch, tmp_path, missing):
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(MissingExtra, match=r"pip install 'sweeper\[mlflow\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'fair-sweeper\[mlflow\]'"):
         MLflowListener('any', tmp_path / 'runs')
     assert not (tmp_path / 'runs').exists()
 

@@ -164,7 +164,7 @@ def test_files_of_others_are_left_alone(tmp_path):
 
 def test_what_to_install_is_said_before_anything_is_done(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, 'tensorboard.plugins.hparams.summary_v2', None)
-    with pytest.raises(MissingExtra, match=r"pip install 'sweeper\[tensorboard\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'fair-sweeper\[tensorboard\]'"):
         TensorBoardListener(tmp_path / 'runs')
     assert not (tmp_path / 'runs').exists()
 
@@ -179,5 +179,5 @@ def test_the_command_line_says_what_to_install_before_it_does_anything(monkeypat
     monkeypatch.setitem(sys.modules, 'tensorboard.plugins.hparams.summary_v2', None)
     command = ['run', 'no_such_module', '--out', tmp_path / 'out', '--tensorboard', tmp_path / 'runs']
     done = CliRunner().invoke(app, [str(one) for one in command])
-    assert done.exit_code == WRONG_INPUT and "pip install 'sweeper[tensorboard]'" in done.output
+    assert done.exit_code == WRONG_INPUT and "pip install 'fair-sweeper[tensorboard]'" in done.output
     assert not list(tmp_path.iterdir())

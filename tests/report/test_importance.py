@@ -149,8 +149,8 @@ def test_what_to_install_is_said_where_the_sentence_would_be(monkeypatch, missin
         return imports(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, '__import__', without)
-    with pytest.raises(MissingExtra, match=r"pip install 'sweeper\[importance\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'fair-sweeper\[importance\]'"):
         importances(found.cells, found.columns, found.means.tolist())
-    assert "pip install 'sweeper[importance]'" in found.influence()
+    assert "pip install 'fair-sweeper[importance]'" in found.influence()
     assert found.effects() == []
     assert found.answer()

@@ -16,7 +16,7 @@ from sweeper import cli
 from sweeper.errors import FolderError, SourceSyntaxError, SweepError, UnknownParameter
 from sweeper.points import NamedPoint, label
 from sweeper.printing import one_line, printable
-from sweeper.report.page.writing import page
+from sweeper.report.page.writing import report_page
 from sweeper.report.plain import PlainProgress
 from sweeper.selectors.listener import Audience, SweepStatus
 from sweeper.store.results import PointError
@@ -62,7 +62,7 @@ def test_no_command_prints_what_does_harm(hostile, command):
 
 
 def test_the_page_shows_nothing_that_turns_it_around(hostile):
-    shown = page(hostile)
+    shown = report_page(hostile)
     assert not DANGEROUS - {'\r'} & set(shown.partition('<script>')[0])
     overview = shown.partition('id="overview">')[2].partition('</script>')[0]
     assert_harmless(json.dumps(json.loads(overview[: overview.rindex('}') + 1]), ensure_ascii=False))

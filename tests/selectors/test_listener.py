@@ -4,9 +4,10 @@ import warnings
 
 import pytest
 
+from sweeper.errors import ListenerWarning
 from sweeper.selectors.base import ParamSelector
 from sweeper.selectors.fixed import FixedSweep
-from sweeper.selectors.listener import Audience, ListenerWarning, SweepListener
+from sweeper.selectors.listener import Audience, SweepListener
 
 METHODS = (
     'on_start', 'on_hparams_found', 'on_trials_completed', 'on_flagged', 'on_point_failed', 'on_status',

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeper.errors import FolderError
-from sweeper.store.damage import DamagedFile, DamagedFileWarning, set_aside
+from sweeper.errors import DamagedFileWarning, FolderError
+from sweeper.store.damage import DamagedFile, set_aside
 from sweeper.store.files import AtomicWriter
 from sweeper.store.layout import SweepLayout
 from sweeper.store.store import Store

@@ -134,7 +134,7 @@ def test_what_is_missing_for_an_importance_is_told_and_the_rest_is_there(folder,
                 noise = (7 * index + 5 * point[0]) % 11 / 1e6
                 store.now(store.saving_trial(point, index, random.record(point[0] / 24 + noise)))
         store.rebuild()
-    filled, missing = Store.read(folder), "pip install 'sweeper[importance]'"
+    filled, missing = Store.read(folder), "pip install 'fair-sweeper[importance]'"
     told = json.loads(everything(filled))
     assert missing in told['influence'] and told['effects'] == []
     assert missing in markdown(filled).replace('\\', '')

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeper.errors import FolderError
-from sweeper.store.damage import DamagedFileWarning
+from sweeper.errors import DamagedFileWarning, FolderError
 from sweeper.store.lock import is_locked
 from sweeper.store.results import PointError
 from sweeper.store.store import Store

@@ -7,8 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from sweeper.errors import FolderError
-from sweeper.store.damage import DamagedFileWarning
+from sweeper.errors import DamagedFileWarning, FolderError
 from sweeper.store.declaration import Declaration, declarations
 from sweeper.store.files import AtomicWriter
 from sweeper.store.layout import SweepLayout

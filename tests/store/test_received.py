@@ -190,14 +190,13 @@ def test_arrays_that_claim_more_than_they_have_are_damage(tmp_path):
 @pytest.mark.parametrize('name', ['points/0/hparams/lr_vs_perf.npz', 'points/0/trials/0/throughtime.npz'])
 def test_the_page_leaves_out_what_is_damaged_and_says_so(folder, name):
     pytest.importorskip('plotly')
-    from sweeper.report.findings import Findings
-    from sweeper.report.page.writing import page
+    from sweeper.report.page.writing import report_page
 
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 255
     (folder / name).write_bytes(content)
     os.truncate(folder / name, len(content) - 30)
-    assert f'Left out, since a file is damaged: cannot read {folder / name}' in page(Findings.read(folder))
+    assert f'Left out, since a file is damaged: cannot read {folder / name}' in report_page(folder)
 
 
 @pytest.mark.parametrize('length', [131_073, 1_000_000])

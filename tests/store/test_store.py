@@ -112,7 +112,7 @@ def test_what_was_tuned_besides_is_in_the_results_and_in_their_table(store, fold
 
 def test_without_pandas_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, 'pandas', None)
-    with pytest.raises(MissingExtra, match=r"pip install 'sweeper\[pandas\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'fair-sweeper\[pandas\]'"):
         SweepResults().to_frame()
 
 

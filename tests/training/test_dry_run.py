@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from sweeper import FixedSweep, ParamSelector
-from sweeper.api import PointFailedWarning
-from sweeper.errors import ProblemError, ProblemWarning
+from sweeper.errors import PointFailedWarning, ProblemError, ProblemWarning
 from sweeper.training.reference import find_problem
 from sweeper.work import BenchSpec, open_bench
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ...errors import InvalidArgument
 from ..collect import PointSummary
@@ -90,8 +90,9 @@ def plot(
     cost: str | None = None,
     points: str | Sequence[str | int] = (),
     width: float | None = None,
+    axes: Axes | Iterable[Axes] | None = None,
 ) -> Figure:
-    """Draws a figure of a sweep for a paper; `paper.save` writes it to a file.
+    """Draws a figure of a sweep for a paper; `save_figure` writes it to a file.
 
     Args:
         source: A sweep's findings or its folder, finished or not.
@@ -102,6 +103,11 @@ def plot(
         points: Architectures to show in `tuning` and `training`, a row each: ids, or texts like
             `'hidden=16,nonlinearity=relu'` (`chosen` says more); the best one, by default.
         width: In inches; 6.9 (a page) or, for narrow figures, 3.3 (a column), by default.
+        axes: Those of a figure of your own to draw in, in its style; `tuning` and `training` take two for
+            each architecture.
+
+    Returns:
+        The figure: a new one, or that of `axes`.
 
     Raises:
         InvalidArgument: There is no such kind, parameter, cost or architecture, or nothing to show yet.
@@ -110,19 +116,31 @@ def plot(
     """
     wish = Wish(x, y, cost, [points] if isinstance(points, str) else [*map(str, points)], width)
     _check(kind, wish)
+    if axes is not None:
+        if width is not None:
+            raise InvalidArgument(f'width={width}: axes of your own have the size of their figure')
+        own = list(axes) if isinstance(axes, Iterable) else [axes]
+        return _drawn_in(own, KINDS[kind].plan(Findings.of(source), wish))
     with paper_style():
         from matplotlib.figure import Figure
 
-        findings = source if isinstance(source, Findings) else Findings.read(source)
-        plan = KINDS[kind].plan(findings, wish)
+        plan = KINDS[kind].plan(Findings.of(source), wish)
         wide = width or plan.width
         beside = plan.columns if wide >= _BESIDE * plan.columns else 1  # else below each other
         figure = Figure((wide, plan.height * plan.columns / beside), layout='constrained')
         grid = figure.subplots(len(plan.rows) * plan.columns // beside, beside, squeeze=False)
-        for draw, axes in zip(plan.rows, grid.reshape(len(plan.rows), -1), strict=True):
-            draw(list(axes))
+        _drawn_in(list(grid.flat), plan)
         figure.draw_without_rendering()  # makes what would be made later, in another style
     return figure
+
+
+def _drawn_in(axes: Sequence[Axes], plan: Plan) -> Figure:
+    """Draws in axes of the caller's figure, row by row."""
+    if len(axes) != len(plan.rows) * plan.columns:
+        raise InvalidArgument(f'{len(axes)} axes given; it takes {len(plan.rows) * plan.columns}')
+    for row, draw in enumerate(plan.rows):
+        draw(axes[row * plan.columns : (row + 1) * plan.columns])
+    return cast('Figure', axes[0].figure)
 
 
 def _check(kind: str, wish: Wish) -> None:

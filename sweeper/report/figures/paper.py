@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InvalidArgument, MissingExtra
+from ...errors import InvalidArgument
+from ...extras import needed
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -73,10 +74,8 @@ def paper_style() -> Iterator[None]:
     Raises:
         MissingExtra: matplotlib is not installed.
     """
-    try:
+    with needed('plot', 'figures need matplotlib'):
         from matplotlib import rc_context
-    except ImportError as error:
-        raise MissingExtra("figures need matplotlib: pip install 'sweeper[plot]'") from error
     with warnings.catch_warnings(), rc_context(_STYLE):
         warnings.filterwarnings('ignore', 'Glyph .* missing')  # a box is drawn
         warnings.filterwarnings('ignore', 'Matplotlib currently does not support')
@@ -100,7 +99,7 @@ def image_format(path: Path) -> str:
     return found
 
 
-def save(figure: Figure, path: str | Path) -> None:
+def save_figure(figure: Figure, path: str | Path) -> None:
     """Writes a figure as `.pdf`, `.svg` or `.png` (300 dpi); the same figure gives the same bytes.
 
     Raises:

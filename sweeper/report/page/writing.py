@@ -7,10 +7,11 @@ import gzip
 import hashlib
 import html
 import json
+import os
 from importlib.resources import files
 from typing import Any
 
-from ...errors import MissingExtra
+from ...extras import needed
 from ...printing import one_line
 from ..findings import Findings
 from ..representations import Representations
@@ -20,7 +21,9 @@ _SCRIPTS = ('elements.js', 'table.js', 'charts.js', 'figures.js', 'architectures
 _MOST_ROWS, _MOST_FAILED = 1000, 100  # of more, a browser takes many seconds to open the page
 
 
-def page(findings: Findings, representations: Representations | None = None) -> str:
+def report_page(
+    source: Findings | str | os.PathLike[str], representations: Representations | None = None
+) -> str:
     """Returns the report of a sweep as one HTML page.
 
     It loads nothing, and runs nothing but its own scripts, whatever the names and values of the sweep are:
@@ -28,12 +31,14 @@ def page(findings: Findings, representations: Representations | None = None) -> 
     architectures it has the best and the first that failed, and says so.
 
     Args:
-        findings: Of the sweep.
+        source: A sweep's folder, finished or not, or what was found out about it.
         representations: What the layers of chosen architectures make of the data, if that is wanted.
 
     Raises:
+        FolderError: The folder holds no sweep, or cannot be read.
         MissingExtra: plotly is not installed.
     """
+    findings = Findings.of(source)
     looked_into = represented(findings, representations) if representations is not None else []
     findings = findings.leading(_MOST_ROWS, _MOST_FAILED)
     shown, (looked_closer, damaged) = overview(findings), details(findings)
@@ -85,8 +90,6 @@ def _digest(script: str) -> str:
 
 
 def _plotly() -> str:
-    try:
+    with needed('report', 'the page needs plotly'):
         from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise MissingExtra("the page needs plotly: pip install 'sweeper[report]'") from error
     return str(get_plotlyjs()).replace('</script', '<\\/script')

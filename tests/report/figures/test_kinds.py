@@ -9,7 +9,7 @@ from sweeper.errors import FolderError, InvalidArgument, MissingExtra
 from sweeper.points import NamedPoint
 from sweeper.report.figures.chosen import chosen
 from sweeper.report.figures.kinds import KINDS, plot
-from sweeper.report.figures.paper import FORMATS, save
+from sweeper.report.figures.paper import FORMATS, save_figure
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -50,7 +50,7 @@ def test_tuning_is_shown_before_the_first_trial_if_asked_for(write_sweep):
         ('board', {'x': 'hidden'}, "x='hidden' goes with parameter, heatmap, not with board"),
         ('heatmap', {'points': '3'}, r"points=\['3'\] goes with tuning, training"),
         ('parameter', {'x': 'depth'}, "no parameter 'depth'; there are hidden, nonlinearity"),
-        ('heatmap', {'x': 'hidden', 'y': 'hidden'}, '2 different parameters are needed'),
+        ('heatmap', {'x': 'hidden', 'y': 'hidden'}, 'this figure needs 2 different parameters'),
         ('cost', {'cost': 'money'}, "unknown cost 'money'; valid are parameters, flops, seconds"),
         ('cost', {'cost': 'flops'}, 'FLOPs .* of no architecture are known; known are seconds'),
         ('tuning', {'points': '6'}, 'no point 6; ids go from 0 to 5'),
@@ -76,7 +76,7 @@ def test_what_can_be_wrong_without_the_folder_is_told_before_reading_it(tmp_path
 
 def test_without_matplotlib_it_is_said_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'matplotlib', None)
-    with pytest.raises(MissingExtra, match=r"pip install 'sweeper\[plot\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'fair-sweeper\[plot\]'"):
         plot(tmp_path, 'board')
 
 
@@ -131,8 +131,8 @@ def test_an_architecture_is_meant_by_its_id_or_by_what_tells_it_from_others(writ
 @pytest.mark.parametrize('image', FORMATS)
 def test_the_same_sweep_gives_the_same_bytes(grid, tmp_path, kind, image):
     first, second = tmp_path / f'first.{image}', tmp_path / f'second.{image.upper()}'
-    save(plot(grid, kind), first)
-    save(plot(grid, kind), second)
+    save_figure(plot(grid, kind), first)
+    save_figure(plot(grid, kind), second)
     assert first.read_bytes() == second.read_bytes()
     assert first.read_bytes()[:4] in {b'%PDF', b'\x89PNG', b'<?xm'}
 
@@ -140,10 +140,10 @@ def test_the_same_sweep_gives_the_same_bytes(grid, tmp_path, kind, image):
 def test_letters_stay_text(write_sweep, tmp_path):
     findings = write_sweep({(1, '$a$ <b> & 日本'): [0.5, 0.6], (2, '\x07\ud7ff'): [0.5, 0.7]})
     figure = plot(findings, 'board')
-    save(figure, tmp_path / 'x.svg')
+    save_figure(figure, tmp_path / 'x.svg')
     words = {''.join(one.itertext()) for one in ElementTree.parse(tmp_path / 'x.svg').iter()}
     assert {'hidden=1 nonlinearity=$a$ <b> & 日本', 'validation performance'} <= words
-    save(figure, tmp_path / 'x.pdf')
+    save_figure(figure, tmp_path / 'x.pdf')
     assert b'/CIDFontType2' in (tmp_path / 'x.pdf').read_bytes()
 
 
@@ -157,5 +157,5 @@ def test_letters_stay_text(write_sweep, tmp_path):
 )
 def test_a_file_that_cannot_be_written_is_named(grid, tmp_path, name, message):
     with pytest.raises(InvalidArgument, match=message):
-        save(plot(grid, 'board'), tmp_path / name)
+        save_figure(plot(grid, 'board'), tmp_path / name)
     assert not (tmp_path / name).exists()

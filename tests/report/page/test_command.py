@@ -58,4 +58,4 @@ def test_what_cannot_be_shown_is_wrong_input(folder, arguments, told):
 def test_without_plotly_it_says_what_to_install(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, 'plotly.offline', None)
     wrong = report(folder)
-    assert wrong.exit_code == WRONG_INPUT and "pip install 'sweeper[report]'" in wrong.output
+    assert wrong.exit_code == WRONG_INPUT and "pip install 'fair-sweeper[report]'" in wrong.output

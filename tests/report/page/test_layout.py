@@ -5,7 +5,7 @@ import pytest
 
 from sweeper.points import NamedPoint
 from sweeper.report.figures.tuning import tuning
-from sweeper.report.page.writing import page
+from sweeper.report.page.writing import report_page
 
 WIDTHS = 400, 800, 1400, 1920
 CUT_OFF = """[...document.querySelectorAll('main *, header *')].filter((node) =>
@@ -54,7 +54,7 @@ def settled(tab):
 @pytest.mark.parametrize('width', WIDTHS)
 @pytest.mark.parametrize('sweep', ['grid', 'wide'])
 def test_no_text_is_cut_off_and_tables_that_scroll_say_so(request, open_page, sweep, width):
-    tab = open_page(page(request.getfixturevalue(sweep)), width=width)
+    tab = open_page(report_page(request.getfixturevalue(sweep)), width=width)
     settled(tab)
     assert tab.evaluate('document.documentElement.scrollWidth') <= width
     assert tab.evaluate(CUT_OFF) == []
@@ -71,7 +71,7 @@ def test_no_text_is_cut_off_and_tables_that_scroll_say_so(request, open_page, sw
 @pytest.mark.parametrize('width', WIDTHS)
 @pytest.mark.parametrize('sweep', ['grid', 'wide'])
 def test_the_tool_bar_covers_no_legend(request, open_page, sweep, width):
-    tab = open_page(page(request.getfixturevalue(sweep)), width=width)
+    tab = open_page(report_page(request.getfixturevalue(sweep)), width=width)
     found = [figure.evaluate(COVERED) for figure in settled(tab)]
     assert True not in found and False in found
     plots = tab.evaluate(
@@ -81,7 +81,7 @@ def test_the_tool_bar_covers_no_legend(request, open_page, sweep, width):
 
 
 def test_numbers_at_the_edge_of_the_board_are_whole_or_visibly_covered(wide, open_page):
-    tab = open_page(page(wide), width=1400)
+    tab = open_page(report_page(wide), width=1400)
     tab.locator('#board .scroll').evaluate('(node) => { node.scrollLeft = node.scrollWidth; }')
     tab.locator('#board .frame.more-left:not(.more-right)').wait_for()
     assert '323 k' in tab.locator('#board tbody').inner_text()
@@ -100,7 +100,7 @@ def test_rates_below_all_of_the_last_round_are_explained(write_sweep, open_page)
         'The highest of these, 0.1, was set below all of the last round (0.2 to 0.4), because trials are '
         'longer than those trainings, and the best learning rate falls as training gets longer.'
     )
-    tab = open_page(page(lower))
+    tab = open_page(report_page(lower))
     assert note in tab.locator('#architecture-1').inner_text()
     curve['steps'] = [5, 5000, 5000]
     np.savez(path, **{**curve, 'loss': [1, 1, 1], 'perf': [0.5, 0.6, 0.7]})

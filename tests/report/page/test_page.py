@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sweeper.points import NamedPoint
-from sweeper.report.page.writing import page
+from sweeper.report.page.writing import report_page
 
 SCRIPT = '<script>alert(1)</script>'
 IMAGE = '"><img src=x onerror=alert(2)>'
@@ -26,7 +26,7 @@ def draw_all(tab):
 
 
 def test_every_section_is_there_and_every_figure_draws(grid, open_page):
-    tab = open_page(page(grid))
+    tab = open_page(report_page(grid))
     assert tab.locator('#answer').inner_text() == grid.comparison.answer()
     titles = tab.locator('section > h2').all_inner_texts()
     assert titles == [
@@ -40,13 +40,13 @@ def test_every_section_is_there_and_every_figure_draws(grid, open_page):
 
 
 def test_it_asks_for_nothing_but_itself(grid, open_page):
-    tab = open_page(page(grid))
+    tab = open_page(report_page(grid))
     draw_all(tab)
     assert [url for url in tab.requests if not url.startswith(('data:', 'blob:'))] == [tab.url]
 
 
 def test_the_table_sorts_by_numbers_and_back_and_tells_which_way(grid, open_page):
-    tab = open_page(page(grid))
+    tab = open_page(report_page(grid))
     assert column(tab, 1) == ['1', '2', '3', '4', '5', '6']
     hidden = tab.locator('thead button', has_text='hidden')
     hidden.click()
@@ -61,7 +61,7 @@ def test_the_table_sorts_by_numbers_and_back_and_tells_which_way(grid, open_page
 
 
 def test_the_search_narrows_the_table_and_the_list_below(grid, open_page):
-    tab = open_page(page(grid))
+    tab = open_page(report_page(grid))
     tab.get_by_role('searchbox').fill('tanh hidden=32')
     assert column(tab, 2) == ['32'] and column(tab, 3) == ['tanh']
     assert tab.locator('details.architecture:visible').count() == 1
@@ -72,13 +72,13 @@ def test_the_search_narrows_the_table_and_the_list_below(grid, open_page):
 
 
 def test_those_that_may_be_the_best_are_marked(grid, open_page):
-    tab = open_page(page(grid))
+    tab = open_page(report_page(grid))
     assert tab.locator('#board tr.first').count() == len(grid.comparison.first)
     assert 'confidence interval (Student t)' in tab.locator('#board .explain').first.inner_text()
 
 
 def test_an_architecture_opens_with_its_tuning_and_trials(grid, open_page):
-    tab = open_page(page(grid))
+    tab = open_page(report_page(grid))
     tab.locator('#board tbody a').nth(2).click()
     found = tab.locator('#architecture-3')
     found.locator('.figure').first.wait_for()
@@ -89,7 +89,7 @@ def test_an_architecture_opens_with_its_tuning_and_trials(grid, open_page):
 
 
 def test_what_was_tuned_besides_is_a_column_to_sort_and_search_by(declared, open_page):
-    tab = open_page(page(declared))
+    tab = open_page(report_page(declared))
     headings = tab.locator('#board thead th').all_inner_texts()
     at = headings.index('momentum')
     assert headings[at - 1] == 'batch'
@@ -103,7 +103,7 @@ def test_what_was_tuned_besides_is_a_column_to_sort_and_search_by(declared, open
 
 
 def test_where_parameters_are_declared_is_a_section_and_in_the_headings_tooltips(declared, open_page):
-    tab = open_page(page(declared))
+    tab = open_page(report_page(declared))
     rows = [row.locator('td').all_inner_texts() for row in tab.locator('#declared tbody tr').all()]
     assert rows == [
         ['width', 'compared', '8', 'layers.py:18'],
@@ -120,13 +120,13 @@ def test_where_parameters_are_declared_is_a_section_and_in_the_headings_tooltips
 
 
 def test_of_arguments_alone_nothing_is_told(grid, open_page):
-    tab = open_page(page(grid))
+    tab = open_page(report_page(grid))
     assert tab.locator('#declared, #board thead button[title]').count() == 0
     assert tab.locator('#kind').inner_text().endswith('its own learning rate and batch size')
 
 
 def test_candidates_with_different_nuisance_parameters_are_not_joined_and_say_which(declared, open_page):
-    tab = open_page(page(declared))
+    tab = open_page(report_page(declared))
     draw_all(tab)
     found = tab.locator('#architecture-1')
     assert 'How learning rate, batch size and momentum were chosen' in found.inner_text()
@@ -143,7 +143,7 @@ def test_candidates_with_different_nuisance_parameters_are_not_joined_and_say_wh
 
 def test_a_flag_says_which_parameters_no_code_asked_for(write_sweep, open_page):
     points = {NamedPoint(depth=1, width=2): [0.5, 0.6]}
-    tab = open_page(page(write_sweep(points, flags=['unread'], unread=['depth', IMAGE])))
+    tab = open_page(report_page(write_sweep(points, flags=['unread'], unread=['depth', IMAGE])))
     found = tab.locator('#architecture-1')
     found.locator('.flag').wait_for()
     assert f'it makes no difference here (depth, {IMAGE})' in found.inner_text()
@@ -153,7 +153,7 @@ def test_a_flag_says_which_parameters_no_code_asked_for(write_sweep, open_page):
 def test_what_is_declared_and_tuned_is_shown_and_not_run(write_sweep, open_page):
     point, other = NamedPoint({SCRIPT: 1}), NamedPoint({SCRIPT: 2})
     told = {'role': 'fixed', 'default': IMAGE, 'places': [f'{SCRIPT}.py:1', IMAGE]}
-    tab = open_page(page(write_sweep(
+    tab = open_page(report_page(write_sweep(
         {point: [0.5, 0.6], other: [0.7]}, declared={SCRIPT: told, IMAGE: told, '__proto__': told},
         nuisance={point: {IMAGE: SCRIPT, '__proto__': 'x'}, other: {IMAGE: '<b>bold</b>'}},
     )))  # fmt: skip
@@ -176,7 +176,7 @@ def test_names_and_values_of_users_are_shown_and_not_run(write_sweep, open_page)
         for index, value in enumerate([SCRIPT, IMAGE, '<b>bold</b>\n&amp;'])
     }
     failure = NamedPoint(dict.fromkeys(names, '<i>no</i>'))
-    tab = open_page(page(write_sweep(points, failures=[failure], why=f'because {IMAGE}')))
+    tab = open_page(report_page(write_sweep(points, failures=[failure], why=f'because {IMAGE}')))
     draw_all(tab)
     tab.get_by_role('button', name=SCRIPT, exact=True).click()
     tab.locator('details.architecture summary').last.click()
@@ -190,7 +190,7 @@ def test_names_and_values_of_users_are_shown_and_not_run(write_sweep, open_page)
 
 
 def test_failures_are_told_with_their_traceback(write_sweep, open_page):
-    tab = open_page(page(write_sweep({(16, 'relu'): [0.9, 0.8]}, failures=[(-1, 'relu')])))
+    tab = open_page(report_page(write_sweep({(16, 'relu'): [0.9, 0.8]}, failures=[(-1, 'relu')])))
     section = tab.locator('#failures')
     assert '1 of 2 architectures failed' in section.inner_text()
     section.get_by_role('link').click()
@@ -201,7 +201,7 @@ def test_failures_are_told_with_their_traceback(write_sweep, open_page):
 
 @pytest.mark.parametrize('points', [{(16, 'relu'): []}, {(16, 'relu'): [0.5]}, {(): [0.5, 0.6]}])
 def test_little_is_shown_as_little(write_sweep, open_page, points):
-    tab = open_page(page(write_sweep(points)))
+    tab = open_page(report_page(write_sweep(points)))
     draw_all(tab)
     assert tab.locator('#board tbody tr').count() == len(points)
     assert tab.errors == []
@@ -211,7 +211,7 @@ def test_three_parameters_have_parallel_coordinates_and_a_heat_map_per_pair(writ
     points = {
         NamedPoint(a=a, b=b, c=c): [a + b / 1000, a] for a in (0.1, 0.2) for b in (1, 100) for c in 'xy'
     }
-    tab = open_page(page(write_sweep(points)))
+    tab = open_page(report_page(write_sweep(points)))
     assert tab.locator('#heat-map option').all_inner_texts() == ['b by a', 'c by a', 'c by b']
     tab.locator('#heat-map select').select_option('2')
     draw_all(tab)
@@ -222,7 +222,7 @@ def test_three_parameters_have_parallel_coordinates_and_a_heat_map_per_pair(writ
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 def test_a_phone_need_not_scroll_sideways_and_the_dark_is_dark(grid, open_page, scheme):
-    tab = open_page(page(grid), width=400, color_scheme=scheme)
+    tab = open_page(report_page(grid), width=400, color_scheme=scheme)
     draw_all(tab)
     assert tab.evaluate('document.documentElement.scrollWidth') <= 400
     red = int(re.match(r'rgb\((\d+)', tab.evaluate('getComputedStyle(document.body).backgroundColor'))[1])
@@ -235,7 +235,7 @@ def test_a_phone_need_not_scroll_sideways_and_the_dark_is_dark(grid, open_page, 
 def test_a_thousand_architectures_are_a_page_of_moderate_size(write_sweep, open_page):
     kinds = ('relu', 'tanh')
     points = {(hidden, kind): [0.5 + hidden / 2000, 0.6, 0.55] for hidden in range(500) for kind in kinds}
-    text = page(write_sweep(points))
+    text = report_page(write_sweep(points))
     assert len(text.encode()) < 15e6
     tab = open_page(text)
     assert tab.locator('#board tbody tr').count() == 100

@@ -1,4 +1,4 @@
-"""Trained networks, read back from a sweep's folder."""
+"""What a sweep's folder holds, read back: its results and the trained networks."""
 
 from __future__ import annotations
 
@@ -6,19 +6,31 @@ import os
 import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import FolderError, InvalidArgument
 from .points import Point, as_point, label
-from .report.again import problem_again
 from .report.comparison import compare
-from .seeding import random_states_kept
+from .store.layout import checked_folder
 from .store.store import Store
-from .training.problem import Problem
 
 if TYPE_CHECKING:
     import torch
+
+    from .store.results import SweepResults
+    from .training.problem import Problem
+
+
+def load(folder: str | os.PathLike[str]) -> SweepResults:
+    """Reads a sweep's results back, finished or not, without pickle.
+
+    Returns:
+        What `sweep` returned for that folder, or would return now.
+
+    Raises:
+        FolderError: It holds no sweep, or cannot be read.
+    """
+    return Store.read(checked_folder(folder)).results()
 
 
 def load_model(
@@ -47,10 +59,13 @@ def load_model(
     """
     import torch
 
-    manifest = Store.read(Path(folder)).manifest
+    from .report.again import problem_again
+    from .seeding import random_states_kept
+
+    manifest = Store.read(checked_folder(folder)).manifest
     with random_states_kept():
         problem = problem_again(manifest, module_name)
-        store = Store.read(Path(folder))  # again: what is in the problem's module has a name now
+        store = Store.read(checked_folder(folder))  # again: what is in the problem's module has a name now
         point = _best_point(store) if params is None else as_point(params)
         if point not in store.points:
             raise InvalidArgument(

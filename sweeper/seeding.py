@@ -49,24 +49,48 @@ def seed_everything(seed: int) -> None:
 
 def states_of_other_generators() -> tuple[Any, ...]:
     """The states of numpy's legacy generator and of `random`, to notice that something was drawn."""
-    numpy_state: Any = np.random.get_state(legacy=False)
+    return random.getstate(), _comparable(np.random.get_state(legacy=False))
+
+
+def _comparable(numpy_state: Any) -> tuple[Any, ...]:
     inner = numpy_state['state']
-    gauss = numpy_state['has_gauss'], numpy_state['gauss']
-    return random.getstate(), inner['key'].tobytes(), inner['pos'], gauss
+    return inner['key'].tobytes(), inner['pos'], numpy_state['has_gauss'], numpy_state['gauss']
+
+
+class RandomStates:
+    """The present states of torch, numpy's legacy generator and `random`, to be put back."""
+
+    def __init__(self) -> None:
+        import torch
+
+        self.torch, self._python = torch.get_rng_state(), random.getstate()
+        self._numpy: Any = np.random.get_state(legacy=False)
+        self._gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+
+    def others_have_changed(self) -> bool:
+        """Whether something was drawn from numpy or `random` since."""
+        return states_of_other_generators() != (self._python, _comparable(self._numpy))
+
+    def restore_torch(self) -> None:
+        """Puts back torch's."""
+        import torch
+
+        torch.set_rng_state(self.torch)
+        if self._gpus:
+            torch.cuda.set_rng_state_all(self._gpus)
+
+    def restore(self) -> None:
+        """Puts back all."""
+        self.restore_torch()
+        np.random.set_state(self._numpy)
+        random.setstate(self._python)
 
 
 @contextmanager
 def random_states_kept() -> Iterator[None]:
     """Gives torch, numpy's legacy generator and `random` their present states back at the end."""
-    import torch
-
-    torch_state, numpy_state, python_state = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    gpu_states = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+    states = RandomStates()
     try:
         yield
     finally:
-        torch.set_rng_state(torch_state)
-        if gpu_states:
-            torch.cuda.set_rng_state_all(gpu_states)
-        np.random.set_state(numpy_state)
-        random.setstate(python_state)
+        states.restore()

@@ -163,11 +163,15 @@ class Bench:
     def python_state(self) -> PythonState:
         """What the problem's functions refer to, so that it can be put back after an attempt to capture."""
         problem = self.problem
-        roots = {'model': problem.build_model, 'loss': problem.build_criterion}
+        roots = {
+            'model': problem.build_model,
+            'loss': problem.build_criterion,
+            'optimizer': problem.build_optimizer,
+        }
         try:
-            return PythonState({**roots, 'optimizer': problem.build_optimizer})
+            return PythonState(roots.items())
         except TooManyObjects:
-            return PythonState({})
+            return PythonState([])
 
     def set_up_lanes(
         self,

@@ -14,7 +14,7 @@ import torch
 from .data import Split
 from .metrics import Criterion, Scorer, guarded
 from .optimizers import Optimizer
-from .recording import NotCapturable, Recording, check_unchanged, python_state_of, record
+from .recording import NotCapturable, Recording, check_unchanged, python_state_of, record, up_to_date
 from .script import Script, compiled
 from .steps import CapturedGradientStep, CapturedStep, EagerStep, Replay, Step, StepResults
 from .updates import UpdateRule, update_rule
@@ -91,11 +91,14 @@ def captured_step(subject: Subject, batches: Sequence[torch.Tensor]) -> Captured
     for batch in batches:
         by_size.setdefault(len(batch), []).append(batch)
     state = ModelState(subject.model, subject.criterion)
+    trained = (subject.model, subject.criterion)
+    python = python_state_of(trained)
     recordings = {}
     for size, (first, *_) in by_size.items():
         inputs, targets = subject.split.batch(first)
-        recordings[size] = record(subject.model, subject.criterion, subject.score, inputs, targets)
+        recordings[size] = record(subject.model, subject.criterion, subject.score, inputs, targets, python)
         state.restore()
+        python = up_to_date(python, trained)  # what `functools` remembers
     optimizer = subject.make_optimizer()
     parameters = _parameters_of(list(recordings.values()))
     known = [update_rule(optimizer, parameter) for parameter in parameters]
@@ -108,7 +111,7 @@ def captured_step(subject: Subject, batches: Sequence[torch.Tensor]) -> Captured
         optimizer = subject.make_optimizer()
         return CapturedGradientStep(replays, parameters, optimizer, subject.split, subject.measures_perf)
 
-    python = python_state_of(subject.model, subject.criterion)
+    python = up_to_date(python, trained)
     for size, examples in by_size.items():
         lrs = [REHEARSAL_LR] * len(examples[:REHEARSED])
         expected = [*subject.eager_step().run(examples[:REHEARSED], lrs), *state.copies()]
@@ -122,8 +125,9 @@ def captured_step(subject: Subject, batches: Sequence[torch.Tensor]) -> Captured
         state.restore()
         check_same(found, expected)
     step = make_step()
-    all_rules = rules if len(rules) == len(known) else None
-    step.verify_by(Verification(step, [subject.lane()], [parameters], all_rules))
+    all_rules, lane = rules if len(rules) == len(known) else None, subject.lane()
+    python = up_to_date(python, trained)
+    step.verify_by(Verification(step, [lane], python, [parameters], all_rules))
     return step
 
 

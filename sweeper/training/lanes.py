@@ -26,7 +26,8 @@ from .capture import (
     replaying_step,
 )
 from .data import InMemorySplit, leaves
-from .recording import NotCapturable, Recording, recorded
+from .python_state import PythonState
+from .recording import NotCapturable, Recording, python_state_of, recorded, up_to_date
 from .steps import CapturedStep, StepResults
 from .updates import update_rule
 from .verification import Verification
@@ -122,11 +123,14 @@ def step_in_lanes(subjects: Sequence[Subject], batches: Sequence[Sequence[torch.
         raise NotCapturable(f'the batches have more than {MOST_SIZES} sizes')
     stacked = Stacked([subject.model for subject in subjects])
     states = [ModelState(subject.model, subject.criterion) for subject in subjects]
+    trained = [(subject.model, subject.criterion) for subject in subjects]
+    python = python_state_of(*trained)
     recordings = {}
     for size, (example, *_) in together.items():
-        recordings[size] = _record(first, stacked, example)
+        recordings[size] = _record(first, stacked, example, python)
         states[0].restore()
         stacked.restack()
+        python = up_to_date(python, *trained)  # what `functools` remembers
     optimizer, by_name = first.make_optimizer(), dict(first.model.named_parameters())
     rules = [update_rule(optimizer, by_name[name]) for name in stacked.trainable]
     known = [rule for rule in rules if rule is not None]
@@ -151,10 +155,12 @@ def step_in_lanes(subjects: Sequence[Subject], batches: Sequence[Sequence[torch.
         stacked.restack()
     step = replaying_step(replays, parameters, known, first)
     names = [*stacked.trainable]
+    lanes = [subject.lane() for subject in subjects]
     step.verify_by(
         Verification(
             step,
-            [subject.lane() for subject in subjects],
+            lanes,
+            up_to_date(python, *trained),
             [
                 [by_name[name] for name in names]
                 for by_name in (dict(subject.model.named_parameters()) for subject in subjects)
@@ -167,7 +173,7 @@ def step_in_lanes(subjects: Sequence[Subject], batches: Sequence[Sequence[torch.
     return LanesStep(stacked, step)
 
 
-def _record(subject: Subject, stacked: Stacked, batch: torch.Tensor) -> Recording:
+def _record(subject: Subject, stacked: Stacked, batch: torch.Tensor, python: PythonState) -> Recording:
     """Records one step on a batch of indices of shape `(lanes, batch size)`."""
     inputs, targets = subject.split.batch(batch)
 
@@ -186,6 +192,6 @@ def _record(subject: Subject, stacked: Stacked, batch: torch.Tensor) -> Recordin
 
     with warnings.catch_warnings():
         warnings.filterwarnings('error', 'There is a performance drop')  # an operator is done lane by lane
-        calls, (gradients, loss, perf) = recorded(step, subject.model, subject.criterion)
+        calls, (gradients, loss, perf) = recorded(step, subject.model, subject.criterion, python)
     parameters = list(stacked.trainable.values())
     return Recording(calls, list(leaves(inputs)), targets, parameters, gradients, loss, perf)

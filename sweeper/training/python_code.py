@@ -183,10 +183,10 @@ def look_into_cache(value: Any) -> Kind:
     def remembered() -> list[Any]:
         found = []
         for one in gc.get_referents(value):
-            if isinstance(one, dict) and one is not value.__dict__:
-                for entry in one.values():
-                    is_link = type(entry).__name__ == '_lru_list_elem'
-                    found += gc.get_referents(entry)[-1:] if is_link else [entry]
+            if not isinstance(one, dict):
+                found += [] if isinstance(one, type) else [one]  # of a bounded cache, keys and results
+            elif one is not value.__dict__:
+                found += [entry for entry in one.values() if type(entry).__name__ != '_lru_list_elem']
         return found
 
     def clear(_: tuple[Any, ...]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import types
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 PLAIN = frozenset(
@@ -19,6 +20,8 @@ LIBRARIES = frozenset(sys.stdlib_module_names) | {'torch', 'numpy', 'sweeper', '
 
 
 MISSING = object()
+
+EMPTY: Mapping[str, Any] = types.MappingProxyType({})
 
 
 class Reading(NamedTuple):
@@ -53,14 +56,24 @@ def package_of(value: Any) -> str:
     return name.partition('.')[0] if isinstance(name, str) else ''
 
 
-def look_into_object(value: Any) -> Kind:
-    """Attributes, slots and the class of an object; what its base class holds, if that is a container."""
+def look_into_object(value: Any, inner: Sequence[str] = ()) -> Kind:
+    """Attributes, slots and the class of an object.
+
+    Args:
+        value: It.
+        inner: Names of attributes that are dicts, to be read together with it.
+    """
     readings: list[Reading] = []
     children: list[Callable[[], list[tuple[str, Any]]]] = []
     attributes = attributes_of(value)
     if attributes is not None:
-        readings.append(dict_reading(attributes))
-        children.append(lambda: named(attributes))
+        dicts = {
+            name: one
+            for name in inner
+            if isinstance(one := attributes.get(name), dict) and type(one) in (dict, OrderedDict)
+        }
+        readings.append(dict_reading(attributes, *dicts.values()))
+        children.append(lambda: named(attributes, dicts))
     slots = [
         slot
         for base in type(value).__mro__
@@ -101,19 +114,31 @@ def _slot(slot: Any, value: Any) -> Any:
         return MISSING
 
 
-def named(attributes: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Attributes as children."""
-    return [(f'.{name}', value) for name, value in [*dict.items(attributes)]]
+def named(attributes: dict[str, Any], dicts: Mapping[str, dict[Any, Any]] = EMPTY) -> list[tuple[str, Any]]:
+    """Attributes as children; in place of some that are dicts, their contents."""
+    found = [(f'.{name}', one) for name, one in [*dict.items(attributes)] if name not in dicts]
+    for name, inside in dicts.items():
+        for key, one in [*inside.items()]:
+            found += [(f'.{name}[{key!r}]', one)] if type(key) in PLAIN else [('', key), (f'.{name}[…]', one)]
+    return found
 
 
-def dict_reading(value: dict[Any, Any]) -> Reading:
-    """Reads and writes a dict, whatever a subclass does."""
-    kind: Any = OrderedDict if isinstance(value, OrderedDict) else dict
+def dict_reading(*dicts: dict[Any, Any]) -> Reading:
+    """Reads and writes dicts, whatever a subclass does: their sizes, all keys, all values."""
+    kinds: list[Any] = [OrderedDict if isinstance(one, OrderedDict) else dict for one in dicts]
+    keys = [kind.keys(one) for kind, one in zip(kinds, dicts, strict=True)]  # views: they show what is there
+    values = [kind.values(one) for kind, one in zip(kinds, dicts, strict=True)]
+
+    def read() -> tuple[Any, ...]:
+        return (*map(len, keys), *chain.from_iterable(keys), *chain.from_iterable(values))
 
     def write(saved: tuple[Any, ...]) -> None:
-        half = len(saved) // 2
-        kind.clear(value)
-        for key, one in zip(saved[:half], saved[half:], strict=True):
-            kind.__setitem__(value, key, one)
+        sizes, contents = saved[: len(dicts)], saved[len(dicts) :]
+        half = len(contents) // 2
+        pairs = zip(contents[:half], contents[half:], strict=True)
+        for kind, one, size in zip(kinds, dicts, sizes, strict=True):
+            kind.clear(one)
+            for key, value in islice(pairs, size):
+                kind.__setitem__(one, key, value)
 
-    return Reading(lambda: (*kind.keys(value), *kind.values(value)), write)
+    return Reading(read, write)

@@ -8,7 +8,7 @@ closures, the global variables that functions name, iterators and generators.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -49,18 +49,18 @@ class PythonState:
     Objects are compared by identity, numbers and strings by value, so no code of the user's is run.
 
     Args:
-        roots: Where to begin, by name.
+        roots: Where to begin, each with a name.
         tensors: The parameters and buffers: their values may change, what they are may not.
 
     Raises:
         TooManyObjects: There is too much to look at.
     """
 
-    def __init__(self, roots: Mapping[str, Any], tensors: Iterable[torch.Tensor] = ()) -> None:
+    def __init__(self, roots: Iterable[tuple[str, Any]], tensors: Iterable[torch.Tensor] = ()) -> None:
         self._nodes: list[_Node] = []
         free = {id(tensor) for tensor in tensors}
         seen: dict[int, Any] = {}  # keeps them alive, so that no other gets the same id
-        ahead = [*roots.items()][::-1]
+        ahead = [*roots][::-1]
         entries = 0
         while ahead:
             name, value = ahead.pop()
@@ -87,6 +87,10 @@ class PythonState:
             caches_too: What `functools` remembers of functions counts.
         """
         return [node.name for node in self._changed() if caches_too or not node.reading.is_cache]
+
+    def has_changed(self) -> bool:
+        """Whether anything has."""
+        return any(True for _ in self._changed())
 
     def _changed(self) -> Iterator[_Node]:
         for node in self._nodes:

@@ -95,9 +95,22 @@ def _check(op: torch._ops.OpOverload, args: Sequence[Any]) -> None:
 
 
 def record(
-    model: torch.nn.Module, criterion: Criterion, score: Scorer, inputs: Any, targets: torch.Tensor
+    model: torch.nn.Module,
+    criterion: Criterion,
+    score: Scorer,
+    inputs: Any,
+    targets: torch.Tensor,
+    python: PythonState,
 ) -> Recording:
     """Records one training step on a batch. Changes the model's buffers and the random state as it would.
+
+    Args:
+        model: Trained.
+        criterion: Its loss.
+        score: Measures the performance.
+        inputs: The batch's.
+        targets: The batch's.
+        python: The Python state of both, as it is.
 
     Raises:
         NotCapturable: The step does something that a recording would leave out.
@@ -112,7 +125,7 @@ def record(
         with torch.no_grad():
             return gradients, loss, score.performance(output, targets, loss.detach())
 
-    calls, (gradients, loss, perf) = recorded(step, model, criterion)
+    calls, (gradients, loss, perf) = recorded(step, model, criterion, python)
     used = [(p, g) for p, g in zip(trainable, gradients, strict=True) if g is not None]
     if any(gradient.layout != torch.strided for _, gradient in used):
         raise NotCapturable('it has sparse gradients')
@@ -121,7 +134,7 @@ def record(
 
 
 def recorded(
-    step: Callable[[], tuple[Any, ...]], model: torch.nn.Module, criterion: Criterion
+    step: Callable[[], tuple[Any, ...]], model: torch.nn.Module, criterion: Criterion, python: PythonState
 ) -> tuple[list[Call], tuple[Any, ...]]:
     """Runs a function and records the operators that it calls.
 
@@ -129,6 +142,7 @@ def recorded(
         step: Returns tensors, or sequences of them.
         model: What it runs.
         criterion: What it runs too.
+        python: The Python state of both, as it is.
 
     Returns:
         The calls, and what the function returned.
@@ -139,7 +153,7 @@ def recorded(
     _check_no_hooks(
         [module for one in (model, criterion) if isinstance(one, torch.nn.Module) for module in one.modules()]
     )
-    before, random_states = python_state_of(model, criterion), states_of_other_generators()
+    random_states = states_of_other_generators()
     try:
         with _Recorder() as recorder:
             returned = step()
@@ -149,7 +163,7 @@ def recorded(
         raise NotCapturable(f'recording it raised {type(error).__name__}: {error}') from error
     if states_of_other_generators() != random_states:
         raise NotCapturable('it draws random numbers from numpy or `random`')
-    check_unchanged(before, caches_too=False)  # what is filled once makes no difference
+    check_unchanged(python, caches_too=False)  # what is filled once makes no difference
     calls, resolve = _without_aliases(recorder.calls)
     return calls, resolve(returned)
 
@@ -210,18 +224,27 @@ def _check_no_hooks(modules: Sequence[torch.nn.Module]) -> None:
             raise NotCapturable(f'a module has hooks ({type(module).__name__})')
 
 
-def python_state_of(model: torch.nn.Module, criterion: Criterion) -> PythonState:
+def python_state_of(*trained: tuple[torch.nn.Module, Criterion]) -> PythonState:
     """The Python state that a step with these can change.
+
+    Args:
+        trained: Models with their losses.
 
     Raises:
         NotCapturable: It is too much to look at.
     """
-    modules = [one for one in (model, criterion) if isinstance(one, torch.nn.Module)]
+    modules = [one for pair in trained for one in pair if isinstance(one, torch.nn.Module)]
     tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
+    roots = [root for pair in trained for root in zip(('model', 'criterion'), pair, strict=True)]
     try:
-        return PythonState({'model': model, 'criterion': criterion}, tensors)
+        return PythonState(roots, tensors)
     except TooManyObjects:
         raise NotCapturable(f'its Python refers to more than {MOST_ENTRIES} objects') from None
+
+
+def up_to_date(state: PythonState, *trained: tuple[torch.nn.Module, Criterion]) -> PythonState:
+    """The state itself, if nothing has changed since, or the present one."""
+    return python_state_of(*trained) if state.has_changed() else state
 
 
 def check_unchanged(state: PythonState, caches_too: bool = True) -> None:

@@ -158,7 +158,7 @@ class Verifier(Protocol):
         """Returns how many steps may be taken before the next is to be verified; 0 if that is to be now."""
         ...
 
-    def verify(self, feed: Feed, done: int) -> None:
+    def verify(self, feed: Feed, done: int, is_last: bool = False) -> None:
         """Takes the step of a single batch both ways, from the present state, and leaves no trace of it.
 
         Raises:
@@ -187,14 +187,14 @@ class _Replaying:
         self._verifier = verifier
 
     def expect_changes(self) -> None:
-        """Says that Python has run that is not the step's, an evaluation: the next step is verified."""
+        """Says that Python has run that is not the step's, an evaluation."""
         if self._verifier is not None:
             self._verifier.expect_changes()
 
     def verify_last(self) -> None:
         """Has the last batch's step verified once more, in the present state."""
         if self._verifier is not None and self._last is not None:
-            self._verifier.verify(self._last, self._done)
+            self._verifier.verify(self._last, self._done, is_last=True)
 
     def _parts(self, batches: Sequence[torch.Tensor]) -> Iterator[Feed]:
         """What to replay in one go, verifying steps when it is time to."""

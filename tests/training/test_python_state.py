@@ -420,12 +420,14 @@ def set_back():
     COUNT = Held.calls = 0
 
 
+@pytest.mark.parametrize('effect', ['annealed', 'jumping'])
 @pytest.mark.parametrize('counter', COUNTERS)
-def test_a_counter_is_noticed_wherever_it_is_kept(counter):
+def test_a_counter_is_noticed_wherever_it_is_kept(counter, effect):
+    """By its numbers, or, long before it makes a difference, by itself."""
     kinds = []
     for step in ('eager', 'auto'):
         set_back()
-        kinds += trained(step, **with_state('criterion', counter, 'annealed'))
+        kinds += trained(step, **with_state('criterion', counter, effect))
     expected, found = kinds
     assert found['model'] == expected['model'] and found['scores'] == expected['scores']
     assert found['step'].startswith('eager, because ')
@@ -600,7 +602,7 @@ def test_an_optimizer_over_part_of_the_parameters(kind):
 def test_state_is_put_back():
     made = {name: COUNTERS[name]() for name in COUNTERS if not name.startswith('from')}
     set_back()
-    state = PythonState(made)
+    state = PythonState(made.items())
     first = {name: counter() for name, counter in made.items()}
     assert state.changes()
     state.restore()
@@ -613,7 +615,7 @@ def test_state_is_put_back():
 
 def test_a_state_that_nobody_changes_does_not_change():
     made = {name: counter() for name, counter in COUNTERS.items()}
-    state = PythonState({**made, 'module': nn.LSTM(2, 3), 'cyclic': (cyclic := [])})
+    state = PythonState({**made, 'module': nn.LSTM(2, 3), 'cyclic': (cyclic := [])}.items())
     cyclic.append(cyclic)
     assert state.changes() == ['cyclic']
     cyclic.clear()

@@ -27,10 +27,9 @@ def normalised():
     return nn.Sequential(nn.Linear(6, 9, bias=False), nn.BatchNorm1d(9), nn.Tanh(), nn.Linear(9, 3))
 
 
-def bench(build=mlp, optimizer=None, test=True, style='classification'):
+def bench(build=mlp, optimizer=None, test=True, style='classification', loss=nn.CrossEntropyLoss):
     inputs = torch.randn(70, 6, generator=torch.Generator().manual_seed(1))
     targets = (inputs[:, 0] > 0).long() + (inputs[:, 1] > 1).long()
-    loss = nn.CrossEntropyLoss
     if style == 'inv-loss':
         targets, loss = inputs[:, :3].contiguous(), nn.MSELoss
     split = as_split(TensorDataset(inputs, targets), CPU)
@@ -141,6 +140,43 @@ def test_where_there_can_be_no_lanes_runs_are_done_one_by_one(run, build, reason
         assert found['step'].startswith(alone['step'])
         assert alone.get('model') == found.get('model')
         assert_close(found, alone)
+
+
+class Loss(nn.Module):
+    """A criterion with a tensor of its own, by which the output is scaled."""
+
+    def __init__(self, scale, is_updated=False):
+        super().__init__()
+        self.is_updated = is_updated
+        if isinstance(scale, nn.Parameter):
+            self.scale = scale
+        else:
+            self.register_buffer('scale', scale)
+
+    def forward(self, output, target):
+        if self.is_updated:
+            self.scale.add_(0.1)
+        return nn.functional.cross_entropy(self.scale * output, target)
+
+
+@pytest.mark.parametrize(
+    'loss',
+    [
+        lambda: Loss(nn.Parameter(torch.tensor(2.0))),
+        lambda: Loss(nn.Parameter(torch.rand(3), requires_grad=False)),
+        lambda: Loss(torch.rand(3)),
+        lambda: Loss(torch.ones(3), is_updated=True),
+    ],
+    ids=['trained', 'another for every seed', 'a buffer, another for every seed', 'updated'],
+)
+@every_run
+def test_a_criterion_with_tensors_that_differ_between_runs_has_no_lanes(run, loss):
+    here = bench(loss=loss)
+    together = run(here, [3, 1])
+    for found, seed in zip(together, [3, 1], strict=True):
+        (expected,) = run(dataclasses.replace(here, step='eager'), [seed])
+        assert 'not in lanes, because' in found['step']
+        assert_close(found, expected)
 
 
 def test_batches_of_many_sizes_have_no_lanes():

@@ -648,7 +648,7 @@ print(here.trained({step!r}, (3, 4))[0]['step'])
 def test_a_change_of_a_tensor_is_noticed_and_undone_whatever_its_strides(view):
     matrix = torch.arange(12.0).reshape(3, 4)
     held, kept = view(matrix), view(matrix).clone()
-    state, record = PythonState({'held': held}), OfTensor('held', held)
+    state, record = PythonState([('held', held)]), OfTensor('held', held)
     assert not record.differs()
     held.add_(1)
     assert state.changes()

@@ -74,6 +74,14 @@ def run(
             '--declared', metavar='', help='Try what the code declares: _("width", 64, choices=\\[32, 64]).'
         ),
     ] = False,
+    load: Annotated[
+        Path | None,
+        typer.Option(
+            help='Give declared parameters the values of a YAML or JSON file, as --hp-save writes it; '
+            'what is varied or --set counts before them.',
+            metavar='FILE',
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option('--set', metavar='NAME=VALUE', help='The same for every point, not its default.'),
@@ -155,6 +163,11 @@ def run(
         from .api import sweep
         from .errors import PointFailedWarning
 
+        if load is not None:
+            from .training.presets import load_values
+            from .training.reference import find_problem
+
+            load_values(find_problem(module), load)
         selector = selector_of(
             os.path.expanduser(module), grid=grid or [], random=random or [], point=point or [],
             declared=declared, settings=settings or [], points=points, trials=trials, seed=seed,

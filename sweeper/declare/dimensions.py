@@ -14,6 +14,9 @@ from .occurrence import EMPTY, HyperParameterNode
 _FINEST = 1e-3  # values of an interval have as many digits as tell a thousand apart
 
 ROLES = ('scientific', 'nuisance', 'fixed')
+SCALES = ('linear', 'log')
+KNOWN_HINTS = frozenset(['choices', 'range', 'log', 'scale', 'role', 'type', 'help', 'required'])
+"""Hints that mean something here; others are for whoever reads them."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,21 @@ def dimension_of(node: HyperParameterNode) -> Dimension | None:
     hints, default = node.hints, freeze(node.default) if node.has_plain_default else EMPTY
     if 'choices' in hints and 'range' in hints:
         raise DeclarationError(f'{_where(node)}: has choices and a range; only one of them can be')
+    scale = hints.get('scale', 'linear')
+    if scale not in SCALES or ('scale' in hints and 'log' in hints and (scale == 'log') != hints['log']):
+        raise DeclarationError(
+            f'{_where(node)}: hint scale={scale!r}: valid are {", ".join(map(repr, SCALES))}, as '
+            f'`log` says if it is given'
+        )
+    log = hints.get('log', scale == 'log')
+    if log and 'range' not in hints and 'scale' in hints:
+        raise DeclarationError(f'{_where(node)}: hint scale={scale!r} goes with a range')
     if hints.get('log') and 'range' not in hints:
         raise DeclarationError(f'{_where(node)}: hint log={hints["log"]!r} goes with a range')
     if 'choices' in hints:
         dimension = Dimension(node.name, default, _choices(node, hints['choices']))
     elif 'range' in hints:
-        dimension = _interval(node, default, hints['range'], hints.get('log', False))
+        dimension = _interval(node, default, hints['range'], log)
     elif kind_of(node) is bool:
         dimension = Dimension(node.name, default, (False, True))
     else:

@@ -11,9 +11,9 @@ from typing import Any
 
 from ..errors import DeclarationError
 from ..points import freeze
-from .dimensions import Dimension, dimension_of, role_of
+from .dimensions import KNOWN_HINTS, Dimension, dimension_of, role_of
 from .kinds import checked
-from .manager import checked_names, fresh
+from .manager import checked_names, fresh, suggestion
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence, Priority
 from .parsing import find_in_files
 
@@ -111,7 +111,19 @@ def read_project(files: Sequence[Path], folder: Path) -> DeclaredParameters:
                 f'literal, with which tuning begins'
             )
     doubts = [one.removeprefix(f'{folder}{os.sep}') for some in found.doubts.values() for one in some]
+    doubts += _doubtful_hints(nodes.values())
     return DeclaredParameters(nodes, {name: min(managers[name]) for name in rows}, faults, doubts, nuisance)
+
+
+def _doubtful_hints(nodes: Iterable[HyperParameterNode]) -> list[str]:
+    """What is said of hints that mean nothing here; one may be misspelt."""
+    return [
+        f'{row.place}: hint {hint!r} of `{node.name}` means nothing to a sweep{suggestion(hint, KNOWN_HINTS)}'
+        for node in nodes
+        for row in node.occurrences
+        for hint in row.hints
+        if hint not in KNOWN_HINTS
+    ]
 
 
 def _nearer(row: HyperParameterOccurrence, folder: Path) -> HyperParameterOccurrence:

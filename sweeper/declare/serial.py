@@ -13,7 +13,7 @@ from ..extras import needed
 from .kinds import checked
 from .manager import HyperParameterManager, suggestion
 from .occurrence import HyperParameterNode
-from .tree import flatten, nest
+from .tree import SEPARATOR, flatten, nest
 
 FORMATS = ('auto', 'yaml', 'json', 'pickle')
 _BY_SUFFIX = {'.yaml': 'yaml', '.yml': 'yaml', '.json': 'json', '.pkl': 'pickle', '.pickle': 'pickle'}
@@ -107,17 +107,23 @@ def load(manager: HyperParameterManager, path: Path, form: str = 'auto') -> dict
         InvalidArgument: The file cannot be read, or as what it is to be read is not known.
         DeclarationError: It has a name that nobody declares, or a value that its parameter cannot have.
     """
+    values = read_values(path, {node.name: node for node in manager.get_nodes()}, form, manager.separator)
+    manager.set_values(values)
+    return values
+
+
+def read_values(
+    path: Path, nodes: Mapping[str, HyperParameterNode], form: str = 'auto', separator: str = SEPARATOR
+) -> dict[str, Any]:
+    """Returns what a file has, by name, as the parameters `nodes` take it; raises as `load` does."""
     data = _read(path, form)
     if not isinstance(data, Mapping):
         raise InvalidArgument(f'{path} holds {data!r}: must be names and values')
-    nodes = {node.name: node for node in manager.get_nodes()}
     try:
-        values = flatten(data, manager.separator, is_value=nodes.__contains__)
-        checked_values = {name: checked(value, named(name, nodes)) for name, value in values.items()}
+        values = flatten(data, separator, is_value=nodes.__contains__)
+        return {name: checked(value, named(name, nodes)) for name, value in values.items()}
     except DeclarationError as error:
         raise DeclarationError(f'{path}: {error}') from error
-    manager.set_values(checked_values)
-    return checked_values
 
 
 def named(name: str, nodes: Mapping[str, HyperParameterNode]) -> HyperParameterNode:

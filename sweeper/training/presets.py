@@ -7,9 +7,10 @@ import pickle
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..errors import DeclarationError, ProblemError
+from ..errors import DeclarationError, InvalidArgument, ProblemError
 from ..points import freeze, value_to_text
 from .parameters import declared_in
 from .reference import ProblemReference
@@ -52,6 +53,23 @@ def presets_of(reference: ProblemReference) -> Presets:
     return {
         manager: {name: _packed(name, value) for name, value in some.items()} for manager, some in own.items()
     }
+
+
+def load_values(reference: ProblemReference, path: Path) -> None:
+    """Sets in this process what a file has of a problem's declared parameters, as `--hp-save` writes it.
+
+    Raises:
+        InvalidArgument: The file cannot be read, or the problem declares no parameters.
+        DeclarationError: It has a name that nobody declares, or a value that its parameter cannot have.
+    """
+    declared = declared_in(reference.sources())
+    if declared is None:
+        raise InvalidArgument(f'{path}: {reference} declares no parameters that could have its values')
+    from ..declare.registry import manager
+    from ..declare.serial import read_values
+
+    for name, value in read_values(path, declared.nodes).items():
+        manager(declared.managers[name]).set_value(name, value)
 
 
 def with_values(presets: Presets, values: Mapping[str, Mapping[str, Any]]) -> Presets:

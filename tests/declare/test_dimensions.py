@@ -130,3 +130,17 @@ def test_integers_and_choices_are_all_reached_evenly():
 def test_a_narrow_interval_keeps_its_digits():
     momentum = Dimension('momentum', 0.9, (), 0.99, 0.999)
     assert len({momentum.at(index / 10) for index in range(10)}) == 10
+
+
+def test_a_scale_is_read():
+    (node,) = HyperParameterManager('_').parse_source("_('x', 1.0, range=(0.1, 10), scale='log')").get_nodes()
+    assert dimension_of(node).log
+
+
+@pytest.mark.parametrize(
+    'hints', ["range=(1, 2), scale='lgo'", "scale='log'", "range=(1, 2), scale='log', log=False"]
+)
+def test_a_scale_that_cannot_be_is_refused(hints):
+    (node,) = HyperParameterManager('_').parse_source(f"_('x', 1, {hints})").get_nodes()
+    with pytest.raises(DeclarationError, match='hint scale='):
+        dimension_of(node)

@@ -447,3 +447,22 @@ def test_many_combinations_are_drawn_from(declaring):
     assert len(few.points_and_trials()) == 16
     drawn = [p['c'] for p, _ in FixedSweep.with_declared(problem.path, 1, points=200).points_and_trials()]
     assert 60 < sum(value < 128 for value in drawn) < 140  # half of the ratios, an eighth of the numbers
+
+
+def test_the_command_line_loads_what_a_program_saved(declaring, tmp_path):
+    problem, out, file = declaring(), tmp_path / 'out', tmp_path / 'best.json'
+    file.write_text('{"width": 2, "act": "Tanh", "momentum": 0.25}')
+    options = ['--grid', 'width=4', '--load', file, *FAST, '--out', out]
+    done = sweeper('run', problem.path, *options)
+    assert done.returncode == 0, done.stderr
+    assert {(one['act'], one['momentum'], one['width']) for one in seen_by(problem)} == {('Tanh', 0.25, 4)}
+    file.write_text('{"act": "ReLU"}')
+    assert sweeper('run', problem.path, *options).returncode == cli.WRONG_INPUT
+    file.write_text('{"atc": "ReLU"}')
+    assert 'did you mean `act`?' in ' '.join(sweeper('run', problem.path, *options).stderr.split())
+
+
+def test_a_hint_that_means_nothing_is_warned_of(declaring, sweep_inline, tmp_path):
+    problem = declaring(layers=LAYERS.replace('choices=[2, 4]', 'choices=[2, 4], rnage=(1, 2)'))
+    with pytest.warns(DeclarationWarning, match=r"sibling_\d+.py:6: hint 'rnage' .*did you mean `range`"):
+        sweep_inline(problem.path, FixedSweep.with_grid({'width': [2]}, 0), tmp_path / 'out')

@@ -29,6 +29,7 @@ import numpy as np
 import psutil
 
 from sweeper import FixedSweep, ParamsTaskQueue, get_settings
+from sweeper.run.assembly import assemble
 from sweeper.scheduling.dispatcher import Dispatcher
 from sweeper.scheduling.executors.base import Executor
 from sweeper.scheduling.jobs import TrialsJob, TuningJob
@@ -36,7 +37,6 @@ from sweeper.scheduling.task import Outcome
 from sweeper.store.manifest import Manifest
 from sweeper.store.results import TrialRecord, TrialResult, Tuned
 from sweeper.store.store import Store
-from sweeper.sweeper import Sweeper
 from sweeper.training.parameters import ModelSignature, ProblemParameters
 from sweeper.tuning.tuner import RunRequest, Stage
 
@@ -251,7 +251,7 @@ def bench_memory(points=10_000, trials=10):
             selector = FixedSweep.with_fixed_trials(store.points, trials)
             executor = InstantExecutor()
             before = process.memory_info().rss
-            sweeper = Sweeper(
+            sweeper = assemble(
                 ProblemParameters(ModelSignature('problem', '(...)', None)), selector, ParamsTaskQueue(64, 1),
                 executor, store, get_settings('fast'), 100, 0, save_threads=8,
             )  # fmt: skip

@@ -44,7 +44,7 @@ def trials(kind):
 
 
 def sweeper(kind):
-    import sweeper.sweeper
+    import sweeper.run.assembly
     from sweeper import FixedSweep, get_settings, sweep
     from sweeper.store.results import Tuned
 
@@ -55,7 +55,7 @@ def sweeper(kind):
         )  # fmt: skip
         yield
 
-    sweeper.sweeper.tune = fixed
+    sweeper.run.assembly.tune = fixed
     selector = FixedSweep([((kind, width), len(SEEDS)) for width in WIDTHS[kind]])
     with tempfile.TemporaryDirectory() as folder:
         sweep(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from . import events
     from .api import sweep, train
     from .errors import (
         DamagedFileWarning,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         SweepError,
         TuningFailed,
     )
+    from .listeners.base import SweepListener
     from .loading import load, load_model
     from .loggers.mlflow import MLflowListener
     from .loggers.tensorboard import TensorBoardListener
@@ -36,17 +38,18 @@ if TYPE_CHECKING:
     from .report.figures.paper import save_figure
     from .report.page.writing import report_page
     from .report.statistics import mean_interval
+    from .run.sweeper import Sweeper
     from .scheduling.queue import ParamsTaskQueue
     from .scheduling.task import ParamsTask
-    from .selectors.base import ParamSelector
+    from .selectors.base import DONE, WAIT, ParamSelector, Proposal, Selector
     from .selectors.fixed import FixedSweep
-    from .selectors.listener import SweepListener, SweepStatus
     from .space import Categorical, Float, Integer, Space
     from .store.results import PointError, PointFailure, PointResult, SweepResults, TrialResult
-    from .sweeper import Sweeper
     from .tuning.settings import HyperparameterSettings, get_settings
 
 __all__ = [
+    'DONE',
+    'WAIT',
     'Categorical',
     'Comparison',
     'DamagedFileWarning',
@@ -74,17 +77,19 @@ __all__ = [
     'PointResult',
     'ProblemError',
     'ProblemWarning',
+    'Proposal',
+    'Selector',
     'SelectorError',
     'Space',
     'SweepError',
     'SweepListener',
     'SweepResults',
-    'SweepStatus',
     'Sweeper',
     'TensorBoardListener',
     'TrialResult',
     'TuningFailed',
     'compare',
+    'events',
     'get_settings',
     'load',
     'load_model',
@@ -99,6 +104,7 @@ __all__ = [
 _MODULES = {
     'Categorical': 'space',
     'Comparison': 'report.comparison',
+    'DONE': 'selectors.base',
     'DamagedFileWarning': 'errors',
     'DeclarationError': 'errors',
     'DeclarationWarning': 'errors',
@@ -124,17 +130,20 @@ _MODULES = {
     'PointResult': 'store.results',
     'ProblemError': 'errors',
     'ProblemWarning': 'errors',
+    'Proposal': 'selectors.base',
+    'Selector': 'selectors.base',
     'SelectorError': 'errors',
     'Space': 'space',
     'SweepError': 'errors',
-    'SweepListener': 'selectors.listener',
+    'SweepListener': 'listeners.base',
     'SweepResults': 'store.results',
-    'SweepStatus': 'selectors.listener',
-    'Sweeper': 'sweeper',
+    'Sweeper': 'run.sweeper',
     'TensorBoardListener': 'loggers.tensorboard',
     'TrialResult': 'store.results',
     'TuningFailed': 'errors',
+    'WAIT': 'selectors.base',
     'compare': 'report.comparison',
+    'events': 'events',
     'get_settings': 'tuning.settings',
     'load': 'loading',
     'load_model': 'loading',
@@ -151,7 +160,8 @@ def __getattr__(name: str) -> object:
     """Imports what is asked for, at the first time: importing the package costs next to nothing."""
     if name not in _MODULES:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    value = globals()[name] = getattr(importlib.import_module(f'.{_MODULES[name]}', __name__), name)
+    module = importlib.import_module(f'.{_MODULES[name]}', __name__)
+    value = globals()[name] = module if name == _MODULES[name] else getattr(module, name)
     return value
 
 

@@ -24,19 +24,20 @@ from .errors import (
     ProblemWarning,
 )
 from .garbage import uncollected
+from .listeners.base import Listener
 from .points import Point, are_named, as_point, label
 from .printing import printable
 from .report.noting import Noting
 from .report.progress import open_progress
+from .run.assembly import assemble
 from .scheduling.dry_runs import check_by_dry_runs
 from .scheduling.executors import open_executor
 from .scheduling.executors.base import Executor
 from .scheduling.queue import ParamsTaskQueue
 from .scheduling.task import Task
 from .seeding import random_states_kept
-from .selectors.base import ParamSelector
+from .selectors.base import Selector
 from .selectors.fixed import FixedSweep
-from .selectors.listener import SweepListener
 from .signals import ended_by_signals
 from .store.layout import SweepLayout, checked_folder
 from .store.lock import locked
@@ -45,7 +46,6 @@ from .store.manifest import Manifest, accepted_kinds
 from .store.origin import this_origin
 from .store.results import PointResult, SweepResults
 from .store.store import Store
-from .sweeper import Sweeper
 from .training.facts import ProblemFacts, check
 from .training.parameters import ProblemParameters
 from .training.presets import Presets, presets_of, told, with_values
@@ -59,7 +59,7 @@ _SAVE_THREADS = 8
 
 def sweep(
     module_name: str | os.PathLike[str] | ModuleType,
-    param_selector: ParamSelector | Callable[[], ParamSelector],
+    param_selector: Selector | Callable[[], Selector],
     sweep_cores: int,
     hparams: str | HyperparameterSettings,
     folder: str | os.PathLike[str],
@@ -67,7 +67,7 @@ def sweep(
     cores: int | None = None,
     executor: str = 'local',
     seed: int = 0,
-    listeners: Iterable[SweepListener] = (),
+    listeners: Iterable[Listener] = (),
     progress: str = 'auto',
     on_error: str = 'record',
     retries: int = 1,
@@ -162,9 +162,7 @@ def sweep(
         display = open_progress(progress)
         with uncollected():
             selector = (
-                param_selector
-                if isinstance(param_selector, ParamSelector)
-                else checked_selector(param_selector())
+                param_selector if isinstance(param_selector, Selector) else checked_selector(param_selector())
             )
             facts = _facts(reference, running, seed, device, presets)
             known = (
@@ -200,9 +198,9 @@ def sweep(
             store.forget_failures()
         lanes = LANES if step == 'lanes' else 1
         queue = ParamsTaskQueue(cores, sweep_cores, lanes)
-        sweeper = Sweeper(
+        sweeper = assemble(
             parameters, selector, queue, running, store, settings, facts.train_size, seed,
-            [*listeners, Noting(store), *([display] if display else [])], on_error,
+            [*listeners, Noting(store), *([display] if display else [])], raise_failures=on_error == 'raise',
             save_threads=0 if executor == 'inline' else _SAVE_THREADS,
             same_selector='selector' not in (accepted_kinds(if_changed) or ()), lanes=lanes,
             check_points=lambda points: check_by_dry_runs(running, points, seed, not selector.adaptive),
@@ -226,7 +224,7 @@ def train(
     cores: int | None = None,
     executor: str = 'local',
     seed: int = 0,
-    listeners: Iterable[SweepListener] = (),
+    listeners: Iterable[Listener] = (),
     progress: str = 'auto',
     retries: int = 1,
     timeout: float | None = None,
@@ -351,7 +349,7 @@ def _check_points(parameters: ProblemParameters, points: Sequence[Point]) -> Non
         warnings.warn(doubt, ProblemWarning, stacklevel=3)
 
 
-def _as_kept(selector: ParamSelector, parameters: ProblemParameters, named: bool | None) -> ParamSelector:
+def _as_kept(selector: Selector, parameters: ProblemParameters, named: bool | None) -> Selector:
     """Returns the selector with points that are named or tuples, as those in the folder, if they can be."""
     if named is None or type(selector) is not FixedSweep:
         return selector

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .errors import InvalidArgument
+from .listeners.base import Listener, SweepListener, check_hooks
 from .report.progress import PROGRESS
 from .scheduling.executors import EXECUTORS
 from .seeding import MAX_SEED
-from .selectors.base import ParamSelector
-from .selectors.listener import SweepListener
+from .selectors.base import Selector
 from .store.manifest import ACCEPTABLE, accepted_kinds
 from .work import STEPS
 
@@ -53,21 +53,26 @@ def check_arguments(
         raise error.naming('memory', ('executor', 'local'))
 
 
-def checked_selector(selector: object) -> ParamSelector:
+def checked_selector(selector: object) -> Selector:
     """Returns the selector."""
-    if not isinstance(selector, ParamSelector):
+    if not isinstance(selector, Selector):
         raise InvalidArgument(
-            f'param_selector={selector!r}: must be a ParamSelector; for a list of points take '
+            f'param_selector={selector!r}: must be a ParamSelector or Selector; for a list of points take '
             f'FixedSweep.with_fixed_trials(points, trials)'
         )
+    if isinstance(selector, SweepListener):
+        check_hooks(selector)
     return selector
 
 
-def checked_listeners(listeners: object) -> list[SweepListener]:
+def checked_listeners(listeners: object) -> list[Listener]:
     """Returns the listeners as a list."""
     found: list[Any] = list(listeners) if isinstance(listeners, Iterable) else [None]
-    if not all(isinstance(one, SweepListener) for one in found):
+    if any(isinstance(one, type) or not isinstance(one, Listener) for one in found):
         raise InvalidArgument(f'listeners={listeners!r}: must be a list of SweepListener instances')
+    for listener in found:
+        if isinstance(listener, SweepListener):
+            check_hooks(listener)
     return found
 
 

@@ -24,7 +24,7 @@ from .printing import one_line, printable
 from .signals import Terminated, raising_signals
 
 if TYPE_CHECKING:
-    from .selectors.listener import SweepListener
+    from .listeners.base import Listener
     from .store.store import Store
 
 app = typer.Typer(
@@ -201,8 +201,8 @@ def run(
         raise typer.Exit(SOME_POINTS_FAILED)
 
 
-def _loggers(folder: Path, tensorboard: Path | None, mlflow: str | None) -> list[SweepListener]:
-    found: list[SweepListener] = []
+def _loggers(folder: Path, tensorboard: Path | None, mlflow: str | None) -> list[Listener]:
+    found: list[Listener] = []
     if tensorboard is not None:
         from .loggers.tensorboard import TensorBoardListener
 

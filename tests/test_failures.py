@@ -95,7 +95,17 @@ def test_every_failure_is_written_down(swept):
         assert file.exists() == (point in REASONS)
         if point in REASONS:
             written = json.loads(file.read_text())
-            keys = {'params', 'kind', 'message', 'phase', 'traceback', 'signal', 'output', 'others'}
+            keys = {
+                'params',
+                'kind',
+                'message',
+                'phase',
+                'traceback',
+                'signal',
+                'output',
+                'others',
+                'checksum',
+            }
             assert written.keys() == keys
             assert written['params'] == {'kind': point[0]}
             assert (written['kind'], written['signal'], written['others']) == (REASONS[point][0], None, [])

@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ..events import Event, PointFailed, PointTuned, SweepEnded, SweepStarted, TrialsDone
 from ..points import NamedPoint, Point, by_name, label, point_key, value_to_text
-from ..selectors.listener import SweepListener
-from ..store.results import parameter_columns
+from ..store.results import PointError, parameter_columns
 
 SCORES = 'perf_train', 'loss_train', 'perf_val', 'loss_val'
 _TUNED = 'lr_min', 'lr_max', 'batch_size'
@@ -20,46 +20,61 @@ _TUNED = 'lr_min', 'lr_max', 'batch_size'
 Plain: TypeAlias = bool | int | float | str
 
 
-class Logger(SweepListener, ABC):
+class Logger(ABC):
     """Keeps every trial of a sweep, each once, however often the sweep is resumed.
 
-    A resumed sweep tells everything again, from the beginning: trials are numbered as they are heard of, and
-    what was kept of a trial before is replaced.
+    A resumed sweep publishes everything again, from the beginning: what was kept of a trial before is
+    replaced.
     """
 
     def __init__(self) -> None:
         self.folder = Path()
         self._names: Sequence[str] = ()
         self._tuned: dict[Point, dict[str, Plain]] = {}
-        self._trials: dict[Point, list[dict[str, float]]] = {}
+        self._trials: dict[Point, dict[int, Mapping[str, float]]] = {}
 
-    def on_start(self, folder: Path, names: Sequence[str]) -> None:
-        self.folder, self._names = folder.resolve(), names
+    def handle(self, event: Event) -> None:
+        match event:
+            case SweepStarted(folder, names):
+                self.folder, self._names = folder.resolve(), names
+                self.start()
+            case PointTuned(point, tuned):
+                values = tuned.lr_start, tuned.lr_end, tuned.batch_size
+                self._tuned[point] = dict(zip(_TUNED, values, strict=True))
+                self.keep_tuning(point)
+            case TrialsDone(point, trials):
+                new = {
+                    index: {name: getattr(trial, name) for name in SCORES} for index, trial in trials.items()
+                }
+                self._trials.setdefault(point, {}).update(new)
+                self.keep_trials(point, new)
+            case PointFailed(point, error):
+                self.keep_failure(point, error)
+            case SweepEnded():
+                self.end()
 
-    def on_hparams_found(self, values: Point, lr_min: float, lr_max: float, batch_size: int) -> None:
-        self._tuned[values] = dict(zip(_TUNED, (lr_min, lr_max, batch_size), strict=True))
+    def start(self) -> None:  # noqa: B027 - not every logger needs it
+        """Gets ready to keep what follows, in `folder`'s name."""
 
-    def on_trials_completed(
-        self,
-        values: Point,
-        perfs_train: np.ndarray,
-        losses_train: np.ndarray,
-        perfs_val: np.ndarray,
-        losses_val: np.ndarray,
-    ) -> None:
-        scores = zip(perfs_train, losses_train, perfs_val, losses_val, strict=True)
-        new = [dict(zip(SCORES, map(float, trial), strict=True)) for trial in scores]
-        trials = self._trials.setdefault(values, [])
-        trials += new
-        self.keep(values, dict(enumerate(new, len(trials) - len(new))))
+    def keep_tuning(self, point: Point) -> None:  # noqa: B027
+        """Keeps that a point is tuned."""
 
     @abstractmethod
-    def keep(self, point: Point, trials: Mapping[int, Mapping[str, float]]) -> None:
-        """Keeps the scores of trials that are told of now, by their numbers."""
+    def keep_trials(self, point: Point, trials: Mapping[int, Mapping[str, float]]) -> None:
+        """Keeps the scores of trials, by their indices."""
+
+    @abstractmethod
+    def keep_failure(self, point: Point, error: PointError) -> None:
+        """Keeps that a point failed."""
+
+    def end(self) -> None:  # noqa: B027
+        """Leaves everything in order; nothing follows."""
 
     def means(self, point: Point) -> dict[str, float]:
         """Mean scores of the trials heard of so far."""
-        return {name: float(np.mean([trial[name] for trial in self._trials[point]])) for name in SCORES}
+        return {
+            name: float(np.mean([trial[name] for trial in self._trials[point].values()])) for name in SCORES
+        }
 
     def trials(self, point: Point) -> int:
         """How many trials were heard of."""

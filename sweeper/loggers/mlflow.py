@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,7 @@ class MLflowListener(Logger):
             raise InvalidArgument(f'experiment={name!r}: is deleted; restore it, or take another name')
         return str(found.experiment_id)
 
-    def on_start(self, folder: Path, names: Sequence[str]) -> None:
-        super().on_start(folder, names)
+    def start(self) -> None:
         token = None
         while True:
             found = self._client.search_runs(
@@ -87,16 +86,15 @@ class MLflowListener(Logger):
             if not token:
                 return
 
-    def on_hparams_found(self, values: Point, lr_min: float, lr_max: float, batch_size: int) -> None:
-        super().on_hparams_found(values, lr_min, lr_max, batch_size)
-        run = self._architecture(values)
+    def keep_tuning(self, point: Point) -> None:
+        run = self._architecture(point)
         if _ERROR in run.data.tags:  # it failed before, and is tried again
             for tag in (_ERROR, _TRACEBACK):
                 self._client.delete_tag(run.info.run_id, tag)
             self._client.update_run(run.info.run_id, status='RUNNING')
-            self._open[values] = run.info.run_id
+            self._open[point] = run.info.run_id
 
-    def keep(self, point: Point, trials: Mapping[int, Mapping[str, float]]) -> None:
+    def keep_trials(self, point: Point, trials: Mapping[int, Mapping[str, float]]) -> None:
         parent = self._architecture(point)
         for number, scores in trials.items():
             tags = {_PARENT: parent.info.run_id}
@@ -106,14 +104,14 @@ class MLflowListener(Logger):
                 self._client.set_terminated(trial.info.run_id)
         self._log(parent, point, self.means(point), self.trials(point))
 
-    def on_point_failed(self, values: Point, error: PointError) -> None:
-        run_id = self._architecture(values).info.run_id
+    def keep_failure(self, point: Point, error: PointError) -> None:
+        run_id = self._architecture(point).info.run_id
         for tag, text in ((_ERROR, str(error)), (_TRACEBACK, error.traceback)):
             self._client.set_tag(run_id, tag, text[-_LONGEST:])
         self._client.set_terminated(run_id, 'FAILED')
-        self._open.pop(values, None)
+        self._open.pop(point, None)
 
-    def on_end(self) -> None:
+    def end(self) -> None:
         for run_id in self._open.values():
             self._client.set_terminated(run_id)
         self._open.clear()

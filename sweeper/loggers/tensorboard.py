@@ -52,13 +52,13 @@ class TensorBoardListener(Logger):
             raise InvalidArgument(f'log_dir={str(log_dir)!r}: {error.strerror}') from error
         self._folders: dict[Point, Path] = {}
 
-    def keep(self, point: Point, trials: Mapping[int, Mapping[str, float]]) -> None:
+    def keep_trials(self, point: Point, trials: Mapping[int, Mapping[str, float]]) -> None:
         for number, scores in trials.items():
             self._write(point, f'trial {number}', 'STATUS_SUCCESS', _scalars(scores))
 
-    def on_point_failed(self, values: Point, error: PointError) -> None:
+    def keep_failure(self, point: Point, error: PointError) -> None:
         told = f'{error}\n\n{indent(error.traceback, "    ")}'  # Markdown's code
-        self._write(values, 'failed', 'STATUS_FAILURE', [_text('error', told)])
+        self._write(point, 'failed', 'STATUS_FAILURE', [_text('error', told)])
 
     def _write(self, point: Point, run: str, status: str, summaries: Iterable[Any]) -> None:
         """Writes a run whole, in place of what was there."""

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from threading import Event, Thread
+from threading import Event as Flag
+from threading import Thread
 
-import numpy as np
 from rich.text import Text
 
-from ..points import Point
-from ..selectors.listener import SweepListener, SweepStatus
-from ..store.results import PointError
+from ..events import Event, Status, SweepEnded
 from .picture import Picture
 from .screen import Screen
 from .view import SweepView
@@ -25,7 +21,7 @@ _SECONDS_BETWEEN = 0.5
 _LEAST_PAUSE = 100  # times what drawing took: a hundredth of a core at most
 
 
-class LiveProgress(SweepListener):
+class LiveProgress:
     """A bar with the time left, what the cores do, who is ahead, failures and flags.
 
     The sweep's thread only notes what it hears. Another one works it out and draws, twice a second or as
@@ -43,45 +39,34 @@ class LiveProgress(SweepListener):
         self._screen, self._clock = screen, clock
         self._started = clock() - elapsed
         self._picture = Picture()
-        self._news: deque[Callable[[], None]] = deque()  # calls of the picture's methods
-        self._status: tuple[SweepStatus, float] | None = None
-        self._has_ended = Event()
+        self._news: deque[Event] = deque()
+        self._status: tuple[Status, float] | None = None
+        self._has_ended = Flag()
         self._thread: Thread | None = None
         self._error: Exception | None = None
 
     # In the sweep's thread
 
-    def on_start(self, folder: Path, names: Sequence[str]) -> None:
-        self._news.append(partial(self._picture.on_start, folder, names))
+    def handle(self, event: Event) -> None:
+        match event:
+            case Status():
+                self._note_status(event)
+            case SweepEnded():
+                self._end()
+            case _:
+                self._news.append(event)
 
-    def on_trials_completed(
-        self,
-        values: Point,
-        perfs_train: np.ndarray,
-        losses_train: np.ndarray,
-        perfs_val: np.ndarray,
-        losses_val: np.ndarray,
-    ) -> None:
-        told = values, perfs_train, losses_train, perfs_val, losses_val
-        self._news.append(partial(self._picture.on_trials_completed, *told))
-
-    def on_flagged(self, values: Point, flags: Sequence[str]) -> None:
-        self._news.append(partial(self._picture.on_flagged, values, flags))
-
-    def on_point_failed(self, values: Point, error: PointError) -> None:
-        self._news.append(partial(self._picture.on_point_failed, values, error))
-
-    def on_status(self, status: SweepStatus) -> None:
+    def _note_status(self, status: Status) -> None:
         self._status = status, self._clock()
         if self._error is not None:
             raise self._error
         if self._thread is None:
-            self._news.append(self._picture.end_resuming)  # what was told before this was there before
+            self._news.append(status)  # what was published before this was there before
             self._screen.open()
             self._thread = Thread(target=self._keep_drawing, name='sweeper-display', daemon=True)
             self._thread.start()
 
-    def on_end(self) -> None:
+    def _end(self) -> None:
         if self._thread is None:
             return
         self._has_ended.set()
@@ -110,10 +95,10 @@ class LiveProgress(SweepListener):
 
     def _take_in(self) -> None:
         while self._news:
-            self._news.popleft()()
+            self._picture.handle(self._news.popleft())
         if self._status is not None:
             status, told_at = self._status
-            self._picture.on_status(status_later(status, self._clock() - told_at))
+            self._picture.handle(status_later(status, self._clock() - told_at))
 
     def _last_words(self) -> list[Text]:
         assert self._status is not None
@@ -121,7 +106,7 @@ class LiveProgress(SweepListener):
         return [*self._picture.new_lines(), Text(words, style='dim')]
 
 
-def status_later(status: SweepStatus, seconds: float) -> SweepStatus:
+def status_later(status: Status, seconds: float) -> Status:
     """A status so many seconds after it was told: that much less is left."""
     if status.seconds_left is None:
         return status

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from threading import Event, Thread
+from threading import Event as Flag
+from threading import Thread
 
-from ..selectors.listener import SweepListener, SweepStatus
+from ..events import Event, Status, SweepEnded
 from ..store.note import Note, write_note
 from ..store.store import Store
 
@@ -14,7 +15,7 @@ _SHARE = 0.1
 _MOST_RUNNING = 100
 
 
-class Noting(SweepListener):
+class Noting:
     """Keeps the note in `running.json` up to date, for `sweeper status`.
 
     A thread writes it when something has changed: at first every half second, then at most every 5 seconds.
@@ -25,22 +26,23 @@ class Noting(SweepListener):
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._status: SweepStatus | None = None
-        self._has_news, self._has_ended = Event(), Event()
+        self._status: Status | None = None
+        self._has_news, self._has_ended = Flag(), Flag()
         self._thread: Thread | None = None
 
-    def on_status(self, status: SweepStatus) -> None:
-        self._status = status
-        self._has_news.set()
-        if self._thread is None:
-            self._thread = Thread(target=self._keep_writing, name='sweeper-note', daemon=True)
-            self._thread.start()
-
-    def on_end(self) -> None:
-        self._has_ended.set()
-        self._has_news.set()
-        if self._thread is not None:
-            self._thread.join()
+    def handle(self, event: Event) -> None:
+        match event:
+            case Status():
+                self._status = event
+                self._has_news.set()
+                if self._thread is None:
+                    self._thread = Thread(target=self._keep_writing, name='sweeper-note', daemon=True)
+                    self._thread.start()
+            case SweepEnded():
+                self._has_ended.set()
+                self._has_news.set()
+                if self._thread is not None:
+                    self._thread.join()
 
     def _keep_writing(self) -> None:
         started = time.monotonic()
@@ -52,7 +54,7 @@ class Noting(SweepListener):
             self._has_ended.wait(min(most, max(least, _SHARE * (time.monotonic() - started))))
             self._has_news.wait()
 
-    def _write(self, status: SweepStatus) -> None:
+    def _write(self, status: Status) -> None:
         note = Note(
             at=time.time(), cores=status.cores, busy=status.busy, points=status.points, trials=status.trials,
             more_to_come=status.more_to_come, share=status.share, seconds_left=status.seconds_left,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ..errors import InvalidArgument
-from ..selectors.listener import SweepListener
+from ..listeners.base import Listener
 from .plain import PlainProgress
 
 PROGRESS = ('auto', 'rich', 'plain', 'none')
 
 
-def open_progress(kind: str) -> SweepListener | None:
+def open_progress(kind: str) -> Listener | None:
     """Returns a listener that shows progress on stderr, or None for `none`.
 
     Args:
@@ -28,7 +28,7 @@ def open_progress(kind: str) -> SweepListener | None:
     return open_display(always_rich=kind == 'rich')
 
 
-def open_display(elapsed: float = 0.0, always_rich: bool = False) -> SweepListener:
+def open_display(elapsed: float = 0.0, always_rich: bool = False) -> Listener:
     """Returns a listener that shows progress as suits where stderr goes.
 
     Args:

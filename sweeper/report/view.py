@@ -12,9 +12,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ..events import Status
 from ..points import NamedPoint, Point, value_to_text
 from ..printing import one_line
-from ..selectors.listener import SweepStatus
 from .board import Leader
 from .wording import counts, duration, name, time_left
 
@@ -38,7 +38,7 @@ class Snapshot:
         found: How many trials were there before, since the sweep was resumed.
     """
 
-    status: SweepStatus
+    status: Status
     elapsed: float = 0.0
     leaders: Sequence[Leader] = ()
     ranked: int = 0
@@ -84,7 +84,7 @@ def _bar(snapshot: Snapshot, width: int) -> Table:
     return row
 
 
-def _cores(status: SweepStatus, width: int, rows: int) -> RenderResult:
+def _cores(status: Status, width: int, rows: int) -> RenderResult:
     running = list(status.running)
     yield Text(f'{status.busy} of {status.cores} cores busy', style='dim', no_wrap=True, overflow='ellipsis')
     shown = running if len(running) <= rows else running[: rows - 1]

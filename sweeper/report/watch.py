@@ -6,18 +6,18 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..selectors.listener import SweepListener, SweepStatus
+from ..events import PointFailed, PointFlagged, PointTuned, Status, SweepEnded, TrialsDone
+from ..listeners.base import Listener
 from ..store.following import Follower, News
 from ..store.lock import holder
 from ..store.note import read_note, since
-from ..store.results import scores_of
 from .picture import Picture
 from .view import Snapshot
 
 
 def watch(
     folder: Path,
-    open_display: Callable[[float], SweepListener],
+    open_display: Callable[[float], Listener],
     wait: Callable[[], object],
     on_start: Callable[[], None] = lambda: None,
     on_wait: Callable[[], None] = lambda: None,
@@ -46,12 +46,12 @@ def watch(
                     if display is None:
                         on_start()
                     else:
-                        display.on_end()
+                        display.handle(SweepEnded())
                     display, generation = open_display(elapsed(folder)), follower.generation
                 assert display is not None
-                tell(display, news)
+                publish(display, news)
                 who = holder(folder) or who  # at the end, what it said last
-                display.on_status(status_of(follower, who))
+                display.handle(status_of(follower, who))
                 if not is_running:
                     return
             elif not is_waiting:
@@ -60,14 +60,14 @@ def watch(
             wait()
     finally:
         if display is not None:
-            display.on_end()
+            display.handle(SweepEnded())
 
 
 def snapshot_of(folder: Path) -> Snapshot:
     """Returns what is to be shown of a sweep that is running, at one look."""
     follower, picture = Follower(folder), Picture()
-    tell(picture, follower.look())
-    picture.on_status(status_of(follower, holder(folder)))
+    publish(picture, follower.look())
+    picture.handle(status_of(follower, holder(folder)))
     return picture.snapshot(elapsed(folder))
 
 
@@ -77,21 +77,21 @@ def elapsed(folder: Path) -> float:
     return 0.0 if started is None else max(0.0, time.time() - started)
 
 
-def tell(listener: SweepListener, news: Iterable[News]) -> None:
-    """Tells a listener what it would have heard in the sweep's process."""
-    for one in news:
-        if one.tuned is not None:
-            tuned = one.tuned
-            listener.on_hparams_found(one.point, tuned.lr_start, tuned.lr_end, tuned.batch_size)
-        if one.trials:
-            listener.on_trials_completed(one.point, *scores_of(list(one.trials.values())))
-        if one.flags is not None:
-            listener.on_flagged(one.point, one.flags)
-        if one.error is not None:
-            listener.on_point_failed(one.point, one.error)
+def publish(listener: Listener, news: Iterable[News]) -> None:
+    """Has a listener handle what it would have been told in the sweep's process."""
+    for change in news:
+        point = change.point
+        if change.tuned is not None:
+            listener.handle(PointTuned(point, change.tuned))
+        if change.trials:
+            listener.handle(TrialsDone(point, change.trials))
+        if change.flags is not None:
+            listener.handle(PointFlagged(point, tuple(change.flags)))
+        if change.error is not None:
+            listener.handle(PointFailed(point, change.error))
 
 
-def status_of(follower: Follower, who: dict[str, object]) -> SweepStatus:
+def status_of(follower: Follower, who: dict[str, object]) -> Status:
     """Where a sweep stands: by its results as far as these tell it, else by what it says of itself.
 
     Args:
@@ -101,10 +101,10 @@ def status_of(follower: Follower, who: dict[str, object]) -> SweepStatus:
     points, done = follower.points, follower.trials_done
     counts = {'tuned': follower.tuned, 'failed': follower.failed, 'trials_done': done}
     if (found := read_note(who)) is None:
-        return SweepStatus(points=len(points), trials=done, running=(), more_to_come=True, **counts)
+        return Status(points=len(points), trials=done, running=(), more_to_come=True, **counts)
     note, running = found
     left = note.seconds_left
-    return SweepStatus(
+    return Status(
         points=max(note.points, len(points)),
         trials=max(note.trials, done),
         running=[(points[point_id], what) for point_id, what in running if 0 <= point_id < len(points)],

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..events import Status
 from ..points import Point, by_name, label, value_to_text
 from ..printing import one_line
-from ..selectors.listener import SweepStatus
 
 
 def name(point: Point) -> str:
@@ -53,7 +53,7 @@ def _rounded_up(seconds: float) -> float:
     return math.ceil(max(seconds, 1) / unit) * unit
 
 
-def counts(status: SweepStatus) -> str:
+def counts(status: Status) -> str:
     """Says how much of what is done."""
     more = '+' if status.more_to_come else ''
     text = f'{status.tuned}/{status.points}{more} tuned, {status.trials_done}/{status.trials}{more} trials'
@@ -66,7 +66,7 @@ def found_on_disk(tuned: int, trials: int, failed: int) -> str:
     return text + (f', {failed} failed' if failed else '')
 
 
-def to_do(status: SweepStatus) -> str:
+def to_do(status: Status) -> str:
     """Says how many trials are left."""
     left = max(0, status.trials - status.trials_done)
     return f'{"at least " * status.more_to_come}{counted(left, "trial")} to do'

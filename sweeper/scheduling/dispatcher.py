@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from sortedcontainers import SortedDict
 
 from .executors.base import Executor
-from .jobs import Event, Indices, Job, JobFactory, TaskDone, TrialDone
+from .jobs import Indices, Job, JobEvent, JobFactory, TaskDone, TrialDone
 from .queue import ParamsTaskQueue
 
 
@@ -59,6 +59,11 @@ class Dispatcher:
         return bool(self._jobs)
 
     @property
+    def cores(self) -> int:
+        """How many runs can be in progress."""
+        return self._executor.cores
+
+    @property
     def busy_cores(self) -> int:
         """How many runs are in progress."""
         return len(self._runs)
@@ -68,7 +73,7 @@ class Dispatcher:
         """How long cores worked on what is not done: trials in progress, tunings with all their runs."""
         return len(self._runs) * self._clock() - self._starts + self._seconds_of_unfinished
 
-    def start_what_fits(self) -> list[Event]:
+    def start_what_fits(self) -> list[JobEvent]:
         """Starts runs until no core is free, nothing waits, or something is done without a run.
 
         Returns:
@@ -91,13 +96,13 @@ class Dispatcher:
             self._start_runs(job, self._queue.borrow(job.task, len(job.waiting)))
         return []
 
-    def wait(self, also: Sequence[int] = ()) -> list[Event]:
+    def wait(self, also: Sequence[int] = ()) -> list[JobEvent]:
         """Blocks until something is done; returns what happened, in order.
 
         Args:
             also: File descriptors; it returns, too, when one of them can be read from.
         """
-        events: list[Event] = []
+        events: list[JobEvent] = []
         for key, outcome in self._executor.wait(also):
             job, indices, started = self._runs.pop(key)
             job.running -= 1
@@ -110,7 +115,7 @@ class Dispatcher:
             events += self._ended(job)
         return events
 
-    def _ended(self, job: Job) -> list[Event]:
+    def _ended(self, job: Job) -> list[JobEvent]:
         if job.running or job.waiting:
             return []
         del self._jobs[job]

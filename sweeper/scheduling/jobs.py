@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -38,7 +39,7 @@ class RunDone:
 
 
 @dataclass(frozen=True)
-class PointTuned:
+class TuningDone:
     """A point's tuning is done."""
 
     params: Point
@@ -75,7 +76,7 @@ class TaskDone:
     seconds: float | None = field(default=None, compare=False)
 
 
-Event = RunDone | PointTuned | TrialDone | RunFailed | TaskDone
+JobEvent: TypeAlias = RunDone | TuningDone | TrialDone | RunFailed | TaskDone
 
 
 Indices: TypeAlias = tuple[int, ...]
@@ -101,11 +102,11 @@ class Job(Protocol):
     is_resumed: bool
     failed: bool
 
-    def begin(self) -> list[Event]:
+    def begin(self) -> list[JobEvent]:
         """Puts the first runs into `waiting`; called once, before all else."""
         ...
 
-    def take(self, indices: Indices, outcome: Outcome) -> list[Event]:
+    def take(self, indices: Indices, outcome: Outcome) -> list[JobEvent]:
         """Takes the outcome of a run, or of several side by side; may put more runs into `waiting`."""
         ...
 
@@ -142,14 +143,14 @@ class TuningJob:
         self._lanes = lanes
         self._stages = 0
 
-    def begin(self) -> list[Event]:
+    def begin(self) -> list[JobEvent]:
         return self._go_on(lambda: next(self._tuner))
 
-    def take(self, indices: Indices, outcome: Outcome) -> list[Event]:
+    def take(self, indices: Indices, outcome: Outcome) -> list[JobEvent]:
         if outcome.error is not None and len(indices) > 1:
             self.waiting.extend(((index,), self._alone[index]) for index in indices)  # which of them failed?
             return []
-        events: list[Event] = []
+        events: list[JobEvent] = []
         if outcome.error is not None:
             self._errors[indices[0]] = outcome.error
             self._missing -= sum(len(waiting) for waiting, _ in self.waiting)
@@ -163,17 +164,17 @@ class TuningJob:
         self._missing -= len(indices)
         return events if self._missing else events + self._end_stage()
 
-    def _end_stage(self) -> list[Event]:
+    def _end_stage(self) -> list[JobEvent]:
         if self._errors:
             return [self._fail(self._errors[min(self._errors)])]
         results = [result for result in self._results if result is not None]
         return self._go_on(lambda: self._tuner.send(results))
 
-    def _go_on(self, resume: Callable[[], Stage]) -> list[Event]:
+    def _go_on(self, resume: Callable[[], Stage]) -> list[JobEvent]:
         try:
             stage = resume()
         except StopIteration as done:
-            return [PointTuned(self.task.params, done.value)]
+            return [TuningDone(self.task.params, done.value)]
         except TuningFailed as error:
             return [self._fail(RunError(type(error).__name__, str(error)))]
         except Exception as error:  # a curve that the analysis does not understand: this point's only
@@ -197,7 +198,7 @@ class TuningJob:
         self._missing = sum(len(group) for group, _ in self.waiting)
         self._stages += 1
 
-    def _fail(self, error: RunError) -> Event:
+    def _fail(self, error: RunError) -> JobEvent:
         self.failed = True
         self._tuner.close()
         return RunFailed(self.task.params, PointError(phase='tuning', **asdict(error)))
@@ -228,7 +229,7 @@ class TrialsJob:
         self._unanswered = set(task.trials)
         self._plan, self._seed, self._lanes = tuned.plan(), seed, lanes
 
-    def begin(self) -> list[Event]:
+    def begin(self) -> list[JobEvent]:
         for start in sorted({index - index % self._lanes for index in self.task.trials}):
             group = tuple(range(start, start + self._lanes))
             tasks = {index: self._alone(index) for index in group}
@@ -239,7 +240,7 @@ class TrialsJob:
         arguments = {'seed': run_seed(self._seed, 'trial', index), **self._plan}
         return Task(f'trial {index}', 'train_trial', self.task.params, arguments)
 
-    def take(self, indices: Indices, outcome: Outcome) -> list[Event]:
+    def take(self, indices: Indices, outcome: Outcome) -> list[JobEvent]:
         wanted = [index for index in indices if index in self.task.trials]
         if outcome.error is None:
             self._unanswered.difference_update(indices)
@@ -306,3 +307,32 @@ def _values(indices: Indices, outcome: Outcome) -> list[Any]:
 
 
 JobFactory = Callable[[ParamsTask], Job]
+
+
+class JobMaker:
+    """Turns what the queue gives out into jobs.
+
+    Args:
+        tuner: Starts the tuning of a point.
+        saved: Finds a run of a point's tuning that was done before the sweep was interrupted.
+        tuning_of: Returns what a point's tuning came to.
+        seed: The sweep's.
+        lanes: How many runs of a point at most go side by side.
+    """
+
+    def __init__(
+        self,
+        tuner: Callable[[Point], Tuner],
+        saved: Callable[[Point, int, int, str], RunResult | None],
+        tuning_of: Callable[[Point], Tuned],
+        seed: int,
+        lanes: int = 1,
+    ) -> None:
+        self._tuner, self._saved, self._tuning_of = tuner, saved, tuning_of
+        self._seed, self._lanes = seed, lanes
+
+    def __call__(self, task: ParamsTask) -> Job:
+        point = task.params
+        if task.is_tuning:
+            return TuningJob(task, self._tuner(point), partial(self._saved, point), self._lanes)
+        return TrialsJob(task, self._tuning_of(point), self._seed, self._lanes)

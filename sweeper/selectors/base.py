@@ -4,31 +4,97 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, Literal
 
-from .listener import SweepListener
+from ..errors import InvalidPoint
+from ..events import Event
+from ..listeners.base import SweepListener
 
 
-class ParamSelector(SweepListener, ABC):
-    """Decides which points are tried, and how often. Subclass it to search in your own way.
+class Answer(Enum):
+    """What a selector answers that has nothing to propose."""
 
-    A selector lives in the parent process and serves one sweep. It hears of results as a `SweepListener`,
-    but an exception that it raises ends the sweep, with everything computed so far kept; and it hears of them
-    in the order of its proposals (each one's tuning, then all its trials in one call), not in that in which
-    they are done. After each thing that it is told it is asked, if not more than fifty of its proposals wait
-    for their results, until it answers None or a hundred do (or a tenth of all, if that is more).
+    WAIT = 'wait'
+    DONE = 'done'
 
-    So what it hears, and when it is asked, depends on results only: not on the number of cores, not on which
-    run was first. When a sweep is killed and started again, with a new selector, that one hears everything
-    from the beginning; if it decides by what it hears, it decides the same. It must not decide by the time,
-    by the folder, or by a random generator that it did not seed.
+
+WAIT: Final = Answer.WAIT
+"""I propose something when I have been told of more results."""
+
+DONE: Final = Answer.DONE
+"""I propose nothing more, unless a result that I am told of later changes that."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A point to try.
+
+    Attributes:
+        point: A tuple for `model(*point)`, or a mapping for `model(**point)`.
+        trials: How many trials to add to those that were proposed for the point before; 0 tunes it only.
+        fraction: How much of the full length of training each trial gets; only 1.0 for now.
+
+    Raises:
+        InvalidPoint: `trials` or `fraction` cannot be.
+    """
+
+    point: Sequence[Any] | Mapping[str, Any]
+    trials: int = 1
+    fraction: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.trials, int) or isinstance(self.trials, bool) or self.trials < 0:
+            raise InvalidPoint(
+                f'{self.trials!r} trials proposed for {self.point!r}: must be an integer of at least 0'
+            )
+        if self.fraction != 1.0:
+            raise InvalidPoint(
+                f'fraction={self.fraction!r} proposed for {self.point!r}: must be 1.0, a full training'
+            )
+
+
+class Selector(ABC):
+    """Decides which points are tried, and how often. Implement it to search in your own way.
+
+    A selector lives in the parent process and serves one sweep. It is told of results in the order of its
+    proposals (each one's `PointTuned`, then all its trials in one `TrialsDone`, or `PointFailed`), not in
+    that in which they are done, and of nothing else but the `SweepEnded`. After each event it is asked, if
+    not more than fifty of its proposals wait for their results, until it answers `WAIT` or `DONE` or a
+    hundred do (or a tenth of all, if that is more).
+
+    So what it is told, and when it is asked, depends on results only: not on the number of cores, not on
+    which run was first. When a sweep is killed and started again, with a new selector, that one is told
+    everything from the beginning; if it decides by that, it decides the same. It must not decide by the
+    time, by the folder, or by a random generator that it did not seed. An exception that it raises ends the
+    sweep; everything computed so far is kept.
 
     Attributes:
         adaptive: Whether proposals depend on results. If not (set it to False), it is asked for all of them
-            at once, before anything is trained.
+            at once, before anything is trained, and never answers `WAIT`.
     """
 
     adaptive: bool = True
+
+    @abstractmethod
+    def ask(self) -> Proposal | Literal[Answer.WAIT, Answer.DONE]:
+        """Proposes a point, or answers `WAIT` or `DONE`.
+
+        Answering `WAIT` while nothing is running ends the sweep with a `SelectorError`. When it has answered
+        `DONE` and all that was proposed is done, the sweep is over.
+        """
+
+    @abstractmethod
+    def tell(self, event: Event) -> None:
+        """Takes notice of a result."""
+
+
+class ParamSelector(Selector, SweepListener):
+    """A selector that says separately whether there is more, and hears of results as a `SweepListener`.
+
+    Its methods `on_start`, `on_flagged` and `on_status` are never called.
+    """
 
     @abstractmethod
     def has_more_trials(self) -> bool:
@@ -43,8 +109,24 @@ class ParamSelector(SweepListener, ABC):
         """Proposes a point and a number of trials.
 
         Returns:
-            `(params, trials)`: `params` is a tuple for `model(*params)`, or a mapping for
-            `model(**params)`. Proposing a point again adds trials to it. `trials == 0` tunes the point
-            only. None means "I wait for results"; it is asked again when it has heard one. Answering
-            None while nothing is running ends the sweep with a `SelectorError`.
+            `(params, trials)`, as in a `Proposal`. None means "I wait for results"; it is asked again when it
+            has heard one. Answering None while nothing is running ends the sweep with a `SelectorError`.
         """
+
+    def ask(self) -> Proposal | Literal[Answer.WAIT, Answer.DONE]:
+        if not self.has_more_trials():
+            return DONE
+        proposed = self.get_next_trials()
+        if proposed is None:
+            return WAIT
+        try:
+            params, trials = proposed
+        except (TypeError, ValueError):
+            raise InvalidPoint(
+                f'{type(self).__name__}.get_next_trials() must return (params, trials) or None; '
+                f'got {proposed!r}'
+            ) from None
+        return Proposal(params, trials)
+
+    def tell(self, event: Event) -> None:
+        self.handle(event)

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from sweeper import FixedSweep
-from sweeper.selectors.listener import SweepListener
+from sweeper.listeners.base import SweepListener
 
 os.environ.setdefault('MLFLOW_DISABLE_TELEMETRY', 'true')  # before it is imported
 BREAKS = """

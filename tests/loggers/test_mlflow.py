@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from sweeper.errors import InvalidArgument, MissingExtra
+from sweeper.events import PointFailed, PointTuned, SweepEnded, SweepStarted, TrialsDone
 from sweeper.loggers.mlflow import MLflowListener
 from sweeper.points import NamedPoint
-from sweeper.store.results import PointError
+from sweeper.store.results import PointError, TrialResult, Tuned
 
 pytest.importorskip('mlflow')
 pytest.importorskip('sqlalchemy')
@@ -102,24 +103,26 @@ def test_a_point_that_failed_says_why_until_it_no_longer_fails(logged, database)
         logged(MLflowListener('failed', database), [((2,), 1), ((9,), 1)])  # the same, told again
 
 
-def scores(*values):
-    return [np.array(values)] * 4
+def trials(*values, first=0):
+    """Trials, all of whose scores are the same."""
+    scores = ((index, (value, value, value, value)) for index, value in enumerate(values, first))
+    return {index: TrialResult(0, 1, 0.0, False, *four) for index, four in scores}
 
 
 def started(database, experiment, folder):
     listener = MLflowListener(experiment, database)
-    listener.on_start(folder, ['width'])
+    listener.handle(SweepStarted(folder, ('width',)))
     return listener
 
 
 def test_a_point_that_is_tried_again_is_no_longer_failed(database, tmp_path):
     first = started(database, 'retried', tmp_path)
-    first.on_point_failed((1,), ERROR)
-    first.on_end()
+    first.handle(PointFailed((1,), ERROR))
+    first.handle(SweepEnded())
     again = started(database, 'retried', tmp_path)
-    again.on_hparams_found((1,), 0.1, 0.2, 8)
-    again.on_trials_completed((1,), *scores(0.5))
-    again.on_end()
+    again.handle(PointTuned((1,), Tuned(0.1, 0.2, 8, 1, 1)))
+    again.handle(TrialsDone((1,), trials(0.5)))
+    again.handle(SweepEnded())
     (run,), children = runs_of(database, 'retried')
     assert run.info.status == 'FINISHED' and not {'sweeper.error', 'sweeper.traceback'} & run.data.tags.keys()
     assert run.data.params['batch_size'] == '8' and len(children[run.info.run_id]) == 1
@@ -127,15 +130,15 @@ def test_a_point_that_is_tried_again_is_no_longer_failed(database, tmp_path):
 
 def test_a_sweep_that_was_killed_is_no_longer_running_when_it_is_resumed(database, tmp_path):
     killed = started(database, 'killed', tmp_path)
-    killed.on_hparams_found((1,), 0.1, 0.2, 8)
-    killed.on_trials_completed((1,), *scores(0.5, 0.6))
+    killed.handle(PointTuned((1,), Tuned(0.1, 0.2, 8, 1, 1)))
+    killed.handle(TrialsDone((1,), trials(0.5, 0.6)))
     (run,), _ = runs_of(database, 'killed')
     assert run.info.status == 'RUNNING'
     again = started(database, 'killed', tmp_path)
-    again.on_hparams_found((1,), 0.1, 0.2, 8)
-    again.on_trials_completed((1,), *scores(0.7))  # of several processes, another was first
-    again.on_trials_completed((1,), *scores(0.5, 0.6))
-    again.on_end()
+    again.handle(PointTuned((1,), Tuned(0.1, 0.2, 8, 1, 1)))
+    again.handle(TrialsDone((1,), trials(0.7, first=2)))  # of several processes, another was first
+    again.handle(TrialsDone((1,), trials(0.5, 0.6)))
+    again.handle(SweepEnded())
     (run,), children = runs_of(database, 'killed')
     assert run.info.status == 'FINISHED' and run.data.metrics['perf_val'] == pytest.approx(0.6)
     assert sorted(one.data.metrics['perf_val'] for one in children[run.info.run_id]) == [0.5, 0.6, 0.7]
@@ -144,10 +147,10 @@ def test_a_sweep_that_was_killed_is_no_longer_running_when_it_is_resumed(databas
 def test_means_are_those_of_all_trials_in_whatever_order_they_are_told_again(database, tmp_path):
     for order in ((0.5, 0.6), (0.6, 0.5)):
         listener = started(database, 'means', tmp_path)
-        listener.on_hparams_found((1,), 0.1, 0.2, 8)
+        listener.handle(PointTuned((1,), Tuned(0.1, 0.2, 8, 1, 1)))
         for score in order:
-            listener.on_trials_completed((1,), *scores(score))
-        listener.on_end()
+            listener.handle(TrialsDone((1,), trials(score, first=int(score == 0.6))))
+        listener.handle(SweepEnded())
         (run,), _ = runs_of(database, 'means')
         assert run.data.metrics['perf_val'] == pytest.approx(0.55)
 
@@ -157,9 +160,9 @@ def test_many_runs_are_found_again(monkeypatch, database, tmp_path):
     for _ in range(2):
         listener = started(database, 'many', tmp_path)
         for point in range(3):
-            listener.on_hparams_found((point,), 0.1, 0.2, 8)
-            listener.on_trials_completed((point,), *scores(0.5, 0.6))
-        listener.on_end()
+            listener.handle(PointTuned((point,), Tuned(0.1, 0.2, 8, 1, 1)))
+            listener.handle(TrialsDone((point,), trials(0.5, 0.6)))
+        listener.handle(SweepEnded())
     parents, children = runs_of(database, 'many')
     assert [len(children[run.info.run_id]) for run in parents] == [2, 2, 2]
 
@@ -169,9 +172,9 @@ def test_an_architecture_that_was_deleted_is_there_again_with_its_trials(databas
 
     for _ in range(2):
         listener = started(database, 'deleted run', tmp_path)
-        listener.on_hparams_found((1,), 0.1, 0.2, 8)
-        listener.on_trials_completed((1,), *scores(0.5))
-        listener.on_end()
+        listener.handle(PointTuned((1,), Tuned(0.1, 0.2, 8, 1, 1)))
+        listener.handle(TrialsDone((1,), trials(0.5)))
+        listener.handle(SweepEnded())
         client = MlflowClient(f'sqlite:///{database}/mlflow.db')
         found = client.search_runs([client.get_experiment_by_name('deleted run').experiment_id])
         (run,) = [one for one in found if 'mlflow.parentRunId' not in one.data.tags]
@@ -182,9 +185,9 @@ def test_an_architecture_that_was_deleted_is_there_again_with_its_trials(databas
 def test_sweeps_in_other_folders_and_sweeps_begun_anew_have_runs_of_their_own(database, tmp_path):
     for folder, lr in (('a', 0.1), ('b', 0.1), ('b', 0.3)):
         listener = started(database, 'shared', tmp_path / folder)
-        listener.on_hparams_found((1,), lr, 0.4, 8)
-        listener.on_trials_completed((1,), *scores(lr))
-        listener.on_end()
+        listener.handle(PointTuned((1,), Tuned(lr, 0.4, 8, 1, 1)))
+        listener.handle(TrialsDone((1,), trials(lr)))
+        listener.handle(SweepEnded())
     parents, children = runs_of(database, 'shared')
     assert sorted(run.data.params['lr_min'] for run in parents) == ['0.1', '0.1', '0.3']
     for run in parents:
@@ -196,9 +199,9 @@ def test_any_point_and_any_score_can_be_kept(database, tmp_path):
     for _ in range(2):
         listener = started(database, 'any', tmp_path / "it's")
         for point in (NamedPoint({'a:b"c\'': '<x>', 'lr_min': None}), NamedPoint(x='n' * 9999), NamedPoint()):
-            listener.on_hparams_found(point, 0.1, 0.2, 8)
-            listener.on_trials_completed(point, *scores(0.5, np.inf))
-        listener.on_end()
+            listener.handle(PointTuned(point, Tuned(0.1, 0.2, 8, 1, 1)))
+            listener.handle(TrialsDone(point, trials(0.5, np.inf)))
+        listener.handle(SweepEnded())
     parents, children = runs_of(database, 'any')
     assert [len(children[run.info.run_id]) for run in parents] == [2, 2, 2]
     (odd,) = [run for run in parents if 'param_lr_min' in run.data.params]
@@ -233,10 +236,10 @@ def test_a_file_store_works_where_mlflow_allows_it(monkeypatch, tmp_path):
     monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'true')
     for _ in range(2):
         listener = MLflowListener('files', f'file:{tmp_path}/runs')
-        listener.on_start(tmp_path, ['width'])
-        listener.on_hparams_found((1,), 0.1, 0.2, 8)
-        listener.on_trials_completed((1,), *scores(0.5, np.inf))
-        listener.on_end()
+        listener.handle(SweepStarted(tmp_path, ('width',)))
+        listener.handle(PointTuned((1,), Tuned(0.1, 0.2, 8, 1, 1)))
+        listener.handle(TrialsDone((1,), trials(0.5, np.inf)))
+        listener.handle(SweepEnded())
     from mlflow import MlflowClient
 
     client = MlflowClient(f'file:{tmp_path}/runs')

@@ -8,9 +8,10 @@ from typer.testing import CliRunner
 
 from sweeper.cli import WRONG_INPUT, app
 from sweeper.errors import InvalidArgument, MissingExtra
+from sweeper.events import PointFailed, PointTuned, TrialsDone
 from sweeper.loggers.tensorboard import TensorBoardListener
 from sweeper.points import NamedPoint
-from sweeper.store.results import PointError
+from sweeper.store.results import PointError, TrialResult, Tuned
 
 pytest.importorskip('tensorboard')
 ERROR = PointError('ValueError', 'no such layer', 'tuning', 'Traceback (most recent call last):\n  …')
@@ -98,9 +99,9 @@ def test_the_hparams_tab_has_a_row_per_architecture_with_the_mean_of_its_trials(
 
 def test_a_point_that_fails_after_some_trials_is_one_row(tmp_path):
     listener = TensorBoardListener(tmp_path)
-    listener.on_trials_completed((1,), *scores(0.5))  # as of a tuning that was forgotten
-    listener.on_hparams_found((1,), 0.1, 0.2, 8)
-    listener.on_point_failed((1,), ERROR)
+    listener.handle(TrialsDone((1,), trials(0.5)))  # as of a tuning that was forgotten
+    listener.handle(PointTuned((1,), Tuned(0.1, 0.2, 8, 1, 1)))
+    listener.handle(PointFailed((1,), ERROR))
     ((_, found, statuses),) = hparams_tab(tmp_path)
     assert found['perf_val'] == 0.5 and sorted(statuses) == ['STATUS_FAILURE', 'STATUS_SUCCESS']
 
@@ -121,17 +122,19 @@ def test_a_resumed_sweep_has_every_run_once(logged, tmp_path):
         assert all(len(values) == 1 for run in runs.values() for values in scalars(run).values())
 
 
-def scores(*values):
-    return [np.array(values)] * 4
+def trials(*values, first=0):
+    """Trials, all of whose scores are the same."""
+    scores = ((index, (value, value, value, value)) for index, value in enumerate(values, first))
+    return {index: TrialResult(0, 1, 0.0, False, *four) for index, four in scores}
 
 
 def test_what_is_no_longer_so_is_gone(tmp_path):
-    for trials, fails in ((3, True), (2, False)):
+    for count, fails in ((3, True), (2, False)):
         listener = TensorBoardListener(tmp_path)
-        listener.on_hparams_found((1,), 0.1, 0.2, 8)
-        listener.on_trials_completed((1,), *scores(*np.linspace(0.1, 0.9, trials)))
+        listener.handle(PointTuned((1,), Tuned(0.1, 0.2, 8, 1, 1)))
+        listener.handle(TrialsDone((1,), trials(*np.linspace(0.1, 0.9, count))))
         if fails:
-            listener.on_point_failed((1,), ERROR)
+            listener.handle(PointFailed((1,), ERROR))
     assert sorted(name.rpartition('/')[2] for name in runs_in(tmp_path)) == ['trial 0', 'trial 1']
 
 
@@ -142,8 +145,8 @@ def test_any_point_and_any_score_can_be_kept(tmp_path):
         NamedPoint(x='n' * 998), NamedPoint(x=True), NamedPoint(x=1.5), NamedPoint(),
     ]  # fmt: skip
     for point in points:
-        listener.on_hparams_found(point, 0.1, 0.2, 8)
-        listener.on_trials_completed(point, *scores(0.0, np.inf))
+        listener.handle(PointTuned(point, Tuned(0.1, 0.2, 8, 1, 1)))
+        listener.handle(TrialsDone(point, trials(0.0, np.inf)))
     assert len(runs_in(tmp_path)) == 12
     rows = [hparams for hparams, _, _ in hparams_tab(tmp_path)]
     assert len(rows) == 6
@@ -154,11 +157,11 @@ def test_any_point_and_any_score_can_be_kept(tmp_path):
 
 def test_files_of_others_are_left_alone(tmp_path):
     listener = TensorBoardListener(tmp_path)
-    listener.on_trials_completed((1,), *scores(0.5))
+    listener.handle(TrialsDone((1,), trials(0.5)))
     (run,) = {path.parent for path in tmp_path.rglob('*tfevents*')}
     (run / 'events.out.tfevents.1.mine').write_text('')
     again = TensorBoardListener(tmp_path)
-    again.on_point_failed((1,), ERROR)
+    again.handle(PointFailed((1,), ERROR))
     assert [path.name for path in run.iterdir()] == ['events.out.tfevents.1.mine']
 
 

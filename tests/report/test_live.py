@@ -8,12 +8,19 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from sweeper.events import PointFailed, PointFlagged, Status, SweepEnded, TrialsDone
 from sweeper.report.live import LiveProgress
 from sweeper.report.screen import NotebookScreen, TerminalScreen
-from sweeper.selectors.listener import SweepStatus
-from sweeper.store.results import PointError
+from sweeper.store.results import PointError, TrialResult
 
-STATUS = SweepStatus(
+
+def trials(*values, first=0):
+    """Trials, all of whose scores are the same."""
+    scores = ((index, (value, value, value, value)) for index, value in enumerate(values, first))
+    return {index: TrialResult(0, 1, 0.0, False, *four) for index, four in scores}
+
+
+STATUS = Status(
     points=3, tuned=1, failed=1, trials=9, trials_done=4, running=(((16, '[x]'), 'training: trial 4'),),
     more_to_come=True, cores=2, busy=1, share=0.25, seconds_left=80.0,
 )  # fmt: skip
@@ -71,8 +78,8 @@ def drawn(progress):
 
 def test_it_shows_what_runs_what_is_left_and_who_is_ahead(progress):
     for point, perfs in (((16, '[x]'), [0.9, 0.8]), ((8, 'y'), [0.7, 0.75])):
-        progress.on_trials_completed(point, ONES, ONES, np.array(perfs), ONES)
-    progress.on_status(STATUS)
+        progress.handle(TrialsDone(point, trials(*perfs)))
+    progress.handle(STATUS)
     shown = drawn(progress).view
     for words in ('at least 1:20 left', '1/3+', '4/9+', '1 of 2 cores', 'training: trial 4', '1 failed'):
         assert words in shown
@@ -80,7 +87,7 @@ def test_it_shows_what_runs_what_is_left_and_who_is_ahead(progress):
 
 
 def test_between_two_statuses_time_goes_on(progress):
-    progress.on_status(STATUS)
+    progress.handle(STATUS)
     progress._clock.now += 30
     shown = drawn(progress).view
     assert 'at least 0:50 left' in shown and '0:30 elapsed' in shown
@@ -89,10 +96,10 @@ def test_between_two_statuses_time_goes_on(progress):
 
 
 def test_failures_stay_above_the_display_and_leave_the_board(progress):
-    progress.on_trials_completed((16,), ONES, ONES, ONES, ONES)
-    progress.on_flagged((16,), ['sensitive'])
-    progress.on_point_failed((16,), ERROR)
-    progress.on_status(STATUS)
+    progress.handle(TrialsDone((16,), trials(1.0, 1.0)))
+    progress.handle(PointFlagged((16,), ('sensitive',)))
+    progress.handle(PointFailed((16,), ERROR))
+    progress.handle(STATUS)
     progress.draw()
     screen = drawn(progress)
     assert screen.lines == ['failed (16): ValueError in tuning: no [red]good[/]\\nat all']
@@ -101,21 +108,21 @@ def test_failures_stay_above_the_display_and_leave_the_board(progress):
 
 def test_many_failures_at_a_time_do_not_flood_the_terminal(progress):
     for n in range(1000):
-        progress.on_point_failed((n,), ERROR)
-    progress.on_status(STATUS)
+        progress.handle(PointFailed((n,), ERROR))
+    progress.handle(STATUS)
     lines = drawn(progress).lines
     assert len(lines) == 20 and lines[-1] == 'and 981 more failed just now'
 
 
 def test_flags_are_counted_as_they_stand(progress):
-    progress.on_status(STATUS)
-    progress.on_flagged((1,), ['sensitive'])
-    progress.on_flagged((2,), ['nan_seen', 'sensitive'])
+    progress.handle(STATUS)
+    progress.handle(PointFlagged((1,), ('sensitive',)))
+    progress.handle(PointFlagged((2,), ('nan_seen', 'sensitive')))
     assert 'flags: sensitive (2), nan_seen (1); the latest: 2: nan_seen, sensitive' in drawn(progress).view
-    progress.on_flagged((2,), ['nan_seen'])
+    progress.handle(PointFlagged((2,), ('nan_seen',)))
     assert 'sensitive (1), nan_seen (1); the latest: 2: nan_seen' in drawn(progress).view
-    progress.on_flagged((1,), [])
-    progress.on_flagged((2,), [])
+    progress.handle(PointFlagged((1,), ()))
+    progress.handle(PointFlagged((2,), ()))
     assert 'flags' not in drawn(progress).view
 
 
@@ -123,12 +130,11 @@ def test_what_is_told_is_worked_out_by_the_display_not_by_the_sweep(progress, mo
     def fail(*_):
         raise AssertionError('in the thread of the sweep')
 
-    for method in ('on_trials_completed', 'on_flagged', 'on_point_failed', 'on_status'):
-        monkeypatch.setattr(progress._picture, method, fail)
-    progress.on_trials_completed((16,), ONES, ONES, ONES, ONES)
-    progress.on_flagged((16,), ['sensitive'])
-    progress.on_point_failed((16,), ERROR)
-    progress.on_status(STATUS)
+    monkeypatch.setattr(progress._picture, 'handle', fail)
+    progress.handle(TrialsDone((16,), trials(1.0, 1.0)))
+    progress.handle(PointFlagged((16,), ('sensitive',)))
+    progress.handle(PointFailed((16,), ERROR))
+    progress.handle(STATUS)
     with pytest.raises(AssertionError):
         progress.draw()
 
@@ -137,10 +143,10 @@ def test_a_thread_draws_from_the_first_status_to_the_end():
     screen = Shown()
     progress = LiveProgress(screen)
     assert screen.calls == []
-    progress.on_status(STATUS)
+    progress.handle(STATUS)
     assert screen.drawn.wait(30)
-    progress.on_point_failed((16,), ERROR)
-    progress.on_end()
+    progress.handle(PointFailed((16,), ERROR))
+    progress.handle(SweepEnded())
     assert screen.calls == ['open', 'close']
     assert screen.lines[0].startswith('failed (16)')
     assert screen.lines[-1] == '1/3+ tuned, 4/9+ trials, 1 failed, 0:00 elapsed'
@@ -149,16 +155,16 @@ def test_a_thread_draws_from_the_first_status_to_the_end():
 
 def test_a_display_that_cannot_be_drawn_is_reported_once_and_ends():
     progress = LiveProgress(Shown(fails=True))
-    progress.on_status(STATUS)
+    progress.handle(STATUS)
     progress._thread.join()
     with pytest.raises(OSError, match='the terminal is gone'):
-        progress.on_status(STATUS)
-    progress.on_end()
+        progress.handle(STATUS)
+    progress.handle(SweepEnded())
 
 
 def test_end_without_a_start_is_fine():
     screen = Shown()
-    LiveProgress(screen).on_end()
+    LiveProgress(screen).handle(SweepEnded())
     assert screen.calls == []
 
 
@@ -171,11 +177,11 @@ def test_in_a_terminal_the_view_is_taken_away_at_the_end_and_lines_stay():
     progress = LiveProgress(screen, Clock())
     progress._thread = threading.Thread(target=partial(int))
     progress._thread.start()
-    progress.on_status(STATUS)
+    progress.handle(STATUS)
     progress.draw()
-    progress.on_point_failed((16,), ERROR)
+    progress.handle(PointFailed((16,), ERROR))
     progress.draw()
-    progress.on_end()
+    progress.handle(SweepEnded())
     shown = file.getvalue()
     assert 'no [red]good[/]\\nat all' in shown and 'training: trial 4' in shown
     assert shown.count('failed (16)') == 1
@@ -199,11 +205,11 @@ def cell(monkeypatch):
 def test_in_a_notebook_one_output_is_replaced_and_what_users_wrote_is_no_markup(progress, cell):
     progress._screen = NotebookScreen()
     progress._screen.open()
-    progress.on_point_failed(('<script>alert(1)</script>',), ERROR)
-    progress.on_status(STATUS)
+    progress.handle(PointFailed(('<script>alert(1)</script>',), ERROR))
+    progress.handle(STATUS)
     progress.draw()
     progress.draw()
-    progress.on_end()
+    progress.handle(SweepEnded())
     empty, first, second, last = cell
     assert empty == '' and first == second
     for html in (first, last):

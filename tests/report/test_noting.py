@@ -2,9 +2,9 @@ import threading
 
 import pytest
 
+from sweeper.events import Running, Status, SweepEnded
 from sweeper.report import noting
 from sweeper.report.noting import Noting
-from sweeper.selectors.listener import Running, SweepStatus
 from sweeper.store.lock import holder
 from sweeper.store.manifest import Manifest
 from sweeper.store.note import read_note
@@ -16,7 +16,7 @@ LONG = 30
 
 def status(trials_done):
     running = Running(lambda: [(('b',), 'training: trial 1')])
-    return SweepStatus(2, 1, 0, 6, trials_done, running, False, cores=4, busy=1, share=0.5, seconds_left=9.5)
+    return Status(2, 1, 0, 6, trials_done, running, False, cores=4, busy=1, share=0.5, seconds_left=9.5)
 
 
 @pytest.fixture
@@ -41,24 +41,24 @@ def written(monkeypatch):
 
 def test_who_looks_on_is_told_what_results_do_not_tell(store, written):
     listener = Noting(store)
-    listener.on_status(status(0))
+    listener.handle(status(0))
     assert written.acquire(timeout=LONG)
     note, running = read_note(holder(store.layout.folder))
     assert (note.cores, note.busy, note.points, note.trials, note.share, note.seconds_left) == (
         4, 1, 2, 6, 0.5, 9.5
     )  # fmt: skip
     assert running == [(1, 'training: trial 1')]
-    listener.on_end()
+    listener.handle(SweepEnded())
 
 
 def test_the_last_of_many_statuses_is_written_and_most_others_are_not(store, written, monkeypatch):
     monkeypatch.setattr(noting, '_SECONDS_BETWEEN', (0.05, 0.05))
     listener = Noting(store)
     for done in range(1000):
-        listener.on_status(SweepStatus(2, 1, 0, done, done, (), False))
+        listener.handle(Status(2, 1, 0, done, done, (), False))
     while read_note(holder(store.layout.folder))[0].trials != 999 if written.acquire(timeout=LONG) else True:
         pass
-    listener.on_end()
+    listener.handle(SweepEnded())
     count = 1
     while written.acquire(blocking=False):
         count += 1
@@ -67,5 +67,5 @@ def test_the_last_of_many_statuses_is_written_and_most_others_are_not(store, wri
 
 
 def test_end_without_a_start_is_fine(store):
-    Noting(store).on_end()
+    Noting(store).handle(SweepEnded())
     assert read_note(holder(store.layout.folder)) is None

@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 
 from sweeper import cli
 from sweeper.errors import FolderError, SourceSyntaxError, SweepError, UnknownParameter
+from sweeper.events import PointFailed, PointFlagged, PointTuned, Status, SweepEnded
+from sweeper.listeners.base import Listeners
 from sweeper.points import NamedPoint, label
 from sweeper.printing import one_line, printable
 from sweeper.report.page.writing import report_page
 from sweeper.report.plain import PlainProgress
-from sweeper.selectors.listener import Audience, SweepStatus
-from sweeper.store.results import PointError
+from sweeper.store.results import PointError, Tuned
 
 HOSTILE = '\x1b[2J\x1b]0;x\x07\0\u202e\u200f\x9b31m[red]x[/red][/x]\r\u2028'
 DANGEROUS = {'\x1b', '\0', '\u202e', '\u200f', '\x9b', '\r', '\u2028', '\x07'}
@@ -72,16 +73,16 @@ def test_the_page_shows_nothing_that_turns_it_around(hostile):
 def test_progress_failures_and_errors_print_nothing_that_does_harm(capsys, recwarn):
     progress, point = PlainProgress(), NamedPoint({HOSTILE: HOSTILE})
     error = PointError(HOSTILE, HOSTILE, 'tuning', HOSTILE)
-    progress.on_hparams_found(point, 0.1, 0.2, 8)
-    progress.on_flagged(point, [HOSTILE])
-    progress.on_point_failed(point, error)
-    progress.on_status(SweepStatus(1, 1, 0, 1, 1, (), False))
+    progress.handle(PointTuned(point, Tuned(0.1, 0.2, 8, 1, 1)))
+    progress.handle(PointFlagged(point, (HOSTILE,)))
+    progress.handle(PointFailed(point, error))
+    progress.handle(Status(1, 1, 0, 1, 1, (), False))
 
     class Listener:
-        def on_end(self):
+        def handle(self, event):
             raise ValueError(HOSTILE)
 
-    Audience([Listener()]).tell('on_end')
+    Listeners([Listener()]).publish(SweepEnded())
     said = [capsys.readouterr().err, str(recwarn.pop().message), label(point)]
     said += [str(kind(HOSTILE)) for kind in (SweepError, FolderError, SourceSyntaxError, UnknownParameter)]
     for one in said:

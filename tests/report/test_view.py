@@ -5,18 +5,18 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from sweeper.events import Status
 from sweeper.points import NamedPoint
 from sweeper.report.board import Leader
 from sweeper.report.statistics import Interval
 from sweeper.report.view import Snapshot, SweepView
-from sweeper.selectors.listener import SweepStatus
 
 LONG = NamedPoint({f'a_parameter_with_a_long_name_{n}': f'value {n}' for n in range(8)})
 HOSTILE = NamedPoint({'[red]x[/]': '<script>alert(1)</script>', 'b': 'two\nlines\x1b[2J\r', 'c': '日本' * 9})
 
 
 def status(**changes):
-    return SweepStatus(
+    return Status(
         **{
             'points': 30, 'tuned': 20, 'failed': 1, 'trials': 90, 'trials_done': 45,
             'running': [((16, 'relu'), 'training: trials 3-5'), ((8, '[x]'), 'tuning: candidates, 2 cores')],

@@ -8,7 +8,7 @@ import pytest
 from sweeper import FixedSweep, SweepListener
 from sweeper.errors import FolderError
 from sweeper.report import watch as watch_module
-from sweeper.report.watch import snapshot_of, status_of, tell, watch
+from sweeper.report.watch import publish, snapshot_of, status_of, watch
 from sweeper.store.following import Follower
 from sweeper.store.lock import holder
 from sweeper.store.manifest import Manifest
@@ -191,7 +191,7 @@ def test_a_display_is_told_the_same_from_the_folder_as_in_the_sweep(write_proble
     problem, told, seen = write_problem(), Heard(), Heard()
     sweep_inline(problem.path, FixedSweep([((2,), 2), ((3,), 1)]), tmp_path / 'out', listeners=[told])
     follower = Follower(tmp_path / 'out')
-    tell(seen, follower.look())
+    publish(seen, follower.look())
 
     def gathered(heard):
         found = {}

@@ -12,12 +12,12 @@ from sweeper.errors import TuningFailed
 from sweeper.scheduling.dispatcher import Dispatcher
 from sweeper.scheduling.executors.base import Executor
 from sweeper.scheduling.jobs import (
-    PointTuned,
     RunDone,
     RunFailed,
     TaskDone,
     TrialDone,
     TrialsJob,
+    TuningDone,
     TuningJob,
 )
 from sweeper.scheduling.queue import ParamsTaskQueue
@@ -252,7 +252,7 @@ def test_events_tell_the_run_then_the_tuning_then_the_end_of_its_task():
     executor.finish(('a', 'lr_vs_perf', 0))
     run, *others = dispatcher.wait()
     assert runs_done([run]) == [('a', 'lr_vs_perf', 0)]
-    assert others == [PointTuned(A, TUNED), TaskDone(task)]
+    assert others == [TuningDone(A, TUNED), TaskDone(task)]
     assert dispatcher.jobs == []
 
 
@@ -340,7 +340,7 @@ def test_a_tuning_whose_runs_are_all_on_disk_is_told_without_a_run_before_its_tr
     saved = {('a', 'lr_vs_perf', 0), ('a', 'lr_vs_perf', 1), ('a', 'candidates', 0)}
     dispatcher, queue = dispatcher_of(executor, 2, stages=(2, 1), points=[(A, 1, False)], saved=saved)
     tuned, ended = dispatcher.start_what_fits()
-    assert tuned == PointTuned(A, TUNED)
+    assert tuned == TuningDone(A, TUNED)
     assert ended.task.is_tuning and ended.task.params == A
     assert executor.now == [] and dispatcher.jobs == []
     queue.check_invariants()
@@ -459,7 +459,7 @@ def test_whatever_the_order_every_run_is_started_and_told_once_and_everything_dr
         runs, tuning_fails = plan.runs(number)
         mine = {run for run in started if run[0] == number}
         failed = [trial for params, trial in failures(events) if params == (number,)]
-        tunings = [event for event in events if isinstance(event, PointTuned) and event.params == (number,)]
+        tunings = [event for event in events if isinstance(event, TuningDone) and event.params == (number,)]
         if tuning_fails:
             assert mine <= set(runs)
             assert (failed, tunings) == ([None], [])

@@ -10,11 +10,11 @@ from sweeper.errors import FolderError, TuningFailed
 from sweeper.points import NamedPoint
 from sweeper.scheduling.jobs import (
     STAGE_TITLES,
-    PointTuned,
     RunDone,
     RunFailed,
     TrialDone,
     TrialsJob,
+    TuningDone,
     TuningJob,
 )
 from sweeper.scheduling.task import Outcome, ParamsTask, RunError, Task
@@ -112,7 +112,7 @@ def test_tuner_gets_results_in_the_order_of_the_runs_however_they_arrive(data, s
         assert [index for (index,), _ in job.waiting] == list(range(size))
         events = take_all(job, data.draw(st.permutations(range(size))))
     assert tuner.received == [[f'result {index}' for index in range(size)] for size in sizes]
-    assert events == [PointTuned(POINT, TUNED)]
+    assert events == [TuningDone(POINT, TUNED)]
     assert not job.waiting and not job.failed
 
 
@@ -221,7 +221,7 @@ def test_a_tuning_interrupted_anywhere_goes_on_with_the_runs_that_are_missing(da
         if not job.waiting:
             break
     assert left == 0
-    assert events[-1] == PointTuned(POINT, TUNED)
+    assert events[-1] == TuningDone(POINT, TUNED)
     assert tuner.received == [[f'result {index}' for index in range(size)] for size in sizes]
 
 
@@ -233,7 +233,7 @@ def test_a_tuning_whose_runs_are_all_there_needs_none():
         indices, _ = job.waiting.popleft()
         saved.save(job.take(indices, Outcome('result')))
     again = TuningJob(ParamsTask(POINT, (), 2), FakeTuner(2, 1).run(), saved)
-    assert again.begin() == [PointTuned(POINT, TUNED)]
+    assert again.begin() == [TuningDone(POINT, TUNED)]
     assert not again.waiting
 
 
@@ -381,7 +381,7 @@ def test_runs_of_a_stage_go_side_by_side_if_they_differ_in_their_seeds_alone():
     assert [e.index for e in job.take((3, 4), Outcome(['d', 'e']))] == [3, 4]
     *told, end = job.take((0, 1, 2), Outcome(['a', 'b', 'c']))
     assert [(e.index, e.value) for e in told] == [(0, 'a'), (1, 'b'), (2, 'c')]
-    assert end == PointTuned(POINT, TUNED) and tuner.received == [['a', 'b', 'c', 'd', 'e']]
+    assert end == TuningDone(POINT, TUNED) and tuner.received == [['a', 'b', 'c', 'd', 'e']]
 
 
 def test_a_group_of_which_a_run_is_saved_is_done_again_for_the_others():

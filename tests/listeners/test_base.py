@@ -4,11 +4,14 @@ import warnings
 
 import pytest
 
-from sweeper.errors import ListenerWarning
+from sweeper.errors import InvalidArgument, ListenerWarning
+from sweeper.events import PointTuned, SweepEnded
+from sweeper.listeners.base import Listeners, SweepListener, check_hooks
 from sweeper.selectors.base import ParamSelector
 from sweeper.selectors.fixed import FixedSweep
-from sweeper.selectors.listener import Audience, SweepListener
+from sweeper.store.results import Tuned
 
+TUNED = PointTuned((16,), Tuned(0.1, 0.2, 32, 1, 1))
 METHODS = (
     'on_start', 'on_hparams_found', 'on_trials_completed', 'on_flagged', 'on_point_failed', 'on_status',
     'on_end',
@@ -33,30 +36,30 @@ class Recorder(SweepListener):
 
 def test_everyone_is_told_in_order():
     heard = []
-    audience = Audience(iter([Recorder(heard, 'a'), Recorder(heard, 'b')]))
-    audience.tell('on_hparams_found', (16,), 0.1, 0.2, 32)
+    listeners = Listeners(iter([Recorder(heard, 'a'), Recorder(heard, 'b')]))
+    listeners.publish(TUNED)
     assert heard == [(name, 'on_hparams_found', (16,), 0.1, 0.2, 32) for name in ('a', 'b')]
 
 
 def test_a_listener_that_raises_is_reported_and_dropped_and_the_others_go_on():
     heard = []
     bad = Recorder(heard, 'bad', fails_in='on_hparams_found')
-    audience = Audience([Recorder(heard, 'a'), bad, Recorder(heard, 'b')])
-    with pytest.warns(ListenerWarning, match='on_hparams_found') as caught:
-        audience.tell('on_hparams_found', (16,), 0.1, 0.2, 32)
+    listeners = Listeners([Recorder(heard, 'a'), bad, Recorder(heard, 'b')])
+    with pytest.warns(ListenerWarning, match='handling PointTuned') as caught:
+        listeners.publish(TUNED)
     assert len(caught) == 1 and 'the display is gone' in str(caught[0].message)
     assert [name for name, *_ in heard] == ['a', 'bad', 'b']
     heard.clear()
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        audience.tell('on_end')
+        listeners.publish(SweepEnded())
     assert [name for name, *_ in heard] == ['a', 'b']
 
 
 def test_a_list_of_listeners_is_the_callers_own():
     given = [Recorder([], 'bad', fails_in='on_end')]
     with pytest.warns(ListenerWarning):
-        Audience(given).tell('on_end')
+        Listeners(given).publish(SweepEnded())
     assert len(given) == 1
 
 
@@ -66,7 +69,7 @@ def test_an_interrupt_in_a_listener_is_not_swallowed():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Audience([Interrupted()]).tell('on_end')
+        Listeners([Interrupted()]).publish(SweepEnded())
 
 
 @pytest.mark.parametrize('method', METHODS)
@@ -91,3 +94,37 @@ def test_a_selector_must_say_what_is_next_and_whether_there_is_more():
 
     with pytest.raises(TypeError, match='get_next_trials'):
         Unfinished()
+
+
+@pytest.mark.parametrize('kind', [SweepListener, ParamSelector])
+def test_a_method_that_is_misspelt_is_an_error_that_says_what_was_meant(kind):
+    misspelt = type('Mine', (kind,), {
+        'on_trial_completed': lambda self, *_: None,
+        'has_more_trials': lambda self: False,
+        'get_next_trials': lambda self: None,
+    })  # fmt: skip
+    with pytest.raises(InvalidArgument, match=r'Mine\.on_trial_completed .* mean on_trials_completed\?'):
+        check_hooks(misspelt())
+
+
+def test_methods_of_other_interfaces_are_no_ones_business():
+    class Mine(SweepListener):
+        on_a_roll = 3
+
+        def on_train_epoch_start(self):
+            pass
+
+    check_hooks(Mine())
+
+
+def test_what_handles_events_is_a_listener():
+    class Mine:
+        def __init__(self):
+            self.events = []
+
+        def handle(self, event):
+            self.events.append(event)
+
+    mine = Mine()
+    Listeners([mine]).publish(TUNED)
+    assert mine.events == [TUNED]

@@ -10,13 +10,13 @@ import pytest
 
 from sweeper import FixedSweep, ParamsTaskQueue, SweepListener, get_settings
 from sweeper.errors import FolderError
+from sweeper.run.assembly import assemble
 from sweeper.scheduling.executors.base import Executor
 from sweeper.scheduling.task import Outcome
 from sweeper.store.files import AtomicWriter, npz_bytes
 from sweeper.store.manifest import Manifest
 from sweeper.store.results import TrialRecord, TrialResult, Tuned
 from sweeper.store.store import Store
-from sweeper.sweeper import Sweeper
 from sweeper.training.parameters import ModelSignature, ProblemParameters
 
 LONG = 30
@@ -80,7 +80,7 @@ def run_sweep(folder, executor, trials, threads, listeners=(), flags=()):
         store.add_points(POINTS)
         for point in POINTS:
             store.now(store.saving_tuned(point, replace(TUNED, misc={'flags': list(flags)})))
-        return Sweeper(
+        return assemble(
             ProblemParameters(ModelSignature('problem', '(...)', None)),
             FixedSweep.with_fixed_trials(POINTS, trials),
             ParamsTaskQueue(executor.cores, 1), executor, store, get_settings('fast'), 100, 0, listeners,

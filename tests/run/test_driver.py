@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sweeper import FixedSweep, ParamSelector
 from sweeper.errors import InvalidPoint
 from sweeper.points import NamedPoint
-from sweeper.selectors.dialogue import Dialogue, Proposal
+from sweeper.run.driver import Request, SelectorDriver
 from sweeper.store.results import PointError, TrialResult, Tuned
 
 TUNING = None
@@ -67,11 +67,11 @@ class World:
 
 
 class Talk:
-    """A dialogue with a selector, driven as a sweep drives it, and what there is left to run for it."""
+    """A driver of a selector, driven as a sweep drives it, and what there is left to run for it."""
 
     def __init__(self, selector, world, check_params=lambda point: None):
         self.selector, self.world = selector, world
-        self.dialogue = Dialogue(selector, world, check_params)
+        self.driver = SelectorDriver(selector, world, check_params)
         self.proposals = []
         self.asked = {}
         self.most_open = 0
@@ -79,11 +79,11 @@ class Talk:
     def go_on(self):
         """Asks and tells until nothing is known that could be told."""
         while True:
-            for proposal in self.dialogue.ask():
+            for proposal in self.driver.ask():
                 assert proposal.first == self.asked.get(proposal.point, 0)
                 self.asked[proposal.point] = proposal.first + proposal.trials
                 self.proposals.append(proposal)
-            if not self.dialogue.tell():
+            if not self.driver.tell():
                 return
 
     def left_to_run(self):
@@ -102,7 +102,7 @@ class Talk:
         while left := self.left_to_run():
             self.world.done |= set(choose(left))
             self.go_on()
-        assert self.dialogue.is_over
+        assert self.driver.is_over
         return self.selector.said
 
 
@@ -302,7 +302,7 @@ def test_a_point_is_told_of_after_those_proposed_before_it():
     talk.go_on()
     kinds = [words[:2] for words in selector.told()]
     assert kinds == [('tuned', (1,)), ('trials', (1,)), ('tuned', (2,)), ('trials', (2,))]
-    assert talk.dialogue.is_over
+    assert talk.driver.is_over
 
 
 def test_trials_are_told_by_index_in_arrays_whatever_was_done_first():
@@ -322,7 +322,7 @@ def test_trials_asked_for_later_are_told_apart_from_those_before():
     world, selector = World(), Listed([((1,), 2), ((2,), 0), ((1,), 1)])
     talk = Talk(selector, world)
     talk.run_to_the_end(all_at_once)
-    assert talk.proposals == [Proposal((1,), 0, 2), Proposal((2,), 0, 0), Proposal((1,), 2, 1)]
+    assert talk.proposals == [Request((1,), 0, 2), Request((2,), 0, 0), Request((1,), 2, 1)]
     told = [(words[0], words[1], len(words[-1])) for words in selector.told() if words[0] == 'trials']
     assert told == [('trials', (1,), 2), ('trials', (1,), 1)]
 
@@ -355,7 +355,7 @@ def test_none_is_asked_again_after_every_thing_it_hears_and_not_before():
 def test_it_is_asked_no_more_once_it_has_no_more_trials():
     selector = Listed([((1,), 1)])
     talk = Talk(selector, World())
-    assert not talk.dialogue.is_over
+    assert not talk.driver.is_over
     talk.run_to_the_end(all_at_once)
     assert [words[0] for words in selector.said] == ['asked', 'tuned', 'trials']
 
@@ -364,10 +364,10 @@ def test_over_is_over_only_when_everything_is_told():
     world = World()
     talk = Talk(Listed([((1,), 0)]), world)
     talk.go_on()
-    assert not talk.dialogue.is_over
+    assert not talk.driver.is_over
     finish(world, ((1,), TUNING))
     talk.go_on()
-    assert talk.dialogue.is_over
+    assert talk.driver.is_over
 
 
 # Failures
@@ -407,7 +407,7 @@ def test_later_proposals_of_a_failed_point_are_over_at_once():
     finish(world, ((1,), TUNING), ((1,), 0), ((2,), TUNING))
     talk.go_on()
     assert [words[:2] for words in selector.told()] == [('tuned', (1,)), ('failed', (1,)), ('tuned', (2,))]
-    assert talk.dialogue.is_over
+    assert talk.driver.is_over
 
 
 def test_a_failure_of_trials_that_were_not_asked_for_is_none_of_its():
@@ -493,8 +493,8 @@ def test_how_far_ahead_it_is_asked_follows_from_what_was_told_alone():
 
 def test_one_that_does_not_adapt_is_asked_for_everything_at_once():
     talk = Talk(Endless(1234, adaptive=False), World())
-    assert len(talk.dialogue.ask()) == 1234
-    assert talk.dialogue.ask() == []
+    assert len(talk.driver.ask()) == 1234
+    assert talk.driver.ask() == []
 
 
 def test_a_point_is_checked_before_it_is_taken():

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from sweeper.report.estimate import Estimate
+from sweeper.run.estimate import Estimate
 
 A, B, C = ('a',), ('b',), ('c',)
 

@@ -1,0 +1,1 @@
+"""A sweep under way: what is next, what is known, and who is told."""

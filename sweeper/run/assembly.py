@@ -1,0 +1,82 @@
+"""Puts a sweep together from its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ..listeners.base import Listener, Listeners
+from ..points import Point
+from ..scheduling.dispatcher import Dispatcher
+from ..scheduling.executors.base import Executor
+from ..scheduling.jobs import JobMaker
+from ..scheduling.queue import ParamsTaskQueue
+from ..selectors.base import Selector
+from ..store.saving import Saves
+from ..store.store import Store
+from ..training.parameters import ProblemParameters
+from ..tuning.settings import HyperparameterSettings
+from ..tuning.tuner import Tuner, tune
+from .driver import SelectorDriver
+from .estimate import Estimate
+from .ledger import Ledger
+from .replay import Replay
+from .sweeper import Sweeper
+
+
+def assemble(
+    parameters: ProblemParameters,
+    selector: Selector,
+    queue: ParamsTaskQueue,
+    executor: Executor,
+    store: Store,
+    settings: HyperparameterSettings,
+    train_size: int,
+    seed: int,
+    listeners: Iterable[Listener] = (),
+    *,
+    raise_failures: bool = False,
+    save_threads: int = 0,
+    same_selector: bool = True,
+    lanes: int = 1,
+    check_points: Callable[[Sequence[Point]], None] = lambda _: None,
+) -> Sweeper:
+    """Returns a sweep that is ready to run.
+
+    Args:
+        parameters: What of the problem can be swept.
+        selector: Proposes points.
+        queue: Empty; decides what is next.
+        executor: Started; the caller closes it.
+        store: The sweep's folder, opened.
+        settings: For every point, already raised to `sweep_cores`.
+        train_size: Samples in the training set.
+        seed: The sweep's.
+        listeners: Told of everything as soon as it is there; the selector is told in its own order.
+        raise_failures: Whether the first failure of a point ends the sweep.
+        save_threads: How many results are written to the disk at a time, while new runs are started already;
+            0 writes each when it is there.
+        same_selector: A selector that adapts must propose what it proposed before.
+        lanes: How many runs of a point at most go side by side.
+        check_points: As for `Sweeper`.
+    """
+    ledger = Ledger(store, Estimate(settings.tuning_budget, settings.lr_initialisations, lanes))
+
+    def tuner(point: Point) -> Tuner:
+        return tune(settings, train_size, seed, parameters.nuisance(point))
+
+    make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes)
+    name = type(selector).__name__
+    expected = store.points_by(name) if selector.adaptive and same_selector else []
+    return Sweeper(
+        selector,
+        SelectorDriver(selector, store, parameters.check),
+        Replay(store.layout.folder, name, expected, {*store.points} - {*expected}),
+        ledger,
+        queue,
+        Dispatcher(queue, executor, make_job),
+        store,
+        Saves(save_threads),
+        Listeners(listeners),
+        raise_failures,
+        check_points,
+    )

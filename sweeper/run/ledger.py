@@ -1,0 +1,203 @@
+"""What is known of every point of a sweep under way, and what of it has been published.
+
+Each method is one transition: it is called when something has happened, and returns the events that this
+makes ready to be published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..events import Event, PointFailed, PointFlagged, PointTuned, TrialsDone
+from ..points import Point
+from ..store.results import PointError, Tuned
+from .driver import Request, Results
+from .estimate import Estimate
+
+
+@dataclass(eq=False, slots=True)
+class PointState:
+    """What is known of a point beside what is on disk.
+
+    Attributes:
+        requested: Trials that the selector asked for so far.
+        tuned: What its tuning came to, on disk or not yet.
+        unsaved: Trials that are done and not on disk yet.
+        tasks: Trials of each finished task that are to be published together when they are all on disk.
+        held_back: Trials that were on disk at the start, to be published after a tuning that was not.
+        flags: As they were published last.
+        is_failed: Whether its failure was published; of its trials nothing is, after that.
+    """
+
+    requested: int = 0
+    tuned: Tuned | None = None
+    unsaved: set[int] = field(default_factory=set)
+    tasks: list[tuple[int, ...]] = field(default_factory=list)
+    held_back: list[int] = field(default_factory=list)
+    flags: tuple[str, ...] = ()
+    is_failed: bool = False
+
+
+class Ledger:
+    """The state of every point that was asked for.
+
+    Args:
+        records: What is on disk; a `Store` is one.
+        estimate: Learns what tunings and trials take.
+
+    Attributes:
+        tuned: How many points are tuned.
+        failed: How many points failed.
+        trials: How many trials were asked for, without those of points that cannot be tuned.
+        trials_done: How many of them are done or failed.
+    """
+
+    def __init__(self, records: Results, estimate: Estimate) -> None:
+        self._records, self.estimate = records, estimate
+        self._points: dict[Point, PointState] = {}
+        self._changed: dict[Point, None] = {}
+        self.tuned = self.failed = self.trials = self.trials_done = 0
+
+    def __contains__(self, point: Point) -> bool:
+        return point in self._points
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def tuning_of(self, point: Point) -> Tuned:
+        """What a point's tuning came to, on disk or not yet."""
+        tuned = self._points[point].tuned
+        assert tuned is not None, point
+        return tuned
+
+    def is_untrainable(self, point: Point) -> bool:
+        """Whether a point's tuning failed for good."""
+        return any(error.trial is None for error in self._records.errors(point))
+
+    def finished(self, point: Point) -> set[int]:
+        """Trials of a point that are on disk, as results or as failures."""
+        failed = {error.trial for error in self._records.errors(point) if error.trial is not None}
+        return failed.union(self._records.trials(point))
+
+    def take_complete(self) -> list[Point]:
+        """Points of which something new is on disk and all that was asked for is; each such change once."""
+        changed, self._changed = self._changed, {}
+        return [p for p in changed if len(self.finished(p)) >= self._points[p].requested]
+
+    # What is asked for
+
+    def request(self, request: Request) -> list[Event]:
+        """Trials are asked for; what of it is on disk is published again."""
+        point, events = request.point, list[Event]()
+        tuned, errors = self._records.tuned(point), self._records.errors(point)
+        if point not in self._points:
+            state = self._points[point] = PointState(tuned=tuned)
+            events += self._tuned(point, tuned) if tuned is not None else []
+        state = self._points[point]
+        state.requested = request.first + request.trials
+        if errors:
+            events += self._failed(point, errors[0])
+            if errors[0].trial is None:
+                return events
+        finished, trials = self.finished(point), self._records.trials(point)
+        known = [index for index in request.indices if index in trials]
+        done = sum(index in finished for index in request.indices)
+        self.trials += request.trials
+        self.trials_done += done
+        if tuned is None:
+            state.held_back += known
+        else:
+            events += self._trials_done(point, known)
+        self.estimate.asked(point, request.trials - done, is_tuned=tuned is not None)
+        self.estimate.trials_took(point, [trials[index].seconds for index in known], were_left=False)
+        return events
+
+    # What is done
+
+    def tuning_done(self, point: Point, tuned: Tuned) -> None:
+        """A tuning is done; trials may start before it is on disk."""
+        self._points[point].tuned = tuned
+
+    def tuning_took(self, point: Point, seconds: float | None) -> None:
+        """All runs of a tuning took so long, or an unknown time; it may have failed."""
+        if self._points[point].tuned is not None:
+            self.estimate.tuning_took(point, seconds)
+
+    def trial_done(self, point: Point, index: int, seconds: float) -> None:
+        """A trial is done and is being written."""
+        self._points[point].unsaved.add(index)
+        self.estimate.trials_took(point, [seconds])
+
+    def task_done(self, point: Point, trials: tuple[int, ...]) -> list[Event]:
+        """All trials of a task are done or failed."""
+        self._points[point].tasks.append(trials)
+        return self._tasks_done(point)
+
+    # What is on disk
+
+    def tuning_saved(self, point: Point, tuned: Tuned) -> list[Event]:
+        """A tuning is on disk."""
+        state = self._points[point]
+        held_back, state.held_back = state.held_back, []
+        state.tuned = self._records.tuned(point)  # without its curves
+        return self._tuned(point, tuned) + self._trials_done(point, held_back)
+
+    def trial_saved(self, point: Point, index: int) -> list[Event]:
+        """A trial is on disk."""
+        self.trials_done += 1
+        self._points[point].unsaved.remove(index)
+        return self._tasks_done(point)
+
+    def failure_saved(self, point: Point, error: PointError) -> list[Event]:
+        """A failure of a tuning or a trial is on disk."""
+        if error.trial is None:
+            self.trials -= self._points[point].requested
+            self.estimate.tuning_failed(point)
+        else:
+            self.trials_done += 1
+            self.estimate.trial_failed(point)
+            self._changed[point] = None
+        return self._failed(point, error)
+
+    # What is to be published
+
+    def _tuned(self, point: Point, tuned: Tuned) -> list[Event]:
+        self.tuned += 1
+        self._changed[point] = None
+        return [PointTuned(point, tuned), *self._flagged(point, tuned.flags)]
+
+    def _tasks_done(self, point: Point) -> list[Event]:
+        state, events = self._points[point], list[Event]()
+        waiting = [trials for trials in state.tasks if not state.unsaved.isdisjoint(trials)]
+        for trials in state.tasks:
+            if state.unsaved.isdisjoint(trials):
+                events += self._trials_done(point, trials)
+        state.tasks = waiting
+        return events
+
+    def _trials_done(self, point: Point, indices: Sequence[int]) -> list[Event]:
+        on_disk = self._records.trials(point)
+        done = {index: on_disk[index] for index in indices if index in on_disk}
+        if not done:
+            return []
+        self._changed[point] = None
+        state = self._points[point]
+        if state.is_failed or state.tuned is None:
+            return []
+        return [TrialsDone(point, done), *self._flagged(point, state.tuned.flags_with(on_disk.values()))]
+
+    def _flagged(self, point: Point, flags: Sequence[str]) -> list[Event]:
+        state = self._points[point]
+        if state.is_failed or tuple(flags) == state.flags:
+            return []
+        state.flags = tuple(flags)
+        return [PointFlagged(point, state.flags)]
+
+    def _failed(self, point: Point, error: PointError) -> list[Event]:
+        state = self._points[point]
+        if state.is_failed:
+            return []
+        state.is_failed = True
+        self.failed += 1
+        return [PointFailed(point, error)]

@@ -1,0 +1,224 @@
+"""The `Sweeper`: the loop of a sweep. Wait, note what happened, have it written, publish it, ask again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+from ..errors import PointFailed, SelectorError, SweepError
+from ..events import Event, Running, Status, SweepEnded, SweepStarted
+from ..events import PointFailed as PointFailedEvent
+from ..listeners.base import Listeners
+from ..points import Point, label
+from ..scheduling.dispatcher import Dispatcher
+from ..scheduling.jobs import JobEvent, RunDone, RunFailed, TaskDone, TrialDone, TuningDone
+from ..scheduling.queue import ParamsTaskQueue
+from ..selectors.base import Selector
+from ..store.results import SweepResults
+from ..store.saving import Save, Saves
+from ..store.store import Store
+from .driver import Request, SelectorDriver
+from .equal_points import EqualPoints
+from .ledger import Ledger
+from .replay import Replay
+
+
+class Sweeper:
+    """Runs one sweep to its end.
+
+    Args:
+        selector: Proposes points.
+        driver: Asks it, and tells it results in its own order.
+        replay: Checks what it proposes against what the folder holds.
+        ledger: What is known of every point; empty.
+        queue: Empty; decides which task is next.
+        dispatcher: Carries its tasks to the executor.
+        store: The sweep's folder, opened.
+        saves: Writes in it.
+        listeners: Told of everything as soon as it is on disk.
+        raise_failures: Whether the first failure of a point ends the sweep.
+        check_points: Called with the first points, in order, before anything is written or trained, if the
+            folder holds none.
+    """
+
+    def __init__(
+        self,
+        selector: Selector,
+        driver: SelectorDriver,
+        replay: Replay,
+        ledger: Ledger,
+        queue: ParamsTaskQueue,
+        dispatcher: Dispatcher,
+        store: Store,
+        saves: Saves,
+        listeners: Listeners,
+        raise_failures: bool = False,
+        check_points: Callable[[Sequence[Point]], None] = lambda _: None,
+    ) -> None:
+        self._selector, self._driver, self._replay = selector, driver, replay
+        self._ledger, self._queue, self._dispatcher = ledger, queue, dispatcher
+        self._store, self._saves = store, saves
+        self._equal_points = EqualPoints(store.as_kept)
+        self._listeners = listeners
+        self._raise_failures, self._check_points = raise_failures, check_points
+
+    def run(self) -> SweepResults:
+        """Runs the sweep to its end and returns its results; what is done is kept if it cannot."""
+        try:
+            names = tuple(self._store.parameter_names)
+            self._publish([SweepStarted(self._store.layout.folder, names)])
+            self._run_to_the_end()
+        except BaseException:
+            with suppress(SweepError, OSError):  # what ends the sweep may also be in the way of this
+                self._saves.finish()
+                if len(self._ledger):
+                    self._store.collate()
+            raise
+        finally:
+            self._saves.close()
+            try:
+                self._selector.tell(SweepEnded())
+            finally:
+                self._publish([SweepEnded()])
+        self._store.collate()
+        self._store.check_still_there()
+        results = self._store.results()
+        results.others = [point for point in self._store.points if point not in self._ledger]
+        return results
+
+    def _run_to_the_end(self) -> None:
+        self._advance([])
+        while not self._is_over():
+            self._advance(self._wait())
+        if not len(self._ledger):
+            raise SelectorError(
+                f'{type(self._selector).__name__} proposed nothing; '
+                f'one that another sweep has used up must be made anew'
+            )
+        self._replay.check_complete()
+
+    def _advance(self, events: Sequence[JobEvent]) -> None:
+        """Takes what happened, and whatever follows from it by now."""
+        self._start_then_save(events)
+        self._saves.take_in()
+        self._converse()
+        self._start_then_save([])
+        self._write_summaries()
+        self._publish([self._status()])
+
+    def _wait(self) -> list[JobEvent]:
+        """Waits until a run is done or something is on disk; returns what is done."""
+        if self._saves.has_written:
+            return []
+        if self._saves.is_full or not self._dispatcher.is_busy:
+            self._saves.wait()
+            return []
+        return self._dispatcher.wait([self._saves.wakeup] if self._saves.pending else [])
+
+    def _is_over(self) -> bool:
+        is_idle = not (self._dispatcher.is_busy or self._saves.pending or self._queue.have_more_tasks())
+        if is_idle and not self._driver.is_over:
+            raise SelectorError(
+                f'{type(self._selector).__name__} has more trials but proposes none, and waits for '
+                f'results while nothing is running'
+            )
+        return is_idle
+
+    def _start_then_save(self, events: Sequence[JobEvent]) -> None:
+        """Starts runs as far as there are cores, and only then has what happened written.
+
+        Some things are done without a run.
+        """
+        new, happened = events, [*events]
+        while True:
+            for event in new:
+                if isinstance(event, TuningDone):
+                    self._ledger.tuning_done(event.params, event.tuned)
+            new = self._dispatcher.start_what_fits()
+            if not new:
+                break
+            happened += new
+        for event in happened:
+            self._note(event)
+
+    def _note(self, event: JobEvent) -> None:
+        """Notes what happened, and has it written; it is published when that is done."""
+        ledger, store, save = self._ledger, self._store, self._save
+        match event:
+            case RunDone(point, stage, index, request, value):
+                self._saves.submit(store.saving_run(point, stage, index, request, value))
+            case TuningDone(point, tuned):
+                save(store.saving_tuned(point, tuned), partial(ledger.tuning_saved, point, tuned))
+            case TrialDone(point, index, record):
+                ledger.trial_done(point, index, record.result.seconds)
+                save(store.saving_trial(point, index, record), partial(ledger.trial_saved, point, index))
+            case RunFailed(point, error):
+                save(store.saving_error(point, error), partial(ledger.failure_saved, point, error))
+            case TaskDone(task, seconds) if task.is_tuning:
+                ledger.tuning_took(task.params, seconds)
+            case TaskDone(task):
+                self._publish(ledger.task_done(task.params, task.trials))
+
+    def _save(self, save: Save, saved: Callable[[], Sequence[Event]]) -> None:
+        self._saves.submit(save, lambda: self._publish(saved()))
+
+    def _converse(self) -> None:
+        """Asks the selector and tells it what is known, until it is to wait."""
+        while True:
+            if requests := self._driver.ask():
+                self._take(requests)
+            if not self._driver.tell():
+                return
+
+    def _take(self, requests: Sequence[Request]) -> None:
+        """Queues what is not on disk yet, and publishes what is."""
+        new = list(dict.fromkeys(one.point for one in requests if one.point not in self._ledger))
+        self._replay.check(new)
+        if new and not self._store.points:
+            self._check_points(new)
+        self._store.add_points(new)
+        self._equal_points.warn(request.point for request in requests)
+        for request in requests:
+            self._publish(self._ledger.request(request))
+            if not self._ledger.is_untrainable(request.point):
+                self._queue_trials(request)
+
+    def _queue_trials(self, request: Request) -> None:
+        point, trials = request.point, self._store.trials(request.point)
+        is_tuned, finished = self._store.tuned(point) is not None, self._ledger.finished(point)
+        self._queue.add_task_by_params(point, request.trials, tuned=is_tuned, finished=finished)
+        for index in request.indices:
+            if index in trials:
+                self._queue.trial_took(point, trials[index].seconds)
+
+    def _write_summaries(self) -> None:
+        """Has summaries written: of points of which all is there, and of everything if that is due."""
+        for point in self._ledger.take_complete():
+            self._saves.submit(self._store.collating_point(point))
+        if (save := self._store.collating_if_due()) is not None:
+            self._saves.submit(save)
+
+    def _publish(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, PointFailedEvent) and self._raise_failures:
+                error = event.error
+                raise PointFailed(f'the point ({label(event.point)}) failed: {error}\n{error.traceback}')
+            self._listeners.publish(event)
+
+    def _status(self) -> Status:
+        ledger, dispatcher = self._ledger, self._dispatcher
+        estimate = ledger.estimate
+        return Status(
+            points=len(ledger),
+            tuned=ledger.tuned,
+            failed=ledger.failed,
+            trials=ledger.trials,
+            trials_done=ledger.trials_done,
+            running=Running(lambda: [(job.task.params, job.describe()) for job in dispatcher.jobs]),
+            more_to_come=self._driver.more_to_come,
+            cores=dispatcher.cores,
+            busy=dispatcher.busy_cores,
+            share=estimate.share(len(ledger), ledger.trials_done, ledger.trials),
+            seconds_left=estimate.seconds_left(dispatcher.cores, dispatcher.seconds_under_way),
+        )

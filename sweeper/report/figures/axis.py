@@ -12,7 +12,7 @@ from ...errors import InvalidArgument
 from ...points import value_from_text
 from ..findings import Findings
 from ..order import value_order
-from .numbers import is_wide
+from .numbers import exactly, is_wide
 from .paper import all_shown, room, shown
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Axis:
         """The different values as text, in the order of the axis."""
         if self.labels is not None:
             return self.labels
-        return [f'{place:g}' for place in sorted({place for place in self.places if place is not None})]
+        return [exactly(place) for place in sorted({place for place in self.places if place is not None})]
 
     @property
     def indices(self) -> list[int | None]:
@@ -97,7 +97,7 @@ def draw_axis(data: Axis, axes: Axes) -> None:
         axes.minorticks_off()
     if len(values) <= _MOST_TICKS:
         kept = _apart(values, data.is_log, room(axes))
-        axes.set_xticks(kept, [f'{value:g}' for value in kept])
+        axes.set_xticks(kept, [exactly(value) for value in kept])
     else:
         from matplotlib.ticker import LogLocator, MaxNLocator
 
@@ -131,7 +131,7 @@ def _apart(values: Sequence[float], is_log: bool, letters: int) -> list[float]:
     span = (at[-1] - at[0]) or 1.0
     kept: list[int] = []
     for one in reversed(range(len(values))):
-        width = len(f'{values[one]:g}') + 2
+        width = len(exactly(values[one])) + 2
         if not kept or (at[kept[-1]] - at[one]) / span * letters >= width:
             kept.append(one)
     return [values[one] for one in reversed(kept)]

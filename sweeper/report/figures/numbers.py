@@ -17,3 +17,9 @@ def is_wide(values: Sequence[float | None]) -> bool:
     """Whether a logarithmic scale shows them better; what is None does not count."""
     given = [value for value in values if value is not None]
     return bool(given) and min(given) > 0 and max(given) >= _LOG_FROM * min(given)
+
+
+def exactly(value: float) -> str:
+    """Returns a number as text, in as few digits as tell it from every other."""
+    text = f'{value:g}'
+    return text if float(text) == value else repr(float(value)).removesuffix('.0')

@@ -11,6 +11,7 @@ import numpy as np
 from ..findings import Findings
 from .axis import Axis, axis, swept
 from .board import PERFORMANCE, Board, board
+from .numbers import exactly
 from .paper import BLACK, GREY, PERFORMANCES, all_shown, room, shown
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _ticks(data: Axis) -> tuple[list[float], list[str]]:
     step = -(-len(different) // (2 * _MOST_TICKS))
     kept = different[::step]
     if data.labels is None:
-        texts = [f'{value:g}' for value in kept]
+        texts = [exactly(value) for value in kept]
     else:
         texts = all_shown([data.labels[int(value)] for value in kept], 14)
     return _scaled(data, kept).tolist(), texts

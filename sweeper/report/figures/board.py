@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..collect import PointSummary
 from ..findings import Findings
 from .numbers import finite
 from .paper import BLUE, FAINT, GREY, ORANGE, all_shown, legend_above, limited_to_performances, room
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+CROSS = 'X'
+CROSSES = 'orange crosses: not comparable'
 
 MOST_ROWS = 40
 PERFORMANCE = 'validation performance'
@@ -56,6 +60,12 @@ def board(findings: Findings) -> Board:
     )
 
 
+def comparable_or_all(compared: Sequence[PointSummary]) -> list[bool]:
+    """Returns for each architecture whether it is comparable; only True if none is."""
+    found = [not one.doubts for one in compared]
+    return found if any(found) else [True] * len(found)
+
+
 def board_height(data: Board) -> float:
     """Inches that its rows need."""
     return 0.75 + 0.165 * max(2, min(len(data.names), MOST_ROWS))
@@ -70,7 +80,7 @@ def draw_board(data: Board, axes: Axes) -> None:
     behind = [row for row in rows if not data.is_first[row] and data.is_comparable[row]]
     best = 'the best' if len(tied) == 1 else 'indistinguishable from the best'
     parts = [(tied, BLUE, 'o', best), (behind, GREY, 'o', 'worse than the best')]
-    parts = [part for part in (*parts, (doubted, ORANGE, 'X', 'not comparable')) if part[0]]
+    parts = [part for part in (*parts, (doubted, ORANGE, CROSS, 'not comparable')) if part[0]]
     for chosen, colour, marker, _ in reversed(parts):
         draw_performances(data, axes, chosen, chosen, colour, marker, is_level=True, beside=0.27)
     most = room(axes, 0.55)

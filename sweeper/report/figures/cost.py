@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...errors import InvalidArgument
 from ..collect import PointSummary
 from ..findings import Findings
-from .board import PERFORMANCE, Board, board, draw_performances
+from .board import CROSS, CROSSES, PERFORMANCE, Board, board, draw_performances
 from .numbers import is_wide
 from .paper import BLUE, FAINT, GREY, ORANGE, legend_above, limited_to_performances
 
@@ -107,7 +107,7 @@ def draw_against_cost(data: AgainstCost, axes: Axes) -> None:
     rest = [(cost, index) for index, cost in costs if not data.is_front[index]]
     behind = [(cost, index) for cost, index in rest if data.board.is_comparable[index]]
     doubted = [(cost, index) for cost, index in rest if not data.board.is_comparable[index]]
-    for chosen, colour, marker in ((doubted, ORANGE, 'X'), (behind, GREY, 'o'), (front, BLUE, 'o')):
+    for chosen, colour, marker in ((doubted, ORANGE, CROSS), (behind, GREY, 'o'), (front, BLUE, 'o')):
         places, indices = [cost for cost, _ in chosen], [index for _, index in chosen]
         if len(chosen) <= _MOST_INTERVALS:
             draw_performances(data.board, axes, indices, places, colour, marker)
@@ -121,7 +121,7 @@ def draw_against_cost(data: AgainstCost, axes: Axes) -> None:
         axes.set_xscale('log')
     unknown = data.costs.count(None)
     note = f'\nunknown of {unknown} of {len(data.costs)} architectures' if unknown else ''
-    note += '\norange crosses: not comparable' * bool(doubted)
+    note += f'\n{CROSSES}' * bool(doubted)
     axes.set_xlabel(f'{data.label}{note}')
     axes.set_ylabel(PERFORMANCE)
     axes.margins(x=0.08)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..findings import Findings
 from .axis import axis, draw_labels
-from .board import PERFORMANCE
+from .board import PERFORMANCE, comparable_or_all
 from .paper import BLACK, PERFORMANCES, all_shown, room, shown
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class HeatMap:
         rows: Its values.
         means: Over the architectures of that pair, `means[row][column]`; None where there is none.
         counts: How many these are.
+        left_out: How many architectures have no part in these means, because they are not comparable.
     """
 
     x: str
@@ -38,10 +39,13 @@ class HeatMap:
     rows: list[str]
     means: list[list[float | None]]
     counts: list[list[int]]
+    left_out: int = 0
 
 
 def heat_map(findings: Findings, x: str, y: str) -> HeatMap:
     """Returns mean performance for every pair of values of two parameters.
+
+    It is that of the comparable architectures; only if there is none, of all.
 
     Raises:
         InvalidArgument: There is no such parameter.
@@ -49,15 +53,16 @@ def heat_map(findings: Findings, x: str, y: str) -> HeatMap:
     across, along = axis(findings, x), axis(findings, y)
     shape = len(along.values), len(across.values)
     sums, counts = np.zeros(shape), np.zeros(shape, dtype=int)
-    for row, column, one in zip(along.indices, across.indices, findings.compared, strict=True):
-        if row is not None and column is not None:
+    kept = comparable_or_all(findings.compared)
+    for row, column, one, is_kept in zip(along.indices, across.indices, findings.compared, kept, strict=True):
+        if row is not None and column is not None and is_kept:
             sums[row, column] += one.perf_val.mean
             counts[row, column] += 1
     means = [
         [float(total / count) if count else None for total, count in zip(*line, strict=True)]
         for line in zip(sums, counts, strict=True)
     ]
-    return HeatMap(x, y, across.values, along.values, means, counts.tolist())
+    return HeatMap(x, y, across.values, along.values, means, counts.tolist(), kept.count(False))
 
 
 def heat_map_height(data: HeatMap) -> float:
@@ -74,7 +79,8 @@ def draw_heat_map(data: HeatMap, axes: Axes) -> None:
     step = max(1, -(-len(data.rows) // max(1, room(axes, 0.35, along=1))))
     rows = range(0, len(data.rows), step)
     axes.set_yticks(rows, all_shown([data.rows[row] for row in rows], room(axes, 0.25)))
-    axes.set_xlabel(shown(data.x, room(axes)))
+    note = f'\n{data.left_out} not comparable: left out' if data.left_out else ''
+    axes.set_xlabel(shown(data.x, room(axes)) + note)
     axes.set_ylabel(shown(data.y, room(axes, along=1)))
     bar = axes.figure.colorbar(
         drawn, ax=axes, label=f'{_over(data)}{PERFORMANCE}', fraction=0.05, pad=0.02, aspect=30

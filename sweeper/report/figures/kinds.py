@@ -216,7 +216,8 @@ def _tuning(findings: Findings, wish: Wish) -> Plan:
         if found is None:
             raise InvalidArgument(f'{findings.name(one)} is not tuned, so there is nothing to show')
         data.append(found)
-    return Plan([partial(draw_tuning, one) for one in data], 2, PAGE, 2.5 * len(data))
+    height = 3.0 if any(one.note for one in data) else 2.5
+    return Plan([partial(draw_tuning, one) for one in data], 2, PAGE, height * len(data))
 
 
 def _training(findings: Findings, wish: Wish) -> Plan:

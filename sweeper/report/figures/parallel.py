@@ -12,7 +12,7 @@ from ..findings import Findings
 from .axis import Axis, axis, swept
 from .board import PERFORMANCE, Board, board
 from .numbers import exactly
-from .paper import BLACK, GREY, PERFORMANCES, all_shown, room, shown
+from .paper import BLACK, GREY, ORANGE, PERFORMANCES, all_shown, room, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,10 @@ def parallel_coordinates(findings: Findings) -> ParallelCoordinates:
 
 
 def draw_parallel_coordinates(data: ParallelCoordinates, axes: Axes) -> None:
-    """Draws a line per architecture through its values and its performance; the best are drawn last."""
+    """Draws a line per architecture through its values and its performance; the best are drawn last.
+
+    Those that are not comparable are dotted.
+    """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
@@ -49,8 +52,10 @@ def draw_parallel_coordinates(data: ParallelCoordinates, axes: Axes) -> None:
     faint = min(1.0, 4 / len(means) ** 0.5)
     for place in reversed(range(len(means))):
         is_first = data.board.is_first[place] and place < _FEW
+        is_doubted = not data.board.is_comparable[place]
         axes.plot(
-            heights[place], color=colours[place], alpha=1.0 if place == 0 else faint, clip_on=False,
+            heights[place], linestyle=':' if is_doubted else '-', alpha=1.0 if place == 0 else faint,
+            color=ORANGE if is_doubted else colours[place], clip_on=False,
             linewidth=1.8 if is_first else 0.9, marker='o', markersize=2.5, markeredgewidth=0,
         )  # fmt: skip
     for index, one in enumerate(data.axes):
@@ -61,6 +66,8 @@ def draw_parallel_coordinates(data: ParallelCoordinates, axes: Axes) -> None:
     axes.set_xlim(-0.3, len(data.axes) + 0.35)
     axes.set_ylim(-0.04, 1.04)
     axes.set_axis_off()
+    if not all(data.board.is_comparable):
+        axes.text(0, -0.12, 'orange, dotted: not comparable', fontsize=7, verticalalignment='top')
 
 
 def _heights(data: Axis, means: np.ndarray) -> np.ndarray:

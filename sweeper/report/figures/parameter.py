@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,10 @@ import numpy as np
 
 from ..collect import named
 from ..findings import Findings
+from ..order import value_order
 from .axis import Axis, axis, draw_axis, swept
-from .board import PERFORMANCE, Board, board, draw_performances
-from .paper import BLACK, BLUE, MARKERS, PALETTE, legend_above, limited_to_performances
+from .board import CROSS, CROSSES, PERFORMANCE, Board, board, draw_performances
+from .paper import BLACK, BLUE, MARKERS, ORANGE, PALETTE, legend_above, limited_to_performances
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,13 +55,19 @@ def parameter_height(data: ByParameter) -> float:
     groups = len(set(data.groups))
     rows = -(-groups // 2) if 1 < groups <= len(PALETTE) else 1
     slant = 0.45 if max(map(len, data.axis.labels or ['']), default=0) > _LONG else 0.0
-    return 2.3 + 0.13 * rows + slant
+    note = 0.13 * (not all(data.board.is_comparable))
+    return 2.3 + 0.13 * rows + slant + note
 
 
 def draw_parameter(data: ByParameter, axes: Axes) -> None:
-    """Draws a line per group; if these are too many, all architectures as dots and the mean at each value."""
-    placed = [one for one, place in enumerate(data.axis.places) if place is not None]
-    groups = sorted({data.groups[one] for one in placed}, key=_natural)
+    """Draws a line per group; if these are too many, all architectures as dots and the mean at each value.
+
+    What is not comparable is a cross, and neither on a line nor in a mean.
+    """
+    every = [one for one, place in enumerate(data.axis.places) if place is not None]
+    placed = [one for one in every if data.board.is_comparable[one]]
+    doubted = [one for one in every if not data.board.is_comparable[one]]
+    groups = sorted({data.groups[one] for one in placed}, key=value_order)
     members = [[one for one in placed if data.groups[one] == group] for group in groups]
     draw_axis(data.axis, axes)
     if len(groups) <= len(PALETTE) and any(len(group) > 1 for group in members):
@@ -70,6 +76,10 @@ def draw_parameter(data: ByParameter, axes: Axes) -> None:
             legend_above(axes, lines, groups)
     else:
         _draw_crowd(data, axes, placed)
+    if doubted:
+        places = [data.axis.places[one] or 0.0 for one in doubted]
+        draw_performances(data.board, axes, doubted, places, ORANGE, CROSS)
+        axes.set_xlabel(f'{axes.get_xlabel()}\n{CROSSES}')
     axes.set_ylabel(PERFORMANCE)
     axes.grid(axis='y')
     limited_to_performances(axes)
@@ -115,9 +125,3 @@ def _beside(places: Sequence[float], data: Axis, steps: float) -> list[float]:
     gaps = np.diff(np.log(different))
     step = min(0.012 * sum(gaps), min(gaps) / 12)
     return [place * math.exp(steps * step) for place in places]
-
-
-def _natural(text: str) -> list[tuple[float, str]]:
-    """Orders numbers within texts by their value."""
-    parts = re.split(r'(\d+(?:\.\d+)?)', text)
-    return [(float(part), '') if index % 2 else (math.inf, part) for index, part in enumerate(parts)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ...store.results import nuisance_columns
 from ..collect import PointSummary
 from ..findings import Findings
 from .numbers import finite
-from .paper import BLACK, BLUE, MARKERS, SKY, VERMILLION, legend_above, limited_to_performances
+from .paper import BLACK, BLUE, MARKERS, SKY, VERMILLION, legend_above, limited_to_performances, room
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,7 +132,8 @@ def draw_tuning(data: Tuning, axes: Sequence[Axes]) -> None:
     _draw_range_test(data, test)
     _draw_candidates(data, compared)
     test.set_xlabel('learning rate')
-    compared.set_xlabel('highest learning rate')
+    note = fill(f'Shaded: the learning rates of the trials. {data.note}', room(compared)) if data.note else ''
+    compared.set_xlabel('\n'.join(filter(None, ('highest learning rate', note))))
     for one in axes:
         one.set_xscale('log')
         one.grid(axis='y')

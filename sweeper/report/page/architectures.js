@@ -57,6 +57,8 @@ function candidates(tuning) {
   }), 'low');
 }
 
+const captioned = (caption, figure) => element('figure', {}, element('figcaption', {}, caption), figure);
+
 function courses(training) {
   const names = Object.keys(training.courses);
   let chosen = 0;
@@ -108,10 +110,10 @@ async function closer(data, row) {
   if (tuning) {
     const nuisance = Object.entries(tuning.nuisance);
     parts.push(element('h3', {}, `How ${listed(['learning rate', 'batch size', ...nuisance.map(([name]) => name)])} were chosen`), element('p', {}, tuning.why),
-      element('p', { class: 'explain' }, `Left: the range test. Right: candidates, trained briefly and compared. Shaded: the learning rates of the trials, ${number(tuning.lr_start)} to ${number(tuning.lr_end)}, at batch size ${tuning.batch_size}${nuisance.map(([name, value]) => `, ${name} ${value}`).join('')}.${tuning.note ? ` ${tuning.note}` : ''}` +
+      element('p', { class: 'explain' }, `Shaded: the learning rates of the trials, ${number(tuning.lr_start)} to ${number(tuning.lr_end)}, at batch size ${tuning.batch_size}${nuisance.map(([name, value]) => `, ${name} ${value}`).join('')}.${tuning.note ? ` ${tuning.note}` : ''}` +
         (nuisance.length ? ` Candidates were scored on a part of the training data that they were not trained on; those that differ in more than the learning rate are not joined.` : '') +
         (tuning.budget === null ? '' : ` Tuning took the samples of ${number(tuning.budget)} trials.`)),
-      element('div', { class: 'pair' }, tuning.lrs.length ? rangeTest(tuning) : null, tuning.candidates.lr ? candidates(tuning) : null));
+      element('div', { class: 'pair' }, tuning.lrs.length ? captioned('Range test', rangeTest(tuning)) : null, tuning.candidates.lr ? captioned('Candidates, trained briefly and compared', candidates(tuning)) : null));
   }
   if (training.epochs.length) parts.push(element('h3', {}, 'How its trials went'), ...courses(training));
   if (trials.length) parts.push(...trialsTable(trials));

@@ -72,15 +72,17 @@ function errorBars(rows, shade) {
     arrayminus: rows.map((row) => (row.perf.low === null ? 0 : row.perf.mean - row.perf.low)),
   };
 }
-const hover = (rows) => rows.map((row) => `${label(row.name, 90)}<br>${interval(row.perf)} (${row.trials.length} trials)`);
+const hover = (rows) => rows.map((row) => `${row.rank}. ${label(row.name, 90)}<br>${interval(row.perf)} (${row.trials.length} trials)${row.comparable ? '' : '<br>not comparable'}`);
+
+const valuesOf = (axis) => [...new Set(axis.places.filter((place) => place !== null))].sort((a, b) => a - b);
 
 function axisOf(axis) {
   const title = { text: label(axis.name) };
   if (axis.labels) {
     const most = axis.labels.length;
-    return { title, tickvals: axis.labels.map((_, index) => index), ticktext: axis.labels.map((text) => label(text, 24)), range: [-0.5, most - 0.5] };
+    return { title, tickvals: axis.labels.map((_, index) => index), ticktext: labels(axis.labels, 24), range: [-0.5, most - 0.5] };
   }
-  const values = [...new Set(axis.places.filter((place) => place !== null))].sort((a, b) => a - b);
-  const ticks = values.length <= 10 ? { tickvals: values, ticktext: values.map((value) => number(value, 4)) } : {};
+  const values = valuesOf(axis);
+  const ticks = values.length <= 10 ? { tickvals: values, ticktext: numbers(values) } : {};
   return { title, type: axis.log ? 'log' : 'linear', ...ticks };
 }

@@ -48,7 +48,6 @@ def overview(findings: Findings) -> dict[str, Any]:
         'nuisance': findings.nuisance,
         'parameters': [one.told() for one in findings.parameters],
         'rows': [_row(findings, one) for one in findings.summaries],
-        'axes': [_axis(findings, name) for name in names],
         'heat_maps': [
             asdict(heat_map(findings, *pair)) for pair in list(combinations(names, 2))[:_MOST_HEAT_MAPS]
         ],
@@ -62,7 +61,8 @@ def overview(findings: Findings) -> dict[str, Any]:
         'has_test': any(one.perf_test is not None for one in findings.summaries),
         'reproduce': _reproduce(findings),
     }
-    return {name: rounded(value) for name, value in content.items()}
+    axes = [_axis(findings, name) for name in names]
+    return {**{name: rounded(value) for name, value in content.items()}, 'axes': axes}
 
 
 def _left_out(findings: Findings) -> str:
@@ -185,8 +185,9 @@ def _interval(found: Interval) -> dict[str, Any]:
 
 
 def _axis(findings: Findings, name: str) -> dict[str, Any]:
+    """Its places are exact: rounded, two values could become one."""
     found = axis(findings, name)
-    return {'name': name, 'places': found.places, 'labels': found.labels, 'log': found.is_log}
+    return {**rounded({'name': name, 'labels': found.labels, 'log': found.is_log}), 'places': found.places}
 
 
 def _cost(findings: Findings, name: str) -> dict[str, Any]:

@@ -24,6 +24,22 @@ function label(text, most = 60) {
     .replace(/\$/g, '&#36;');
 }
 
+// Labels side by side: those that differ are never cut to the same text. Words that all have are left out
+// first where that would happen; then they are numbered.
+function labels(texts, most = 60) {
+  const different = new Set(texts);
+  const apart = (found) => new Set(found).size >= different.size;
+  const cut = texts.map((text) => label(text, most));
+  if (apart(cut)) return cut;
+  const words = texts.map((text) => text.split(/\s+/));
+  const common = new Set(words[0].filter((word) => words.every((line) => line.includes(word))));
+  const kept = words.map((line, index) => line.filter((word) => !common.has(word)).join(' ') || texts[index]);
+  const short = kept.map((text) => label(text, most));
+  if (apart(short)) return short;
+  const numbers = new Map([...different].map((text, index) => [text, ` (${index + 1})`]));
+  return texts.map((text, index) => label(kept[index], most - numbers.get(text).length) + numbers.get(text));
+}
+
 function number(value, digits = 3) {
   if (value === null || value === undefined) return '';
   const size = Math.abs(value);
@@ -34,6 +50,13 @@ function number(value, digits = 3) {
   }
   return String(Number(value.toPrecision(digits)));
 }
+// Numbers side by side: short, unless two that differ would read alike.
+function numbers(values) {
+  const short = values.map((value) => (Number.isInteger(value) && Math.abs(value) < 1e6 ? String(value) : number(value, 4)));
+  return new Set(short).size < new Set(values).size ? values.map(String) : short;
+}
+// The order of values: numbers by size, also within texts.
+const inOrder = (a, b) => a.localeCompare(b, undefined, { numeric: true });
 const perf = (value) => (value === null || value === undefined ? '' : value.toFixed(4));
 
 const interval = (found) => (found ? found.text : '');

@@ -2,42 +2,54 @@
 
 const PERFORMANCE = { title: { text: 'validation performance' } };
 
+// Architectures that are not comparable, in every figure that has them.
+const crosses = (rows, places, among) => ({
+  name: 'not comparable', x: places, y: rows.map((row) => row.perf.mean), text: hover(rows), hoverinfo: 'text', mode: 'markers',
+  error_y: among <= 300 ? errorBars(rows, PALETTE[5]) : undefined, marker: { color: PALETTE[5], size: 9, symbol: 'x' },
+});
+const withoutDoubted = (count) => (count ? ` ${count === 1 ? 'One architecture that is not comparable is' : `${count} architectures that are not comparable are`} left out.` : '');
+
 function byParameter(data, compared) {
   let chosen = 0;
   const node = chart(() => {
     const axis = data.axes[chosen];
     const others = data.axes.filter((one) => one !== axis).map((one) => data.columns.indexOf(one.name));
     const groups = new Map();
+    const doubted = compared.map((row, index) => [axis.places[index], row]).filter(([place, row]) => place !== null && !row.comparable);
     compared.forEach((row, index) => {
-      const name = others.map((column) => row.cells[column]).filter(Boolean).join(' ');
-      if (axis.places[index] !== null) groups.set(name, [...(groups.get(name) || []), [axis.places[index], row]]);
+      const name = others.filter((column) => row.cells[column]).map((column) => `${data.columns[column]}=${row.cells[column]}`).join(' ');
+      if (axis.places[index] !== null && row.comparable) groups.set(name, [...(groups.get(name) || []), [axis.places[index], row]]);
     });
     const single = groups.size > PALETTE.length || [...groups.values()].every((group) => group.length < 2);
-    const shown = single ? [['', [...groups.values()].flat()]] : [...groups];
-    const traces = shown.map(([name, group], index) => {
+    const shown = single ? [['', [...groups.values()].flat()]] : [...groups].sort(([a], [b]) => inOrder(a, b));
+    const titles = labels(shown.map(([name]) => name));
+    const traces = shown.map(([, group], index) => {
       group.sort((a, b) => a[0] - b[0]);
       const rows = group.map(([, row]) => row);
       const shift = axis.labels ? (index - (shown.length - 1) / 2) * Math.min(0.12, 0.7 / shown.length) : 0;
       const shade = PALETTE[index % PALETTE.length];
       return {
-        name: label(name), x: group.map(([place]) => place + shift), y: rows.map((row) => row.perf.mean), text: hover(rows), hoverinfo: 'text',
+        name: titles[index], x: group.map(([place]) => place + shift), y: rows.map((row) => row.perf.mean), text: hover(rows), hoverinfo: 'text',
         mode: single || axis.labels ? 'markers' : 'lines+markers', error_y: compared.length <= 300 ? errorBars(rows, shade) : undefined,
         marker: { color: shade, size: 9, symbol: SYMBOLS[index % SYMBOLS.length], opacity: single ? 0.7 : 1 }, line: { color: shade, width: 2 },
       };
     });
-    return { traces, layout: { xaxis: axisOf(axis), yaxis: PERFORMANCE, showlegend: shown.length > 1 } };
+    if (doubted.length) traces.push(crosses(doubted.map(([, row]) => row), doubted.map(([place]) => place), compared.length));
+    return { traces, layout: { xaxis: axisOf(axis), yaxis: PERFORMANCE, showlegend: traces.length > 1 } };
   });
   return section('parameters', 'Performance against each parameter',
-    'Means with 95% intervals. Architectures that differ in this parameter alone are joined by a line, as long as there are few such groups.',
+    'Means with 95% intervals. Architectures that differ in this parameter alone are joined by a line, as long as there are few such groups.' + (compared.some((row) => !row.comparable) ? ' Orange crosses are not comparable.' : ''),
     element('div', { class: 'tools' }, chooser('parameter', data.axes.map((axis) => axis.name), 0, (index) => { chosen = index; redraw(node); })), node);
 }
+
+const percent = (share) => (share >= 0.01 || share < 1e-8 ? `${(100 * share).toFixed(0)}%` : '<1%');
 
 function influence(data) {
   if (!data.effects.length) return null;
   const bars = data.effects.slice(0, 12).flatMap((effect) => [
     element('span', {}, effect.name), element('span', { class: 'bar', style: `width:${(100 * effect.share).toFixed(1)}%` }),
-    element('span', {}, `${(100 * effect.share).toFixed(0)}%`)]);
-  return section('influence', 'What the performance depends on', `Shares of the variance between ${data.effects_scope}. ` + (data.all_tied ? 'All architectures are tied, so this may be nothing but noise.' : ''), element('div', { class: 'bars' }, bars));
+    element('span', {}, percent(effect.share))]);
+  return section('influence', 'What the performance depends on', `Shares of the variance between ${data.effects_scope}. ` + (data.all_tied ? 'All architectures are tied, so this may be just noise.' : ''), element('div', { class: 'bars' }, bars));
 }
 
 function heatMap(data) {
@@ -45,6 +57,7 @@ function heatMap(data) {
   let chosen = 0;
   const node = chart(() => {
     const map = data.heat_maps[chosen];
+    const [columns, rows, [across, along]] = [labels(map.columns, 20), labels(map.rows, 20), labels([map.x, map.y])];
     const few = map.rows.length * map.columns.length <= 150;
     return {
       traces: [{
@@ -52,38 +65,42 @@ function heatMap(data) {
         hoverongaps: false, colorbar: { title: { text: '' }, thickness: 12, outlinewidth: 0 },
         text: map.means.map((line) => line.map((mean) => (mean === null ? '' : mean.toFixed(3)))), texttemplate: few ? '%{text}' : undefined,
         hovertext: map.means.map((line, row) => line.map((mean, column) => (mean === null ? '' :
-          `${label(map.x)} = ${label(map.columns[column])}<br>${label(map.y)} = ${label(map.rows[row])}<br>${mean.toFixed(4)}, mean of ${map.counts[row][column]}`))),
+          `${across} = ${columns[column]}<br>${along} = ${rows[row]}<br>${mean.toFixed(4)}, mean of ${map.counts[row][column]}`))),
         hoverinfo: 'text', xgap: 2, ygap: 2,
       }],
       layout: {
-        xaxis: { title: { text: label(map.x) }, tickvals: map.columns.map((_, i) => i), ticktext: map.columns.map((text) => label(text, 20)), showgrid: false },
-        yaxis: { title: { text: label(map.y) }, tickvals: map.rows.map((_, i) => i), ticktext: map.rows.map((text) => label(text, 20)), showgrid: false },
+        xaxis: { title: { text: across }, tickvals: map.columns.map((_, i) => i), ticktext: columns, showgrid: false },
+        yaxis: { title: { text: along }, tickvals: map.rows.map((_, i) => i), ticktext: rows, showgrid: false },
       },
     };
   });
   const names = data.heat_maps.map((map) => `${map.y} by ${map.x}`);
-  return section('heat-map', 'Two parameters together', 'Mean performance of all architectures with a pair of values.',
+  return section('heat-map', 'Two parameters together', `Mean performance of all architectures with a pair of values.${withoutDoubted(data.heat_maps[0].left_out)}`,
     names.length > 1 ? element('div', { class: 'tools' }, chooser('parameters', names, 0, (index) => { chosen = index; redraw(node); })) : null, node);
 }
 
 function parallel(data, compared) {
   if (data.axes.length < 3) return null;
+  const all = compared.every((row) => !row.comparable);
+  const kept = compared.map((row, index) => index).filter((index) => all || compared[index].comparable);
+  const perfs = kept.map((index) => compared[index].perf.mean);
+  const titles = labels(data.axes.map((axis) => axis.name), 24);
   const node = chart(() => ({
     traces: [{
-      type: 'parcoords', line: { color: compared.map((row) => row.perf.mean), colorscale: 'Viridis', showscale: true, colorbar: { thickness: 12 } },
+      type: 'parcoords', line: { color: perfs, colorscale: 'Viridis', showscale: true, colorbar: { thickness: 12 } },
       labelfont: { color: colour('ink') }, tickfont: { color: colour('ink') }, rangefont: { color: colour('faint') },
-      dimensions: [...data.axes.map((axis) => {
-        const usable = axis.places.map((place) => (place === null ? NaN : axis.log ? Math.log10(place) : place));
-        const values = [...new Set(usable.filter((value) => !isNaN(value)))].sort((a, b) => a - b);
-        const ticks = axis.labels ? { tickvals: axis.labels.map((_, i) => i), ticktext: axis.labels.map((text) => label(text, 18)) }
-          : values.length <= 10 ? { tickvals: values, ticktext: values.map((value) => number(axis.log ? 10 ** value : value, 4)) } : {};
-        return { label: label(axis.name, 24) + (axis.log && values.length > 10 ? ' (log10)' : ''), values: usable, ...ticks };
-      }), { label: 'performance', values: compared.map((row) => row.perf.mean) }],
+      dimensions: [...data.axes.map((axis, at) => {
+        const scaled = (place) => (place === null ? NaN : axis.log ? Math.log10(place) : place);
+        const values = valuesOf(axis);
+        const ticks = axis.labels ? { tickvals: axis.labels.map((_, i) => i), ticktext: labels(axis.labels, 18) }
+          : values.length <= 10 ? { tickvals: values.map(scaled), ticktext: numbers(values) } : {};
+        return { label: titles[at] + (axis.log && values.length > 10 ? ' (log10)' : ''), values: kept.map((index) => scaled(axis.places[index])), ...ticks };
+      }), { label: 'performance', values: perfs }],
     }],
     layout: { margin: { l: 60, r: 40, t: 50, b: 25 } },
   }));
   node.style.minWidth = `${110 * (data.axes.length + 1)}px`;
-  return section('parallel', 'All parameters together', 'Each line is an architecture, coloured by its mean performance. Drag along an axis to select.',
+  return section('parallel', 'All parameters together', 'Each line is an architecture, coloured by its mean performance. Drag along an axis to select.' + withoutDoubted(compared.length - kept.length),
     element('div', { class: 'across' }, node));
 }
 
@@ -103,7 +120,7 @@ function againstCost(data, compared) {
     const costs = compared.map((row) => row.costs[chosen]).filter((cost) => cost !== null);
     const log = Math.min(...costs) > 0 && Math.max(...costs) / Math.min(...costs) > 8;
     return {
-      traces: [...(doubted.length ? [trace(doubted, 'not comparable', PALETTE[5], { marker: { color: PALETTE[5], size: 9, symbol: 'x' } })] : []), trace(part(false), 'dominated', colour('faint')), trace(best, 'Pareto front', PALETTE[1], { mode: 'lines+markers', line: { shape: 'hv', color: PALETTE[1], dash: 'dot' }, marker: { color: PALETTE[1], size: 11, symbol: 'diamond' } })],
+      traces: [...(doubted.length ? [{ ...crosses(doubted, doubted.map((row) => row.costs[chosen]), compared.length), hoverinfo: 'text+x' }] : []), trace(part(false), 'dominated', colour('faint')), trace(best, 'Pareto front', PALETTE[1], { mode: 'lines+markers', line: { shape: 'hv', color: PALETTE[1], dash: 'dot' }, marker: { color: PALETTE[1], size: 11, symbol: 'diamond' } })],
       layout: { xaxis: { title: { text: name }, type: log ? 'log' : 'linear' }, yaxis: PERFORMANCE },
     };
   });

@@ -87,7 +87,7 @@ def test_groups_differ_in_one_parameter_alone(grid):
 
 def test_a_heat_map_has_means_per_pair_and_gaps(write_sweep):
     points = {(1, 'a'): [0.2, 0.4], (1, 'b'): [0.5], (2, 'a'): [0.6]}
-    found = heat_map(write_sweep(points), 'hidden', 'nonlinearity')
+    found = heat_map(write_sweep(points, perf=0.0), 'hidden', 'nonlinearity')
     assert (found.columns, found.rows) == (['1', '2'], ['a', 'b'])
     assert found.means == [[pytest.approx(0.3), 0.6], [0.5, None]]
     assert found.counts == [[1, 1], [1, 0]]
@@ -95,7 +95,7 @@ def test_a_heat_map_has_means_per_pair_and_gaps(write_sweep):
 
 def test_a_heat_map_averages_over_what_it_does_not_show(write_sweep):
     points = {NamedPoint(a=1, b=1, c=c): [0.1 * c] for c in (1, 2, 3)}
-    found = heat_map(write_sweep(points), 'a', 'b')
+    found = heat_map(write_sweep(points, perf=0.0), 'a', 'b')
     assert found.means == [[pytest.approx(0.2)]] and found.counts == [[3]]
 
 

@@ -3,6 +3,7 @@
 import math
 import warnings
 
+import numpy as np
 import pytest
 from matplotlib import rcParams
 from matplotlib.colors import to_rgba
@@ -67,6 +68,46 @@ def test_what_cannot_be_compared_is_not_called_worse(write_sweep):
     assert legend(cost) == ['1 hidden=1 nonlinearity=a'] and 'not comparable' in cost.get_xlabel()
 
 
+@pytest.fixture
+def doubted(write_sweep):
+    """A grid of which the architecture of depth 2 and width 2 diverged in a trial."""
+    points = {
+        NamedPoint(depth=depth, width=width): [0.6 + depth / 10 + width / 50, 0.61 + depth / 10 + width / 50]
+        for depth in (1, 2) for width in (1, 2, 3)
+    }  # fmt: skip
+    return write_sweep({**points, NamedPoint(depth=2, width=2): [0.1, trial(0.0, diverged=True)]})
+
+
+def test_what_cannot_be_compared_is_a_cross_beside_the_lines_of_its_group(doubted):
+    axes = plot(doubted, 'parameter', x='width').axes[0]
+    lines = {len(line.get_xdata()) for line in axes.lines if line.get_linestyle() == '-'}
+    assert lines == {2, 3}, 'the line of depth 2 leaves it out'
+    (cross,) = (line for line in axes.lines if line.get_marker() == 'X')
+    assert (cross.get_color(), cross.get_xdata().tolist()) == (ORANGE, [2.0])
+    assert axes.get_xlabel() == 'width\norange crosses: not comparable'
+
+
+def test_what_cannot_be_compared_has_no_part_in_a_mean_of_a_heat_map(doubted):
+    axes = plot(doubted, 'heatmap', x='width', y='depth').axes[0]
+    assert [text.get_text() for text in axes.texts] == ['0.725', '0.745', '0.765', '0.825', '0.865']
+    assert axes.get_xlabel() == 'width\n1 not comparable: left out'
+
+
+def test_what_cannot_be_compared_is_dotted_in_parallel_coordinates(doubted):
+    axes = plot(doubted, 'parallel').axes[0]
+    lines = [line for line in axes.lines if len(line.get_ydata()) == 3]
+    assert [line.get_color() for line in lines if line.get_linestyle() == ':'] == [ORANGE]
+    assert 'orange, dotted: not comparable' in [text.get_text() for text in axes.texts]
+
+
+@pytest.mark.parametrize('kind', ['parameter', 'heatmap', 'parallel'])
+def test_if_nothing_can_be_compared_all_is_shown(write_sweep, kind):
+    points = {(width, kind): [0.5, trial(0.3, diverged=True)] for width in (1, 2) for kind in 'ab'}
+    axes = plot(write_sweep(points), kind).axes[0]
+    assert 'left out' not in axes.get_xlabel()
+    assert kind != 'heatmap' or len(axes.texts) == 4
+
+
 def test_a_long_board_says_how_much_it_leaves_out(write_sweep):
     axes = plot(write_sweep({(width, 'relu'): [width / 100] for width in range(64)}), 'board').axes[0]
     assert len(texts(axes)) == 40 and 'hidden=63 nonlinearity=relu' in texts(axes)
@@ -108,7 +149,7 @@ def test_long_labels_are_aslant_and_cropped(write_sweep):
 
 def test_of_many_groups_all_architectures_are_dots_with_means(write_sweep):
     points = {NamedPoint(a=a, b=b, c=c): [a / 10 + b / 100] for a in (1, 2) for b in range(5) for c in 'xyz'}
-    axes = plot(write_sweep(points), 'parameter', x='a').axes[0]
+    axes = plot(write_sweep(points, perf=0.0), 'parameter', x='a').axes[0]
     assert legend(axes) == ['architecture', 'mean over architectures']
     dots, *bars = axes.lines
     assert len(dots.get_xdata()) == 30
@@ -117,13 +158,13 @@ def test_of_many_groups_all_architectures_are_dots_with_means(write_sweep):
 
 def test_those_that_lack_the_parameter_are_counted(write_sweep):
     points = {NamedPoint(width=1): [0.5], NamedPoint(width=2, depth=3): [0.4]}
-    axes = plot(write_sweep(points), 'parameter', x='depth').axes[0]
+    axes = plot(write_sweep(points, perf=0.0), 'parameter', x='depth').axes[0]
     assert axes.get_xlabel() == 'depth (1 of 2 architectures lack it)'
 
 
 def test_a_heat_map_writes_its_means_and_leaves_gaps(write_sweep):
     figure = plot(
-        write_sweep({(1, 'a'): [0.2, 0.4], (1, 'b'): [0.5], (2, 'a'): [0.6]}), 'heatmap', x='hidden'
+        write_sweep({(1, 'a'): [0.2, 0.4], (1, 'b'): [0.5], (2, 'a'): [0.6]}, perf=0.0), 'heatmap', x='hidden'
     )
     axes, bar = figure.axes
     assert [text.get_text() for text in axes.texts] == ['0.300', '0.600', '0.500']
@@ -133,7 +174,7 @@ def test_a_heat_map_writes_its_means_and_leaves_gaps(write_sweep):
 
 def test_a_heat_map_of_many_values_is_dots_in_their_order(write_sweep):
     points = {(one, one * 7 % 30): [one / 40] for one in range(30)}
-    axes = plot(write_sweep(points), 'heatmap', x='hidden', y='nonlinearity').axes[0]
+    axes = plot(write_sweep(points, perf=0.0), 'heatmap', x='hidden', y='nonlinearity').axes[0]
     assert not axes.texts
     (dots,) = axes.collections
     assert dots.get_offsets().tolist() == [
@@ -196,6 +237,16 @@ def test_tuning_shows_the_range_test_the_candidates_and_the_choice(write_sweep):
     for axes in (test, compared):
         assert axes.patches[0].get_extents().transformed(axes.transData.inverted()).x0 == pytest.approx(0.01)
         assert axes.get_xscale() == 'log'
+
+
+def test_rates_below_all_of_the_last_round_are_explained_under_the_figure(write_sweep):
+    findings = write_sweep({(16, 'relu'): [0.5, 0.6]})
+    assert plot(findings, 'tuning').axes[1].get_xlabel() == 'highest learning rate'
+    curve = {'round': [0, 1, 1], 'lr': [0.1, 0.2, 0.4], 'batch_size': [16] * 3, 'steps': [5, 5, 5]}
+    path = findings.store.files(findings.summaries[0].params).curve('candidates')
+    np.savez(path, **{**curve, 'loss': [1, 1, 1], 'perf': [0.5, 0.6, 0.7]})
+    told = plot(findings, 'tuning').axes[1].get_xlabel().replace('\n', ' ')
+    assert 'Shaded: the learning rates of the trials. The highest of these, 0.1, was set below' in told
 
 
 def test_candidates_with_different_nuisance_parameters_are_not_joined(declared):

@@ -24,7 +24,7 @@ def test_the_page_is_put_into_the_sweeps_folder_and_tells_how_it_was_made(folder
     done = report(folder)
     assert done.output.split() == ['wrote', str(folder / 'report.html')] and done.exit_code == 0
     text = (folder / 'report.html').read_text()
-    assert text.startswith('<!doctype html>') and '"command":' in text and 'version of torch' in text
+    assert text.startswith('<!doctype html>') and '"commands":' in text and 'version of torch' in text
 
 
 def test_layers_of_a_trained_network_are_shown_in_three_dimensions(folder, tmp_path, open_page):

@@ -7,6 +7,8 @@ import pytest
 from sweeper.points import NamedPoint
 from sweeper.report.page.writing import report_page
 
+from ..conftest import trial
+
 SCRIPT = '<script>alert(1)</script>'
 IMAGE = '"><img src=x onerror=alert(2)>'
 
@@ -83,6 +85,10 @@ def test_an_architecture_opens_with_its_tuning_and_trials(grid, open_page):
     found = tab.locator('#architecture-3')
     found.locator('.figure').first.wait_for()
     text = found.inner_text()
+    assert found.locator('figcaption').all_inner_texts() == [
+        'Range test', 'Candidates, trained briefly and compared',
+    ]  # fmt: skip
+    assert 'Left:' not in text, 'on a phone they are below each other'
     assert 'it is best' in text and '0.01 to 0.1, at batch size 16' in text and 'perf_val' in text
     draw_all(tab)
     assert tab.errors == []
@@ -244,3 +250,59 @@ def test_a_thousand_architectures_are_a_page_of_moderate_size(write_sweep, open_
     tab.get_by_role('searchbox').fill('hidden=499')
     assert len(column(tab, 1)) == 2
     assert tab.errors == []
+
+
+LONG = 'torch.nn.modules.activation.LeakyReLU of a slope of '
+
+
+def test_labels_and_numbers_beside_each_other_are_never_alike(write_sweep, open_page):
+    first, second = 'n' * 30 + 'a', 'n' * 30 + 'b'
+    points = {
+        NamedPoint({first: big, second: f'{LONG}{slope}', 'c': c}): [0.5 + c / 10 + slope / 10]
+        for big in (1234567, 1234568) for slope in (0.1, 0.2) for c in (0.300001, 0.300002)
+    }  # fmt: skip
+    tab = open_page(report_page(write_sweep(points)))
+    draw_all(tab)
+    ticks = tab.evaluate("""[...document.querySelectorAll('#parameters .figure, #heat-map .figure')].flatMap(
+        (one) => [one.layout.xaxis.ticktext, one.layout.yaxis.ticktext || [1, 2]])""")
+    dimensions = tab.evaluate("document.querySelector('#parallel .figure').data[0].dimensions")
+    ticks += [one['ticktext'] for one in dimensions[:-1]] + [[one['label'] for one in dimensions]]
+    assert len(ticks) == 8 and all(len(set(texts)) == len(texts) > 1 for texts in ticks)
+    assert ['1234567', '1234568'] in ticks and ['0.300001', '0.300002'] in ticks
+    names = tab.evaluate("document.querySelector('#parameters .figure').data.map((one) => one.name)")
+    assert len(set(names)) == len(names) == 4
+    assert tab.errors == []
+
+
+def test_what_is_not_comparable_is_marked_or_left_out_of_every_figure(write_sweep, open_page):
+    points = {
+        NamedPoint(a=a, b=b, c=c): [0.5 + a / 10 + b / 50 + c / 100, 0.52 + a / 10 + b / 50 + c / 100]
+        for a in (1, 2) for b in (1, 2) for c in (1, 2)
+    }  # fmt: skip
+    points[NamedPoint(a=2, b=2, c=2)] = [0.1, trial(0.0, diverged=True)]
+    tab = open_page(report_page(write_sweep(points)))
+    draw_all(tab)
+    traces = tab.evaluate(
+        "document.querySelector('#parameters .figure').data.map(({ name, x }) => [name, x])"
+    )
+    assert traces[-1] == ['not comparable', [2]] and sum(len(x) for _, x in traces) == 8
+    assert 'Orange crosses are not comparable.' in tab.locator('#parameters .explain').inner_text()
+    told = 'One architecture that is not comparable is left out.'
+    for section in ('heat-map', 'parallel'):
+        assert told in tab.locator(f'#{section} .explain').first.inner_text()
+    cells = tab.evaluate("document.querySelector('#heat-map .figure').data[0].hovertext.flat()")
+    assert [text.rpartition(' ')[2] for text in cells] == ['2', '2', '2', '1']
+    lines = tab.evaluate("document.querySelector('#parallel .figure').data[0].dimensions[0].values")
+    assert len(lines) == 7
+    assert tab.errors == []
+
+
+def test_values_are_sorted_by_size_wherever_they_are_numbers(write_sweep, open_page):
+    values = ['auto', 16, 9, 1e-5, 'layers 10', 'layers 9', 100000.0]
+    points = {NamedPoint(width=value): [0.5 + index / 50] for index, value in enumerate(values)}
+    tab = open_page(report_page(write_sweep(points)))
+    tab.locator('thead button', has_text='width').click()
+    rising = ['1e-05', '9', '16', '100000.0', 'auto', 'layers 9', 'layers 10']
+    assert column(tab, 2) == rising
+    tab.locator('thead button', has_text='width').click()
+    assert column(tab, 2) == rising[::-1]

@@ -204,3 +204,13 @@ def test_a_wide_range_test_is_thinned_out(write_sweep, monkeypatch):
     curve = {name: np.linspace(1, 2, 511) for name in ('lrs', 'loss', 'perf')}
     lrs, loss, perf = module._range_test(curve)
     assert len(lrs) == len(loss) == len(perf) == 102 and lrs == sorted(lrs)
+
+
+def test_intervals_of_performances_over_epochs_stay_within_what_can_be_and_those_of_losses_do_not(
+    write_sweep,
+):
+    findings = write_sweep({(1, 'a'): [0.05, 0.99]})
+    courses = training(findings, findings.summaries[0]).courses
+    perf, loss = courses['perf_val'], courses['loss_val']
+    assert (perf.low, perf.high) == ([0.0, 0.0], [1.0, 1.0])
+    assert loss.low[-1] < 0 < 1 < loss.high[-1]

@@ -97,6 +97,15 @@ def test_where_effects_are_not_known_a_swept_parameter_is_shown(write_sweep):
     assert plot(findings, 'parameter').axes[0].get_xlabel() == 'nonlinearity'
 
 
+def test_why_effects_are_not_known_is_said(write_sweep):
+    findings = write_sweep({(1, 'a'): [0.5], (2, 'b'): [0.6]})
+    why = findings.comparison.influences.unknown
+    assert why
+    with pytest.raises(InvalidArgument) as caught:
+        plot(findings, 'effects')
+    assert str(caught.value) == f'the effects of the parameters are not known: {why}'
+
+
 @pytest.mark.parametrize(('known', 'shown'), [(True, 'parameters'), (False, 'seconds per epoch')])
 def test_of_costs_the_first_that_is_known_is_shown(write_sweep, known, shown):
     costs = {'parameters': 120, 'trainable_parameters': 100, 'flops': None}

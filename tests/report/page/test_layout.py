@@ -20,7 +20,7 @@ HIDDEN = """[...document.querySelectorAll('.scroll')].map((node) =>
 OUTSIDE = """[...document.querySelectorAll('.frame')].filter((node) => {
     const { left, right } = node.getBoundingClientRect(); return left < 0 || right > innerWidth; }).length"""
 COVERED = """(node) => {
-    const [legend, bar] = ['.legend', '.modebar-container'].map((name) => node.querySelector(name));
+    const [legend, bar] = ['.legend', '.modebar'].map((name) => node.querySelector(name));
     if (!legend) return null;
     const [a, b] = [legend, bar].map((one) => one.getBoundingClientRect());
     return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom; }"""

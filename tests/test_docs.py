@@ -24,3 +24,30 @@ def test_each_row_of_what_goes_wrong_is_a_test(row):
 
 def test_there_are_rows():
     assert len(ROWS) > 20
+
+
+INSIDE = [ROOT / 'docs/architecture.md', ROOT / 'CONTRIBUTING.md']
+NAMED = {path for page in INSIDE for path in re.findall(r"`((?:sweeper|tests)/[^` ]*)`", page.read_text())}
+    {path for page in INSIDE for path in re.findall(r'`((?:sweeper|tests)/[^` ]*)`', page.read_text())}
+)
+
+
+@pytest.mark.parametrize("path", sorted(NAMED))
+def test_every_file_that_is_named_is_there(path):
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize('row', re.findall(r'^\| .*sweeper/.* \|$', INSIDE[0].read_text(), re.MULTILINE))
+def test_where_to_change_something_are_files_with_the_names_that_are_given(row):
+    """The functions and classes in a row of *Where to change* are in the files of that row."""
+    files = re.findall(r'`(sweeper/[^` ]*)`', row)
+    names = re.findall(r'`(_?[a-zA-Z_]+)`', row)
+    sources = [(ROOT / file).read_text() for file in files]
+    assert files and names
+    for name in names:
+        assert any(re.search(rf'(def|class|function) {name}\b', source) for source in sources), name
+
+
+def test_four_places_and_many_files_are_named():
+    assert len(NAMED) > 40
+    assert len(re.findall(r'^\| .*`sweeper/', INSIDE[0].read_text(), re.MULTILINE)) == 4

@@ -1,7 +1,8 @@
-"""Imports point downward only, and never in a circle (DESIGN.md, *Inside*)."""
+"""Imports point downward only, and never in a circle (docs/architecture.md, *Layers*)."""
 
 import ast
 import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,14 @@ def breaches(module: str, imported: set[str]) -> list[str]:
 
 def test_every_module_has_a_layer():
     unknown = {module.split('.')[0] for module in MODULES} - LEVEL.keys()
-    assert not unknown, f'give {sorted(unknown)} a place in LAYERS, as DESIGN.md has it'
+    assert not unknown, f'give {sorted(unknown)} a place in LAYERS, as docs/architecture.md has it'
+
+
+def test_the_document_has_the_same_layers():
+    text = (ROOT.parent / 'docs' / 'architecture.md').read_text()
+    _, _, section = text.partition('\n## Layers\n')
+    rows = [line.split(' | ')[0] for line in section.partition('\n## ')[0].splitlines() if line[:3] == '| `']
+    assert [re.findall('`(\\w+)`', row) for row in rows] == LAYERS, 'docs/architecture.md, *Layers*'
 
 
 @pytest.mark.parametrize('module', MODULES)

@@ -27,12 +27,10 @@ def test_there_are_rows():
 
 
 INSIDE = [ROOT / 'docs/architecture.md', ROOT / 'CONTRIBUTING.md']
-NAMED = {path for page in INSIDE for path in re.findall(r"`((?:sweeper|tests)/[^` ]*)`", page.read_text())}
-    {path for page in INSIDE for path in re.findall(r'`((?:sweeper|tests)/[^` ]*)`', page.read_text())}
-)
+NAMED = {path for page in INSIDE for path in re.findall(r'`((?:sweeper|tests)/[^` ]*)`', page.read_text())}
 
 
-@pytest.mark.parametrize("path", sorted(NAMED))
+@pytest.mark.parametrize('path', sorted(NAMED))
 def test_every_file_that_is_named_is_there(path):
     assert (ROOT / path).exists()
 

@@ -12,7 +12,7 @@ one epoch each in alternation with it, one process and one thread:
     compiled   the plain loop's step under `torch.compile`, warm (only with --compile; needs a C++ compiler)
 
 Printed are medians of the ratios over the rounds; `set-up` is what recording, compiling and rehearsing cost
-once per run, in milliseconds.
+once per run in milliseconds, and `verify` what one verification of the captured step costs in processor time.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def plain(case, compiled=False):
 
 
 def ours(case, kind, lanes=1):
-    """Returns what trains an epoch, and the seconds that it took to set that up."""
+    """Returns what trains an epoch, the seconds that it took to set that up, and what verifies its step."""
     problem = Problem('benchmark', case.build, nn.CrossEntropyLoss, 'classification', lambda: None, None)
     split = as_split(TensorDataset(*case.data()), CPU)
     bench = Bench(problem, Splits(split, split, None), CPU, kind)
@@ -84,13 +84,24 @@ def ours(case, kind, lanes=1):
         seconds = time.perf_counter() - start
     side_by_side = _SideBySide(batches) if lanes > 1 else batches[0]
     lrs = [LR] * len(side_by_side)
-    return lambda: Loop(training.step, lrs).run(side_by_side), seconds
+    return lambda: Loop(training.step, lrs).run(side_by_side), seconds, training.verify
 
 
 def seconds(work):
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+def verification_seconds(train, verify, times=30):
+    """The median processor time of a verification, each after an epoch, as in a run."""
+    found = []
+    for _ in range(times):
+        train()
+        start = time.process_time()
+        verify()
+        found.append(time.process_time() - start)
+    return statistics.median(found)
 
 
 def ratios(ways, rounds):
@@ -116,24 +127,26 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     columns = ['plain', 'eager', 'auto', 'lanes', *(['compiled'] if options.compile else [])]
-    table = Table('network', 'batch', 'ordinary', *columns, 'set-up', 'promised', title='samples per second')
+    table = Table(
+        'network', 'batch', 'ordinary', *columns, 'set-up', 'verify', 'promised', title='samples per second'
+    )
     for case in CASES:
         if options.names and not any(name in case.name for name in options.names):
             continue
         ways = {'ordinary': (ordinary(case), 1), 'plain': (plain(case), 1)}
         ways['eager'] = (ours(case, 'eager')[0], 1)
-        auto, set_up = ours(case, 'auto')
+        auto, set_up, verify = ours(case, 'auto')
         ways['auto'] = (auto, 1)
         with suppress(NotCapturable):
             ways['lanes'] = (ours(case, 'lanes', LANES)[0], LANES)
         if options.compile:
             ways['compiled'] = (plain(case, compiled=True), 1)
         found, base = ratios(ways, options.rounds)
+        verified = f'{1000 * verification_seconds(auto, verify):.2f} ms'
         cells = [f'{found[name]:.2f}' if name in found else '' for name in columns]
         rate = f'{case.samples / base / 1000:.1f} k/s'
-        table.add_row(
-            case.name, str(case.batch_size), rate, *cells, f'{1000 * set_up:.0f} ms', f'>= {case.target}'
-        )
+        set_up = f'{1000 * set_up:.0f} ms'
+        table.add_row(case.name, str(case.batch_size), rate, *cells, set_up, verified, f'>= {case.target}')
     Console(width=130).print(table)
 
 

@@ -74,16 +74,17 @@ class Verification:
         self._stacked, self._unstack, self._python = stacked, unstack, python
         self._lr = _LR if rules and any(rule.states for rule in rules) else _PLAIN_LR
         self._is_due = self._python_has_changed = False
-        self._verified = self._evaluations = 0
+        self._is_first_evaluation = True
+        self._verified = 0
 
     def expect_changes(self) -> None:
         """Says that Python has run that is not the step's, an evaluation.
 
-        The next step is verified if any Python state has changed; else after the 1st, 2nd, 4th, 8th, … time.
+        The next step is verified after the first one, and after each that has changed Python state; what
+        others might have done shows at the next power of two.
         """
-        self._evaluations += 1
-        if self._python.has_changed() or self._evaluations & (self._evaluations - 1) == 0:
-            self._is_due = True
+        if self._is_first_evaluation or self._python.has_changed():
+            self._is_due, self._is_first_evaluation = True, False
 
     def steps_ahead(self, done: int) -> int:
         if self._is_due or (done >= FIRST and done & (done - 1) == 0 and done != self._verified):

@@ -218,7 +218,9 @@ def test_a_folder_of_a_newer_version_says_so_when_it_is_run(example, folder):
     assert example.tree(folder) == before
 
 
-def test_reading_and_reporting_take_memory_that_is_linear_in_points(example, memory):
+def test_reading_and_reporting_take_memory_that_is_linear_in_points(example, memory, monkeypatch):
+    monkeypatch.setattr('sweeper.report.comparison.MOST_IN_PAIRS', 50)  # up to which pairs are held at once
+
     def made(count):
         folder = memory() / 'sweep'
         with example.opened(folder) as store:

@@ -26,6 +26,7 @@ OWN_PROBLEM = 'sweeper_problem_'
 """Begins the name of a problem's module whose own name another module has already."""
 
 _DEEPEST = 20
+_LONGEST_SHOWN = 500
 _Function = types.FunctionType | types.BuiltinFunctionType | types.MethodDescriptorType | np.ufunc
 VALID_VALUES = (
     'None, bool, int, float, str, enum members, importable classes and functions, '
@@ -124,22 +125,28 @@ def _checked(value: Any, proposed: object) -> Any:
         hash(value)
     except TypeError:
         raise InvalidPoint(
-            f'parameter {value!r} ({type(value).__name__}) of point {proposed!r} is unhashable; '
+            f'parameter {_shown(value)} ({type(value).__name__}) of point {_shown(proposed)} is unhashable; '
             f'valid values are {VALID_VALUES}'
         ) from None
     try:
         pickle.dumps(value)
     except Exception as error:
         raise InvalidPoint(
-            f'parameter {value!r} of point {proposed!r} is unpicklable ({error}); '
+            f'parameter {_shown(value)} of point {_shown(proposed)} is unpicklable ({error}); '
             f'valid values are {VALID_VALUES}'
         ) from None
     if not _reads_back(value):
         raise InvalidPoint(
-            f'parameter {value!r} ({type(value).__name__}) of point {proposed!r} cannot be written as '
-            f'text and read back equal; valid values are {VALID_VALUES}'
+            f'parameter {_shown(value)} ({type(value).__name__}) of point {_shown(proposed)} cannot be '
+            f'written as text and read back equal; valid values are {VALID_VALUES}'
         )
     return value
+
+
+def _shown(value: object) -> str:
+    """A value in a message that goes on after it: of a very long one the beginning."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f'{text[:_LONGEST_SHOWN]}…'
 
 
 def _reads_back(value: Any) -> bool:

@@ -154,7 +154,8 @@ def _note_submissions(notes: Notes) -> None:
         begun.update((id(task), (task, number)) for task in self._alone)
 
     def noted(self: LocalExecutor, key: int, task: Task) -> None:
-        if 'seed' in task.arguments:  # not a group in lanes: it is done as a whole, for those not done
+        # Not a group in lanes, which is done as a whole for those not done; nor a dry run, which is no run.
+        if 'seed' in task.arguments and task.function != 'dry_run':
             stage = begun.get(id(task), (task, None))[1]
             name = task.name if stage is None else name_in_stage(task.name, stage)
             notes.add('submitted', point=architecture(task.point), name=name)

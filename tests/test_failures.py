@@ -9,6 +9,8 @@ import pytest
 from sweeper import FixedSweep, SweepListener, load, sweep
 from sweeper.errors import PointFailed, PointFailedWarning, ProblemError
 
+pytestmark = pytest.mark.slow
+
 MODEL = """
 def model(kind):
     record(kind)

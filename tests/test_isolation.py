@@ -8,6 +8,8 @@ import pytest
 from sweeper import FixedSweep, SweepListener, load
 from sweeper.errors import InvalidPoint, SelectorError
 
+pytestmark = pytest.mark.slow
+
 MEDDLING = """
 def model(kind):
     if kind == 'double':

@@ -7,6 +7,8 @@ from sweeper import FixedSweep, load_model
 from sweeper.errors import FolderError, InvalidArgument, ProblemError
 from sweeper.store.store import Store
 
+pytestmark = pytest.mark.slow
+
 DECLARED = """
 from sweeper.m import _
 

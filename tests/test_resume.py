@@ -30,7 +30,7 @@ from sweeper.seeding import run_seed
 from sweeper.store import files
 from sweeper.store.files import AtomicWriter
 
-pytestmark = pytest.mark.filterwarnings('ignore::sweeper.api.PointFailedWarning')
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings('ignore::sweeper.errors.PointFailedWarning')]
 
 
 class Killed(BaseException):

@@ -15,6 +15,8 @@ import pytest
 from sweeper import FixedSweep, load
 from sweeper.signals import Terminated, ended_by_signals, raising_signals
 
+pytestmark = pytest.mark.slow
+
 BOTH = pytest.mark.parametrize('signum', [signal.SIGTERM, signal.SIGHUP], ids=lambda signum: signum.name)
 
 # Within a process

@@ -14,6 +14,8 @@ from sweeper import FixedSweep, HyperparameterSettings, NamedPoint, ParamSelecto
 from sweeper.errors import FolderError, InvalidArgument, InvalidPoint, SelectorError
 from sweeper.store.lock import locked
 
+pytestmark = pytest.mark.slow
+
 ONE_POINT = [((4,), 1)]
 
 

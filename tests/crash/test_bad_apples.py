@@ -8,6 +8,8 @@ import pytest
 
 from sweeper import FixedSweep, sweep
 
+pytestmark = pytest.mark.slow
+
 MODEL = """
 import ctypes, logging, os, signal, threading
 

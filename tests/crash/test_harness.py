@@ -23,6 +23,8 @@ from .session import end_what_is_left
 from .tally import Outcome, Tally
 from .write_steps import WriteSteps
 
+pytestmark = pytest.mark.slow
+
 RESULT = {'seed': 1, 'seconds': 0.25, 'perf_val': 0.5}
 DAMAGE = Damage(kind=0, file=0, how='truncated', length=0.5, seed=1)
 

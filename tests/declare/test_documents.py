@@ -12,6 +12,8 @@ import yaml
 
 from sweeper.declare import DeclarationWarning, HyperParameterManager, ImpossibleTree, UnknownParameter
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(tmp_path):

@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 GUIDE = (Path(__file__).parents[2] / 'docs/parameters.md').read_text()
 BLOCKS = re.findall(r'^```(\w+)\n(.*?)^```$', GUIDE, re.MULTILINE | re.DOTALL)
 

@@ -11,6 +11,8 @@ import pytest
 from sweeper import FixedSweep, cli, load, options
 from sweeper.errors import DamagedFileWarning
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 HANGS = """
 def model(width, depth=1):

@@ -17,6 +17,8 @@ from sweeper.points import NamedPoint
 from sweeper.report.document import FORMATS
 from sweeper.store.store import Store
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LAYERS = """
 import torch

@@ -14,6 +14,8 @@ import sweeper
 from sweeper.cli import app
 from sweeper.tuning.settings import PRESETS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 BLOCKS = [

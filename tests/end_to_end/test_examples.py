@@ -12,6 +12,8 @@ import pytest
 
 from sweeper import FixedSweep, load, sweep
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 DECLARED = ROOT / 'examples' / 'declared_cnn.py'  # it imports the other
 EXAMPLES = [path for path in sorted((ROOT / 'examples').glob('*.py')) if path.stem != 'declared_layers']

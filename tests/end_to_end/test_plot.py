@@ -8,6 +8,8 @@ import pytest
 
 from sweeper import FixedSweep, NamedPoint, cli
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from sweeper import FixedSweep, get_settings, load, sweep
 
+pytestmark = pytest.mark.slow
+
 DIGITS = Path(__file__).parents[2] / 'examples' / 'digits_mlp.py'
 SETTINGS = get_settings('fastest').replace(
     tuning_budget=8.0,

@@ -8,6 +8,8 @@ import pytest
 
 from sweeper import FixedSweep, cli, load
 
+pytestmark = pytest.mark.slow
+
 DATASET = """
 def dataset():
     from sklearn.datasets import load_digits

@@ -5,6 +5,8 @@ import pytest
 from sweeper import load, train
 from sweeper.errors import FolderError, InvalidArgument, PointFailed
 
+pytestmark = pytest.mark.slow
+
 BREAKS = """
 def model(width, depth=1):
     if width == 9:

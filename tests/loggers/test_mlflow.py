@@ -12,6 +12,8 @@ from sweeper.loggers.mlflow import MLflowListener
 from sweeper.points import NamedPoint
 from sweeper.store.results import PointError, TrialResult, Tuned
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip('mlflow')
 pytest.importorskip('sqlalchemy')
 ERROR = PointError('ValueError', 'no such layer', 'tuning', 'Traceback (most recent call last):\n  …')

@@ -13,6 +13,8 @@ from sweeper.loggers.tensorboard import TensorBoardListener
 from sweeper.points import NamedPoint
 from sweeper.store.results import PointError, TrialResult, Tuned
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip('tensorboard')
 ERROR = PointError('ValueError', 'no such layer', 'tuning', 'Traceback (most recent call last):\n  …')
 

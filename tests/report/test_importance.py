@@ -13,6 +13,8 @@ from sweeper.report.comparison import Comparison
 from sweeper.report.effects import EXACT, FANOVA
 from sweeper.report.importance import FEWEST_POINTS, importances
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip('optuna')
 pytest.importorskip('sklearn')
 

@@ -14,6 +14,8 @@ from sweeper.store.store import Store
 from sweeper.training.problem import Problem
 from sweeper.training.reference import find_problem, load_module
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def swept(write_problem, sweep_inline, tmp_path):

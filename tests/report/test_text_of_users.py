@@ -22,6 +22,8 @@ from sweeper.report.page.writing import report_page
 from sweeper.report.plain import PlainProgress
 from sweeper.store.results import PointError, Tuned
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = '\x1b[2J\x1b]0;x\x07\0\u202e\u200f\x9b31m[red]x[/red][/x]\r\u2028'
 DANGEROUS = {'\x1b', '\0', '\u202e', '\u200f', '\x9b', '\r', '\u2028', '\x07'}
 

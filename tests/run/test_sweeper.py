@@ -19,6 +19,8 @@ from sweeper.store.results import TrialRecord, TrialResult, Tuned
 from sweeper.store.store import Store
 from sweeper.training.parameters import ModelSignature, ProblemParameters
 
+pytestmark = pytest.mark.slow
+
 LONG = 30
 TUNED = Tuned(0.01, 0.1, 8, 2, 4, misc={'flags': []})
 POINTS = [('a',), ('b',)]

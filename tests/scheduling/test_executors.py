@@ -27,6 +27,8 @@ from sweeper.scheduling.task import Task
 from sweeper.training.reference import find_problem
 from sweeper.work import BenchSpec
 
+pytestmark = pytest.mark.slow
+
 PROBLEM = """
 import ctypes, json, os, random, signal, subprocess, sys, threading
 import numpy as np

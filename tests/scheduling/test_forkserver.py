@@ -16,7 +16,10 @@ from sweeper.scheduling.task import Task
 from sweeper.training.reference import find_problem
 from sweeper.work import BenchSpec
 
-pytestmark = pytest.mark.skipif(sys.platform != 'linux', reason='workers are forked on Linux')
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != 'linux', reason='workers are forked on Linux'),
+]
 
 PROBLEM = """
 import gc, json, os, signal, threading

@@ -13,7 +13,10 @@ from sweeper.scheduling.task import RunError, Task
 from sweeper.training.reference import find_problem
 from sweeper.work import BenchSpec
 
-pytestmark = pytest.mark.skipif(sys.platform != 'linux', reason='limits are enforced on Linux')
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != 'linux', reason='limits are enforced on Linux'),
+]
 
 PROBLEM = """
 import json, os, pathlib, resource

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # Saves trials in a folder, as many as there is room for; then says what is there.
 SAVE = r"""
 import io, resource, sys, warnings

@@ -17,6 +17,8 @@ from sweeper.store.lock import is_locked
 from sweeper.store.results import PointError
 from sweeper.store.store import Store
 
+pytestmark = pytest.mark.slow
+
 RUNS = 2
 
 

@@ -23,6 +23,8 @@ from sweeper.store.store import Store
 
 from .test_damage import opened_again
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def whole(example, memory):

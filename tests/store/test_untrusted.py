@@ -21,6 +21,8 @@ import pytest
 import sweeper
 from sweeper.store.layout import SweepLayout
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(sweeper.__file__).parent
 
 # Reads the folders that it is told of, each in a process of its own. Whatever is executed, written outside

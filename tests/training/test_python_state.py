@@ -28,6 +28,8 @@ from sweeper.training.isolation.records import OfTensor
 from sweeper.training.problem import Problem
 from sweeper.training.python_state import PythonState
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device('cpu')
 PLAN = runs.TrainingPlan(lr_start=0.01, lr_end=0.2, batch_size=8, epochs=20, cycle_size_epochs=4)
 

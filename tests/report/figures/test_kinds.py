@@ -11,6 +11,8 @@ from sweeper.report.figures.chosen import chosen
 from sweeper.report.figures.kinds import KINDS, plot
 from sweeper.report.figures.paper import FORMATS, save_figure
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_folder_will_do(grid, kind):

@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 from sweeper import FixedSweep
 from sweeper.cli import WRONG_INPUT, app
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(write_problem, sweep_inline, tmp_path):

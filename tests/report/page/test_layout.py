@@ -7,6 +7,8 @@ from sweeper.points import NamedPoint
 from sweeper.report.figures.tuning import tuning
 from sweeper.report.page.writing import report_page
 
+pytestmark = pytest.mark.slow
+
 WIDTHS = 400, 800, 1400, 1920
 CUT_OFF = """[...document.querySelectorAll('main *, header *')].filter((node) =>
     node.clientWidth && node.scrollWidth > node.clientWidth + 1

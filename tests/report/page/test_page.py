@@ -9,6 +9,8 @@ from sweeper.report.page.writing import report_page
 
 from ..conftest import trial
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = '<script>alert(1)</script>'
 IMAGE = '"><img src=x onerror=alert(2)>'
 

@@ -110,6 +110,7 @@ def test_the_reader_of_what_documents_use_sees_it_all():
 ONLY_ON_POSIX = ('fcntl', 'resource', 'termios', 'pwd', 'grp', 'pty')
 
 
+@pytest.mark.slow
 def test_results_can_be_read_where_there_is_no_posix(tmp_path, write_problem, sweep_inline):
     """As on Windows, which lacks these modules, and whose `os` lacks some functions."""
     sweep_inline(write_problem().path, sweeper.FixedSweep([((4,), 1)]), tmp_path / 'out')

@@ -6,6 +6,8 @@ import pytest
 
 from sweeper import FixedSweep
 
+pytestmark = pytest.mark.slow
+
 IMPORTS = """
 import atexit, builtins, collections, decimal, functools, gc, itertools, locale, logging, math, os, random
 import signal, sys, threading, time, types, warnings

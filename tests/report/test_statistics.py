@@ -61,6 +61,7 @@ def test_a_diverged_trial_makes_the_mean_infinite_without_a_warning(recwarn):
     assert not recwarn.list
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'draw',
     [lambda rng, n: rng.normal(0.9, 0.02, n), lambda rng, n: rng.beta(90, 10, n)],

@@ -15,6 +15,8 @@ from sweeper.scheduling.task import Task
 from sweeper.training.reference import find_problem
 from sweeper.work import BenchSpec
 
+pytestmark = pytest.mark.slow
+
 TOKEN = 'token'
 LONG = 120.0
 

@@ -621,6 +621,7 @@ def most_calls(points, trials, between, limits=None):
     return most
 
 
+@pytest.mark.slow
 def test_a_million_trials_over_a_hundred_thousand_points_pass_without_slowing_down():
     few = most_calls(points=1000, trials=10, between=0)
     most_calls(

@@ -128,6 +128,7 @@ def test_what_is_wrong_with_a_batch_of_any_split_is_said_before_training(
     assert not (tmp_path / 'out/points').exists() and not (tmp_path / 'out/sweep.json').exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('executor', ['inline', 'local'])
 def test_a_problem_that_is_mended_goes_on_in_the_same_folder(executor, write_problem, sweep_inline, tmp_path):
     problem = write_problem(dataset=DATASET.format('return good, TensorDataset(holed, y)'))

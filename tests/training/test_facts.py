@@ -60,6 +60,7 @@ def test_what_is_to_know_of_a_problem():
     assert pickle.loads(pickle.dumps(facts)) == facts
 
 
+@pytest.mark.slow
 def test_a_process_that_has_not_imported_torch_sweeps_without_it(tmp_path):
     program = f"""
 import sys

@@ -230,6 +230,7 @@ def assert_swept(done, problem, sweeps=1):
     assert set(problem.calls) == {'3', '6'}
 
 
+@pytest.mark.slow
 def test_a_script_can_be_its_own_problem_by_either_name(write_program, tmp_path, count_tuning_runs):
     problem = write_program(GUARD.format('') + "    run(__file__, 'inline')  # continues the same sweep\n")
     done = run_python(problem.path.name, cwd=tmp_path)
@@ -239,6 +240,7 @@ def test_a_script_can_be_its_own_problem_by_either_name(write_program, tmp_path,
     assert len(problem.calls) == once
 
 
+@pytest.mark.slow
 def test_a_module_that_is_run_can_be_its_own_problem(write_program, tmp_path):
     problem = write_program(GUARD.format(''))
     package = tmp_path / 'package'
@@ -249,6 +251,7 @@ def test_a_module_that_is_run_can_be_its_own_problem(write_program, tmp_path):
     assert_swept(run_python('-m', f'package.{problem.name}', cwd=tmp_path), problem)
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_is_a_clear_error(write_program, tmp_path):
     problem = write_program('run()\n')
     done = run_python(problem.path, cwd=tmp_path)

@@ -122,10 +122,8 @@ def dry_run(bench: Bench, point: Point, seed: int) -> DryRun:
     """One training step and one evaluation on every split, to see whether they can be done."""
     from .training.dry_run import dry_run
 
-    with bench.problem.using(point, {}) as read:
-        done = dry_run(bench, point, seed)
-        own = bench.problem.parameters.split(point)[1] if isinstance(point, NamedPoint) else {}
-        return replace(done, unread=tuple(sorted(own.keys() - read())))
+    with bench.problem.using(point, {}):
+        return dry_run(bench, point, seed)
 
 
 def measure_curve(

@@ -43,7 +43,7 @@ def dry_run(bench: Bench, point: Point, seed: int) -> DryRun:
         seed: Seeds all that is drawn, as in any run.
 
     Returns:
-        What went wrong, if anything did; `unread` is left out.
+        What went wrong, if anything did.
     """
     doubts: list[str] = []
     try:

@@ -63,12 +63,10 @@ class DryRun:
     Attributes:
         fault: Why nothing can be trained like this; None if it can.
         doubts: What may be meant, and may be a mistake; a sentence each.
-        unread: Declared parameters that have a value for the point, which nothing asked for.
     """
 
     fault: Fault | None = None
     doubts: tuple[str, ...] = ()
-    unread: tuple[str, ...] = ()
 
 
 def check(problem: Problem, seed: int, device: str) -> tuple[ProblemFacts, Splits]:

@@ -63,8 +63,7 @@ def load_model(
     from .seeding import random_states_kept
 
     manifest = Store.read(checked_folder(folder)).manifest
-    with random_states_kept():
-        problem = problem_again(manifest, module_name)
+    with random_states_kept(), problem_again(manifest, module_name) as problem:
         store = Store.read(checked_folder(folder))  # again: what is in the problem's module has a name now
         point = _best_point(store) if params is None else as_point(params)
         if point not in store.points:

@@ -114,7 +114,8 @@ def _own_selector(module: str, trials: int | None) -> ParamSelector:
     """Returns the selector that the module itself defines."""
     from .training.reference import find_problem, load_module
 
-    loaded = load_module(find_problem(module))
+    reference = find_problem(module)
+    loaded = load_module(reference)
     selector: Any = getattr(loaded, 'selector', None)
     if selector is None:
         raise InvalidArgument(
@@ -123,13 +124,13 @@ def _own_selector(module: str, trials: int | None) -> ParamSelector:
         )
     if not callable(selector):
         if trials is not None:
-            raise InvalidArgument(f'--trials={trials}: the selector of {module} has its own number of trials')
+            raise InvalidArgument(f'--trials {trials}: the selector of {module} has its own number of trials')
         return selector  # type: ignore[no-any-return]
-    if 'trials' in inspect.signature(selector).parameters:
+    takes_trials = 'trials' in inspect.signature(selector).parameters
+    if trials is not None and not takes_trials:
+        raise InvalidArgument(f'--trials {trials}: selector() of {module} takes no argument `trials`')
+    with reference.with_own_argv():
         return selector(**({} if trials is None else {'trials': trials}))  # type: ignore[no-any-return]
-    if trials is not None:
-        raise InvalidArgument(f'--trials={trials}: selector() of {module} takes no argument `trials`')
-    return selector()  # type: ignore[no-any-return]
 
 
 def _named(

@@ -1,10 +1,14 @@
 """Trained networks are read back, and predict what they were scored by."""
 
+import sys
+
 import pytest
 import torch
 
 from sweeper import FixedSweep, load_model
 from sweeper.errors import FolderError, InvalidArgument, ProblemError
+from sweeper.options import _own_selector
+from sweeper.report.representations import representations
 from sweeper.store.store import Store
 
 pytestmark = pytest.mark.slow
@@ -95,3 +99,47 @@ def test_a_sweep_without_trials_has_no_winner(write_problem, sweep_inline, tmp_p
     sweep_inline(write_problem().path, FixedSweep([((2,), 0)]), tmp_path / 'out')
     with pytest.raises(InvalidArgument, match='has no trial yet'):
         load_model(tmp_path / 'out')
+
+
+PARSES = """
+import argparse
+
+def parsed():
+    argparse.ArgumentParser().parse_args()  # ends the process if there are words that it does not know
+"""
+
+
+def test_a_problem_that_parses_its_arguments_sees_its_own_when_it_is_loaded_again(
+    write_problem, sweep_inline, tmp_path, monkeypatch
+):
+    monkeypatch.setattr('sys.argv', ['look.py', '--of', 'someone else'])
+    problem = write_problem(
+        record=PARSES + 'record = lambda text: parsed()',
+        dataset="""
+def dataset():
+    parsed()
+    data = TensorDataset(torch.randn(96, 4, generator=torch.Generator().manual_seed(0)), torch.arange(96) % 2)
+    return Subset(data, range(64)), Subset(data, range(64, 96))
+""",
+    )
+    sweep_inline(problem.path, FixedSweep([((2,), 1)]), tmp_path / 'out')
+    assert load_model(tmp_path / 'out', (2,))
+    store = Store.read(tmp_path / 'out')
+    assert representations(store, store.points).found
+    assert sys.argv == ['look.py', '--of', 'someone else']
+
+
+def test_a_problem_that_parses_its_arguments_sees_its_own_when_it_is_asked_what_to_try(
+    write_problem, monkeypatch
+):
+    monkeypatch.setattr('sys.argv', ['sweeper', 'run', 'somewhere.py', '--trials', '2'])
+    problem = write_problem(
+        ending=f"""
+{PARSES}
+def selector(trials=1):
+    from sweeper import FixedSweep
+    parsed()
+    return FixedSweep([((2,), trials)])
+"""
+    )
+    assert _own_selector(str(problem.path), 2).points_and_trials() == [((2,), 2)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
     from ..training.bench import Bench
 
 
-def bench_again(manifest: Manifest, module_name: str | None = None) -> Bench:
-    """Loads the problem that a sweep was of, and its data, on the CPU.
+@contextmanager
+def bench_again(manifest: Manifest, module_name: str | None = None) -> Iterator[Bench]:
+    """Loads the problem that a sweep was of, and its data, on the CPU; meanwhile as `problem_again`.
 
     Args:
         manifest: The sweep's.
@@ -31,18 +34,23 @@ def bench_again(manifest: Manifest, module_name: str | None = None) -> Bench:
 
     from ..training.bench import Bench, load_splits
 
-    problem, device = problem_again(manifest, module_name), torch.device('cpu')
-    splits = load_splits(problem, run_seed(manifest.seed, 'dataset', 0), device)
-    if len(splits.train) != manifest.train_size:
-        raise ProblemError(
-            f'the data of {problem.name!r} changed since the sweep: it has {len(splits.train)} training '
-            f'samples now, and had {manifest.train_size}'
-        )
-    return Bench(problem, splits, device, 'eager')
+    device = torch.device('cpu')
+    with problem_again(manifest, module_name) as problem:
+        splits = load_splits(problem, run_seed(manifest.seed, 'dataset', 0), device)
+        if len(splits.train) != manifest.train_size:
+            raise ProblemError(
+                f'the data of {problem.name!r} changed since the sweep: it has {len(splits.train)} training '
+                f'samples now, and had {manifest.train_size}'
+            )
+        yield Bench(problem, splits, device, 'eager')
 
 
-def problem_again(manifest: Manifest, module_name: str | None = None) -> Problem:
-    """Loads the problem that a sweep was of, without its data; see `bench_again`."""
+@contextmanager
+def problem_again(manifest: Manifest, module_name: str | None = None) -> Iterator[Problem]:
+    """Loads the problem that a sweep was of, without its data; see `bench_again`.
+
+    Meanwhile `sys.argv` is the problem's, as when it was swept, and not that of who looks at the results.
+    """
     given = module_name or manifest.path or manifest.module
     if manifest.source is None and module_name is None:
         raise ProblemError(f'the problem {given!r} was no file: it cannot be loaded again')
@@ -52,7 +60,8 @@ def problem_again(manifest: Manifest, module_name: str | None = None) -> Problem
     problem = load_problem(reference)
     if problem.fingerprint() != manifest.source:
         raise _changed(given, manifest)
-    return problem
+    with reference.with_own_argv():
+        yield problem
 
 
 def _unchanged(reference: ProblemReference, file: Path, manifest: Manifest) -> ProblemReference:

@@ -111,8 +111,7 @@ def representations(
     Raises:
         ProblemError: The problem is not there, or it changed since the sweep.
     """
-    with random_states_kept():
-        bench = bench_again(store.manifest, module_name)
+    with random_states_kept(), bench_again(store.manifest, module_name) as bench:
         inputs, targets, chosen = _chosen(bench, store.manifest.seed, samples)
         data = _data_layer(inputs)
         labels, are_classes = labels_of(targets.cpu().numpy(), bench.problem.accuracy_style)

@@ -33,7 +33,7 @@ TOLD = ('on_hparams_found', 'on_trials_completed', 'on_flagged', 'on_point_faile
 def sweep_once(progress, folder):
     """Sweeps; returns seconds: of the sweep, of the process's CPU, and of the display's thread and calls."""
     from sweeper import FixedSweep, sweep
-    from sweeper.report.live import LiveProgress
+    from sweeper.report.live.live import LiveProgress
 
     spent = {'thread': 0.0, 'calls': 0.0}
 

@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from sweeper.store import files
+from sweeper.io import files
+from sweeper.results import TrialRecord
 from sweeper.store.layout import SweepLayout
 from sweeper.store.reading import read_trial, read_tuned
-from sweeper.store.results import TrialRecord
 from sweeper.store.store import Store
 
 _PROBLEM = """

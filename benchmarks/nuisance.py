@@ -18,9 +18,9 @@ import numpy as np
 
 from sweeper import FixedSweep, get_settings, sweep
 from sweeper.points import NamedPoint
+from sweeper.problem.problem import load_problem
+from sweeper.problem.reference import find_problem, load_module
 from sweeper.seeding import run_seed
-from sweeper.training.problem import load_problem
-from sweeper.training.reference import find_problem, load_module
 from sweeper.work import BenchSpec, in_lanes, open_bench
 
 FOLDER = Path(__file__).with_name('nuisance_problems')

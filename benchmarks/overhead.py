@@ -61,14 +61,14 @@ class Ours:
     name = 'sweeper (local)'
 
     def __init__(self):
-        from sweeper.scheduling.executors.local import LocalExecutor
-        from sweeper.training.reference import find_problem
+        from sweeper.executors.local.executor import LocalExecutor
+        from sweeper.problem.reference import find_problem
 
         self.executor = LocalExecutor(WORKERS)
         self.executor.start(work.BenchSpec(find_problem(Path(__file__)), 0, 'cpu'))
 
     def run(self, count, at_once, function='nothing', between=nothing, point=()):
-        from sweeper.scheduling.task import Task
+        from sweeper.executors.task import Task
 
         submitted = done = 0
         while done < count:

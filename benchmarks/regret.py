@@ -20,11 +20,11 @@ from scipy import stats
 
 from sweeper import get_settings
 from sweeper.errors import TuningFailed
+from sweeper.executors.local.executor import LocalExecutor
+from sweeper.executors.task import Task
 from sweeper.points import point_key
-from sweeper.scheduling.executors.local import LocalExecutor
-from sweeper.scheduling.task import Task
+from sweeper.problem.reference import ProblemReference, find_problem, load_module
 from sweeper.seeding import run_seed
-from sweeper.training.reference import ProblemReference, find_problem, load_module
 from sweeper.tuning.tuner import tune
 from sweeper.work import BenchSpec
 

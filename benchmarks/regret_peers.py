@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from regret import fixed_pick, try_plan
 
-from sweeper.scheduling.task import Task
+from sweeper.executors.task import Task
+from sweeper.problem.problem import load_problem
 from sweeper.seeding import run_seed
-from sweeper.training.problem import load_problem
 
 CONFIGURATIONS = 8
 FALLBACK_LR = 0.01

@@ -29,15 +29,15 @@ import numpy as np
 import psutil
 
 from sweeper import FixedSweep, ParamsTaskQueue, get_settings
+from sweeper.executors.base import Executor
+from sweeper.executors.task import Outcome
+from sweeper.problem.parameters import ModelSignature, ProblemParameters
+from sweeper.results import TrialRecord, TrialResult, Tuned
 from sweeper.run.assembly import assemble
-from sweeper.scheduling.dispatcher import Dispatcher
-from sweeper.scheduling.executors.base import Executor
-from sweeper.scheduling.jobs import TrialsJob, TuningJob
-from sweeper.scheduling.task import Outcome
+from sweeper.run.dispatcher import Dispatcher
+from sweeper.run.jobs import TrialsJob, TuningJob
 from sweeper.store.manifest import Manifest
-from sweeper.store.results import TrialRecord, TrialResult, Tuned
 from sweeper.store.store import Store
-from sweeper.training.parameters import ModelSignature, ProblemParameters
 from sweeper.tuning.tuner import RunRequest, Stage
 
 TUNED = Tuned(lr_start=0.01, lr_end=0.1, batch_size=8, cycle_size_epochs=2, epochs=4, misc={'flags': []})

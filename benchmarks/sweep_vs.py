@@ -46,7 +46,7 @@ def trials(kind):
 def sweeper(kind):
     import sweeper.run.assembly
     from sweeper import FixedSweep, get_settings, sweep
-    from sweeper.store.results import Tuned
+    from sweeper.results import Tuned
 
     def fixed(*_):
         return Tuned(

@@ -29,11 +29,11 @@ from rich.table import Table
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from sweeper.problem.problem import Problem
 from sweeper.training.bench import Bench, Splits
+from sweeper.training.capture.recording import NotCapturable
 from sweeper.training.data import ShuffledBatches, as_split
 from sweeper.training.loop import Loop
-from sweeper.training.problem import Problem
-from sweeper.training.recording import NotCapturable
 from sweeper.training.runs import _SideBySide
 
 LR, LANES, EPOCHS = 0.01, 8, 10

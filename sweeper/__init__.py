@@ -29,22 +29,21 @@ if TYPE_CHECKING:
         TuningFailed,
     )
     from .listeners.base import SweepListener
+    from .listeners.mlflow import MLflowListener
+    from .listeners.tensorboard import TensorBoardListener
     from .loading import load, load_model
-    from .loggers.mlflow import MLflowListener
-    from .loggers.tensorboard import TensorBoardListener
     from .points import NamedPoint
-    from .report.comparison import Comparison, compare
     from .report.figures.kinds import plot
     from .report.figures.paper import save_figure
     from .report.page.writing import report_page
-    from .report.statistics import mean_interval
+    from .report.stats.comparison import Comparison, compare
+    from .report.stats.statistics import mean_interval
+    from .results import PointError, PointFailure, PointResult, SweepResults, TrialResult
+    from .run.queue import ParamsTask, ParamsTaskQueue
     from .run.sweeper import Sweeper
-    from .scheduling.queue import ParamsTaskQueue
-    from .scheduling.task import ParamsTask
     from .selectors.base import DONE, WAIT, ParamSelector, Proposal, Selector
     from .selectors.fixed import FixedSweep
     from .space import Categorical, Float, Integer, Space
-    from .store.results import PointError, PointFailure, PointResult, SweepResults, TrialResult
     from .tuning.settings import HyperparameterSettings, get_settings
 
 __all__ = [
@@ -103,7 +102,7 @@ __all__ = [
 
 _MODULES = {
     'Categorical': 'space',
-    'Comparison': 'report.comparison',
+    'Comparison': 'report.stats.comparison',
     'DONE': 'selectors.base',
     'DamagedFileWarning': 'errors',
     'DeclarationError': 'errors',
@@ -117,17 +116,17 @@ _MODULES = {
     'InvalidArgument': 'errors',
     'InvalidPoint': 'errors',
     'ListenerWarning': 'errors',
-    'MLflowListener': 'loggers.mlflow',
+    'MLflowListener': 'listeners.mlflow',
     'MissingExtra': 'errors',
     'NamedPoint': 'points',
     'ParamSelector': 'selectors.base',
-    'ParamsTask': 'scheduling.task',
-    'ParamsTaskQueue': 'scheduling.queue',
-    'PointError': 'store.results',
+    'ParamsTask': 'run.queue',
+    'ParamsTaskQueue': 'run.queue',
+    'PointError': 'results',
     'PointFailed': 'errors',
     'PointFailedWarning': 'errors',
-    'PointFailure': 'store.results',
-    'PointResult': 'store.results',
+    'PointFailure': 'results',
+    'PointResult': 'results',
     'ProblemError': 'errors',
     'ProblemWarning': 'errors',
     'Proposal': 'selectors.base',
@@ -136,18 +135,18 @@ _MODULES = {
     'Space': 'space',
     'SweepError': 'errors',
     'SweepListener': 'listeners.base',
-    'SweepResults': 'store.results',
+    'SweepResults': 'results',
     'Sweeper': 'run.sweeper',
-    'TensorBoardListener': 'loggers.tensorboard',
-    'TrialResult': 'store.results',
+    'TensorBoardListener': 'listeners.tensorboard',
+    'TrialResult': 'results',
     'TuningFailed': 'errors',
     'WAIT': 'selectors.base',
-    'compare': 'report.comparison',
+    'compare': 'report.stats.comparison',
     'events': 'events',
     'get_settings': 'tuning.settings',
     'load': 'loading',
     'load_model': 'loading',
-    'mean_interval': 'report.statistics',
+    'mean_interval': 'report.stats.statistics',
     'plot': 'report.figures.kinds',
     'report_page': 'report.page.writing',
     'save_figure': 'report.figures.paper',

@@ -23,18 +23,22 @@ from .errors import (
     ProblemError,
     ProblemWarning,
 )
+from .executors import open_executor
+from .executors.base import Executor
+from .executors.task import Task
 from .garbage import uncollected
 from .listeners.base import Listener
 from .points import Point, are_named, as_point, label
-from .printing import printable
-from .report.noting import Noting
-from .report.progress import open_progress
+from .problem.parameters import ProblemParameters
+from .problem.presets import Presets, presets_of, told, with_values
+from .problem.problem import load_problem
+from .problem.reference import ProblemReference, find_problem, is_loading_a_problem
+from .report.live.progress import open_progress
+from .report.live.status_file import Noting
+from .results import PointResult, SweepResults
 from .run.assembly import assemble
-from .scheduling.dry_runs import check_by_dry_runs
-from .scheduling.executors import open_executor
-from .scheduling.executors.base import Executor
-from .scheduling.queue import ParamsTaskQueue
-from .scheduling.task import Task
+from .run.dry_runs import check_by_dry_runs
+from .run.queue import ParamsTaskQueue
 from .seeding import random_states_kept
 from .selectors.base import Selector
 from .selectors.fixed import FixedSweep
@@ -44,13 +48,9 @@ from .store.lock import locked
 from .store.log import RunLog
 from .store.manifest import Manifest, accepted_kinds
 from .store.origin import this_origin
-from .store.results import PointResult, SweepResults
 from .store.store import Store
+from .text import printable
 from .training.facts import ProblemFacts, check
-from .training.parameters import ProblemParameters
-from .training.presets import Presets, presets_of, told, with_values
-from .training.problem import load_problem
-from .training.reference import ProblemReference, find_problem, is_loading_a_problem
 from .tuning.settings import HyperparameterSettings, get_settings, preset_name
 from .work import LANES, BenchSpec
 

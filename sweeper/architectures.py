@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from .errors import InvalidArgument
+from .executors.base import Executor
+from .executors.task import Task
 from .points import NamedPoint, Point, label
-from .scheduling.executors.base import Executor
-from .scheduling.task import Task
+from .problem.parameters import ProblemParameters
 from .selectors.fixed import FixedSweep
-from .training.parameters import ProblemParameters
 
 _MISSING = object()
 

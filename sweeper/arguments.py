@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .errors import InvalidArgument
+from .executors import EXECUTORS
 from .listeners.base import Listener, SweepListener, check_hooks
-from .report.progress import PROGRESS
-from .scheduling.executors import EXECUTORS
+from .report.live.progress import PROGRESS
 from .seeding import MAX_SEED
 from .selectors.base import Selector
 from .store.manifest import ACCEPTABLE, accepted_kinds

@@ -20,8 +20,8 @@ import typer
 from .errors import DeclarationError, FolderError, InvalidArgument, MissingExtra, ProblemError, SweepError
 from .options import DEFAULT_TRIALS, as_options, hint_of_extra, selector_of
 from .pipes import outlive_readers
-from .printing import one_line, printable
 from .signals import Terminated, raising_signals
+from .text import one_line, printable
 
 if TYPE_CHECKING:
     from .listeners.base import Listener
@@ -164,8 +164,8 @@ def run(
         from .errors import PointFailedWarning
 
         if load is not None:
-            from .training.presets import load_values
-            from .training.reference import find_problem
+            from .problem.presets import load_values
+            from .problem.reference import find_problem
 
             load_values(find_problem(module), load)
         selector = selector_of(
@@ -204,11 +204,11 @@ def run(
 def _loggers(folder: Path, tensorboard: Path | None, mlflow: str | None) -> list[Listener]:
     found: list[Listener] = []
     if tensorboard is not None:
-        from .loggers.tensorboard import TensorBoardListener
+        from .listeners.tensorboard import TensorBoardListener
 
         found.append(TensorBoardListener(tensorboard))
     if mlflow is not None:
-        from .loggers.mlflow import MLflowListener
+        from .listeners.mlflow import MLflowListener
 
         found.append(MLflowListener(folder.resolve().name, mlflow))
     return found
@@ -309,7 +309,7 @@ def _page(store: Store, looked_into: list[str]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    from .store.opening import write_report
+    from .io.opening import write_report
 
     try:
         write_report(path, text.encode(errors='replace'))
@@ -401,8 +401,8 @@ def _watch(folder: Path, interval: float) -> None:
     import time
 
     from .report import terminal
-    from .report.progress import open_display
-    from .report.watch import watch
+    from .report.live.progress import open_display
+    from .report.live.watch import watch
     from .store.layout import SweepLayout
     from .store.manifest import read_manifest
 

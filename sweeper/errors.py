@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from .printing import printable
+from .text import printable
 
 
 class SweepError(Exception):

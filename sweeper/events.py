@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias, overload
 
 from .points import Point
-from .store.results import PointError, TrialResult, Tuned
+from .results import PointError, TrialResult, Tuned
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import FolderError, InvalidArgument
 from .points import Point, as_point, label
-from .report.comparison import compare
+from .report.stats.comparison import compare
 from .store.layout import checked_folder
 from .store.store import Store
 
 if TYPE_CHECKING:
     import torch
 
-    from .store.results import SweepResults
-    from .training.problem import Problem
+    from .problem.problem import Problem
+    from .results import SweepResults
 
 
 def load(folder: str | os.PathLike[str]) -> SweepResults:
@@ -59,7 +59,7 @@ def load_model(
     """
     import torch
 
-    from .report.again import problem_again
+    from .report.reload import problem_again
     from .seeding import random_states_kept
 
     manifest = Store.read(checked_folder(folder)).manifest

@@ -112,7 +112,7 @@ def _single_point(text: str, others: dict[str, Any]) -> dict[str, Any]:
 
 def _own_selector(module: str, trials: int | None) -> ParamSelector:
     """Returns the selector that the module itself defines."""
-    from .training.reference import find_problem, load_module
+    from .problem.reference import find_problem, load_module
 
     reference = find_problem(module)
     loaded = load_module(reference)

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .errors import InvalidPoint
-from .printing import one_line
+from .text import one_line
 
 OWN_PROBLEM = 'sweeper_problem_'
 """Begins the name of a problem's module whose own name another module has already."""

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .points import NamedPoint, Point
+from .problem.presets import Presets
+from .problem.problem import load_problem
+from .problem.reference import ProblemReference
+from .results import TrialRecord, TrialResult
 from .seeding import run_seed
-from .store.results import TrialRecord, TrialResult
-from .training.presets import Presets
-from .training.problem import load_problem
-from .training.reference import ProblemReference
 
 if TYPE_CHECKING:
     import torch

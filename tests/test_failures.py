@@ -199,7 +199,7 @@ def test_every_failed_trial_is_recorded_and_the_lowest_counts(cores, write_faili
 def test_the_failure_that_counts_is_that_of_the_lowest_trial_whichever_is_first(
     write_failing, sweep_inline, tmp_path, monkeypatch
 ):
-    from sweeper.scheduling.executors.inline import InlineExecutor
+    from sweeper.executors.inline import InlineExecutor
 
     submit = InlineExecutor.submit
 

@@ -253,7 +253,7 @@ def test_a_problem_may_be_what_is_in_this_process(write_problem, tmp_path, tiny)
 
 
 def test_a_module_may_be_passed_itself(write_problem, tmp_path, sweep_inline):
-    from sweeper.training.reference import find_problem, load_module
+    from sweeper.problem.reference import find_problem, load_module
 
     problem, selector = write_problem(), FixedSweep([((3,), 1)])
     module = load_module(find_problem(problem.path))

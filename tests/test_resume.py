@@ -23,12 +23,12 @@ from sweeper.errors import (
     PointFailed,
     PointFailedWarning,
 )
+from sweeper.executors import inline
+from sweeper.executors.task import Outcome, RunError
+from sweeper.io import files
+from sweeper.io.files import AtomicWriter
 from sweeper.points import as_point
-from sweeper.scheduling.executors import inline
-from sweeper.scheduling.task import Outcome, RunError
 from sweeper.seeding import run_seed
-from sweeper.store import files
-from sweeper.store.files import AtomicWriter
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings('ignore::sweeper.errors.PointFailedWarning')]
 

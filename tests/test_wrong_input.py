@@ -102,7 +102,7 @@ def test_a_limit_that_cannot_be_kept_is_refused(limit, assert_refused):
 
 
 def test_an_argument_is_refused_before_any_worker_is_started(monkeypatch, assert_refused):
-    monkeypatch.setattr('sweeper.scheduling.executors.local.LocalExecutor.start', None)
+    monkeypatch.setattr('sweeper.executors.local.executor.LocalExecutor.start', None)
     assert_refused(InvalidArgument, ['seed=-1'], seed=-1, executor='local')
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import DeclarationError, DeclarationWarning, InvalidArgument
-from ..printing import one_line
+from ..text import one_line
 from .kinds import checked, from_text, kind_of
 from .manager import HyperParameterManager
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence

@@ -78,7 +78,7 @@ def save(manager: HyperParameterManager, path: Path, form: str = 'auto') -> None
         DeclarationError: A value cannot be written so.
         FolderError: The file cannot be written.
     """
-    from ..store.files import AtomicWriter
+    from ..io.files import AtomicWriter
 
     form = _form_of(path, form)
     tree = plain_tree(manager, annotate_dict=True)

@@ -23,8 +23,8 @@ from ..events import (
     TrialsDone,
 )
 from ..points import Point
-from ..printing import one_line, printable
-from ..store.results import PointError, scores_of
+from ..results import PointError, scores_of
+from ..text import one_line, printable
 
 
 @runtime_checkable

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..points import Point, value_to_text
-from ..printing import one_line
-from ..store.results import ModelCost, PointError
+from ..results import ModelCost, PointError
 from ..store.store import Store
+from ..text import one_line
 from .flags import doubts
-from .statistics import Interval, mean_interval, performance_interval
+from .stats.statistics import Interval, mean_interval, performance_interval
 
 ABSENT = '\u2013'
 """Shown where an architecture has no value of a parameter."""

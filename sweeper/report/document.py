@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from ..io.files import json_bytes
 from ..points import by_name, to_json
-from ..printing import one_line
-from ..store.files import json_bytes
-from ..store.results import nuisance_columns
+from ..results import nuisance_columns
 from ..store.store import Store
+from ..text import one_line
 from .collect import PointSummary
 from .findings import Findings
 from .flags import DOUBTS, FLAG_MEANINGS
-from .statistics import Pairwise
+from .stats.statistics import Pairwise
 
 _COLUMNS = (
     'trials', 'perf_val', 'perf_val_low', 'perf_val_high', 'interval', 'median', 'best', 'worst',

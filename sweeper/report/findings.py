@@ -10,8 +10,8 @@ from ..points import Point
 from ..store.layout import checked_folder
 from ..store.store import Store
 from .collect import PointSummary, named, summarise
-from .comparison import Comparison, compare
 from .parameters import Parameter, parameters
+from .stats.comparison import Comparison, compare
 
 
 class Findings:

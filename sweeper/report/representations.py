@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..points import Point, has_reference
+from ..results import TrialResult
 from ..seeding import random_states_kept, run_seed
-from ..store.results import TrialResult
 from ..store.store import Store
-from .again import bench_again
 from .components import principal_components
+from .reload import bench_again
 
 if TYPE_CHECKING:
     import torch

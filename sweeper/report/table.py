@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..printing import one_line, printable
+from ..text import one_line, printable
 from .collect import PointSummary, named
 from .columns import Column, FittingTable
 from .flags import FLAG_MEANINGS

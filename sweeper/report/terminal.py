@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.text import Text
 
 from ..errors import SweepError
-from ..printing import one_line
 from ..store.lock import holder, is_locked
 from ..store.manifest import Manifest
 from ..store.store import Store
+from ..text import one_line
 from .findings import Findings
+from .live.view import SweepView
+from .live.watch import snapshot_of
 from .table import comparison_table
-from .view import SweepView
-from .watch import snapshot_of
 
 
 def show(store: Store, only_the_answer: bool = False) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..events import Status
 from ..points import Point, by_name, label, value_to_text
-from ..printing import one_line
+from ..text import one_line
 
 
 def name(point: Point) -> str:

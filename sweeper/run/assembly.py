@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from ..executors.base import Executor
 from ..listeners.base import Listener, Listeners
 from ..points import Point
-from ..scheduling.dispatcher import Dispatcher
-from ..scheduling.executors.base import Executor
-from ..scheduling.jobs import JobMaker
-from ..scheduling.queue import ParamsTaskQueue
+from ..problem.parameters import ProblemParameters
 from ..selectors.base import Selector
 from ..store.saving import Saves
 from ..store.store import Store
-from ..training.parameters import ProblemParameters
 from ..tuning.settings import HyperparameterSettings
 from ..tuning.tuner import Tuner, tune
+from .dispatcher import Dispatcher
 from .driver import SelectorDriver
 from .estimate import Estimate
+from .jobs import JobMaker
 from .ledger import Ledger
+from .queue import ParamsTaskQueue
 from .replay import Replay
 from .sweeper import Sweeper
 

@@ -19,8 +19,8 @@ from typing import Protocol
 from ..errors import SelectorError
 from ..events import PointFailed, PointTuned, TrialsDone
 from ..points import Point, as_point
+from ..results import PointError, TrialResult, Tuned
 from ..selectors.base import DONE, WAIT, Proposal, Selector
-from ..store.results import PointError, TrialResult, Tuned
 
 _AHEAD = 100
 

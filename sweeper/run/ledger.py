@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ..events import Event, PointFailed, PointFlagged, PointTuned, TrialsDone
 from ..points import Point
-from ..store.results import PointError, Tuned
+from ..results import PointError, Tuned
 from .driver import Request, Results
 from .estimate import Estimate
 

@@ -11,16 +11,16 @@ from ..events import Event, Running, Status, SweepEnded, SweepStarted
 from ..events import PointFailed as PointFailedEvent
 from ..listeners.base import Listeners
 from ..points import Point, label
-from ..scheduling.dispatcher import Dispatcher
-from ..scheduling.jobs import JobEvent, RunDone, RunFailed, TaskDone, TrialDone, TuningDone
-from ..scheduling.queue import ParamsTaskQueue
+from ..results import SweepResults
 from ..selectors.base import Selector
-from ..store.results import SweepResults
 from ..store.saving import Save, Saves
 from ..store.store import Store
+from .dispatcher import Dispatcher
 from .driver import Request, SelectorDriver
 from .equal_points import EqualPoints
+from .jobs import JobEvent, RunDone, RunFailed, TaskDone, TrialDone, TuningDone
 from .ledger import Ledger
+from .queue import ParamsTaskQueue
 from .replay import Replay
 
 

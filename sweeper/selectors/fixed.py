@@ -136,8 +136,8 @@ class FixedSweep(ParamSelector):
 
 def _declared_ranges(module_name: str | os.PathLike[str], others: Collection[str]) -> dict[str, Any]:
     """The values of all parameters that are declared to be compared, but for `others`."""
-    from ..training.parameters import declared_in
-    from ..training.reference import find_problem
+    from ..problem.parameters import declared_in
+    from ..problem.reference import find_problem
 
     declared = declared_in(find_problem(module_name).sources())
     ranges: dict[str, Any] = {}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..points import value_to_text
-from .results import TRIAL_COLUMNS, TUNED_COLUMNS, TrialResult, Tuned
+from ..results import TRIAL_COLUMNS, TUNED_COLUMNS, TrialResult, Tuned
 
 
 def final_arrays(trials: Mapping[int, TrialResult]) -> dict[str, np.ndarray]:

@@ -6,8 +6,8 @@ import warnings
 from pathlib import Path
 
 from ..errors import DamagedFileWarning
-from ..printing import one_line
-from .files import AtomicWriter
+from ..io.files import AtomicWriter
+from ..text import one_line
 from .layout import SweepLayout
 
 

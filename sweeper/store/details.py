@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import FolderError
-from .files import read_npz, read_sealed
+from ..io.files import read_npz, read_sealed
 from .layout import PointLayout
 
 Content = TypeVar('Content')

@@ -12,13 +12,13 @@ from typing import TypeAlias, TypeVar
 
 from ..errors import FolderError
 from ..points import Point
+from ..results import PointError, TrialResult, Tuned
 from .damage import DamagedFile
 from .layout import PointLayout, SweepLayout
 from .lock import is_locked
 from .lookup import Lookup
 from .manifest import Manifest, read_manifest
 from .reading import read_errors, read_trial, read_tuned, trial_indices
-from .results import PointError, TrialResult, Tuned
 
 _SURE_AFTER_NS = 2 * 10**9  # a change this soon after another may leave a folder's time as it was
 

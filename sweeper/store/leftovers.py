@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .files import TEMPORARY_SUFFIX, AtomicWriter
+from ..io.files import TEMPORARY_SUFFIX, AtomicWriter
+from ..io.opening import kind_of
 from .layout import PointLayout, SweepLayout
-from .opening import kind_of
 from .reading import trial_indices
 
 

@@ -14,10 +14,10 @@ from datetime import datetime
 from pathlib import Path
 
 from ..errors import FolderError
+from ..io.files import TEMPORARY_SUFFIX, AtomicWriter, read_json
+from ..io.opening import kind_of, remove
 from .damage import set_aside
-from .files import TEMPORARY_SUFFIX, AtomicWriter, read_json
 from .layout import SweepLayout
-from .opening import kind_of, remove
 
 _ATTEMPTS, _SECONDS_BETWEEN = 20, 0.01
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from threading import Lock
 
 from ..errors import FolderError
+from ..io.files import AtomicWriter
+from ..io.opening import read_file
 from ..points import NamedPoint, Point, has_reference, parameter_name, value_from_text, value_to_text
 from .damage import DamagedFile
-from .files import AtomicWriter
 from .layout import SweepLayout
-from .opening import read_file
 
 _field_size = Lock()
 

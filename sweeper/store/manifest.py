@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FolderError
+from ..io.files import TEMPORARY_SUFFIX, AtomicWriter, read_json, read_sealed
+from ..io.opening import kind_of
 from ..version import RESULTS_VERSION
 from .damage import set_aside
 from .declaration import declarations
-from .files import TEMPORARY_SUFFIX, AtomicWriter, read_json, read_sealed
 from .kinds import check_kinds
 from .layout import SweepLayout
-from .opening import kind_of
 from .origin import Origin, read_origin
 from .strange import set_aside_strange
 

@@ -13,15 +13,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..io.checksums import OF_FILES, check_files
+from ..io.files import check_archive, read_json, read_npz, read_sealed
+from ..io.opening import check_own_folder, kind_of
 from ..points import from_json, value_to_text
-from .checksums import OF_FILES, check_files
+from ..results import ModelCost, PointError, TrialResult, Tuned
 from .damage import DamagedFile
-from .files import check_archive, read_json, read_npz, read_sealed
 from .kinds import check_kinds
 from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout
 from .lookup import Lookup
-from .opening import check_own_folder, kind_of
-from .results import ModelCost, PointError, TrialResult, Tuned
 
 _LOSSES = ('loss_train', 'loss_val', 'loss_test')
 

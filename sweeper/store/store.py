@@ -13,19 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FolderError
+from ..io.checksums import OF_FILES, checksum, sealed
+from ..io.files import AtomicWriter, append_text, json_bytes, npz_bytes
 from ..points import Point, are_named, has_reference
-from . import collation
-from .checksums import OF_FILES, checksum, sealed
-from .damage import DamagedFile, set_aside
-from .files import AtomicWriter, append_text, json_bytes, npz_bytes
-from .layout import PointLayout, SweepLayout
-from .leftovers import remove_leftovers
-from .lock import locked
-from .lookup import Lookup
-from .manifest import Manifest, claim, read_manifest, write_manifest
-from .origin import Origin
-from .reading import failure_order, read_all, read_run
-from .results import (
+from ..results import (
     PointError,
     PointFailure,
     PointResult,
@@ -36,6 +27,15 @@ from .results import (
     results_header,
     scores_of,
 )
+from . import collation
+from .damage import DamagedFile, set_aside
+from .layout import PointLayout, SweepLayout
+from .leftovers import remove_leftovers
+from .lock import locked
+from .lookup import Lookup
+from .manifest import Manifest, claim, read_manifest, write_manifest
+from .origin import Origin
+from .reading import failure_order, read_all, read_run
 from .saving import Save
 
 

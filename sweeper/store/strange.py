@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from ..io.files import AtomicWriter
+from ..io.opening import check_own_folder, kind_of
 from .damage import set_aside
-from .files import AtomicWriter
 from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout
-from .opening import check_own_folder, kind_of
 
 _POINT, _TRIAL = PointLayout(Path()), TrialLayout(Path())
 _IN_UNIT = {

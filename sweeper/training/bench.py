@@ -9,16 +9,16 @@ from typing import NamedTuple
 import torch
 
 from ..points import Point, point_key
+from ..problem.problem import Problem
 from ..seeding import model_seed, seed_everything
-from .capture import Subject, captured_step, why_not_worth_it
+from .capture.capture import Subject, captured_step, why_not_worth_it
+from .capture.lanes import LanesStep, step_in_lanes
+from .capture.python_state import PythonState, TooManyObjects
+from .capture.recording import NotCapturable
 from .data import InMemorySplit, Split, as_split
-from .lanes import LanesStep, step_in_lanes
 from .layout import prefers_channels_last
 from .metrics import Criterion, ignored_label, scorer
 from .optimizers import build_optimizer, trained_by
-from .problem import Problem
-from .python_state import PythonState, TooManyObjects
-from .recording import NotCapturable
 from .steps import CapturedGradientStep, CapturedStep, Step
 
 _CRITERION_TRAINED = 'its criterion has parameters that are trained'

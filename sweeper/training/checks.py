@@ -10,11 +10,11 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
 
 from ..errors import ProblemError
+from ..problem.problem import Problem
 from ..seeding import seed_everything
 from .bench import Splits
 from .data import InMemorySplit, Split, as_split, has_own_collate
 from .metrics import Criterion, ignored_label
-from .problem import Problem
 
 _NAMES = ('train', 'val', 'test')
 _PROBED_ITEMS = 64

@@ -17,8 +17,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from ..results import ModelCost
 from ..seeding import random_states_kept
-from ..store.results import ModelCost
 from .data import Split
 
 _aten = torch.ops.aten

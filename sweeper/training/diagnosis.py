@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..seeding import random_states_kept
-from .capture import Subject
+from .capture.capture import Subject
 from .data import InMemorySplit, Split, leaves, map_tensors
 from .metrics import ignored_label
 

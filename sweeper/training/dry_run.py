@@ -10,7 +10,7 @@ import torch
 
 from ..points import Point, label
 from .bench import Bench
-from .capture import Subject
+from .capture.capture import Subject
 from .data import Split
 from .diagnosis import Certain, Pass, bad_samples, check_output, explained
 from .facts import DryRun, Fault

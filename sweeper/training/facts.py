@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ..problem.parameters import ProblemParameters
+from ..problem.problem import Problem
 from ..seeding import run_seed
-from .parameters import ProblemParameters
-from .problem import Problem
 
 if TYPE_CHECKING:
     from .bench import Splits

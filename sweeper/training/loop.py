@@ -11,7 +11,7 @@ from typing import Protocol
 
 import torch
 
-from .recording import NotCapturable
+from .capture.recording import NotCapturable
 from .steps import EagerStep, Step
 
 with warnings.catch_warnings():  # what libraries do on import is not an error of the problem's

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
-from .problem import Problem
+from ..problem.problem import Problem
 
 
 class Optimizer(Protocol):

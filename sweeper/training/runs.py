@@ -19,12 +19,12 @@ import torch
 from ..points import Point
 from ..seeding import run_seed
 from .bench import Bench, Training
-from .capture import Subject
+from .capture.capture import Subject
+from .capture.recording import NotCapturable
 from .cost import model_cost
 from .data import ShuffledBatches, SizedBatches, Split, SplitPart
 from .loop import Batches, Loop
 from .metrics import check_loss, evaluate
-from .recording import NotCapturable
 from .schedule import triangular
 
 Result = TypeVar('Result')

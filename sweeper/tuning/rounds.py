@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..points import value_to_text
-from ..store.results import nuisance_columns
+from ..results import nuisance_columns
 from .candidates import Candidate, Scored
 from .settings import HyperparameterSettings
 

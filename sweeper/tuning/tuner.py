@@ -15,8 +15,8 @@ import numpy as np
 
 from ..errors import TuningFailed
 from ..points import to_json
+from ..results import Tuned
 from ..seeding import run_seed
-from ..store.results import Tuned
 from . import candidates, lr_range
 from .candidates import Candidate, Scored
 from .choice import choose

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from sweeper.errors import FolderError
-from sweeper.store import files
+from sweeper.io import files
 
 from .adaptive import Eager, Generations
 from .child import MARK

@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from sweeper.store import files
+from sweeper.io import files
 
 from .plan import SIGKILL
 
 
 class WriteSteps:
-    """Stands between `sweeper.store.files` and the system; counts open, write, fsync, replace in any thread.
+    """Stands between `sweeper.io.files` and the system; counts open, write, fsync, replace in any thread.
 
     Args:
         at: The number of the step that meets the fault, from 0; None for no fault.
@@ -36,7 +36,7 @@ class WriteSteps:
         self._paths = threading.local()
 
     def install(self) -> None:
-        """Puts itself in the place of the names `open` and `os` of `sweeper.store.files`."""
+        """Puts itself in the place of the names `open` and `os` of `sweeper.io.files`."""
         vars(files)['open'] = self.open
         vars(files)['os'] = _System(self)
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from sweeper.cli import WRONG_INPUT, app
 from sweeper.declare import HyperParameterManager
 from sweeper.declare.listing import detail_table
-from sweeper.printing import one_line
+from sweeper.text import one_line
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,9 +7,9 @@ import pytest
 from sweeper.errors import InvalidArgument, ListenerWarning
 from sweeper.events import PointTuned, SweepEnded
 from sweeper.listeners.base import Listeners, SweepListener, check_hooks
+from sweeper.results import Tuned
 from sweeper.selectors.base import ParamSelector
 from sweeper.selectors.fixed import FixedSweep
-from sweeper.store.results import Tuned
 
 TUNED = PointTuned((16,), Tuned(0.1, 0.2, 32, 1, 1))
 METHODS = (

@@ -7,8 +7,8 @@ import pytest
 
 from sweeper.points import NamedPoint
 from sweeper.report.findings import Findings
+from sweeper.results import PointError, TrialRecord, TrialResult, Tuned
 from sweeper.store.manifest import Manifest
-from sweeper.store.results import PointError, TrialRecord, TrialResult, Tuned
 from sweeper.store.store import Store
 
 MISC = {'flags': [], 'why': 'it is best', 'perf': 0.5, 'budget': {'trials': 0.5}}

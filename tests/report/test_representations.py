@@ -9,10 +9,10 @@ import torch
 from sweeper import FixedSweep
 from sweeper.errors import ProblemError
 from sweeper.points import NamedPoint, has_reference
+from sweeper.problem.problem import Problem
+from sweeper.problem.reference import find_problem, load_module
 from sweeper.report.representations import labels_of, representations
 from sweeper.store.store import Store
-from sweeper.training.problem import Problem
-from sweeper.training.reference import find_problem, load_module
 
 pytestmark = pytest.mark.slow
 

@@ -11,10 +11,10 @@ from sweeper.report.collect import PointSummary, summarise
 from sweeper.report.columns import Column, fitting
 from sweeper.report.flags import FLAG_MEANINGS
 from sweeper.report.parameters import TUNED, Parameter
-from sweeper.report.statistics import STUDENT, Interval
+from sweeper.report.stats.statistics import STUDENT, Interval
 from sweeper.report.table import comparison_table
+from sweeper.results import PointError
 from sweeper.store.declaration import Declaration
-from sweeper.store.results import PointError
 from sweeper.store.store import Store
 
 GOOD = Interval(0.9, 0.89, 0.91, STUDENT)

@@ -17,10 +17,10 @@ from sweeper.errors import FolderError, SourceSyntaxError, SweepError, UnknownPa
 from sweeper.events import PointFailed, PointFlagged, PointTuned, Status, SweepEnded
 from sweeper.listeners.base import Listeners
 from sweeper.points import NamedPoint, label
-from sweeper.printing import one_line, printable
+from sweeper.report.live.plain import PlainProgress
 from sweeper.report.page.writing import report_page
-from sweeper.report.plain import PlainProgress
-from sweeper.store.results import PointError, Tuned
+from sweeper.results import PointError, Tuned
+from sweeper.text import one_line, printable
 
 pytestmark = pytest.mark.slow
 

@@ -1,7 +1,7 @@
 import pytest
 
-from sweeper.printing import one_line
 from sweeper.report.wording import duration, name, time_left
+from sweeper.text import one_line
 
 
 @pytest.mark.parametrize(

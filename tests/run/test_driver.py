@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sweeper import FixedSweep, ParamSelector
 from sweeper.errors import InvalidPoint
 from sweeper.points import NamedPoint
+from sweeper.results import PointError, TrialResult, Tuned
 from sweeper.run.driver import Request, SelectorDriver
-from sweeper.store.results import PointError, TrialResult, Tuned
 
 TUNING = None
 

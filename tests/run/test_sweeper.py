@@ -10,14 +10,14 @@ import pytest
 
 from sweeper import FixedSweep, ParamsTaskQueue, SweepListener, get_settings
 from sweeper.errors import FolderError
+from sweeper.executors.base import Executor
+from sweeper.executors.task import Outcome
+from sweeper.io.files import AtomicWriter, npz_bytes
+from sweeper.problem.parameters import ModelSignature, ProblemParameters
+from sweeper.results import TrialRecord, TrialResult, Tuned
 from sweeper.run.assembly import assemble
-from sweeper.scheduling.executors.base import Executor
-from sweeper.scheduling.task import Outcome
-from sweeper.store.files import AtomicWriter, npz_bytes
 from sweeper.store.manifest import Manifest
-from sweeper.store.results import TrialRecord, TrialResult, Tuned
 from sweeper.store.store import Store
-from sweeper.training.parameters import ModelSignature, ProblemParameters
 
 pytestmark = pytest.mark.slow
 

@@ -15,9 +15,9 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from sweeper.store import files
+from sweeper.io import files
+from sweeper.results import ModelCost, PointError, TrialRecord, TrialResult, Tuned
 from sweeper.store.manifest import Manifest
-from sweeper.store.results import ModelCost, PointError, TrialRecord, TrialResult, Tuned
 from sweeper.store.store import Store
 from sweeper.tuning.settings import get_settings
 

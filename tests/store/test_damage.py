@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.errors import DamagedFileWarning, FolderError
+from sweeper.io.files import AtomicWriter
 from sweeper.store.damage import DamagedFile, set_aside
-from sweeper.store.files import AtomicWriter
 from sweeper.store.layout import SweepLayout
 from sweeper.store.store import Store
 

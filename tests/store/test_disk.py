@@ -15,7 +15,7 @@ import io, resource, sys, warnings
 import numpy as np
 from sweeper.errors import FolderError
 from sweeper.store.manifest import Manifest
-from sweeper.store.results import TrialRecord, TrialResult, Tuned
+from sweeper.results import TrialRecord, TrialResult, Tuned
 from sweeper.store.store import Store
 warnings.simplefilter('error')
 folder, most = sys.argv[1:]

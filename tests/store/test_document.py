@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from sweeper.cli import app
 from sweeper.points import NamedPoint
-from sweeper.report.comparison import compare
 from sweeper.report.document import FORMATS, everything, markdown, table
+from sweeper.report.stats.comparison import compare
 from sweeper.store.store import Store
 
 HOSTILE = '<script>alert(1)</script>', 'a|b', '*bold*\n# title'

@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeper.errors import FolderError
+from sweeper.io import files
+from sweeper.io.files import AtomicWriter
 from sweeper.points import NamedPoint
-from sweeper.store import files
-from sweeper.store.files import AtomicWriter
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

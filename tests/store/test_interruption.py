@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.errors import DamagedFileWarning, FolderError
+from sweeper.results import PointError
 from sweeper.store.lock import is_locked
-from sweeper.store.results import PointError
 from sweeper.store.store import Store
 
 pytestmark = pytest.mark.slow

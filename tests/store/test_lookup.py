@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.errors import FolderError
+from sweeper.io.files import AtomicWriter
 from sweeper.points import NamedPoint
 from sweeper.store.damage import DamagedFile
-from sweeper.store.files import AtomicWriter
 from sweeper.store.layout import SweepLayout
 from sweeper.store.lookup import Lookup
 

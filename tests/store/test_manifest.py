@@ -8,8 +8,8 @@ from contextlib import suppress
 import pytest
 
 from sweeper.errors import DamagedFileWarning, FolderError
+from sweeper.io.files import AtomicWriter
 from sweeper.store.declaration import Declaration, declarations
-from sweeper.store.files import AtomicWriter
 from sweeper.store.layout import SweepLayout
 from sweeper.store.lock import locked
 from sweeper.store.manifest import (

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from sweeper.io.files import read_json
 from sweeper.report.collect import summarise
-from sweeper.report.comparison import compare
+from sweeper.report.stats.comparison import compare
 from sweeper.report.table import comparison_table
+from sweeper.results import PointError, PointFailure, TrialResult, Tuned
 from sweeper.store import reading
 from sweeper.store.damage import DamagedFile
-from sweeper.store.files import read_json
 from sweeper.store.layout import PointLayout
-from sweeper.store.results import PointError, PointFailure, TrialResult, Tuned
 from sweeper.store.store import Store
 
 JSON_FILES = ['hparams/final.json', 'hparams/misc.json', 'trials/0/result.json', 'error.json']

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from sweeper import cli
 from sweeper.errors import FolderError
+from sweeper.io import files
 from sweeper.report.document import FORMATS
-from sweeper.store import files
 from sweeper.store.layout import SweepLayout
 from sweeper.store.store import Store
 
@@ -221,7 +221,9 @@ def test_a_folder_of_a_newer_version_says_so_when_it_is_run(example, folder):
 
 
 def test_reading_and_reporting_take_memory_that_is_linear_in_points(example, memory, monkeypatch):
-    monkeypatch.setattr('sweeper.report.comparison.MOST_IN_PAIRS', 50)  # up to which pairs are held at once
+    monkeypatch.setattr(
+        'sweeper.report.stats.comparison.MOST_IN_PAIRS', 50
+    )  # up to which pairs are held at once
 
     def made(count):
         folder = memory() / 'sweep'

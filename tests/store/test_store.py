@@ -15,9 +15,9 @@ import pytest
 
 from sweeper.errors import FolderError, InvalidPoint, MissingExtra
 from sweeper.points import NamedPoint
+from sweeper.results import PointError, PointResult, SweepResults
 from sweeper.store.details import read_curve
 from sweeper.store.lookup import Lookup
-from sweeper.store.results import PointError, PointResult, SweepResults
 from sweeper.store.store import Store
 
 

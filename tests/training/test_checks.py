@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from sweeper import FixedSweep, SweepError
 from sweeper.errors import ProblemError
+from sweeper.problem.problem import Problem
 from sweeper.training.checks import check_problem
-from sweeper.training.problem import Problem
 
 POINTS = [(4,), (5,)]
 

@@ -9,7 +9,7 @@ import torch
 
 from sweeper import FixedSweep, ParamSelector
 from sweeper.errors import PointFailedWarning, ProblemError, ProblemWarning
-from sweeper.training.reference import find_problem
+from sweeper.problem.reference import find_problem
 from sweeper.work import BenchSpec, open_bench
 
 DATASET = """

@@ -8,10 +8,10 @@ import torch
 
 from sweeper.errors import InvalidPoint
 from sweeper.points import NamedPoint
+from sweeper.problem.parameters import ModelSignature
+from sweeper.problem.problem import load_problem
+from sweeper.problem.reference import find_problem
 from sweeper.training.facts import check
-from sweeper.training.parameters import ModelSignature
-from sweeper.training.problem import load_problem
-from sweeper.training.reference import find_problem
 
 DIGITS = Path(__file__).parents[2] / 'examples' / 'digits_mlp.py'
 LAYER = torch.nn.Linear(2, 2)

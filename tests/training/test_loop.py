@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from sweeper.problem.problem import Problem
 from sweeper.training.data import InMemorySplit
 from sweeper.training.loop import CHUNK, Loop
 from sweeper.training.metrics import Scorer
 from sweeper.training.optimizers import PlainSGD, build_optimizer
-from sweeper.training.problem import Problem
 from sweeper.training.steps import EagerStep
 
 

@@ -11,13 +11,13 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from sweeper.points import NamedPoint
+from sweeper.problem.problem import Problem
 from sweeper.seeding import run_seed
 from sweeper.training import data, runs
 from sweeper.training.bench import Bench, Splits, load_splits
 from sweeper.training.data import as_split
 from sweeper.training.loop import CHUNK
 from sweeper.training.metrics import evaluate, scorer
-from sweeper.training.problem import Problem
 from sweeper.training.runs import TrainingPlan
 
 CPU = torch.device('cpu')

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeper.declare.dimensions import Dimension
-from sweeper.store.files import json_bytes, npz_bytes, read_npz
+from sweeper.io.files import json_bytes, npz_bytes, read_npz
 from sweeper.tuning.candidates import Candidate, Scored
 from sweeper.tuning.nuisance import at_both_rates, finalists, grid_and_scattered
 from sweeper.tuning.settings import PRESETS, get_settings

@@ -10,9 +10,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from sweeper.errors import TuningFailed
+from sweeper.io.files import AtomicWriter, read_npz
+from sweeper.results import ModelCost
 from sweeper.seeding import run_seed
-from sweeper.store.files import AtomicWriter, read_npz
-from sweeper.store.results import ModelCost
 from sweeper.tuning.candidates import batch_sizes, reference_size
 from sweeper.tuning.settings import PRESETS, get_settings
 from sweeper.tuning.tuner import RunRequest, tune

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..effects import EXACT
 from ..findings import Findings
+from ..stats.effects import EXACT
 from .paper import BLUE, ORANGE, legend_above, room, shown
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from ...store.details import read_throughtime
 from ..collect import PointSummary
 from ..findings import Findings
-from ..statistics import PERFORMANCES, student_band
+from ..stats.statistics import PERFORMANCES, student_band
 from .numbers import finite, is_wide
 from .paper import BLUE, FAINT, VERMILLION, legend_above
 

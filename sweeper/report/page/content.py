@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ...errors import FolderError
-from ...printing import one_line, printable
+from ...results import TrialResult
 from ...store.origin import commands
-from ...store.results import TrialResult
+from ...text import one_line, printable
 from ..collect import PointSummary
 from ..figures.axis import axis, swept
 from ..figures.cost import COSTS, against_cost
@@ -24,7 +24,7 @@ from ..findings import Findings
 from ..flags import FLAG_MEANINGS
 from ..representations import Representations
 from ..reproduction import reproduction
-from ..statistics import Interval
+from ..stats.statistics import Interval
 
 _MOST_HEAT_MAPS = 15
 _DIGITS = 5

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from ...extras import needed
-from ...printing import one_line
+from ...text import one_line
 from ..findings import Findings
 from ..representations import Representations
 from .content import details, left_out_as_damaged, overview, represented

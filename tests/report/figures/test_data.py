@@ -18,7 +18,7 @@ from sweeper.report.figures.parallel import parallel_coordinates
 from sweeper.report.figures.parameter import by_parameter
 from sweeper.report.figures.training import training
 from sweeper.report.figures.tuning import tuning
-from sweeper.report.statistics import mean_interval
+from sweeper.report.stats.statistics import mean_interval
 
 from ..conftest import trial
 

@@ -1,0 +1,308 @@
+"""The program that loads a problem once and then forks a worker for each request (Linux).
+
+    parent ── spec ─────────────────────────> fork server ── READY, BROKEN or UNFIT ──> parent
+       ├───── a request, with a worker's descriptors ──> │ forks
+       │                                                 └──> worker (see `worker`) <──> parent
+       └<──── how a worker ended ── fork server    (a socket for each worker)
+
+Workers share all memory that nobody writes to: libraries, and the problem's data. What can be shared only
+at a risk (threads, open files, a GPU's state) makes the process unfit to fork; it says so, and the parent
+starts each worker as a process of its own. To stay fit, the server has one thread and touches no GPU.
+
+A worker that ended keeps its process id until the parent closes that worker's socket, so that the parent
+can end what is left of its group without hitting another's. Nobody but the parent has the other end of a
+worker's `leash`, and nobody but the server that of its `lifeline`: the system ends the worker when either
+is gone.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...work import isolate, on_device, open_bench_to_share
+from . import limits
+from .preload import import_for_runs
+from .streams import WorkerStreams
+from .worker import BROKEN, READY, prepare, receive, send, work
+
+if TYPE_CHECKING:
+    from ...training.bench import Bench
+    from ...training.facts import ProblemFacts
+    from ...training.isolation import Isolation
+    from ...work import BenchSpec
+
+UNFIT = 'unfit'
+LONGEST_REQUEST = 4096
+
+# Of the allocator that comes with pyarrow, and so with pandas: it sees to it itself after a fork.
+_THREADS_WITHOUT_RISK = ('jemalloc_bg_thd',)
+_SHARED_WITHOUT_RISK = ('/dev/null', '/dev/zero', '/dev/random', '/dev/urandom')
+
+
+class Request(NamedTuple):
+    """A worker to fork. Its connection, leash, pipe for output and status socket come with it, in order.
+
+    Attributes:
+        number: The worker's number.
+        token: See `WorkerStreams`.
+        memory: The most bytes that the worker may use; None for no limit.
+    """
+
+    number: int
+    token: str
+    memory: int | None
+
+
+@dataclass
+class _Child:
+    """A worker, in the server.
+
+    Attributes:
+        pid: Its process, which leads a group.
+        pidfd: Becomes readable when it ended; None once that was noticed.
+        status: Where the parent hears how it ended; closed by the parent when it is done with it.
+        lifeline: The end of a pipe that keeps the worker alive.
+        is_let_go: The parent has closed its end of `status`.
+    """
+
+    pid: int
+    pidfd: int | None
+    status: socket.socket
+    lifeline: int
+    is_let_go: bool = False
+
+
+def main(descriptor: int, leash: int, requests: int, token: str) -> None:
+    """Loads the problem, then forks workers until the parent is gone; does not return.
+
+    Args:
+        descriptor: The file descriptor of this side of the connection.
+        leash: See `limits.end_with_parent`.
+        requests: The file descriptor of the socket that requests come from.
+        token: See `WorkerStreams`.
+    """
+    for inherited in (descriptor, leash, requests):
+        os.set_inheritable(inherited, False)
+    limits.end_with_parent(leash)
+    limits.adopt_orphans()
+    limits.leave_no_core()
+    limits.go_before_parent(limits.SERVER_BEFORE_PARENT)
+    try:
+        streams, connection = WorkerStreams(token), Connection(descriptor)
+        loaded = _load(connection)
+        if loaded is not None:
+            spec, bench, facts = loaded
+            isolation = isolate(bench)
+            streams.keep()
+            streams.flush()
+            gc.collect()
+            limits.outlive_parent(leash)  # by as long as it takes to end what workers have started
+            gc.freeze()  # a collection would write to every object, and so copy every page
+            send(connection, (READY, facts))
+            _Server(
+                socket.socket(fileno=requests), [descriptor, leash], streams, spec, bench, isolation
+            ).serve()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+def _load(connection: Connection) -> tuple[BenchSpec, Bench, ProblemFacts | None] | None:
+    """Loads the problem on the CPU; None if it cannot, or may not be forked, which the parent is told."""
+    from ..base import run_error
+
+    try:
+        spec: BenchSpec = receive(connection)
+        import_for_runs()
+        files = _open_files()
+        prepare(spec)
+        bench, facts = open_bench_to_share(spec)
+    except BaseException as error:
+        send(connection, (BROKEN, run_error(error)))
+        return None
+    reasons = _reasons_not_to_fork(files)
+    if reasons:
+        print(f'[sweeper] each worker loads the problem itself, since loading {" and ".join(reasons)}')
+        sys.stdout.flush()
+        send(connection, (UNFIT, None))
+        return None
+    return spec, bench, facts
+
+
+def _open_files() -> dict[str, str]:
+    """Returns what each descriptor of this process is."""
+    files = {}
+    for descriptor in os.listdir('/proc/self/fd'):
+        with suppress(OSError):  # that of the listing itself
+            files[descriptor] = os.readlink(f'/proc/self/fd/{descriptor}')
+    return files
+
+
+def _reasons_not_to_fork(files_before: dict[str, str]) -> list[str]:
+    """Says why forked processes would get into each other's way, or break; empty if they would not."""
+    import torch
+
+    reasons = []
+    if len([name for name in _thread_names() if name not in _THREADS_WITHOUT_RISK]) > 1:
+        reasons.append('starts threads')
+    opened = sorted({path for _, path in _open_files().items() - files_before.items()})
+    reasons += [f'leaves {path} open' for path in opened if path not in _SHARED_WITHOUT_RISK][:1]
+    if torch.version.cuda is not None and _cuda_breaks_in_a_child():
+        reasons.append('uses a GPU')
+    with suppress(OSError):  # not every kernel or sandbox has them
+        os.close(os.pidfd_open(os.getpid()))
+        return reasons
+    return [*reasons, 'is all that this system allows']
+
+
+def _thread_names() -> list[str]:
+    return [path.read_text().strip() for path in Path('/proc/self/task').glob('*/comm')]
+
+
+def _cuda_breaks_in_a_child() -> bool:
+    import torch
+
+    pid = os.fork()
+    if pid == 0:
+        os._exit(torch.cuda._is_in_bad_fork())
+    return os.waitpid(pid, 0)[1] != 0
+
+
+class _Server:
+    """Forks, and sees to it that what was forked is buried.
+
+    Args:
+        requests: From the parent.
+        own: Other descriptors that no worker may keep.
+        streams: Of this process.
+        spec: The problem, the seed and the device.
+        bench: On the CPU.
+        isolation: Keeps runs apart in each worker.
+    """
+
+    def __init__(
+        self, requests: socket.socket, own: list[int], streams: WorkerStreams, spec: BenchSpec, bench: Bench,
+        isolation: Isolation,
+    ) -> None:  # fmt: skip
+        self._requests, self._own, self._streams = requests, own, streams
+        self._spec, self._bench, self._isolation = spec, bench, isolation
+        self._children: dict[int, _Child] = {}  # by status socket and, while it lives, by pidfd
+        self._loaded = limits.children()  # started when the problem was loaded
+        self._poll = select.poll()
+        self._poll.register(requests, select.POLLIN)
+
+    def serve(self) -> None:
+        """Returns when the parent is gone; in a worker, never."""
+        while True:
+            for descriptor, _ in self._poll.poll():
+                if descriptor == self._requests.fileno():
+                    data, descriptors, _, _ = socket.recv_fds(
+                        self._requests, LONGEST_REQUEST, 4, socket.MSG_CMSG_CLOEXEC
+                    )
+                    if not data:
+                        self._end_all()
+                        return
+                    self._fork(Request(*json.loads(data)), *descriptors)
+                elif (child := self._children.get(descriptor)) is None:
+                    continue  # buried in this round
+                elif descriptor == child.pidfd:
+                    self._note_end(child, child.pidfd)
+                else:
+                    self._let_go(child)
+
+    def _fork(self, request: Request, connection: int, leash: int, printing: int, status: int) -> None:
+        held, lifeline = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self._close_all(lifeline, status)
+                self._work(request, connection, (leash, held), printing)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(1)  # without waiting for threads that the user's code has started
+        with suppress(OSError):  # as the child does: whoever is first
+            os.setpgid(pid, pid)
+        for descriptor in (connection, leash, printing, held):
+            os.close(descriptor)
+        pidfd = os.pidfd_open(pid)
+        child = _Child(pid, pidfd, socket.socket(fileno=status), lifeline)
+        for descriptor in (pidfd, status):
+            self._children[descriptor] = child
+            self._poll.register(descriptor, select.POLLIN)
+
+    def _close_all(self, *more: int) -> None:
+        """Closes, in a worker, what is the server's."""
+        lifelines = {child.lifeline for child in self._children.values() if child.pidfd is not None}
+        for descriptor in {*self._children, *lifelines, *self._own, *more, self._requests.fileno()}:
+            os.close(descriptor)
+
+    def _work(self, request: Request, connection: int, leashes: tuple[int, ...], printing: int) -> None:
+        """What the forked process does."""
+        os.setpgid(0, 0)
+        for leash in leashes:
+            limits.end_with_parent(leash)
+        limits.adopt_orphans()  # while it lives; then they are the server's
+        limits.go_before_parent()
+        self._streams.move(printing, request.token)
+        bench, spec, number = self._bench, self._spec, request.number
+
+        def load() -> tuple[Bench, Isolation]:
+            return on_device(bench, spec, number), self._isolation
+
+        work(Connection(connection), self._streams, load, request.memory)
+
+    def _note_end(self, child: _Child, pidfd: int) -> None:
+        """Ends what a worker has started (it may hold the connection), and says how the worker ended."""
+        ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert ended is not None
+        code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        with suppress(OSError):  # nothing is left
+            os.killpg(child.pid, signal.SIGKILL)
+        limits.end_orphans({*self._loaded, *(one.pid for one in self._children.values())})
+        self._forget(pidfd)
+        os.close(pidfd)
+        os.close(child.lifeline)
+        child.pidfd = None
+        with suppress(OSError):  # the parent has let go
+            child.status.sendall(struct.pack('i', code))
+            child.status.shutdown(socket.SHUT_WR)
+        if child.is_let_go:
+            os.waitpid(child.pid, 0)
+
+    def _let_go(self, child: _Child) -> None:
+        """The parent is done with a worker, alive or not."""
+        self._forget(child.status.fileno())
+        child.status.close()
+        child.is_let_go = True
+        if child.pidfd is None:
+            os.waitpid(child.pid, 0)
+        else:
+            with suppress(OSError):
+                os.killpg(child.pid, signal.SIGKILL)
+
+    def _end_all(self) -> None:
+        """Ends all workers and what they have started, wherever that is."""
+        for child in {id(one): one for one in self._children.values()}.values():
+            with suppress(OSError):
+                os.killpg(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+        limits.end_orphans(())
+
+    def _forget(self, descriptor: int) -> None:
+        self._poll.unregister(descriptor)
+        del self._children[descriptor]

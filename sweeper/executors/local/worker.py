@@ -1,0 +1,186 @@
+"""What a local worker process does, however it was started.
+
+    parent ── (run number, pickled task) … ──> reader thread ──> inbox ──> main thread ──┐
+       ├<──────── READY, then (run number, pickled outcome) … ───────────────────────────┤
+       └<──────── what is printed (see `streams`) ───────────────────────────────────────┘
+
+The reader thread takes messages at once, so the parent never blocks on a busy worker, and it ends the
+process at once when the parent is gone, in the middle of a training if need be. On Linux the system does
+the same (see `limits.end_with_parent`) for a worker whose main thread lets no other thread run.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from ...garbage import uncollected
+from ...problem.problem import load_problem
+from ...work import isolate, open_bench
+from ..task import Outcome, RunError
+from . import limits
+from .preload import import_for_runs
+from .streams import WorkerStreams
+
+if TYPE_CHECKING:
+    from ...training.bench import Bench
+    from ...training.isolation import Isolation
+    from ...work import BenchSpec
+
+READY = 'ready'
+BROKEN = 'broken'
+SPENT = 'spent'
+LAST = 'last'
+
+_LEFT = '[sweeper] the next runs get a fresh process: this one has changed {}\n'
+
+
+def send(connection: Connection, message: Any) -> None:
+    """Sends a message by plain pickle (torch would put its tensors into shared memory)."""
+    connection.send_bytes(_pickled(message))
+
+
+def receive(connection: Connection) -> Any:
+    """Receives what `send` sent.
+
+    Raises:
+        EOFError: The other side is gone.
+    """
+    return pickle.loads(connection.recv_bytes())
+
+
+def main(descriptor: int, leash: int, token: str, number: int, memory: int | None) -> None:
+    """The program of a worker that is a process of its own: loads the problem, then works; does not return.
+
+    Args:
+        descriptor: The file descriptor of this side of the connection; the spec comes first.
+        leash: See `limits.end_with_parent`.
+        token: See `WorkerStreams`.
+        number: This worker's number; replacements get the number of the worker that died.
+        memory: The most bytes that this process may use; None for no limit.
+    """
+    for inherited in (descriptor, leash):
+        os.set_inheritable(inherited, False)
+    limits.end_with_parent(leash)
+    limits.leave_no_core()
+    limits.go_before_parent()
+    connection = Connection(descriptor)
+
+    try:
+        streams, spec = WorkerStreams(token), receive(connection)
+
+        def load() -> tuple[Bench, Isolation]:
+            prepare(spec)
+            bench = open_bench(spec, worker=number)
+            return bench, isolate(bench)
+
+        work(connection, streams, load, memory)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)  # without waiting for threads that the user's code has started
+
+
+def prepare(spec: BenchSpec) -> None:
+    """Imports what runs need, and the problem, in a process for runs."""
+    import_for_runs()
+    import torch
+
+    torch.set_num_threads(1)
+    sys.argv = spec.problem.argv
+    with uncollected():
+        load_problem(spec.problem, in_worker=True, presets=spec.presets)
+    gc.freeze()  # what was imported stays: no collection need look at it
+
+
+def work(
+    connection: Connection,
+    streams: WorkerStreams,
+    load: Callable[[], tuple[Bench, Isolation]],
+    memory: int | None,
+) -> None:
+    """Sets up the bench, then performs tasks until the parent goes away or this worker is of no use.
+
+    Args:
+        connection: To the parent.
+        streams: Of this process.
+        load: Returns the bench, and what keeps runs apart.
+        memory: As for `main`.
+    """
+    inbox: SimpleQueue[bytes] = SimpleQueue()
+    Thread(target=_read, args=(connection, inbox), daemon=True).start()
+
+    from ...training.isolation import in_words
+    from ..base import run_error
+
+    try:
+        perform = _performing(*load(), memory)
+    except BaseException as error:
+        send(connection, (BROKEN, run_error(error)))
+        return
+    streams.keep()
+    send(connection, (READY, os.getpid()))
+    while True:
+        run, data = pickle.loads(inbox.get())
+        with streams.run(run):
+            outcome, failed, left = perform(data)
+        if run > 1 and failed is not None and failed.kind == limits.MEMORY_LIMIT_EXCEEDED:
+            # Other runs have taken memory here, for good or in pieces; a fresh worker may have enough.
+            send(connection, (SPENT, None))
+            return
+        if inbox.empty():
+            streams.mark_end(run)
+        if left:
+            send(connection, (LAST, _LEFT.format(in_words(left))))
+        send(connection, (run, outcome))
+        if left:
+            return
+
+
+def _performing(
+    bench: Bench, isolation: Isolation, memory: int | None
+) -> Callable[[bytes], tuple[bytes, RunError | None, list[str]]]:
+    """Returns what performs a pickled task and gives its pickled outcome, its error and what it left.
+
+    Memory is limited from then on, so that it can be said what the problem alone takes.
+    """
+    from ..base import perform, run_error
+
+    loaded = 0 if memory is None else limits.limit_memory(memory)
+    isolation.take_settings()
+
+    def answer(data: bytes) -> tuple[bytes, RunError | None, list[str]]:
+        left: list[str] = []
+        try:
+            outcome, left = perform(bench, pickle.loads(data), isolation)
+            if outcome.error is None:
+                return _pickled(outcome), None, left
+            failed = outcome.error
+        except BaseException as error:  # a parameter that this process cannot import; a KeyboardInterrupt
+            failed = run_error(error)
+        if memory is not None:
+            failed = limits.with_limit_named(failed, memory, loaded)
+        return _pickled(Outcome(error=failed)), failed, left
+
+    return answer
+
+
+def _pickled(message: Any) -> bytes:
+    return pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _read(connection: Connection, inbox: SimpleQueue[bytes]) -> None:
+    try:
+        while True:
+            inbox.put(connection.recv_bytes())
+    finally:
+        os.killpg(0, signal.SIGKILL)  # with what the user's code has started: the worker leads its group

@@ -1,1 +1,0 @@
-"""Listeners that keep a sweep in the tools where people keep their experiments."""

@@ -1,0 +1,126 @@
+"""The leader board of a sweep that goes on: who is ahead so far, and whether that means anything yet."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...points import Point
+from ..flags import doubts
+from ..stats.statistics import Interval, compare_all, performance_interval
+
+_ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Leader:
+    """A row of the board.
+
+    Attributes:
+        point: The point.
+        interval: Of its validation performances, as in the report.
+        trials: How many there are.
+        is_tied: The first, and those that cannot be distinguished from it.
+        is_comparable: Whether no flag puts its tuning or training in doubt (`flags.DOUBTS`).
+    """
+
+    point: Point
+    interval: Interval
+    trials: int
+    is_tied: bool
+    is_comparable: bool = True
+
+
+@dataclass(eq=False, slots=True)
+class _Scores:
+    """A point's validation performances, in the order of its trials as far as that is known."""
+
+    point: Point
+    values: list[float] = field(default_factory=list)
+    total: float = 0.0
+    _interval: Interval | None = None
+
+    def add(self, values: Sequence[float]) -> None:
+        self.values += values
+        self.total += sum(values)
+        self._interval = None
+
+    @property
+    def mean(self) -> float:
+        return self.total / len(self.values)
+
+    @property
+    def interval(self) -> Interval:
+        if self._interval is None:
+            self._interval = performance_interval(self.values)
+        return self._interval
+
+
+class Board:
+    """Ranks points by their mean validation performance; those that are not comparable come last.
+
+    To add trials is O(trials added). The ranking is made when it is asked for, and only if something changed:
+    intervals and comparisons are of the rows shown. What is distinguished from the first here also is in the
+    report of the same trials: every p-value is multiplied by the number of all pairs, where Holm's correction
+    multiplies only the smallest by that.
+    """
+
+    def __init__(self) -> None:
+        self._scores: dict[Point, _Scores] = {}
+        self._doubted: set[Point] = set()
+        self._ranked: list[Leader] | None = None
+        self._rows = 0
+
+    def __len__(self) -> int:
+        """How many points have trials."""
+        return len(self._scores)
+
+    def add(self, point: Point, perfs: Sequence[float]) -> None:
+        """Adds trials of a point."""
+        if not len(perfs):
+            return
+        self._scores.setdefault(point, _Scores(point)).add(perfs)
+        self._ranked = None
+
+    def flag(self, point: Point, flags: Sequence[str]) -> None:
+        """Notes all flags of a point, which may have no trials yet."""
+        is_doubted = bool(doubts(flags))
+        if is_doubted != (point in self._doubted):
+            (self._doubted.add if is_doubted else self._doubted.remove)(point)
+            self._ranked = None
+
+    def remove(self, point: Point) -> None:
+        """Leaves a point out, since it failed."""
+        if self._scores.pop(point, None) is not None:
+            self._ranked = None
+
+    def leaders(self, rows: int) -> list[Leader]:
+        """Returns the best, at most so many."""
+        if self._ranked is None or rows != self._rows:
+            self._ranked, self._rows = self._rank(rows), rows
+        return self._ranked
+
+    def _rank(self, rows: int) -> list[Leader]:
+        best = heapq.nlargest(
+            rows, self._scores.values(), key=lambda scores: (scores.point not in self._doubted, scores.mean)
+        )
+        comparable = [one for one in best if one.point not in self._doubted]
+        count = len(self) - sum(point in self._scores for point in self._doubted)
+        tied = _tied(comparable, count * (count - 1) // 2)
+        tied += [False] * (len(best) - len(comparable))
+        return [
+            Leader(one.point, one.interval, len(one.values), is_tied, one.point not in self._doubted)
+            for one, is_tied in zip(best, tied, strict=True)
+        ]
+
+
+def _tied(best: Sequence[_Scores], pairs: int) -> list[bool]:
+    if len(best) < 2:
+        return [True] * len(best)
+    longest = max(len(one.values) for one in best)
+    table = np.array([one.values + [math.nan] * (longest - len(one.values)) for one in best])
+    return [True, *(bool(p * pairs >= _ALPHA) for p in compare_all(table).p[0, 1:])]

@@ -1,0 +1,81 @@
+"""What was heard of a sweep that goes on, gathered for a display."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from ...events import Event, PointFailed, PointFlagged, Status, SweepStarted, TrialsDone
+from ...points import Point
+from ...text import one_line
+from ..wording import name
+from .board import Board
+from .view import MOST_LEADERS, Snapshot
+
+_MOST_LINES = 20
+
+
+class Picture:
+    """Gathers what it hears into what is shown. Used by one thread."""
+
+    def __init__(self) -> None:
+        self._status = Status(0, 0, 0, 0, 0, (), True)
+        self._board = Board()
+        self._flags: dict[Point, Sequence[str]] = {}
+        self._flag_counts: Counter[str] = Counter()
+        self._latest_flags: tuple[Point, Sequence[str]] | None = None
+        self._lines: list[Text] = []
+        self._is_resuming, self._found = False, 0
+
+    def handle(self, event: Event) -> None:
+        match event:
+            case SweepStarted():
+                self._is_resuming = True
+            case TrialsDone(point, trials):
+                self._board.add(point, [trial.perf_val for trial in trials.values()])
+                self._found += len(trials) * self._is_resuming
+            case PointFlagged(point, flags):
+                self._flag(point, flags)
+            case PointFailed(point, error):
+                self._board.remove(point)
+                self._flag(point, ())
+                if not self._is_resuming:
+                    self._lines.append(Text(f'failed ({name(point)}): {one_line(error)}', style='red'))
+            case Status():
+                self._status, self._is_resuming = event, False
+
+    def _flag(self, point: Point, flags: Sequence[str]) -> None:
+        self._flag_counts.subtract(self._flags.get(point, ()))
+        self._flag_counts.update(flags)
+        self._flags[point] = flags
+        self._board.flag(point, flags)
+        if flags:
+            self._latest_flags = point, flags
+        elif self._latest_flags and self._latest_flags[0] == point:
+            self._latest_flags = None
+
+    def new_lines(self) -> list[Text]:
+        """Returns what is to stay above the display and was not returned before; not too much at a time."""
+        lines, self._lines = self._lines, []
+        if len(lines) > _MOST_LINES:
+            more = len(lines) - _MOST_LINES + 1
+            lines[_MOST_LINES - 1 :] = [Text(f'and {more} more failed just now', style='red')]
+        return lines
+
+    def snapshot(self, elapsed: float) -> Snapshot:
+        """Returns what is known by now.
+
+        Args:
+            elapsed: Seconds since the sweep was started.
+        """
+        return Snapshot(
+            status=self._status,
+            elapsed=elapsed,
+            leaders=self._board.leaders(MOST_LEADERS),
+            ranked=len(self._board),
+            flags=+self._flag_counts,
+            latest_flags=self._latest_flags,
+            found=self._found,
+        )

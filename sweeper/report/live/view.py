@@ -1,0 +1,165 @@
+"""What a person sees of a sweep that goes on. Pure: drawn from a `Snapshot`, for any width and height."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ...events import Status
+from ...points import NamedPoint, Point, value_to_text
+from ...text import one_line
+from ..wording import counts, duration, name, time_left
+from .board import Leader
+
+MOST_LEADERS = 8
+_MOST_TASKS = 12
+_WIDEST_BAR = 60
+_MOST_FLAGS = 4
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A sweep at one moment.
+
+    Attributes:
+        status: Where it stands.
+        elapsed: Seconds since it was started.
+        leaders: The top of the board.
+        ranked: How many points have trials.
+        flags: How many points have each flag.
+        latest_flags: The point that was flagged last, and its flags.
+        found: How many trials were there before, since the sweep was resumed.
+    """
+
+    status: Status
+    elapsed: float = 0.0
+    leaders: Sequence[Leader] = ()
+    ranked: int = 0
+    flags: Mapping[str, int] = field(default_factory=dict)
+    latest_flags: tuple[Point, Sequence[str]] | None = None
+    found: int = 0
+
+
+class SweepView:
+    """Draws a snapshot: the bar, the counts, what the cores do, who is ahead, and the flags.
+
+    No line is ever wider than the console: names are cropped. In a low one there are fewer rows.
+    """
+
+    def __init__(self, snapshot: Snapshot, lines: int = 40) -> None:
+        self._snapshot, self._lines = snapshot, lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width, left = options.max_width, max(self._lines - 6, 3)  # bar, counts, titles, flags
+        snapshot = self._snapshot
+        yield _bar(snapshot, width)
+        yield Text(', '.join(_counts(snapshot)), no_wrap=True, overflow='ellipsis')
+        tasks = min(_MOST_TASKS, max(left // 2, left - MOST_LEADERS))
+        yield from _cores(snapshot.status, width, tasks)
+        yield from _board(snapshot, width, min(MOST_LEADERS, left - tasks))
+        if snapshot.flags:
+            yield _flags(snapshot)
+
+
+def _counts(snapshot: Snapshot) -> list[str]:
+    found = [f'{snapshot.found} of them found on disk'] if snapshot.found else []
+    return [counts(snapshot.status), *found, f'{duration(snapshot.elapsed)} elapsed']
+
+
+def _bar(snapshot: Snapshot, width: int) -> Table:
+    share = min(snapshot.status.share, 1.0)
+    text = f'{math.floor(100 * share):3d}%'
+    if left := time_left(snapshot.status.seconds_left, snapshot.status.more_to_come):
+        text += f'  {left}'
+    row = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
+    bar = ProgressBar(total=1.0, completed=share, width=max(4, min(_WIDEST_BAR, width - len(text) - 1)))
+    row.add_row(bar, Text(text, style='bold', no_wrap=True))
+    return row
+
+
+def _cores(status: Status, width: int, rows: int) -> RenderResult:
+    running = list(status.running)
+    yield Text(f'{status.busy} of {status.cores} cores busy', style='dim', no_wrap=True, overflow='ellipsis')
+    shown = running if len(running) <= rows else running[: rows - 1]
+    told = [one_line(description) for _, description in shown]
+    room = width - 4 - min(width // 2, max(map(cell_len, told), default=0))
+    names = _names([point for point, _ in shown], room)
+    yield from _rows([[f'  {one}', what] for one, what in zip(names, told, strict=True)], ['bold', ''], width)
+    if len(running) > len(shown):
+        yield Text(f'  and {len(running) - len(shown)} more', style='dim')
+
+
+def _board(snapshot: Snapshot, width: int, rows: int) -> RenderResult:
+    leaders = snapshot.leaders[:rows]
+    if not leaders:
+        return
+    notes = [
+        *['= cannot be distinguished from the first'] * any(leader.is_tied for leader in leaders[1:]),
+        *['? not comparable, because of its flags'] * any(not leader.is_comparable for leader in leaders),
+    ]
+    title = f'the best of {snapshot.ranked} so far' if snapshot.ranked > len(leaders) else 'the best so far'
+    note = f' ({"; ".join(notes)})' if notes else ''
+    yield Text(title + note, style='dim', no_wrap=True, overflow='ellipsis')
+    scores = [
+        [leader.interval.text, f'{leader.trials} trial{"s" * (leader.trials > 1)}'] for leader in leaders
+    ]
+    room = width - 6 - sum(max(cell_len(row[column]) + 2 for row in scores) for column in range(2))
+    names = _names([leader.point for leader in leaders], room)
+    marks = [_mark(rank, leader) for rank, leader in enumerate(leaders, 1)]
+    table = [[f'  {mark}', one, *row] for mark, one, row in zip(marks, names, scores, strict=True)]
+    yield from _rows(table, ['cyan', 'bold', '', 'dim'], width)
+
+
+def _mark(rank: int, leader: Leader) -> str:
+    if not leader.is_comparable:
+        return '?'
+    return '=' if leader.is_tied and rank > 1 else str(rank)
+
+
+def _flags(snapshot: Snapshot) -> Text:
+    most = sorted(snapshot.flags.items(), key=lambda item: -item[1])
+    told = [f'{one_line(flag)} ({count})' for flag, count in most[:_MOST_FLAGS]]
+    told += ['…'] * (len(most) > _MOST_FLAGS)
+    text = f'flags: {", ".join(told)}'
+    if snapshot.latest_flags:
+        point, flags = snapshot.latest_flags
+        text += f'; the latest: {name(point)}: {", ".join(map(one_line, flags))}'
+    return Text(text, style='yellow', no_wrap=True, overflow='ellipsis')
+
+
+def _names(points: Sequence[Point], room: int) -> list[str]:
+    """Returns points by name, or where there is no room for that by their values alone."""
+    names = [name(point) for point in points]
+    if all(cell_len(one) <= room for one in names):
+        return names
+    return [', '.join(map(one_line, map(value_to_text, _values(point)))) for point in points]
+
+
+def _values(point: Point) -> Sequence[object]:
+    return list(point.values()) if isinstance(point, NamedPoint) else point
+
+
+def _rows(rows: Sequence[Sequence[str]], styles: Sequence[str], width: int) -> RenderResult:
+    """Yields rows with aligned columns; what is too wide is cropped, the widest column first."""
+    if not rows:
+        return
+    widths = [max(cell_len(row[column]) for row in rows) for column in range(len(styles))]
+    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > 1:
+        widest = widths.index(max(widths))
+        widths[widest] -= 1
+    for row in rows:
+        line = Text(no_wrap=True, overflow='crop')
+        for column, (cell, style) in enumerate(zip(row, styles, strict=True)):
+            text = Text(cell, style=style)
+            text.truncate(widths[column], overflow='ellipsis', pad=True)
+            line.append_text(text)
+            line.append('  ' * (column < len(row) - 1))
+        line.rstrip()
+        yield line

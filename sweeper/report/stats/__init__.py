@@ -1,0 +1,1 @@
+"""Statistics: intervals, comparisons, effects of parameters."""

@@ -1,0 +1,243 @@
+"""The answer of a sweep: which architecture is best, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ...points import Point
+from ...store.layout import checked_folder
+from ...store.store import Store
+from ..collect import named
+from ..flags import DOUBTS, doubts
+from .effects import Effect
+from .influence import Influence, influence
+from .statistics import (
+    ManyPairs,
+    Pairwise,
+    compare_some,
+    performance_interval,
+    superiority,
+    tied_for_first,
+    trials_to_settle,
+)
+
+ALPHA = 0.05
+MOST_IN_PAIRS = 1000
+"""For how many architectures at most all pairs are looked at: their memory grows with the square."""
+_MOST_NAMES = 4
+_SMALLEST_P = 1e-6
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Validation performances, and what follows from them.
+
+    An architecture whose tuning or training is in doubt (`flags.DOUBTS`) is not compared with any other.
+
+    Attributes:
+        points: The points that have trials.
+        columns: Names of the parameters.
+        cells: For each point, its parameters as text, one per column.
+        scores: Shape `(points, trials)`; NaN where a point lacks a trial.
+        test_scores: The same on test data, or None without a test split.
+        flags: For each point, what is suspicious about it; empty if nothing is, about any.
+    """
+
+    points: Sequence[Point]
+    columns: Sequence[str]
+    cells: Sequence[Sequence[str]]
+    scores: np.ndarray
+    test_scores: np.ndarray | None = None
+    flags: Sequence[Sequence[str]] = ()
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Of the points, for a person."""
+        return [named(self.columns, cells, ' ') or '()' for cells in self.cells]
+
+    @cached_property
+    def means(self) -> np.ndarray:
+        """Of each point's scores, shape `(points,)`."""
+        means: np.ndarray = np.nanmean(self.scores, axis=1)
+        return means
+
+    @cached_property
+    def doubts(self) -> list[list[str]]:
+        """For each point, the flags that make it not comparable; empty if it is comparable."""
+        return [doubts(flags) for flags in self.flags] or [[] for _ in self.points]
+
+    @cached_property
+    def comparable(self) -> list[int]:
+        """Indices of the points that can be compared."""
+        return [index for index, found in enumerate(self.doubts) if not found]
+
+    @cached_property
+    def pairwise(self) -> Pairwise | ManyPairs:
+        """Every point against every other; NaN for those that cannot be compared."""
+        is_comparable = np.array([not found for found in self.doubts], dtype=bool)
+        compare = compare_some if len(self.scores) <= MOST_IN_PAIRS else ManyPairs
+        return compare(self.scores, is_comparable)
+
+    @cached_property
+    def first(self) -> list[int]:
+        """Indices of the best point and of those that the trials cannot tell from it, best first."""
+        return tied_for_first(self.scores, self.pairwise, ALPHA)
+
+    def answer(self) -> str:
+        """Says it in a few sentences: which is best, and which cannot be compared, why, and what to do."""
+        if not self.names:
+            return 'There are no trials yet.'
+        return ' '.join(filter(None, (self._best(), self.not_comparable())))
+
+    def not_comparable(self) -> str:
+        """Says which architectures cannot be compared, why, and what to do; '' if all can."""
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for index, found in enumerate(self.doubts):
+            if found:
+                groups.setdefault(tuple(found), []).append(index)
+        return ' '.join(self._doubted(found, members) for found, members in groups.items())
+
+    def _doubted(self, found: Sequence[str], members: Sequence[int]) -> str:
+        members = sorted(members, key=lambda one: -self.means[one])
+        names = _listed([f'{self.names[one]} ({self.means[one]:.4f})' for one in members])
+        verb = 'is' if len(members) == 1 else 'are'
+        why = '; '.join(f'{DOUBTS[flag].why} ({flag})' for flag in found)
+        remedies = dict.fromkeys(DOUBTS[flag].remedy for flag in found)
+        remedy = max(remedies, key=len)  # the longest has the others in it
+        return f'{names} {verb} not comparable: {why}. To compare {_it(members)}, {remedy}.'
+
+    def _best(self) -> str:
+        """Says which of those that can be compared is best."""
+        if not self.first:
+            return ''
+        best, *tied = self.first
+        mean, count = float(self.means[best]), len(self.comparable)
+        if count == 1:
+            only = 'architecture with trials' if len(self.names) == 1 else 'comparable architecture'
+            return f'{self.names[best]} is the only {only}: {mean:.4f}.'
+        if not tied:
+            rank = 'better of 2' if count == 2 else f'best of {count}'
+            comparable = ' comparable architectures' if count < len(self.names) else ''
+            return f'{self.names[best]} is the {rank}{comparable}: {mean:.4f}; {self._lead(best)}.'
+        others = _listed([self.names[one] for one in tied])
+        return (
+            f'{self.names[best]} has the highest mean ({mean:.4f}), but {others} cannot be distinguished '
+            f'from it yet. {self._what_would_settle_it(best, tied[0])}'
+        )
+
+    def on_test_data(self) -> str:
+        """Says how the best does on test data, beside the data that it was chosen by; '' without a split."""
+        if not self.first or self.test_scores is None:
+            return ''
+        best = self.first[0]
+        tested, chosen = _interval(self.test_scores[best]), _interval(self.scores[best])
+        if not tested:
+            return ''
+        told = f'On test data, {self.names[best]} reaches {tested}; on validation data, {chosen}'
+        if len(self.comparable) == 1:
+            return f'{told}.'
+        return (
+            f'{told}, which tends to be too high, as it is the highest of {len(self.comparable)}. '
+            f'Test data was not used to choose anything.'
+        )
+
+    @cached_property
+    def influences(self) -> Influence:
+        """What each parameter does, of the architectures that can be compared; may take seconds."""
+        some = self.comparable
+        cells, means = [self.cells[one] for one in some], [float(self.means[one]) for one in some]
+        return influence(cells, self.columns, means)
+
+    def effects(self) -> list[Effect]:
+        """What each parameter does, the largest first; empty if that is not known."""
+        return list(self.influences.effects)
+
+    def influence(self) -> str:
+        """Says what the performance depends on, or why that is not known; '' if all are tied."""
+        return '' if self.are_tied else self.influences.sentence()
+
+    @property
+    def are_tied(self) -> bool:
+        """Whether no two architectures differ, as far as the trials tell."""
+        return len(self.first) == len(self.comparable)
+
+    def _lead(self, best: int) -> str:
+        second = max((one for one in self.comparable if one != best), key=lambda one: float(self.means[one]))
+        against = self.pairwise.row(best)
+        gap, p = against.difference[second], against.p_adjusted[second]
+        method = self.pairwise.correction
+        corrected = f', {method}-corrected for {self._tests} comparisons' if self._tests > 1 else ''
+        surely = f'p < {_SMALLEST_P:g}' if p < _SMALLEST_P else f'p = {p:.2g}'
+        return f'{gap:.4f} ahead of {self.names[second]} ({surely}, paired test{corrected})'
+
+    def _what_would_settle_it(self, best: int, second: int) -> str:
+        common = np.isfinite(self.scores[[best, second]]).all(axis=0)
+        one, other = self.scores[best, common], self.scores[second, common]
+        if len(one) < 2:
+            return 'A single trial of each says nothing about differences.'
+        share = superiority(one, other)
+        chance = (
+            f'A trial of {self.names[best]} beats one of {self.names[second]} with probability {share:.2f}, '
+            f'judging by {len(one)} trials of each'
+        )
+        needed = trials_to_settle(one, other, ALPHA / self._tests)
+        if needed is None or needed <= len(one):
+            return f'{chance}.'
+        return (
+            f'{chance}; if the difference is real, you would need about {needed} trials of each '
+            f'({needed - len(one)} more) to confirm it.'
+        )
+
+    @property
+    def _tests(self) -> int:
+        return len(self.comparable) * (len(self.comparable) - 1) // 2
+
+
+def compare(source: Store | str | os.PathLike[str]) -> Comparison:
+    """Compares the points of a sweep that have trials and did not fail.
+
+    Args:
+        source: The sweep's folder, finished or not.
+
+    Raises:
+        FolderError: The folder holds no sweep, or cannot be read.
+    """
+    store = source if isinstance(source, Store) else Store.read(checked_folder(source))
+    trials = {point: store.trials(point) for point in store.points if store.error(point) is None}
+    trials = {point: one for point, one in trials.items() if one}
+    scores = np.full((len(trials), max((max(one) + 1 for one in trials.values()), default=0)), np.nan)
+    test_scores = np.full_like(scores, np.nan)
+    for row, one in enumerate(trials.values()):
+        for index, trial in one.items():
+            scores[row, index] = trial.perf_val
+            if trial.perf_test is not None:
+                test_scores[row, index] = trial.perf_test
+    cells = [store.parameter_cells(point) for point in trials]
+    has_test = bool(np.isfinite(test_scores).any())
+    return Comparison(
+        list(trials),
+        store.parameter_columns(),
+        cells,
+        scores,
+        test_scores if has_test else None,
+        [store.flags(point) for point in trials],
+    )
+
+
+def _interval(scores: np.ndarray) -> str:
+    return str(performance_interval(scores[np.isfinite(scores)]))
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > _MOST_NAMES:
+        return f'{", ".join(names[:_MOST_NAMES])} and {len(names) - _MOST_NAMES} more'
+    return ' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))
+
+
+def _it(members: Sequence[int]) -> str:
+    return 'it' if len(members) == 1 else 'them'

@@ -1,0 +1,118 @@
+"""What the performance depends on, whichever way that can be known; if not, why not."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from ...errors import MissingExtra
+from ...text import one_line
+from .effects import EXACT, FANOVA, Effect, grid_effects, is_grid
+from .importance import FEWEST_POINTS, importances
+
+_LEAST_SHARES = {EXACT: 0.01, FANOVA: 0.05}
+
+
+@dataclass(frozen=True)
+class Influence:
+    """What the parameters do.
+
+    Attributes:
+        effects: The largest first; none if they are not known.
+        chosen: Indices of the architectures that this is about.
+        left_out: How many there are besides.
+        unknown: Why there are no effects; '' if there are some.
+    """
+
+    effects: Sequence[Effect] = ()
+    chosen: Sequence[int] = ()
+    left_out: int = 0
+    unknown: str = ''
+
+    @property
+    def scope(self) -> str:
+        """Which architectures this is about, and how it was found."""
+        if self.left_out:
+            return f'the {len(self.chosen)} architectures that form a complete grid'
+        return 'architectures' + f', estimated by {FANOVA}' * (self.method == FANOVA)
+
+    @property
+    def method(self) -> str:
+        """`EXACT` or `FANOVA`."""
+        return self.effects[0].method if self.effects else EXACT
+
+    def sentence(self) -> str:
+        """Says it; '' where there is nothing to tell, as of a single parameter, which does everything."""
+        if self.unknown:
+            return f'What the performance depends on is not known: {self.unknown}.'
+        told = [
+            f'{one_line(" with ".join(effect.parameters))} {100 * effect.share:.0f}%'
+            for effect in self.effects
+            if effect.share >= _LEAST_SHARES[effect.method]
+        ]
+        if len(self.effects) < 2 or not told:
+            return ''
+        return f'Of the variance between {self.scope}: {", ".join(told)}.'
+
+
+def influence(
+    cells: Sequence[Sequence[str]], names: Sequence[str], performances: Sequence[float]
+) -> Influence:
+    """Finds out what the parameters do.
+
+    Exactly, where the architectures are a complete grid; estimated, where they are enough for that; else
+    exactly for the largest part that is a complete grid, if it is at least half of them.
+
+    Args:
+        cells: For each architecture, its parameters as text.
+        names: Of the parameters.
+        performances: Of the architectures: mean over trials.
+    """
+    everyone = range(len(cells))
+    if _swept(cells) == 0:
+        return Influence(chosen=everyone, unknown='no parameter has more than one value')
+    if is_grid(cells):
+        return _found(grid_effects(cells, names, performances), everyone)
+    if len(cells) >= FEWEST_POINTS:
+        try:
+            return _found(importances(cells, names, performances), everyone)
+        except MissingExtra as missing:
+            return Influence(chosen=everyone, unknown=str(missing))
+    chosen = complete_part(cells)
+    if 2 * len(chosen) < len(cells) or _swept([cells[one] for one in chosen]) < 2:
+        return Influence(
+            chosen=everyone,
+            unknown=f'{len(cells)} architectures that are no complete grid are too few; '
+            f'an estimate needs {FEWEST_POINTS}',
+        )
+    part = grid_effects([cells[one] for one in chosen], names, [performances[one] for one in chosen])
+    return _found(part, chosen, len(cells) - len(chosen))
+
+
+def _swept(cells: Sequence[Sequence[str]]) -> int:
+    return sum(len(set(column)) > 1 for column in zip(*cells, strict=True))
+
+
+def _found(effects: Sequence[Effect], chosen: Sequence[int], left_out: int = 0) -> Influence:
+    unknown = '' if effects else 'all architectures perform the same'
+    return Influence(effects, chosen, left_out, unknown)
+
+
+def complete_part(points: Sequence[Sequence[Hashable]]) -> list[int]:
+    """Returns indices of architectures that are a complete grid, by leaving out values one by one.
+
+    Each time that value is left out of whose combinations with all others the smallest share is there.
+    """
+    chosen = list({tuple(point): one for one, point in enumerate(points)}.values())
+    while chosen and not is_grid([points[one] for one in chosen]):
+        columns = [*zip(*(points[one] for one in chosen), strict=True)]
+        sizes = [len(set(column)) for column in columns]
+        shares = [
+            (column.count(value) * size, axis, value)
+            for axis, (column, size) in enumerate(zip(columns, sizes, strict=True))
+            for value in dict.fromkeys(column)
+            if size > 1
+        ]
+        _, axis, value = min(shares, key=lambda share: share[0])
+        chosen = [one for one in chosen if points[one][axis] != value]
+    return chosen

@@ -1,0 +1,291 @@
+"""What a sweep found: the values that `sweep` returns, `load` reads back and listeners receive."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .extras import needed
+from .points import Point, by_name, to_json
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class PointResult(NamedTuple):
+    """One point's tuned hyperparameters and the results of its trials.
+
+    Performances are in [0, 1], higher is better; losses are non-negative, lower is better. A trial
+    that diverged has performance 0 and loss infinity. The arrays have shape `(trials,)`.
+    """
+
+    params: Point
+    lr_min: float
+    lr_max: float
+    bs: int
+    perf_train: np.ndarray
+    loss_train: np.ndarray
+    perf_val: np.ndarray
+    loss_val: np.ndarray
+
+
+@dataclass(frozen=True)
+class PointError:
+    """Why a point failed.
+
+    Attributes:
+        kind: The exception's class name, or `WorkerDied` or `TimedOut`.
+        message: What it said, in one line or a few.
+        phase: What was being done: `tuning` or `trial <i>`.
+        traceback: The traceback in the process where it happened; may be empty.
+        signal: The signal that ended the worker process, such as `SIGSEGV`; None if none did.
+        output: The last that the run printed.
+    """
+
+    kind: str
+    message: str
+    phase: str
+    traceback: str = field(default='', repr=False)
+    signal: str | None = None
+    output: str = field(default='', repr=False)
+
+    @property
+    def trial(self) -> int | None:
+        """Index of the trial that failed, or None if it was the tuning."""
+        return None if self.phase == 'tuning' else int(self.phase.removeprefix('trial '))
+
+    def __str__(self) -> str:
+        return f'{self.kind} in {self.phase}: {self.message}'
+
+
+class PointFailure(NamedTuple):
+    """A point that has no result, and why."""
+
+    params: Point
+    error: PointError
+
+
+WORSE = 0.03
+"""By how much trials may stay behind a brief training in tuning without a flag."""
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """What an architecture costs, apart from time.
+
+    Attributes:
+        parameters: How many numbers the model's parameters hold; None if that cannot be told.
+        trainable_parameters: Those that are trained.
+        flops: Floating-point operations of a forward pass, per sample; None if they cannot be told.
+        reason: Why something cannot be told; None if all is.
+    """
+
+    parameters: int | None
+    trainable_parameters: int | None
+    flops: int | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What tuning a point came to.
+
+    Attributes:
+        lr_start: The lowest learning rate of the trials' cycles.
+        lr_end: The highest learning rate of the trials' cycles.
+        batch_size: The batch size of the trials.
+        cycle_size_epochs: Epochs in one triangular learning-rate cycle.
+        epochs: Epochs of a trial, a whole number of cycles.
+        misc: Every number that led to the choice, the flags (`misc['flags']`) and what the architecture
+            costs (`misc['cost']`); read back from disk, or once it is there, only these two.
+        curves: The measured curves, by name (`lr_vs_perf` …), each a set of named arrays.
+        nuisance: What the nuisance parameters are in the trials, by name; empty if there are none.
+    """
+
+    lr_start: float
+    lr_end: float
+    batch_size: int
+    cycle_size_epochs: int
+    epochs: int
+    misc: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    curves: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict, repr=False)
+    nuisance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def flags(self) -> list[str]:
+        """What is suspicious about this tuning; empty if nothing is."""
+        return list(self.misc.get('flags', ()))
+
+    @property
+    def cost(self) -> ModelCost | None:
+        """What the architecture costs; None where tuning did not look."""
+        told = self.misc.get('cost')
+        return None if told is None else ModelCost(**told)
+
+    def as_kept(self) -> Tuned:
+        """Without its curves, and of `misc` only what is looked up time and again."""
+        kept = {'flags': self.flags, 'cost': self.misc.get('cost'), 'perf': self.misc.get('perf', 0.0)}
+        return replace(self, misc=kept, curves={})
+
+    def flags_with(self, trials: Iterable[TrialResult]) -> list[str]:
+        """What is suspicious about this tuning, or shown to be by its trials; empty if nothing is."""
+        trials = list(trials)
+        reached = [trial.perf_train for trial in trials]
+        promised = self.misc.get('perf', 0.0)
+        is_worse = bool(reached) and sum(reached) / len(reached) < promised - WORSE
+        return (
+            self.flags
+            + ['trial_diverged'] * any(trial.diverged for trial in trials)
+            + ['worse_than_tuned'] * is_worse
+        )
+
+    def plan(self) -> dict[str, Any]:
+        """How to train: `nuisance` only if there is some."""
+        names = ('lr_start', 'lr_end', 'batch_size', 'cycle_size_epochs', 'epochs')
+        plan = {name: getattr(self, name) for name in names}
+        return {**plan, 'nuisance': dict(self.nuisance)} if self.nuisance else plan
+
+    def final(self) -> dict[str, Any]:
+        """The content of `final.json`: the plan as JSON."""
+        plan = self.plan()
+        if self.nuisance:
+            plan['nuisance'] = {name: to_json(value) for name, value in self.nuisance.items()}
+        return plan
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """One trial: the content of `result.json`.
+
+    Test scores are None without a test split; `step` says how its steps were taken (see `training.bench`).
+    """
+
+    seed: int
+    epochs: int
+    seconds: float
+    diverged: bool
+    perf_train: float
+    loss_train: float
+    perf_val: float
+    loss_val: float
+    perf_test: float | None = None
+    loss_test: float | None = None
+    step: str = ''
+
+
+_SCORES = ('perf_train', 'loss_train', 'perf_val', 'loss_val', 'perf_test', 'loss_test')
+TRIAL_COLUMNS = ('epochs', 'seed', 'seconds', 'diverged', *_SCORES)
+TUNED_COLUMNS = ('lr_start', 'lr_end', 'batch_size')
+_RESERVED = {'id', 'trial', 'flags', *TUNED_COLUMNS, *TRIAL_COLUMNS}
+
+
+def parameter_columns(parameters: Sequence[str], reserved: Collection[str]) -> list[str]:
+    """Names of the parameters' columns in a table that has others, of reserved names."""
+    return [f'param_{name}' if name in reserved else name for name in parameters]
+
+
+def nuisance_columns(names: Sequence[str]) -> list[str]:
+    """Names of the columns of nuisance parameters in a table that has others."""
+    return [f'nuisance_{name}' for name in names]
+
+
+def results_header(parameters: Sequence[str], nuisance: Sequence[str] = ()) -> list[str]:
+    """The columns of `results.csv` and `to_frame`, for parameters of points and nuisance parameters."""
+    columns = nuisance_columns(nuisance)
+    names = parameter_columns(parameters, _RESERVED.union(columns))
+    return ['id', *names, *TUNED_COLUMNS, *columns, 'trial', *TRIAL_COLUMNS, 'flags']
+
+
+def scores_of(trials: Sequence[TrialResult]) -> list[np.ndarray]:
+    """Train performance and loss, validation performance and loss of trials, each of shape `(trials,)`."""
+    names = ('perf_train', 'loss_train', 'perf_val', 'loss_val')
+    return [np.array([getattr(trial, name) for trial in trials], dtype=float) for name in names]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial's result and the files that go with it."""
+
+    result: TrialResult
+    model: bytes = field(repr=False)
+    model_init: bytes = field(repr=False)
+    throughtime: Mapping[str, np.ndarray] = field(repr=False)
+
+
+class SweepResults(list[PointResult]):
+    """The results of a sweep, in the order in which the points were proposed.
+
+    Attributes:
+        failures: The points that have no result, and why.
+        flags: What is suspicious about a point, for points where something is: the flags of its tuning,
+            `trial_diverged` and `worse_than_tuned`.
+        columns: Names of the parameters.
+        nuisance: What the nuisance parameters of a point were tuned to, by name, for points that have some.
+        ids: A point's id, which names its folder in `points/`.
+        trials: Everything recorded of a point's trials, by index.
+        others: Points that the folder held already and that this sweep's selector did not propose; what is
+            there of them is among the results. Empty where results were only read.
+    """
+
+    def __init__(
+        self,
+        results: Iterable[PointResult] = (),
+        failures: Iterable[PointFailure] = (),
+        flags: Mapping[Point, list[str]] | None = None,
+        columns: Sequence[str] = (),
+        nuisance: Mapping[Point, Mapping[str, Any]] | None = None,
+        ids: Mapping[Point, int] | None = None,
+        trials: Mapping[Point, Mapping[int, TrialResult]] | None = None,
+    ) -> None:
+        super().__init__(results)
+        self.failures = list(failures)
+        self.flags = {point: found for point, found in (flags or {}).items() if found}
+        self.columns = list(columns)
+        self.nuisance = {point: dict(values) for point, values in (nuisance or {}).items() if values}
+        self.ids = dict(ids or {})
+        self.trials = {point: dict(found) for point, found in (trials or {}).items()}
+        self.others: list[Point] = []
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Returns a tidy table with the columns of `results.csv`: a row per trial.
+
+        `id` names the point's folder, `flags` are one text. Parameters keep their types; one that a point
+        lacks is NaN, as are test scores without a test split. A parameter with the name of another column
+        gets the prefix `param_`; what nuisance parameters were tuned to is in `nuisance_<name>`.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        with needed('pandas', 'to_frame() needs pandas'):
+            import pandas
+        tuned = list(dict.fromkeys(name for values in self.nuisance.values() for name in values))
+        columns = results_header(self.columns, tuned)
+        names = dict(zip(self.columns, columns[1:], strict=False))
+        rows = [row for place, result in enumerate(self) for row in self._rows(place, result, names)]
+        frame = pandas.DataFrame(rows, columns=columns)
+        return frame.astype(dict.fromkeys(_SCORES, float))
+
+    def _rows(self, place: int, result: PointResult, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """A point's rows of the table, of which `names` has its parameters' columns."""
+        point = result.params
+        nuisance = self.nuisance.get(point, {})
+        shared = {
+            'id': self.ids.get(point, place),
+            **{names[name]: value for name, value in by_name(point, self.columns).items()},
+            **dict(zip(TUNED_COLUMNS, result[1:4], strict=True)),
+            **dict(zip(nuisance_columns([*nuisance]), nuisance.values(), strict=True)),
+            'flags': ' '.join(self.flags.get(point, ())),
+        }
+        trials = self.trials.get(point)
+        if trials is None:  # results that come from elsewhere have scores alone
+            scores = zip(*result[4:], strict=True)
+            yield from (
+                {**shared, 'trial': i, **dict(zip(_SCORES, one, strict=False))}
+                for i, one in enumerate(scores)
+            )
+            return
+        for index, trial in sorted(trials.items()):
+            yield {**shared, 'trial': index, **{name: getattr(trial, name) for name in TRIAL_COLUMNS}}

@@ -1,0 +1,162 @@
+"""Carries tasks from the queue to the executor, run by run, and outcomes back."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+
+from sortedcontainers import SortedDict
+
+from ..executors.base import Executor
+from .jobs import Indices, Job, JobEvent, JobFactory, TaskDone, TrialDone
+from .queue import ParamsTaskQueue
+
+
+class Dispatcher:
+    """Keeps the executor's cores busy with what the queue says is next.
+
+    A job's runs take its cores one by one as they start. A core whose job has no run to start (a tuning
+    stage that is about to end, say) is lent to the next task; when the job has runs again, they go before
+    any new task. Cores that no task needs go to the tunings that have more runs than cores, beyond their
+    share. Every operation is O(log jobs).
+
+    Args:
+        queue: Decides what is next.
+        executor: Started; runs it.
+        make_job: Turns a task into the runs it consists of.
+        clock: Returns seconds, for how long runs take; nothing is decided by it.
+    """
+
+    def __init__(
+        self,
+        queue: ParamsTaskQueue,
+        executor: Executor,
+        make_job: JobFactory,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._queue = queue
+        self._executor = executor
+        self._make_job = make_job
+        self._jobs: dict[Job, int] = {}
+        self._short: SortedDict[int, Job] = SortedDict()  # have runs to start, and lack cores of their share
+        self._full: SortedDict[int, Job] = SortedDict()  # have runs to start, and all their share
+        self._runs: dict[int, tuple[Job, Indices, float]] = {}  # the last: when it was started
+        self._clock = clock
+        self._starts = 0.0  # the sum of when the runs in progress were started
+        self._seconds_of_unfinished = 0.0  # taken by runs that are done, of tunings that are not
+        self._keys = itertools.count()
+        self._numbers = itertools.count()
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The jobs in progress, in the order in which they were started."""
+        return list(self._jobs)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job is in progress."""
+        return bool(self._jobs)
+
+    @property
+    def cores(self) -> int:
+        """How many runs can be in progress."""
+        return self._executor.cores
+
+    @property
+    def busy_cores(self) -> int:
+        """How many runs are in progress."""
+        return len(self._runs)
+
+    @property
+    def seconds_under_way(self) -> float:
+        """How long cores worked on what is not done: trials in progress, tunings with all their runs."""
+        return len(self._runs) * self._clock() - self._starts + self._seconds_of_unfinished
+
+    def start_what_fits(self) -> list[JobEvent]:
+        """Starts runs until no core is free, nothing waits, or something is done without a run.
+
+        Returns:
+            What that was. It is to be taken in before more is started, which may depend on it.
+        """
+        self._queue.set_total_cores(self._executor.cores)
+        while self._short and self._queue.available_cores > 0:
+            job = self._short.peekitem(0)[1]
+            self._start_runs(job, self._queue.reclaim(job.task, len(job.waiting)))
+        while (task := self._queue.get_next_task(self._queue.available_cores)) is not None:
+            job = self._make_job(task)
+            self._jobs[job] = next(self._numbers)
+            events = job.begin()
+            self._start_runs(job, self._queue.held_cores(task))
+            events += self._ended(job)
+            if events:
+                return events
+        while self._full and self._queue.available_cores > 0:
+            job = self._full.peekitem(0)[1]
+            self._start_runs(job, self._queue.borrow(job.task, len(job.waiting)))
+        return []
+
+    def wait(self, also: Sequence[int] = ()) -> list[JobEvent]:
+        """Blocks until something is done; returns what happened, in order.
+
+        Args:
+            also: File descriptors; it returns, too, when one of them can be read from.
+        """
+        events: list[JobEvent] = []
+        for key, outcome in self._executor.wait(also):
+            job, indices, started = self._runs.pop(key)
+            job.running -= 1
+            self._note_time(job, started, outcome.seconds)
+            for event in job.take(indices, outcome):
+                events.append(event)
+                if isinstance(event, TrialDone):
+                    self._queue.trial_took(event.params, event.record.result.seconds)
+            self._use_core(job)
+            events += self._ended(job)
+        return events
+
+    def _ended(self, job: Job) -> list[JobEvent]:
+        if job.running or job.waiting:
+            return []
+        del self._jobs[job]
+        (self._queue.task_failed if job.failed else self._queue.task_done)(job.task)
+        if job.task.is_tuning:
+            self._seconds_of_unfinished -= job.seconds
+        return [TaskDone(job.task, None if job.is_resumed else job.seconds)]
+
+    def _note_time(self, job: Job, started: float, seconds: float) -> None:
+        self._starts -= started
+        job.seconds += seconds
+        if job.task.is_tuning:
+            self._seconds_of_unfinished += seconds
+
+    def _use_core(self, job: Job) -> None:
+        """Starts a job's next run on the core of one that is done, unless that core was borrowed."""
+        if self._queue.held_cores(job.task) > job.task.cores:
+            self._queue.release(job.task)
+            self._note_need(job)
+        else:
+            self._start_runs(job, 1)
+
+    def _start_runs(self, job: Job, cores: int) -> None:
+        """Starts runs of a job on so many of its cores, and releases those it has no run for."""
+        starting = min(cores, len(job.waiting))
+        for _ in range(starting):
+            indices, task = job.waiting.popleft()
+            key = next(self._keys)
+            started = self._clock()
+            self._runs[key] = (job, indices, started)
+            self._starts += started
+            job.running += 1
+            self._executor.submit(key, task)
+        if cores > starting:
+            self._queue.release(job.task, cores - starting)
+        self._note_need(job)
+
+    def _note_need(self, job: Job) -> None:
+        number = self._jobs[job]
+        self._short.pop(number, None)
+        self._full.pop(number, None)
+        if job.waiting:
+            lacks = self._queue.held_cores(job.task) < job.task.cores
+            (self._short if lacks else self._full)[number] = job

@@ -1,0 +1,1 @@
+"""Steps without Python: recorded, compiled, verified against the eager step, taken in lanes."""

@@ -1,0 +1,208 @@
+"""Captures a model's training step, rehearses it, and decides which kind of step a run takes.
+
+The decision depends on the model, its data and what is asked for, never on timing: so a run is the same
+wherever and whenever it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+
+from ..data import Split
+from ..metrics import Criterion, Scorer, guarded
+from ..optimizers import Optimizer
+from ..steps import CapturedGradientStep, CapturedStep, EagerStep, Replay, Step, StepResults
+from .recording import NotCapturable, Recording, check_unchanged, python_state_of, record, up_to_date
+from .script import Script, compiled
+from .updates import UpdateRule, update_rule
+from .verification import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE, Lane, Verification, check_repeatable
+
+REHEARSED = 2
+"""Batches of each size by which a captured step is compared with the eager one."""
+
+REHEARSAL_LR = 0.01
+"""The learning rate of these steps."""
+
+MOST_SIZES = 2
+"""Sizes of batches that a step is captured for; an epoch has no more."""
+
+_FEWEST_STEPS = 48
+
+
+class Subject(NamedTuple):
+    """What a step trains, and how.
+
+    Attributes:
+        model: Freshly initialised, in training mode.
+        criterion: Its loss.
+        make_optimizer: Makes the model's optimizer, at a learning rate of 1.
+        split: The training data.
+        score: Measures the performance.
+        measures_perf: Whether the steps are to do so.
+    """
+
+    model: torch.nn.Module
+    criterion: Criterion
+    make_optimizer: Callable[[], Optimizer]
+    split: Split
+    score: Scorer
+    measures_perf: bool
+
+    def eager_step(self) -> EagerStep:
+        score = self.score if self.measures_perf else None
+        return EagerStep(self.model, guarded(self.criterion), self.make_optimizer(), self.split, score)
+
+    def lane(self) -> Lane:
+        return Lane(self.model, self.criterion, self.eager_step())
+
+
+def why_not_worth_it(batches: Sequence[torch.Tensor], epochs: int, device: torch.device) -> str | None:
+    """Says why a run had better not be captured, or returns None if it had.
+
+    Args:
+        batches: Those of the first epoch, as indices.
+        epochs: How many there will be.
+        device: Where the model is.
+    """
+    if device.type != 'cpu':
+        return f'the device is {device.type}; only on the CPU has it been shown to be faster'
+    if len({len(batch) for batch in batches}) > MOST_SIZES:
+        return f'the batches have more than {MOST_SIZES} sizes'
+    if len(batches) * epochs < _FEWEST_STEPS:
+        return f'it takes fewer than {_FEWEST_STEPS} steps'
+    return None
+
+
+def captured_step(subject: Subject, batches: Sequence[torch.Tensor]) -> CapturedStep | CapturedGradientStep:
+    """Captures the subject's step and rehearses it.
+
+    Args:
+        subject: Left as it was, random state included, unless this raises.
+        batches: Of an epoch, as indices; all sizes that the step will be given must occur.
+
+    Raises:
+        NotCapturable: It cannot be captured, or does not do the same as the eager one. The model may have
+            been trained by then.
+    """
+    by_size: dict[int, list[torch.Tensor]] = {}
+    for batch in batches:
+        by_size.setdefault(len(batch), []).append(batch)
+    state = ModelState(subject.model, subject.criterion)
+    trained = (subject.model, subject.criterion)
+    python = python_state_of(trained)
+    recordings = {}
+    for size, (first, *_) in by_size.items():
+        inputs, targets = subject.split.batch(first)
+        recordings[size] = record(subject.model, subject.criterion, subject.score, inputs, targets, python)
+        state.restore()
+        python = up_to_date(python, trained)  # what `functools` remembers
+    optimizer = subject.make_optimizer()
+    parameters = _parameters_of(list(recordings.values()))
+    known = [update_rule(optimizer, parameter) for parameter in parameters]
+    rules = [rule for rule in known if rule is not None]
+    replays = compiled_replays(recordings, rules if len(rules) == len(known) else None, subject.measures_perf)
+
+    def make_step() -> CapturedStep | CapturedGradientStep:
+        if len(rules) == len(known):
+            return replaying_step(replays, parameters, rules, subject)
+        optimizer = subject.make_optimizer()
+        return CapturedGradientStep(replays, parameters, optimizer, subject.split, subject.measures_perf)
+
+    python = up_to_date(python, trained)
+    for size, examples in by_size.items():
+        lrs = [REHEARSAL_LR] * len(examples[:REHEARSED])
+        expected = [*subject.eager_step().run(examples[:REHEARSED], lrs), *state.copies()]
+        state.restore()
+        if not torch.equal(expected[0][0], recordings[size].loss):
+            again = subject.eager_step().run(examples[:1], lrs[:1])
+            state.restore()
+            check_repeatable([again.losses], [expected[0][:1]])
+        check_unchanged(python)
+        found = [*rehearsed(make_step(), examples[:REHEARSED]), *state.copies()]
+        state.restore()
+        check_same(found, expected)
+    step = make_step()
+    all_rules, lane = rules if len(rules) == len(known) else None, subject.lane()
+    python = up_to_date(python, trained)
+    step.verify_by(Verification(step, [lane], python, [parameters], all_rules))
+    return step
+
+
+def _parameters_of(recordings: Sequence[Recording]) -> list[torch.Tensor]:
+    """The parameters that the loss depends on, whatever the batch size."""
+    first, *others = recordings
+    if any([*map(id, other.parameters)] != [*map(id, first.parameters)] for other in others):
+        raise NotCapturable('which parameters its loss depends on changes with the batch size')
+    return first.parameters
+
+
+def compiled_replays(
+    recordings: Mapping[int, Recording],
+    rules: Sequence[UpdateRule] | None,
+    measures_perf: bool,
+    in_lanes: bool = False,
+) -> dict[int, Replay]:
+    """Compiles recordings, by batch size; the arguments are as for `Script`."""
+    replays = {}
+    for size, recording in recordings.items():
+        script = Script(recording, rules, measures_perf, in_lanes)
+        replays[size] = Replay(compiled(script.source), script.tensors)
+    return replays
+
+
+def replaying_step(
+    replays: Mapping[int, Replay],
+    parameters: Sequence[torch.Tensor],
+    rules: Sequence[UpdateRule],
+    subject: Subject,
+) -> CapturedStep:
+    """Returns a step that replays from the beginning, its optimizer's state at 0."""
+    states = [
+        torch.zeros_like(parameter, requires_grad=False)
+        for parameter, rule in zip(parameters, rules, strict=True)
+        for _ in range(rule.states)
+    ]
+    return CapturedStep(replays, states, subject.split, subject.measures_perf)
+
+
+def rehearsed(step: Step, batches: Sequence[torch.Tensor]) -> StepResults:
+    """Takes some steps by replaying; what goes wrong in that raises `NotCapturable`."""
+    try:
+        return step.run(batches, [REHEARSAL_LR] * len(batches))
+    except RuntimeError as error:  # the last line says what, those before where
+        raise NotCapturable(f'replaying it raised {str(error).strip().splitlines()[-1]}') from error
+
+
+def check_same(found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor]) -> None:
+    """Raises `NotCapturable` if tensors differ by more than the tolerance."""
+    for one, other in zip(found, expected, strict=True):
+        if one.shape != other.shape or not torch.allclose(
+            one, other, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE, equal_nan=True
+        ):
+            raise NotCapturable('replaying it gives other numbers')
+
+
+class ModelState:
+    """The state of a model before training: its parameters and buffers, and torch's random numbers."""
+
+    def __init__(self, model: torch.nn.Module, criterion: Criterion) -> None:
+        modules = [model, *([criterion] if isinstance(criterion, torch.nn.Module) else [])]
+        self._live = [t for module in modules for t in (*module.parameters(), *module.buffers())]
+        self._kept = self.copies()
+        self._random_state = torch.get_rng_state()
+        self._on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+
+    def copies(self) -> list[torch.Tensor]:
+        return [tensor.detach().clone() for tensor in self._live]
+
+    def restore(self) -> None:
+        with torch.no_grad():
+            for tensor, kept in zip(self._live, self._kept, strict=True):
+                tensor.copy_(kept)
+                tensor.grad = None
+        torch.set_rng_state(self._random_state)
+        if self._on_gpus:
+            torch.cuda.set_rng_state_all(self._on_gpus)

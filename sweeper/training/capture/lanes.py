@@ -1,0 +1,197 @@
+"""Several models of one architecture trained at once: their parameters stacked, one operator for all.
+
+It pays for networks so small that calling an operator costs more than what it computes. Every model has
+its own initialisation and its own order of the data; learning rates and batch sizes are common.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.func import functional_call, grad, vmap
+from torch.nn.modules.conv import _ConvNd
+
+from ..data import InMemorySplit, leaves
+from ..steps import CapturedStep, StepResults
+from .capture import (
+    MOST_SIZES,
+    REHEARSAL_LR,
+    REHEARSED,
+    ModelState,
+    Subject,
+    check_same,
+    compiled_replays,
+    rehearsed,
+    replaying_step,
+)
+from .python_state import PythonState
+from .recording import NotCapturable, Recording, python_state_of, recorded, up_to_date
+from .updates import update_rule
+from .verification import Verification
+
+_MOST_PARAMETERS = 50_000
+
+
+class LanesStep:
+    """Trains models side by side.
+
+    `run` takes, for every step, indices of shape `(lanes, batch size)`, and returns losses and performances
+    of shape `(steps, lanes)`.
+
+    Args:
+        stacked: The models' tensors, which are what it trains.
+        step: Trains them.
+    """
+
+    def __init__(self, stacked: Stacked, step: CapturedStep) -> None:
+        self._stacked, self._step = stacked, step
+
+    def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
+        return self._step.run(batches, lrs)
+
+    @property
+    def captured(self) -> CapturedStep:
+        return self._step
+
+    def update_models(self) -> None:
+        """Gives the models their parameters and buffers, as trained so far."""
+        self._stacked.unstack()
+
+
+class Stacked:
+    """The parameters and buffers of models of one architecture, stacked along a new first dimension.
+
+    Attributes:
+        trainable: Parameters to be trained, by name.
+        rest: All other parameters and buffers, by name.
+    """
+
+    def __init__(self, models: Sequence[torch.nn.Module]) -> None:
+        self._tensors = [
+            {name: tensor.detach() for name, tensor in (*model.named_parameters(), *model.named_buffers())}
+            for model in models
+        ]
+        frozen = {name for name, p in models[0].named_parameters() if not p.requires_grad}
+        names = [name for name, _ in models[0].named_parameters() if name not in frozen]
+        try:
+            stacked = {
+                name: torch.stack([tensors[name] for tensors in self._tensors]) for name in self._tensors[0]
+            }
+        except (KeyError, RuntimeError) as error:
+            raise NotCapturable(f'its initialisations differ in their tensors: {error}') from error
+        self.trainable = {name: stacked[name] for name in names}
+        self.rest = {name: tensor for name, tensor in stacked.items() if name not in self.trainable}
+
+    def unstack(self) -> None:
+        """Writes into the models what is here."""
+        for name, stacked in (*self.trainable.items(), *self.rest.items()):
+            for tensors, tensor in zip(self._tensors, stacked.unbind(), strict=True):
+                tensors[name].copy_(tensor)
+
+    def restack(self) -> None:
+        """Writes here what is in the models."""
+        for name, stacked in (*self.trainable.items(), *self.rest.items()):
+            for tensors, tensor in zip(self._tensors, stacked.unbind(), strict=True):
+                tensor.copy_(tensors[name])
+
+
+def step_in_lanes(subjects: Sequence[Subject], batches: Sequence[Sequence[torch.Tensor]]) -> LanesStep:
+    """Captures a step that trains several models at once, and rehearses it.
+
+    Args:
+        subjects: Of one architecture; left as they were unless this raises.
+        batches: For every model, those of an epoch, as indices; all in the same sizes.
+
+    Raises:
+        NotCapturable: That cannot be done: the step cannot be captured, draws random numbers, has another
+            optimizer than plain SGD, torch's SGD, Adam or AdamW, or does not do the same as the eager one.
+    """
+    first = subjects[0]
+    if any(isinstance(module, _ConvNd) for module in first.model.modules()):
+        raise NotCapturable('convolutions are slower in lanes')
+    if sum(parameter.numel() for parameter in first.model.parameters()) > _MOST_PARAMETERS:
+        raise NotCapturable(f'it has more than {_MOST_PARAMETERS} parameters, which is slower in lanes')
+    if not isinstance(first.split, InMemorySplit):
+        raise NotCapturable('the training data is not in memory')
+    together: dict[int, list[torch.Tensor]] = {}
+    for one_of_each in zip(*batches, strict=True):
+        together.setdefault(len(one_of_each[0]), []).append(torch.stack(one_of_each))
+    if len(together) > MOST_SIZES:
+        raise NotCapturable(f'the batches have more than {MOST_SIZES} sizes')
+    stacked = Stacked([subject.model for subject in subjects])
+    states = [ModelState(subject.model, subject.criterion) for subject in subjects]
+    trained = [(subject.model, subject.criterion) for subject in subjects]
+    python = python_state_of(*trained)
+    recordings = {}
+    for size, (example, *_) in together.items():
+        recordings[size] = _record(first, stacked, example, python)
+        states[0].restore()
+        stacked.restack()
+        python = up_to_date(python, *trained)  # what `functools` remembers
+    optimizer, by_name = first.make_optimizer(), dict(first.model.named_parameters())
+    rules = [update_rule(optimizer, by_name[name]) for name in stacked.trainable]
+    known = [rule for rule in rules if rule is not None]
+    if len(known) < len(rules):
+        raise NotCapturable(f'its optimizer is a {type(optimizer).__name__}')
+    replays = compiled_replays(recordings, known, first.measures_perf, in_lanes=True)
+    parameters = list(stacked.trainable.values())
+    for examples in together.values():
+        examples = examples[:REHEARSED]
+        expected = [
+            [*subject.eager_step().run(list(order), [REHEARSAL_LR] * len(order)), *state.copies()]
+            for subject, state, order in zip(subjects, states, zip(*examples, strict=True), strict=True)
+        ]
+        for state in states:
+            state.restore()
+        losses, perfs = rehearsed(replaying_step(replays, parameters, known, first), examples)
+        stacked.unstack()
+        for lane, state in enumerate(states):
+            measured = [losses[:, lane], perfs[:, lane] if len(perfs) else perfs]
+            check_same([*measured, *state.copies()], expected[lane])
+            state.restore()
+        stacked.restack()
+    step = replaying_step(replays, parameters, known, first)
+    names = [*stacked.trainable]
+    lanes = [subject.lane() for subject in subjects]
+    step.verify_by(
+        Verification(
+            step,
+            lanes,
+            up_to_date(python, *trained),
+            [
+                [by_name[name] for name in names]
+                for by_name in (dict(subject.model.named_parameters()) for subject in subjects)
+            ],
+            known,
+            [*stacked.trainable.values(), *stacked.rest.values()],
+            stacked.unstack,
+        )
+    )
+    return LanesStep(stacked, step)
+
+
+def _record(subject: Subject, stacked: Stacked, batch: torch.Tensor, python: PythonState) -> Recording:
+    """Records one step on a batch of indices of shape `(lanes, batch size)`."""
+    inputs, targets = subject.split.batch(batch)
+
+    def one_lane(
+        trainable: dict[str, torch.Tensor], rest: dict[str, torch.Tensor], inputs: Any, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, Any]:
+        output = functional_call(subject.model, {**trainable, **rest}, (inputs,))
+        loss = subject.criterion(output, targets)
+        perf = subject.score.performance(output, targets, loss.detach())
+        return loss, (loss.detach(), perf)
+
+    def step() -> tuple[Any, ...]:
+        in_lanes = vmap(grad(one_lane, has_aux=True))  # an error if it draws random numbers
+        gradients, (loss, perf) = in_lanes(stacked.trainable, stacked.rest, inputs, targets)
+        return [gradients[name] for name in stacked.trainable], loss, perf
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings('error', 'There is a performance drop')  # an operator is done lane by lane
+        calls, (gradients, loss, perf) = recorded(step, subject.model, subject.criterion, python)
+    parameters = list(stacked.trainable.values())
+    return Recording(calls, list(leaves(inputs)), targets, parameters, gradients, loss, perf)

@@ -1,0 +1,253 @@
+"""Records what a training step asks torch to compute, as a list of operator calls.
+
+A step is run once, as it is, while every operator that it calls, the backward pass included, is written
+down. What remains is the same computation without the Python that asked for it (see `script`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ...seeding import states_of_other_generators
+from ..data import leaves
+from ..metrics import Criterion, Scorer
+from .python_state import MOST_ENTRIES, PythonState, TooManyObjects, described
+
+_DEPENDS_ON_VALUES = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
+_MASKS = (torch.bool, torch.uint8)
+
+
+class NotCapturable(Exception):
+    """A step cannot be captured; says why, as a clause that continues 'eager, because …'."""
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """An operator call: what was called with what, and the tensors (or tuple or list of them) it gave."""
+
+    op: torch._ops.OpOverload
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    output: Any
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether it does more than compute its output: writes to a tensor, or draws random numbers."""
+        return bool(self.op._schema.is_mutable) or torch.Tag.nondeterministic_seeded in self.op.tags
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A step at one batch size: forward and backward pass, not the update.
+
+    Attributes:
+        calls: In order.
+        inputs: The tensors of the batch's inputs.
+        targets: The batch's targets.
+        parameters: The trainable parameters that the loss depends on, the criterion's too.
+        gradients: Theirs, in the same order.
+        loss: A scalar.
+        perf: The batch's performance, a scalar.
+    """
+
+    calls: list[Call]
+    inputs: list[torch.Tensor]
+    targets: torch.Tensor
+    parameters: list[torch.Tensor]
+    gradients: list[torch.Tensor]
+    loss: torch.Tensor
+    perf: torch.Tensor
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Writes down operators as they reach the backend, below autograd."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.calls: list[Call] = []
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # what torch would do otherwise imports its compiler, a second's work
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        _check(func, args)
+        output = func(*args, **kwargs)
+        if func is torch.ops.aten.lift_fresh.default:
+            args = (args[0].clone(),)  # the output is the same tensor, and may be written to
+        self.calls.append(Call(func, args, kwargs, output))
+        return output
+
+
+def _check(op: torch._ops.OpOverload, args: Sequence[Any]) -> None:
+    """Raises `NotCapturable` for operators whose result Python, or the shape of a tensor, may depend on."""
+    if any(tag in op.tags for tag in _DEPENDS_ON_VALUES):
+        by_index = op.overloadpacket is torch.ops.aten.index
+        if by_index and not any(index is not None and index.dtype in _MASKS for index in args[1]):
+            return
+        raise NotCapturable(f'what it computes depends on the values of tensors ({op})')
+
+
+def record(
+    model: torch.nn.Module,
+    criterion: Criterion,
+    score: Scorer,
+    inputs: Any,
+    targets: torch.Tensor,
+    python: PythonState,
+) -> Recording:
+    """Records one training step on a batch. Changes the model's buffers and the random state as it would.
+
+    Args:
+        model: Trained.
+        criterion: Its loss.
+        score: Measures the performance.
+        inputs: The batch's.
+        targets: The batch's.
+        python: The Python state of both, as it is.
+
+    Raises:
+        NotCapturable: The step does something that a recording would leave out.
+    """
+    modules = [one for one in (model, criterion) if isinstance(one, torch.nn.Module)]
+    trainable = [*dict.fromkeys(p for one in modules for p in one.parameters() if p.requires_grad)]
+
+    def step() -> tuple[Any, ...]:
+        output = model(inputs)
+        loss = criterion(output, targets)
+        gradients = torch.autograd.grad(loss, trainable, allow_unused=True)
+        with torch.no_grad():
+            return gradients, loss, score.performance(output, targets, loss.detach())
+
+    calls, (gradients, loss, perf) = recorded(step, model, criterion, python)
+    used = [(p, g) for p, g in zip(trainable, gradients, strict=True) if g is not None]
+    if any(gradient.layout != torch.strided for _, gradient in used):
+        raise NotCapturable('it has sparse gradients')
+    parameters, gradients = ([pair[k] for pair in used] for k in (0, 1))
+    return Recording(calls, list(leaves(inputs)), targets, parameters, gradients, loss, perf)
+
+
+def recorded(
+    step: Callable[[], tuple[Any, ...]], model: torch.nn.Module, criterion: Criterion, python: PythonState
+) -> tuple[list[Call], tuple[Any, ...]]:
+    """Runs a function and records the operators that it calls.
+
+    Args:
+        step: Returns tensors, or sequences of them.
+        model: What it runs.
+        criterion: What it runs too.
+        python: The Python state of both, as it is.
+
+    Returns:
+        The calls, and what the function returned.
+
+    Raises:
+        NotCapturable: It does something that a recording would leave out, or raises an error.
+    """
+    _check_no_hooks(
+        [module for one in (model, criterion) if isinstance(one, torch.nn.Module) for module in one.modules()]
+    )
+    random_states = states_of_other_generators()
+    try:
+        with _Recorder() as recorder:
+            returned = step()
+    except NotCapturable:
+        raise
+    except Exception as error:
+        raise NotCapturable(f'recording it raised {type(error).__name__}: {error}') from error
+    if states_of_other_generators() != random_states:
+        raise NotCapturable('it draws random numbers from numpy or `random`')
+    check_unchanged(python, caches_too=False)  # what is filled once makes no difference
+    calls, resolve = _without_aliases(recorder.calls)
+    return calls, resolve(returned)
+
+
+def _without_aliases(calls: Sequence[Call]) -> tuple[list[Call], Callable[[Any], Any]]:
+    """Leaves out calls that only give a tensor another name, or bring back a view that there was before.
+
+    Returns:
+        The other calls, and a function that finds which tensor now stands for a given one.
+    """
+    views: dict[Any, torch.Tensor] = {}
+    stand_ins: dict[int, torch.Tensor] = {}
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return stand_ins.get(id(value), value)
+        if isinstance(value, tuple | list):
+            return type(value)(resolve(one) for one in value)
+        return value
+
+    kept = []
+    for call in calls:
+        for tensor in tensors_in([call.args, [*call.kwargs.values()]]):
+            views.setdefault(_view(tensor), tensor)
+        before = views.get(_view(call.output)) if isinstance(call.output, torch.Tensor) else None
+        if before is not None and not call.has_effect:
+            stand_ins[id(call.output)] = before
+            continue
+        args, kwargs = resolve(call.args), {name: resolve(value) for name, value in call.kwargs.items()}
+        kept.append(Call(call.op, args, kwargs, call.output))
+        for tensor in tensors_in(call.output):
+            views.setdefault(_view(tensor), tensor)
+            stand_ins.setdefault(id(tensor), views[_view(tensor)])
+    return kept, resolve
+
+
+def _view(tensor: torch.Tensor) -> Any:
+    """Equal for tensors that show the same memory in the same way."""
+    if tensor.layout != torch.strided:
+        return id(tensor)
+    storage = tensor.untyped_storage()._cdata
+    return storage, tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype
+
+
+def tensors_in(value: Any) -> list[torch.Tensor]:
+    """All tensors in an argument or an output, those in lists included."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    return [tensor for one in value for tensor in tensors_in(one)] if isinstance(value, tuple | list) else []
+
+
+def _check_no_hooks(modules: Sequence[torch.nn.Module]) -> None:
+    for module in modules:
+        if isinstance(module, torch.jit.ScriptModule):
+            raise NotCapturable('a module is TorchScript, whose attributes may change unseen')
+        hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
+        if any(hooks) or module._backward_pre_hooks:
+            raise NotCapturable(f'a module has hooks ({type(module).__name__})')
+
+
+def python_state_of(*trained: tuple[torch.nn.Module, Criterion]) -> PythonState:
+    """The Python state that a step with these can change.
+
+    Args:
+        trained: Models with their losses.
+
+    Raises:
+        NotCapturable: It is too much to look at.
+    """
+    modules = [one for pair in trained for one in pair if isinstance(one, torch.nn.Module)]
+    tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
+    roots = [root for pair in trained for root in zip(('model', 'criterion'), pair, strict=True)]
+    try:
+        return PythonState(roots, tensors)
+    except TooManyObjects:
+        raise NotCapturable(f'its Python refers to more than {MOST_ENTRIES} objects') from None
+
+
+def up_to_date(state: PythonState, *trained: tuple[torch.nn.Module, Criterion]) -> PythonState:
+    """The state itself, if nothing has changed since, or the present one."""
+    return python_state_of(*trained) if state.has_changed() else state
+
+
+def check_unchanged(state: PythonState, caches_too: bool = True) -> None:
+    """Raises `NotCapturable` if Python state has changed."""
+    if changed := state.changes(caches_too):
+        raise NotCapturable(f'its Python changes variables or attributes as it runs ({described(changed)})')

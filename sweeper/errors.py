@@ -4,10 +4,12 @@ SweepError
 ├── InvalidArgument (also a ValueError)   an argument of sweep(), train() or the command line
 │   └── InvalidPoint                      a selector proposed something that cannot be a point
 ├── ProblemError                          the user's module is not a usable problem
+│   └── NotFiniteData                     its data have NaN or infinite values, and so has the loss
 ├── FolderError                           the output folder cannot be used for this sweep
 ├── SelectorError                         a selector broke its contract
 ├── PointFailed                           a point failed and the caller asked to be told at once
 ├── TuningFailed                          no learning rate or batch size trains this point
+│   └── EvaluationDiverged                its loss is finite in training, and not in evaluation
 ├── DeclarationError (also a ValueError)  parameters declared in code are wrong, or contradict each other
 │   ├── SourceError                       a source file or its text cannot be read
 │   │   ├── MissingSource (also a FileNotFoundError)
@@ -66,6 +68,10 @@ class ProblemError(SweepError):
     """The user's module is missing something, or what it gives does not fit together."""
 
 
+class NotFiniteData(ProblemError):
+    """The data have NaN or infinite values, and so has the loss; the message names split and sample."""
+
+
 class FolderError(SweepError):
     """The output folder cannot be written, is in use, or holds something else."""
 
@@ -80,6 +86,10 @@ class PointFailed(SweepError):
 
 class TuningFailed(SweepError):
     """Tuning cannot go on: every run of a stage diverged. It costs that point only."""
+
+
+class EvaluationDiverged(TuningFailed):
+    """In every run of a stage the loss was finite in training mode, and not in evaluation mode."""
 
 
 class DeclarationError(SweepError, ValueError):

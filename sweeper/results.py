@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -72,6 +72,22 @@ WORSE = 0.03
 """By how much trials may stay behind a brief training in tuning without a flag."""
 
 
+IN_TRAINING, IN_EVALUATION, UNSURE = 'training_diverged', 'evaluation_diverged', 'threshold_unsure'
+"""Flags of single runs: the loss was NaN or infinite at the end, in training mode or in evaluation mode;
+outputs left [0, 1], which alone said that they are probabilities."""
+
+
+def joined_flags(in_training: bool, in_evaluation: bool, is_unsure: bool) -> str:
+    """The flags of a run, separated by spaces."""
+    found = {IN_TRAINING: in_training, IN_EVALUATION: in_evaluation, UNSURE: is_unsure}
+    return ' '.join(name for name, is_so in found.items() if is_so)
+
+
+def is_only_in_evaluation(flags: str) -> bool:
+    """Whether a run's flags say that its loss was finite in training mode, and not in evaluation mode."""
+    return IN_EVALUATION in flags.split() and IN_TRAINING not in flags.split()
+
+
 @dataclass(frozen=True)
 class ModelCost:
     """What an architecture costs, apart from time.
@@ -135,10 +151,13 @@ class Tuned:
         trials = list(trials)
         reached = [trial.perf_train for trial in trials]
         promised = self.misc.get('perf', 0.0)
+        is_unsure = UNSURE in self.flags or any(UNSURE in trial.flags.split() for trial in trials)
         is_worse = bool(reached) and sum(reached) / len(reached) < promised - WORSE
         return (
-            self.flags
+            [flag for flag in self.flags if flag != UNSURE]
             + ['trial_diverged'] * any(trial.diverged for trial in trials)
+            + [IN_EVALUATION] * any(is_only_in_evaluation(trial.flags) for trial in trials)
+            + [UNSURE] * is_unsure
             + ['worse_than_tuned'] * is_worse
         )
 
@@ -161,6 +180,8 @@ class TrialResult:
     """One trial: the content of `result.json`.
 
     Test scores are None without a test split; `step` says how its steps were taken (see `training.bench`).
+    `flags`, separated by spaces: `training_diverged` and `evaluation_diverged` if at the end the loss was NaN
+    or infinite in that mode (the latter: on any split), `threshold_unsure` if outputs left [0, 1].
     """
 
     seed: int
@@ -174,6 +195,12 @@ class TrialResult:
     perf_test: float | None = None
     loss_test: float | None = None
     step: str = ''
+    flags: str = ''
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields by name, without flags if there are none."""
+        told = asdict(self)
+        return told if self.flags else {name: value for name, value in told.items() if name != 'flags'}
 
 
 _SCORES = ('perf_train', 'loss_train', 'perf_val', 'loss_val', 'perf_test', 'loss_test')

@@ -190,7 +190,7 @@ def read_parameters(bench: Bench, point: Point, seed: int) -> list[str]:
 
 
 def _record(seed: int, done: dict[str, Any]) -> TrialRecord:
-    told = {name: done[name] for name in ('epochs', 'seconds', 'diverged', 'step')}
+    told = {name: done[name] for name in ('epochs', 'seconds', 'diverged', 'step', 'flags')}
     result = TrialResult(seed=seed, **told, **done['scores'])
     return TrialRecord(result, done['model'], done['model_init'], done['throughtime'])
 

@@ -13,6 +13,10 @@ FLAG_MEANINGS = {
     'barely_learned': 'candidates were compared before they had learned much: use a higher preset',
     'sensitive': 'a slightly different learning rate does much worse: use a higher preset',
     'trial_diverged': 'the loss of a trial became NaN or infinite, which counts as performance 0',
+    'evaluation_diverged': 'the loss of a trial was finite in training, and NaN or infinite in evaluation: '
+    'look at what the model does only after model.eval(), and at what the loss does with confident outputs',
+    'threshold_unsure': 'outputs left [0, 1], so they are no probabilities, and the threshold was 0.5: write '
+    '`threshold = 0.0` into the problem if they are logits, or `threshold = 0.5` if that is meant',
     'worse_than_tuned': 'trials do worse than a shorter training did in tuning: use a higher preset',
     'unread': 'the code did not use a parameter of this architecture during tuning: '
     'it makes no difference here',
@@ -37,6 +41,14 @@ DOUBTS: Mapping[str, Doubt] = {
     ),
     'trial_diverged': Doubt(
         'the loss of a trial became NaN or infinite', 'use a higher preset or a lower lr_end'
+    ),
+    'evaluation_diverged': Doubt(
+        'the loss of a trial was finite in training, and NaN or infinite in evaluation mode',
+        'look at what the model does only in evaluation mode',
+    ),
+    'threshold_unsure': Doubt(
+        'outputs left [0, 1], so labels may have been predicted from the wrong threshold on',
+        'write `threshold = …` into the problem',
     ),
     'worse_than_tuned': Doubt(
         'trials did worse than a shorter training did in tuning', 'use a higher preset or a lower lr_end'

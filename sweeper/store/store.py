@@ -311,7 +311,7 @@ class Store:
                 layout.throughtime: npz_bytes(record.throughtime),
             }
             checksums = {path.name: checksum(data) for path, data in files.items()}
-            result = sealed(json_bytes({**asdict(record.result), OF_FILES: checksums}))
+            result = sealed(json_bytes({**record.result.to_dict(), OF_FILES: checksums}))
             self.writer.write_together({**files, layout.result: result})
 
         def take_in() -> None:

@@ -224,6 +224,7 @@ class Bench:
             self.splits.train,
             scorer(self.problem.accuracy_style, criterion, self.problem.threshold, self._ignored(criterion)),
             measures_perf,
+            lambda: self.fresh_model(point, seed),
         )
 
     def _ignored(self, criterion: Criterion) -> int | None:

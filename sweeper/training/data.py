@@ -35,6 +35,14 @@ class Split(Protocol):
         """Returns one batch after another."""
         ...
 
+    def suspect(self, indices: torch.Tensor) -> Batch | None:
+        """Returns a batch of the latest `batches` as it was, if it may have values that are not finite."""
+        ...
+
+    def places(self, indices: torch.Tensor) -> list[int]:
+        """Returns where samples are in the dataset that the split was made of."""
+        ...
+
 
 class InMemorySplit:
     """A split held as tensors whose first dimension is the sample."""
@@ -54,6 +62,13 @@ class InMemorySplit:
     def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
         return map(self.batch, order)
 
+    def suspect(self, indices: torch.Tensor) -> Batch | None:
+        return self.batch(indices)
+
+    def places(self, indices: torch.Tensor) -> list[int]:
+        places: list[int] = indices.tolist()
+        return places
+
 
 class ItemSplit:
     """A split read item by item: too large for memory, or different at every reading.
@@ -71,6 +86,7 @@ class ItemSplit:
         self._workers = 0 if loader is None else loader.num_workers
         self._worker_init = None if loader is None else loader.worker_init_fn
         self._collate = loader.collate_fn if has_own_collate(loader) else _collate
+        self._suspect: tuple[torch.Tensor, Batch] | None = None  # the first batch that is not finite
 
     def __len__(self) -> int:
         return len(self._dataset)  # type: ignore[arg-type]
@@ -79,6 +95,21 @@ class ItemSplit:
         return self._moved(self._collate([self._dataset[index] for index in indices.tolist()]))
 
     def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
+        self._suspect = None
+        for indices, batch in zip(order, self._read(order), strict=True):
+            if self._suspect is None and not_finite(batch):
+                self._suspect = indices, batch
+            yield batch
+
+    def suspect(self, indices: torch.Tensor) -> Batch | None:
+        found = self._suspect  # one that comes later than another had a finite loss, or came after the first
+        return found[1] if found is not None and torch.equal(found[0], indices) else None
+
+    def places(self, indices: torch.Tensor) -> list[int]:
+        places: list[int] = indices.tolist()
+        return places
+
+    def _read(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
         if self._workers == 0:
             return map(self.batch, order)
         # What items draw depends on the run and on which they are, and takes nothing from the model's draws.
@@ -118,6 +149,12 @@ class SplitPart:
 
     def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
         return self._split.batches([self._indices[indices] for indices in order])
+
+    def suspect(self, indices: torch.Tensor) -> Batch | None:
+        return self._split.suspect(self._indices[indices])
+
+    def places(self, indices: torch.Tensor) -> list[int]:
+        return self._split.places(self._indices[indices])
 
 
 def has_own_collate(dataset: object) -> TypeGuard[DataLoader[Any]]:
@@ -237,6 +274,44 @@ def leaves(tree: Any) -> Iterator[torch.Tensor]:
     found: list[torch.Tensor] = []
     map_tensors(tree, found.append)
     yield from found
+
+
+def not_finite(batch: Batch) -> dict[str, list[int] | None]:
+    """What of a batch has values that are NaN or infinite.
+
+    Returns:
+        `inputs` or `targets` and the numbers of the samples that have them; None where that cannot be told,
+        since a tensor's first dimension is not the sample.
+    """
+    inputs, targets = batch
+    found = {'inputs': _rows(inputs, len(targets)), 'targets': _rows(targets, len(targets))}
+    return {name: sorted(rows) or None for name, rows in found.items() if rows is not None}
+
+
+def _rows(tree: Any, size: int) -> set[int] | None:
+    rows: set[int] | None = None
+    for tensor in leaves(tree):
+        if not _may_be_infinite(tensor) or torch.isfinite(tensor.sum()):
+            continue
+        is_finite = torch.isfinite(tensor)
+        if not is_finite.all():
+            rows = rows or set()
+            if tensor.ndim and len(tensor) == size:
+                rows.update(torch.nonzero(~is_finite.reshape(size, -1).all(1)).flatten().tolist())
+    return rows
+
+
+def _may_be_infinite(tensor: torch.Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
+
+
+def with_zeros(batch: Batch) -> Batch:
+    """A batch with 0 in place of the values that are NaN or infinite."""
+
+    def filled(tensor: torch.Tensor) -> torch.Tensor:
+        return torch.where(torch.isfinite(tensor), tensor, 0) if _may_be_infinite(tensor) else tensor
+
+    return map_tensors(batch[0], filled), filled(batch[1])
 
 
 def _bytes(tree: Any) -> int:

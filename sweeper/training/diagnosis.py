@@ -49,6 +49,7 @@ class Pass:
 
     def explain_model(self, error: Exception) -> None:
         """Raises `Certain` if the model takes these inputs in the data type of its parameters."""
+        self._explain_by_data(f'which the model does not take: {type(error).__name__}: {error}')
         expected = next((p.dtype for p in self.subject.model.parameters() if p.is_floating_point()), None)
         kinds = {tensor.dtype for tensor in leaves(self.inputs)}
         if expected is None or kinds <= {expected}:
@@ -62,6 +63,7 @@ class Pass:
 
     def explain_loss(self, error: Exception) -> None:
         """Raises `Certain` if the criterion takes these targets in another shape or data type."""
+        self._explain_by_data(f'and the criterion raises {type(error).__name__}: {error}')
         for wording, targets in self._other_targets():
             if _succeeds(lambda targets=targets: self._finite_loss(targets)):  # type: ignore[misc]
                 raise Certain(
@@ -128,12 +130,7 @@ class Pass:
             )
         if math.isfinite(float(loss.detach())):
             return
-        if self.bad and _succeeds(lambda: self._finite_loss_of_good_samples()):
-            raise Certain(
-                f'the inputs of {where} have values that are NaN or infinite, in {len(self.bad)} of '
-                f'{len(self.split)} samples as far as they were read, first in sample {self.bad[0]}, and so '
-                f'is the loss. Replace them or leave these samples out'
-            )
+        self._explain_by_data('and so is the loss')
         model = self.subject.model
         if not model.training and _succeeds(lambda: self._finite_loss_in_training()):
             raise Certain(
@@ -141,6 +138,15 @@ class Pass:
                 f'in training mode: what does the model do only in evaluation?'
             )
         raise FloatingPointError(f'the loss of a fresh model is {float(loss.detach()):g}')
+
+    def _explain_by_data(self, consequence: str) -> None:
+        """Raises `Certain` if all is well without the samples that are not finite."""
+        if self.bad and _succeeds(self._finite_loss_of_good_samples):
+            raise Certain(
+                f'the inputs of {self.where} have values that are NaN or infinite, in {len(self.bad)} of '
+                f'{len(self.split)} samples as far as they were read, first in sample {self.bad[0]}, '
+                f'{consequence}. Replace them or leave these samples out'
+            )
 
     def backward(self) -> None:
         """Computes the gradients."""

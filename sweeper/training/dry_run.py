@@ -11,7 +11,7 @@ import torch
 from ..points import Point, label
 from .bench import Bench
 from .capture.capture import Subject
-from .data import Split
+from .data import InMemorySplit, Split, not_finite
 from .diagnosis import Certain, Pass, bad_samples, check_output, explained
 from .facts import DryRun, Fault
 from .metrics import check_loss
@@ -109,6 +109,12 @@ def _evaluate(bench: Bench, subject: Subject, split: Split, name: str) -> list[s
     ]
 
 
+def _fault_of_targets(where: str, order: torch.Tensor, rows: list[int] | None) -> Fault:
+    first = '' if rows is None else f', first in sample {int(order[rows[0]])}'
+    message = f'the targets of {where} have values that are NaN or infinite{first}'
+    return Fault(f'reading a batch of {where}', 'ProblemError', message, is_certain=True)
+
+
 def _forward(bench: Bench, subject: Subject, split: Split, name: str) -> Pass:
     """Computes output, loss and performance of a batch.
 
@@ -122,6 +128,12 @@ def _forward(bench: Bench, subject: Subject, split: Split, name: str) -> Pass:
     order = torch.tensor(sorted({*order.tolist(), *bad[:_BAD_SAMPLES]}))
     with _stage(f'reading a batch of {where}'):
         inputs, targets = split.batch(order)
+    if not isinstance(split, InMemorySplit):  # of others, it is known of what was read
+        found = not_finite((inputs, targets))
+        if 'targets' in found:
+            raise _Stopped(_fault_of_targets(where, order, found['targets']))
+        if 'inputs' in found:
+            bad = order[found['inputs'] or slice(None)].tolist()
     done = Pass(subject, split, where, order, inputs, targets, bad)
     with _stage(f'the model on {where}'), explained(done.explain_model):
         done.output = subject.model(inputs)

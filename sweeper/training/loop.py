@@ -12,6 +12,7 @@ from typing import Protocol
 import torch
 
 from .capture.recording import NotCapturable
+from .data_check import DataCheck
 from .steps import EagerStep, Step
 
 with warnings.catch_warnings():  # what libraries do on import is not an error of the problem's
@@ -42,6 +43,7 @@ class Loop:
         lrs: The learning rate of every step that `run` will take, in order.
         after_chunk: Called after every few steps with their losses (before the update) and performances, as
             the step returns them. Answering True ends the training.
+        data: Looks at losses that are not finite, before that.
     """
 
     def __init__(
@@ -49,8 +51,9 @@ class Loop:
         step: Step,
         lrs: Sequence[float],
         after_chunk: Callable[[torch.Tensor, torch.Tensor], bool] | None = None,
+        data: DataCheck | None = None,
     ) -> None:
-        self._step = step
+        self._step, self._data = step, data
         self._lrs = lrs
         self._done = 0
         self._after_chunk = after_chunk
@@ -62,11 +65,17 @@ class Loop:
         self._done += len(batches)
         try:
             losses, perfs = self._step.run(batches, lrs)
-        except RuntimeError as error:
+        except Exception as error:
             if isinstance(self._step, EagerStep):
+                if self._data is not None:
+                    self._data.check_all(batches)
+                raise
+            if not isinstance(error, RuntimeError):
                 raise
             *_, last = str(error).strip().splitlines() or ['']
             raise NotCapturable(f'replaying it raised {last}') from error
+        if self._data is not None:
+            self._data.check(batches, losses)
         if self._after_chunk is not None and self._after_chunk(losses, perfs):
             engine.terminate()
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 
-from .data import leaves
+from .data import Batch, Split, leaves
+from .finite import check_data, undisturbed
 
 Criterion = Callable[..., torch.Tensor]
 
@@ -62,6 +63,13 @@ class Scorer:
         if self.ignored is None or target.ndim == output.ndim:
             return None
         return target != self.ignored
+
+    def is_unsure_of(self, output: Any) -> bool:
+        """Whether an output left [0, 1], though only that it is in it would say that it is a probability."""
+        if not self.is_assumed or self.style != 'multiclass' or not output.numel():
+            return False
+        low, high = output.aminmax()
+        return bool(low < 0) or bool(high > 1)
 
     def performance(self, output: torch.Tensor, target: torch.Tensor, loss: torch.Tensor) -> torch.Tensor:
         """Returns one batch's performance, as a scalar tensor."""
@@ -134,39 +142,125 @@ def check_loss(loss: float) -> None:
 
 @dataclass(frozen=True)
 class Score:
-    """Mean loss and performance over a split; loss infinity and performance 0 if not finite."""
+    """Mean loss and performance over a split; loss infinity and performance 0 if not finite.
+
+    Attributes:
+        loss: At least 0.
+        perf: In [0, 1].
+        is_unsure: Outputs left [0, 1], though nothing but that they are in it says how to score them.
+    """
 
     loss: float
     perf: float
+    is_unsure: bool = False
+
+    @property
+    def is_finite(self) -> bool:
+        return math.isfinite(self.loss)
 
 
 @torch.no_grad()  # not inference mode: what a model caches in it could not be trained with
 def evaluate(
-    model: torch.nn.Module, split: Any, criterion: Criterion, scorer: Scorer, most: int | None = None
+    model: torch.nn.Module,
+    split: Split,
+    criterion: Criterion,
+    scorer: Scorer,
+    most: int | None = None,
+    name: str = 'train',
 ) -> Score:
-    """Scores `model` in evaluation mode on a split (a `data.Split`), or on at most so many samples of it."""
+    """Scores a model in evaluation mode.
+
+    Args:
+        model: Left in training mode.
+        split: The data.
+        criterion: The loss.
+        scorer: Measures the performance.
+        most: How many samples to take, spread over the split; None for all.
+        name: The split's, for messages.
+
+    Raises:
+        NotFiniteData: The loss is not finite because of the data.
+    """
     model.eval()
     criterion = guarded(criterion)
-    samples = len(split) if most is None else min(len(split), most)
     loss_sum = perf_sum = weights = 0.0
-    order = torch.split(torch.arange(samples) * len(split) // samples, _EVALUATION_BATCH)
-    for indices, (inputs, targets) in zip(order, split.batches(order), strict=True):
-        output = model(inputs)
-        loss = criterion(output, targets)
+    is_unsure = False
+
+    def loss_of(batch: Batch) -> torch.Tensor:
+        return criterion(model(batch[0]), batch[1])
+
+    order = _evaluation_order(split, most)
+    for indices, batch in zip(order, split.batches(order), strict=True):
+        inputs, targets = batch
+        try:
+            output = model(inputs)
+            loss = criterion(output, targets)
+        except Exception:
+            check_data(batch, split.places(indices), name, loss_of)
+            raise
+        is_unsure = is_unsure or scorer.is_unsure_of(output)
         share, perf = (1.0, 0.0) if scorer.style == 'inv-loss' else _scored(scorer, output, targets)
         if share == 0:  # all labels are ignored
             continue
         weight = share * len(indices)
-        loss_sum += loss.item() * weight
+        value = loss.item()
+        if not math.isfinite(value):
+            check_data(batch, split.places(indices), name, loss_of)
+        loss_sum += value * weight
         perf_sum += perf * weight
         weights += weight
     model.train()
     loss_mean = loss_sum / weights if weights else math.nan
     check_loss(loss_mean)
     if not math.isfinite(loss_mean):
-        return Score(float('inf'), 0.0)
+        return Score(float('inf'), 0.0, is_unsure)
     loss_mean = max(loss_mean, 0.0)
-    return Score(loss_mean, 1 / (loss_mean + 1) if scorer.style == 'inv-loss' else perf_sum / weights)
+    perf = 1 / (loss_mean + 1) if scorer.style == 'inv-loss' else perf_sum / weights
+    return Score(loss_mean, perf, is_unsure)
+
+
+def is_finite_in_evaluation(
+    model: torch.nn.Module, split: Split, criterion: Criterion, scorer: Scorer
+) -> bool:
+    """Whether a model whose loss ceased to be finite in training has a finite one in evaluation mode."""
+    try:
+        with undisturbed():
+            return evaluate(model, split, criterion, scorer).is_finite
+    except Exception:  # as some models raise if something in them is NaN
+        return False
+
+
+def _evaluation_order(split: Split, most: int | None) -> Sequence[torch.Tensor]:
+    samples = len(split) if most is None else min(len(split), most)
+    return torch.split(torch.arange(samples) * len(split) // samples, _EVALUATION_BATCH)
+
+
+@torch.no_grad()
+def is_finite_in_training(
+    model: torch.nn.Module, split: Split, criterion: Criterion, most: int | None = None
+) -> bool:
+    """Whether a model whose loss is not finite in evaluation mode has a finite one in training mode.
+
+    Args:
+        model: Left in training mode, its buffers as they were.
+        split: The data.
+        criterion: The loss.
+        most: As for `evaluate`.
+    """
+    order = _evaluation_order(split, most)
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    model.train()
+    try:
+        with undisturbed():
+            return all(
+                math.isfinite(criterion(model(inputs), targets).item())
+                for inputs, targets in split.batches(order)
+            )
+    except Exception:  # as some criteria do if outputs are NaN
+        return False
+    finally:
+        for buffer, before in buffers:
+            buffer.copy_(before)
 
 
 def _scored(scorer: Scorer, output: torch.Tensor, targets: torch.Tensor) -> tuple[float, float]:

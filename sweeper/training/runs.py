@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, islice, repeat
 from typing import Any, TypeVar
@@ -17,14 +17,16 @@ import numpy as np
 import torch
 
 from ..points import Point
+from ..results import joined_flags
 from ..seeding import run_seed
 from .bench import Bench, Training
 from .capture.capture import Subject
 from .capture.recording import NotCapturable
 from .cost import model_cost
 from .data import ShuffledBatches, SizedBatches, Split, SplitPart
+from .data_check import DataCheck
 from .loop import Batches, Loop
-from .metrics import check_loss, evaluate
+from .metrics import Score, check_loss, evaluate, is_finite_in_evaluation, is_finite_in_training
 from .schedule import triangular
 
 Result = TypeVar('Result')
@@ -65,7 +67,7 @@ def measure_curve(
             measured.append((losses, perfs))
             return not torch.isfinite(losses[-1]).any().item()
 
-        Loop(training.step, lrs, after_chunk).run(batches)
+        Loop(training.step, lrs, after_chunk, DataCheck(training.subjects)).run(batches)
         training.verify()
         lanes = len(training.subjects)
         losses, perfs = (
@@ -117,7 +119,7 @@ def train_briefly(
 
     Returns:
         For every seed, `loss` and `perf` on the training set, of a large one on a part; infinity and 0 if it
-        diverged. `step`: the kind of step.
+        diverged. `step`: the kind of step. `flags`, if there are any: as those of a trial.
     """
     plan = TrainingPlan(lr_start, lr_end, batch_size, epochs=1, cycle_size_epochs=1)
     trained, scored = _parts(bench.splits.train, holdout_seed, held_out)
@@ -127,11 +129,17 @@ def train_briefly(
         return _AcrossEpochs(shuffled(seed), steps)
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
-        _train(training, batches, plan)
+        ends = _train(training, batches, plan)
         results = []
-        for subject in training.subjects:
+        for subject, (_, lost) in zip(training.subjects, ends, strict=True):
             score = evaluate(subject.model, scored, subject.criterion, subject.score, _MOST_SCORED)
-            results.append({'loss': score.loss, 'perf': score.perf, 'step': training.kind})
+            is_lost = lost or (
+                not score.is_finite
+                and not is_finite_in_training(subject.model, scored, subject.criterion, _MOST_SCORED)
+            )
+            flags = joined_flags(is_lost, not score.is_finite, score.is_unsure)
+            told = {'flags': flags} if flags else {}
+            results.append({'loss': score.loss, 'perf': score.perf, 'step': training.kind, **told})
         return results
 
     return _in_lanes(bench, point, seeds, batches, run)
@@ -165,7 +173,7 @@ def train_fully(bench: Bench, point: Point, seeds: Sequence[int], plan: Training
         For every seed, `scores`: final `{loss,perf}_{train,val[,test]}`; `diverged`; `epochs` done and
         `seconds` they took (shared out evenly among models trained side by side); `throughtime`: arrays
         over the cycles' ends; `model` and `model_init`: the state dicts, as bytes that
-        `torch.load(…, weights_only=True)` reads; `step`: the kind of step.
+        `torch.load(…, weights_only=True)` reads; `step`: the kind of step; `flags`: as of a `TrialResult`.
     """
     started = time.perf_counter()
 
@@ -193,37 +201,55 @@ class _Trial:
         self._test = bench.splits.test
         self._initial = _state_bytes(subject.model)
         self._rows: list[dict[str, float]] = []
+        self._last: dict[str, Score] = {}
+        self._is_unsure = False
 
     def take_scores(self, epoch: int) -> None:
         """Scores the model after an epoch."""
-        row: dict[str, float] = {'epochs': epoch}
-        for name in self._splits:
-            row |= self._scores(name)
-        self._rows.append(row)
+        self._last = {name: self._score(name, split) for name, split in self._splits.items()}
+        self._rows.append({'epochs': epoch, **_as_row(self._last)})
 
-    def _scores(self, name: str) -> dict[str, float]:
-        split = self._test if name == 'test' else self._splits[name]
-        score = evaluate(self._subject.model, split, self._subject.criterion, self._subject.score)
-        return {f'loss_{name}': score.loss, f'perf_{name}': score.perf}
+    def _score(self, name: str, split: Split) -> Score:
+        subject = self._subject
+        score = evaluate(subject.model, split, subject.criterion, subject.score, name=name)
+        self._is_unsure = self._is_unsure or score.is_unsure
+        return score
 
-    def result(self, epochs: int, diverged: bool) -> dict[str, Any]:
-        names = [*self._splits, *(['test'] if self._test is not None else [])]
-        diverged = diverged or not np.isfinite(self._rows[-1]['loss_train'])  # the last update did it
-        if diverged:
-            last = {f'{kind}_{name}': v for name in names for kind, v in (('loss', np.inf), ('perf', 0.0))}
+    def result(self, epochs: int, lost: bool) -> dict[str, Any]:
+        subject, train = self._subject, self._splits['train']
+        model, last = _state_bytes(subject.model), self._last
+        if lost:  # it has not been scored since
+            is_finite = is_finite_in_evaluation(subject.model, train, subject.criterion, subject.score)
+            in_training, in_evaluation = True, not is_finite
         else:
-            last = {key: value for key, value in self._rows[-1].items() if key != 'epochs'}
             if self._test is not None:
-                last |= self._scores('test')
+                last = {**last, 'test': self._score('test', self._test)}
+            in_evaluation = not all(score.is_finite for score in last.values())
+            # The last update may have done it.
+            in_training = not last['train'].is_finite and not is_finite_in_training(
+                subject.model, train, subject.criterion
+            )
+        if in_training:
+            names = [*self._splits, *(['test'] if self._test is not None else [])]
+            last = dict.fromkeys(names, Score(np.inf, 0.0))
         keys = ('epochs', *(f'{kind}_{name}' for name in self._splits for kind in ('loss', 'perf')))
         return {
-            'scores': last,
-            'diverged': diverged,
+            'scores': _as_row(last),
+            'diverged': in_training,
+            'flags': joined_flags(in_training, in_evaluation, self._is_unsure),
             'epochs': epochs,
             'throughtime': {key: np.array([row[key] for row in self._rows]) for key in keys},
-            'model': _state_bytes(self._subject.model),
+            'model': model,
             'model_init': self._initial,
         }
+
+
+def _as_row(scores: Mapping[str, Score]) -> dict[str, float]:
+    return {
+        f'{kind}_{name}': value
+        for name, score in scores.items()
+        for kind, value in (('loss', score.loss), ('perf', score.perf))
+    }
 
 
 def _shuffled(
@@ -337,7 +363,8 @@ def _train(
             training.expect_changes()
         return not alive
 
-    Loop(training.step, lrs.tolist(), after_chunk).run(batches, plan.epochs, after_epoch)
+    data = DataCheck(training.subjects)
+    Loop(training.step, lrs.tolist(), after_chunk, data).run(batches, plan.epochs, after_epoch)
     training.verify()
     training.update_models()
     return ends

@@ -65,12 +65,14 @@ class Round:
         steps: Of each of them.
         feet: Of the last ladders.
         is_void: Whether it said nothing, and was repeated at lower learning rates.
+        flags: Those of each run (see `TrialResult`).
     """
 
     scored: list[Scored]
     steps: list[int]
     feet: Sequence[Foot] = ()
     is_void: bool = False
+    flags: Sequence[str] = ()
 
     @property
     def samples(self) -> int:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..errors import TuningFailed
+from ..errors import EvaluationDiverged, TuningFailed
 from ..points import to_json
-from ..results import Tuned
+from ..results import UNSURE, Tuned, is_only_in_evaluation
 from ..seeding import run_seed
 from . import candidates, lr_range
 from .candidates import Candidate, Scored
@@ -109,6 +109,7 @@ def tune(
     tuner = _tune(settings, train_size, seed, nuisance)
     steps: dict[str, set[str]] = {}
     unread: set[str] | None = None
+    is_unsure = False
     cost = None
     stage = next(tuner)
     while True:
@@ -116,6 +117,7 @@ def tune(
         steps.setdefault(stage.name, set()).update(str(result['step']) for result in results)
         if stage.name == ROUNDS:
             unread = set.intersection(*map(_unread, results), *([] if unread is None else [unread]))
+            is_unsure = is_unsure or any(UNSURE in _flags(result).split() for result in results)
         if cost is None and 'cost' in results[0]:  # a run from before there was one lacks it
             cost = json.loads(str(results[0]['cost']))
         try:
@@ -127,12 +129,18 @@ def tune(
                 'cost': cost,
             }
             if unread:
-                told |= {'unread': sorted(unread), 'flags': sorted([*tuned.flags, 'unread'])}
+                told['unread'] = sorted(unread)
+            if more := ['unread'] * bool(unread) + [UNSURE] * is_unsure:
+                told['flags'] = sorted([*tuned.flags, *more])
             return dataclasses.replace(tuned, misc={**tuned.misc, **told})
 
 
 def _unread(result: RunResult) -> set[str]:
     return set(json.loads(str(result['unread']))) if 'unread' in result else set()
+
+
+def _flags(result: RunResult) -> str:
+    return str(result.get('flags', ''))
 
 
 def _tune(
@@ -216,13 +224,29 @@ def _rounds(
             if lowered_by == 1:
                 break
             if lowerings == _LOWERINGS:
-                lowest = min(one.lr for one in tried)
-                raise TuningFailed(f'every brief training diverged, down to a learning rate of {lowest:g}')
+                raise _none_is_finite(latest)
             lowerings += 1
             tried = [one._replace(lr=one.lr / lowered_by) for one in tried]
             feet = [foot._replace(lr=foot.lr / lowered_by) for foot in feet]
         number += 1
     return rounds
+
+
+def _none_is_finite(latest: Round) -> TuningFailed:
+    """Says why no brief training has a finite loss, by what their runs have shown."""
+    down_to = f'down to a learning rate of {min(one.candidate.lr for one in latest.scored):g}'
+    fine = sum(map(is_only_in_evaluation, latest.flags))
+    what = (
+        'look at what the model does only in evaluation mode, after model.eval(): statistics that it keeps '
+        '(batch normalisation), a branch for `not self.training`, a loss of confident outputs'
+    )
+    if fine and fine == len(latest.flags):
+        return EvaluationDiverged(
+            f'in every brief training, {down_to}, the loss was finite in training mode, and NaN or infinite '
+            f'in evaluation mode: {what}'
+        )
+    also = f'; {fine} of {len(latest.flags)} only in evaluation mode: {what}' if fine else ''
+    return TuningFailed(f'every brief training diverged, {down_to}{also}')
 
 
 def _share(budget: Budget, rounds: int) -> float:
@@ -311,7 +335,7 @@ def _compare(
         for key in ('loss', 'perf')
     )
     scored = [Scored(*one) for one in zip(tried, losses.tolist(), perfs.tolist(), strict=True)]
-    done = Round(scored, steps)
+    done = Round(scored, steps, flags=[*map(_flags, results)])
     budget.spend(len(seeds) * done.samples)
     return done
 

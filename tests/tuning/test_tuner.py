@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sweeper.errors import TuningFailed
+from sweeper.errors import EvaluationDiverged, TuningFailed
 from sweeper.io.files import AtomicWriter, read_npz
 from sweeper.results import ModelCost
 from sweeper.seeding import run_seed
@@ -32,14 +32,16 @@ class World:
         dead: How many models of the range test are dead from the start.
         brief_dead_above: Brief trainings above this learning rate diverge, whatever the batch size.
         late_dead_above: Those of the rounds after the first do.
+        flags: What those that diverge have shown, run by run in turn.
     """
 
     def __init__(
-        self, best_lr=0.1, best_batch_size=None, dead=0, brief_dead_above=np.inf, late_dead_above=np.inf
-    ):
+        self, best_lr=0.1, best_batch_size=None, dead=0, brief_dead_above=np.inf, late_dead_above=np.inf,
+        flags=('training_diverged evaluation_diverged',),
+    ):  # fmt: skip
         self.best_lr, self.best_batch_size = best_lr, best_batch_size
         self.dead, self.brief_dead_above = dead, brief_dead_above
-        self.late_dead_above = late_dead_above
+        self.late_dead_above, self.flags = late_dead_above, flags
         self.stages, self.samples = [], 0
 
     def best(self, batch_size):
@@ -74,7 +76,13 @@ class World:
         perf = 0.1 + 0.8 * skill - 0.1 * off + np.random.default_rng(seed).normal(0, 1e-4)
         dead = lr_end > self.brief_dead_above or relative > 5
         dead |= len(self.stages) > 2 and lr_end > self.late_dead_above
-        return {'loss': np.inf if dead else 1 - perf, 'perf': 0 if dead else perf, 'step': 'captured'}
+        flags = {'flags': self.flags[index % len(self.flags)]} if dead else {}
+        return {
+            'loss': np.inf if dead else 1 - perf,
+            'perf': 0 if dead else perf,
+            'step': 'captured',
+            **flags,
+        }
 
 
 def run(settings=FAST, world=None, train_size=TRAIN_SIZE, seed=0):
@@ -488,6 +496,25 @@ def test_a_dead_network_fails():
         run(world=World(dead=99))
     with pytest.raises(TuningFailed, match='every brief training diverged, down to a learning rate of'):
         run(world=World(brief_dead_above=0))
+
+
+IN_BOTH, IN_ONE = 'training_diverged evaluation_diverged', 'evaluation_diverged'
+
+
+@pytest.mark.parametrize(
+    ('flags', 'kind', 'fragment'),
+    [
+        ((IN_BOTH,), TuningFailed, 'every brief training diverged, down to'),
+        (('training_diverged',), TuningFailed, 'every brief training diverged, down to'),
+        ((IN_BOTH, IN_ONE), TuningFailed, 'only in evaluation mode: look at what'),
+        ((IN_ONE,), EvaluationDiverged, 'the loss was finite in training mode, and NaN or infinite in'),
+        (('',), TuningFailed, 'every brief training diverged, down to'),  # of a version before there were any
+    ],
+)
+def test_a_network_of_which_no_brief_training_is_finite_says_where_not(flags, kind, fragment):
+    with pytest.raises(TuningFailed, match=fragment) as caught:
+        run(world=World(brief_dead_above=0, flags=flags))
+    assert type(caught.value) is kind
 
 
 @pytest.mark.parametrize('factor', [0.5, 0.05])

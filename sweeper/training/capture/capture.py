@@ -42,6 +42,7 @@ class Subject(NamedTuple):
         split: The training data.
         score: Measures the performance.
         measures_perf: Whether the steps are to do so.
+        fresh: Makes the model and its loss anew, as they were before they were trained.
     """
 
     model: torch.nn.Module
@@ -50,6 +51,7 @@ class Subject(NamedTuple):
     split: Split
     score: Scorer
     measures_perf: bool
+    fresh: Callable[[], tuple[torch.nn.Module, Criterion]]
 
     def eager_step(self) -> EagerStep:
         score = self.score if self.measures_perf else None

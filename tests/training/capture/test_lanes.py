@@ -55,6 +55,8 @@ def assert_close(one, other):
         assert one.keys() == other.keys()
         for key in one.keys() - {'seconds', 'step', 'cost', 'model', 'model_init'}:
             assert_close(one[key], other[key])
+    elif isinstance(one, str):
+        assert one == other
     else:
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 

@@ -1,0 +1,73 @@
+"""Tells a training loss that is not finite because of the data from one that has diverged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from .capture.capture import Subject
+from .data import Batch, not_finite
+from .finite import check_data, undisturbed
+
+
+class DataCheck:
+    """Tells a training loss that is not finite because of the data from one that has diverged.
+
+    Args:
+        subjects: What is trained, side by side.
+    """
+
+    def __init__(self, subjects: Sequence[Subject]) -> None:
+        self._subjects = subjects
+        self._lost = [False] * len(subjects)
+
+    def check(self, batches: Sequence[torch.Tensor], losses: torch.Tensor) -> None:
+        """Looks at the steps taken last.
+
+        Args:
+            batches: The indices of their samples: of shape `(batch size,)`, or `(lanes, batch size)`.
+            losses: Shape `(steps,)` or `(steps, lanes)`.
+
+        Raises:
+            NotFiniteData: As `check_data`, with a fresh model.
+        """
+        if torch.isfinite(losses).all():
+            return
+        is_finite = torch.isfinite(losses.reshape(len(losses), -1)).T.tolist()
+        for lane, steps in enumerate(is_finite):
+            if not all(steps) and not self._lost[lane]:
+                self._lost[lane] = True
+                indices = batches[steps.index(False)]
+                self._check(lane, indices[lane] if indices.ndim > 1 else indices)
+
+    def check_all(self, batches: Sequence[torch.Tensor]) -> None:
+        """Looks at batches of which the step of one raised an error.
+
+        Raises:
+            NotFiniteData: As `check`.
+        """
+        for indices in batches:
+            for lane in range(len(self._subjects)):
+                self._check(lane, indices[lane] if indices.ndim > 1 else indices)
+
+    def _check(self, lane: int, indices: torch.Tensor) -> None:
+        subject = self._subjects[lane]
+        batch = subject.split.suspect(indices)
+        if batch is None or not not_finite(batch):
+            return
+        with undisturbed():
+            try:
+                model, criterion = subject.fresh()
+                with torch.no_grad():
+                    if math.isfinite(criterion(model(batch[0]), batch[1]).item()):
+                        return  # it copes with such values
+            except Exception:
+                pass
+
+        def loss_of(batch: Batch) -> torch.Tensor:
+            with torch.no_grad():
+                return criterion(model(batch[0]), batch[1])
+
+        check_data(batch, indices.tolist(), 'train', loss_of)

@@ -13,10 +13,10 @@ FLAG_MEANINGS = {
     'barely_learned': 'candidates were compared before they had learned much: use a higher preset',
     'sensitive': 'a slightly different learning rate does much worse: use a higher preset',
     'trial_diverged': 'the loss of a trial became NaN or infinite, which counts as performance 0',
-    'evaluation_diverged': 'the loss of a trial was finite in training, and NaN or infinite in evaluation: '
-    'look at what the model does only after model.eval(), and at what the loss does with confident outputs',
-    'threshold_unsure': 'outputs left [0, 1], so they are no probabilities, and the threshold was 0.5: write '
-    '`threshold = 0.0` into the problem if they are logits, or `threshold = 0.5` if that is meant',
+    'evaluation_diverged': 'the loss of a trial became NaN or infinite in evaluation mode only: '
+    'look at what the model does after model.eval()',
+    'threshold_unsure': 'outputs left [0, 1] (logits?), and labels were predicted above 0.5: '
+    'write `threshold = 0.0` or `threshold = 0.5` into the problem',
     'worse_than_tuned': 'trials do worse than a shorter training did in tuning: use a higher preset',
     'unread': 'the code did not use a parameter of this architecture during tuning: '
     'it makes no difference here',

@@ -13,6 +13,7 @@ from ..points import label
 from ..seeding import random_states_kept
 from ..work import BenchSpec, isolate, open_bench
 from .base import Executor, OnOutput, perform
+from .preload import import_for_runs
 from .task import Outcome, Task
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class InlineExecutor(Executor):
 
 
 def _opened(spec: BenchSpec) -> Bench:
+    import_for_runs()
     try:
         return open_bench(spec)
     except SweepError:

@@ -180,11 +180,7 @@ def train_fully(bench: Bench, point: Point, seeds: Sequence[int], plan: Training
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
         trials = [_Trial(bench, subject) for subject in training.subjects]
 
-        def on_epoch(lane: int, epoch: int) -> None:
-            if epoch % plan.cycle_size_epochs == 0 or epoch == plan.epochs:
-                trials[lane].take_scores(epoch)
-
-        ends = _train(training, batches, plan, on_epoch)
+        ends = _train(training, batches, plan, lambda lane, epoch: trials[lane].take_scores(epoch))
         results = [trial.result(*end) for trial, end in zip(trials, ends, strict=True)]
         seconds = (time.perf_counter() - started) / len(trials)
         return [{**result, 'seconds': seconds, 'step': training.kind} for result in results]
@@ -326,7 +322,7 @@ def _train(
     training: Training,
     batches: Batches,
     plan: TrainingPlan,
-    on_epoch: Callable[[int, int], None] | None = None,
+    on_cycle: Callable[[int, int], None] | None = None,
 ) -> list[tuple[int, bool]]:
     """Trains by `plan`.
 
@@ -334,7 +330,8 @@ def _train(
         training: What to train.
         batches: Its batches.
         plan: How.
-        on_epoch: Called with lane and epoch, for every model whose loss is still finite.
+        on_cycle: Called at the end of each cycle with lane and epoch, for every model whose loss is still
+            finite.
 
     Returns:
         For every model, the epochs done, and whether its loss ceased to be finite.
@@ -356,10 +353,11 @@ def _train(
             if not ends[lane][1]:
                 ends[lane] = (epoch, not is_finite)
         alive = [lane for lane, (_, diverged) in enumerate(ends) if not diverged]
-        if alive and on_epoch is not None:
+        is_end = epoch % plan.cycle_size_epochs == 0 or epoch == plan.epochs
+        if alive and is_end and on_cycle is not None:
             training.update_models()
             for lane in alive:
-                on_epoch(lane, epoch)
+                on_cycle(lane, epoch)
             training.expect_changes()
         return not alive
 

@@ -15,6 +15,7 @@ from sweeper.problem.problem import Problem
 from sweeper.seeding import run_seed
 from sweeper.training import data, runs
 from sweeper.training.bench import Bench, Splits, load_splits
+from sweeper.training.capture.verification import Verification
 from sweeper.training.data import as_split
 from sweeper.training.loop import CHUNK
 from sweeper.training.metrics import evaluate, scorer
@@ -469,3 +470,35 @@ def test_item_by_item_data_trains_to_the_same_as_data_in_memory(monkeypatch):
         )
         assert isinstance(splits.train, data.ItemSplit)
         assert_same(RUNS['train_fully'](Bench(problem(), splits, CPU)), expected)
+
+
+# When captured steps are verified
+
+
+@pytest.fixture
+def verified(monkeypatch):
+    """After how many steps a run was verified; `None`: where Python state was compared."""
+    after, verify, expect = [], Verification.verify, Verification.expect_changes
+    monkeypatch.setattr(
+        Verification,
+        'verify',
+        lambda self, feed, done, **last: after.append(done) or verify(self, feed, done, **last),
+    )
+    monkeypatch.setattr(Verification, 'expect_changes', lambda self: after.append(None) or expect(self))
+    return after
+
+
+def test_a_captured_run_is_verified_at_powers_of_two_and_at_the_end(verified):
+    assert train_briefly(bench(step='captured'), steps=150)['step'] == 'captured'
+    assert verified == [32, 64, 128, 150]
+
+
+def test_a_captured_run_of_few_steps_is_verified_at_its_end(verified):
+    train_briefly(bench(step='captured'), steps=20)
+    assert verified == [20]
+
+
+def test_python_state_is_compared_after_evaluations_only(verified):
+    epochs = dataclasses.replace(PLAN, epochs=12, cycle_size_epochs=3)  # of 8 batches
+    assert train_fully(bench(step='captured'), (6,), 3, epochs)['step'] == 'captured'
+    assert verified == [None, 24, 32, None, 64, None, None, 96]

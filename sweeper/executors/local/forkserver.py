@@ -33,8 +33,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...work import isolate, on_device, open_bench_to_share
+from ..preload import import_for_runs
 from . import limits
-from .preload import import_for_runs
 from .streams import WorkerStreams
 from .worker import BROKEN, READY, prepare, receive, send, work
 

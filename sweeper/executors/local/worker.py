@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any
 from ...garbage import uncollected
 from ...problem.problem import load_problem
 from ...work import isolate, open_bench
+from ..preload import import_for_runs
 from ..task import Outcome, RunError
 from . import limits
-from .preload import import_for_runs
 from .streams import WorkerStreams
 
 if TYPE_CHECKING:

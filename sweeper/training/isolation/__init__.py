@@ -15,7 +15,7 @@ from .libraries import library_records
 from .records import Record
 from .settings import PROCESS
 from .switches import set_torch_switches, torch_switches
-from .walk import Walk, is_local, local_modules
+from .walk import LocalModules, Walk, is_local
 
 __all__ = ['Isolation', 'set_torch_switches', 'torch_switches']
 
@@ -39,7 +39,7 @@ class Isolation:
     """
 
     def __init__(self, folder: Path | None, roots: Sequence[Any] = (), own: Sequence[str] = ()) -> None:
-        self._folder, self._roots, self._own_names = folder, roots, own
+        self._local_modules, self._roots, self._own_names = LocalModules(folder), roots, own
         self._start = None if folder is None else f'{folder}{os.sep}'
         self._libraries = library_records()
         self._settings: list[Any] | None = None
@@ -49,7 +49,7 @@ class Isolation:
 
     def take_objects(self) -> None:
         """Takes what the problem's objects hold now for what they are to hold after each run."""
-        modules = local_modules(self._folder)
+        modules = self._local_modules.find()
         for name in self._own_names:
             if isinstance(module := sys.modules.get(name), ModuleType):
                 modules[name] = module

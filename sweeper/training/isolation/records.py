@@ -46,7 +46,8 @@ class Record(ABC):
         """Gives the object back what it held."""
 
 
-def _same(one: Iterable[Any], other: Iterable[Any]) -> bool:
+def same(one: Iterable[Any], other: Iterable[Any]) -> bool:
+    """Whether two series of equal length are of the same objects."""
     return all(map(operator.is_, one, other))
 
 
@@ -61,7 +62,7 @@ class OfDict(Record):
 
     def differs(self) -> bool:
         held, items = self._held, self._items
-        if len(held) == len(items) and _same(held.values(), items.values()) and _same(held, items):
+        if len(held) == len(items) and same(held.values(), items.values()) and same(held, items):
             return False
         return [(key, id(value)) for key, value in dict.items(held) if not self._is_ignored(key)] != [
             (key, id(value)) for key, value in items.items() if not self._is_ignored(key)
@@ -93,7 +94,7 @@ class OfList(Record):
         self._held, self._elements = held, list(held)
 
     def differs(self) -> bool:
-        return len(self._held) != len(self._elements) or not _same(self._held, self._elements)
+        return len(self._held) != len(self._elements) or not same(self._held, self._elements)
 
     def put_back(self) -> None:
         if isinstance(self._held, deque):
@@ -111,7 +112,7 @@ class OfSet(Record):
         self._held, self._elements = held, list(held)
 
     def differs(self) -> bool:
-        return len(self._held) != len(self._elements) or not _same(self._held, self._elements)
+        return len(self._held) != len(self._elements) or not same(self._held, self._elements)
 
     def put_back(self) -> None:
         set.clear(self._held)
@@ -134,7 +135,7 @@ class OfMany(Record):
         return list(itertools.islice(iter(self._held), _SAMPLED))
 
     def differs(self) -> bool:
-        return len(self._held) != self._length or not _same(self._sampled(), self._sample)
+        return len(self._held) != self._length or not same(self._sampled(), self._sample)
 
     def put_back(self) -> None:
         """Cannot be done."""
@@ -166,7 +167,7 @@ class OfClass(Record):
 
     def _seems_the_same(self) -> bool:
         now = vars(self._held)
-        return len(now) == len(self._attributes) and _same(now.values(), self._attributes.values())
+        return len(now) == len(self._attributes) and same(now.values(), self._attributes.values())
 
     def _changed(self) -> list[str]:
         now, before, missing = vars(self._held), self._attributes, object()
@@ -201,7 +202,7 @@ class OfLibraryClass(OfClass):
 
 def _equal_values(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     try:
-        return one == other  # by identity where it can, and several times as fast as `_same`
+        return one == other  # by identity where it can, and several times as fast as `same`
     except Exception:  # tensors, say
         return False
 
@@ -227,7 +228,7 @@ class OfNames(Record):
         for at, name in enumerate(self._names):
             if (now := self._held.get(name)) is not self._values[at] and self._by_library(now):
                 self._values[at] = now
-        return not _same(map(self._held.get, self._names), self._values)
+        return not same(map(self._held.get, self._names), self._values)
 
     def put_back(self) -> None:
         self._held.update(zip(self._names, self._values, strict=True))
@@ -276,7 +277,7 @@ class OfSlots(Record):
 
     def differs(self) -> bool:
         now = [getattr(self._held, slot, self._missing) for slot in self._slots]
-        return not _same(now, self.values)
+        return not same(now, self.values)
 
     def put_back(self) -> None:
         for slot, value in zip(self._slots, self.values, strict=True):
@@ -351,7 +352,7 @@ class OfArray(Record):
         if now.shape != self._copy.shape or now.dtype != self._copy.dtype:
             return True
         if self._copy.dtype.hasobject:
-            return not _same(now.flat, self._copy.flat)
+            return not same(now.flat, self._copy.flat)
         return bool(now.tobytes() != self._copy.tobytes())
 
     def put_back(self) -> None:

@@ -52,12 +52,34 @@ _MODULES_WITHOUT_STATE = {
 }  # fmt: skip
 
 
-def local_modules(folder: Path | None) -> dict[str, ModuleType]:
-    """Returns the loaded modules, by name, whose files are in a folder and were not installed there."""
-    if folder is None:
-        return {}
-    start = f'{folder}/'
-    return {name: module for name, module in list(sys.modules.items()) if is_local(name, module, start)}
+class LocalModules:
+    """Finds the loaded modules whose files are in a folder and were not installed there.
+
+    A process has thousands of modules: each is looked at once.
+
+    Args:
+        folder: None finds none.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._start = None if folder is None else f'{folder}/'
+        self._loaded: dict[str, Any] = {}
+        self._found: dict[str, ModuleType] = {}
+
+    def find(self) -> dict[str, ModuleType]:
+        """Returns those that are loaded now, by name, in the order in which they were loaded."""
+        if self._start is None:
+            return {}
+        now, before = dict(sys.modules), self._loaded
+        if len(now) != len(before) or not records.same((*now.values(), *now), (*before.values(), *before)):
+            start, found = self._start, self._found
+            self._found = {
+                name: module
+                for name, module in now.items()
+                if (name in found if before.get(name) is module else is_local(name, module, start))
+            }
+            self._loaded = now
+        return dict(self._found)
 
 
 def is_local(name: str, module: Any, start: str) -> bool:

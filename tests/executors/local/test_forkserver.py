@@ -279,7 +279,7 @@ def test_it_ends_when_the_sweep_is_killed(folder):
 
 PRELOADED = """
 import json, sys, gc
-from sweeper.executors.local.preload import import_for_runs
+from sweeper.executors.preload import import_for_runs
 import_for_runs()
 loaded = 'torch.distributed.optim' in sys.modules
 import torch

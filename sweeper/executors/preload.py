@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from ...garbage import uncollected
+from ..garbage import uncollected
 
 _SHARDED = 'torch.distributed.optim'
 
@@ -16,7 +16,7 @@ _SHARDED = 'torch.distributed.optim'
 def import_for_runs() -> None:
     """Imports torch, ignite and what trains with them."""
     with uncollected(), _without_sharded_optimizers():
-        from ...training import runs  # noqa: F401
+        from ..training import runs  # noqa: F401
 
 
 class _Sharded(type):

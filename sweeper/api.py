@@ -206,6 +206,7 @@ def sweep(
             check_points=lambda points: check_by_dry_runs(running, points, seed, not selector.adaptive),
         )  # fmt: skip
         results = sweeper.run()
+        results.store = store
     for failure in results.failures:
         message = f'the point ({label(failure.params)}) failed: {printable(failure.error)}'
         warnings.warn(message, PointFailedWarning, stacklevel=2)

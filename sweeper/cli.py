@@ -192,7 +192,7 @@ def run(
     from .report import terminal
     from .report.wording import listed
 
-    terminal.show(_read(folder), only_the_answer=quiet)
+    terminal.show(results.store or _read(folder), only_the_answer=quiet)
     if results.others and not quiet:
         print(f'In {folder} before, and not asked for this time: {listed(results.others, results.columns)}.')
     if results.failures:

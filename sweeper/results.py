@@ -255,6 +255,8 @@ class SweepResults(list[PointResult]):
         trials: Everything recorded of a point's trials, by index.
         others: Points that the folder held already and that this sweep's selector did not propose; what is
             there of them is among the results. Empty where results were only read.
+        store: The sweep's `Store`, so that the command line need not read the folder again; None if there is
+            none.
     """
 
     def __init__(
@@ -275,6 +277,10 @@ class SweepResults(list[PointResult]):
         self.ids = dict(ids or {})
         self.trials = {point: dict(found) for point, found in (trials or {}).items()}
         self.others: list[Point] = []
+        self.store: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), 'store': None}  # which can be neither pickled nor copied
 
     def to_frame(self) -> pandas.DataFrame:
         """Returns a tidy table with the columns of `results.csv`: a row per trial.

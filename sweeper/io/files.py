@@ -99,19 +99,7 @@ class AtomicWriter:
 
     def write_csv(self, path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Writes a CSV file with a header row, piece by piece."""
-
-        def fill(file: BinaryIO) -> None:
-            text = io.TextIOWrapper(file, 'utf-8', newline='')
-            plain = csv.writer(text, lineterminator='\n')
-            quoted = csv.writer(text, lineterminator='\n', quoting=csv.QUOTE_ALL)
-            for row in chain([header], rows):
-                # csv leaves a bare carriage return unquoted: a reader's end of the row
-                has_return = any('\r' in cell for cell in row if isinstance(cell, str))
-                (quoted if has_return else plain).writerow(row)
-            text.flush()
-            text.detach()
-
-        self._write_pieces(path, fill)
+        self._write_pieces(path, lambda file: _csv_to(file, header, rows))
 
     def write_pickle(self, path: Path, value: object) -> None:
         """Writes `value` pickled, for users who want it; `sweeper` itself never reads it back.
@@ -213,12 +201,31 @@ def json_bytes(data: Mapping[str, Any]) -> bytes:
     return json.dumps(_finite(data), indent=2, allow_nan=False).encode() + b'\n'
 
 
+def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """A CSV file with a header row."""
+    buffer = io.BytesIO()
+    _csv_to(buffer, header, rows)
+    return buffer.getvalue()
+
+
 def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Named arrays as an `.npz` file; equal arrays give equal bytes."""
     assert not any(np.asarray(array).dtype.hasobject for array in arrays.values()), 'would need pickle'
     buffer, named = io.BytesIO(), dict[str, Any](arrays)
     np.savez(buffer, **named)
     return buffer.getvalue()
+
+
+def _csv_to(file: BinaryIO, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    text = io.TextIOWrapper(file, 'utf-8', newline='')
+    plain = csv.writer(text, lineterminator='\n')
+    quoted = csv.writer(text, lineterminator='\n', quoting=csv.QUOTE_ALL)
+    for row in chain([header], rows):
+        # csv leaves a bare carriage return unquoted: a reader's end of the row
+        has_return = any('\r' in cell for cell in row if isinstance(cell, str))
+        (quoted if has_return else plain).writerow(row)
+    text.flush()
+    text.detach()
 
 
 def _pickle_to(file: BinaryIO, value: object, kind: type[pickle.Pickler | pickle._Pickler]) -> None:

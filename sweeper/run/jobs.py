@@ -143,6 +143,7 @@ class TuningJob:
         self._saved = saved
         self._lanes = lanes
         self._stages = 0
+        self._title = 'starting'  # another thread may ask before it has begun
 
     def begin(self) -> list[JobEvent]:
         return self._go_on(lambda: next(self._tuner))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 
 from ..errors import FolderError
-from ..io.files import AtomicWriter
+from ..io.checksums import checksum
+from ..io.files import AtomicWriter, csv_bytes
 from ..io.opening import read_file
 from ..points import NamedPoint, Point, has_reference, parameter_name, value_from_text, value_to_text
 from .damage import DamagedFile
 from .layout import SweepLayout
 
 _field_size = Lock()
+_CHECKSUM = re.compile(rb'^checksum,([0-9a-f]{8})\n\Z', re.MULTILINE)
 
 
 def _rows(text: str) -> list[list[str]]:
@@ -39,6 +42,7 @@ class Lookup:
         points: The points, by id.
         ids: The ids, by point.
         columns: The names of the parameters: one column per parameter, of whatever point.
+        is_verified: Whether it was read from a file with a checksum, which is right.
     """
 
     def __init__(self, layout: SweepLayout, parameter_names: Sequence[str] = ()) -> None:
@@ -47,6 +51,7 @@ class Lookup:
         self.points: list[Point] = []
         self.ids: dict[Point, int] = {}
         self.columns: list[str] = []
+        self.is_verified = False
 
     def add(self, points: Sequence[Point]) -> None:
         """Gives ids to new points."""
@@ -65,10 +70,11 @@ class Lookup:
         return kept
 
     def write(self, writer: AtomicWriter) -> None:
-        """Writes the lookup, its copy first: that is never behind."""
-        for path in (self._layout.params_csv_copy, self._layout.params_csv):
-            rows = ([index, *self.cells(point)] for index, point in enumerate(self.points))
-            writer.write_csv(path, ['id', *self.columns], rows)
+        """Writes the lookup, its copy first: that is never behind. Its last row is a checksum."""
+        rows = ([index, *self.cells(point)] for index, point in enumerate(self.points))
+        text = csv_bytes(['id', *self.columns], rows)
+        writer.write_bytes(self._layout.params_csv_copy, text + f'checksum,{checksum(text)}\n'.encode())
+        writer.write_bytes(self._layout.params_csv, text)
         # A pickle of references would be worth less than what is there.
         if not any(map(has_reference, self.points)):
             writer.write_pickle(self._layout.params_lookup, (self.ids, dict(enumerate(self.points))))
@@ -88,7 +94,12 @@ class Lookup:
             DamagedFile: It cannot be understood.
         """
         try:
-            text = read_file(path).decode()
+            data = read_file(path)
+            if end := _CHECKSUM.search(data):
+                data = data[: end.start()]
+                if checksum(data) != end[1].decode():
+                    raise ValueError('its checksum is another one: something in it was changed')
+            text = data.decode()
             if not text.endswith('\n'):
                 raise ValueError('its end is missing')
             header, *rows = _rows(text)
@@ -100,6 +111,14 @@ class Lookup:
         if not named:
             self.names = header[1:] + self.names[len(header) - 1 :]
         self.add(points)
+        self.is_verified = end is not None
+
+    def is_behind(self, other: Lookup) -> bool:
+        """Whether the points are the first ones of another's, or all."""
+        pairs = zip(self.points, other.points, strict=False)
+        return len(self.points) <= len(other.points) and all(
+            self.record(mine) == other.record(theirs) for mine, theirs in pairs
+        )
 
     def record(self, point: Point) -> dict[str, str]:
         """Returns a point's values as text by name, to be written with its results."""

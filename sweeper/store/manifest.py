@@ -19,7 +19,7 @@ from .declaration import declarations
 from .kinds import check_kinds
 from .layout import SweepLayout
 from .origin import Origin, read_origin
-from .strange import set_aside_strange
+from .tidying import set_aside_strange
 
 FORMAT = 2
 ACCEPTABLE = ('source', 'versions', 'device', 'step', 'selector')

@@ -81,7 +81,7 @@ def _read_lookup(
     # The folders first: if a sweep is running here, the lookup is always ahead of them.
     folders = layout.points.iterdir() if layout.points.exists() else ()
     ids = [int(path.name) for path in folders if path.name.isdecimal()]
-    whole = []
+    whole: dict[Path, Lookup] = {}
     for path in (layout.params_csv, layout.params_csv_copy):
         lookup = Lookup(layout, parameter_names)
         try:
@@ -93,13 +93,49 @@ def _read_lookup(
                 take_damage(damage, path)
             continue
         if len(lookup.points) > max(ids, default=-1):
-            whole.append(lookup)
+            whole[path] = lookup
+    for path, disagreement in _disagreements(layout, whole):
+        del whole[path]
+        if thoroughly or not whole:
+            take_damage(disagreement, path)
     if whole:
-        return max(whole, key=lambda lookup: len(lookup.points))
+        return max(whole.values(), key=lambda lookup: len(lookup.points))
     lookup = Lookup(layout, parameter_names)
     records = {point_id: read_params(layout.point(point_id)) for point_id in ids}
     lookup.restore({key: value for key, value in records.items() if value is not None}, named)
     return lookup
+
+
+def _disagreements(layout: SweepLayout, whole: dict[Path, Lookup]) -> list[tuple[Path, DamagedFile]]:
+    """Which lists of points can be read and are not what was written.
+
+    `params.csv` has no checksum, since it is for users: it is compared with its copy, which has one. Where
+    that is missing or of an earlier version, and the two differ, they are compared with what the points'
+    results say.
+    """
+    lookup, copy = whole.get(layout.params_csv), whole.get(layout.params_csv_copy)
+    if lookup is not None and copy is not None:
+        if lookup.is_behind(copy):
+            return []
+        if copy.is_verified:
+            reason = f'it differs from {layout.params_csv_copy}, whose checksum is right'
+            return [(layout.params_csv, DamagedFile(layout.params_csv, reason))]
+    damaged = []
+    for path, one in whole.items():
+        point_id = None if one.is_verified else _first_of_another_point(layout, one)
+        if point_id is not None:
+            reason = f'the results of point {point_id} are of another point'
+            damaged.append((path, DamagedFile(path, reason)))
+    return damaged
+
+
+def _first_of_another_point(layout: SweepLayout, lookup: Lookup) -> int | None:
+    """The id of the first point whose results say that they are of another one."""
+    for point_id, point in enumerate(lookup.points):
+        record = read_params(layout.point(point_id))
+        if record is not None and record != lookup.record(point):
+            return point_id
+    return None
 
 
 def _read_point(
@@ -136,11 +172,12 @@ def read_tuned(layout: PointLayout, thoroughly: bool = False) -> Tuned | None:
         layout: The point's files.
         thoroughly: Look whether the curves are whole, too.
     """
-    if kind_of(layout.final) is None:
+    final_json, misc_json = layout.final, layout.misc
+    if kind_of(final_json) is None:
         return None
-    with _damage_of(layout.misc):
+    with _damage_of(misc_json):
         _check_no_link(layout.folder, layout.hparams)
-        misc = read_sealed(layout.misc)
+        misc = read_sealed(misc_json)
         checksums = _checksums(misc)
         flags, cost, perf = misc['flags'], misc.get('cost'), misc.get('perf') or 0.0
         if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
@@ -150,10 +187,10 @@ def read_tuned(layout: PointLayout, thoroughly: bool = False) -> Tuned | None:
         if cost is not None:
             check_kinds(ModelCost, cost)
             ModelCost(**cost)
-    with _damage_of(layout.final):
+    with _damage_of(final_json):
         if checksums is not None:
-            check_files(checksums, [layout.final])
-        data = read_json(layout.final)
+            check_files(checksums, [final_json])
+        data = read_json(final_json)
         check_kinds(Tuned, data)
         _check_plan(data)
         data['nuisance'] = {name: from_json(value) for name, value in data.get('nuisance', {}).items()}
@@ -168,11 +205,12 @@ def read_tuned(layout: PointLayout, thoroughly: bool = False) -> Tuned | None:
 
 def read_trial(layout: TrialLayout, thoroughly: bool = False) -> TrialResult | None:
     """Reads a trial's result; None if it is not done."""
-    if kind_of(layout.result) is None:
+    result_json = layout.result
+    if kind_of(result_json) is None:
         return None
-    with _damage_of(layout.result):
+    with _damage_of(result_json):
         _check_no_link(layout.folder)
-        data = read_sealed(layout.result)
+        data = read_sealed(result_json)
         checksums = _checksums(data)
         data = _with_infinities(data)
         check_kinds(TrialResult, data)

@@ -30,13 +30,13 @@ from ..results import (
 from . import collation
 from .damage import DamagedFile, set_aside
 from .layout import PointLayout, SweepLayout
-from .leftovers import remove_leftovers
 from .lock import locked
 from .lookup import Lookup
 from .manifest import Manifest, claim, read_manifest, write_manifest
 from .origin import Origin
 from .reading import failure_order, read_all, read_run
 from .saving import Save
+from .tidying import tidy
 
 
 class Store:
@@ -64,7 +64,7 @@ class Store:
         named = bool(manifest.named_points)
         try:
             if writer is not None:
-                remove_leftovers(layout, writer)
+                tidy(layout, writer)
             found = read_all(
                 layout, named, parameter_names, writer is not None, self._set_aside, self._keep_lookup
             )

@@ -182,6 +182,11 @@ def test_every_stage_of_a_tuning_has_a_description(stages_done):
     assert job.describe() == f'tuning: {STAGE_TITLES[STAGES[stages_done]]}'
 
 
+def test_a_tuning_has_a_description_before_it_has_begun():
+    job = TuningJob(ParamsTask(POINT, (), 2), FakeTuner(1).run())
+    assert job.describe() == 'tuning: starting'
+
+
 # What was done before the sweep was interrupted
 
 

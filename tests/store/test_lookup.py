@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.errors import FolderError
+from sweeper.io.checksums import checksum
 from sweeper.io.files import AtomicWriter
 from sweeper.points import NamedPoint
 from sweeper.store.damage import DamagedFile
@@ -91,7 +92,8 @@ def test_the_csv_has_an_id_and_one_column_per_parameter_and_a_copy(layout, write
             ['1', '32', '', ''],
             ['2', '64', '""', 'null'],
         ]
-    assert layout.params_csv_copy.read_bytes() == layout.params_csv.read_bytes()
+    text = layout.params_csv.read_bytes()
+    assert layout.params_csv_copy.read_bytes() == text + f'checksum,{checksum(text)}\n'.encode()
 
 
 def test_the_copy_is_never_behind(layout, writer, steps):

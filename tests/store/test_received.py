@@ -127,6 +127,7 @@ RESULTS = [
     'points/0/hparams/final.json', 'points/0/hparams/misc.json', 'points/0/hparams/lr_vs_perf.npz',
     'points/0/trials/1/result.json', 'points/0/trials/1/model.pt', 'points/0/trials/1/model_init.pt',
     'points/0/trials/1/throughtime.npz', 'points/1/error.json', 'sweep.json', 'copies/sweep.json',
+    'points/params.csv', 'copies/params.csv',
 ]  # fmt: skip
 
 
@@ -142,6 +143,18 @@ def test_any_byte_that_changes_is_noticed_and_computed_anew(example, whole, memo
     with suppress(FolderError):
         Store.read(folder).results()
     opened_again(example, folder)
+    assert example.tree(folder) == example.tree(whole)
+
+
+@pytest.mark.parametrize('lost', [(), ('copies/params.csv',)])
+def test_a_digit_of_a_parameter_that_changed_is_noticed(example, whole, folder, lost):
+    for name in lost:
+        (folder / name).unlink()
+    path = folder / 'points/params.csv'
+    path.write_text(path.read_text().replace('16,relu', '17,relu'))
+    with suppress(FolderError):
+        assert Store.read(folder).points == list(example.points)
+    assert any('params.csv is set aside' in warning for warning in opened_again(example, folder))
     assert example.tree(folder) == example.tree(whole)
 
 

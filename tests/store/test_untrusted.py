@@ -609,13 +609,12 @@ NEVER = {'eval', 'exec', '__import__', 'compile', 'import_module', 'exec_module'
 PICKLE = {'load', 'loads', 'Unpickler', '_Unpickler'}
 # A worker and its parent speak by pickle, through pipes that are theirs; a problem is a module to be run.
 MAY_PICKLE = {
-    'scheduling/executors/worker.py',
-    'scheduling/executors/local.py',
-    'scheduling/executors/process.py',
-    'training/presets.py',  # what the parent has packed
+    'executors/local/worker.py',
+    'executors/local/executor.py',
+    'problem/presets.py',  # what the parent has packed
     'declare/serial.py',  # a file that the user names, and calls a pickle by name
 }
-MAY_RUN = {'__init__.py', 'training/reference.py'}
+MAY_RUN = {'__init__.py', 'problem/reference.py'}
 
 
 def dangers(source):

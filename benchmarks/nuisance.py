@@ -21,7 +21,7 @@ from sweeper.points import NamedPoint
 from sweeper.problem.problem import load_problem
 from sweeper.problem.reference import find_problem, load_module
 from sweeper.seeding import run_seed
-from sweeper.work import BenchSpec, in_lanes, open_bench
+from sweeper.work import WorkerSpec, in_lanes, open_bench
 
 FOLDER = Path(__file__).with_name('nuisance_problems')
 PROBLEMS = [file.stem for file in sorted(FOLDER.glob('[a-z]*.py'))]
@@ -48,7 +48,7 @@ def measure(name, preset, seed, trial_samples):
 
 def search(path, dimension, settings, seed):
     """Random search: the best of `CONFIGURATIONS` equally long trainings, then trials."""
-    bench = open_bench(BenchSpec(find_problem(path), seed, 'cpu'))
+    bench = open_bench(WorkerSpec(find_problem(path), seed, 'cpu'))
     size, rng = len(bench.splits.train), np.random.default_rng(seed)
     epochs = settings.trial_epochs(size)
     samples = settings.tuning_budget * epochs * size / CONFIGURATIONS

@@ -65,10 +65,10 @@ class Ours:
         from sweeper.problem.reference import find_problem
 
         self.executor = LocalExecutor(WORKERS)
-        self.executor.start(work.BenchSpec(find_problem(Path(__file__)), 0, 'cpu'))
+        self.executor.start(work.WorkerSpec(find_problem(Path(__file__)), 0, 'cpu'))
 
     def run(self, count, at_once, function='nothing', between=nothing, point=()):
-        from sweeper.executors.task import Task
+        from sweeper.executors.base import Task
 
         submitted = done = 0
         while done < count:

@@ -20,13 +20,13 @@ from scipy import stats
 
 from sweeper import get_settings
 from sweeper.errors import TuningFailed
+from sweeper.executors.base import Task
 from sweeper.executors.local.executor import LocalExecutor
-from sweeper.executors.task import Task
 from sweeper.points import point_key
 from sweeper.problem.reference import ProblemReference, find_problem, load_module
 from sweeper.seeding import run_seed
 from sweeper.tuning.tuner import tune
-from sweeper.work import BenchSpec
+from sweeper.work import WorkerSpec
 
 FOLDER = Path(__file__).with_name('regret_problems')
 RANKED = 'architectures'
@@ -95,7 +95,7 @@ def load_case(name):
 @contextmanager
 def local_executor(case, cores=2):
     executor = LocalExecutor(cores)
-    executor.start(BenchSpec(case.reference, 0, 'cpu'))
+    executor.start(WorkerSpec(case.reference, 0, 'cpu'))
     try:
         yield executor
     finally:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from regret import fixed_pick, try_plan
 
-from sweeper.executors.task import Task
+from sweeper.executors.base import Task
 from sweeper.problem.problem import load_problem
 from sweeper.seeding import run_seed
 

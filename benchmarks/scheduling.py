@@ -29,8 +29,7 @@ import numpy as np
 import psutil
 
 from sweeper import FixedSweep, ParamsTaskQueue, get_settings
-from sweeper.executors.base import Executor
-from sweeper.executors.task import Outcome
+from sweeper.executors.base import Executor, Outcome
 from sweeper.problem.parameters import ModelSignature, ProblemParameters
 from sweeper.results import TrialRecord, TrialResult, Tuned
 from sweeper.run.assembly import assemble

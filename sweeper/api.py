@@ -24,8 +24,7 @@ from .errors import (
     ProblemWarning,
 )
 from .executors import open_executor
-from .executors.base import Executor
-from .executors.task import Task
+from .executors.base import Executor, Task
 from .garbage import uncollected
 from .listeners.base import Listener
 from .points import Point, are_named, as_point, label
@@ -52,7 +51,7 @@ from .store.store import Store
 from .text import printable
 from .training.facts import ProblemFacts, check
 from .tuning.settings import HyperparameterSettings, get_settings, preset_name
-from .work import LANES, BenchSpec
+from .work import LANES, WorkerSpec
 
 _SAVE_THREADS = 8
 
@@ -153,7 +152,7 @@ def sweep(
         def started(presets: Presets) -> Executor:
             running = open_executor(executor, cores, retries, timeout, limit)
             stack.callback(running.close)
-            spec = BenchSpec(reference, seed, device, step, presets)
+            spec = WorkerSpec(reference, seed, device, step, presets)
             running.start(spec, is_new, lambda *printed: _log(log, *printed))
             return running
 

@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from .errors import InvalidArgument
-from .executors.base import Executor
-from .executors.task import Task
+from .executors.base import Executor, Task
 from .points import NamedPoint, Point, label
 from .problem.parameters import ProblemParameters
 from .selectors.fixed import FixedSweep

@@ -37,7 +37,7 @@ LANES = 8
 
 
 @dataclass(frozen=True)
-class BenchSpec:
+class WorkerSpec:
     """How to set up a worker: the problem, the sweep's seed, the device, the kind of training step, and the
     values that declared parameters have in the whole sweep.
     """
@@ -49,7 +49,7 @@ class BenchSpec:
     presets: Presets = field(default_factory=dict)
 
 
-def open_bench(spec: BenchSpec, *, worker: int | None = None) -> Bench:
+def open_bench(spec: WorkerSpec, *, worker: int | None = None) -> Bench:
     """Loads the problem and its data, once for all the tasks of a process.
 
     Args:
@@ -61,7 +61,7 @@ def open_bench(spec: BenchSpec, *, worker: int | None = None) -> Bench:
     return _opened(spec, resolve_device(spec.device, worker or 0), in_worker=worker is not None)
 
 
-def open_bench_to_share(spec: BenchSpec) -> tuple[Bench, ProblemFacts | None]:
+def open_bench_to_share(spec: WorkerSpec) -> tuple[Bench, ProblemFacts | None]:
     """Loads the problem and its data on the CPU, whatever the device; no GPU is asked for anything.
 
     Returns:
@@ -90,7 +90,7 @@ def isolate(bench: Bench) -> Isolation:
     return Isolation(folder, data, [problem.module] if problem.module else [])
 
 
-def on_device(bench: Bench, spec: BenchSpec, worker: int) -> Bench:
+def on_device(bench: Bench, spec: WorkerSpec, worker: int) -> Bench:
     """Returns a shared bench as that worker needs it: itself on the CPU, else with its data on the device."""
     from .training.bench import Splits
     from .training.data import InMemorySplit
@@ -111,7 +111,7 @@ def on_device(bench: Bench, spec: BenchSpec, worker: int) -> Bench:
     return replace(bench, splits=Splits(train, val, test), device=device)
 
 
-def _opened(spec: BenchSpec, device: torch.device, in_worker: bool) -> Bench:
+def _opened(spec: WorkerSpec, device: torch.device, in_worker: bool) -> Bench:
     problem = load_problem(spec.problem, in_worker=in_worker, presets=spec.presets)
     from .training.bench import Bench, load_splits
 

@@ -24,7 +24,7 @@ from sweeper.errors import (
     PointFailedWarning,
 )
 from sweeper.executors import inline
-from sweeper.executors.task import Outcome, RunError
+from sweeper.executors.base import Outcome, RunError
 from sweeper.io import files
 from sweeper.io.files import AtomicWriter
 from sweeper.points import as_point

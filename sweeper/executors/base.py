@@ -1,21 +1,66 @@
-"""What every executor promises."""
+"""Tasks and their outcomes, and what every executor promises: where tasks run."""
 
 from __future__ import annotations
 
 import gc
-import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from ..work import FUNCTIONS, BenchSpec
-from .task import Outcome, RunError, Task
+from ..points import Point
+from ..work import WorkerSpec
 
 if TYPE_CHECKING:
-    from ..training.bench import Bench
     from ..training.facts import ProblemFacts
-    from ..training.isolation import Isolation
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run, as data: a function of `work.py`, the point, and its other arguments. It takes one core.
+
+    Attributes:
+        name: What the run is called within its point, such as 'trial 3' or 'lr_vs_perf 1'; for logs.
+        function: The name of a function in `work.FUNCTIONS`.
+        point: The point.
+        arguments: The function's other arguments, by name.
+    """
+
+    name: str
+    function: str
+    point: Point
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RunError:
+    """Why a run gave no value.
+
+    Attributes:
+        kind: The exception's class name, or `WorkerDied` or `TimedOut`.
+        message: What it said.
+        traceback: The traceback in the process where it happened; may be empty.
+        signal: The signal that killed the worker ('SIGSEGV', say), if the run failed by that.
+        output: The end of what the run printed (its last attempt, if there were several); empty if it
+            printed at the terminal.
+    """
+
+    kind: str
+    message: str
+    traceback: str = field(default='', repr=False)
+    signal: str | None = None
+    output: str = field(default='', repr=False)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a task: a value or an error, and the seconds that it took where it ran, if known."""
+
+    value: Any = None
+    error: RunError | None = None
+    seconds: float = field(default=0.0, compare=False)
+
 
 OnOutput = Callable[[Task | None, str], None]
 
@@ -34,7 +79,7 @@ class Executor(ABC):
     cores: int
 
     @abstractmethod
-    def start(self, spec: BenchSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
+    def start(self, spec: WorkerSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
         """Gets ready to run tasks of a problem; returns at once.
 
         Args:
@@ -79,23 +124,6 @@ class Executor(ABC):
     @abstractmethod
     def close(self) -> None:
         """Ends all workers at once, running tasks or not; no process is left. Idempotent."""
-
-
-def perform(bench: Bench, task: Task, isolation: Isolation) -> tuple[Outcome, list[str]]:
-    """Runs a task in this process; an exception, `sys.exit` included, becomes its outcome.
-
-    Returns:
-        The outcome; and what the user's code has changed for the next run, if that could not be undone.
-    """
-    started = time.perf_counter()
-    try:
-        value = isolation.run(lambda: FUNCTIONS[task.function](bench, task.point, **task.arguments))
-        outcome = Outcome(value, seconds=time.perf_counter() - started)
-    except (Exception, SystemExit) as error:
-        outcome = Outcome(error=run_error(error))
-    finally:
-        left = isolation.restore()
-    return outcome, left
 
 
 def run_error(error: BaseException) -> RunError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -11,10 +12,9 @@ from typing import TYPE_CHECKING
 from ..errors import ProblemError, SweepError
 from ..points import label
 from ..seeding import random_states_kept
-from ..work import BenchSpec, isolate, open_bench
-from .base import Executor, OnOutput, perform
+from ..work import FUNCTIONS, WorkerSpec, isolate, open_bench
+from .base import Executor, OnOutput, Outcome, Task, run_error
 from .preload import import_for_runs
-from .task import Outcome, Task
 
 if TYPE_CHECKING:
     from ..training.bench import Bench
@@ -37,12 +37,12 @@ class InlineExecutor(Executor):
 
     def __init__(self, cores: int = 1) -> None:
         self.cores = cores
-        self._spec: BenchSpec | None = None
+        self._spec: WorkerSpec | None = None
         self._bench: Bench | None = None
         self._isolation: Isolation | None = None
         self._tasks: deque[tuple[int, Task]] = deque()
 
-    def start(self, spec: BenchSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
+    def start(self, spec: WorkerSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
         self._spec = spec
 
     def submit(self, key: int, task: Task) -> None:
@@ -71,7 +71,24 @@ class InlineExecutor(Executor):
         self._bench = self._isolation = None
 
 
-def _opened(spec: BenchSpec) -> Bench:
+def perform(bench: Bench, task: Task, isolation: Isolation) -> tuple[Outcome, list[str]]:
+    """Runs a task in this process; an exception, `sys.exit` included, becomes its outcome.
+
+    Returns:
+        The outcome; and what the user's code has changed for the next run, if that could not be undone.
+    """
+    started = time.perf_counter()
+    try:
+        value = isolation.run(lambda: FUNCTIONS[task.function](bench, task.point, **task.arguments))
+        outcome = Outcome(value, seconds=time.perf_counter() - started)
+    except (Exception, SystemExit) as error:
+        outcome = Outcome(error=run_error(error))
+    finally:
+        left = isolation.restore()
+    return outcome, left
+
+
+def _opened(spec: WorkerSpec) -> Bench:
     import_for_runs()
     try:
         return open_bench(spec)

@@ -6,8 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 from ..errors import ProblemError, ProblemWarning
-from ..executors.base import Executor
-from ..executors.task import Outcome, Task
+from ..executors.base import Executor, Outcome, Task
 from ..points import Point, label
 from ..seeding import run_seed
 from ..training.facts import DryRun, Fault

@@ -11,8 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from ..errors import TuningFailed
-from ..executors.base import run_error
-from ..executors.task import Outcome, RunError, Task
+from ..executors.base import Outcome, RunError, Task, run_error
 from ..points import Point, point_key
 from ..results import PointError, TrialRecord, Tuned
 from ..seeding import run_seed

@@ -137,8 +137,8 @@ class Notes:
 
 def _note_submissions(notes: Notes) -> None:
     """Has every task noted that is handed to an executor of worker processes."""
+    from sweeper.executors.base import Task
     from sweeper.executors.local.executor import LocalExecutor
-    from sweeper.executors.task import Task
     from sweeper.run.jobs import TuningJob
     from sweeper.tuning.tuner import Stage
 

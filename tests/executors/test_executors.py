@@ -19,14 +19,13 @@ import torch
 
 from sweeper.errors import ProblemError
 from sweeper.executors import open_executor
-from sweeper.executors.base import run_error
+from sweeper.executors.base import Task, run_error
 from sweeper.executors.local import executor as local
 from sweeper.executors.local.output import OutputSink
 from sweeper.executors.local.process import WorkerProcess
 from sweeper.executors.local.worker import READY, receive
-from sweeper.executors.task import Task
 from sweeper.problem.reference import find_problem
-from sweeper.work import BenchSpec
+from sweeper.work import WorkerSpec
 
 pytestmark = pytest.mark.slow
 
@@ -168,7 +167,7 @@ def problem_path(tmp_path_factory):
 @pytest.fixture(scope='module')
 def spec(problem_path):
     before = list(sys.path)
-    yield BenchSpec(find_problem(problem_path), 0, 'cpu')
+    yield WorkerSpec(find_problem(problem_path), 0, 'cpu')
     sys.path[:] = before
     sys.modules.pop(problem_path.stem, None)
 
@@ -351,7 +350,7 @@ def test_problem_that_cannot_be_loaded_is_told_at_once(name, problem, tmp_path, 
     path.write_text(problem)
     monkeypatch.setattr(sys, 'path', list(sys.path))
     before = children()
-    with opened(name, BenchSpec(find_problem(path), 0, 'cpu'), cores=1, retries=0) as executor:
+    with opened(name, WorkerSpec(find_problem(path), 0, 'cpu'), cores=1, retries=0) as executor:
         executor.submit(0, trial())
         with pytest.raises(ProblemError, match='no data'):
             executor.wait()
@@ -524,14 +523,14 @@ def test_local_ends_a_worker_whose_connection_closes(spec):
 PARENT = """
 import os, signal, sys
 from sweeper.executors import open_executor
-from sweeper.executors.task import Task
+from sweeper.executors.base import Task
 from sweeper.problem.reference import find_problem
-from sweeper.work import BenchSpec
+from sweeper.work import WorkerSpec
 
 problem, fifo = sys.argv[1:]
 arguments = {'seed': 0, 'lrs': [0.1], 'batch_sizes': [1]}
 executor = open_executor('local', 1, 1, None)
-executor.start(BenchSpec(find_problem(problem), 0, 'cpu'))
+executor.start(WorkerSpec(find_problem(problem), 0, 'cpu'))
 executor.submit(0, Task('run', 'measure_curve', ('print',), arguments))
 executor.wait()
 if os.fork() == 0:

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.errors import TuningFailed
-from sweeper.executors.base import Executor
-from sweeper.executors.task import Outcome, RunError
+from sweeper.executors.base import Executor, Outcome, RunError
 from sweeper.results import Tuned
 from sweeper.run.dispatcher import Dispatcher
 from sweeper.run.jobs import (

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.errors import FolderError, TuningFailed
-from sweeper.executors.task import Outcome, RunError, Task
+from sweeper.executors.base import Outcome, RunError, Task
 from sweeper.points import NamedPoint
 from sweeper.results import PointError, Tuned
 from sweeper.run.jobs import (

@@ -10,8 +10,7 @@ import pytest
 
 from sweeper import FixedSweep, ParamsTaskQueue, SweepListener, get_settings
 from sweeper.errors import FolderError
-from sweeper.executors.base import Executor
-from sweeper.executors.task import Outcome
+from sweeper.executors.base import Executor, Outcome
 from sweeper.io.files import AtomicWriter, npz_bytes
 from sweeper.problem.parameters import ModelSignature, ProblemParameters
 from sweeper.results import TrialRecord, TrialResult, Tuned

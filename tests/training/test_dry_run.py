@@ -10,7 +10,7 @@ import torch
 from sweeper import FixedSweep, ParamSelector
 from sweeper.errors import PointFailedWarning, ProblemError, ProblemWarning
 from sweeper.problem.reference import find_problem
-from sweeper.work import BenchSpec, open_bench
+from sweeper.work import WorkerSpec, open_bench
 
 DATASET = """
 NAN = float('nan')
@@ -264,7 +264,7 @@ loss = Loss
 def test_parameters_of_a_criterion_are_trained(step, optimizer, write_problem):
     data = DATASET.format('return (TensorDataset(x, x[:, :1]),) * 2')
     problem = write_problem(**REGRESSION | {'dataset': data, 'loss': TRAINED, 'optimizer': optimizer})
-    bench = open_bench(BenchSpec(find_problem(problem.path), 0, 'cpu', step))
+    bench = open_bench(WorkerSpec(find_problem(problem.path), 0, 'cpu', step))
     batches = [torch.arange(8)] * 60
     training = bench.set_up((4,), 1, batches)
     training.step.run(batches, [0.01] * 60)

@@ -17,9 +17,8 @@ from typing import Any
 
 from ...errors import InvalidArgument, ProblemError, SweepError
 from ...training.facts import ProblemFacts
-from ...work import BenchSpec
-from ..base import Executor, OnOutput
-from ..task import Outcome, RunError, Task
+from ...work import WorkerSpec
+from ..base import Executor, OnOutput, Outcome, RunError, Task
 from . import worker
 from .forked import ForkServer
 from .output import OutputSink, RunOutput
@@ -78,7 +77,7 @@ class LocalExecutor(Executor):
         self._backlog: deque[_Job] = deque()
         self._trouble: Exception | None = None
 
-    def start(self, spec: BenchSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
+    def start(self, spec: WorkerSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
         self._sink = OutputSink(on_output)
         self._pool = WorkerPool(self.cores, spec, self._memory, self._retries, self._sink)
         if expect_work:

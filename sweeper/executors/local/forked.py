@@ -13,8 +13,8 @@ from contextlib import suppress
 from multiprocessing.connection import Pipe
 
 from ...training.facts import ProblemFacts
-from ...work import BenchSpec
-from ..task import RunError, Task
+from ...work import WorkerSpec
+from ..base import RunError, Task
 from . import forkserver
 from .forkserver import Request
 from .output import OutputSink, RunOutput, WorkerOutput
@@ -33,7 +33,7 @@ class ForkServer(OwnProcess):
         has_served: A worker of its was ready; set by the pool.
     """
 
-    def __init__(self, spec: BenchSpec, sink: OutputSink) -> None:
+    def __init__(self, spec: WorkerSpec, sink: OutputSink) -> None:
         self._requests, requests = socket.socketpair()
         with requests:
             super().__init__(forkserver.__name__, spec, sink, {'requests': requests.fileno()})

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ...training.bench import Bench
     from ...training.facts import ProblemFacts
     from ...training.isolation import Isolation
-    from ...work import BenchSpec
+    from ...work import WorkerSpec
 
 UNFIT = 'unfit'
 LONGEST_REQUEST = 4096
@@ -121,12 +121,12 @@ def main(descriptor: int, leash: int, requests: int, token: str) -> None:
         os._exit(1)
 
 
-def _load(connection: Connection) -> tuple[BenchSpec, Bench, ProblemFacts | None] | None:
+def _load(connection: Connection) -> tuple[WorkerSpec, Bench, ProblemFacts | None] | None:
     """Loads the problem on the CPU; None if it cannot, or may not be forked, which the parent is told."""
     from ..base import run_error
 
     try:
-        spec: BenchSpec = receive(connection)
+        spec: WorkerSpec = receive(connection)
         import_for_runs()
         files = _open_files()
         prepare(spec)
@@ -195,7 +195,7 @@ class _Server:
     """
 
     def __init__(
-        self, requests: socket.socket, own: list[int], streams: WorkerStreams, spec: BenchSpec, bench: Bench,
+        self, requests: socket.socket, own: list[int], streams: WorkerStreams, spec: WorkerSpec, bench: Bench,
         isolation: Isolation,
     ) -> None:  # fmt: skip
         self._requests, self._own, self._streams = requests, own, streams

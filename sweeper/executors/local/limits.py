@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..task import RunError
+from ..base import RunError
 
 MEMORY_LIMIT_EXCEEDED = 'MemoryLimitExceeded'
 

@@ -14,8 +14,7 @@ from socket import socket
 from threading import Event, Lock, Thread
 
 from ...points import Point
-from ..base import OnOutput
-from ..task import Task
+from ..base import OnOutput, Task
 from .streams import BEGIN, LONGEST_MARKER, MARK, WARNING
 
 MOST_PASSED_ON = 1 << 20

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from ...errors import InvalidArgument, ProblemError, SweepError
-from ...work import BenchSpec
+from ...work import WorkerSpec
 from . import worker
 from .forked import ForkedWorker, ForkServer
 from .forkserver import UNFIT
@@ -38,7 +38,7 @@ class WorkerPool:
     """
 
     def __init__(
-        self, cores: int, spec: BenchSpec, memory: int | None, retries: int, sink: OutputSink
+        self, cores: int, spec: WorkerSpec, memory: int | None, retries: int, sink: OutputSink
     ) -> None:
         self.workers: list[Worker] = []
         self._cores, self._spec, self._memory, self._retries = cores, spec, memory, retries

@@ -16,8 +16,8 @@ from threading import Thread
 from typing import Any
 from weakref import WeakSet
 
-from ...work import BenchSpec
-from ..task import RunError, Task
+from ...work import WorkerSpec
+from ..base import RunError, Task
 from . import worker
 from .output import OutputSink, RunOutput, WorkerOutput
 
@@ -95,7 +95,7 @@ class OwnProcess(ChildProcess):
     def __init__(
         self,
         program: str,
-        spec: BenchSpec,
+        spec: WorkerSpec,
         sink: OutputSink,
         descriptors: Mapping[str, int] | None = None,
         **arguments: Any,
@@ -155,7 +155,7 @@ class WorkerProcess(OwnProcess):
         broken: Why it could not; set by the executor.
     """
 
-    def __init__(self, number: int, spec: BenchSpec, memory: int | None, sink: OutputSink) -> None:
+    def __init__(self, number: int, spec: WorkerSpec, memory: int | None, sink: OutputSink) -> None:
         super().__init__(worker.__name__, spec, sink, number=number, memory=memory)
         self.number = number
         self.is_ready = False

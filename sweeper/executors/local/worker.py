@@ -26,15 +26,15 @@ from typing import TYPE_CHECKING, Any
 from ...garbage import uncollected
 from ...problem.problem import load_problem
 from ...work import isolate, open_bench
+from ..base import Outcome, RunError
 from ..preload import import_for_runs
-from ..task import Outcome, RunError
 from . import limits
 from .streams import WorkerStreams
 
 if TYPE_CHECKING:
     from ...training.bench import Bench
     from ...training.isolation import Isolation
-    from ...work import BenchSpec
+    from ...work import WorkerSpec
 
 READY = 'ready'
 BROKEN = 'broken'
@@ -90,7 +90,7 @@ def main(descriptor: int, leash: int, token: str, number: int, memory: int | Non
         os._exit(1)  # without waiting for threads that the user's code has started
 
 
-def prepare(spec: BenchSpec) -> None:
+def prepare(spec: WorkerSpec) -> None:
     """Imports what runs need, and the problem, in a process for runs."""
     import_for_runs()
     import torch
@@ -153,7 +153,8 @@ def _performing(
 
     Memory is limited from then on, so that it can be said what the problem alone takes.
     """
-    from ..base import perform, run_error
+    from ..base import run_error
+    from ..inline import perform
 
     loaded = 0 if memory is None else limits.limit_memory(memory)
     isolation.take_settings()

@@ -10,11 +10,11 @@ import psutil
 import pytest
 
 from sweeper.errors import ProblemError, SweepError
+from sweeper.executors.base import Task
 from sweeper.executors.local.executor import LocalExecutor
 from sweeper.executors.local.process import WorkerProcess
-from sweeper.executors.task import Task
 from sweeper.problem.reference import find_problem
-from sweeper.work import BenchSpec
+from sweeper.work import WorkerSpec
 
 pytestmark = [
     pytest.mark.slow,
@@ -73,7 +73,7 @@ def opened(folder, problem=PROBLEM, cores=1, heard=None, **options):
     path.write_text(problem)
     executor = LocalExecutor(cores, **options)
     try:
-        executor.start(BenchSpec(find_problem(path), 0, 'cpu'), on_output=heard)
+        executor.start(WorkerSpec(find_problem(path), 0, 'cpu'), on_output=heard)
         yield executor
     finally:
         executor.close()
@@ -256,12 +256,12 @@ def test_what_a_run_has_started_in_a_session_of_its_own_ends_with_its_worker(fol
 PARENT = """
 import os, sys
 from sweeper.executors.local.executor import LocalExecutor
-from sweeper.executors.task import Task
+from sweeper.executors.base import Task
 from sweeper.problem.reference import find_problem
-from sweeper.work import BenchSpec
+from sweeper.work import WorkerSpec
 
 executor = LocalExecutor(1)
-executor.start(BenchSpec(find_problem(sys.argv[1]), 0, 'cpu'))
+executor.start(WorkerSpec(find_problem(sys.argv[1]), 0, 'cpu'))
 plan = {'seed': 1, 'lrs': [0.1], 'batch_sizes': [4]}
 executor.submit(0, Task('run', 'measure_curve', (sys.argv[2],), plan))
 executor.wait()

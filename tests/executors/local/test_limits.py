@@ -8,10 +8,10 @@ import pytest
 
 from sweeper.errors import InvalidArgument
 from sweeper.executors import open_executor
+from sweeper.executors.base import RunError, Task
 from sweeper.executors.local.limits import in_units, with_limit_named
-from sweeper.executors.task import RunError, Task
 from sweeper.problem.reference import find_problem
-from sweeper.work import BenchSpec
+from sweeper.work import WorkerSpec
 
 pytestmark = [
     pytest.mark.slow,
@@ -57,7 +57,7 @@ def spec(tmp_path_factory):
     path = tmp_path_factory.mktemp('problem') / 'greedy_problem.py'
     path.write_text(PROBLEM)
     before = list(sys.path)
-    yield BenchSpec(find_problem(path), 0, 'cpu')
+    yield WorkerSpec(find_problem(path), 0, 'cpu')
     sys.path[:] = before
     sys.modules.pop(path.stem, None)
 

@@ -9,13 +9,13 @@ from multiprocessing.connection import Pipe
 import pytest
 
 from sweeper.executors import open_executor
+from sweeper.executors.base import Task
 from sweeper.executors.local import executor as local
 from sweeper.executors.local import output, pool
 from sweeper.executors.local.output import DROPPED, OutputSink, RunOutput, WorkerOutput
 from sweeper.executors.local.streams import BEGIN, END, MARK, WARNING
-from sweeper.executors.task import Task
 from sweeper.problem.reference import find_problem
-from sweeper.work import BenchSpec
+from sweeper.work import WorkerSpec
 
 pytestmark = pytest.mark.slow
 
@@ -331,7 +331,7 @@ def spec(tmp_path_factory):
     path = tmp_path_factory.mktemp('problem') / 'printing_problem.py'
     path.write_text(PROBLEM)
     before = list(sys.path)
-    yield BenchSpec(find_problem(path), 0, 'cpu')
+    yield WorkerSpec(find_problem(path), 0, 'cpu')
     sys.path[:] = before
     sys.modules.pop(path.stem, None)
 

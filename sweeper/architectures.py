@@ -78,7 +78,7 @@ def _read_by_all(
     """Returns the declared names that each point reads; nothing of points that cannot be built."""
     found: dict[Point, frozenset[str]] = {}
     networks: dict[frozenset[str], set[Any]] = {}
-    always = frozenset(parameters.fixed)
+    entries = {name for names in given.values() for name in names if parameters.owner(name) != name}
     waiting = [point for point in points if given[point]]
     while waiting:
         batch: list[Point] = []
@@ -96,7 +96,9 @@ def _read_by_all(
             for index, outcome in executor.wait():
                 answers += 1
                 if outcome.error is None:
-                    names = found[batch[index]] = frozenset(outcome.value) | always
+                    read = {*outcome.value, *parameters.fixed}
+                    read |= {name for name in entries if parameters.owner(name) in read}
+                    names = found[batch[index]] = frozenset(read)
                     networks.setdefault(names, set()).add(_key(batch[index], names, given[batch[index]]))
         waiting = left
     return found
@@ -132,12 +134,15 @@ def common_values(points: Iterable[Point], parameters: ProblemParameters) -> dic
     Raises:
         InvalidPoint: Such a parameter is to have several values.
     """
+    declared = parameters.declared
+    if declared is None:
+        return {}
     named = [point for point in points if isinstance(point, NamedPoint)]
     wanted: dict[str, Any] = {}
     for name, fixed in parameters.fixed.items():
-        values = list(dict.fromkeys(point.get(name, fixed.value) for point in named))
+        values = list(dict.fromkeys(declared.whole(name, point, fixed.value) for point in named))
         if len(values) == 1 and values[0] != fixed.value and not fixed.on_import:
             wanted[name] = values[0]
         for point in named if name not in wanted else ():
             parameters.check_fixed(point)
-    return parameters.declared.as_read(wanted) if parameters.declared is not None else {}
+    return declared.as_read(wanted)

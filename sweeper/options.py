@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
-import math
 import re
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidArgument
+from .literals import grid_values, parts_of, range_of, value_of
 
 if TYPE_CHECKING:
     from .errors import SweepError
@@ -24,11 +23,7 @@ _FORMS = {
     '--set': 'NAME=VALUE, as in --set hidden=16',
     '--point': 'NAME=VALUE,NAME=VALUE,…, as in --point hidden=16,depth=2',
 }
-_WORDS = {
-    'true': True, 'false': False, 'null': None, 'inf': math.inf, '-inf': -math.inf, 'nan': math.nan,
-}  # fmt: skip
-_NUMBER = r'[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?'
-_LIKE_A_RANGE = re.compile(rf'({_NUMBER})\s*(?:-|:|\.{{3,}}|…|to)\s*({_NUMBER})', re.IGNORECASE)
+_NAMED = re.compile(r'\s*[^\W\d][\w./:]*\s*=')
 
 
 def selector_of(
@@ -57,7 +52,7 @@ def selector_of(
         raise InvalidArgument(f'--trials {trials}: must be at least 0 (0 tunes only)')
     count = DEFAULT_TRIALS if trials is None else trials
     varied = _named('--random', random, range_of) if random else _named('--grid', grid, grid_values)
-    fixed = _named('--set', settings, lambda text: [_value(text)], known=varied)
+    fixed = _named('--set', settings, lambda text: [value_of(text)], known=varied)
     varied |= fixed
     single = [_single_point(text, {name: value for name, (value,) in fixed.items()}) for text in point]
     if declared:
@@ -99,14 +94,23 @@ def _with(selector: FixedSweep, more: list[dict[str, Any]], trials: int) -> Para
 
 def _single_point(text: str, others: dict[str, Any]) -> dict[str, Any]:
     """Parses `depth=3,width=8`; a comma within brackets or quotes parts nothing."""
+    parts: list[str] = []
+    for part in parts_of(text):
+        if parts and not _NAMED.match(part):
+            parts[-1] += f',{part}'
+        else:
+            parts.append(part)
     values: dict[str, Any] = {}
-    for part in re.split(r',(?=\s*[^\W\d][\w./:]*\s*=)', text):
+    for part in parts:
         name, equals, value = (one.strip() for one in part.partition('='))
         if not (name and equals and value):
             raise InvalidArgument(f'--point {text!r}: must be {_FORMS["--point"]}')
         if name in values or name in others:
             raise InvalidArgument(f'--point {text!r}: {name} is given twice')
-        values[name] = _value(value)
+        try:
+            values[name] = value_of(value)
+        except InvalidArgument as error:
+            raise InvalidArgument(f'--point {text!r}: {error}') from None
     return {**values, **others}
 
 
@@ -148,60 +152,6 @@ def _named(
         except InvalidArgument as error:
             raise InvalidArgument(f'{option} {text}: {error}') from None
     return parsed
-
-
-def values_of(text: str) -> list[Any]:
-    """Parses `16,32`, `relu,tanh`, `(8,8),(16,16)` or `true,false`; any other bare word is a string."""
-    from .points import freeze
-
-    try:
-        values = [freeze(value) for value in ast.literal_eval(f'[{text}]')]
-    except (ValueError, SyntaxError):
-        values = [_value(one.strip()) for one in text.split(',')]
-    if '' in values:
-        raise InvalidArgument('a value is missing between two commas')
-    for index, value in enumerate(values):
-        earlier = next((one for one in values[:index] if one == value), values)
-        if earlier is not values:
-            same = '' if repr(earlier) == repr(value) else f' (to Python, {value!r} equals {earlier!r})'
-            raise InvalidArgument(f'{value!r} is given twice{same}')
-    return values
-
-
-def grid_values(text: str) -> list[Any]:
-    """Parses values as `values_of` does; refuses what is meant as a range, unless it stands in quotes."""
-    if re.fullmatch(rf'{_NUMBER}\.\.{_NUMBER}(?::\w+)?', text):
-        raise InvalidArgument('a range goes with --random; --grid takes values, as in 8,16 (text in quotes)')
-    return values_of(text)
-
-
-def _value(text: str) -> Any:
-    from .points import freeze
-
-    word = (
-        _WORDS.get(text.lower(), text) if text.lower() in ('nan', 'inf', '-inf') else _WORDS.get(text, text)
-    )
-    if isinstance(word, float) and math.isnan(word):
-        raise InvalidArgument(
-            f'{text} is equal to nothing, not even to itself; for a text write "\'{text}\'"'
-        )
-    if word is not text:
-        return word
-    try:
-        return freeze(ast.literal_eval(text))
-    except (ValueError, SyntaxError):
-        return text
-
-
-def range_of(text: str) -> Any:
-    """Parses `8..128` or `1e-4..0.1:log`, both ends included, or a list of values."""
-    if meant := _LIKE_A_RANGE.fullmatch(text):
-        raise InvalidArgument(f'write a range as {meant[1]}..{meant[2]}')
-    low, dots, high = text.partition('..')
-    if not dots:
-        return values_of(text)
-    high, colon, log = high.partition(':')
-    return (_value(low), _value(high), *[log] * bool(colon))
 
 
 def as_options(error: SweepError) -> str:

@@ -2,7 +2,7 @@
 
 A point is a tuple (`model(*point)`) or a `NamedPoint` (`model(**point)`). Its values are what can be
 hashed, pickled and written as text that reads back equal: `None`, bool, int, float, str, enum members,
-classes and functions that can be imported, and tuples and frozensets of these.
+classes and functions that can be imported, and tuples, frozensets and (frozen) dicts of these.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import pickle
 import sys
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .errors import InvalidPoint
+from .frozen import FrozenDict, FrozenMapping
 from .text import one_line
 
 OWN_PROBLEM = 'sweeper_problem_'
@@ -30,8 +31,9 @@ _LONGEST_SHOWN = 500
 _Function = types.FunctionType | types.BuiltinFunctionType | types.MethodDescriptorType | np.ufunc
 VALID_VALUES = (
     'None, bool, int, float, str, enum members, importable classes and functions, '
-    'and tuples and frozensets of these'
+    'and tuples, frozensets and dicts of these'
 )
+_MARKS = frozenset(['dict', 'enum', 'frozenset', 'import'])  # keys by which JSON tells what a value is
 
 
 @dataclass(frozen=True)
@@ -48,35 +50,19 @@ class Reference:
         return self.text
 
 
-class NamedPoint(Mapping[str, Any]):
+class NamedPoint(FrozenMapping):
     """An immutable, hashable mapping from parameter name to value: `model(**point)`.
 
     Two named points are equal if they have the same names and values, in whatever order.
     """
 
-    __slots__ = ('_hash', '_values')
+    __slots__ = ()
 
     def __init__(self, *args: Mapping[str, Any], **values: Any) -> None:
-        self._values = dict(*args, **values)
-        self._hash = hash(frozenset(self._values.items()))
-
-    def __getitem__(self, name: str) -> Any:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __hash__(self) -> int:
-        return self._hash
+        super().__init__(dict(*args, **values))
 
     def __repr__(self) -> str:
         return f'NamedPoint({", ".join(f"{name}={value!r}" for name, value in self.items())})'
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return NamedPoint, (self._values,)
 
 
 Point: TypeAlias = tuple[Any, ...] | NamedPoint
@@ -85,7 +71,8 @@ Point: TypeAlias = tuple[Any, ...] | NamedPoint
 def as_point(proposed: object) -> Point:
     """Returns the point that a selector or caller means by `proposed`.
 
-    Lists become tuples and mappings become named points; numpy scalars become Python numbers.
+    Sequences become tuples and mappings become named points. In their values, at whatever depth, lists become
+    tuples, sets frozensets, dicts `FrozenDict`s, and numpy scalars Python numbers.
 
     Raises:
         InvalidPoint: It is no sequence or mapping of values, or a value cannot be in a point.
@@ -120,13 +107,13 @@ def are_named(points: Sequence[Point], known: bool | None = None) -> bool:
 
 
 def _checked(value: Any, proposed: object) -> Any:
-    value = _without_numpy(value)
     try:
+        value = _frozen(value)
         hash(value)
-    except TypeError:
+    except TypeError as error:
         raise InvalidPoint(
-            f'parameter {_shown(value)} ({type(value).__name__}) of point {_shown(proposed)} is unhashable; '
-            f'valid values are {VALID_VALUES}'
+            f'parameter {_shown(value)} ({type(value).__name__}) of point {_shown(proposed)} cannot be '
+            f'hashed ({error}); valid values are {VALID_VALUES}'
         ) from None
     try:
         pickle.dumps(value)
@@ -157,30 +144,26 @@ def _reads_back(value: Any) -> bool:
         return False
 
 
-def _without_numpy(value: Any) -> Any:
+def _frozen(value: Any) -> Any:
+    """Returns a value without lists, sets and dicts that can be changed, and without numbers of numpy."""
     if isinstance(value, np.generic):
         return value.item()
-    if type(value) in (tuple, frozenset):
-        return type(value)(_without_numpy(item) for item in value)
+    if type(value) in (list, tuple):
+        return tuple(map(_frozen, value))
+    if type(value) in (set, frozenset):
+        return frozenset(map(_frozen, value))
+    if type(value) in (dict, FrozenDict):
+        return FrozenDict({_frozen(key): _frozen(item) for key, item in value.items()})
     return value
 
 
 def has_reference(value: Any) -> bool:
     """Whether a value or a point contains a `Reference`, of which only the text is known."""
     if isinstance(value, Mapping):
-        return any(map(has_reference, value.values()))
+        return any(map(has_reference, (*value, *value.values())))
     return isinstance(value, Reference) or (
         isinstance(value, tuple | frozenset) and any(map(has_reference, value))
     )
-
-
-def freeze(value: Any) -> Any:
-    """Returns a literal of Python as a point may have it: with tuples for lists and frozensets for sets."""
-    if isinstance(value, list | tuple):
-        return tuple(map(freeze, value))
-    if isinstance(value, set | frozenset):
-        return frozenset(map(freeze, value))
-    return value
 
 
 def parameter_name(names: Sequence[str], index: int) -> str:
@@ -252,11 +235,20 @@ def to_json(value: Any) -> Any:
     if type(value) is frozenset:
         items = (to_json(item) for item in value)
         return {'frozenset': sorted(items, key=lambda item: json.dumps(item, sort_keys=True))}
+    if type(value) is FrozenDict:
+        return _dict_to_json(value)
     if isinstance(value, type | _Function):
         return {'import': _reference(value)}
     if value is None or type(value) in (bool, int, float, str):  # a subclass would not read back as itself
         return value
     raise TypeError(f'{type(value).__name__} has no text')
+
+
+def _dict_to_json(value: FrozenDict) -> dict[str, Any]:
+    """A dict as JSON has it, if no key could be taken for something else; else its keys and values."""
+    if all(type(key) is str for key in value) and _MARKS.isdisjoint(value):
+        return {key: to_json(item) for key, item in value.items()}
+    return {'dict': [[to_json(key), to_json(item)] for key, item in value.items()]}
 
 
 def from_json(data: Any, depth: int = 0) -> Any:
@@ -269,7 +261,12 @@ def from_json(data: Any, depth: int = 0) -> Any:
         return data
     if isinstance(data.get('frozenset'), list):
         return frozenset(from_json(item, depth + 1) for item in data['frozenset'])
+    if _MARKS.isdisjoint(data):
+        return FrozenDict({key: from_json(item, depth + 1) for key, item in data.items()})
     try:
+        if 'dict' in data:
+            pairs = [(from_json(key, depth + 1), from_json(item, depth + 1)) for key, item in data['dict']]
+            return FrozenDict(dict(pairs))
         found = _loaded(data['enum'] if 'enum' in data else data['import'])
         if 'enum' in data and isinstance(found, enum.EnumMeta):
             return found.__members__[data['name']]

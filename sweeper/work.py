@@ -163,7 +163,12 @@ def in_lanes(
     with bench.problem.using(point, nuisance or {}) as read:
         results = _in_lanes(bench, point, seeds, function, arguments)
         own = bench.problem.parameters.split(point)[1] if isinstance(point, NamedPoint) else {}
-        if function == 'train_briefly' and (names := sorted({*own, *(nuisance or {})} - read())):
+        known = read() if function == 'train_briefly' else set()
+        names = [
+            name for name in sorted({*own, *(nuisance or {})})
+            if bench.problem.parameters.owner(name) not in known
+        ]  # fmt: skip
+        if function == 'train_briefly' and names:
             results = [{**result, 'unread': json.dumps(names)} for result in results]
     return results
 

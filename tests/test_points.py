@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeper.errors import InvalidArgument, InvalidPoint
+from sweeper.frozen import FrozenDict, freeze, thaw
 from sweeper.points import (
     VALID_VALUES,
     NamedPoint,
@@ -62,8 +63,18 @@ SCALARS = (
     | TEXT
     | st.sampled_from(IMPORTABLE[:6])
 )
+KEYS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=2).map(tuple),
+    max_leaves=3,
+) | st.sampled_from(['dict', 'enum', 'frozenset', 'import'])
 VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4).map(tuple) | st.frozensets(inner, max_size=4)
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=4).map(tuple)
+        | st.frozensets(inner, max_size=4)
+        | st.dictionaries(KEYS, inner, max_size=3).map(FrozenDict)
+    ),
 )
 
 
@@ -75,6 +86,8 @@ def _same(one, other):
         return all(map(_same, one, other))
     if isinstance(one, frozenset):
         return all(any(_same(a, b) for b in other) for a in one)
+    if isinstance(one, FrozenDict):
+        return all(map(_same, one, other)) and all(map(_same, one.values(), other.values()))
     if isinstance(one, float):
         return math.copysign(1, one) == math.copysign(1, other)
     return True
@@ -149,6 +162,60 @@ def test_numpy_scalars_become_python_values(given_value, expected):
     assert _same(as_point({'x': given_value})['x'], expected)
 
 
+CHANGEABLE = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+)
+
+
+@given(CHANGEABLE)
+def test_lists_and_dicts_are_kept_frozen_and_thawed_as_they_were(value):
+    (kept,) = as_point((value,))
+    hash(kept)
+    assert _same(kept, freeze(value)) and _same(value_from_text(value_to_text(kept)), kept)
+    thawed = thaw(kept, value)
+    assert thawed == value and repr(freeze(thawed)) == repr(kept)
+
+
+@given(CHANGEABLE)
+def test_what_is_thawed_shares_nothing_that_can_be_changed(value):
+    kept = freeze(value)
+    before = value_to_text(kept)
+    _spoil(thaw(kept))
+    assert value_to_text(kept) == before
+
+
+def _spoil(value):
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else ():
+        _spoil(inner)
+    if isinstance(value, dict):
+        value['spoilt'] = True
+
+
+@given(st.dictionaries(KEYS, SCALARS, max_size=5), st.randoms())
+def test_a_dict_is_the_same_value_in_whatever_order_it_was_given(values, rng):
+    keys = list(values)
+    rng.shuffle(keys)
+    one, other = freeze(values), freeze({key: values[key] for key in keys})
+    assert one == other and hash(one) == hash(other)
+    assert list(one) == list(other) and value_to_text(one) == value_to_text(other)
+
+
+@pytest.mark.parametrize(
+    ('value', 'text'),
+    [
+        ({'b': [8, 8], 'a': {'c': None}}, '{"a": {"c": null}, "b": [8, 8]}'),
+        ({10: 'a', 9: 'b'}, '{"dict": [[9, "b"], [10, "a"]]}'),
+        ({'import': 'os'}, '{"dict": [["import", "os"]]}'),
+        ({}, '{}'),
+    ],
+    ids=repr,
+)
+def test_a_dict_is_json_unless_that_could_be_taken_for_something_else(value, text):
+    assert value_to_text(as_point((value,))[0]) == text
+    assert thaw(value_from_text(text), value) == value
+
+
 class _Colour(enum.Enum):
     RED = 1
 
@@ -176,10 +243,11 @@ def _local_function():
     ('value', 'named'),
     [
         (float('nan'), 'nan'),
-        ([1, 2], '[1, 2]'),
-        ({'a': 1}, "{'a': 1}"),
-        ({1}, '{1}'),
-        (([1],), '([1],)'),
+        (bytearray(b'a'), "bytearray(b'a')"),
+        ([bytearray(b'a')], "[bytearray(b'a')]"),
+        ({'a': bytearray(b'a')}, "{'a': bytearray(b'a')}"),
+        ({(1, b'a'): 1}, "{(1, b'a'): 1}"),
+        ({'a': float('nan')}, "{'a': nan}"),
         (lambda: None, '<lambda>'),
         (_local_function(), 'inner'),
         (_Opaque(), '<opaque>'),

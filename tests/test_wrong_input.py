@@ -139,8 +139,9 @@ class NotImportable:
 @pytest.mark.parametrize(
     ('value', 'problem'),
     [
-        ([4], 'unhashable'),
-        ({'a': 1}, 'unhashable'),
+        (bytearray(b'a'), 'unhashable'),
+        ({'a': bytearray(b'a')}, 'unhashable'),
+        ({b'a': 1}, 'is a key of a dict: valid are None, bool'),
         (np.ones(2), 'unhashable'),
         (lambda: 4, 'unpicklable'),
         (NotImportable(), 'unpicklable'),
@@ -207,7 +208,7 @@ def test_an_exception_of_the_selector_ends_the_sweep_as_it_is(assert_refused):
     ('later', 'error'),
     [
         (((4, 5, 6), 1), InvalidPoint),
-        ((([4],), 1), InvalidPoint),
+        (((bytearray(4),), 1), InvalidPoint),
         (((5,), -1), InvalidPoint),
         (({'width': 5}, 1), InvalidPoint),
         (5, InvalidPoint),

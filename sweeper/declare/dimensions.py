@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DeclarationError
-from ..points import freeze
+from ..frozen import freeze
 from .kinds import kind_of
 from .occurrence import EMPTY, HyperParameterNode
 

@@ -250,8 +250,9 @@ class HyperParameterManager:
         try:
             self._take_nodes(nodes)
             self._values, self._defaults, self._copies = fresh(self._values), fresh(self._defaults), {}
-            self.set_values(fresh(dict(values)))
-            self._given, self._read = set(values), set()
+            held = self._within_dicts(fresh(dict(values)))
+            self.set_values(held)
+            self._given, self._read = set(held), set()
             yield self
         finally:
             self._parsed, self._values, self._defaults, self._copies, self._names = before
@@ -268,14 +269,16 @@ class HyperParameterManager:
             nodes: Parameters that count as parsed, unless they have been.
         """
         parsed, before, given, read = self._parsed, dict(self._values), self._given, self._read
+        held = dict(values)
         try:
             self._take_nodes(nodes)
-            self.set_values(values)
-            self._given, self._read = set(values), set()
+            held = self._within_dicts(values)
+            self.set_values(held)
+            self._given, self._read = set(held), set()
             yield self
         finally:
-            kept = {name: value for name, value in self._values.items() if name not in values}
-            self._values = {**kept, **{name: before[name] for name in values if name in before}}
+            kept = {name: value for name, value in self._values.items() if name not in held}
+            self._values = {**kept, **{name: before[name] for name in held if name in before}}
             self._parsed, self._given, self._read = parsed, given, read | self._read
             self._names = Names(self.separator, [*self._parsed, *self._defaults, *self._values])
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ..errors import DeclarationError
-from ..points import freeze
+from ..frozen import freeze, thaw
 from .dimensions import KNOWN_HINTS, Dimension, dimension_of, role_of
 from .kinds import checked
 from .manager import checked_names, fresh, suggestion
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence, Priority
 from .parsing import find_in_files
+from .tree import SEPARATOR, beginnings
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,49 @@ class DeclaredParameters:
             found.setdefault(self.managers[name], []).append(node)
         return found
 
+    def owner(self, name: str) -> str | None:
+        """Returns the parameter that a name sets: itself, or the one with a dict of which it sets an entry.
+
+        `c.d` sets the entry `d` of `c`, if the default of that is a dict. None: there is no such parameter.
+        """
+        if name in self.nodes:
+            return name
+        for whole in beginnings(name, SEPARATOR):
+            node = self.nodes.get(whole)
+            if node is not None and node.has_plain_default and isinstance(node.default, dict):
+                return whole
+        return None
+
+    def default(self, name: str) -> Any:
+        """Returns the default of a parameter or an entry of its dict; `EmptyValue()` if it is not known."""
+        owner = self.owner(name)
+        if owner is None or not self.nodes[owner].has_plain_default:
+            return EMPTY
+        value = self.nodes[owner].default
+        for key in name[len(owner) + 1 :].split(SEPARATOR) if owner != name else ():
+            value = value.get(key, EMPTY) if isinstance(value, dict) else EMPTY
+        return value
+
+    def whole(self, name: str, point: Mapping[str, Any], value: Any) -> Any:
+        """Returns a parameter's value with the entries that a point sets.
+
+        Without the parameter itself in the point, it has `value`.
+        """
+        whole = thaw(point.get(name, value))
+        for given in point:
+            if given == name or self.owner(given) != name:
+                continue
+            *path, last = given[len(name) + 1 :].split(SEPARATOR)
+            inner = whole
+            for key in path:
+                inner = inner.setdefault(key, {}) if isinstance(inner, dict) else inner
+            if isinstance(inner, dict):  # else setting it is an error
+                inner[last] = point[given]
+        return freeze(whole)
+
     def places(self, name: str) -> list[str]:
         """Where a parameter is declared and read, as `layers.py:12`; first the place with the default."""
-        node = self.nodes[name]
+        node = self.nodes[self.owner(name) or name]
         rows = sorted(node.occurrences, key=lambda row: row is not node.declaration)
         return [row.place for row in rows]
 
@@ -60,18 +101,31 @@ class DeclaredParameters:
 
     def check(self, name: str) -> None:
         """Raises `DeclarationError` if a parameter cannot be swept."""
-        if name in self.faults:
-            raise DeclarationError(self.faults[name])
+        owner = self.owner(name)
+        if owner is not None and owner in self.faults:
+            raise DeclarationError(self.faults[owner])
+        if owner is not None and owner != name and self.default(name) is EMPTY:
+            default = self.nodes[owner].default
+            raise DeclarationError(
+                f'`{name}` is no entry of the default of `{owner}`, {default!r} ({self.places(owner)[0]})'
+                f'{suggestion(name, _entries(owner, default))}'
+            )
 
     def as_read(self, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Returns values as the code expects them (lists, where the default is one), by manager.
+
+        Entries of dicts come after the dicts.
 
         Raises:
             DeclarationError: A value is not of the parameter's type, or none of its choices.
         """
         found: dict[str, dict[str, Any]] = {}
-        for name, value in values.items():
-            found.setdefault(self.managers[name], {})[name] = _as_declared(value, self.nodes[name])
+        for name in sorted(values, key=lambda name: name not in self.nodes):
+            owner = self.owner(name) or name
+            node = self.nodes[owner]
+            if owner != name:
+                node = _node(name, [HyperParameterOccurrence(name, self.default(name))])
+            found.setdefault(self.managers[owner], {})[name] = _as_declared(values[name], node)
         return found
 
     def told(self) -> dict[str, dict[str, Any]]:
@@ -178,13 +232,20 @@ def _dimensions(
 
 
 def _as_declared(value: Any, node: HyperParameterNode) -> Any:
-    """Returns a point's value, which has no lists, as the code has it."""
+    """Returns a point's value, which has no lists or dicts, as the code has it."""
     choices = node.hints.get('choices')
     if isinstance(choices, list | tuple | set | frozenset):
         for choice in choices:
             if freeze(choice) == value:
                 return fresh(choice)
-    return checked(value, node)
+    return checked(thaw(value, node.default if node.has_plain_default else None), node)
+
+
+def _entries(name: str, value: Any) -> Iterator[str]:
+    """Yields the names of the entries of a dict, at whatever depth."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield f'{name}{SEPARATOR}{key}'
+        yield from _entries(f'{name}{SEPARATOR}{key}', inner)
 
 
 def _default(node: HyperParameterNode) -> str | None:

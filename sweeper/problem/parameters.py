@@ -157,10 +157,13 @@ class ProblemParameters:
 
     def check_fixed(self, point: NamedPoint) -> None:
         """Raises `InvalidPoint` if a point has another value of what has been read already."""
-        for name, value in point.items():
+        for name in point if self.declared is not None and self.fixed else ():
+            assert self.declared is not None
+            name = self.declared.owner(name) or name
             fixed = self.fixed.get(name)
+            value = self.declared.whole(name, point, fixed.value) if fixed is not None else None
             if fixed is not None and value != fixed.value:
-                places = ', '.join(self.declared.places(name)) if self.declared is not None else ''
+                places = ', '.join(self.declared.places(name))
                 raise InvalidPoint(
                     f'`{name}` cannot be {value!r} in ({label(point)}): {fixed.where} reads it ({places}), '
                     f'once for all architectures, as {fixed.value!r}. Give it one value for the whole sweep, '
@@ -175,7 +178,7 @@ class ProblemParameters:
                 f'{known.places(name)[0]}: rename one of them'
             )
         known.check(name)
-        if not (name in keywords or name in known.nodes or self.signature.takes_any):
+        if not (name in keywords or known.owner(name) is not None or self.signature.takes_any):
             from ..declare.manager import suggestion
 
             raise DeclarationError(
@@ -185,10 +188,11 @@ class ProblemParameters:
 
     def doubts(self, points: Sequence[Point]) -> list[str]:
         """Says which values are texts where the default is a number, which was probably meant otherwise."""
-        numbers = self.signature.number_defaults()
-        for name, node in (self.declared.nodes if self.declared is not None else {}).items():
-            if node.has_plain_default and type(node.default) in (int, float):
-                numbers[name] = node.default
+        numbers: dict[str, Any] = {**self.signature.number_defaults()}
+        for name in {name for point in points for name in by_name(point, self.signature.parameter_names())}:
+            default = self.declared.default(name) if self.declared is not None else None
+            if type(default) in (int, float):
+                numbers[name] = default
         texts = {
             (name, value): None
             for point in points
@@ -202,13 +206,16 @@ class ProblemParameters:
 
     def split(self, point: NamedPoint) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns the values that are arguments of `model`, and those that the code reads."""
-        nodes = self.declared.nodes if self.declared is not None else {}
         keywords = self.signature.keywords()
-        read = {name for name in point if name in nodes and name not in keywords}
+        read = {name for name in point if self.owner(name) is not None and name not in keywords}
         return (
             {name: value for name, value in point.items() if name not in read},
             {name: value for name, value in point.items() if name in read},
         )
+
+    def owner(self, name: str) -> str | None:
+        """Returns the declared parameter that a name sets, itself or an entry of its dict; None if none."""
+        return self.declared.owner(name) if self.declared is not None else None
 
     def nuisance(self, point: Point) -> tuple[Dimension, ...]:
         """Returns what is tuned beside learning rate and batch size: what of that the point does not fix."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import DeclarationError, InvalidArgument, ProblemError
-from ..points import freeze, value_to_text
+from ..frozen import freeze
+from ..points import value_to_text
 from .parameters import declared_in
 from .reference import ProblemReference
 

@@ -12,7 +12,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProblemError
-from ..points import NamedPoint, Point, freeze, label, value_to_text
+from ..frozen import freeze, thaw
+from ..points import NamedPoint, Point, label, value_to_text
 from .fingerprint import fingerprint_of
 from .parameters import FixedParameter, ProblemParameters, parameters_of
 from .presets import Presets, in_force, unpacked
@@ -158,9 +159,10 @@ class Problem:
         import torch
 
         if isinstance(point, NamedPoint):
-            model = self.build_model(**self.parameters.split(point)[0])
+            arguments = self.parameters.split(point)[0]
+            model = self.build_model(**{name: thaw(value) for name, value in arguments.items()})
         else:
-            model = self.build_model(*point)
+            model = self.build_model(*map(thaw, point))
         if not isinstance(model, torch.nn.Module):
             raise TypeError(
                 f'model({label(point)}) returned {model!r} ({type(model).__name__}), not a torch.nn.Module'

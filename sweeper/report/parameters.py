@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..store.declaration import Declaration, declarations
@@ -64,5 +65,28 @@ def parameters(store: Store, cells: Sequence[Sequence[str]]) -> list[Parameter]:
     for index, name in enumerate(columns):
         role = COMPARED if len({row[index] for row in cells}) > 1 else ALIKE
         role = f'{role} where it is set, else {TUNED}' if name in tuned else role
-        found.append(Parameter(name, role, name in tuned, swept.get(name)))
+        found.append(Parameter(name, role, name in tuned, _declaration(name, swept)))
     return found + [Parameter(name, TUNED, True, declared.get(name)) for name in tuned if name not in columns]
+
+
+def _declaration(name: str, declared: Mapping[str, Declaration]) -> Declaration | None:
+    """What the code says of a parameter, or of the one with a dict that has it as an entry."""
+    if name in declared:
+        return declared[name]
+    parts = name.split('.')
+    for end in range(1, len(parts)):
+        whole = declared.get('.'.join(parts[:end]))
+        if whole is not None:
+            return replace(whole, default=_entry(whole.default, parts[end:]))
+    return None
+
+
+def _entry(default: str | None, keys: Sequence[str]) -> str | None:
+    """An entry of a dict, each as the code has it."""
+    try:
+        value = ast.literal_eval(default or '')
+        for key in keys:
+            value = value[key]
+    except (ValueError, SyntaxError, TypeError, LookupError, MemoryError, RecursionError):
+        return None
+    return repr(value)

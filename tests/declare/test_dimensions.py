@@ -65,7 +65,7 @@ def test_hints_give_values(call, dimension):
     [
         ('1, choices=[]', 'must be a list of different values'),
         ('1, choices=[1, 1]', 'must be a list of different values'),
-        ('1, choices=[1, {}]', 'must be a list of different values'),
+        ('1, choices=[1, {b"a": 1}]', 'must be a list of different values'),
         ("1, choices='12'", 'must be a list of different values'),
         ('1, choices=[2, 3]', 'the default 1 is not in its choices 2, 3'),
         ('1, choices=[1], range=(1, 2)', 'only one of them'),

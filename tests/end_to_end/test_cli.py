@@ -10,6 +10,7 @@ import pytest
 
 from sweeper import FixedSweep, cli, load, options
 from sweeper.errors import DamagedFileWarning
+from sweeper.frozen import freeze
 
 pytestmark = pytest.mark.slow
 
@@ -274,36 +275,6 @@ def test_a_folder_without_a_sweep_is_refused(tmp_path, command):
     assert 'holds no sweep' in done.stderr
 
 
-@pytest.mark.parametrize(
-    ('text', 'values'),
-    [
-        ('16,32', [16, 32]),
-        ('relu, tanh', ['relu', 'tanh']),
-        ('1e-3,0.5', [1e-3, 0.5]),
-        ('True,None', [True, None]),
-        ('true,false', [True, False]),
-        ('(8,8),(16,16)', [(8, 8), (16, 16)]),
-        ('relu,2', ['relu', 2]),
-        ("'1','2'", ['1', '2']),
-    ],
-)
-def test_values_on_the_command_line(text, values):
-    assert options.values_of(text) == values
-
-
-@pytest.mark.parametrize(
-    ('text', 'given'),
-    [
-        ('8..128', (8, 128)),
-        ('0.1..0.5', (0.1, 0.5)),
-        ('1e-4..1:log', (1e-4, 1, 'log')),
-        ('relu,tanh', ['relu', 'tanh']),
-    ],
-)
-def test_ranges_on_the_command_line(text, given):
-    assert options.range_of(text) == given
-
-
 @pytest.mark.parametrize('command', ['status', 'report'])
 def test_that_nobody_reads_on_is_no_failure(command, write_problem, sweep_inline, tmp_path):
     import os
@@ -342,6 +313,11 @@ def test_single_points_are_added_to_what_is_there(write_problem, tmp_path):
         ("name='a,b'", {'name': 'a,b'}),
         ('a=1,2,b=[3,4]', {'a': (1, 2), 'b': (3, 4)}),
         ('rate=inf', {'rate': float('inf')}),
+        (
+            'cfg={"a": "x,b=3", "c": [1, true]},depth=8',
+            {'cfg': freeze({'a': 'x,b=3', 'c': [1, True]}), 'depth': 8},
+        ),
+        ("text='a,b=(',depth=8", {'text': 'a,b=(', 'depth': 8}),
     ],
 )
 def test_a_point_on_the_command_line(text, point):

@@ -4,7 +4,8 @@ import pytest
 
 from sweeper import m
 from sweeper.errors import InvalidPoint
-from sweeper.points import NamedPoint
+from sweeper.frozen import thaw
+from sweeper.points import NamedPoint, as_point
 from sweeper.problem.problem import load_problem
 from sweeper.problem.reference import find_problem
 
@@ -167,3 +168,71 @@ def test_the_manager_may_be_imported_in_any_way(write_problem):
             model=f"{text}\ndef model():\n    return torch.nn.Linear(4, m._('outputs', 2))"
         )
         assert load_problem(find_problem(problem.path)).parameters.declared.nodes.keys() == {'outputs'}
+
+
+CONFIGURED = """
+from sweeper.m import _
+
+def width():
+    return repr(_('cfg', {'width': 8, 'sizes': [4, 4], 'deep': {'rate': 0.1, 'act': None}}))
+
+def dropout():
+    return _('kind', {'a': [1]}, choices=[{'a': [1]}, {'a': [2], 'b': {}}])
+"""
+DEFAULT = {'width': 8, 'sizes': [4, 4], 'deep': {'rate': 0.1, 'act': None}}
+
+
+@pytest.mark.parametrize(
+    ('values', 'expected'),
+    [
+        ({}, DEFAULT),
+        ({'cfg': {'width': 4, 'sizes': [1], 'new': (1, 2)}}, {'width': 4, 'sizes': [1], 'new': (1, 2)}),
+        ({'cfg.width': 4}, DEFAULT | {'width': 4}),
+        ({'cfg.sizes': [1]}, DEFAULT | {'sizes': [1]}),
+        ({'cfg.deep': {'rate': 0.2}}, DEFAULT | {'deep': {'rate': 0.2}}),
+        ({'cfg.deep.act': 'x', 'cfg.deep.rate': 1}, DEFAULT | {'deep': {'rate': 1.0, 'act': 'x'}}),
+        ({'cfg.width': 4, 'cfg': {'sizes': [2]}}, {'sizes': [2], 'width': 4}),
+    ],
+    ids=repr,
+)
+def test_a_dict_is_read_as_a_dict_and_its_entries_can_be_set_alone(declaring, values, expected):
+    problem = declaring(layers=CONFIGURED)
+    point = as_point(values)
+    problem.parameters.check(point)
+    assert eval(read_by(problem, point)['width']) == expected
+    assert eval(read_by(problem, NamedPoint())['width']) == DEFAULT
+
+
+@pytest.mark.parametrize('value', [{'a': [1]}, {'b': {}, 'a': [2]}], ids=repr)
+def test_choices_may_be_dicts(declaring, value):
+    problem = declaring(layers=CONFIGURED)
+    assert value in [thaw(one, value) for one in problem.parameters.declared.scientific()[0].choices]
+    assert read_by(problem, as_point({'kind': value}))['dropout'] == value
+    with pytest.raises(InvalidPoint, match='not among its choices'):
+        problem.parameters.check(as_point({'kind': {'a': [3]}}))
+
+
+@pytest.mark.parametrize(
+    ('values', 'told'),
+    [
+        (
+            {'cfg.widht': 4},
+            r'`cfg.widht` is no entry of the default of `cfg`, .*: did you mean `cfg.width`\?',
+        ),
+        ({'cfg.deep.rats': 4}, r'did you mean `cfg.deep.rate`\?'),
+        ({'cfg.width': 'eight'}, "`cfg.width`: 'eight' is not an int"),
+        ({'cfg.width.x': 1}, '`cfg.width.x` is no entry'),
+        ({'cfg': 4}, '`cfg`: 4 is not a dict'),
+    ],
+    ids=repr,
+)
+def test_an_entry_that_is_not_there_or_of_another_type_is_refused(declaring, values, told):
+    with pytest.raises(InvalidPoint, match=told):
+        declaring(layers=CONFIGURED).parameters.check(as_point(values))
+
+
+def test_a_model_gets_dicts_that_are_its_own(declaring):
+    problem = declaring('cfg', 'repr(cfg), cfg.setdefault("spoilt", 1)')
+    point = as_point({'cfg': {'b': {'c': [1]}, 'a': 2}})
+    for _time in range(2):
+        assert read_by(problem, point)['given'] == (repr({'a': 2, 'b': {'c': (1,)}}), 1)

@@ -1,0 +1,140 @@
+"""Values as they are written on the command line."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from .errors import InvalidArgument
+from .frozen import freeze
+
+_WORDS = {
+    'true': True, 'false': False, 'null': None, 'inf': math.inf, '-inf': -math.inf, 'nan': math.nan,
+    'infinity': math.inf, '-infinity': -math.inf,
+}  # fmt: skip
+_NUMBER = r'[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?'
+_LIKE_A_RANGE = re.compile(rf'({_NUMBER})\s*(?:-|:|\.{{3,}}|…|to)\s*({_NUMBER})', re.IGNORECASE)
+_BRACKETS = {'(': ')', '[': ']', '{': '}'}
+_NO_LITERAL = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+
+
+def values_of(text: str) -> list[Any]:
+    """Parses `16,32`, `relu,tanh`, `(8,8),(16,16)`, `{"a": 1},{"a": 2}` or `true,false`.
+
+    Any other bare word is a string.
+
+    Raises:
+        InvalidArgument: A value is missing, cannot be read, or is there twice.
+    """
+    try:
+        values = [freeze(value) for value in _literal(f'[{text}]')]
+    except _NO_LITERAL:
+        values = [value_of(one.strip()) for one in parts_of(text)]
+        if '' in values:
+            raise InvalidArgument('a value is missing between two commas') from None
+    for index, value in enumerate(values):
+        earlier = next((one for one in values[:index] if one == value), values)
+        if earlier is not values:
+            same = '' if repr(earlier) == repr(value) else f' (to Python, {value!r} equals {earlier!r})'
+            raise InvalidArgument(f'{value!r} is given twice{same}')
+    return values
+
+
+def grid_values(text: str) -> list[Any]:
+    """Parses values as `values_of` does; refuses what is meant as a range, unless it stands in quotes."""
+    if re.fullmatch(rf'{_NUMBER}\.\.{_NUMBER}(?::\w+)?', text):
+        raise InvalidArgument('a range goes with --random; --grid takes values, as in 8,16 (text in quotes)')
+    return values_of(text)
+
+
+def range_of(text: str) -> Any:
+    """Parses `8..128` or `1e-4..0.1:log`, both ends included, or a list of values."""
+    if meant := _LIKE_A_RANGE.fullmatch(text):
+        raise InvalidArgument(f'write a range as {meant[1]}..{meant[2]}')
+    low, dots, high = text.partition('..')
+    if not dots or text[0] in (*_BRACKETS, '"', "'"):
+        return values_of(text)
+    high, colon, log = high.partition(':')
+    return (value_of(low), value_of(high), *[log] * bool(colon))
+
+
+def value_of(text: str) -> Any:
+    """Parses one value: a literal of Python or JSON, or else a word.
+
+    Raises:
+        InvalidArgument: It begins with a bracket and cannot be read, or it is not a number.
+    """
+    word = _word(text)
+    if word is not text:
+        return word
+    is_bracketed = text[:1] in _BRACKETS
+    try:
+        return freeze(_literal(text) if is_bracketed else ast.literal_eval(text))
+    except InvalidArgument:
+        raise
+    except _NO_LITERAL as error:
+        if not is_bracketed:
+            return text
+        why = f' ({error})' if type(error) is TypeError else ''
+        raise InvalidArgument(
+            f'`{text}` cannot be read as a list, tuple, set or dict{why}; a text that begins with a bracket '
+            f'must be in quotes, within those of the shell'
+        ) from None
+
+
+def _word(text: str) -> Any:
+    """Returns the value of a word that is no string; else the text itself."""
+    lower = text.lower()
+    word = _WORDS.get(lower if lower.lstrip('-') in ('nan', 'inf', 'infinity') else text, text)
+    if isinstance(word, float) and math.isnan(word):
+        raise InvalidArgument(
+            f'{text} is equal to nothing, not even to itself; for a text write "\'{text}\'"'
+        )
+    return word
+
+
+class _Words(ast.NodeTransformer):
+    """Takes bare words for what they are elsewhere: `true` for the truth value, `relu` for a string."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(_word(node.id))
+
+
+def _literal(text: str) -> Any:
+    """Returns what JSON or else Python makes of a text; JSON has other escapes in strings."""
+    try:
+        return json.loads(text, parse_constant=_word)
+    except ValueError as error:
+        if isinstance(error, InvalidArgument):
+            raise
+    return ast.literal_eval(_Words().visit(ast.parse(text, mode='eval')))
+
+
+def parts_of(text: str) -> list[str]:
+    """Returns what stands between the commas of a text; one within brackets or quotes parts nothing."""
+    ends = [*_commas(text), len(text)]
+    starts = [0, *(end + 1 for end in ends)]
+    return [text[start:end] for start, end in zip(starts, ends, strict=False)]
+
+
+def _commas(text: str) -> Iterator[int]:
+    closing: list[str] = []
+    quote, before = '', ','
+    escaped = False
+    for index, sign in enumerate(text):
+        if quote:
+            quote = '' if sign == quote and not escaped else quote
+            escaped = sign == '\\' and not escaped
+        elif sign in '"\'' and (closing or before in ',='):  # else an apostrophe within a word
+            quote = sign
+        elif sign in _BRACKETS:
+            closing.append(_BRACKETS[sign])
+        elif closing and sign == closing[-1]:
+            closing.pop()
+        elif sign == ',' and not closing:
+            yield index
+        before = before if sign.isspace() else sign

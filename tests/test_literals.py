@@ -45,9 +45,7 @@ def test_values_written_as_in_python_are_themselves(values):
     assert repr(literals.values_of(text)) == repr([freeze(value) for value in values])
 
 
-@given(
-    st.dictionaries(st.from_regex(r'[a-z_][a-z0-9_.]{0,6}', fullmatch=True), LITERALS, min_size=1)
-)
+@given(st.dictionaries(st.from_regex(r'[a-z_][a-z0-9_.]{0,6}', fullmatch=True), LITERALS, min_size=1))
 def test_a_point_written_as_in_python_is_itself(values):
     from sweeper.options import _single_point
 

@@ -26,19 +26,25 @@ _MILLISECONDS_TO_BE_GONE = 10_000
 class ForkServer(OwnProcess):
     """A fork server, started.
 
+    Args:
+        spec: The problem, the seed and the device.
+        sink: Where its output goes.
+        loads: Whether it loads the problem; else its workers do.
+
     Attributes:
         is_ready: Whether it has loaded the problem; set by the pool.
-        broken: Why it could not; set by the pool.
+        is_unfit: It has loaded the problem, and may not be forked for that; set by the pool.
+        broken: Why it could not load it; set by the pool.
         facts: What it has found out about the problem, if it has; set by the pool.
         has_served: A worker of its was ready; set by the pool.
     """
 
-    def __init__(self, spec: WorkerSpec, sink: OutputSink) -> None:
+    def __init__(self, spec: WorkerSpec, sink: OutputSink, loads: bool) -> None:
         self._requests, requests = socket.socketpair()
         with requests:
-            super().__init__(forkserver.__name__, spec, sink, {'requests': requests.fileno()})
+            super().__init__(forkserver.__name__, spec, sink, {'requests': requests.fileno()}, loads=loads)
         self._sink = sink
-        self.is_ready = self.has_served = False
+        self.is_ready = self.is_unfit = self.has_served = False
         self.broken: RunError | None = None
         self.facts: ProblemFacts | None = None
 

@@ -7,7 +7,8 @@
 
 Workers share all memory that nobody writes to: libraries, and the problem's data. What can be shared only
 at a risk (threads, open files, a GPU's state) makes the process unfit to fork; it says so, and the parent
-starts each worker as a process of its own. To stay fit, the server has one thread and touches no GPU.
+starts one that loads nothing: its workers load the problem themselves, and end as those of any server. To
+stay fit, the server has one thread and touches no GPU.
 
 A worker that ended keeps its process id until the parent closes that worker's socket, so that the parent
 can end what is left of its group without hitting another's. Nobody but the parent has the other end of a
@@ -36,7 +37,7 @@ from ...work import isolate, on_device, open_bench_to_share
 from ..preload import import_for_runs
 from . import limits
 from .streams import WorkerStreams
-from .worker import BROKEN, READY, prepare, receive, send, work
+from .worker import BROKEN, READY, opened, prepare, receive, send, work
 
 if TYPE_CHECKING:
     from ...training.bench import Bench
@@ -85,7 +86,7 @@ class _Child:
     is_let_go: bool = False
 
 
-def main(descriptor: int, leash: int, requests: int, token: str) -> None:
+def main(descriptor: int, leash: int, requests: int, token: str, loads: bool) -> None:
     """Loads the problem, then forks workers until the parent is gone; does not return.
 
     Args:
@@ -93,6 +94,7 @@ def main(descriptor: int, leash: int, requests: int, token: str) -> None:
         leash: See `limits.end_with_parent`.
         requests: The file descriptor of the socket that requests come from.
         token: See `WorkerStreams`.
+        loads: Whether it loads the problem; else its workers do.
     """
     for inherited in (descriptor, leash, requests):
         os.set_inheritable(inherited, False)
@@ -102,18 +104,18 @@ def main(descriptor: int, leash: int, requests: int, token: str) -> None:
     limits.go_before_parent(limits.SERVER_BEFORE_PARENT)
     try:
         streams, connection = WorkerStreams(token), Connection(descriptor)
-        loaded = _load(connection)
+        spec: WorkerSpec = receive(connection)
+        loaded = _load(spec, connection) if loads else _Loaded(None, None)
         if loaded is not None:
-            spec, bench, facts = loaded
-            isolation = isolate(bench)
+            isolation = None if loaded.bench is None else isolate(loaded.bench)
             streams.keep()
             streams.flush()
             gc.collect()
             limits.outlive_parent(leash)  # by as long as it takes to end what workers have started
             gc.freeze()  # a collection would write to every object, and so copy every page
-            send(connection, (READY, facts))
+            send(connection, (READY, loaded.facts))
             _Server(
-                socket.socket(fileno=requests), [descriptor, leash], streams, spec, bench, isolation
+                socket.socket(fileno=requests), [descriptor, leash], streams, spec, loaded.bench, isolation
             ).serve()
     except BaseException:
         traceback.print_exc()
@@ -121,12 +123,18 @@ def main(descriptor: int, leash: int, requests: int, token: str) -> None:
         os._exit(1)
 
 
-def _load(connection: Connection) -> tuple[WorkerSpec, Bench, ProblemFacts | None] | None:
+class _Loaded(NamedTuple):
+    """What a server has loaded, if it loads anything."""
+
+    bench: Bench | None
+    facts: ProblemFacts | None
+
+
+def _load(spec: WorkerSpec, connection: Connection) -> _Loaded | None:
     """Loads the problem on the CPU; None if it cannot, or may not be forked, which the parent is told."""
     from ..base import run_error
 
     try:
-        spec: WorkerSpec = receive(connection)
         import_for_runs()
         files = _open_files()
         prepare(spec)
@@ -138,9 +146,9 @@ def _load(connection: Connection) -> tuple[WorkerSpec, Bench, ProblemFacts | Non
     if reasons:
         print(f'[sweeper] each worker loads the problem itself, since loading {" and ".join(reasons)}')
         sys.stdout.flush()
-        send(connection, (UNFIT, None))
+        send(connection, (UNFIT, _processes_have_descriptors()))
         return None
-    return spec, bench, facts
+    return _Loaded(bench, facts)
 
 
 def _open_files() -> dict[str, str]:
@@ -163,10 +171,14 @@ def _reasons_not_to_fork(files_before: dict[str, str]) -> list[str]:
     reasons += [f'leaves {path} open' for path in opened if path not in _SHARED_WITHOUT_RISK][:1]
     if torch.version.cuda is not None and _cuda_breaks_in_a_child():
         reasons.append('uses a GPU')
+    return reasons if _processes_have_descriptors() else [*reasons, 'is all that this system allows']
+
+
+def _processes_have_descriptors() -> bool:
     with suppress(OSError):  # not every kernel or sandbox has them
         os.close(os.pidfd_open(os.getpid()))
-        return reasons
-    return [*reasons, 'is all that this system allows']
+        return True
+    return False
 
 
 def _thread_names() -> list[str]:
@@ -190,13 +202,13 @@ class _Server:
         own: Other descriptors that no worker may keep.
         streams: Of this process.
         spec: The problem, the seed and the device.
-        bench: On the CPU.
-        isolation: Keeps runs apart in each worker.
+        bench: On the CPU; None if each worker is to load it itself.
+        isolation: Keeps runs apart in each worker; None like the bench.
     """
 
     def __init__(
-        self, requests: socket.socket, own: list[int], streams: WorkerStreams, spec: WorkerSpec, bench: Bench,
-        isolation: Isolation,
+        self, requests: socket.socket, own: list[int], streams: WorkerStreams, spec: WorkerSpec,
+        bench: Bench | None, isolation: Isolation | None,
     ) -> None:  # fmt: skip
         self._requests, self._own, self._streams = requests, own, streams
         self._spec, self._bench, self._isolation = spec, bench, isolation
@@ -259,10 +271,12 @@ class _Server:
         limits.adopt_orphans()  # while it lives; then they are the server's
         limits.go_before_parent()
         self._streams.move(printing, request.token)
-        bench, spec, number = self._bench, self._spec, request.number
+        bench, isolation, spec, number = self._bench, self._isolation, self._spec, request.number
 
         def load() -> tuple[Bench, Isolation]:
-            return on_device(bench, spec, number), self._isolation
+            if bench is None or isolation is None:
+                return opened(spec, number)
+            return on_device(bench, spec, number), isolation
 
         work(Connection(connection), self._streams, load, request.memory)
 

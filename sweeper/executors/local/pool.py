@@ -45,6 +45,7 @@ class WorkerPool:
         self._sink = sink
         allow_open_files(cores)
         self._forks = sys.platform == 'linux'
+        self._loads = True  # once for all workers, in the fork server
         self.server: ForkServer | None = None
         self._failed_loads = 0  # in a row
         self._selector = selectors.DefaultSelector()
@@ -72,7 +73,7 @@ class WorkerPool:
         if not self._forks:
             return WorkerProcess(number, self._spec, self._memory, self._sink)
         if self.server is None:
-            self.server = ForkServer(self._spec, self._sink)
+            self.server = ForkServer(self._spec, self._sink, self._loads)
             self._listen(self.server)
         return ForkedWorker(number, self.server, self._memory, self._sink)
 
@@ -132,14 +133,14 @@ class WorkerPool:
         try:
             while server.connection.poll():
                 subject, content = worker.receive(server.connection)
-                server.is_ready = subject == worker.READY
-                if server.is_ready:
-                    server.facts = content
+                if subject == worker.READY:
+                    server.is_ready, server.facts = True, content
+                    continue
+                if subject == UNFIT:
+                    server.is_unfit, self._loads, self._forks = True, False, content
                 else:
                     server.broken = content
-                self._forks = self._forks and subject != UNFIT
-                if not server.is_ready:
-                    break
+                break
             else:
                 if not server.is_gone():
                     return False
@@ -164,7 +165,7 @@ class WorkerPool:
             SweepError: As `start` and `take_failed_load`.
         """
         self.server = None
-        if not self._forks:
+        if server.is_unfit:
             for _ in range(lost):
                 self.start()
         elif not server.has_served:

@@ -77,17 +77,18 @@ def main(descriptor: int, leash: int, token: str, number: int, memory: int | Non
 
     try:
         streams, spec = WorkerStreams(token), receive(connection)
-
-        def load() -> tuple[Bench, Isolation]:
-            prepare(spec)
-            bench = open_bench(spec, worker=number)
-            return bench, isolate(bench)
-
-        work(connection, streams, load, memory)
+        work(connection, streams, lambda: opened(spec, number), memory)
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(1)  # without waiting for threads that the user's code has started
+
+
+def opened(spec: WorkerSpec, number: int) -> tuple[Bench, Isolation]:
+    """Loads the problem, and sets up the bench and what keeps runs apart, in a worker of that number."""
+    prepare(spec)
+    bench = open_bench(spec, worker=number)
+    return bench, isolate(bench)
 
 
 def prepare(spec: WorkerSpec) -> None:

@@ -12,6 +12,7 @@ import pytest
 from sweeper.errors import ProblemError, SweepError
 from sweeper.executors.base import Task
 from sweeper.executors.local.executor import LocalExecutor
+from sweeper.executors.local.forked import ForkedWorker
 from sweeper.executors.local.process import WorkerProcess
 from sweeper.problem.reference import find_problem
 from sweeper.work import WorkerSpec
@@ -164,12 +165,20 @@ def test_where_a_fork_would_be_at_a_risk_each_worker_loads_the_problem_itself(
     problem = f'{PROBLEM}\n{addition}\n'
     with opened(folder, problem, 2, lambda task, text: heard.append(text)) as executor:
         parent, pid, loaded_by = told(executor, '[os.getppid(), os.getpid(), loaded_by]')
-        assert (parent, loaded_by) == (os.getpid(), pid)
+        assert loaded_by == pid and parent == executor._pool.server._process.pid
         [outcome] = answers(executor, [run_of()])
-        assert [type(one) for one in executor._pool.workers] == [WorkerProcess] * 2
+        assert [type(one) for one in executor._pool.workers] == [ForkedWorker] * 2
     assert outcome.value['loss'].tobytes() == expected.value['loss'].tobytes()
     assert sum(reason in text for text in heard) == 1
     assert not those_started()
+
+
+def test_where_the_system_gives_no_descriptors_of_processes_each_worker_is_a_process_of_its_own(folder):
+    without = 'def refused(*_): raise OSError\nos.pidfd_open = refused'
+    with opened(folder, f'{PROBLEM}\n{without}\n', cores=2) as executor:
+        parent, pid, loaded_by = told(executor, '[os.getppid(), os.getpid(), loaded_by]')
+        assert (parent, loaded_by) == (os.getpid(), pid)
+        assert [type(one) for one in executor._pool.workers] == [WorkerProcess] * 2
 
 
 def test_a_thread_that_sees_to_forks_itself_is_no_risk(folder):
@@ -244,10 +253,15 @@ def assert_gone(pid):
         psutil.Process(pid).wait(timeout=60)
 
 
+THREAD = 'threading.Thread(target=threading.Event().wait, daemon=True).start()'
+shared_or_not = pytest.mark.parametrize('addition', ['', THREAD], ids=['shared', 'loaded by each worker'])
+
+
+@shared_or_not
 @pytest.mark.parametrize('then', ['', ENDS_ITSELF])
-def test_what_a_run_has_started_in_a_session_of_its_own_ends_with_its_worker(folder, then):
+def test_what_a_run_has_started_in_a_session_of_its_own_ends_with_its_worker(folder, then, addition):
     path = folder / 'pid'
-    with opened(folder, retries=0) as executor:
+    with opened(folder, f'{PROBLEM}\n{addition}\n', retries=0) as executor:
         [outcome] = answers(executor, [run_of(STARTS.format(path=str(path), then=then))])
         assert (outcome.error is None) == (then == '')
     assert_gone(int(path.read_text()))
@@ -269,9 +283,10 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_it_ends_when_the_sweep_is_killed(folder):
+@shared_or_not
+def test_it_ends_when_the_sweep_is_killed(folder, addition):
     problem, path = folder / 'forked_problem.py', folder / 'pid'
-    problem.write_text(PROBLEM)
+    problem.write_text(f'{PROBLEM}\n{addition}\n')
     code = STARTS.format(path=str(path), then='')
     subprocess.run([sys.executable, '-c', PARENT, problem, code], check=False, timeout=100)
     assert_gone(int(path.read_text()))

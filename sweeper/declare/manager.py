@@ -23,6 +23,9 @@ from .query import HyperParameterDB
 from .source import UNKNOWN, Paths, SourceHelper
 from .tree import SEPARATOR, HyperParameterTree, Names, beginnings, flatten, nest
 
+_ALIKE = 0.6  # names less alike than this are not taken for each other, as in `difflib`
+_MOST_SUGGESTED = 4
+
 
 class HyperParameterManager:
     """Knows every parameter that the code declares by calling it, and what value each has.
@@ -393,9 +396,31 @@ def checked_names(
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Returns which of the known names may be meant, as the end of a message."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f': did you mean `{close[0]}`?' if close else ''
+    """Returns which of the known names may be meant, as the end of a message.
+
+    A name may lack its branch or be one; one whose branch is right is compared with what is in that branch.
+    """
+    known = list(dict.fromkeys(known))
+    branch = name.rpartition(SEPARATOR)[0]
+    in_it = [one for one in known if one.startswith(name + SEPARATOR)]
+    if not in_it:
+        best = max(known, key=lambda one: _likeness(name, one), default='')
+        if best and _likeness(name, best) >= _ALIKE:
+            return f': did you mean `{best}`?'
+        in_it = [one for one in known if branch and one.startswith(branch + SEPARATOR)]
+    some = [f'`{one}`' for one in in_it[:_MOST_SUGGESTED]]
+    more = ', …' if len(in_it) > len(some) else ''
+    return f': there is {", ".join(some)}{more}' if some else ''
+
+
+def _likeness(name: str, known: str) -> float:
+    """How alike two names are, from 0 to 1."""
+    branch, _, last = name.rpartition(SEPARATOR)
+    branch_known, _, last_known = known.rpartition(SEPARATOR)
+    if branch in ('', branch_known):
+        ratio = difflib.SequenceMatcher(None, last, last_known).ratio()
+        return max(ratio, _ALIKE) if last_known.startswith(last) else ratio
+    return difflib.SequenceMatcher(None, name, known).ratio()
 
 
 def fresh(value: Any) -> Any:

@@ -26,11 +26,13 @@ class Found:
         occurrences: By manager, in the order of files and lines.
         doubts: By manager: what could not be decided, with file and line.
         paths: The true paths of all files that were looked at.
+        passed: By name: calls of functions' arguments that look like parameters, if it is a manager's name.
     """
 
     occurrences: dict[str, list[HyperParameterOccurrence]] = field(default_factory=dict)
     doubts: dict[str, list[str]] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
+    passed: dict[str, list[str]] = field(default_factory=dict)
 
 
 def find_in_files(paths: Paths, managers: Collection[str] | None, free: Collection[str]) -> Found:
@@ -182,12 +184,16 @@ class _Reader:
             is_passed = owner is not None and owner.is_argument(call.func.id)
             if not (is_passed and (len(call.args) == 2 or call.keywords)):
                 hidden -= {Free(call.func.id)}
-            for name in self._managers_in(hidden):
-                self._doubt(
-                    name, call,
-                    f'`{shortened(call)}` is not taken for a parameter: `{call.func.id}` is no manager '
-                    f'here{self._other_bindings(call.func, scope, name)}',
-                )  # fmt: skip
+            name = next(iter(self._managers_in(hidden)), call.func.id)
+            text = (
+                f'`{shortened(call)}` is not taken for a parameter: `{call.func.id}` is no manager '
+                f'here{self._other_bindings(call.func, scope, name)}'
+            )
+            if self._managers_in(hidden):
+                self._doubt(name, call, text)
+                return
+            if self._managers is None and Free(name) in hidden:
+                self._found.passed.setdefault(name, []).append(self._at(call, text))
                 return
 
     def _occurrence(self, call: ast.Call, scope: Scope) -> HyperParameterOccurrence:
@@ -267,8 +273,10 @@ class _Reader:
         self._found.occurrences.setdefault(manager, []).append(occurrence)
 
     def _doubt(self, manager: str, node: ast.expr, text: str) -> None:
-        doubt = f'{self._source.filename}:{node.lineno}: {text}'
-        self._found.doubts.setdefault(manager, []).append(doubt)
+        self._found.doubts.setdefault(manager, []).append(self._at(node, text))
+
+    def _at(self, node: ast.expr, text: str) -> str:
+        return f'{self._source.filename}:{node.lineno}: {text}'
 
 
 def _position(call: ast.Call) -> tuple[int, int]:

@@ -164,7 +164,9 @@ def read_project(files: Sequence[Path], folder: Path) -> DeclaredParameters:
                 f"{_listed(rows[one.name])}: `{one.name}` has role='nuisance': it needs a default that is a "
                 f'literal, with which tuning begins'
             )
-    doubts = [one.removeprefix(f'{folder}{os.sep}') for some in found.doubts.values() for one in some]
+    managers_known = {'_', *found.occurrences}
+    told = [*found.doubts.values(), *(some for name, some in found.passed.items() if name in managers_known)]
+    doubts = [one.removeprefix(f'{folder}{os.sep}') for some in told for one in some]
     doubts += _doubtful_hints(nodes.values())
     return DeclaredParameters(nodes, {name: min(managers[name]) for name in rows}, faults, doubts, nuisance)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import ProblemError
 from ..points import OWN_PROBLEM
+from .missing import import_hint
 from .sources import ProblemSources, read_sources
 
 _DIGEST = '__sweeper_source__'
@@ -198,9 +199,9 @@ def load_module(reference: ProblemReference, *, in_worker: bool = False) -> Modu
 
 
 def _hint(reference: ProblemReference, error: BaseException) -> str:
-    """Says what to pass instead of the path to a file that imports from the package around it."""
+    """Says which import failed; of a file that imports from the package around it, what to pass instead."""
     if reference.path is None or reference.module or 'relative import' not in str(error):
-        return ''
+        return import_hint(error)
     file = Path(reference.path)
     names = [] if file.stem == '__init__' else [file.stem]
     folder = file.parent
@@ -211,8 +212,8 @@ def _hint(reference: ProblemReference, error: BaseException) -> str:
         names.insert(0, file.parent.name)
         folder = file.parent.parent
     return (
-        f'. A file with relative imports is a module of a package: pass its name, {".".join(names)!r}, '
-        f'and start from {str(folder)!r}, or have that folder in PYTHONPATH'
+        f'{import_hint(error)}. A file with relative imports is a module of a package: pass its name, '
+        f'{".".join(names)!r}, and start from {str(folder)!r}, or have that folder in PYTHONPATH'
     )
 
 

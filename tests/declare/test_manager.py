@@ -15,6 +15,7 @@ from sweeper.declare import (
     Priority,
     UnknownParameter,
 )
+from sweeper.declare.manager import suggestion
 from sweeper.m import _ as registered
 
 
@@ -266,3 +267,21 @@ def test_a_manager_of_sweeper_m_is_itself_in_copies_and_pickles_and_another_keep
     assert pickle.loads(pickle.dumps(registered)) is copy.deepcopy(registered) is registered
     other = HyperParameterManager('_').parse_source("_('x', [1])").set_value('y', 2)
     assert pickle.loads(pickle.dumps(other)).get_values() == {'x': [1], 'y': 2}
+
+
+@pytest.mark.parametrize(
+    ('name', 'told'),
+    [
+        ('optimizer.lrr', ': did you mean `optimizer.lr`?'),
+        ('optimzer.lr', ': did you mean `optimizer.lr`?'),
+        ('lr', ': did you mean `optimizer.lr`?'),
+        ('optimizer.m', ': did you mean `optimizer.momentum`?'),
+        ('optimizer.zzz', ': there is `optimizer.lr`, `optimizer.momentum`'),
+        ('optimizer', ': there is `optimizer.lr`, `optimizer.momentum`'),
+        ('net.depth', ': did you mean `net.a.depth`?'),
+        ('widht', ': did you mean `width`?'),
+        ('zzz', ''),
+    ],
+)
+def test_names_in_trees_are_suggested_like_any(name, told):
+    assert suggestion(name, ['optimizer.lr', 'optimizer.momentum', 'width', 'net.a.depth']) == told

@@ -171,3 +171,18 @@ def test_a_value_that_the_code_cannot_have_is_refused(read, values, message):
     declared = read(net=in_function("_('width', 8)", "_('act', 'relu', choices=['relu', 'tanh'])"))
     with pytest.raises(DeclarationError, match=message):
         declared.as_read(values)
+
+
+@pytest.mark.parametrize('manager', ['_', 'hp'])
+def test_a_manager_passed_as_an_argument_is_warned_of(manager, tmp_path):
+    (tmp_path / 'build.py').write_text(f"def build({manager}):\n    return {manager}('width', 8)\n")
+    (tmp_path / 'net.py').write_text(
+        f"from sweeper.m import {manager}\ndef f():\n    {manager}('depth', 1)\n"
+    )
+    (tmp_path / 'other.py').write_text("def look(get, table):\n    return get('x', 1), table('y', 2)\n")
+    declared = read_project([tmp_path / f'{name}.py' for name in ('build', 'net', 'other')], tmp_path)
+    assert declared.doubts == [
+        f"build.py:2: `{manager}('width', 8)` is not taken for a parameter: `{manager}` is no manager here "
+        f'(line 1)'
+    ]
+    assert list(declared.nodes) == ['depth']

@@ -354,6 +354,8 @@ class HyperParameterManager:
         """
         return self._node(name).declaration or self.db.find_first(lambda row: row.name == name)
 
+    get_occurrence_of_value = get_occurrence
+
     @property
     def db(self) -> HyperParameterDB:
         """All that is known, as a table: places in the sources, then run-time defaults, then set values."""

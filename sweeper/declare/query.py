@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .occurrence import EMPTY, HyperParameterOccurrence, Priority
@@ -43,6 +44,32 @@ class HyperParameterDB(list[Row]):
         return next(filter(condition, self), None)
 
     sorted = order_by = sort_by
+    push_occurrence = list.append
+
+    def indexing(self, index: int | Iterable[int]) -> Any:
+        """Returns a row by its place, or several as a table.
+
+        Raises:
+            IndexError: There is no such row, or this is no place.
+        """
+        if isinstance(index, int):
+            return self[index]
+        try:
+            return HyperParameterDB(self[one] for one in index)
+        except TypeError as error:
+            raise IndexError(f'{index!r}: must be a place in the table, or several') from error
+
+    def reduce(self, function: Callable[[Any, Row], Any], initial: Any = EMPTY) -> Any:
+        """Returns what a function makes of all rows, as `functools.reduce`.
+
+        Raises:
+            ValueError: There is no row, and nothing to begin with.
+        """
+        if initial is not EMPTY:
+            return functools.reduce(function, self, initial)
+        if not self:
+            raise ValueError('no row, and no initial value')
+        return functools.reduce(function, self)
 
     def count(self, condition: Any) -> int:
         """Returns of how many rows a condition is true, or, as of any list, how often a row is there."""

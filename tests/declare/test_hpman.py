@@ -102,3 +102,21 @@ def test_looking_into_a_branch_takes_no_look_at_the_others():
     manager._value = lambda name: looked_at.append(name) or original(name)
     assert manager.exists('7') and len(looked_at) <= 1
     assert manager.get_value('7') == {str(leaf): leaf for leaf in range(10)} and len(looked_at) <= 12
+
+
+def test_the_table_is_indexed_reduced_and_added_to(manager):
+    db = manager.db
+    assert db.indexing(0).name == 'a.b' and db.indexing([0, -1]).extract_column('name') == ['a.b', 'none']
+    assert db.reduce(lambda names, row: [*names, row.name], []) == db.extract_column('name')
+    assert db.reduce(lambda one, other: one) is db[0]
+    with pytest.raises(IndexError):
+        db.indexing('a')
+    with pytest.raises(ValueError, match='no row'):
+        db.select(lambda row: False).reduce(lambda one, other: one)
+    before = len(db)
+    db.push_occurrence(db[0])
+    assert len(db) == before + 1
+
+
+def test_an_occurrence_has_hpmans_name_too(manager):
+    assert manager.get_occurrence_of_value('a.b') is manager.get_occurrence('a.b')

@@ -71,7 +71,7 @@ def fill(store: Store, points: int, trials: int) -> None:
     models = [layout.trial(0).model.read_bytes(), layout.trial(0).model_init.read_bytes()]
     curves = {'lr_vs_perf': files.read_npz(layout.curve('lr_vs_perf'))}
     curves['candidates'] = files.read_npz(layout.curve('candidates'))
-    tuned = replace(tuned, misc=files.read_sealed(layout.misc), curves=curves)
+    tuned = replace(tuned, report=files.read_sealed(layout.misc), curves=curves)
     made = [(index, index % 7 / 10) for index in range(points)]
     store.add_points(made)
     results = [read_trial(layout.trial(index)) for index in range(trials)]

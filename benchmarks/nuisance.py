@@ -57,7 +57,7 @@ def search(path, dimension, settings, seed):
         lr = math.exp(rng.uniform(math.log(settings.lr_start), math.log(settings.lr_end)))
         batch_size = int(rng.choice([8, 16, 32, 64, 128]))
         plan = {
-            'lr_start': lr / settings.lr_ratio, 'lr_end': lr, 'batch_size': batch_size,
+            'lr_min': lr / settings.lr_ratio, 'lr_max': lr, 'batch_size': batch_size,
             'nuisance': {dimension.name: dimension.at(rng.uniform())},
         }  # fmt: skip
         (score,) = in_lanes(

@@ -73,7 +73,7 @@ class Case:
         """A trial whose learning rate rises to `lr` from a tenth of it."""
         settings = self.settings('fast')
         return {
-            'lr_start': lr / 10, 'lr_end': lr, 'batch_size': batch_size,
+            'lr_min': lr / 10, 'lr_max': lr, 'batch_size': batch_size,
             'epochs': settings.trial_epochs(self.train_size), 'cycle_size_epochs': settings.cycle_epochs,
         }  # fmt: skip
 
@@ -257,7 +257,7 @@ def try_plan(case, point, seed, plan, cost=0.0, flags=(), tuned=None):
     train, val = performances(records).mean(0).tolist()
     if tuned:
         flags = tuned.flags_with(record.result for record in records)
-    return Pick(plan['lr_end'], plan['batch_size'], train, val, cost / case.samples_of_trial(), list(flags))
+    return Pick(plan['lr_max'], plan['batch_size'], train, val, cost / case.samples_of_trial(), list(flags))
 
 
 def tuned_pick(case, point, seed, preset):
@@ -269,7 +269,7 @@ def tuned_pick(case, point, seed, preset):
             stage = tuner.send(values)
         except StopIteration as end:
             tuned = end.value
-            return (yield from try_plan(case, point, seed, tuned.final(), samples, tuned=tuned))
+            return (yield from try_plan(case, point, seed, tuned.plan(), samples, tuned=tuned))
         except TuningFailed:
             return Pick(None, None, 0.0, 0.0, samples / case.samples_of_trial(), ['failed'])
         samples += sum(_samples(run.arguments) for run in stage.runs)

@@ -50,8 +50,8 @@ def sweeper(kind):
 
     def fixed(*_):
         return Tuned(
-            lr_start=LR, lr_end=LR * 1.0001, batch_size=BATCH_SIZE,
-            cycle_size_epochs=10, epochs=EPOCHS[kind], misc={'flags': []}, curves={},
+            lr_min=LR, lr_max=LR * 1.0001, batch_size=BATCH_SIZE,
+            cycle_size_epochs=10, epochs=EPOCHS[kind],
         )  # fmt: skip
         yield
 

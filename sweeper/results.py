@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .extras import needed
-from .points import Point, by_name, to_json
+from .points import Point, by_name
 
 if TYPE_CHECKING:
     import pandas
@@ -110,49 +110,44 @@ class Tuned:
     """What tuning a point came to.
 
     Attributes:
-        lr_start: The lowest learning rate of the trials' cycles.
-        lr_end: The highest learning rate of the trials' cycles.
+        lr_min: The lowest learning rate of the trials' cycles.
+        lr_max: The highest learning rate of the trials' cycles.
         batch_size: The batch size of the trials.
         cycle_size_epochs: Epochs in one triangular learning-rate cycle.
         epochs: Epochs of a trial, a whole number of cycles.
-        misc: Every number that led to the choice, the flags (`misc['flags']`) and what the architecture
-            costs (`misc['cost']`); read back from disk, or once it is there, only these two.
-        curves: The measured curves, by name (`lr_vs_perf` …), each a set of named arrays.
         nuisance: What the nuisance parameters are in the trials, by name; empty if there are none.
+        flags: What is suspicious about this tuning.
+        cost: What the architecture costs; None where tuning did not look.
+        performance: What the chosen candidate came to on training data, in [0, 1]; 0 if none was trained.
+        unread: Parameters of the point that no code read while it was tuned.
+        report: What else led to the choice, for `misc.json`; empty when it is read back from disk, or once it
+            is there.
+        curves: The measured curves, by name (`lr_vs_perf` …), each a set of named arrays; the same holds.
     """
 
-    lr_start: float
-    lr_end: float
+    lr_min: float
+    lr_max: float
     batch_size: int
     cycle_size_epochs: int
     epochs: int
-    misc: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    curves: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict, repr=False)
     nuisance: Mapping[str, Any] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    cost: ModelCost | None = None
+    performance: float = 0.0
+    unread: tuple[str, ...] = ()
+    report: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    curves: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict, repr=False)
 
-    @property
-    def flags(self) -> list[str]:
-        """What is suspicious about this tuning; empty if nothing is."""
-        return list(self.misc.get('flags', ()))
-
-    @property
-    def cost(self) -> ModelCost | None:
-        """What the architecture costs; None where tuning did not look."""
-        told = self.misc.get('cost')
-        return None if told is None else ModelCost(**told)
-
-    def as_kept(self) -> Tuned:
-        """Without its curves, and of `misc` only what is looked up time and again."""
-        kept = {'flags': self.flags, 'cost': self.misc.get('cost'), 'perf': self.misc.get('perf', 0.0)}
-        return replace(self, misc=kept, curves={})
+    def without_report(self) -> Tuned:
+        """What is looked up time and again: all but the report and the curves."""
+        return replace(self, report={}, curves={})
 
     def flags_with(self, trials: Iterable[TrialResult]) -> list[str]:
         """What is suspicious about this tuning, or shown to be by its trials; empty if nothing is."""
         trials = list(trials)
         reached = [trial.perf_train for trial in trials]
-        promised = self.misc.get('perf', 0.0)
         is_unsure = UNSURE in self.flags or any(UNSURE in trial.flags.split() for trial in trials)
-        is_worse = bool(reached) and sum(reached) / len(reached) < promised - WORSE
+        is_worse = bool(reached) and sum(reached) / len(reached) < self.performance - WORSE
         return (
             [flag for flag in self.flags if flag != UNSURE]
             + ['trial_diverged'] * any(trial.diverged for trial in trials)
@@ -163,16 +158,9 @@ class Tuned:
 
     def plan(self) -> dict[str, Any]:
         """How to train: `nuisance` only if there is some."""
-        names = ('lr_start', 'lr_end', 'batch_size', 'cycle_size_epochs', 'epochs')
+        names = ('lr_min', 'lr_max', 'batch_size', 'cycle_size_epochs', 'epochs')
         plan = {name: getattr(self, name) for name in names}
         return {**plan, 'nuisance': dict(self.nuisance)} if self.nuisance else plan
-
-    def final(self) -> dict[str, Any]:
-        """The content of `final.json`: the plan as JSON."""
-        plan = self.plan()
-        if self.nuisance:
-            plan['nuisance'] = {name: to_json(value) for name, value in self.nuisance.items()}
-        return plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +194,7 @@ class TrialResult:
 _SCORES = ('perf_train', 'loss_train', 'perf_val', 'loss_val', 'perf_test', 'loss_test')
 TRIAL_COLUMNS = ('epochs', 'seed', 'seconds', 'diverged', *_SCORES)
 TUNED_COLUMNS = ('lr_start', 'lr_end', 'batch_size')
+"""Of `lr_min`, `lr_max` and the batch size: tables keep the names that they have always had."""
 _RESERVED = {'id', 'trial', 'flags', *TUNED_COLUMNS, *TRIAL_COLUMNS}
 
 

@@ -54,7 +54,7 @@ class SweepListener:
             case SweepStarted(folder, names):
                 self.on_start(folder, list(names))
             case PointTuned(point, tuned):
-                self.on_hparams_found(point, tuned.lr_start, tuned.lr_end, tuned.batch_size)
+                self.on_hparams_found(point, tuned.lr_min, tuned.lr_max, tuned.batch_size)
             case TrialsDone(point, trials):
                 self.on_trials_completed(point, *scores_of(list(trials.values())))
             case PointFlagged(point, flags):

@@ -39,7 +39,7 @@ class Logger(ABC):
                 self.folder, self._names = folder.resolve(), names
                 self.start()
             case PointTuned(point, tuned):
-                values = tuned.lr_start, tuned.lr_end, tuned.batch_size
+                values = tuned.lr_min, tuned.lr_max, tuned.batch_size
                 self._tuned[point] = dict(zip(_TUNED, values, strict=True))
                 self.keep_tuning(point)
             case TrialsDone(point, trials):

@@ -110,13 +110,12 @@ def _rank(summary: PointSummary) -> tuple[bool, bool, bool, float]:
 
 def _summarise_point(store: Store, point: Point) -> PointSummary:
     tuned, trials = store.tuned(point), list(store.trials(point).values())
-    unread = tuned.misc.get('unread') if tuned else None
     perfs = [trial.perf_val for trial in trials]
     tests = [trial.perf_test for trial in trials if trial.perf_test is not None]
     return PointSummary(
         params=point,
         cells=store.parameter_cells(point),
-        lr_range=(tuned.lr_start, tuned.lr_end) if tuned else None,
+        lr_range=(tuned.lr_min, tuned.lr_max) if tuned else None,
         batch_size=tuned.batch_size if tuned else None,
         perfs=perfs,
         perf_val=performance_interval(perfs),
@@ -128,5 +127,5 @@ def _summarise_point(store: Store, point: Point) -> PointSummary:
         cost=tuned.cost if tuned else None,
         error=store.error(point),
         nuisance=tuned.nuisance if tuned else {},
-        unread=[*map(str, unread)] if isinstance(unread, list) else [],
+        unread=[*tuned.unread] if tuned else [],
     )

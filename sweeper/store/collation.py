@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..points import value_to_text
-from ..results import TRIAL_COLUMNS, TUNED_COLUMNS, TrialResult, Tuned
+from ..results import TRIAL_COLUMNS, TrialResult, Tuned
 
 
 def final_arrays(trials: Mapping[int, TrialResult]) -> dict[str, np.ndarray]:
@@ -37,11 +37,8 @@ class PointRecord(NamedTuple):
 def results_rows(records: Iterable[PointRecord], nuisance: Sequence[str] = ()) -> Iterator[list[object]]:
     """The rows of `results.csv`: one per trial; a nuisance parameter that a point fixes or lacks is empty."""
     for point_id, cells, tuned, trials in records:
-        hparams, flags = (
-            [getattr(tuned, name) for name in TUNED_COLUMNS],
-            ' '.join(tuned.flags_with(trials.values())),
-        )
-        values = tuned.nuisance
+        values, flags = tuned.nuisance, ' '.join(tuned.flags_with(trials.values()))
+        hparams: list[object] = [tuned.lr_min, tuned.lr_max, tuned.batch_size]
         hparams += [value_to_text(values[name]) if name in values else '' for name in nuisance]
         for index, trial in sorted(trials.items()):
             row = [getattr(trial, name) for name in TRIAL_COLUMNS]

@@ -16,12 +16,12 @@ import numpy as np
 from ..io.checksums import OF_FILES, check_files
 from ..io.files import check_archive, read_json, read_npz, read_sealed
 from ..io.opening import check_own_folder, kind_of
-from ..points import from_json, value_to_text
-from ..results import ModelCost, PointError, TrialResult, Tuned
+from ..results import PointError, TrialResult, Tuned
 from .damage import DamagedFile
 from .kinds import check_kinds
 from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout
 from .lookup import Lookup
+from .tuned_files import facts_from_misc, tuned_from
 
 _LOSSES = ('loss_train', 'loss_val', 'loss_test')
 
@@ -179,24 +179,11 @@ def read_tuned(layout: PointLayout, thoroughly: bool = False) -> Tuned | None:
         _check_no_link(layout.folder, layout.hparams)
         misc = read_sealed(misc_json)
         checksums = _checksums(misc)
-        flags, cost, perf = misc['flags'], misc.get('cost'), misc.get('perf') or 0.0
-        if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
-            raise ValueError(f'flags are {flags!r}')
-        if not isinstance(perf, float | int) or not 0 <= perf <= 1:
-            raise ValueError(f'perf is {perf!r}')
-        if cost is not None:
-            check_kinds(ModelCost, cost)
-            ModelCost(**cost)
+        facts = facts_from_misc(misc)
     with _damage_of(final_json):
         if checksums is not None:
             check_files(checksums, [final_json])
-        data = read_json(final_json)
-        check_kinds(Tuned, data)
-        _check_plan(data)
-        data['nuisance'] = {name: from_json(value) for name, value in data.get('nuisance', {}).items()}
-        for value in data['nuisance'].values():
-            value_to_text(value)  # what cannot be written was not written
-        tuned = Tuned(**data, misc={'flags': flags, 'cost': cost, 'perf': perf})
+        tuned = tuned_from(read_json(final_json), facts)
     if thoroughly:
         for name in CURVE_NAMES:
             _check_whole(layout.curve(name), checksums)
@@ -243,16 +230,6 @@ def _check_no_link(*folders: Path) -> None:
     for folder in folders:
         if kind_of(folder) == 'a link':
             raise ValueError(f'{folder} is a link, which could lead anywhere')
-
-
-def _check_plan(data: dict[str, Any]) -> None:
-    """Raises `ValueError` if trials cannot be trained so."""
-    for name in ('lr_start', 'lr_end'):
-        if not 0 <= data[name] < math.inf:
-            raise ValueError(f'{name} is {data[name]!r}')
-    for name in ('batch_size', 'cycle_size_epochs', 'epochs'):
-        if data[name] < 1:
-            raise ValueError(f'{name} is {data[name]!r}')
 
 
 def _check_scores(data: dict[str, Any]) -> None:

@@ -37,6 +37,7 @@ from .origin import Origin
 from .reading import failure_order, read_all, read_run
 from .saving import Save
 from .tidying import tidy
+from .tuned_files import final_content, misc_content
 
 
 class Store:
@@ -202,7 +203,7 @@ class Store:
                 failures.append(PointFailure(point, error))
             elif tuned is not None:
                 scores = scores_of(list(trials.values()))
-                results.append(PointResult(point, tuned.lr_start, tuned.lr_end, tuned.batch_size, *scores))
+                results.append(PointResult(point, tuned.lr_min, tuned.lr_max, tuned.batch_size, *scores))
                 flags[point], nuisance[point] = self.flags(point), tuned.nuisance
                 kept[point] = trials
         return SweepResults(
@@ -287,14 +288,14 @@ class Store:
 
         def write() -> None:
             curves = {layout.curve(name): npz_bytes(arrays) for name, arrays in tuned.curves.items()}
-            final = json_bytes(tuned.final())
+            final = json_bytes(final_content(tuned))
             checksums = {path.name: checksum(data) for path, data in {**curves, layout.final: final}.items()}
-            misc = sealed(json_bytes({'params': record, **tuned.misc, OF_FILES: checksums}))
+            misc = sealed(json_bytes({'params': record, **misc_content(tuned), OF_FILES: checksums}))
             self.writer.write_together({**curves, layout.misc: misc, layout.final: final})
             self.writer.remove(layout.runs)
 
         def take_in() -> None:
-            self._tuned[self._lookup.ids[point]] = tuned.as_kept()
+            self._tuned[self._lookup.ids[point]] = tuned.without_report()
             self._count()
 
         return Save(point, write, take_in)

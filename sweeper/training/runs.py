@@ -38,8 +38,8 @@ _MOST_SCORED = 8192
 class TrainingPlan:
     """How to train: the tuned hyperparameters, as a trial uses them."""
 
-    lr_start: float
-    lr_end: float
+    lr_min: float
+    lr_max: float
     batch_size: int
     epochs: int
     cycle_size_epochs: int
@@ -97,8 +97,8 @@ def train_briefly(
     bench: Bench,
     point: Point,
     seeds: Sequence[int],
-    lr_start: float,
-    lr_end: float,
+    lr_min: float,
+    lr_max: float,
     batch_size: int,
     steps: int,
     holdout_seed: int = 0,
@@ -110,8 +110,8 @@ def train_briefly(
         bench: Where.
         point: The architecture.
         seeds: One per run.
-        lr_start: Where the cycle begins and ends.
-        lr_end: The highest learning rate.
+        lr_min: Where the cycle begins and ends.
+        lr_max: The highest learning rate.
         batch_size: The most samples of a batch.
         steps: How many.
         holdout_seed: Draws the training samples on which the models are scored and not trained.
@@ -121,7 +121,7 @@ def train_briefly(
         For every seed, `loss` and `perf` on the training set, of a large one on a part; infinity and 0 if it
         diverged. `step`: the kind of step. `flags`, if there are any: as those of a trial.
     """
-    plan = TrainingPlan(lr_start, lr_end, batch_size, epochs=1, cycle_size_epochs=1)
+    plan = TrainingPlan(lr_min, lr_max, batch_size, epochs=1, cycle_size_epochs=1)
     trained, scored = _parts(bench.splits.train, holdout_seed, held_out)
     shuffled = _shuffled(bench, plan, trained)
 
@@ -337,7 +337,7 @@ def _train(
         For every model, the epochs done, and whether its loss ceased to be finite.
     """
     lrs = triangular(
-        plan.lr_start, plan.lr_end, plan.epochs * len(batches), plan.epochs // plan.cycle_size_epochs
+        plan.lr_min, plan.lr_max, plan.epochs * len(batches), plan.epochs // plan.cycle_size_epochs
     )
     lanes = len(training.subjects)
     ends = [(0, False)] * lanes

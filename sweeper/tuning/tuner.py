@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import EvaluationDiverged, TuningFailed
 from ..points import to_json
-from ..results import UNSURE, Tuned, is_only_in_evaluation
+from ..results import UNSURE, ModelCost, Tuned, is_only_in_evaluation
 from ..seeding import run_seed
 from . import candidates, lr_range
 from .candidates import Candidate, Scored
@@ -110,7 +110,7 @@ def tune(
     steps: dict[str, set[str]] = {}
     unread: set[str] | None = None
     is_unsure = False
-    cost = None
+    cost: ModelCost | None = None
     stage = next(tuner)
     while True:
         results = yield stage
@@ -119,20 +119,19 @@ def tune(
             unread = set.intersection(*map(_unread, results), *([] if unread is None else [unread]))
             is_unsure = is_unsure or any(UNSURE in _flags(result).split() for result in results)
         if cost is None and 'cost' in results[0]:  # a run from before there was one lacks it
-            cost = json.loads(str(results[0]['cost']))
+            cost = ModelCost(**json.loads(str(results[0]['cost'])))
         try:
             stage = tuner.send(results)
         except StopIteration as end:
             tuned: Tuned = end.value
-            told: dict[str, Any] = {
-                'steps': {name: sorted(kinds) for name, kinds in steps.items()},
-                'cost': cost,
-            }
-            if unread:
-                told['unread'] = sorted(unread)
-            if more := ['unread'] * bool(unread) + [UNSURE] * is_unsure:
-                told['flags'] = sorted([*tuned.flags, *more])
-            return dataclasses.replace(tuned, misc={**tuned.misc, **told})
+            more = ['unread'] * bool(unread) + [UNSURE] * is_unsure
+            return dataclasses.replace(
+                tuned,
+                flags=tuple(sorted([*tuned.flags, *more])),
+                cost=cost,
+                unread=tuple(sorted(unread or ())),
+                report={**tuned.report, 'steps': {name: sorted(kinds) for name, kinds in steps.items()}},
+            )
 
 
 def _unread(result: RunResult) -> set[str]:
@@ -151,23 +150,23 @@ def _tune(
     found = yield from _range_test(settings, train_size, seed, budget)
     rounds = yield from _rounds(settings, train_size, seed, budget, found, nuisance, holdout)
     choice = choose(settings, found, rounds, budget.trial, holdout.samples if holdout else 0)
-    misc: dict[str, Any] = {
-        'flags': choice.flags,
+    report = {
         'why': choice.why,
-        'perf': choice.scored.perf,
         'budget': budget.told(),
         'lr_range': found.details,
         'rounds': [one.told() for one in rounds],
         'train_size': train_size,
     }
     return Tuned(
-        lr_start=choice.lr / settings.lr_ratio,
-        lr_end=choice.lr,
+        lr_min=choice.lr / settings.lr_ratio,
+        lr_max=choice.lr,
         batch_size=choice.scored.candidate.batch_size,
         cycle_size_epochs=settings.cycle_epochs,
         epochs=settings.trial_epochs(train_size),
-        misc=misc,
         nuisance=dict(choice.scored.candidate.nuisance),
+        flags=tuple(choice.flags),
+        performance=choice.scored.perf,
+        report=report,
         curves={'lr_vs_perf': found.arrays, ROUNDS: table(rounds)},
     )
 
@@ -322,7 +321,7 @@ def _compare(
         RunRequest(
             'train_briefly',
             {
-                'seed': seed, 'lr_start': one.lr / lr_ratio, 'lr_end': one.lr,
+                'seed': seed, 'lr_min': one.lr / lr_ratio, 'lr_max': one.lr,
                 'batch_size': one.batch_size, 'steps': count, **_nuisance(one, holdout),
             },
         )

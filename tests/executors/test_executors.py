@@ -97,7 +97,7 @@ def model(kind='linear', path=None, signal_number=None):
 
 SIGKILL, SIGSEGV = 9, 11
 LONG = 120.0
-HPARAMS = {'lr_start': 0.01, 'lr_end': 0.3, 'batch_size': 8}
+HPARAMS = {'lr_min': 0.01, 'lr_max': 0.3, 'batch_size': 8}
 
 
 def curve(*point, seed=1):

@@ -11,7 +11,7 @@ from sweeper.results import PointError, TrialRecord, TrialResult, Tuned
 from sweeper.store.manifest import Manifest
 from sweeper.store.store import Store
 
-MISC = {'flags': [], 'why': 'it is best', 'perf': 0.5, 'budget': {'trials': 0.5}}
+REPORT = {'why': 'it is best', 'budget': {'trials': 0.5}}
 
 
 DECLARED = {
@@ -21,7 +21,7 @@ DECLARED = {
 }
 
 
-def tuned(lr=0.1, batch_size=16, diverges=False, nuisance=None, **misc):
+def tuned(lr=0.1, batch_size=16, diverges=False, nuisance=None, flags=(), cost=None, perf=0.5, **report):
     loss = np.array([2.0, 2.0, 1.5, 1.0, np.inf if diverges else 0.8])
     lrs = np.array([1e-6, 1e-5, 1e-4, 1e-3, 1e-2])
     candidates = {'round': [0, 0], 'lr': [0.1, 0.2], 'batch_size': [16, 16], 'steps': [5, 5], 'loss': [1, 2]}
@@ -31,7 +31,10 @@ def tuned(lr=0.1, batch_size=16, diverges=False, nuisance=None, **misc):
         'lr_vs_perf': {'lrs': lrs, 'loss': loss, 'perf': 1 / (1 + loss), 'losses': loss[None]},
         'candidates': {name: np.array(column) for name, column in {**candidates, 'perf': [0.5, 0.4]}.items()},
     }  # fmt: skip
-    return Tuned(lr / 10, lr, batch_size, 5, 10, {**MISC, **misc}, curves, nuisance or {})
+    return Tuned(
+        lr / 10, lr, batch_size, 5, 10, nuisance or {}, tuple(flags), cost, perf,
+        report={**REPORT, **report}, curves=curves,
+    )  # fmt: skip
 
 
 def trial(perf, seconds=2.0, epochs=(5, 10), test=None, diverged=False):

@@ -25,7 +25,7 @@ from sweeper.run.queue import ParamsTaskQueue
 from sweeper.seeding import run_seed
 from sweeper.tuning.tuner import RunRequest, Stage
 
-TUNED = Tuned(lr_start=0.01, lr_end=0.1, batch_size=8, cycle_size_epochs=2, epochs=4)
+TUNED = Tuned(lr_min=0.01, lr_max=0.1, batch_size=8, cycle_size_epochs=2, epochs=4)
 STAGES = ('lr_vs_perf', 'candidates')
 A, B, C = ('a',), ('b',), ('c',)
 

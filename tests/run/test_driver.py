@@ -267,7 +267,7 @@ def expected_tells(talk):
             else:
                 tuned.add(point)
                 found = world.tuned(point)
-                tells.append(('tuned', point, found.lr_start, found.lr_end, found.batch_size))
+                tells.append(('tuned', point, found.lr_min, found.lr_max, found.batch_size))
         if point in failed:
             continue
         if bad := [index for index in indices if world.fails((point, index))]:

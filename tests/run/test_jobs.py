@@ -24,7 +24,7 @@ from sweeper.seeding import run_seed
 from sweeper.tuning.tuner import RunRequest, Stage
 
 POINT = (16, 'relu')
-TUNED = Tuned(lr_start=0.01, lr_end=0.1, batch_size=8, cycle_size_epochs=2, epochs=4)
+TUNED = Tuned(lr_min=0.01, lr_max=0.1, batch_size=8, cycle_size_epochs=2, epochs=4)
 STAGES = ('lr_vs_perf', 'candidates', 'candidates', 'candidates')
 
 
@@ -279,7 +279,7 @@ def test_trials_run_with_the_tuned_plan_and_a_seed_for_their_index():
         (
             (index,),
             Task(
-                f'trial {index}', 'train_trial', POINT, {'seed': run_seed(7, 'trial', index), **TUNED.final()}
+                f'trial {index}', 'train_trial', POINT, {'seed': run_seed(7, 'trial', index), **TUNED.plan()}
             ),
         )
         for index in (3, 4)
@@ -353,7 +353,7 @@ def test_trials_in_lanes_always_have_the_same_neighbours():
     task = job.waiting[1][1]
     assert (task.name, task.function, task.point) == ('trial 4-7', 'in_lanes', POINT)
     seeds = [run_seed(7, 'trial', index) for index in (4, 5, 6, 7)]
-    assert task.arguments == {'seeds': seeds, 'function': 'train_trial', **TUNED.final()}
+    assert task.arguments == {'seeds': seeds, 'function': 'train_trial', **TUNED.plan()}
 
 
 def test_of_a_group_only_the_trials_asked_for_are_told():

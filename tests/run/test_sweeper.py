@@ -21,7 +21,7 @@ from sweeper.store.store import Store
 pytestmark = pytest.mark.slow
 
 LONG = 30
-TUNED = Tuned(0.01, 0.1, 8, 2, 4, misc={'flags': []})
+TUNED = Tuned(0.01, 0.1, 8, 2, 4)
 POINTS = [('a',), ('b',)]
 WEIGHTS = npz_bytes({})
 
@@ -80,7 +80,7 @@ def run_sweep(folder, executor, trials, threads, listeners=(), flags=()):
     with Store.opened(folder, manifest) as store:
         store.add_points(POINTS)
         for point in POINTS:
-            store.now(store.saving_tuned(point, replace(TUNED, misc={'flags': list(flags)})))
+            store.now(store.saving_tuned(point, replace(TUNED, flags=tuple(flags))))
         return assemble(
             ProblemParameters(ModelSignature('problem', '(...)', None)),
             FixedSweep.with_fixed_trials(POINTS, trials),

@@ -11,7 +11,6 @@ import re
 import shutil
 import tempfile
 from contextlib import contextmanager
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -55,17 +54,14 @@ class Example:
     @staticmethod
     def tuned(batch_size=32, flags=(), **nuisance):
         return Tuned(
-            lr_start=0.1 / 3,
-            lr_end=0.7,
+            lr_min=0.1 / 3,
+            lr_max=0.7,
             batch_size=batch_size,
             cycle_size_epochs=10,
             epochs=40,
-            misc={
-                'flags': list(flags),
-                'cost': asdict(Example.cost),
-                'improvement': np.float64(0.5),
-                'lr_cutoff': math.inf,
-            },
+            flags=tuple(flags),
+            cost=Example.cost,
+            report={'improvement': np.float64(0.5), 'lr_cutoff': math.inf},
             curves={'lr_vs_perf': {'lrs': np.geomspace(1e-5, 10, 7), 'losses': np.full((2, 7), np.inf)}},
             nuisance=nuisance,
         )

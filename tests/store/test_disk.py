@@ -29,7 +29,7 @@ try:
     with Store.opened(folder, Manifest('problem', None, {}, 1, 0, 9)) as store:
         store.add_points([(1,)])
         if store.tuned((1,)) is None:
-            store.now(store.saving_tuned((1,), Tuned(0.1, 0.2, 8, 1, 2, {'flags': []}, {})))
+            store.now(store.saving_tuned((1,), Tuned(0.1, 0.2, 8, 1, 2)))
         for index in range(12):
             if index not in store.trials((1,)):
                 store.now(store.saving_trial((1,), index, record))

@@ -19,6 +19,7 @@ from sweeper.results import PointError, PointResult, SweepResults
 from sweeper.store.details import read_curve
 from sweeper.store.lookup import Lookup
 from sweeper.store.store import Store
+from sweeper.store.tuned_files import final_content
 
 
 def test_results_are_in_the_order_proposed_with_trials_by_index(store, example):
@@ -46,7 +47,7 @@ def test_failures_and_flags_are_told(store, example):
 
 @pytest.mark.parametrize(('reached', 'flags'), [(0.9, []), (0.5, ['worse_than_tuned'])])
 def test_trials_that_do_worse_than_a_shorter_training_in_tuning_are_flagged(example, reached, flags):
-    tuned = dataclasses.replace(example.tuned(), misc={'perf': 0.8})
+    tuned = dataclasses.replace(example.tuned(), performance=0.8)
     trials = [example.record(reached + more).result for more in (-0.05, 0.05)]
     assert tuned.flags_with(trials) == flags
     assert tuned.flags_with([]) == []
@@ -55,7 +56,7 @@ def test_trials_that_do_worse_than_a_shorter_training_in_tuning_are_flagged(exam
 def test_that_flag_is_there_as_long_as_the_sweep_runs_and_when_it_is_read_back(store, folder, example):
     point, tuned = example.points[0], example.tuned()
     store.add_points([point])
-    store.now(store.saving_tuned(point, dataclasses.replace(tuned, misc={**tuned.misc, 'perf': 0.9})))
+    store.now(store.saving_tuned(point, dataclasses.replace(tuned, performance=0.9)))
     store.now(store.saving_trial(point, 0, example.record(0.5)))
     assert 'worse_than_tuned' in store.flags(point)
     assert 'worse_than_tuned' in Store.read(folder).flags(point)
@@ -178,7 +179,7 @@ def test_the_files_of_a_point_are_there(store, folder, example):
             for name in ('result.json', 'model.pt', 'model_init.pt', 'throughtime.npz')
         ),
     }
-    assert json.loads(tree['points/0/hparams/final.json']) == example.tuned().final()
+    assert json.loads(tree['points/0/hparams/final.json']) == final_content(example.tuned())
     misc = json.loads(tree['points/0/hparams/misc.json'])
     assert misc['lr_cutoff'] is None
     assert misc['params'] == {'width': '16', 'nonlinearity': 'relu'}

@@ -24,9 +24,9 @@ from sweeper.training.runs import TrainingPlan
 CPU = torch.device('cpu')
 NAMES = ('train', 'val', 'test')
 SAMPLES = 56
-PLAN = TrainingPlan(lr_start=0.01, lr_end=0.1, batch_size=8, epochs=8, cycle_size_epochs=8)
-DIVERGING = dataclasses.replace(PLAN, lr_start=1e20, lr_end=1e30)
-BRIEF = {'lr_start': 0.01, 'lr_end': 0.1, 'batch_size': 8, 'steps': 49}
+PLAN = TrainingPlan(lr_min=0.01, lr_max=0.1, batch_size=8, epochs=8, cycle_size_epochs=8)
+DIVERGING = dataclasses.replace(PLAN, lr_min=1e20, lr_max=1e30)
+BRIEF = {'lr_min': 0.01, 'lr_max': 0.1, 'batch_size': 8, 'steps': 49}
 
 
 class Noisy(Dataset):
@@ -207,7 +207,7 @@ def test_training_evaluation_and_both_are_told_apart(in_training, in_evaluation,
 
 
 def test_weights_that_the_last_update_took_to_infinity_are_no_matter_of_evaluation():
-    one_step = TrainingPlan(lr_start=1e25, lr_end=1e25, batch_size=SAMPLES, epochs=1, cycle_size_epochs=1)
+    one_step = TrainingPlan(lr_min=1e25, lr_max=1e25, batch_size=SAMPLES, epochs=1, cycle_size_epochs=1)
     done = full(
         bench([in_memory(Noisy())] * 3, lambda _: nn.Sequential(nn.Linear(4, 9), nn.Linear(9, 2))), one_step
     )

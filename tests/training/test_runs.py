@@ -22,9 +22,9 @@ from sweeper.training.metrics import evaluate, scorer
 from sweeper.training.runs import TrainingPlan
 
 CPU = torch.device('cpu')
-PLAN = TrainingPlan(lr_start=0.05, lr_end=0.5, batch_size=8, epochs=4, cycle_size_epochs=2)
-BRIEF = {'lr_start': 0.05, 'lr_end': 0.5, 'batch_size': 8, 'steps': 36}
-DIVERGING = dataclasses.replace(PLAN, lr_start=1e20, lr_end=1e30)
+PLAN = TrainingPlan(lr_min=0.05, lr_max=0.5, batch_size=8, epochs=4, cycle_size_epochs=2)
+BRIEF = {'lr_min': 0.05, 'lr_max': 0.5, 'batch_size': 8, 'steps': 36}
+DIVERGING = dataclasses.replace(PLAN, lr_min=1e20, lr_max=1e30)
 
 
 def dataset(samples, seed):
@@ -323,12 +323,12 @@ def test_a_brief_training_is_scored_on_what_is_held_out_and_trained_on_the_rest(
 
 
 def test_a_diverged_brief_training_has_infinite_loss_and_no_performance():
-    found = train_briefly(bench(), lr_start=1e20, lr_end=1e30)
+    found = train_briefly(bench(), lr_min=1e20, lr_max=1e30)
     assert (found['loss'], found['perf']) == (math.inf, 0.0)
 
 
 def test_a_brief_training_that_diverges_in_its_last_step_has_diverged():
-    found = train_briefly(bench(NoDropout), lr_start=1e25, lr_end=1e25, batch_size=60, steps=1)
+    found = train_briefly(bench(NoDropout), lr_min=1e25, lr_max=1e25, batch_size=60, steps=1)
     assert (found['loss'], found['perf']) == (math.inf, 0.0)
 
 
@@ -395,7 +395,7 @@ def test_a_diverged_training_has_no_performance_and_stops_early(test):
 
 
 def test_a_training_that_diverges_in_its_last_step_has_diverged():
-    one_step = TrainingPlan(lr_start=1e25, lr_end=1e25, batch_size=60, epochs=1, cycle_size_epochs=1)
+    one_step = TrainingPlan(lr_min=1e25, lr_max=1e25, batch_size=60, epochs=1, cycle_size_epochs=1)
     done = train_fully(bench(NoDropout), (6,), 3, one_step)
     assert done['scores']['loss_train'] == math.inf
     assert done['scores']['perf_train'] == 0.0

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sweeper.declare.dimensions import Dimension
 from sweeper.io.files import json_bytes, npz_bytes, read_npz
+from sweeper.store.tuned_files import final_content, misc_content
 from sweeper.tuning.candidates import Candidate, Scored
 from sweeper.tuning.nuisance import at_both_rates, finalists, grid_and_scattered
 from sweeper.tuning.settings import PRESETS, get_settings
@@ -51,9 +52,9 @@ class World:
         return {'loss': loss, 'perf': perf, 'step': 'captured'}
 
     def train_briefly(
-        self, *, seed, lr_start, lr_end, batch_size, steps, nuisance=None, holdout_seed=0, held_out=0
+        self, *, seed, lr_min, lr_max, batch_size, steps, nuisance=None, holdout_seed=0, held_out=0
     ):
-        assert lr_start < lr_end
+        assert lr_min < lr_max
         samples = batch_size * steps
         self.samples += samples
         shares = {one.name: one.share_of(nuisance[one.name]) for one in self.dimensions}
@@ -65,7 +66,7 @@ class World:
         if self.late and samples < TRIAL / 20:
             off[0] = 1 - off[0]
         best_lr = 0.3 * 10 ** (-self.coupled * next(iter(shares.values()), 0))
-        lr_off = 0.3 * abs(math.log10(lr_end / best_lr))
+        lr_off = 0.3 * abs(math.log10(lr_max / best_lr))
         perf = 0.9 * (1 - (1 + samples / 200) ** -0.5) * max(0.0, 1 - lr_off - 0.5 * sum(off))
         perf += np.random.default_rng([seed, holdout_seed, held_out]).normal(0, 1e-4)
         unread = self.unread[: 1 if len(self.stages) == 2 else None]
@@ -101,7 +102,7 @@ def test_a_value_about_the_best_is_chosen(preset, best):
     world = World({'momentum': best})
     tuned = run(world, get_settings(preset))
     assert off_by(tuned, world) < (0.3 if preset == 'fastest' else 0.2)
-    assert 0.3 / 4 < tuned.lr_end < 0.3 * 1.5
+    assert 0.3 / 4 < tuned.lr_max < 0.3 * 1.5
 
 
 @pytest.mark.parametrize('preset', ['fast', 'slow'])
@@ -123,7 +124,7 @@ def test_the_best_learning_rate_may_depend_on_it(best):
     tuned = run(world)
     best_lr = 0.3 * 10 ** (-1.5 * MOMENTUM.share_of(tuned.nuisance['momentum']))
     assert off_by(tuned, world) < 0.3
-    assert best_lr / 4 < tuned.lr_end < 2 * best_lr
+    assert best_lr / 4 < tuned.lr_max < 2 * best_lr
 
 
 @pytest.mark.parametrize('preset', ['fast', 'slow', 'slowest'])
@@ -140,7 +141,7 @@ def test_several_are_tuned_together():
     default = World(world.best, world.dimensions)
     perfs = [
         default.train_briefly(
-            seed=0, lr_start=0.01, lr_end=tuned.lr_end, batch_size=16, steps=TRIAL // 16, nuisance=values
+            seed=0, lr_min=0.01, lr_max=tuned.lr_max, batch_size=16, steps=TRIAL // 16, nuisance=values
         )['perf']
         for values in (tuned.nuisance, {one.name: one.default for one in world.dimensions})
     ]
@@ -153,7 +154,7 @@ def test_several_are_tuned_together():
 @pytest.mark.parametrize('preset', PRESETS)
 def test_the_budget_is_the_same(preset):
     settings, world = get_settings(preset), World({'momentum': 0.5})
-    told = run(world, settings).misc['budget']
+    told = run(world, settings).report['budget']
     assert told['samples'] == world.samples
     assert 0.7 * settings.tuning_budget < told['trials'] <= settings.tuning_budget
 
@@ -187,16 +188,16 @@ def test_candidates_are_scored_on_the_same_held_out_samples():
 def test_without_nuisance_parameters_nothing_is_held_out():
     world = World(dimensions=[])
     tuned = run(world)
-    assert tuned.nuisance == {} and 'nuisance' not in tuned.final()
+    assert tuned.nuisance == {} and 'nuisance' not in final_content(tuned)
     for stage in world.stages[1:]:
         for request in stage.runs:
-            assert request.arguments.keys() == {'seed', 'lr_start', 'lr_end', 'batch_size', 'steps'}
+            assert request.arguments.keys() == {'seed', 'lr_min', 'lr_max', 'batch_size', 'steps'}
 
 
 def test_the_last_round_compares_values_that_are_far_apart():
     world = World({'momentum': 0.5})
     tuned = run(world)
-    last = sorted({row['nuisance']['momentum'] for row in tuned.misc['rounds'][-1]})
+    last = sorted({row['nuisance']['momentum'] for row in tuned.report['rounds'][-1]})
     assert 2 < len(last) <= 4
     assert np.diff([MOMENTUM.share_of(value) for value in last]).min() >= 0.25
 
@@ -234,18 +235,18 @@ def test_everything_is_told_and_can_be_written():
     kinds = Dimension('kind', None, (None, True, 'text', (1, 2), 0.5, frozenset({1})))
     tuned = run(World({'momentum': 0.5, 'kind': (1, 2)}, [MOMENTUM, kinds]), get_settings('slow'))
     assert tuned.nuisance['kind'] == (1, 2)
-    assert json.loads(json_bytes(tuned.final()))['nuisance'] == {**tuned.nuisance, 'kind': [1, 2]}
-    assert json_bytes(tuned.misc) and npz_bytes(tuned.curves['candidates'])
+    assert json.loads(json_bytes(final_content(tuned)))['nuisance'] == {**tuned.nuisance, 'kind': [1, 2]}
+    assert json_bytes(misc_content(tuned)) and npz_bytes(tuned.curves['candidates'])
     table = tuned.curves['candidates']
     assert table['nuisance_momentum'].dtype == float and table['nuisance_kind'].dtype.kind == 'U'
-    assert len(table['nuisance_kind']) == len(table['lr']) == sum(map(len, tuned.misc['rounds']))
-    assert 'momentum' in tuned.misc['why'] and 'held-out' in tuned.misc['why']
+    assert len(table['nuisance_kind']) == len(table['lr']) == sum(map(len, tuned.report['rounds']))
+    assert 'momentum' in tuned.report['why'] and 'held-out' in tuned.report['why']
 
 
 def test_what_no_code_asked_for_is_flagged():
     tuned = run(World({'momentum': 0.5}, unread=['width', 'read in the first round']))
-    assert 'unread' in tuned.flags and tuned.misc['unread'] == ['width']
-    assert 'unread' not in run(World({'momentum': 0.5})).misc
+    assert 'unread' in tuned.flags and misc_content(tuned)['unread'] == [*tuned.unread] == ['width']
+    assert 'unread' not in misc_content(run(World({'momentum': 0.5})))
 
 
 def test_answers_that_were_written_and_read_back_give_the_same_tuning(tmp_path):
@@ -263,8 +264,8 @@ def test_answers_that_were_written_and_read_back_give_the_same_tuning(tmp_path):
         run(world({'momentum': 0.5, 'layer': None}, [MOMENTUM, LAYER], unread=['width']))
         for world in (World, Stored)
     )
-    assert json_bytes(one.final()) == json_bytes(other.final())
-    assert json_bytes(one.misc) == json_bytes(other.misc)
+    assert json_bytes(final_content(one)) == json_bytes(final_content(other))
+    assert json_bytes(misc_content(one)) == json_bytes(misc_content(other))
 
 
 # Finalists
@@ -299,4 +300,4 @@ def test_the_same_answers_give_the_same_tuning(preset, seed, train_size):
     one, other = (
         run(World({'momentum': 0.5}), get_settings(preset), train_size, seed=seed) for _ in range(2)
     )
-    assert one.final() == other.final() and one.misc == other.misc
+    assert final_content(one) == final_content(other) and misc_content(one) == misc_content(other)

@@ -13,6 +13,7 @@ from sweeper.errors import EvaluationDiverged, TuningFailed
 from sweeper.io.files import AtomicWriter, read_npz
 from sweeper.results import ModelCost
 from sweeper.seeding import run_seed
+from sweeper.store.tuned_files import final_content, misc_content
 from sweeper.tuning.candidates import batch_sizes, reference_size
 from sweeper.tuning.settings import PRESETS, get_settings
 from sweeper.tuning.tuner import RunRequest, tune
@@ -66,16 +67,16 @@ class World:
         curve = {'loss': np.where(exploded, np.inf, losses), 'perf': np.where(exploded, 0, perfs)}
         return curve | {'step': 'captured' if index else 'eager, because'}
 
-    def train_briefly(self, index, *, seed, lr_start, lr_end, batch_size, steps):
-        assert 0 < lr_start < lr_end and min(batch_size, steps) > 0
+    def train_briefly(self, index, *, seed, lr_min, lr_max, batch_size, steps):
+        assert 0 < lr_min < lr_max and min(batch_size, steps) > 0
         self.samples += batch_size * steps
-        relative = lr_end / self.best(batch_size)
+        relative = lr_max / self.best(batch_size)
         skill = 1 - (1 + relative * batch_size * steps / 100) ** -0.3
         skill *= 1 if relative <= 1 else max(0.0, 1 - (relative - 1))
         off = 0 if self.best_batch_size is None else abs(np.log2(batch_size / self.best_batch_size))
         perf = 0.1 + 0.8 * skill - 0.1 * off + np.random.default_rng(seed).normal(0, 1e-4)
-        dead = lr_end > self.brief_dead_above or relative > 5
-        dead |= len(self.stages) > 2 and lr_end > self.late_dead_above
+        dead = lr_max > self.brief_dead_above or relative > 5
+        dead |= len(self.stages) > 2 and lr_max > self.late_dead_above
         flags = {'flags': self.flags[index % len(self.flags)]} if dead else {}
         return {
             'loss': np.inf if dead else 1 - perf,
@@ -101,7 +102,7 @@ def seeds_of(stage):
     """The seeds of every candidate of a round, in order."""
     found = {}
     for request in stage.runs:
-        candidate = request.arguments['lr_end'], request.arguments['batch_size']
+        candidate = request.arguments['lr_max'], request.arguments['batch_size']
         found.setdefault(candidate, []).append(request.arguments['seed'])
     return found
 
@@ -116,8 +117,8 @@ def test_the_learning_rate_is_somewhat_below_the_best(best_lr, preset, seed):
     world = World(best_lr)
     tuned, _ = run(get_settings(preset), world, seed=seed)
     best = world.best(tuned.batch_size)
-    assert best / 6 < tuned.lr_end < 1.2 * best
-    assert tuned.lr_end / tuned.lr_start == pytest.approx(FAST.lr_ratio)
+    assert best / 6 < tuned.lr_max < 1.2 * best
+    assert tuned.lr_max / tuned.lr_min == pytest.approx(FAST.lr_ratio)
     assert set(tuned.flags) <= {'sensitive'} | ({'barely_learned'} if preset == 'fastest' else set())
 
 
@@ -144,25 +145,25 @@ def test_a_batch_size_that_is_asked_for_is_used_throughout(size):
     assert tuned.batch_size == size
     assert set(stages[0].runs[0].arguments['batch_sizes']) == {size}
     assert {run.arguments['batch_size'] for stage in stages[1:] for run in stage.runs} == {size}
-    assert world.best(size) / 6 < tuned.lr_end < 1.2 * world.best(size)
+    assert world.best(size) / 6 < tuned.lr_max < 1.2 * world.best(size)
 
 
 def test_no_learning_rate_outside_the_settings_is_tried_or_chosen():
     settings = FAST.replace(lr_start=0.01, lr_end=0.2)
     for best_lr in (0.01, 0.05, 50.0):
         tuned, stages = run(settings, World(best_lr))
-        assert settings.lr_start <= tuned.lr_end <= settings.lr_end
-        tried = {request.arguments['lr_end'] for stage in stages[1:] for request in stage.runs}
+        assert settings.lr_start <= tuned.lr_max <= settings.lr_end
+        tried = {request.arguments['lr_max'] for stage in stages[1:] for request in stage.runs}
         assert settings.lr_start <= min(tried) < max(tried) <= settings.lr_end
 
 
 @pytest.mark.parametrize(('budget', 'models'), [(2, 1), (20, 3)])
 def test_the_last_round_decides_about_the_learning_rate(budget, models):
     tuned, stages = run(FAST.replace(tuning_budget=budget))
-    last = tuned.misc['rounds'][-1]
+    last = tuned.report['rounds'][-1]
     assert len(stages[-1].runs) == models * len(last)
     best = max(last, key=lambda one: one['perf'])
-    assert tuned.batch_size == best['batch_size'] and tuned.lr_end <= best['lr']
+    assert tuned.batch_size == best['batch_size'] and tuned.lr_max <= best['lr']
 
 
 # How it goes on
@@ -208,10 +209,10 @@ def test_candidates_of_a_round_are_trained_on_equally_many_samples():
 def test_brief_trainings_have_the_cycle_of_a_trial():
     settings = FAST.replace(lr_ratio=4.0)
     tuned, stages = run(settings)
-    assert tuned.lr_end / tuned.lr_start == pytest.approx(4)
+    assert tuned.lr_max / tuned.lr_min == pytest.approx(4)
     for stage in stages[1:]:
         for request in stage.runs:
-            assert request.arguments['lr_end'] / request.arguments['lr_start'] == pytest.approx(4)
+            assert request.arguments['lr_max'] / request.arguments['lr_min'] == pytest.approx(4)
 
 
 @every_preset
@@ -221,7 +222,7 @@ def test_tuning_takes_its_budget(preset, objective, train_size):
     settings, world = get_settings(preset).replace(batch_objective=objective), World()
     tuned, _ = run(settings, world, train_size)
     trial = train_size * settings.trial_epochs(train_size)
-    told = tuned.misc['budget']
+    told = tuned.report['budget']
     assert told['samples'] == world.samples and told['trial_samples'] == trial
     assert told['trials'] == pytest.approx(world.samples / trial)
     assert 0.7 * settings.tuning_budget < told['trials'] <= settings.tuning_budget
@@ -242,7 +243,7 @@ def test_no_more_than_the_budget_is_taken_but_for_the_least_steps(budget, train_
         if request.arguments['steps'] in least_steps
     )
     at_least += sum(int(np.sum(request.arguments['batch_sizes'])) for request in frugal.stages[0].runs)
-    whole = budget * tuned.misc['budget']['trial_samples']
+    whole = budget * tuned.report['budget']['trial_samples']
     assert world.samples <= whole + at_least
 
 
@@ -274,7 +275,7 @@ def test_every_architecture_gets_the_same_seeds_and_budget():
 
 def test_the_same_answers_give_the_same_tuning():
     (one, first), (other, second) = run(), run()
-    assert one.final() == other.final() and one.misc == other.misc
+    assert final_content(one) == final_content(other) and misc_content(one) == misc_content(other)
     for a, b in zip(first, second, strict=True):
         assert [request.digest() for request in a.runs] == [request.digest() for request in b.runs]
 
@@ -299,8 +300,8 @@ def test_answers_that_were_written_and_read_back_give_the_same_tuning(tmp_path, 
     for world in (World(**changes), Stored(**changes)):
         tuned, stages = run(settings, world)
         writer, folder = AtomicWriter(tmp_path), tmp_path / f'as-{len(written)}'
-        writer.write_json(folder / 'misc.json', tuned.misc)
-        writer.write_json(folder / 'final.json', tuned.final())
+        writer.write_json(folder / 'misc.json', misc_content(tuned))
+        writer.write_json(folder / 'final.json', final_content(tuned))
         for name, arrays in tuned.curves.items():
             writer.write_npz(folder / f'{name}.npz', arrays)
         requests = [[request.digest() for request in stage.runs] for stage in stages]
@@ -338,20 +339,22 @@ def test_what_is_tuned_is_complete():
     tuned, _ = run()
     assert tuned.cycle_size_epochs == FAST.cycle_epochs
     assert tuned.epochs == FAST.trial_epochs(TRAIN_SIZE)
-    assert 0 < tuned.lr_start < tuned.lr_end
-    assert all(type(value) in (int, float) for value in tuned.final().values())
-    assert tuned.misc['train_size'] == TRAIN_SIZE
-    assert {'lr_range', 'rounds', 'budget', 'why', 'flags', 'steps'} <= tuned.misc.keys()
-    assert f'batch size {tuned.batch_size}' in tuned.misc['why']
-    assert f'learning rate {tuned.lr_end:.2g}' in tuned.misc['why']
+    assert 0 < tuned.lr_min < tuned.lr_max
+    assert all(type(value) in (int, float) for value in tuned.plan().values())
+    assert tuned.report['train_size'] == TRAIN_SIZE
+    assert [*misc_content(tuned)] == [
+        'flags', 'why', 'perf', 'budget', 'lr_range', 'rounds', 'train_size', 'steps', 'cost',
+    ]  # fmt: skip
+    assert f'batch size {tuned.batch_size}' in tuned.report['why']
+    assert f'learning rate {tuned.lr_max:.2g}' in tuned.report['why']
 
 
 def test_all_brief_trainings_are_told():
     tuned, stages = run()
     table, rows = tuned.curves['candidates'], []
-    for number, (told, stage) in enumerate(zip(tuned.misc['rounds'], stages[1:], strict=True)):
+    for number, (told, stage) in enumerate(zip(tuned.report['rounds'], stages[1:], strict=True)):
         asked = [
-            (request.arguments['lr_end'], request.arguments['batch_size'], request.arguments['steps'])
+            (request.arguments['lr_max'], request.arguments['batch_size'], request.arguments['steps'])
             for request in stage.runs
         ]
         assert [(one['lr'], one['batch_size'], one['steps']) for one in told] == asked
@@ -360,7 +363,7 @@ def test_all_brief_trainings_are_told():
         list(zip(*(table[name].tolist() for name in ('round', 'lr', 'batch_size', 'steps')), strict=True))
         == rows
     )
-    told = [one for each in tuned.misc['rounds'] for one in each]
+    told = [one for each in tuned.report['rounds'] for one in each]
     for name in ('loss', 'perf'):
         assert table[name].tolist() == [one[name] for one in told]
 
@@ -378,10 +381,10 @@ WORLDS = {
 def test_what_is_tuned_can_be_written(tmp_path, make_world):
     tuned, _ = run(world=make_world())
     writer = AtomicWriter(tmp_path)
-    writer.write_json(tmp_path / 'misc.json', tuned.misc)
+    writer.write_json(tmp_path / 'misc.json', misc_content(tuned))
     found = json.loads((tmp_path / 'misc.json').read_text(), parse_constant=pytest.fail)
-    assert found['flags'] == tuned.flags and found.keys() == tuned.misc.keys()
-    losses = [one['loss'] for each in tuned.misc['rounds'] for one in each]
+    assert found['flags'] == [*tuned.flags] and [*found] == [*misc_content(tuned)]
+    losses = [one['loss'] for each in tuned.report['rounds'] for one in each]
     written = [one['loss'] for each in found['rounds'] for one in each]
     assert written == [loss if math.isfinite(loss) else None for loss in losses]
     for arrays in tuned.curves.values():
@@ -391,7 +394,7 @@ def test_what_is_tuned_can_be_written(tmp_path, make_world):
 
 def test_how_steps_were_taken_is_told():
     tuned, _ = run()
-    assert tuned.misc['steps'] == {'lr_vs_perf': ['captured', 'eager, because'], 'candidates': ['captured']}
+    assert tuned.report['steps'] == {'lr_vs_perf': ['captured', 'eager, because'], 'candidates': ['captured']}
 
 
 @pytest.mark.parametrize('as_saved', [str, np.asarray])
@@ -403,7 +406,7 @@ def test_what_the_architecture_costs_is_told(as_saved):
             return super().measure_curve(index, **arguments) | {'cost': as_saved(json.dumps(cost))}
 
     (plain, stages), (tuned, others) = run(), run(world=Costly())
-    assert tuned.misc == plain.misc | {'cost': cost} and plain.misc['cost'] is None
+    assert misc_content(tuned) == misc_content(plain) | {'cost': cost}
     assert tuned.cost == ModelCost(**cost) and plain.cost is None
     assert [len(stage.runs) for stage in stages] == [len(stage.runs) for stage in others]
 
@@ -414,7 +417,7 @@ def test_steps_of_every_round_are_told():
             return super().train_briefly(index, **arguments) | {'step': f'in stage {len(self.stages)}'}
 
     tuned, stages = run(world=Wavering())
-    assert tuned.misc['steps']['candidates'] == [f'in stage {n}' for n in range(2, len(stages) + 1)]
+    assert tuned.report['steps']['candidates'] == [f'in stage {n}' for n in range(2, len(stages) + 1)]
 
 
 def test_where_a_round_taught_nothing_the_next_is_the_last():
@@ -428,21 +431,21 @@ def test_where_a_round_taught_nothing_the_next_is_the_last():
     world = Flat(best_lr=1e9)
     tuned, stages = run(FAST.replace(batch_start=8), world)
     assert len(stages) == 3
-    assert 0.9 * FAST.tuning_budget < tuned.misc['budget']['trials'] <= FAST.tuning_budget
+    assert 0.9 * FAST.tuning_budget < tuned.report['budget']['trials'] <= FAST.tuning_budget
     assert tuned.batch_size == 8, 'which takes the most steps'
-    assert tuned.lr_end < max(one['lr'] for one in tuned.misc['rounds'][-1])
+    assert tuned.lr_max < max(one['lr'] for one in tuned.report['rounds'][-1])
 
 
 def test_rates_at_which_all_give_the_same_constant_answer_are_lowered():
     class Constant(World):
         """Training above a learning rate ends in a constant answer, far better than a fresh model's."""
 
-        def train_briefly(self, index, *, lr_end, **arguments):
-            found = super().train_briefly(index, lr_end=lr_end, **arguments)
-            return found if lr_end < 1e-4 else found | {'loss': 0.66, 'perf': 0.3}
+        def train_briefly(self, index, *, lr_max, **arguments):
+            found = super().train_briefly(index, lr_max=lr_max, **arguments)
+            return found if lr_max < 1e-4 else found | {'loss': 0.66, 'perf': 0.3}
 
     tuned, stages = run(world=Constant(best_lr=1e9))
-    first, second = (sorted(one.arguments['lr_end'] for one in stage.runs) for stage in stages[1:3])
+    first, second = (sorted(one.arguments['lr_max'] for one in stage.runs) for stage in stages[1:3])
     np.testing.assert_allclose(first, np.multiply(second, 100))
     assert [run.arguments['seed'] for run in stages[1].runs] == [
         run.arguments['seed'] for run in stages[2].runs
@@ -460,7 +463,7 @@ def test_a_dead_initialisation_is_flagged():
 def test_a_network_that_learns_nothing_is_flagged():
     tuned, _ = run(world=World(best_lr=1e9))
     assert 'nothing_learned' in tuned.flags
-    assert FAST.lr_start <= tuned.lr_end <= FAST.lr_end
+    assert FAST.lr_start <= tuned.lr_max <= FAST.lr_end
 
 
 def test_a_network_that_learns_only_in_long_trainings_is_tuned():
@@ -480,7 +483,7 @@ def test_a_network_that_learns_only_in_long_trainings_is_tuned():
     world = Late()
     tuned, _ = run(world=world)
     assert 'nothing_learned' not in tuned.flags
-    assert world.best(tuned.batch_size) / 10 < tuned.lr_end < 1.2 * world.best(tuned.batch_size)
+    assert world.best(tuned.batch_size) / 10 < tuned.lr_max < 1.2 * world.best(tuned.batch_size)
 
 
 @pytest.mark.parametrize(
@@ -520,7 +523,7 @@ def test_a_network_of_which_no_brief_training_is_finite_says_where_not(flags, ki
 @pytest.mark.parametrize('factor', [0.5, 0.05])
 def test_rates_at_which_every_brief_training_diverges_are_lowered(factor):
     _, usual = run()
-    limit = factor * min(request.arguments['lr_end'] for request in usual[1].runs)
+    limit = factor * min(request.arguments['lr_max'] for request in usual[1].runs)
     assert limit > 2 * FAST.lr_start
     tuned, stages = run(world=World(brief_dead_above=limit))
     assert {stage.name for stage in stages[1:]} == {'candidates'}
@@ -528,17 +531,17 @@ def test_rates_at_which_every_brief_training_diverges_are_lowered(factor):
     for one, lowered in zip(stages[1].runs, stages[2].runs, strict=True):
         assert one.arguments['seed'] == lowered.arguments['seed']
         assert one.arguments['batch_size'] == lowered.arguments['batch_size']
-        assert one.arguments['lr_end'] > 2 * lowered.arguments['lr_end']
-    assert tuned.lr_end <= limit
+        assert one.arguments['lr_max'] > 2 * lowered.arguments['lr_max']
+    assert tuned.lr_max <= limit
     assert 'nan_seen' in tuned.flags
 
 
 def test_a_later_round_in_which_all_diverge_is_lowered_too():
     _, stages = run()
-    limit = min(request.arguments['lr_end'] for request in stages[2].runs) / 2
+    limit = min(request.arguments['lr_max'] for request in stages[2].runs) / 2
     tuned, lowered = run(world=World(late_dead_above=limit))
     assert len(lowered) > len(stages)
-    assert tuned.lr_end <= limit and 'nan_seen' in tuned.flags
+    assert tuned.lr_max <= limit and 'nan_seen' in tuned.flags
 
 
 @hypothesis_settings(max_examples=25, deadline=None)

@@ -36,8 +36,8 @@ class Tuning:
         candidates: What was trained briefly and compared: `round`, `lr` (highest of its cycle),
             `batch_size`, `steps`, `loss`, `perf`, and `nuisance_<name>`; those of a void round (all diverged)
             included. If there are nuisance parameters, they are scored on held-out training data.
-        lr_start: Lowest learning rate of the trials.
-        lr_end: Highest learning rate of the trials.
+        lr_min: Lowest learning rate of the trials.
+        lr_max: Highest learning rate of the trials.
         batch_size: Of the trials.
         why: The choice in words.
         budget: Samples that tuning trained on, in trials.
@@ -52,8 +52,8 @@ class Tuning:
     loss: list[float | None]
     perf: list[float]
     candidates: list[dict[str, Any]]
-    lr_start: float
-    lr_end: float
+    lr_min: float
+    lr_max: float
     batch_size: int
     why: str
     budget: float | None
@@ -80,15 +80,15 @@ def tuning(findings: Findings, one: PointSummary) -> Tuning | None:
     if tuned is None:
         return None
     lrs, loss, perf = _range_test(read_curve(layout, 'lr_vs_perf') or {})
-    budget, unread = misc.get('budget'), misc.get('unread')
+    budget = misc.get('budget')
     compared = _candidates(read_curve(layout, 'candidates') or {})
     return Tuning(
         findings.name(one), lrs, loss, perf, compared,
-        tuned.lr_start, tuned.lr_end, tuned.batch_size, str(misc.get('why', '')),
+        tuned.lr_min, tuned.lr_max, tuned.batch_size, str(misc.get('why', '')),
         budget.get('trials') if isinstance(budget, dict) else None, misc.get('steps', {}),
         {name: value_to_text(value) for name, value in tuned.nuisance.items()},
-        [*map(str, unread)] if isinstance(unread, list) else [],
-        _note(compared, tuned.lr_end, tuned.epochs * store.manifest.train_size),
+        [*tuned.unread],
+        _note(compared, tuned.lr_max, tuned.epochs * store.manifest.train_size),
     )  # fmt: skip
 
 
@@ -108,11 +108,11 @@ def _candidates(table: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _note(compared: Sequence[Mapping[str, Any]], lr_end: float, trial_samples: int) -> str:
+def _note(compared: Sequence[Mapping[str, Any]], lr_max: float, trial_samples: int) -> str:
     """Why the trials' learning rates lie below all that the last round compared; '' if they do not."""
     last = [one for one in compared if one['round'] == max(every['round'] for every in compared)]
     rates = sorted({one['lr'] for one in last})
-    if not rates or lr_end >= rates[0] * (1 - _SAME):
+    if not rates or lr_max >= rates[0] * (1 - _SAME):
         return ''
     between = f'{rates[0]:.2g} to {rates[-1]:.2g}' if len(rates) > 1 else f'{rates[0]:.2g}'
     longest = max(one['steps'] * one['batch_size'] for one in last)
@@ -122,7 +122,7 @@ def _note(compared: Sequence[Mapping[str, Any]], lr_end: float, trial_samples: i
         else 'slightly higher learning rates did much worse'
     )
     return (
-        f'The highest of these, {lr_end:.2g}, was set below all of the last round ({between}), because {why}.'
+        f'The highest of these, {lr_max:.2g}, was set below all of the last round ({between}), because {why}.'
     )
 
 
@@ -137,7 +137,7 @@ def draw_tuning(data: Tuning, axes: Sequence[Axes]) -> None:
     for one in axes:
         one.set_xscale('log')
         one.grid(axis='y')
-        chosen = one.axvspan(data.lr_start, data.lr_end, color=SKY, alpha=0.25, linewidth=0, zorder=0)
+        chosen = one.axvspan(data.lr_min, data.lr_max, color=SKY, alpha=0.25, linewidth=0, zorder=0)
     values = [f'batch size {data.batch_size}', *(f'{name} {value}' for name, value in data.nuisance.items())]
     label = f'chosen{":" if data.nuisance else " for the trials;"} {", ".join(values)}'  # as there is room
     legend_above(test, [chosen], [label], data.name)

@@ -47,7 +47,7 @@ class PlainProgress:
             case _ if self._is_resuming:
                 self._count(event)
             case PointTuned(point, tuned):
-                rates = f'lr {tuned.lr_start:.3g} to {tuned.lr_end:.3g}'
+                rates = f'lr {tuned.lr_min:.3g} to {tuned.lr_max:.3g}'
                 self._lines.append(f'tuned ({name(point)}): {rates}, batch size {tuned.batch_size}')
             case TrialsDone(point, trials):
                 scores = ', '.join(f'{trial.perf_val:.4f}' for trial in trials.values())

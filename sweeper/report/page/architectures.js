@@ -6,7 +6,7 @@ let allDetails = null;
 const detailsOf = async (row) => (await (allDetails = allDetails || unpack('details')))[row.rank - 1];
 
 const chosenRange = (tuning, name) => ({
-  type: 'rect', xref: name, yref: 'paper', x0: tuning.lr_start, x1: tuning.lr_end, y0: 0, y1: 1, fillcolor: colour('first'), opacity: 0.16, line: { width: 0 },
+  type: 'rect', xref: name, yref: 'paper', x0: tuning.lr_min, x1: tuning.lr_max, y0: 0, y1: 1, fillcolor: colour('first'), opacity: 0.16, line: { width: 0 },
 });
 // What the loss rises to in the end would hide where it falls.
 function lossRange(losses) {
@@ -110,7 +110,7 @@ async function closer(data, row) {
   if (tuning) {
     const nuisance = Object.entries(tuning.nuisance);
     parts.push(element('h3', {}, `How ${listed(['learning rate', 'batch size', ...nuisance.map(([name]) => name)])} were chosen`), element('p', {}, tuning.why),
-      element('p', { class: 'explain' }, `Shaded: the learning rates of the trials, ${number(tuning.lr_start)} to ${number(tuning.lr_end)}, at batch size ${tuning.batch_size}${nuisance.map(([name, value]) => `, ${name} ${value}`).join('')}.${tuning.note ? ` ${tuning.note}` : ''}` +
+      element('p', { class: 'explain' }, `Shaded: the learning rates of the trials, ${number(tuning.lr_min)} to ${number(tuning.lr_max)}, at batch size ${tuning.batch_size}${nuisance.map(([name, value]) => `, ${name} ${value}`).join('')}.${tuning.note ? ` ${tuning.note}` : ''}` +
         (nuisance.length ? ` Candidates were scored on a part of the training data that they were not trained on; those that differ in more than the learning rate are not joined.` : '') +
         (tuning.budget === null ? '' : ` Tuning took the samples of ${number(tuning.budget)} trials.`)),
       element('div', { class: 'pair' }, tuning.lrs.length ? captioned('Range test', rangeTest(tuning)) : null, tuning.candidates.lr ? captioned('Candidates, trained briefly and compared', candidates(tuning)) : null));

@@ -13,6 +13,7 @@ import numpy as np
 from ...errors import FolderError
 from ...results import TrialResult
 from ...store.origin import commands
+from ...store.tuned_files import final_content
 from ...text import one_line, printable
 from ..collect import PointSummary
 from ..figures.axis import axis, swept
@@ -112,7 +113,7 @@ def _details(findings: Findings, one: PointSummary, damaged: list[str]) -> dict[
     )
     trials = findings.store.trials(one.params)
     settings = findings.store.tuned(one.params)
-    final = settings.final() if settings is not None else None
+    final = final_content(settings) if settings is not None else None
     if final is not None and tuned is not None and tuned.nuisance:
         final['nuisance'] = tuned.nuisance
     return {

@@ -19,6 +19,7 @@ from sweeper.report.figures.parameter import by_parameter
 from sweeper.report.figures.training import training
 from sweeper.report.figures.tuning import tuning
 from sweeper.report.stats.statistics import mean_interval
+from sweeper.results import ModelCost
 
 from ..conftest import trial
 
@@ -111,9 +112,7 @@ def test_seconds_per_epoch_are_those_of_the_trials(write_sweep):
 
 
 def test_what_a_network_costs_is_read_from_its_tuning(write_sweep):
-    findings = write_sweep(
-        {(1, 'a'): [0.9]}, cost={'parameters': 120, 'trainable_parameters': 100, 'flops': None}
-    )
+    findings = write_sweep({(1, 'a'): [0.9]}, cost=ModelCost(120, 100, None))
     assert against_cost(findings, 'parameters').costs == [120]
     assert against_cost(findings, 'flops').costs == [None]
 
@@ -141,7 +140,7 @@ def test_the_range_test_is_shown_without_its_warm_up_up_to_where_it_diverged(wri
     findings = write_sweep({(1, 'a'): [0.9]}, diverges=True)
     found = tuning(findings, findings.summaries[0])
     assert found.lrs == [1e-5, 1e-4, 1e-3, 1e-2] and found.loss == [2.0, 1.5, 1.0, None]
-    assert (found.lr_start, found.lr_end, found.batch_size, found.why) == (0.01, 0.1, 16, 'it is best')
+    assert (found.lr_min, found.lr_max, found.batch_size, found.why) == (0.01, 0.1, 16, 'it is best')
     first = {'round': 0, 'lr': 0.1, 'batch_size': 16, 'steps': 5, 'loss': 1, 'perf': 0.5}
     assert found.candidates[0] == first and found.budget == 0.5
 

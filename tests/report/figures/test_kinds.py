@@ -10,6 +10,7 @@ from sweeper.points import NamedPoint
 from sweeper.report.figures.chosen import chosen
 from sweeper.report.figures.kinds import KINDS, plot
 from sweeper.report.figures.paper import FORMATS, save_figure
+from sweeper.results import ModelCost
 
 pytestmark = pytest.mark.slow
 
@@ -110,7 +111,7 @@ def test_why_effects_are_not_known_is_said(write_sweep):
 
 @pytest.mark.parametrize(('known', 'shown'), [(True, 'parameters'), (False, 'seconds per epoch')])
 def test_of_costs_the_first_that_is_known_is_shown(write_sweep, known, shown):
-    costs = {'parameters': 120, 'trainable_parameters': 100, 'flops': None}
+    costs = ModelCost(120, 100, None)
     findings = write_sweep({(1, 'a'): [0.9]}, **({'cost': costs} if known else {}))
     assert plot(findings, 'cost').axes[0].get_xlabel() == shown
 

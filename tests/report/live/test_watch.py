@@ -61,7 +61,7 @@ class Sweep:
         self.store.add_points(POINTS)
 
     def tune(self):
-        tuned = Tuned(0.01, 0.1, 8, 2, 4, misc={'flags': ['sensitive']})
+        tuned = Tuned(0.01, 0.1, 8, 2, 4, flags=('sensitive',))
         self.store.now(self.store.saving_tuned(POINTS[0], tuned))
 
     def train(self):

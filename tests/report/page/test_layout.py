@@ -6,6 +6,7 @@ import pytest
 from sweeper.points import NamedPoint
 from sweeper.report.figures.tuning import tuning
 from sweeper.report.page.writing import report_page
+from sweeper.results import ModelCost
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ def wide(write_sweep):
         ]
         for depth in (1, 2) for width in (64, 128) for kind in kinds
     }  # fmt: skip
-    cost = {'parameters': 322848, 'trainable_parameters': 322848, 'flops': 123456789, 'reason': None}
+    cost = ModelCost(parameters=322848, trainable_parameters=322848, flops=123456789)
     nuisance = {point: {'momentum': 0.9, 'weight_decay': 1e-4, 'smoothing': 0.1} for point in points}
     return write_sweep(points, nuisance=nuisance, cost=cost, flags=['barely_learned', 'sensitive'])
 

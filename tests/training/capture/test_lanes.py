@@ -14,8 +14,8 @@ from sweeper.training.bench import Bench, Splits
 from sweeper.training.data import ItemSplit, as_split
 
 CPU = torch.device('cpu')
-PLAN = runs.TrainingPlan(lr_start=0.01, lr_end=0.2, batch_size=8, epochs=6, cycle_size_epochs=3)
-BRIEF = {'lr_start': 0.01, 'lr_end': 0.2, 'batch_size': 8, 'steps': 40}  # more than four epochs
+PLAN = runs.TrainingPlan(lr_min=0.01, lr_max=0.2, batch_size=8, epochs=6, cycle_size_epochs=3)
+BRIEF = {'lr_min': 0.01, 'lr_max': 0.2, 'batch_size': 8, 'steps': 40}  # more than four epochs
 LRS, SIZES = np.geomspace(1e-3, 0.5, 60).tolist(), [8] * 60
 
 

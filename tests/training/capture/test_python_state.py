@@ -31,7 +31,7 @@ from sweeper.training.isolation.records import OfTensor
 pytestmark = pytest.mark.slow
 
 CPU = torch.device('cpu')
-PLAN = runs.TrainingPlan(lr_start=0.01, lr_end=0.2, batch_size=8, epochs=20, cycle_size_epochs=4)
+PLAN = runs.TrainingPlan(lr_min=0.01, lr_max=0.2, batch_size=8, epochs=20, cycle_size_epochs=4)
 
 
 def mlp():

@@ -48,7 +48,7 @@ from .store.log import RunLog
 from .store.manifest import Manifest, accepted_kinds
 from .store.origin import this_origin
 from .store.store import Store
-from .text import printable
+from .text import printable, reason
 from .training.facts import ProblemFacts, check
 from .tuning.settings import HyperparameterSettings, get_settings, preset_name
 from .work import LANES, WorkerSpec
@@ -308,7 +308,7 @@ def _holds_sweep(folder: Path) -> bool:
     try:
         return SweepLayout(folder).holds_sweep()
     except OSError as error:
-        raise FolderError(f'cannot look into the folder {str(folder)!r}: {error.strerror}') from error
+        raise FolderError(f'cannot look into the folder {str(folder)!r}: {reason(error, folder)}') from error
 
 
 def _facts(

@@ -21,7 +21,7 @@ from .errors import DeclarationError, FolderError, InvalidArgument, MissingExtra
 from .options import DEFAULT_TRIALS, as_options, hint_of_extra, selector_of
 from .pipes import outlive_readers
 from .signals import Terminated, raising_signals
-from .text import one_line, printable
+from .text import one_line, printable, reason
 
 if TYPE_CHECKING:
     from .listeners.base import Listener
@@ -303,8 +303,8 @@ def _page(store: Store, looked_into: list[str]) -> str:
         raise InvalidArgument('--representations best: no architecture has trials yet')
     found = [findings.compared[0] if one == 'best' else chosen(findings, one) for one in looked_into]
     seen = representations(store, list(dict.fromkeys(one.params for one in found)))
-    for point, reason in seen.failed:
-        print(f'cannot look into ({label(point)}): {one_line(reason)}', file=sys.stderr)
+    for point, why in seen.failed:
+        print(f'cannot look into ({label(point)}): {one_line(why)}', file=sys.stderr)
     return report_page(findings, seen)
 
 
@@ -314,7 +314,7 @@ def _write(path: Path, text: str) -> None:
     try:
         write_report(path, text.encode(errors='replace'))
     except OSError as error:
-        raise InvalidArgument(f'cannot write {path}: {error.strerror}') from error
+        raise InvalidArgument(f'cannot write {path}: {reason(error, path)}') from error
 
 
 @app.command()

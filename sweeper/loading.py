@@ -9,10 +9,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from .errors import FolderError, InvalidArgument
+from .io.opening import open_file
 from .points import Point, as_point, label
 from .report.stats.comparison import compare
 from .store.layout import checked_folder
 from .store.store import Store
+from .text import reason
 
 if TYPE_CHECKING:
     import torch
@@ -84,9 +86,10 @@ def load_model(
             model = problem.model(point)
         path = store.files(point).trial(trial).model
         try:
-            model.load_state_dict(torch.load(path, map_location='cpu', weights_only=True))
+            with open_file(path) as file:
+                model.load_state_dict(torch.load(file, map_location='cpu', weights_only=True))
         except Exception as error:
-            raise FolderError(f'{path}: {type(error).__name__}: {error}') from error
+            raise FolderError(f'cannot read {path}: {reason(error, path)}') from error
     if problem.parameters.declared is not None:
         _keep_values(model, problem, point, tuned.nuisance)
     return model.eval()

@@ -25,3 +25,16 @@ def one_line(text: object) -> str:
 def printable(text: object) -> str:
     """Returns the same for a text of several lines, which it keeps."""
     return '\n'.join(one_line(line.expandtabs()) for line in str(text).split('\n'))
+
+
+def reason(error: object, path: object = None) -> str:
+    """Returns what an exception says, in words: of an `OSError` without its number.
+
+    Args:
+        error: The exception.
+        path: A file that the message names already; any other that an `OSError` is about is added.
+    """
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    is_named = error.filename is None or isinstance(error.filename, int) or str(error.filename) == str(path)
+    return error.strerror if is_named else f'{error.strerror}: {error.filename}'

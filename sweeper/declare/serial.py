@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import DeclarationError, InvalidArgument, SweepError
 from ..extras import needed
+from ..text import reason
 from .kinds import checked
 from .manager import HyperParameterManager, suggestion
 from .occurrence import HyperParameterNode
@@ -148,7 +149,7 @@ def _read(path: Path, form: str) -> Any:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InvalidArgument(f'cannot read {path}: {error.strerror}') from error
+        raise InvalidArgument(f'cannot read {path}: {reason(error, path)}') from error
     try:
         if form == 'pickle':
             return pickle.loads(data)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DeclarationError, MissingSource, SourceError, SourceSyntaxError
+from ..text import reason
 
 UNKNOWN = '<unknown>'
 _LINE_END = re.compile(r'\r\n|\r')
@@ -122,7 +123,7 @@ def find_sources(paths: Paths) -> Iterator[SourceFile]:
 
 def _python_files(folder: str) -> Iterator[str]:
     def refuse(error: OSError) -> None:
-        raise SourceError(f'{error.filename} cannot be read: {error.strerror}') from error
+        raise SourceError(f'{error.filename} cannot be read: {reason(error, error.filename)}') from error
 
     entered: set[str] = set()
     for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
@@ -144,4 +145,5 @@ def read_bytes(filename: str | os.PathLike[str]) -> bytes:
     except FileNotFoundError as error:
         raise MissingSource(f'{os.fspath(filename)}: there is no such file') from error
     except (OSError, ValueError) as error:
-        raise SourceError(f'{os.fspath(filename)} cannot be read: {error}') from error
+        name = os.fspath(filename)
+        raise SourceError(f'{name} cannot be read: {reason(error, name)}') from error

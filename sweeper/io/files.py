@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import FolderError
+from ..text import reason
 from .checksums import sealed, unsealed
 from .opening import check_own_folder, open_file, open_plain, open_temporary, read_file, remove
 
@@ -191,7 +192,7 @@ class AtomicWriter:
         if isinstance(error, FileNotFoundError):
             return FolderError(f'{path.parent} was deleted while the sweep was running')
         return FolderError(
-            f'cannot write {path}: {error.strerror or error}. What was finished before is kept: '
+            f'cannot write {path}: {reason(error, error.filename)}. What was finished before is kept: '
             f'see to that, then run the same again'
         )
 
@@ -342,7 +343,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         AttributeError,
         KeyError,
     ) as error:
-        raise ValueError(f'{path} holds no arrays: {error}') from error
+        raise ValueError(f'{path} holds no arrays: {reason(error, path)}') from error
 
 
 def _check_claims(file: BinaryIO) -> None:
@@ -375,7 +376,7 @@ def check_archive(path: Path) -> None:
     except FileNotFoundError:
         pass
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
-        raise ValueError(f'{path}: {error}') from error
+        raise ValueError(f'{path}: {reason(error, path)}') from error
 
 
 def _finite(data: Any) -> Any:

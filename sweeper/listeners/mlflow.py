@@ -13,6 +13,7 @@ from ..errors import InvalidArgument
 from ..extras import needed
 from ..points import Point
 from ..results import PointError
+from ..text import reason
 from .logger import Logger, Plain, point_id, short_key
 
 _SWEEP, _POINT, _TRIAL = 'sweeper.sweep', 'sweeper.point', 'sweeper.trial'
@@ -58,7 +59,7 @@ class MLflowListener(Logger):
             self._experiment_id = self._experiment(experiment)
         except (MlflowException, OSError) as error:
             place = '' if tracking_uri is None else f', tracking_uri={str(tracking_uri)!r}'
-            raise InvalidArgument(f'experiment={experiment!r}{place}: {error}') from error
+            raise InvalidArgument(f'experiment={experiment!r}{place}: {reason(error)}') from error
         self._runs: dict[tuple[str, str], Any] = {}  # by point and trial, '' for the architecture's
         self._open: dict[Point, str] = {}
 

@@ -15,6 +15,7 @@ from ..errors import InvalidArgument
 from ..extras import needed
 from ..points import Point
 from ..results import PointError
+from ..text import reason
 from .logger import Logger, point_id
 
 _FILE = 'events.out.tfevents.sweeper'
@@ -49,7 +50,7 @@ class TensorBoardListener(Logger):
         try:
             self.log_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InvalidArgument(f'log_dir={str(log_dir)!r}: {error.strerror}') from error
+            raise InvalidArgument(f'log_dir={str(log_dir)!r}: {reason(error, log_dir)}') from error
         self._folders: dict[Point, Path] = {}
 
     def keep_trials(self, point: Point, trials: Mapping[int, Mapping[str, float]]) -> None:

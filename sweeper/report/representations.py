@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..io.opening import open_file
 from ..points import Point, has_reference
 from ..results import TrialResult
 from ..seeding import random_states_kept, run_seed
 from ..store.store import Store
+from ..text import reason
 from .components import principal_components
 from .reload import bench_again
 
@@ -149,7 +151,7 @@ def _of_point(
             model = _trained(bench, resolved, trials[best], store.files(point).trial(best).model)
             looks = look_into(model, inputs, principal_components)
     except Exception as error:
-        said = ' '.join(str(error).split())[:_LONGEST]
+        said = ' '.join(reason(error).split())[:_LONGEST]
         raise _CannotLook(f'trial {best}: {type(error).__name__}: {said}') from error
     finally:
         set_torch_switches(switches)
@@ -168,7 +170,8 @@ def _trained(bench: Bench, point: Point, trial: TrialResult, weights: Path) -> t
     import torch
 
     model, _ = bench.fresh_model(point, trial.seed)
-    model.load_state_dict(torch.load(weights, map_location='cpu', weights_only=True))
+    with open_file(weights) as file:
+        model.load_state_dict(torch.load(file, map_location='cpu', weights_only=True))
     return model
 
 

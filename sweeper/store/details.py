@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import FolderError
 from ..io.files import read_npz, read_sealed
+from ..text import reason
 from .layout import PointLayout
 
 Content = TypeVar('Content')
@@ -48,4 +49,4 @@ def _read(path: Path, read: Callable[[Path], Content]) -> Content | None:
     except FileNotFoundError:
         return None
     except (ValueError, OSError) as error:
-        raise FolderError(f'cannot read {path}: {error}') from error
+        raise FolderError(f'cannot read {path}: {reason(error, path)}') from error

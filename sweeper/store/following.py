@@ -13,6 +13,7 @@ from typing import TypeAlias, TypeVar
 from ..errors import FolderError
 from ..points import Point
 from ..results import PointError, TrialResult, Tuned
+from ..text import reason
 from .damage import DamagedFile
 from .layout import PointLayout, SweepLayout
 from .lock import is_locked
@@ -143,7 +144,8 @@ class Follower:
                 self._start_over()
                 return self._look_at_results() if self._look_at_points() else []
         except OSError as error:
-            raise FolderError(f'cannot read {self._layout.folder}: {error}') from error
+            folder = self._layout.folder
+            raise FolderError(f'cannot read {folder}: {reason(error, folder)}') from error
 
     def _look_at_points(self) -> bool:
         """Reads which sweep it is and its points; returns whether there is one."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from ..errors import FolderError
 from ..io.files import TEMPORARY_SUFFIX, AtomicWriter, read_json
 from ..io.opening import kind_of, remove
+from ..text import reason
 from .damage import set_aside
 from .layout import SweepLayout
 
@@ -36,13 +37,15 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise FolderError(f'cannot write in the folder {str(folder)!r}: {error.strerror or error}') from error
+        raise FolderError(
+            f'cannot write in the folder {str(folder)!r}: {reason(error, error.filename)}'
+        ) from error
     try:
         try:
             _lock(descriptor)
         except OSError as error:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise FolderError(f'cannot lock {folder}: {error.strerror or error}') from error
+                raise FolderError(f'cannot lock {folder}: {reason(error, error.filename)}') from error
             raise FolderError(
                 f'another sweep is running in {folder}{_described(holder(folder))}; wait for it, or end it'
             ) from None
@@ -67,7 +70,9 @@ def _check_writable(folder: Path) -> None:
         os.close(os.open(probe, os.O_CREAT | os.O_EXCL))
         probe.unlink()
     except OSError as error:
-        raise FolderError(f'cannot write in the folder {str(folder)!r}: {error.strerror or error}') from error
+        raise FolderError(
+            f'cannot write in the folder {str(folder)!r}: {reason(error, error.filename)}'
+        ) from error
 
 
 def _lock(descriptor: int) -> None:

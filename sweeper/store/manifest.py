@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import FolderError
 from ..io.files import TEMPORARY_SUFFIX, AtomicWriter, read_json, read_sealed
 from ..io.opening import kind_of
+from ..text import reason
 from ..version import RESULTS_VERSION
 from .damage import set_aside
 from .declaration import declarations
@@ -127,7 +128,7 @@ def _read(layout: SweepLayout, of_any_format: bool = False) -> tuple[Manifest | 
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise FolderError(f'cannot read {path}: {error}') from error
+            raise FolderError(f'cannot read {path}: {reason(error, path)}') from error
         except (ValueError, TypeError) as error:
             problems[path] = error
     return None, problems

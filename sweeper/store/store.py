@@ -27,6 +27,7 @@ from ..results import (
     results_header,
     scores_of,
 )
+from ..text import reason
 from . import collation
 from .damage import DamagedFile, set_aside
 from .layout import PointLayout, SweepLayout
@@ -70,7 +71,7 @@ class Store:
                 layout, named, parameter_names, writer is not None, self._set_aside, self._keep_lookup
             )
         except OSError as error:
-            raise FolderError(f'cannot read {layout.folder}: {error}') from error
+            raise FolderError(f'cannot read {layout.folder}: {reason(error, layout.folder)}') from error
         self._lookup = found.lookup
         for point_id, (first, *_) in found.errors.items():
             if writer is not None and first.trial is None:  # it was interrupted between the two
@@ -234,18 +235,22 @@ class Store:
         named = are_named(new, self.manifest.named_points)
         self._note_origin()
         if self.manifest.named_points is None:  # the first points: from now on the folder is this sweep's
-            self.manifest = dataclasses.replace(self.manifest, named_points=named)
-            write_manifest(self.layout, self.writer, self.manifest)
-        self._lookup.add(new)
-        self._lookup.write(self.writer)
+            self._write_manifest(dataclasses.replace(self.manifest, named_points=named))
+        lookup = self._lookup.copy()
+        lookup.add(new)
+        lookup.write(self.writer)
+        self._lookup = lookup
+
+    def _write_manifest(self, manifest: Manifest) -> None:
+        write_manifest(self.layout, self.writer, manifest)
+        self.manifest = manifest
 
     def _note_origin(self) -> None:
         """Records whose points or results are added now, unless it is who added the last; once."""
         for origin in self._origin:
             if not (self.manifest.origin and self.manifest.origin[-1].is_same(origin)):
                 ours = dataclasses.replace(origin, first_point=len(self._lookup.points))
-                self.manifest = dataclasses.replace(self.manifest, origin=(*self.manifest.origin, ours))
-                write_manifest(self.layout, self.writer, self.manifest)
+                self._write_manifest(dataclasses.replace(self.manifest, origin=(*self.manifest.origin, ours)))
         self._origin = ()
 
     def saving_run(
@@ -354,9 +359,9 @@ class Store:
 
     def forget_failures(self) -> None:
         """Removes what is written of failures, so that these runs are tried again."""
-        for point_id in self._errors:
+        for point_id in list(self._errors):
             self.writer.remove(self.layout.point(point_id).error)
-        self._errors.clear()
+            del self._errors[point_id]
         self._errors_ahead.clear()
 
     def append_log(self, point: Point | None, text: str) -> None:

@@ -28,6 +28,11 @@ def model(width, depth=1):
         raise ValueError('nine is too many')
     return torch.nn.Linear(4, 2)
 """
+DECLARES = """
+from sweeper.m import _
+def model(width, depth=1):
+    return torch.nn.Sequential(torch.nn.Dropout(_('dropout', 0.0)), torch.nn.Linear(4, 2))
+"""
 SELECTOR = """
 from sweeper import FixedSweep
 def selector(trials=2):
@@ -55,6 +60,39 @@ def test_run_shows_a_table_and_continues(write_problem, tmp_path):
     again = sweeper(*command)
     assert again.stdout == done.stdout
     assert len(problem.calls) == calls
+
+
+@pytest.mark.parametrize('lines', [0, 1])
+def test_a_reader_that_stops_reading_changes_nothing(write_problem, tmp_path, lines):
+    """As `sweeper status DIR | head -1` does."""
+    problem, out = write_problem(model=DECLARES), tmp_path / 'out'
+    commands = [
+        ['run', problem.path, '--grid', 'width=2,4', '--grid', 'depth=1,2', *FAST, '--out', out],
+        ['run', problem.path, '--grid', 'width=2,4', '--grid', 'depth=1,2', *FAST, '--out', out],
+        ['status', out],
+        *(['report', out, '--format', form] for form in ('md', 'csv', 'json')),
+        ['report', out],
+        ['collate', out],
+        ['params', problem.path],
+        ['params', problem.path, '--format', 'json'],
+        ['--help'],
+        ['run', '--help'],
+    ]
+    for command in commands:
+        full = subprocess.Popen(
+            [sys.executable, '-m', 'sweeper', *map(str, command)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        )  # fmt: skip
+        for _ in range(lines):
+            assert full.stdout.readline()
+        full.stdout.close()
+        said = full.stderr.read()
+        assert full.wait() == 0, (command, said)
+        assert 'Traceback' not in said and 'BrokenPipe' not in said and 'Exception' not in said, (
+            command,
+            said,
+        )
+    assert len(load(out)) == 4
 
 
 def test_a_quiet_run_tells_the_answer_and_what_failed(write_problem, tmp_path):

@@ -242,3 +242,45 @@ def test_killed_while_a_sweep_is_restarted_both_are_whole(
         assert earlier <= there, where
         assert new_ones() == expected, where
         shutil.rmtree(folder)
+
+
+def test_points_and_failures_that_could_not_be_written_are_not_in_memory(example, in_memory, steps):
+    def begun(name):
+        store = stack.enter_context(example.opened(in_memory / name))
+        store.add_points(example.points[:1])
+        store.now(store.saving_error(example.points[0], example.error))
+        return store
+
+    def change(store):
+        store.add_points(example.points)
+        store.forget_failures()
+
+    with ExitStack() as stack:
+        whole = begun('whole')
+        with steps.faulty():
+            change(whole)
+        for at in range(len(steps.taken)):
+            store = begun(f'at-{at}')
+            with steps.faulty(at, errno.ENOSPC), pytest.raises(FolderError):
+                change(store)
+            found = Store.read(in_memory / f'at-{at}')  # which may have more, if that was the last it wrote
+            assert found.points[: len(store.points)] == store.points
+            assert {*store.errors(example.points[0])} <= {*found.errors(example.points[0])}
+            assert store.manifest.named_points == found.manifest.named_points
+            change(store)
+            assert store.points == [*example.points] and not store.errors(example.points[0])
+            assert example.tree(in_memory / f'at-{at}') == example.tree(in_memory / 'whole')
+
+
+def test_the_first_points_are_not_in_memory_either(example, in_memory, steps):
+    with ExitStack() as stack:
+        whole = stack.enter_context(example.opened(in_memory / 'whole'))
+        with steps.faulty():
+            whole.add_points(example.points)
+        for at in range(len(steps.taken)):
+            store = stack.enter_context(example.opened(in_memory / f'at-{at}'))
+            with steps.faulty(at, errno.ENOSPC), pytest.raises(FolderError):
+                store.add_points(example.points)
+            assert store.points == []
+            store.add_points(example.points)
+            assert example.tree(in_memory / f'at-{at}') == example.tree(in_memory / 'whole')

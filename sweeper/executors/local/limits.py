@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from ...text import reason
 from ..base import RunError
 
 MEMORY_LIMIT_EXCEEDED = 'MemoryLimitExceeded'
@@ -116,7 +117,7 @@ def allow_open_files(workers: int) -> None:
 def why_no_worker(error: OSError, workers: int) -> str:
     """Says why a worker could not be started, and what to do if too many files are open."""
     if error.errno != errno.EMFILE:
-        return str(error)
+        return reason(error)
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return (
         f'this process may have {limit} files open (`ulimit -n`), and {workers} workers need about '

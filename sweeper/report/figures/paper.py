@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidArgument
 from ...extras import needed
+from ...text import reason
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -112,7 +113,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     try:
         path.write_bytes(image.getvalue())
     except OSError as error:
-        raise InvalidArgument(f'cannot write {str(path)!r}: {error.strerror}') from error
+        raise InvalidArgument(f'cannot write {str(path)!r}: {reason(error, path)}') from error
 
 
 def shown(text: str, most: int = 60) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ...events import PointFailed, PointFlagged, PointTuned, Status, SweepEnded, TrialsDone
+from ...events import PointFailed, PointFlagged, PointTuned, Status, SweepEnded, SweepStarted, TrialsDone
 from ...listeners.base import Listener
 from ...store.following import Follower, News
 from ...store.lock import holder
@@ -48,6 +48,7 @@ def watch(
                     else:
                         display.handle(SweepEnded())
                     display, generation = open_display(elapsed(folder)), follower.generation
+                    display.handle(SweepStarted(folder, ()))  # what it is told now was there before
                 assert display is not None
                 publish(display, news)
                 who = holder(folder) or who  # at the end, what it said last

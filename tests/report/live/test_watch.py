@@ -8,6 +8,7 @@ import pytest
 from sweeper import FixedSweep, SweepListener
 from sweeper.errors import FolderError
 from sweeper.report.live import watch as watch_module
+from sweeper.report.live.plain import PlainProgress
 from sweeper.report.live.watch import publish, snapshot_of, status_of, watch
 from sweeper.results import PointError, TrialRecord, TrialResult, Tuned
 from sweeper.store.following import Follower
@@ -125,6 +126,20 @@ def test_what_the_sweep_leaves_at_its_very_end_is_told(sweep, monkeypatch):
         step()
     step = partial(monkeypatch.setattr, Follower, 'is_running', property(end_then_ask))
     assert sweep.watch(step) == ['start', [('failed', (16,), ERROR), 'end']]
+
+
+def test_what_is_there_at_the_first_look_is_told_as_found_on_disk(sweep, capsys):
+    def display(elapsed):
+        return PlainProgress(clock=lambda: 0.0, elapsed=elapsed)
+
+    for step in (sweep.begin, sweep.add_points, sweep.tune, sweep.train):
+        step()
+    write_note(sweep.folder, note(seconds_left=None), [])
+    steps = iter((sweep.fail, sweep.end))
+    watch(sweep.folder, display, lambda: next(steps)())
+    first, second, *more = capsys.readouterr().err.splitlines()
+    assert first.endswith('] found on disk: 1 tuned, 1 trial; 5 trials to do')
+    assert second.endswith('] failed (16): ValueError in tuning: no') and not more
 
 
 def test_a_sweep_that_forgets_failures_is_shown_anew(sweep):

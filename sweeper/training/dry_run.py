@@ -15,7 +15,7 @@ from .data import InMemorySplit, Split, not_finite
 from .diagnosis import Certain, Pass, bad_samples, check_output, explained
 from .facts import DryRun, Fault
 from .metrics import check_loss
-from .optimizers import LearningRate, check_rates
+from .optimizers import LearningRate, check_rates, is_over_others, trained_by
 
 _SAMPLES = 32
 _BAD_SAMPLES = 4
@@ -86,7 +86,14 @@ def _train(bench: Bench, subject: Subject) -> None:
         rate.set(_LR)
         optimizer.zero_grad()
         done.backward()
+        trained = [*subject.model.parameters(), *trained_by(subject.criterion)]
+        before = [parameter.detach().clone() for parameter in trained]
         optimizer.step()
+        if is_over_others(optimizer, trained) and all(map(torch.equal, before, trained)):
+            raise Certain(
+                f'optimizer(parameters, lr) of {bench.problem.name!r} returned an optimizer of parameters '
+                f'that are none of the model, which does not change in a step: pass on the parameters given'
+            )
         for name, parameter in subject.model.named_parameters():
             if not torch.isfinite(parameter).all():
                 raise FloatingPointError(

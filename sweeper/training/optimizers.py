@@ -54,6 +54,12 @@ def trained_by(criterion: object) -> list[torch.nn.Parameter]:
     return [parameter for parameter in criterion.parameters() if parameter.requires_grad]
 
 
+def is_over_others(optimizer: Optimizer, parameters: Iterable[torch.Tensor]) -> bool:
+    """Whether an optimizer has none of these parameters."""
+    own = {id(parameter) for group in optimizer.param_groups for parameter in group['params']}
+    return own.isdisjoint(map(id, parameters))
+
+
 def check_rates(problem: Problem, model: torch.nn.Module, criterion: object = None) -> None:
     """Raises ValueError unless the rates of all of an optimizer's groups are multiples of the one given."""
     if problem.build_optimizer is None:

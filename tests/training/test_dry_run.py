@@ -97,6 +97,11 @@ CERTAIN = {
                       '    return torch.optim.SGD(groups, lr)'},
         'return good, good', ['group 1', 'rate 1 for lr=1'],
     ),
+    "an optimizer of another model's parameters": (
+        {'optimizer': 'OTHER = torch.nn.Linear(4, 2)\n\ndef optimizer(p, lr):\n'
+                      '    return torch.optim.Adam(OTHER.parameters(), lr)'},
+        'return good, good', ['none of the model', 'pass on the parameters'],
+    ),
     'logits of an own loss': (
         BCE | {'loss': 'def loss():\n    return lambda o, y: '
                        'torch.nn.functional.binary_cross_entropy_with_logits(2 * o, y)'},

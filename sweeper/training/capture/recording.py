@@ -176,6 +176,12 @@ def _without_aliases(calls: Sequence[Call]) -> tuple[list[Call], Callable[[Any],
     """
     views: dict[Any, torch.Tensor] = {}
     stand_ins: dict[int, torch.Tensor] = {}
+    known: dict[int, Any] = {}  # the calls keep all tensors, so no two have the same id
+
+    def view(tensor: torch.Tensor) -> Any:
+        if (found := known.get(id(tensor))) is None:
+            found = known[id(tensor)] = _view(tensor)
+        return found
 
     def resolve(value: Any) -> Any:
         if isinstance(value, torch.Tensor):
@@ -187,16 +193,16 @@ def _without_aliases(calls: Sequence[Call]) -> tuple[list[Call], Callable[[Any],
     kept = []
     for call in calls:
         for tensor in tensors_in([call.args, [*call.kwargs.values()]]):
-            views.setdefault(_view(tensor), tensor)
-        before = views.get(_view(call.output)) if isinstance(call.output, torch.Tensor) else None
+            views.setdefault(view(tensor), tensor)
+        before = views.get(view(call.output)) if isinstance(call.output, torch.Tensor) else None
         if before is not None and not call.has_effect:
             stand_ins[id(call.output)] = before
             continue
         args, kwargs = resolve(call.args), {name: resolve(value) for name, value in call.kwargs.items()}
         kept.append(Call(call.op, args, kwargs, call.output))
         for tensor in tensors_in(call.output):
-            views.setdefault(_view(tensor), tensor)
-            stand_ins.setdefault(id(tensor), views[_view(tensor)])
+            views.setdefault(view(tensor), tensor)
+            stand_ins.setdefault(id(tensor), views[view(tensor)])
     return kept, resolve
 
 

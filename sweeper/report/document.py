@@ -64,12 +64,12 @@ def table(store: Store) -> str:
     tuned = findings.nuisance
     writer = csv.writer(stream, lineterminator='\n')
     columns = [*_COLUMNS[:after], *nuisance_columns(tuned), *_COLUMNS[after:]]
-    writer.writerow([*findings.columns, *columns, 'error'])
+    writer.writerow([*findings.columns, *columns, 'error', 'unread'])
     for summary, row in _rows(findings):
         cells = ['' if row[name] is None else row[name] for name in _COLUMNS]
         cells[-1] = ' '.join(summary.flags)
         cells[after:after] = summary.nuisance_cells(tuned)
-        writer.writerow([*summary.cells, *cells, summary.error or ''])
+        writer.writerow([*summary.cells, *cells, summary.error or '', ' '.join(summary.unread)])
     return stream.getvalue()
 
 
@@ -93,6 +93,7 @@ def everything(store: Store) -> str:
                 **row,
                 'not_comparable': {flag: DOUBTS[flag]._asdict() for flag in summary.doubts},
                 'nuisance': {name: to_json(value) for name, value in summary.nuisance.items()},
+                'unread': list(summary.unread),
                 'error': _text(summary.error),
             }
             for summary, row in _rows(findings)

@@ -177,6 +177,7 @@ def _row(findings: Findings, one: PointSummary) -> dict[str, Any]:
         'nuisance': one.nuisance_cells(findings.nuisance),
         'costs': [of(one) for _, of in COSTS.values()],
         'flags': one.flags,
+        'shown_flags': one.shown_flags,
         'error': None if error is None else {**asdict(error), 'text': str(error)},
     }
 

@@ -42,7 +42,7 @@ function parameters(data) {
         element('td', { class: 'mono' }, cell(one.default)), element('td', { class: `wide${one.is_declared ? ' mono' : ''}` }, places(one)))))));
 }
 
-const flagged = (row) => `${row.comparable || row.error ? '' : 'not comparable: '}${row.flags.join(', ')}`;
+const flagged = (row) => `${row.comparable || row.error ? '' : 'not comparable: '}${row.shown_flags.join(', ')}`;
 
 function columnsOf(data) {
   const scale = scaleOf(data.rows);

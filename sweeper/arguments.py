@@ -31,20 +31,26 @@ def check_arguments(
             error = InvalidArgument(f'{name}={value!r}: must be an integer of at least {least}')
             raise error.naming((name, value))
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
-        raise InvalidArgument(f'seed={seed!r}: must be an integer in [0, 2**63)').naming(('seed', seed))
+        error = InvalidArgument(f'seed={seed!r}: must be an integer in [0, 2**63)')
+        raise error.on_command_line(f'--seed {seed}: must be an integer from 0 to {MAX_SEED}')
     _check_one_of('executor', executor, EXECUTORS)
     _check_one_of('on_error', on_error, ('record', 'raise'))
     if accepted_kinds(if_changed) is None:
-        raise InvalidArgument(
-            f"if_changed={if_changed!r}: valid are 'stop', 'restart', and 'accept:' with what is accepted, "
-            f'of {", ".join(ACCEPTABLE)}, as in accept:{ACCEPTABLE[0]}'
-        ).naming(('if_changed', if_changed))
+        what = f'valid are {", ".join(ACCEPTABLE)}'
+        error = InvalidArgument(
+            f"if_changed={if_changed!r}: must be 'stop', 'restart', or 'accept:' with what is accepted, "
+            f"as in 'accept:{ACCEPTABLE[0]}'; {what}"
+        )
+        raise error.on_command_line(
+            f'--if-changed {if_changed}: must be stop, restart, or accept: with what is accepted, as in '
+            f'accept:{ACCEPTABLE[0]}; {what}'
+        )
     _check_one_of('progress', progress, PROGRESS)
     _check_one_of('step', step, STEPS)
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if timeout is not None and not (is_number and 0 < timeout < math.inf):
         error = InvalidArgument(f'timeout={timeout!r}: must be a positive number of seconds, or None')
-        raise error.naming(('timeout', timeout))
+        raise error.on_command_line(f'--timeout {timeout:g}: must be a positive number of seconds')
     if timeout is not None and executor == 'inline':
         error = InvalidArgument("timeout needs executor='local': a run in this process cannot be ended")
         raise error.naming('timeout', ('executor', 'local'))
@@ -90,11 +96,11 @@ def bytes_of(memory: int | str | None) -> int | None:
         error = InvalidArgument(
             f"memory={memory!r}: must be a number of bytes, a text such as '2GB', or None"
         )
-        raise error.naming(('memory', memory))
+        raise error.on_command_line(f'--memory {memory}: must be a number of bytes, or an amount such as 2GB')
     return int(amount)
 
 
 def _check_one_of(name: str, value: object, valid: Sequence[str]) -> None:
     if value not in valid:
         error = InvalidArgument(f'{name}={value!r}: valid are {", ".join(map(repr, valid))}')
-        raise error.naming((name, value))
+        raise error.on_command_line(f'--{name.replace("_", "-")} {value}: valid are {", ".join(valid)}')

@@ -11,17 +11,20 @@ import os
 import signal
 import sys
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from .errors import DeclarationError, FolderError, InvalidArgument, MissingExtra, ProblemError, SweepError
-from .options import DEFAULT_TRIALS, as_options, hint_of_extra, selector_of
+from .options import DEFAULT_TRIALS, as_options, hint_of_extra, number, selector_of, whole_number
 from .pipes import outlive_readers
 from .signals import Terminated, raising_signals
 from .text import one_line, printable, reason
+from .version import __version__
 
 if TYPE_CHECKING:
     from .listeners.base import Listener
@@ -34,6 +37,7 @@ app = typer.Typer(
     'with error bars.',
 )
 
+_SHORTEST = 0.1
 SOME_POINTS_FAILED, WRONG_INPUT, ENDED_EARLY = 1, 2, 3
 
 
@@ -50,22 +54,44 @@ def _path(text: str) -> Path:
     return Path(os.path.expanduser(text))
 
 
+Whole = partial(typer.Option, parser=whole_number, metavar='NUMBER')
+Number = partial(typer.Option, parser=number)
 Folder = Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR', parser=_path)]
 
 
-@app.command(context_settings={'allow_extra_args': True})
+@app.callback(invoke_without_command=True)
+def _all(
+    version: Annotated[
+        bool, typer.Option('--version', metavar='', help='Show the version, and exit.', is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        print(f'sweeper {__version__}')
+        raise typer.Exit
+
+
+@app.command(
+    context_settings={'allow_extra_args': True},
+    help='Run a sweep, or continue it: the same command on the same folder trains only what is missing.\n\n'
+    'What to try: --grid, --random or --declared (with --grid or --random for some parameters), single '
+    'architectures with --point; otherwise the `selector` of the module. A parameter is an argument of '
+    'model(), or declared in the code. Values are numbers, true, false, null, texts, or tuples such as '
+    '(8,8); lists become tuples.',
+)
 def run(
     context: typer.Context,
-    module: Annotated[str, typer.Argument(help='The problem: a .py file or an importable module.')],
+    module: Annotated[
+        str, typer.Argument(help='The problem: a .py file or an importable module.', metavar='MODULE')
+    ],
     grid: Annotated[
         list[str] | None,
-        typer.Option(metavar='NAME=A,B,…', help='Try these values; several --grid: all combinations.'),
+        typer.Option(metavar='NAME=A,B,…', help='Try these values; with several --grid, all combinations.'),
     ] = None,
     random: Annotated[
         list[str] | None,
         typer.Option(
             metavar='NAME=LOW..HIGH',
-            help='Draw at random, from a range (by ratios: LOW..HIGH:log) or from A,B,….',
+            help='Draw values at random: from a range (LOW..HIGH:log for a logarithmic scale) or from A,B,….',
         ),
     ] = None,
     declared: Annotated[
@@ -78,82 +104,99 @@ def run(
         Path | None,
         typer.Option(
             help='Give declared parameters the values of a YAML or JSON file, as --hp-save writes it; '
-            'what is varied or --set counts before them.',
+            '--grid, --random, --point and --set take precedence.',
             metavar='FILE',
         ),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option('--set', metavar='NAME=VALUE', help='The same for every point, not its default.'),
+        typer.Option(
+            '--set', metavar='NAME=VALUE', help='Fix a parameter to this value in every architecture.'
+        ),
     ] = None,
     point: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar='NAME=A,NAME=B,…', help='Try this architecture, too; may be given several times.'
-        ),
+        typer.Option(metavar='NAME=A,NAME=B,…', help='Also try this architecture; can be repeated.'),
     ] = None,
     points: Annotated[
         int | None,
-        typer.Option(
+        Whole(
             help='How many points to draw with --random or --declared.  '
             '\\[default: 10 or all if fewer, with --declared all up to 100]'
         ),
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(help=f'Trials of every point.  \\[default: {DEFAULT_TRIALS}]')
+        int | None, Whole(help=f'Trials of every point.  \\[default: {DEFAULT_TRIALS}]')
     ] = None,
     preset: Annotated[
-        str, typer.Option(help='Effort of tuning and training: fastest, fast, slow or slowest.')
+        str,
+        typer.Option(metavar='NAME', help='Effort of tuning and training: fastest, fast, slow or slowest.'),
     ] = 'fast',
     sweep_cores: Annotated[
-        int, typer.Option(help='Cores to tune one architecture; least initialisations per curve.')
+        int,
+        Whole(help='Cores that tune one architecture, and the minimum number of initialisations per curve.'),
     ] = 4,
-    cores: Annotated[int | None, typer.Option(help='Cores to use.  \\[default: all physical cores]')] = None,
-    seed: Annotated[int, typer.Option(help='Seeds everything.')] = 0,
+    cores: Annotated[int | None, Whole(help='Cores to use.  \\[default: all physical cores]')] = None,
+    seed: Annotated[int, Whole(help='Seed of all random numbers.')] = 0,
     out: Annotated[
         Path | None,
         typer.Option(help='Folder for the results.  \\[default: out/MODULE]', metavar='DIR', parser=_path),
     ] = None,
-    executor: Annotated[str, typer.Option(help='local (processes) or inline (to debug).')] = 'local',
-    on_error: Annotated[str, typer.Option(help='When a point fails: record it, or raise.')] = 'record',
+    executor: Annotated[
+        str,
+        typer.Option(
+            metavar='local|inline', help='Where to train: in worker processes, or in this one, to debug.'
+        ),
+    ] = 'local',
+    on_error: Annotated[
+        str,
+        typer.Option(
+            metavar='record|raise', help='When an architecture fails: record it and go on, or stop.'
+        ),
+    ] = 'record',
     if_changed: Annotated[
         str,
         typer.Option(
             metavar='stop|restart|accept:…',
-            help='What to do if the sweep in DIR differs from this one: stop, restart, or go on and '
-            'accept what is named: source, versions, device, step, selector.',
+            help='If the sweep in DIR differs from this one: stop, restart, or go on and accept the '
+            'differences named: source, versions, device, step, selector.',
         ),
     ] = 'stop',
-    retries: Annotated[int, typer.Option(help='Retries of a run whose worker process died.')] = 1,
-    timeout: Annotated[float | None, typer.Option(help='Seconds that one run may take.')] = None,
-    memory: Annotated[str | None, typer.Option(help='What a worker process may take, such as 2GB.')] = None,
-    device: Annotated[str, typer.Option(help='A torch device, or auto.')] = 'auto',
-    step: Annotated[str, typer.Option(help='Training steps: auto, eager, captured or lanes.')] = 'auto',
+    retries: Annotated[int, Whole(help='How often to retry a run whose worker process died.')] = 1,
+    timeout: Annotated[float | None, Number(help='Time limit of a single run.', metavar='SECONDS')] = None,
+    memory: Annotated[
+        str | None, typer.Option(metavar='AMOUNT', help='Memory that a worker process may use, such as 2GB.')
+    ] = None,
+    device: Annotated[str, typer.Option(metavar='NAME', help='A torch device, or auto.')] = 'auto',
+    step: Annotated[
+        str, typer.Option(metavar='auto|eager|captured|lanes', help='How training steps are taken.')
+    ] = 'auto',
     retry_failed: Annotated[
         bool,
-        typer.Option('--retry-failed', metavar='', help='Forget failures of an earlier run, and try again.'),
+        typer.Option(
+            '--retry-failed', metavar='', help='Retry the architectures that failed in an earlier run.'
+        ),
     ] = False,
-    progress: Annotated[str, typer.Option(help='auto, rich, plain or none.')] = 'auto',
+    progress: Annotated[
+        str, typer.Option(metavar='auto|rich|plain|none', help='How progress is shown.')
+    ] = 'auto',
     tensorboard: Annotated[
         Path | None,
-        typer.Option(help='Also keep every trial for TensorBoard, here.', metavar='DIR', parser=_path),
+        typer.Option(
+            help='Also log every trial to TensorBoard, in this folder.', metavar='DIR', parser=_path
+        ),
     ] = None,
     mlflow: Annotated[
-        str | None, typer.Option(help='Also keep every trial in MLflow, here.', metavar='DIR|URI')
+        str | None, typer.Option(help='Also log every trial to MLflow, there.', metavar='DIR|URI')
     ] = None,
     quiet: Annotated[
         bool,
         typer.Option(
-            '--quiet', metavar='', help='No progress and no table: only the answer, and what failed.'
+            '--quiet', metavar='', help='Show no progress and no table, only the answer and what failed.'
         ),
     ] = False,
 ) -> None:
-    """Run a sweep, or continue it: the same command on the same folder trains only what is missing.
-
-    What to try: --grid, --random or --declared (with --grid or --random for some), single ones with --point,
-    else what the module's own `selector` says. A name is that of an argument of model() or of a parameter
-    that the code declares. Values: numbers, true, false, null, text; tuples as (8,8) (lists become tuples).
-    """
+    """Runs a sweep; its help is above."""
     if context.args:
         _fail(InvalidArgument(hint_of_extra(sys.argv, context.args)))
     if quiet and progress not in ('auto', 'none'):
@@ -206,23 +249,36 @@ def _loggers(folder: Path, tensorboard: Path | None, mlflow: str | None) -> list
     if tensorboard is not None:
         from .listeners.tensorboard import TensorBoardListener
 
-        found.append(TensorBoardListener(tensorboard))
+        with _said_of('--tensorboard', tensorboard):
+            found.append(TensorBoardListener(tensorboard))
     if mlflow is not None:
         from .listeners.mlflow import MLflowListener
 
-        found.append(MLflowListener(folder.resolve().name, mlflow))
+        with _said_of('--mlflow', mlflow):
+            found.append(MLflowListener(folder.resolve().name, mlflow))
     return found
+
+
+@contextmanager
+def _said_of(option: str, value: object) -> Iterator[None]:
+    """Has an error of an argument said of the option that it was given by."""
+    try:
+        yield
+    except InvalidArgument as error:
+        raise error.on_command_line(f'{option} {value}: {str(error).partition(": ")[2]}') from error
 
 
 @app.command()
 def status(
     folder: Folder,
     watch: Annotated[
-        bool, typer.Option('--watch', metavar='', help='Stay and keep it up to date, until the sweep ends.')
+        bool, typer.Option('--watch', metavar='', help='Keep watching until the sweep ends.')
     ] = False,
-    interval: Annotated[float, typer.Option(help='Seconds between two looks.', min=0.1)] = 1.0,
+    interval: Annotated[
+        float, Number(help='Seconds between two looks; at least 0.1.', metavar='SECONDS')
+    ] = 1.0,
 ) -> None:
-    """Show what a sweep has found so far, whether it is still running or not.
+    """Show the results of a sweep so far, running or not.
 
     With --watch, if there is no sweep in DIR yet, wait for one.
     """
@@ -231,6 +287,8 @@ def status(
     from .store.lock import is_locked
 
     try:
+        if not interval >= _SHORTEST:
+            raise InvalidArgument(f'--interval {interval:g}: must be at least {_SHORTEST:g} seconds')
         if watch:
             _watch(folder, interval)
         store = _read(folder)
@@ -250,7 +308,7 @@ def status(
 def report(
     folder: Folder,
     format: Annotated[  # noqa: A002
-        str, typer.Option(help='html, a page to look at; md to read; csv or json to go on with.')
+        str, typer.Option(metavar='html|md|csv|json', help='A page, Markdown, or data for other programs.')
     ] = 'html',
     out: Annotated[
         Path | None,
@@ -261,17 +319,17 @@ def report(
     representations: Annotated[
         list[str] | None,
         typer.Option(
-            help='Show what the layers of an architecture make of validation data: best, ID or NAME=VALUE,….',
+            help='Show the activations of an architecture on validation data: best, ID or NAME=VALUE,….',
             metavar='POINT',
         ),
     ] = None,
 ) -> None:
-    """Write the comparison: a page with figures that needs no network, or a document."""
+    """Write the comparison: a page with figures that works offline, or a document."""
     from .report.document import FORMATS
 
     try:
         if format != 'html' and format not in FORMATS:
-            raise InvalidArgument(f'unknown format {format!r}; valid are html, {", ".join(FORMATS)}')
+            raise InvalidArgument(f'--format {format}: valid are html, {", ".join(FORMATS)}')
         if representations and format != 'html':
             raise InvalidArgument(f'--representations goes with --format html, not {format}')
         store = _read(folder)
@@ -322,26 +380,38 @@ def plot(
     folder: Folder,
     kind: Annotated[
         str,
-        typer.Argument(help='board, parameter, heatmap, parallel, cost, effects, tuning or training.'),
+        typer.Argument(
+            help='board, parameter, heatmap, parallel, cost, effects, tuning or training.', metavar='KIND'
+        ),
     ],
     out: Annotated[Path, typer.Option(help='The file, .pdf, .svg or .png.', metavar='FILE', parser=_path)],
     x: Annotated[
         str | None,
-        typer.Option(help='The parameter along x.  \\[default: the one that matters most]', metavar='NAME'),
+        typer.Option(
+            help='The parameter on the x axis.  \\[default: the one that matters most]', metavar='NAME'
+        ),
     ] = None,
-    y: Annotated[str | None, typer.Option(help='The parameter along y, of heatmap.', metavar='NAME')] = None,
+    y: Annotated[
+        str | None, typer.Option(help='The parameter on the y axis of a heatmap.', metavar='NAME')
+    ] = None,
     cost: Annotated[
-        str | None, typer.Option(help='parameters, flops or seconds.  \\[default: the first that is known]')
+        str | None,
+        typer.Option(
+            metavar='parameters|flops|seconds',
+            help='What to plot against.  \\[default: the first that is known]',
+        ),
     ] = None,
     point: Annotated[
         list[str] | None,
         typer.Option(
-            help='Which architectures, of tuning and training: ID or NAME=VALUE,….  \\[default: the best]',
+            help='Which architectures to show, with tuning and training: ID or NAME=VALUE,….  '
+            '\\[default: the best]',
             metavar='POINT',
         ),
     ] = None,
     width: Annotated[
-        float | None, typer.Option(help='Inches.  \\[default: 3.3, a column, or 6.9, a page]')
+        float | None,
+        Number(metavar='INCHES', help='Width of the figure.  \\[default: 3.3, a column, or 6.9, a page]'),
     ] = None,
 ) -> None:
     """Draw a figure for a paper."""
@@ -358,7 +428,7 @@ def plot(
 
 @app.command()
 def collate(folder: Folder) -> None:
-    """Rebuild the summaries (lookup, CSV files, results.npz, funcres.pt) from the single results."""
+    """Rebuild the summaries (CSV files, results.npz, funcres.pt …) from the single results."""
     from .store.store import Store
 
     try:
@@ -371,17 +441,25 @@ def collate(folder: Folder) -> None:
 
 @app.command()
 def params(
-    files: Annotated[list[Path], typer.Argument(help='Source files and folders; none is imported.')],
-    format: Annotated[str, typer.Option(help='detail, yaml or json.')] = 'detail',  # noqa: A002
-    manager: Annotated[str, typer.Option(help='The name that the code calls.', metavar='NAME')] = '_',
+    files: Annotated[
+        list[Path], typer.Argument(help='Source files and folders. They are not imported.', metavar='FILE')
+    ],
+    format: Annotated[str, typer.Option(metavar='detail|yaml|json', help='How to list them.')] = 'detail',  # noqa: A002
+    manager: Annotated[
+        str, typer.Option(help='The name that the code calls to declare parameters.', metavar='NAME')
+    ] = '_',
     values: Annotated[
         list[str] | None,
-        typer.Option('--set', metavar='NAME=VALUE', help='Instead of its default.'),
+        typer.Option('--set', metavar='NAME=VALUE', help='Show this value instead of the default.'),
     ] = None,
-    load: Annotated[Path | None, typer.Option(help='Show the values of a YAML or JSON file.')] = None,
-    save: Annotated[Path | None, typer.Option(help='Write all values to a YAML or JSON file.')] = None,
+    load: Annotated[
+        Path | None, typer.Option(metavar='FILE', help='Show the values of a YAML or JSON file.')
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar='FILE', help='Write all values to a YAML or JSON file.')
+    ] = None,
 ) -> None:
-    """List the parameters that source code declares, with every place, by reading it only."""
+    """List the parameters that source code declares, and where. The code is not run."""
     from .declare.listing import list_sources
 
     try:

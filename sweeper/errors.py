@@ -43,13 +43,20 @@ class SweepError(Exception):
     Attributes:
         arguments: Arguments of `sweep` in the message: `(name, value)` for what it writes as `name=value`, or
             a name alone. The command line writes options in their place.
+        command: What the command line says instead of the message; None: nothing else.
     """
 
     arguments: tuple[tuple[str, Any] | str, ...] = ()
+    command: str | None = None
 
     def naming(self, *arguments: tuple[str, Any] | str) -> Self:
         """Sets `arguments`; returns the error itself."""
         self.arguments = arguments
+        return self
+
+    def on_command_line(self, text: str) -> Self:
+        """Sets `command`; returns the error itself."""
+        self.command = text
         return self
 
     def __str__(self) -> str:

@@ -39,8 +39,12 @@ def values_of(text: str) -> list[Any]:
     for index, value in enumerate(values):
         earlier = next((one for one in values[:index] if one == value), values)
         if earlier is not values:
-            same = '' if repr(earlier) == repr(value) else f' (to Python, {value!r} equals {earlier!r})'
-            raise InvalidArgument(f'{value!r} is given twice{same}')
+            from .points import value_to_text  # here, since it imports numpy
+
+            if repr(earlier) == repr(value):
+                raise InvalidArgument(f'{value_to_text(value)} is given twice')
+            shown = f'{value_to_text(earlier)} and {value_to_text(value)}'
+            raise InvalidArgument(f'{shown} are equal in Python, and so would be one architecture')
     return values
 
 
@@ -55,11 +59,18 @@ def range_of(text: str) -> Any:
     """Parses `8..128` or `1e-4..0.1:log`, both ends included, or a list of values."""
     if meant := _LIKE_A_RANGE.fullmatch(text):
         raise InvalidArgument(f'write a range as {meant[1]}..{meant[2]}')
-    low, dots, high = text.partition('..')
+    first, dots, rest = text.partition('..')
     if not dots or text[0] in (*_BRACKETS, '"', "'"):
         return values_of(text)
-    high, colon, log = high.partition(':')
-    return (value_of(low), value_of(high), *[log] * bool(colon))
+    last, colon, log = rest.partition(':')
+    low, high = value_of(first), value_of(last)
+    if not all(type(end) in (int, float) for end in (low, high)) or (colon and log != 'log'):
+        raise InvalidArgument('must be LOW..HIGH or LOW..HIGH:log, with two numbers, or values as in 8,16')
+    if not -math.inf < low < high < math.inf:
+        raise InvalidArgument(f'a range goes from a lower to a higher number; got {first} and {last}')
+    if colon and low <= 0:
+        raise InvalidArgument(f'with :log the lower end must be above 0; it is {first}')
+    return (low, high, *['log'] * bool(colon))
 
 
 def value_of(text: str) -> Any:
@@ -92,7 +103,8 @@ def _word(text: str) -> Any:
     word = _WORDS.get(lower if lower.lstrip('-') in ('nan', 'inf', 'infinity') else text, text)
     if isinstance(word, float) and math.isnan(word):
         raise InvalidArgument(
-            f'{text} is equal to nothing, not even to itself; for a text write "\'{text}\'"'
+            f'{text} equals nothing, not even itself, so it cannot name an architecture (as a text, write '
+            f'"\'{text}\'")'
         )
     return word
 

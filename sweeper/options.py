@@ -5,8 +5,11 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from typer import BadParameter
 
 from .errors import InvalidArgument
 from .literals import grid_values, parts_of, range_of, value_of
@@ -104,13 +107,13 @@ def _single_point(text: str, others: dict[str, Any]) -> dict[str, Any]:
     for part in parts:
         name, equals, value = (one.strip() for one in part.partition('='))
         if not (name and equals and value):
-            raise InvalidArgument(f'--point {text!r}: must be {_FORMS["--point"]}')
+            raise InvalidArgument(f'--point {text}: must be {_FORMS["--point"]}')
         if name in values or name in others:
-            raise InvalidArgument(f'--point {text!r}: {name} is given twice')
+            raise InvalidArgument(f'--point {text}: {name} is given twice')
         try:
             values[name] = value_of(value)
         except InvalidArgument as error:
-            raise InvalidArgument(f'--point {text!r}: {error}') from None
+            raise InvalidArgument(f'--point {text}: {error}') from None
     return {**values, **others}
 
 
@@ -129,12 +132,23 @@ def _own_selector(module: str, trials: int | None) -> ParamSelector:
     if not callable(selector):
         if trials is not None:
             raise InvalidArgument(f'--trials {trials}: the selector of {module} has its own number of trials')
-        return selector  # type: ignore[no-any-return]
+        return _checked(selector, module)
     takes_trials = 'trials' in inspect.signature(selector).parameters
     if trials is not None and not takes_trials:
         raise InvalidArgument(f'--trials {trials}: selector() of {module} takes no argument `trials`')
     with reference.with_own_argv():
-        return selector(**({} if trials is None else {'trials': trials}))  # type: ignore[no-any-return]
+        return _checked(selector(**({} if trials is None else {'trials': trials})), module)
+
+
+def _checked(selector: object, module: str) -> ParamSelector:
+    from .selectors.base import Selector
+
+    if not isinstance(selector, Selector):
+        raise InvalidArgument(
+            f'the selector of {module} is a {type(selector).__name__}; it must be a Selector, such as '
+            f'FixedSweep.with_fixed_trials(points, trials), or a function that returns one'
+        )
+    return selector  # type: ignore[return-value]
 
 
 def _named(
@@ -144,9 +158,10 @@ def _named(
     for text in texts:
         name, equals, values = (part.strip() for part in text.partition('='))
         if not equals or not name or not values:
-            raise InvalidArgument(f'{option} {text!r}: must be {_FORMS[option]}')
+            raise InvalidArgument(f'{option} {text}: must be {_FORMS[option]}')
         if name in parsed or name in known:
-            raise InvalidArgument(f'{option} {text!r}: {name} is given twice; list all its values in one')
+            advice = '' if option == '--set' else '; list all its values in one'
+            raise InvalidArgument(f'{option} {text}: {name} is given twice{advice}')
         try:
             parsed[name] = parse(values)
         except InvalidArgument as error:
@@ -156,6 +171,8 @@ def _named(
 
 def as_options(error: SweepError) -> str:
     """Returns an error's message with options of the command line where it names arguments of `sweep`."""
+    if error.command is not None:
+        return error.command
     text = str(error)
     for argument in error.arguments:
         if isinstance(argument, str):
@@ -163,11 +180,25 @@ def as_options(error: SweepError) -> str:
         else:
             name, value = argument
             text = text.replace(f'{name}={value!r}', f'{_option(name)} {value}')
-    return text.replace(', or None', '') if error.arguments else text
+    return text
 
 
 def _option(name: str) -> str:
     return f'--{name.replace("_", "-")}'
+
+
+def whole_number(text: str) -> int:
+    """A whole number on the command line."""
+    with suppress(ValueError):
+        return int(text)
+    raise BadParameter(f'{text} is not a whole number')
+
+
+def number(text: str) -> float:
+    """A number on the command line."""
+    with suppress(ValueError):
+        return float(text)
+    raise BadParameter(f'{text} is not a number')
 
 
 def hint_of_extra(words: Sequence[str], extra: Sequence[str]) -> str:
@@ -179,9 +210,9 @@ def hint_of_extra(words: Sequence[str], extra: Sequence[str]) -> str:
     """
     before = list(words)[: list(words).index(extra[0])] if extra[0] in words else []
     option = next((word for word in reversed(before) if word.startswith('-')), '').partition('=')[0]
-    told = f'unexpected {" ".join(extra)!r}'
+    told = f'unexpected: {" ".join(extra)}'
     if option in ('--grid', '--random', '--set', '--point') and before:
-        return f'{told} after {before[-1]!r}: put commas between values and no spaces, or quotes around them'
+        return f'{told} (after {before[-1]}). Put commas between values and no spaces, or quotes around them'
     if option in ('--declared', '--retry-failed', '--quiet'):
-        return f'{told}: {option} takes no value'
-    return f'{told}: run takes one problem; all else is an option'
+        return f'{told}. {option} takes no value'
+    return f'{told}. The command `run` takes one problem; everything else is an option'

@@ -76,8 +76,8 @@ def test_if_changed_says_what_is_accepted(value):
     with pytest.raises(InvalidArgument) as caught:
         check_arguments(**VALID | {'if_changed': value})
     assert str(caught.value) == (
-        f"if_changed={value!r}: valid are 'stop', 'restart', and 'accept:' with what is accepted, of source, "
-        f'versions, device, step, selector, as in accept:source'
+        f"if_changed={value!r}: must be 'stop', 'restart', or 'accept:' with what is accepted, "
+        f"as in 'accept:source'; valid are source, versions, device, step, selector"
     )
 
 

@@ -271,7 +271,7 @@ def test_a_folder_in_use_is_refused_and_who_uses_it_is_named(write_problem, swee
     ('changes', 'fragment'),
     [
         ({'seed': 1}, 'seed: 0 there, 1 asked'),
-        ({'sweep_cores': 2}, 'sweep_cores: 1 there, 2 asked'),
+        ({'sweep_cores': 2}, 'sweep cores: 1 there, 2 asked'),
         ({'hparams': 'fast'}, 'setting cycle_epochs: 1 there, 10 asked'),
         ({'other': True}, 'module: '),
     ],

@@ -11,6 +11,7 @@ from .occurrence import HyperParameterNode
 KINDS: dict[str, type] = {
     kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict, set, frozenset)
 }
+_NOUNS = {int: 'a whole number', float: 'a number', str: 'a text', bool: 'a truth value'}
 _TRUTHS = {
     'true': True,
     't': True,
@@ -69,19 +70,19 @@ def from_text(text: str, kind: type | None) -> Any:
         return text
     if kind is bool:
         if text.strip().lower() not in _TRUTHS:
-            raise ValueError(f'{text!r} is neither true nor false')
+            raise ValueError(f'{text} is neither true nor false')
         return _TRUTHS[text.strip().lower()]
     if kind in (int, float):
         try:
             return kind(text)
         except ValueError:
-            raise ValueError(f'{text!r} is not {_articled(kind)}') from None
+            raise ValueError(f'{text} is not {_articled(kind)}') from None
     try:
         value = ast.literal_eval(text.strip())
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         if kind is None:
             return text
-        raise ValueError(f'{text!r} is not {_articled(kind)} as Python writes it') from None
+        raise ValueError(f'{text} is not {_articled(kind)} as Python writes it') from None
     return as_kind(value, kind)
 
 
@@ -103,7 +104,7 @@ def as_kind(value: Any, kind: type | None) -> Any:
         return from_text(value, kind)
     if kind in (list, tuple, set, frozenset) and isinstance(value, list | tuple | set | frozenset):
         return kind(value)
-    raise ValueError(f'{value!r} is not {_articled(kind)}')
+    raise ValueError(f'{_shown(value)} is not {_articled(kind)}')
 
 
 def checked(value: Any, node: HyperParameterNode) -> Any:
@@ -119,10 +120,21 @@ def checked(value: Any, node: HyperParameterNode) -> Any:
     choices = node.hints.get('choices')
     if isinstance(choices, list | tuple | set | frozenset) and value not in list(choices):
         raise DeclarationError(
-            f'`{node.name}`: {value!r} is not among its choices {", ".join(map(repr, choices))}'
+            f'`{node.name}`: {_shown(value)} is not among its choices {", ".join(map(_shown, choices))}'
         )
     return value
 
 
 def _articled(kind: type) -> str:
-    return f'{"an" if kind is int else "a"} {kind.__name__}'
+    return _NOUNS.get(kind, f'a {kind.__name__}')
+
+
+def _shown(value: Any) -> str:
+    """A value as it is typed: texts stand bare, unless they would read as something else."""
+    if not isinstance(value, str):
+        return repr(value)
+    try:
+        ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return value or repr(value)
+    return repr(value)

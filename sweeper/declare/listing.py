@@ -36,7 +36,7 @@ def show(manager: HyperParameterManager, form: str) -> None:
             has it as comments.
     """
     if form not in LISTINGS:
-        raise InvalidArgument(f'unknown format {form!r}; valid are {", ".join(LISTINGS)}')
+        raise InvalidArgument(f'there is no format {form}; valid are {", ".join(LISTINGS)}')
     if form == 'json':
         print(to_json(plain_tree(manager, annotate_dict=False)), end='')
     elif form == 'yaml':
@@ -139,14 +139,14 @@ def list_sources(
     for text in values:
         parameter, equals, value = text.partition('=')
         if not equals:
-            raise InvalidArgument(f'--set {text!r}: must be NAME=VALUE')
+            raise InvalidArgument(f'--set {text}: must be NAME=VALUE')
         node = named(parameter, nodes)
         try:
             manager.set_value(parameter, checked(from_text(value, kind_of(node)), node))
         except DeclarationError:
             raise
         except ValueError as error:
-            raise InvalidArgument(f'--set {text!r}: {error}') from error
+            raise InvalidArgument(f'--set {text}: {error}') from error
     if write is not None:
         save(manager, write)
     show(manager, form)

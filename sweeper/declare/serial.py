@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import DeclarationError, InvalidArgument, SweepError
+from ..errors import DeclarationError, FolderError, InvalidArgument, SweepError
 from ..extras import needed
 from ..text import reason
 from .kinds import checked
@@ -79,7 +79,7 @@ def save(manager: HyperParameterManager, path: Path, form: str = 'auto') -> None
         DeclarationError: A value cannot be written so.
         FolderError: The file cannot be written.
     """
-    from ..io.files import AtomicWriter
+    from ..io.opening import write_report
 
     form = _form_of(path, form)
     tree = plain_tree(manager, annotate_dict=True)
@@ -93,7 +93,10 @@ def save(manager: HyperParameterManager, path: Path, form: str = 'auto') -> None
             data = (to_yaml(tree) if form == 'yaml' else to_json(tree)).encode()
         except UnicodeEncodeError as error:
             raise DeclarationError(f'a value is no text that can be written: {error}') from error
-    AtomicWriter(path.parent).write_bytes(path, data)
+    try:
+        write_report(path, data)
+    except OSError as error:
+        raise FolderError(f'cannot write {path}: {error.strerror}') from error
 
 
 def load(manager: HyperParameterManager, path: Path, form: str = 'auto') -> dict[str, Any]:
@@ -119,7 +122,7 @@ def read_values(
     """Returns what a file has, by name, as the parameters `nodes` take it; raises as `load` does."""
     data = _read(path, form)
     if not isinstance(data, Mapping):
-        raise InvalidArgument(f'{path} holds {data!r}: must be names and values')
+        raise InvalidArgument(f'{path} must hold names and values; it holds a {type(data).__name__}')
     try:
         values = flatten(data, separator, is_value=nodes.__contains__)
         return {name: checked(value, named(name, nodes)) for name, value in values.items()}
@@ -142,10 +145,9 @@ def _read(path: Path, form: str) -> Any:
     is_asked_for = form == 'pickle'
     form = _form_of(path, form)
     if form == 'pickle' and not is_asked_for:
-        raise InvalidArgument(
-            f'{path} is a pickle, and loading one can run any code; '
-            f'if you trust it, ask for the format `pickle` by name'
-        )
+        told = f'{path} is a pickle, and loading one can run any code'
+        error = InvalidArgument(f'{told}; if you trust it, ask for the format `pickle` by name')
+        raise error.on_command_line(f'{told}; give a .yaml or .json file')
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -165,14 +167,15 @@ def _read(path: Path, form: str) -> Any:
 
 def _form_of(path: Path, form: str) -> str:
     if form not in FORMATS:
-        raise InvalidArgument(f'unknown format {form!r}; valid are {", ".join(FORMATS)}')
+        raise InvalidArgument(f'there is no format {form}; valid are {", ".join(FORMATS)}')
     if form != 'auto':
         return form
     if path.suffix.lower() not in _BY_SUFFIX:
-        raise InvalidArgument(
-            f'{path}: its suffix {path.suffix!r} names no format; name one of {", ".join(FORMATS[1:])}, '
-            f'or let the suffix be one of {", ".join(_BY_SUFFIX)}'
+        told = f'cannot tell the format of {path}: its name must end with'
+        error = InvalidArgument(
+            f'{told} one of {", ".join(_BY_SUFFIX)}, or name one of {", ".join(FORMATS[1:])}'
         )
+        raise error.on_command_line(f'{told} .yaml, .yml or .json')
     return _BY_SUFFIX[path.suffix.lower()]
 
 

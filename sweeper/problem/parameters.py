@@ -59,8 +59,9 @@ class ModelSignature:
             elif self.signature is not None:
                 self.signature.bind(*point)
         except TypeError as error:
+            said = re.sub(r"'(\w+)'", r'`\1`', str(error))
             raise InvalidPoint(
-                f'model{self.text} of {self.problem!r} cannot take the parameters ({label(point)}): {error}'
+                f'model{self.text} of {self.problem} cannot take the parameters ({label(point)}): {said}'
             ) from None
 
     def as_kept(self, point: Point, named: bool) -> Point:
@@ -150,7 +151,7 @@ class ProblemParameters:
             hint = suggestion(unknown[0], [*self.signature.keywords()])
             raise InvalidPoint(
                 f'model{self.signature.text} of {self.signature.problem!r} cannot take the parameters '
-                f'({label(point)}): it has no argument {unknown[0]!r}{hint}'
+                f'({label(point)}): it has no argument `{unknown[0]}`{hint}'
             )
         self.check_fixed(point)
         self.signature.check_params(NamedPoint(arguments))

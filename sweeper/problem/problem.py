@@ -190,8 +190,8 @@ def load_problem(
     missing = [name for name in REQUIRED if not hasattr(module, name)]
     if missing:
         raise ProblemError(
-            f'the problem {str(reference)!r} has no {", ".join(missing)}; '
-            f'a problem is a module with {", ".join(REQUIRED)} (and, if it likes, optimizer)'
+            f'the problem {reference} has no {", ".join(missing)}; '
+            f'a problem is a module with {", ".join(REQUIRED)} (and, optionally, optimizer)'
         )
     for name in ('model', 'dataset', 'loss', 'optimizer'):
         value = getattr(module, name, None)

@@ -134,7 +134,7 @@ def find_problem(module_name: str | os.PathLike[str] | ModuleType) -> ProblemRef
         return _main_reference(main, main_file)
     if path.suffix == '.py':
         if not path.is_file():
-            raise ProblemError(f'the problem {name!r} is not a file (looked in {Path.cwd()})')
+            raise ProblemError(f'there is no file {name} (looked in {Path.cwd()})')
         if main_file is not None and Path(main_file).exists() and path.samefile(main_file):
             return _main_reference(main, main_file)
         return ProblemReference(None, str(path.resolve()), False)
@@ -178,6 +178,8 @@ def load_module(reference: ProblemReference, *, in_worker: bool = False) -> Modu
         return reference.given  # type: ignore[no-any-return]
     if reference.is_main and not in_worker:
         return sys.modules['__main__']
+    if reference.module is not None and not all(map(str.isidentifier, reference.module.split('.'))):
+        raise _no_module(reference)
     try:
         with _mark_loading(), reference.with_own_argv():
             module = _imported(reference)
@@ -185,17 +187,21 @@ def load_module(reference: ProblemReference, *, in_worker: bool = False) -> Modu
         raise
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and f'{reference.module}.'.startswith(f'{error.name}.'):
-            raise ProblemError(
-                f'there is no module {reference.module!r}: pass an importable name, '
-                f"the path to a .py file, or '__main__'"
-            ) from error
+            raise _no_module(reference) from error
         raise ProblemError(
-            f'cannot import the problem {str(reference)!r}: {type(error).__name__}: {error}'
-            f'{_hint(reference, error)}'
+            f'cannot import the problem {reference}: {type(error).__name__}: {error}{_hint(reference, error)}'
         ) from error
     if reference.is_main:
         sys.modules['__main__'] = module
     return module
+
+
+def _no_module(reference: ProblemReference) -> ProblemError:
+    name = str(reference)
+    told = f'there is no module {name}'
+    if Path(name).is_file():
+        told += f' (and the file {name} is no .py file)'
+    return ProblemError(f'{told}: give the path to a .py file, or the name of a module that can be imported')
 
 
 def _hint(reference: ProblemReference, error: BaseException) -> str:
@@ -213,7 +219,7 @@ def _hint(reference: ProblemReference, error: BaseException) -> str:
         folder = file.parent.parent
     return (
         f'{import_hint(error)}. A file with relative imports is a module of a package: pass its name, '
-        f'{".".join(names)!r}, and start from {str(folder)!r}, or have that folder in PYTHONPATH'
+        f'{".".join(names)}, and start from {folder}, or have that folder in PYTHONPATH'
     )
 
 

@@ -38,9 +38,8 @@ def draw_distinct(ranges: Mapping[Any, Any], points: int, r_eps: float, seed: in
     rng = random.Random(seed)
     size = space_size(ranges)
     if points > size:
-        raise InvalidArgument(
-            f'the space is too small: it has {size:.0f} different point{"s" * (size != 1)}, not {points}'
-        )
+        told = f'the space is too small: it has {size:.0f} different point{"s" * (size != 1)}, not {points}'
+        raise InvalidArgument(told).on_command_line(f'--points {points}: {told}')
     drawn: list[tuple[Any, ...]] = []
     alike: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for _ in range(points * _ATTEMPTS_PER_POINT):
@@ -52,9 +51,13 @@ def draw_distinct(ranges: Mapping[Any, Any], points: int, r_eps: float, seed: in
             drawn.append(point)
             if len(drawn) == points:
                 return drawn
-    raise InvalidArgument(
+    error = InvalidArgument(
         f'the space is too small: found only {len(drawn)} of {points} points that differ by more than '
         f'r_eps={r_eps:g} of the range; draw fewer, or lower r_eps'
+    )
+    raise error.on_command_line(
+        f'--points {points}: the space is too small: found only {len(drawn)} points that differ by more than '
+        f'{r_eps:g} of the range; draw fewer'
     )
 
 

@@ -37,9 +37,7 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise FolderError(
-            f'cannot write in the folder {str(folder)!r}: {reason(error, error.filename)}'
-        ) from error
+        raise FolderError(f'cannot write in the folder {folder}: {reason(error, error.filename)}') from error
     try:
         try:
             _lock(descriptor)
@@ -70,9 +68,7 @@ def _check_writable(folder: Path) -> None:
         os.close(os.open(probe, os.O_CREAT | os.O_EXCL))
         probe.unlink()
     except OSError as error:
-        raise FolderError(
-            f'cannot write in the folder {str(folder)!r}: {reason(error, error.filename)}'
-        ) from error
+        raise FolderError(f'cannot write in the folder {folder}: {reason(error, error.filename)}') from error
 
 
 def _lock(descriptor: int) -> None:

@@ -127,6 +127,8 @@ def _read(layout: SweepLayout, of_any_format: bool = False) -> tuple[Manifest | 
             return Manifest(**{**data, **lists}), problems
         except FileNotFoundError:
             continue
+        except NotADirectoryError as error:
+            raise FolderError(f'{layout.folder} is a file; a sweep has a folder') from error
         except OSError as error:
             raise FolderError(f'cannot read {path}: {reason(error, path)}') from error
         except (ValueError, TypeError) as error:
@@ -207,7 +209,7 @@ def write_manifest(layout: SweepLayout, writer: AtomicWriter, manifest: Manifest
 
 
 def _listed(damaged: dict[Path, Exception]) -> str:
-    return '; '.join(f'cannot read {path}: {error}' for path, error in damaged.items())
+    return '; '.join(f'cannot read {path}: {reason(error, path)}' for path, error in damaged.items())
 
 
 def _check_no_strangers(layout: SweepLayout) -> None:
@@ -248,12 +250,12 @@ def _move_to_earlier(layout: SweepLayout, writer: AtomicWriter, found: Manifest)
 def _differences(found: Manifest, asked: Manifest) -> list[str]:
     """What makes it another sweep."""
     different = [
-        f'{name}: {getattr(found, name)!r} there, {getattr(asked, name)!r} asked'
+        f'{name.replace("_", " ")}: {_shown(there)} there, {_shown(here)} asked'
         for name in ('format', 'module', 'seed', 'sweep_cores', 'train_size', 'preset')
-        if getattr(found, name) != getattr(asked, name)
+        if (there := getattr(found, name)) != (here := getattr(asked, name))
     ]
     if found.path != asked.path and found.source != asked.source:
-        different.append(f'path of another file: {found.path!r} there, {asked.path!r} asked')
+        different.append(f'path of another file: {_shown(found.path)} there, {_shown(asked.path)} asked')
     different += _compared('value of the parameter ', found.values, asked.values)
     if found.preset != asked.preset and None not in (found.preset, asked.preset):
         return different
@@ -272,7 +274,11 @@ def _changes(found: Manifest, asked: Manifest) -> list[tuple[str, str]]:
 
 def _compared(what: str, found: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
     return [
-        f'{what}{name}: {found.get(name)!r} there, {asked.get(name)!r} asked'
+        f'{what}{name}: {_shown(found.get(name))} there, {_shown(asked.get(name))} asked'
         for name in sorted({*found, *asked})
         if found.get(name) != asked.get(name)
     ]
+
+
+def _shown(value: Any) -> str:
+    return 'none' if value is None else str(value)

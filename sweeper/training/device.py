@@ -17,17 +17,23 @@ def check_device(name: str) -> None:
     if name == 'auto':
         return
     gpus = torch.cuda.device_count()
+    reason = 'torch knows no such device'
     try:
         device = torch.device(name)
+        reason = 'torch cannot compute with it here'
         if device.type != 'cuda':
-            torch.empty(0, device=device)
+            torch.zeros(1, device=device).item()
         elif (device.index or 0) >= gpus:
-            raise RuntimeError(f'there are {gpus} GPUs' if gpus else 'torch sees no GPU')
+            reason = f'torch sees {gpus}' if gpus else 'torch sees no GPU'
+            raise RuntimeError(reason)
     except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition('\n')[0]
         there = "'cpu' or 'cuda'" if gpus else "'cpu'"
         told = f"device={name!r}: must be 'auto' or a torch device that is there, such as {there} ({reason})"
-        raise InvalidArgument(told).naming(('device', name)) from None
+        raise (
+            InvalidArgument(told)
+            .naming(('device', name))
+            .on_command_line(f'--device {name}: {told.partition(": ")[2]}'.replace("'", ''))
+        ) from error
 
 
 def resolve_device(name: str, worker: int) -> torch.device:

@@ -164,9 +164,10 @@ def get_settings(hparams: str | HyperparameterSettings) -> HyperparameterSetting
     if isinstance(hparams, HyperparameterSettings):
         return hparams
     if not isinstance(hparams, str) or hparams not in PRESETS:
-        raise InvalidArgument(
+        error = InvalidArgument(
             f'unknown preset {hparams!r}; valid are {", ".join(PRESETS)}, or a HyperparameterSettings'
         )
+        raise error.on_command_line(f'--preset {hparams}: valid are {", ".join(PRESETS)}')
     return PRESETS[hparams]
 
 

@@ -76,9 +76,9 @@ def test_values_can_be_set_loaded_and_saved(project):
     ('arguments', 'error'),
     [
         (['nowhere'], 'nowhere: there is no such file'),
-        (['.', '--format', 'xml'], "unknown format 'xml'"),
+        (['.', '--format', 'xml'], 'there is no format xml'),
         (['.', '--set', 'net.width'], 'must be NAME=VALUE'),
-        (['.', '--set', 'net.width=x'], "'x' is not an int"),
+        (['.', '--set', 'net.width=x'], 'x is not a whole number'),
         (['.', '--set', 'net.width=5'], '5 is not among its choices 32, 64'),
         (['.', '--set', 'net.witdh=5'], 'did you mean `net.width`?'),
         (['.', '--load', 'nowhere.json'], 'cannot read nowhere.json'),

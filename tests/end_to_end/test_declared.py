@@ -394,7 +394,7 @@ def test_what_was_set_before_is_used_everywhere_and_recorded(
     assert json.loads((out / 'sweep.json').read_text())['values'] == {'act': 'Tanh', 'momentum': '0.25'}
     assert 'nuisance' not in final(out)
     manager.set_value('act', 'ReLU')
-    with pytest.raises(FolderError, match="value of the parameter act: 'Tanh' there, 'ReLU' asked"):
+    with pytest.raises(FolderError, match='value of the parameter act: Tanh there, ReLU asked'):
         sweep_inline(problem.path, selector, out, executor=executor)
     assert manager.get_value('act') == 'ReLU'  # what the program has set is left alone
 

@@ -141,7 +141,7 @@ def test_what_cannot_be_swept_is_refused_with_the_places(declaring, point, messa
 
 
 def test_a_missing_argument_is_told_as_ever(declaring):
-    with pytest.raises(InvalidPoint, match=r"model\(depth\) of .* missing a required argument: 'depth'"):
+    with pytest.raises(InvalidPoint, match=r'model\(depth\) of .* missing a required argument: `depth`'):
         declaring('depth').parameters.check(NamedPoint(width=4))
 
 
@@ -220,7 +220,7 @@ def test_choices_may_be_dicts(declaring, value):
             r'`cfg.widht` is no entry of the default of `cfg`, .*: did you mean `cfg.width`\?',
         ),
         ({'cfg.deep.rats': 4}, r'did you mean `cfg.deep.rate`\?'),
-        ({'cfg.width': 'eight'}, "`cfg.width`: 'eight' is not an int"),
+        ({'cfg.width': 'eight'}, '`cfg.width`: eight is not a whole number'),
         ({'cfg.width.x': 1}, '`cfg.width.x` is no entry'),
         ({'cfg': 4}, '`cfg`: 4 is not a dict'),
     ],

@@ -30,26 +30,26 @@ MANIFEST = Manifest(
     path='/home/problem.py',
 )  # fmt: skip
 OTHER_SWEEPS = [
-    ({'module': 'other'}, "module: 'problem' there, 'other' asked"),
+    ({'module': 'other'}, 'module: problem there, other asked'),
     ({'seed': 1}, 'seed: 0 there, 1 asked'),
-    ({'sweep_cores': 3}, 'sweep_cores: 2 there, 3 asked'),
-    ({'train_size': 8}, 'train_size: 9 there, 8 asked'),
+    ({'sweep_cores': 3}, 'sweep cores: 2 there, 3 asked'),
+    ({'train_size': 8}, 'train size: 9 there, 8 asked'),
     ({'format': FORMAT + 1}, f'format: {FORMAT} there, {FORMAT + 1} asked'),
     ({'preset': None, 'settings': {**SETTINGS, 'lr_end': 5.0}}, 'setting lr_end: 10.0 there, 5.0 asked'),
-    ({'preset': None, 'settings': {**SETTINGS, 'new': 5}}, 'setting new: None there, 5 asked'),
+    ({'preset': None, 'settings': {**SETTINGS, 'new': 5}}, 'setting new: none there, 5 asked'),
     (
         {'path': '/home/other/problem.py', 'source': 'def'},
-        "another file: '/home/problem.py' there, '/home/other/problem.py' asked",
+        'another file: /home/problem.py there, /home/other/problem.py asked',
     ),
 ]
 CHANGES = [
     ({'source': 'def'}, 'the source of problem', 'source'),
     ({'source': None}, 'the source of problem', 'source'),
     ({'versions': {**MANIFEST.versions, 'torch': '0.1'}}, 'version of torch', 'versions'),
-    ({'versions': {**MANIFEST.versions, 'ray': '2'}}, "version of ray: None there, '2' asked", 'versions'),
-    ({'device': 'cuda'}, "device: 'cpu' there, 'cuda' asked", 'device'),
-    ({'step': 'eager'}, "step: 'auto' there, 'eager' asked", 'step'),
-    ({'source': 'def', 'device': 'cuda'}, "the source of problem; device: 'cpu'", 'source,device'),
+    ({'versions': {**MANIFEST.versions, 'ray': '2'}}, 'version of ray: none there, 2 asked', 'versions'),
+    ({'device': 'cuda'}, 'device: cpu there, cuda asked', 'device'),
+    ({'step': 'eager'}, 'step: auto there, eager asked', 'step'),
+    ({'source': 'def', 'device': 'cuda'}, 'the source of problem; device: cpu', 'source,device'),
 ]
 EVERYTHING = f'accept:{",".join(ACCEPTABLE)}'
 
@@ -232,7 +232,7 @@ def test_another_sweep_is_refused_by_what_differs(written, writer, change, named
 
 def test_another_preset_is_refused_by_name(written, writer):
     slow = dataclasses.replace(MANIFEST, preset='slow', settings=vars(get_settings('slow')))
-    with pytest.raises(FolderError, match="'fast' there, 'slow' asked") as caught:
+    with pytest.raises(FolderError, match='fast there, slow asked') as caught:
         claim(written, slow, writer)
     assert 'setting' not in str(caught.value)
 

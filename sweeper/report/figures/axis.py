@@ -60,7 +60,9 @@ def axis(findings: Findings, name: str) -> Axis:
         InvalidArgument: There is no such parameter.
     """
     if name not in findings.columns:
-        raise InvalidArgument(f'no parameter {name!r}; there are {", ".join(findings.columns) or "none"}')
+        raise InvalidArgument(
+            f'there is no parameter {name}; valid are {", ".join(findings.columns) or "none"}'
+        )
     column = findings.columns.index(name)
     cells = [one.cells[column] for one in findings.compared]
     numbers = [None if cell == '' else _number(cell) for cell in cells]

@@ -38,19 +38,17 @@ def chosen(findings: Findings, text: str) -> PointSummary:
             )
         found = [one for one in found if _is_same(one.cells[column], value)]
     if not found:
-        raise InvalidArgument(
-            f'no architecture has all of {text!r}; see `sweeper status` for those there are'
-        )
+        raise InvalidArgument(f'no architecture has all of {text}; see `sweeper status` for those there are')
     if len(found) > 1:
         names = _listed([findings.name(one) for one in found])
-        raise InvalidArgument(f'{text!r} fits {len(found)} architectures: {names}; say more')
+        raise InvalidArgument(f'{text} fits {len(found)} architectures: {names}; say more')
     return found[0]
 
 
 def _with_id(findings: Findings, point_id: int) -> PointSummary:
     points = findings.store.points
     if point_id >= len(points):
-        raise InvalidArgument(f'no point {point_id}; ids go from 0 to {len(points) - 1}')
+        raise InvalidArgument(f'there is no point {point_id}; ids go from 0 to {len(points) - 1}')
     return next(one for one in findings.summaries if one.params == points[point_id])
 
 
@@ -61,7 +59,7 @@ def _parsed(findings: Findings, text: str) -> dict[str, str]:
     if len(parts) < 3 or parts[0].strip():
         example = findings.name(findings.summaries[0]).replace(' ', ',') if findings.summaries else '0'
         raise InvalidArgument(
-            f'cannot tell which architecture {text!r} is: give its id or parameters, such as {example}'
+            f'cannot tell which architecture "{text}" is: give its id or parameters, such as {example}'
         )
     return dict(zip(parts[1::2], (value.strip() for value in parts[2::2]), strict=True))
 

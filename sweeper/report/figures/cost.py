@@ -68,7 +68,7 @@ def against_cost(findings: Findings, cost: str) -> AgainstCost:
         InvalidArgument: It is none of these.
     """
     if cost not in COSTS:
-        raise InvalidArgument(f'unknown cost {cost!r}; valid are {", ".join(COSTS)}')
+        raise InvalidArgument(f'there is no cost {cost}; valid are {", ".join(COSTS)}')
     label, of = COSTS[cost]
     costs = [of(one) for one in findings.compared]
     shown = board(findings)

@@ -145,16 +145,21 @@ def _drawn_in(axes: Sequence[Axes], plan: Plan) -> Figure:
 
 def _check(kind: str, wish: Wish) -> None:
     if kind not in KINDS:
-        raise InvalidArgument(f'unknown kind of figure {kind!r}; valid are {", ".join(KINDS)}')
+        raise InvalidArgument(f'there is no figure of the kind {kind}; valid are {", ".join(KINDS)}')
     for name in ('x', 'y', 'cost', 'points'):
         value = getattr(wish, name)
         if value not in (None, []) and name not in KINDS[kind].options:
-            takers = ', '.join(other for other, one in KINDS.items() if name in one.options)
-            raise InvalidArgument(f'{name}={value!r} goes with {takers}, not with {kind}')
+            takers = ' and '.join(other for other, one in KINDS.items() if name in one.options)
+            goes = f'goes with {takers}, not with {kind}'
+            given = value if isinstance(value, str) else ' '.join(value)
+            error = InvalidArgument(f'{name}={value!r} {goes}')
+            raise error.on_command_line(f'--{name.removesuffix("s")} {given} {goes}')
     if wish.cost is not None and wish.cost not in COSTS:
-        raise InvalidArgument(f'unknown cost {wish.cost!r}; valid are {", ".join(COSTS)}')
+        raise InvalidArgument(f'there is no cost {wish.cost}; valid are {", ".join(COSTS)}')
     if wish.width is not None and not _NARROWEST <= wish.width <= _WIDEST:
-        raise InvalidArgument(f'width={wish.width}: must be from {_NARROWEST:g} to {_WIDEST:g} inches')
+        valid = f'must be from {_NARROWEST:g} to {_WIDEST:g} inches'
+        error = InvalidArgument(f'width={wish.width}: {valid}')
+        raise error.on_command_line(f'--width {wish.width:g}: {valid}')
     if len(wish.points) > _MOST_POINTS:
         raise InvalidArgument(f'{len(wish.points)} points are too many for a figure; at most {_MOST_POINTS}')
 
@@ -248,7 +253,9 @@ def _parameters(findings: Findings, asked: Sequence[str | None]) -> list[str]:
     ranked = dict.fromkeys([*mains, *swept(findings), *findings.columns])
     for name in asked:
         if name is not None and name not in ranked:
-            raise InvalidArgument(f'no parameter {name!r}; there are {", ".join(findings.columns) or "none"}')
+            raise InvalidArgument(
+                f'there is no parameter {name}; valid are {", ".join(findings.columns) or "none"}'
+            )
     left = (name for name in ranked if name not in asked)
     found = [next(left, '') if name is None else name for name in asked]
     if '' in found or len(set(found)) < len(found):

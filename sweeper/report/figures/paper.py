@@ -92,11 +92,11 @@ def image_format(path: Path) -> str:
     found = path.suffix.lower().removeprefix('.')
     if found not in FORMATS:
         raise InvalidArgument(
-            f'cannot tell the format of {str(path)!r}: its name must end with '
-            f'{", ".join(f".{one}" for one in FORMATS)}'
+            f'cannot tell the format of {path}: its name must end with '
+            f'{", ".join(f".{one}" for one in FORMATS[:-1])} or .{FORMATS[-1]}'
         )
     if not path.parent.is_dir():
-        raise InvalidArgument(f'cannot write {str(path)!r}: there is no folder {str(path.parent)!r}')
+        raise InvalidArgument(f'cannot write {path}: there is no folder {path.parent}')
     return found
 
 
@@ -113,7 +113,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     try:
         path.write_bytes(image.getvalue())
     except OSError as error:
-        raise InvalidArgument(f'cannot write {str(path)!r}: {reason(error, path)}') from error
+        raise InvalidArgument(f'cannot write {path}: {reason(error, path)}') from error
 
 
 def shown(text: str, most: int = 60) -> str:

@@ -20,7 +20,7 @@ def open_progress(kind: str) -> Listener | None:
     """
     if kind not in PROGRESS:
         error = InvalidArgument(f'progress={kind!r}: valid are {", ".join(map(repr, PROGRESS))}')
-        raise error.naming(('progress', kind))
+        raise error.on_command_line(f'--progress {kind}: valid are {", ".join(PROGRESS)}')
     if kind == 'none':
         return None
     if kind == 'plain':

@@ -46,7 +46,7 @@ def test_a_module_in_a_package_goes_by_its_last_name(tmp_path, monkeypatch, prob
 
 def test_finding_a_module_does_not_import_it():
     assert find_problem('no_such_module').module == 'no_such_module'
-    with pytest.raises(ProblemError, match="no module no_such_module"):
+    with pytest.raises(ProblemError, match='no module no_such_module'):
         load_problem(find_problem('no_such_module'))
 
 
@@ -328,5 +328,5 @@ def test_a_file_with_relative_imports_is_to_be_named_as_a_module(tmp_path):
     folder.mkdir()
     (folder / '__init__.py').write_text('')
     (folder / 'problem_relative.py').write_text('from .layers import Layer')
-    with pytest.raises(ProblemError, match=r"pass its name, inner_package\.problem_relative"):
+    with pytest.raises(ProblemError, match=r'pass its name, inner_package\.problem_relative'):
         load_module(find_problem(folder / 'problem_relative.py'))

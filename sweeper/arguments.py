@@ -50,7 +50,8 @@ def check_arguments(
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if timeout is not None and not (is_number and 0 < timeout < math.inf):
         error = InvalidArgument(f'timeout={timeout!r}: must be a positive number of seconds, or None')
-        raise error.on_command_line(f'--timeout {timeout:g}: must be a positive number of seconds')
+        shown = f'{timeout:g}' if is_number else timeout
+        raise error.on_command_line(f'--timeout {shown}: must be a positive number of seconds')
     if timeout is not None and executor == 'inline':
         error = InvalidArgument("timeout needs executor='local': a run in this process cannot be ended")
         raise error.naming('timeout', ('executor', 'local'))

@@ -81,7 +81,7 @@ def refuses(**cases):
     timeout=([0, -1, 0.0, '5', float('nan'), [5]], 'a positive number of seconds'),
     device=(['gpu', 'cpuu', 'cuda:4096', '', None, 4096], "'auto' or a torch device"),
     memory=([0, -1, '', '2 XB', 'much', True, [5]], "a number of bytes, a text such as '2GB', or None"),
-    if_changed=(['ask', 'accept', None, True, ['stop']], "'stop', 'restart', and 'accept:' with"),
+    if_changed=(['ask', 'accept', None, True, ['stop']], "'stop', 'restart', or 'accept:' with"),
     listeners=([5, None, [5], [SweepListener], 'plain', SweepListener()], 'SweepListener'),
 )
 def test_an_argument_with_an_impossible_value_is_refused(argument, value, valid, assert_refused):
@@ -159,12 +159,12 @@ def test_a_value_that_cannot_be_kept_is_refused(value, problem, assert_refused):
 @pytest.mark.parametrize(
     ('params', 'fragments'),
     [
-        ((), ["'width'"]),
+        ((), ['`width`']),
         ((4, 1, 2), ['4, 1, 2', 'too many']),
         ({'wide': 4}, ['wide=4', '`width`']),
-        ({'width': 4, 'wide': 5}, ['width=4, wide=5', "'wide'"]),
-        (NamedPoint(depth=1), ['depth=1', "'width'"]),
-        ({}, ["'width'"]),
+        ({'width': 4, 'wide': 5}, ['width=4, wide=5', '`wide`']),
+        (NamedPoint(depth=1), ['depth=1', '`width`']),
+        ({}, ['`width`']),
     ],
 )
 def test_params_that_model_cannot_take_are_refused_before_the_others_are_trained(

@@ -150,7 +150,7 @@ class ProblemParameters:
 
             hint = suggestion(unknown[0], [*self.signature.keywords()])
             raise InvalidPoint(
-                f'model{self.signature.text} of {self.signature.problem!r} cannot take the parameters '
+                f'model{self.signature.text} of {self.signature.problem} cannot take the parameters '
                 f'({label(point)}): it has no argument `{unknown[0]}`{hint}'
             )
         self.check_fixed(point)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -10,36 +9,48 @@ from .errors import InvalidArgument
 from .executors.base import Executor, Task
 from .points import NamedPoint, Point, label
 from .problem.parameters import ProblemParameters
+from .selectors.base import Selector
 from .selectors.fixed import FixedSweep
+from .store.store import Store
 
 _MISSING = object()
 
 
-def distinct(
-    selector: FixedSweep,
-    parameters: ProblemParameters,
-    executor: Executor,
-    seed: int,
-    stored: Collection[Point],
-) -> FixedSweep:
+def known_points(selector: Selector) -> list[Point]:
+    """Returns the points that a selector will propose, as far as that is known before it is asked."""
+    if not isinstance(selector, FixedSweep):
+        return []
+    return list(dict.fromkeys(point for point, _ in selector.points_and_trials()))
+
+
+def of_networks(
+    selector: Selector, parameters: ProblemParameters, executor: Executor, seed: int, store: Store
+) -> Selector:
     """Returns a selector that proposes each network once, without the parameters that it does not read.
 
     The executor builds each point, unless another is known that has the same values of all that it reads.
+    Points are named or tuples, as those in the folder, if they can be.
 
     Args:
-        selector: What was asked for.
+        selector: What was asked for; if its points are not known beforehand, it is returned as it is.
         parameters: Of the problem.
         executor: Started.
         seed: The sweep's.
-        stored: The points that the folder holds. If it holds all of them, nothing is built.
+        store: The folder. If it holds all of the points, nothing is built.
 
     Raises:
         InvalidArgument: No point reads a parameter that is given to some.
     """
+    if not isinstance(selector, FixedSweep):
+        return selector
     proposals = selector.points_and_trials()
+    named = store.manifest.named_points
+    if named is not None and type(selector) is FixedSweep:
+        proposals = [(parameters.signature.as_kept(point, named), trials) for point, trials in proposals]
+        selector = selector.with_others(proposals)
     points = list(dict.fromkeys(point for point, _ in proposals))
     given = {point: _declared(point, parameters) for point in points}
-    if not any(given.values()) or set(points) <= set(stored):
+    if not any(given.values()) or set(points) <= set(store.points):
         return selector
     read = _read_by_all(points, given, parameters, executor, seed)
     _check_read(given, read, parameters)
@@ -47,16 +58,14 @@ def distinct(
     own = {point: _without(point, given[point] - tuned - names) for point, names in read.items()}
     if all(own.get(point, point) == point for point in points):
         return selector
-    asked: dict[Point, int] = {}
+    requested: dict[Point, int] = {}
     for point, trials in proposals:
-        asked[point] = asked.get(point, 0) + trials
+        requested[point] = requested.get(point, 0) + trials
     merged: dict[Point, int] = {}
-    for point, trials in asked.items():
+    for point, trials in requested.items():
         network = own.get(point, point)
         merged[network] = max(merged.get(network, 0), trials)
-    shorter = copy.copy(selector)
-    shorter._proposals = list(merged.items())
-    return shorter
+    return selector.with_others(merged.items())
 
 
 def _declared(point: Point, parameters: ProblemParameters) -> set[str]:

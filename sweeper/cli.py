@@ -15,16 +15,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from .errors import DeclarationError, FolderError, InvalidArgument, MissingExtra, ProblemError, SweepError
-from .options import DEFAULT_TRIALS, as_options, hint_of_extra, number, selector_of, whole_number
+from .options import (
+    DEFAULT_TRIALS,
+    as_options,
+    hint_of_extra,
+    number,
+    selector_of,
+    takes_options,
+    tuning_of,
+    whole_number,
+)
 from .pipes import outlive_readers
 from .signals import Terminated, raising_signals
 from .text import one_line, printable, reason
-from .version import __version__
 
 if TYPE_CHECKING:
     from .listeners.base import Listener
@@ -59,25 +67,8 @@ Number = partial(typer.Option, parser=number)
 Folder = Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR', parser=_path)]
 
 
-@app.callback(invoke_without_command=True)
-def _all(
-    version: Annotated[
-        bool, typer.Option('--version', metavar='', help='Show the version, and exit.', is_eager=True)
-    ] = False,
-) -> None:
-    if version:
-        print(f'sweeper {__version__}')
-        raise typer.Exit
-
-
-@app.command(
-    context_settings={'allow_extra_args': True},
-    help='Run a sweep, or continue it: the same command on the same folder trains only what is missing.\n\n'
-    'What to try: --grid, --random or --declared (with --grid or --random for some parameters), single '
-    'architectures with --point; otherwise the `selector` of the module. A parameter is an argument of '
-    'model(), or declared in the code. Values are numbers, true, false, null, texts, or tuples such as '
-    '(8,8); lists become tuples.',
-)
+@app.command(context_settings={'allow_extra_args': True})
+@takes_options
 def run(
     context: typer.Context,
     module: Annotated[
@@ -128,58 +119,16 @@ def run(
     trials: Annotated[
         int | None, Whole(help=f'Trials of every point.  \\[default: {DEFAULT_TRIALS}]')
     ] = None,
-    preset: Annotated[
-        str,
-        typer.Option(metavar='NAME', help='Effort of tuning and training: fastest, fast, slow or slowest.'),
-    ] = 'fast',
-    sweep_cores: Annotated[
-        int,
-        Whole(help='Cores that tune one architecture, and the minimum number of initialisations per curve.'),
-    ] = 4,
-    cores: Annotated[int | None, Whole(help='Cores to use.  \\[default: all physical cores]')] = None,
-    seed: Annotated[int, Whole(help='Seed of all random numbers.')] = 0,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar='NAME=VALUE', help='Change a setting of the preset, as in --setting trial_samples=8000.'
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help='Folder for the results.  \\[default: out/MODULE]', metavar='DIR', parser=_path),
     ] = None,
-    executor: Annotated[
-        str,
-        typer.Option(
-            metavar='local|inline', help='Where to train: in worker processes, or in this one, to debug.'
-        ),
-    ] = 'local',
-    on_error: Annotated[
-        str,
-        typer.Option(
-            metavar='record|raise', help='When an architecture fails: record it and go on, or stop.'
-        ),
-    ] = 'record',
-    if_changed: Annotated[
-        str,
-        typer.Option(
-            metavar='stop|restart|accept:…',
-            help='If the sweep in DIR differs from this one: stop, restart, or go on and accept the '
-            'differences named: source, versions, device, step, selector.',
-        ),
-    ] = 'stop',
-    retries: Annotated[int, Whole(help='How often to retry a run whose worker process died.')] = 1,
-    timeout: Annotated[float | None, Number(help='Time limit of a single run.', metavar='SECONDS')] = None,
-    memory: Annotated[
-        str | None, typer.Option(metavar='AMOUNT', help='Memory that a worker process may use, such as 2GB.')
-    ] = None,
-    device: Annotated[str, typer.Option(metavar='NAME', help='A torch device, or auto.')] = 'auto',
-    step: Annotated[
-        str, typer.Option(metavar='auto|eager|captured|lanes', help='How training steps are taken.')
-    ] = 'auto',
-    retry_failed: Annotated[
-        bool,
-        typer.Option(
-            '--retry-failed', metavar='', help='Retry the architectures that failed in an earlier run.'
-        ),
-    ] = False,
-    progress: Annotated[
-        str, typer.Option(metavar='auto|rich|plain|none', help='How progress is shown.')
-    ] = 'auto',
     tensorboard: Annotated[
         Path | None,
         typer.Option(
@@ -195,12 +144,13 @@ def run(
             '--quiet', metavar='', help='Show no progress and no table, only the answer and what failed.'
         ),
     ] = False,
+    **options: Any,
 ) -> None:
     """Runs a sweep; its help is above."""
     if context.args:
         _fail(InvalidArgument(hint_of_extra(sys.argv, context.args)))
-    if quiet and progress not in ('auto', 'none'):
-        _fail(InvalidArgument(f'--quiet shows no progress; --progress {progress} would'))
+    if quiet and options['progress'] not in ('auto', 'none'):
+        _fail(InvalidArgument(f'--quiet shows no progress; --progress {options["progress"]} would'))
     folder = out or Path('out', module.removesuffix('.py').replace('/', '.').rpartition('.')[2])
     try:
         from .api import sweep
@@ -213,16 +163,15 @@ def run(
             load_values(find_problem(module), load)
         selector = selector_of(
             os.path.expanduser(module), grid=grid or [], random=random or [], point=point or [],
-            declared=declared, settings=settings or [], points=points, trials=trials, seed=seed,
+            declared=declared, settings=settings or [], points=points, trials=trials, seed=options['seed'],
         )  # fmt: skip
+        options |= {'progress': 'none'} if quiet else {}
+        tuning = tuning_of(options.pop('tuning'), setting or [])
         with raising_signals(), warnings.catch_warnings():
             warnings.simplefilter('ignore', PointFailedWarning)  # the table tells
             results = sweep(
-                os.path.expanduser(module), selector, sweep_cores, preset, folder,
-                cores=cores, executor=executor, seed=seed, progress='none' if quiet else progress,
-                listeners=_loggers(folder, tensorboard, mlflow),
-                on_error=on_error, retries=retries, timeout=timeout, device=device, memory=memory,
-                step=step, if_changed=if_changed, retry_failed=retry_failed,
+                os.path.expanduser(module), selector, options.pop('sweep_cores'), tuning, folder,
+                listeners=_loggers(folder, tensorboard, mlflow), **options,
             )  # fmt: skip
     except SweepError as error:
         _fail(error)

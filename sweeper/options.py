@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+import typer
 from typer import BadParameter
 
+from .config import SweepConfig
 from .errors import InvalidArgument
 from .literals import grid_values, parts_of, range_of, value_of
 
@@ -18,12 +22,14 @@ if TYPE_CHECKING:
     from .errors import SweepError
     from .selectors.base import ParamSelector
     from .selectors.fixed import FixedSweep
+    from .tuning.settings import HyperparameterSettings
 
 DEFAULT_TRIALS = 3
 _FORMS = {
     '--grid': 'NAME=VALUES, as in --grid hidden=16,32',
     '--random': 'NAME=VALUES, as in --random hidden=16..64',
     '--set': 'NAME=VALUE, as in --set hidden=16',
+    '--setting': 'NAME=VALUE, as in --setting trial_samples=8000',
     '--point': 'NAME=VALUE,NAME=VALUE,…, as in --point hidden=16,depth=2',
 }
 _NAMED = re.compile(r'\s*[^\W\d][\w./:]*\s*=')
@@ -167,6 +173,54 @@ def _named(
         except InvalidArgument as error:
             raise InvalidArgument(f'{option} {text}: {error}') from None
     return parsed
+
+
+def tuning_of(preset: str, settings: Sequence[str]) -> str | HyperparameterSettings:
+    """Returns a preset with the settings changed that `--setting NAME=VALUE` names."""
+    from .tuning.settings import get_settings
+
+    if not settings:
+        return preset
+    changes = _named('--setting', list(settings), value_of)
+    try:
+        return get_settings(preset).replace(**changes)
+    except InvalidArgument as error:
+        raise InvalidArgument(f'--setting {", ".join(settings)}: {error}') from None
+
+
+def takes_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command that takes `**options` those of a sweep, as Typer reads them off its signature."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    for field, kind, metavar in _option_types():
+        flag = field.metadata.get('option', _option(field.name))
+        parser = {int: whole_number, float: number}.get(kind)
+        option = typer.Option(flag, help=field.metadata['help'], metavar=metavar, parser=parser)
+        annotation = kind if field.default is not None else kind | None
+        own.append(
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.default,
+                annotation=Annotated[annotation, option],
+            )
+        )
+    command.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+    return command
+
+
+def _option_types() -> Iterator[tuple[dataclasses.Field[Any], Any, str]]:
+    """The fields of a sweep's configuration, each with its type and its value's name on the command line."""
+    hints = get_type_hints(SweepConfig)
+    for field in dataclasses.fields(SweepConfig):
+        hint = hints[field.name]
+        if get_origin(hint) is Literal:
+            yield field, str, '|'.join(get_args(hint))
+            continue
+        kinds = {*get_args(hint)} or {hint}
+        kind = next((one for one in (bool, int, float) if kinds <= {one, NoneType}), str)
+        metavar = {bool: '', int: 'NUMBER'}.get(kind, 'NAME')
+        yield field, kind, field.metadata.get('metavar', metavar)
 
 
 def as_options(error: SweepError) -> str:

@@ -15,7 +15,7 @@ PUBLIC = {
     'ParamSelector', 'SweepListener', 'FixedSweep',
     'TensorBoardListener', 'MLflowListener',
     'ParamsTask', 'ParamsTaskQueue',
-    'HyperparameterSettings', 'get_settings',
+    'HyperparameterSettings', 'SweepConfig', 'get_settings',
     'Space', 'Categorical', 'Integer', 'Float', 'NamedPoint',
     'PointResult', 'SweepResults', 'TrialResult', 'PointError', 'PointFailure',
     'Comparison', 'compare', 'mean_interval', 'plot', 'save_figure', 'report_page',

@@ -16,8 +16,10 @@ LAYERS = [
     ['__main__'],
     ['cli'],
     ['api', 'loading'],
-    ['architectures', 'arguments', 'options'],
+    ['session'],
+    ['options'],
     ['literals'],
+    ['architectures', 'config'],
     ['report'],
     ['run'],
     ['executors'],
@@ -40,7 +42,7 @@ LAYERS = [
     ['cores', 'garbage', 'pipes'],
     ['signals'],
     ['extras'],
-    ['errors'],
+    ['errors', 'kinds'],
     ['text', 'version'],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -96,7 +96,7 @@ def save(manager: HyperParameterManager, path: Path, form: str = 'auto') -> None
     try:
         write_report(path, data)
     except OSError as error:
-        raise FolderError(f'cannot write {path}: {error.strerror}') from error
+        raise FolderError(f'cannot write {path}: {reason(error, path)}') from error
 
 
 def load(manager: HyperParameterManager, path: Path, form: str = 'auto') -> dict[str, Any]:

@@ -7,7 +7,7 @@ import traceback
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -172,3 +172,14 @@ class Listeners:
                     ListenerWarning,
                     stacklevel=2,
                 )
+
+
+def checked_listeners(listeners: object) -> list[Listener]:
+    """Returns the listeners as a list."""
+    found: list[Any] = list(listeners) if isinstance(listeners, Iterable) else [None]
+    if any(isinstance(one, type) or not isinstance(one, Listener) for one in found):
+        raise InvalidArgument(f'listeners={listeners!r}: must be a list of SweepListener instances')
+    for listener in found:
+        if isinstance(listener, SweepListener):
+            check_hooks(listener)
+    return found

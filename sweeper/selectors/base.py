@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal
 
-from ..errors import InvalidPoint
+from ..errors import InvalidArgument, InvalidPoint
 from ..events import Event
-from ..listeners.base import SweepListener
+from ..listeners.base import SweepListener, check_hooks
 
 
 class Answer(Enum):
@@ -130,3 +130,15 @@ class ParamSelector(Selector, SweepListener):
 
     def tell(self, event: Event) -> None:
         self.handle(event)
+
+
+def checked_selector(selector: object) -> Selector:
+    """Returns the selector."""
+    if not isinstance(selector, Selector):
+        raise InvalidArgument(
+            f'param_selector={selector!r}: must be a ParamSelector or Selector; for a list of points take '
+            f'FixedSweep.with_fixed_trials(points, trials)'
+        )
+    if isinstance(selector, SweepListener):
+        check_hooks(selector)
+    return selector

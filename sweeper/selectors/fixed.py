@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from ..errors import InvalidArgument
 from ..points import Point, as_point
@@ -125,6 +126,12 @@ class FixedSweep(ParamSelector):
     def points_and_trials(self) -> list[tuple[Point, int]]:
         """What is tried, in order."""
         return list(self._proposals)
+
+    def with_others(self, points_and_trials: Iterable[tuple[Any, int]]) -> Self:
+        """Returns one of the same kind that tries other points."""
+        other = copy.copy(self)
+        other._proposals = [_checked(proposal) for proposal in points_and_trials]
+        return other
 
     def has_more_trials(self) -> bool:
         return self._next < len(self._proposals)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .kinds import check_kinds
+from ..kinds import check_kinds
 
 
 @dataclass(frozen=True)

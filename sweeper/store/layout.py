@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import InvalidArgument
+from ..errors import FolderError, InvalidArgument
+from ..text import reason
 
 CURVE_NAMES = ('lr_vs_perf', 'candidates')
 
@@ -160,3 +161,11 @@ def checked_folder(folder: object) -> Path:
     if not isinstance(folder, str | os.PathLike):
         raise InvalidArgument(f'folder={folder!r}: must be a path')
     return Path(os.path.expanduser(folder))
+
+
+def holds_sweep(folder: Path) -> bool:
+    """Whether a sweep is in the folder; one that cannot be looked into is a `FolderError`."""
+    try:
+        return SweepLayout(folder).holds_sweep()
+    except OSError as error:
+        raise FolderError(f'cannot look into the folder {str(folder)!r}: {reason(error, folder)}') from error

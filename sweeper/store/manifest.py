@@ -13,20 +13,18 @@ from typing import Any
 from ..errors import FolderError
 from ..io.files import TEMPORARY_SUFFIX, AtomicWriter, read_json, read_sealed
 from ..io.opening import kind_of
+from ..kinds import check_kinds
 from ..text import reason
 from ..version import RESULTS_VERSION
+from .acceptance import ACCEPT, accepted_kinds
 from .damage import set_aside
 from .declaration import declarations
-from .kinds import check_kinds
 from .layout import SweepLayout
 from .origin import Origin, read_origin
 from .tidying import set_aside_strange
 
 FORMAT = 2
-ACCEPTABLE = ('source', 'versions', 'device', 'step', 'selector')
-"""What may have changed since a sweep was started and can be accepted, each by its name."""
 
-_ACCEPT = 'accept:'
 _PACKAGES = ('torch', 'numpy', 'pytorch-ignite')
 
 
@@ -136,19 +134,6 @@ def _read(layout: SweepLayout, of_any_format: bool = False) -> tuple[Manifest | 
     return None, problems
 
 
-def accepted_kinds(if_changed: object) -> frozenset[str] | None:
-    """Returns which changes `if_changed` accepts, of `ACCEPTABLE`; None if it is nothing that can be said.
-
-    It is `stop` or `restart`, which accept none, or `accept:` with names between commas.
-    """
-    if if_changed in ('stop', 'restart'):
-        return frozenset()
-    if not isinstance(if_changed, str) or not if_changed.startswith(_ACCEPT):
-        return None
-    kinds = frozenset(one.strip() for one in if_changed.removeprefix(_ACCEPT).split(','))
-    return kinds if kinds <= set(ACCEPTABLE) else None
-
-
 def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed: str = 'stop') -> Manifest:
     """Sees that the folder is empty or already this sweep's; returns the manifest that holds for it.
 
@@ -186,7 +171,7 @@ def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed
             f"it was, or set what is there aside with if_changed='restart'"
         ).naming(('if_changed', 'restart'))
     if unaccepted := [(kind, text) for kind, text in changed if kind not in accepted]:
-        accept = _ACCEPT + ','.join(dict.fromkeys(kind for kind, _ in unaccepted))
+        accept = ACCEPT + ','.join(dict.fromkeys(kind for kind, _ in unaccepted))
         raise FolderError(
             f'{layout.folder}: changed since this sweep was started: '
             f'{"; ".join(text for _, text in unaccepted)}. Results from before and after are not mixed '

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .kinds import check_kinds
+from ..kinds import check_kinds
 
 
 @dataclass(frozen=True)

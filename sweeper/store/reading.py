@@ -16,9 +16,9 @@ import numpy as np
 from ..io.checksums import OF_FILES, check_files
 from ..io.files import check_archive, read_json, read_npz, read_sealed
 from ..io.opening import check_own_folder, kind_of
+from ..kinds import check_kinds
 from ..results import PointError, TrialResult, Tuned
 from .damage import DamagedFile
-from .kinds import check_kinds
 from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout
 from .lookup import Lookup
 from .tuned_files import facts_from_misc, tuned_from

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..io.files import TEMPORARY_SUFFIX, json_bytes
 from ..io.opening import open_temporary
-from .kinds import check_kinds
+from ..kinds import check_kinds
 from .layout import SweepLayout
 from .lock import holder
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..kinds import check_kinds
 from ..points import from_json, to_json, value_to_text
 from ..results import ModelCost, Tuned
-from .kinds import check_kinds
 
 _FIRST, _LAST = ('flags', 'why', 'perf'), ('cost', 'unread')
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidArgument
+from ..kinds import kind_in_words, wrong_kind
 
 BATCH_OBJECTIVES = ('performance', 'throughput')
 
@@ -64,7 +65,9 @@ class HyperparameterSettings:
     max_cycles: int = 40
 
     def __post_init__(self) -> None:
-        _check_types(self)
+        if (name := wrong_kind(self)) is not None:
+            kind = kind_in_words(HyperparameterSettings, name)
+            raise InvalidArgument(f'{name}={getattr(self, name)!r} in the settings: must be a {kind}')
         least = {
             'lr_initialisations': 1, 'lr_candidates': 2, 'batch_size': 1, 'batch_start': 1,
             'batch_candidates': 1, 'rounds': 2, 'cycle_epochs': 1,
@@ -107,16 +110,6 @@ class HyperparameterSettings:
         """Returns how many epochs a trial lasts on `train_size` training samples: whole cycles."""
         cycles = math.ceil(self.trial_samples / train_size / self.cycle_epochs)
         return self.cycle_epochs * min(max(cycles, 1), self.max_cycles)
-
-
-def _check_types(settings: HyperparameterSettings) -> None:
-    valid: dict[str, tuple[type, ...]] = {'int': (int,), 'float': (int, float), 'str | int': (str, int)}
-    for field in dataclasses.fields(settings):
-        value, kind = getattr(settings, field.name), str(field.type)
-        if not isinstance(value, valid[kind]) or isinstance(value, bool):
-            raise InvalidArgument(
-                f'{field.name}={value!r} in the settings: must be a {kind.replace("|", "or")}'
-            )
 
 
 PRESETS: dict[str, HyperparameterSettings] = {

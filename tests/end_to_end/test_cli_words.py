@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from sweeper import FixedSweep, InvalidArgument, cli
-from sweeper.arguments import check_arguments
+from sweeper import FixedSweep, InvalidArgument, SweepConfig, cli
 from sweeper.options import as_options, grid_values, range_of
 
 PYTHON = re.compile(
@@ -226,17 +225,13 @@ def test_what_is_wrong_is_said_in_the_words_of_the_command_line(command, workpla
 
 
 CHOICES = ['executor', 'on_error', 'if_changed', 'progress', 'step']
-VALID = {
-    'selector': FixedSweep([((1,), 1)]), 'sweep_cores': 1, 'cores': 1, 'executor': 'local', 'seed': 0,
-    'on_error': 'record', 'retries': 0, 'timeout': None, 'memory': None, 'if_changed': 'stop',
-}  # fmt: skip
 TEXTS = st.text(st.characters(codec='ascii', categories=('L', 'N', 'P')), min_size=1, max_size=8)
 
 
 @given(st.sampled_from(CHOICES), TEXTS.map('~{}'.format))
 def test_any_wrong_text_is_shown_as_it_was_typed(name, text):
     with pytest.raises(InvalidArgument) as caught:
-        check_arguments(**{**VALID, name: text})
+        SweepConfig(**{name: text})
     said = as_options(caught.value)
     assert said.startswith(f'--{name.replace("_", "-")} {text}: ')
     assert not PYTHON.search(said.replace(text, ''))

@@ -9,14 +9,13 @@ import pytest
 
 from sweeper.errors import DamagedFileWarning, FolderError
 from sweeper.io.files import AtomicWriter
+from sweeper.store.acceptance import ACCEPTABLE, accepted_kinds
 from sweeper.store.declaration import Declaration, declarations
 from sweeper.store.layout import SweepLayout
 from sweeper.store.lock import locked
 from sweeper.store.manifest import (
-    ACCEPTABLE,
     FORMAT,
     Manifest,
-    accepted_kinds,
     claim,
     read_manifest,
     write_manifest,

@@ -1,18 +1,17 @@
 """What can be wrong with an argument is found, and the message names it and what is valid."""
 
+import dataclasses
+import inspect
+import json
 import re
 
 import pytest
 
-from sweeper import FixedSweep, SweepListener
-from sweeper.arguments import bytes_of, check_arguments, checked_listeners
+from sweeper import HyperparameterSettings, SweepListener, cli, get_settings, sweep, train
+from sweeper.config import SweepConfig, bytes_of
 from sweeper.errors import InvalidArgument
+from sweeper.listeners.base import checked_listeners
 from sweeper.store.layout import checked_folder
-
-VALID = {
-    'selector': FixedSweep([((1,), 1)]), 'sweep_cores': 1, 'cores': 1, 'executor': 'local', 'seed': 0,
-    'on_error': 'record', 'retries': 0, 'timeout': None, 'memory': None, 'if_changed': 'stop',
-}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -59,14 +58,14 @@ def test_what_is_no_amount_of_memory_is_refused(memory):
 
 
 def test_valid_arguments_are_fine():
-    check_arguments(**VALID)
+    SweepConfig()
     for changes in (
         {'timeout': 0.5}, {'timeout': 3}, {'memory': 2**30}, {'executor': 'inline'}, {'on_error': 'raise'},
         {'if_changed': 'accept:source'}, {'if_changed': 'restart'},
         {'retries': 9, 'cores': 99, 'sweep_cores': 10_000},
         {'seed': 2**63 - 1},
     ):  # fmt: skip
-        check_arguments(**VALID | changes)
+        SweepConfig(**changes)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +73,7 @@ def test_valid_arguments_are_fine():
 )
 def test_if_changed_says_what_is_accepted(value):
     with pytest.raises(InvalidArgument) as caught:
-        check_arguments(**VALID | {'if_changed': value})
+        SweepConfig(**{'if_changed': value})
     assert str(caught.value) == (
         f"if_changed={value!r}: must be 'stop', 'restart', or 'accept:' with what is accepted, "
         f"as in 'accept:source'; valid are source, versions, device, step, selector"
@@ -84,13 +83,12 @@ def test_if_changed_says_what_is_accepted(value):
 @pytest.mark.parametrize(('name', 'value'), [('timeout', 5), ('memory', 2**30)])
 def test_what_only_worker_processes_can_keep_is_refused_without_them(name, value):
     with pytest.raises(InvalidArgument, match=f"^{name} needs executor='local'"):
-        check_arguments(**VALID | {'executor': 'inline', name: value})
+        SweepConfig(**{'executor': 'inline', name: value})
 
 
 @pytest.mark.parametrize(
     ('name', 'value', 'message'),
     [
-        ('selector', [(1,)], 'param_selector=[(1,)]: must be a ParamSelector'),
         ('sweep_cores', 0, 'sweep_cores=0: must be an integer of at least 1'),
         ('cores', True, 'cores=True: must be an integer of at least 1'),
         ('retries', -1, 'retries=-1: must be an integer of at least 0'),
@@ -104,7 +102,7 @@ def test_what_only_worker_processes_can_keep_is_refused_without_them(name, value
 )
 def test_the_message_names_the_argument_its_value_and_what_is_valid(name, value, message):
     with pytest.raises(InvalidArgument) as caught:
-        check_arguments(**VALID | {name: value})
+        SweepConfig(**{name: value})
     assert str(caught.value).startswith(message)
 
 
@@ -123,3 +121,48 @@ def test_listeners_are_instances():
     for listeners in (None, 5, [None], [SweepListener], 'plain', listener):
         with pytest.raises(InvalidArgument, match='must be a list of SweepListener instances'):
             checked_listeners(listeners)
+
+
+def test_options_are_those_of_the_configuration_everywhere():
+    fields = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
+    for function, others in ((sweep, {'tuning'}), (train, {'tuning', 'on_error', 'retry_failed'})):
+        parameters = inspect.signature(function).parameters
+        assert not fields.keys() - parameters.keys() - others
+        for name in fields.keys() - {*others, 'sweep_cores'}:
+            assert parameters[name].default == fields[name]
+    command = inspect.signature(cli.run).parameters
+    assert {name: command[name].default for name in fields} == fields
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {}, {'seed': 3, 'cores': 2, 'memory': '2GB', 'timeout': 5.0}, {'tuning': 'slow', 'step': 'lanes'},
+        {'tuning': get_settings('fast').replace(trial_samples=8000), 'if_changed': 'accept:source,device'},
+        {'tuning': get_settings('slowest')},
+    ],
+)  # fmt: skip
+def test_a_configuration_reads_back_from_plain_values(changes):
+    config = SweepConfig(**changes)
+    mapping = json.loads(json.dumps(config.to_mapping()))
+    assert mapping.keys() == changes.keys()
+    again = SweepConfig.from_mapping(mapping)
+    assert again == dataclasses.replace(config, tuning=again.tuning) and again.settings == config.settings
+
+
+@pytest.mark.parametrize(
+    'read', [SweepConfig.from_mapping, lambda options: sweep('m', None, 1, 'fast', '', **options)]
+)
+def test_an_option_that_there_is_not_is_refused_and_the_nearest_one_named(read):
+    with pytest.raises((InvalidArgument, TypeError), match=r"'core'.* did you mean 'cores'"):
+        read({'core': 3})
+    with pytest.raises((InvalidArgument, TypeError), match=r"'xyzzy'.* valid are .*cores, .*device"):
+        read({'xyzzy': 3})
+
+
+def test_settings_in_a_mapping_are_checked_like_others():
+    assert SweepConfig.from_mapping({'tuning': {'rounds': 3}}).settings.rounds == 3
+    with pytest.raises(InvalidArgument, match='rounds=1 in the settings: must be at least 2'):
+        SweepConfig.from_mapping({'tuning': {'rounds': 1}})
+    with pytest.raises(InvalidArgument, match=r'rounds=.many. in the settings: must be a int'):
+        HyperparameterSettings(rounds='many')

@@ -1,0 +1,262 @@
+"""What a sweep is told beside its problem, its points and its folder: every option, checked in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from .cores import usable_cores
+from .errors import InvalidArgument
+from .store.acceptance import ACCEPTABLE, accepted_kinds
+from .tuning.settings import HyperparameterSettings, get_settings, preset_name
+
+_Function = TypeVar('_Function', bound=Callable[..., Any])
+_UNITS = {'': 1, 'k': 2**10, 'm': 2**20, 'g': 2**30, 't': 2**40}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig:
+    """Every option of a sweep, checked. `sweep(…, **options)` and the command line make one.
+
+    Results depend on `sweep_cores`, `tuning`, `seed`, `device` and `step` alone.
+
+    Attributes:
+        sweep_cores: How many cores tune one architecture, and the least number of initialisations behind
+            each tuning curve; at least 1. If there are fewer cores, the same runs are made on those.
+        tuning: A preset (`fastest`, `fast`, `slow`, `slowest`) or settings of your own.
+        cores: How many cores to use; the physical cores that this process may use, by default.
+        executor: `local` (worker processes) or `inline` (in this process, to debug).
+        seed: Seeds everything; results depend on it and not on cores, executor or timing.
+        progress: `auto` (`rich` in a terminal, else `plain`), `rich`, `plain` or `none`; on stderr.
+        on_error: What a failed point does: `record` it and go on, or `raise` `PointFailed` at the first one,
+            which is tried again at the next start.
+        retries: How often a run whose worker process died is tried again; `local` only.
+        timeout: Seconds that one run may take; `local` only.
+        device: A torch device, or `auto`: a GPU if torch has one.
+        memory: What a worker process may take, in bytes or as `'2GB'`; `local` on Linux only.
+        step: How training steps are taken: `eager`, one operator after another; `captured`, recorded once
+            and replayed without Python; `lanes`, captured, and 8 runs of a tiny network at a time; `auto`,
+            captured where it is worth it. What cannot be captured is eager (`misc.json` says why).
+        if_changed: What to do if the folder's sweep is not this one any more: `stop` with a `FolderError`
+            that says what changed; accept that by its name, `accept:source` or `accept:versions,device`, if
+            it makes no difference to results (the problem's `source`, `versions`, `device`, `step`; or the
+            `selector`, if one that adapts decides otherwise, to keep the points of both); or `restart`, after
+            moving what is there to `earlier/` (not for a changed selector, which has been asked by then).
+            Other points are no change: those that are there stay, and are compared with the new ones.
+        retry_failed: Try what failed before once more. An adaptive selector that then decides otherwise is a
+            changed one.
+
+    Raises:
+        InvalidArgument: A value cannot be; the message names it and what is valid.
+    """
+
+    sweep_cores: int = field(
+        default=4,
+        metadata={
+            'help': 'Cores that tune one architecture, and the minimum number of initialisations per curve.'
+        },
+    )
+    tuning: str | HyperparameterSettings = field(
+        default='fast',
+        metadata={
+            'help': 'Effort of tuning and training: fastest, fast, slow or slowest.',
+            'option': '--preset',
+        },
+    )
+    cores: int | None = field(
+        default=None, metadata={'help': 'Cores to use.  \\[default: all physical cores]'}
+    )
+    executor: Literal['local', 'inline'] = field(
+        default='local', metadata={'help': 'Where to train: in worker processes, or in this one, to debug.'}
+    )
+    seed: int = field(default=0, metadata={'help': 'Seed of all random numbers.'})
+    progress: Literal['auto', 'rich', 'plain', 'none'] = field(
+        default='auto', metadata={'help': 'How progress is shown.'}
+    )
+    on_error: Literal['record', 'raise'] = field(
+        default='record', metadata={'help': 'When an architecture fails: record it and go on, or stop.'}
+    )
+    retries: int = field(default=1, metadata={'help': 'How often to retry a run whose worker process died.'})
+    timeout: float | None = field(
+        default=None, metadata={'help': 'Time limit of a single run.', 'metavar': 'SECONDS'}
+    )
+    device: str = field(default='auto', metadata={'help': 'A torch device, or auto.'})
+    memory: int | str | None = field(
+        default=None,
+        metadata={'help': 'Memory that a worker process may use, such as 2GB.', 'metavar': 'AMOUNT'},
+    )
+    step: Literal['auto', 'eager', 'captured', 'lanes'] = field(
+        default='auto', metadata={'help': 'How training steps are taken.'}
+    )
+    if_changed: str = field(
+        default='stop',
+        metadata={
+            'help': 'If the sweep in DIR differs from this one: stop, restart, or go on and accept the '
+            'differences named: source, versions, device, step, selector.',
+            'metavar': 'stop|restart|accept:…',
+        },
+    )
+    retry_failed: bool = field(
+        default=False, metadata={'help': 'Retry the architectures that failed in an earlier run.'}
+    )
+
+    def __post_init__(self) -> None:
+        from .seeding import MAX_SEED  # with numpy, which the command line's help can do without
+
+        get_settings(self.tuning)
+        bytes_of(self.memory)
+        for name, least in (('sweep_cores', 1), ('cores', 1), ('retries', 0)):
+            value = getattr(self, name)
+            is_least = isinstance(value, int) and not isinstance(value, bool) and value >= least
+            if not is_least and not (name == 'cores' and value is None):
+                raise self._wrong(name, f'must be an integer of at least {least}')
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed <= MAX_SEED:
+            error = self._wrong('seed', 'must be an integer in [0, 2**63)')
+            raise error.on_command_line(f'--seed {self.seed}: must be an integer from 0 to {MAX_SEED}')
+        for name, annotation in get_type_hints(SweepConfig).items():
+            if get_origin(annotation) is Literal and getattr(self, name) not in get_args(annotation):
+                valid = get_args(annotation)
+                error = self._wrong(name, f'valid are {", ".join(map(repr, valid))}')
+                shown = f'--{name.replace("_", "-")} {getattr(self, name)}'
+                raise error.on_command_line(f'{shown}: valid are {", ".join(valid)}')
+            if annotation is bool and not isinstance(getattr(self, name), bool):
+                raise self._wrong(name, 'must be True or False')
+        if accepted_kinds(self.if_changed) is None:
+            known = f'valid are {", ".join(ACCEPTABLE)}'
+            error = self._wrong(
+                'if_changed',
+                f"must be 'stop', 'restart', or 'accept:' with what is accepted, as in "
+                f"'accept:{ACCEPTABLE[0]}'; {known}",
+            )
+            raise error.on_command_line(
+                f'--if-changed {self.if_changed}: must be stop, restart, or accept: with what is accepted, '
+                f'as in accept:{ACCEPTABLE[0]}; {known}'
+            )
+        is_number = isinstance(self.timeout, int | float) and not isinstance(self.timeout, bool)
+        if self.timeout is not None and not (is_number and 0 < self.timeout < math.inf):
+            error = self._wrong('timeout', 'must be a positive number of seconds, or None')
+            limit = f'{self.timeout:g}' if is_number else str(self.timeout)
+            raise error.on_command_line(f'--timeout {limit}: must be a positive number of seconds')
+        if self.executor == 'inline':
+            for name, reason in _NEEDS_WORKERS.items():
+                if getattr(self, name) is not None:
+                    error = InvalidArgument(f"{name} needs executor='local': {reason}")
+                    raise error.naming(name, ('executor', 'local'))
+
+    def _wrong(self, name: str, valid: str) -> InvalidArgument:
+        value = getattr(self, name)
+        error = InvalidArgument(f'{name}={value!r}: {valid}')
+        error.naming((name, value))
+        return error
+
+    @property
+    def settings(self) -> HyperparameterSettings:
+        """What `tuning` comes to."""
+        return get_settings(self.tuning).for_sweep_cores(self.sweep_cores)
+
+    @property
+    def cores_used(self) -> int:
+        """How many cores that is on this machine."""
+        return usable_cores() if self.cores is None else self.cores
+
+    @property
+    def memory_in_bytes(self) -> int | None:
+        """What a worker process may take."""
+        return bytes_of(self.memory)
+
+    def identity(self) -> dict[str, Any]:
+        """What a folder's manifest has of it: only with the same is a sweep continued."""
+        return {
+            'preset': preset_name(get_settings(self.tuning)),
+            'settings': vars(self.settings),
+            'sweep_cores': self.sweep_cores,
+            'seed': self.seed,
+            'step': self.step,
+        }
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Returns the options that differ from the defaults as plain values, for a JSON or YAML file."""
+        changed = {
+            one.name: getattr(self, one.name)
+            for one in dataclasses.fields(self)
+            if getattr(self, one.name) != one.default
+        }
+        if isinstance(self.tuning, HyperparameterSettings):
+            changed['tuning'] = preset_name(self.tuning) or dataclasses.asdict(self.tuning)
+        return changed
+
+    @classmethod
+    def from_mapping(cls, options: Mapping[str, Any]) -> SweepConfig:
+        """Returns the options that `to_mapping` gave, or a file has; `tuning` may be a mapping of settings.
+
+        Raises:
+            InvalidArgument: There is no such option, or a value cannot be.
+        """
+        try:
+            check_names('an option', options)
+        except TypeError as error:
+            raise InvalidArgument(str(error)) from None
+        tuning = options.get('tuning', 'fast')
+        if isinstance(tuning, Mapping):
+            tuning = HyperparameterSettings().replace(**tuning)
+        return cls(**{**options, 'tuning': tuning})
+
+
+_NEEDS_WORKERS = {
+    'timeout': 'a run in this process cannot be ended',
+    'memory': 'this process itself is not limited',
+}
+
+
+def check_names(function: str, options: Mapping[str, Any], without: Iterable[str] = ()) -> None:
+    """Raises `TypeError`, as Python does, for the first option that a sweep does not have."""
+    known = [one.name for one in dataclasses.fields(SweepConfig) if one.name not in set(without)]
+    for name in options:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f'did you mean {close[0]!r}?' if close else f'valid are {", ".join(known)}'
+            raise TypeError(f'{function}: unexpected keyword argument {name!r}: {hint}')
+
+
+def takes_options(without: Iterable[str] = ()) -> Callable[[_Function], _Function]:
+    """Has a function that takes `**options` show them one by one: to `help`, notebooks and editors."""
+
+    def decorate(function: _Function) -> _Function:
+        signature = inspect.signature(function)
+        own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        names = {one.name for one in own} | set(without)
+        options = [
+            inspect.Parameter(
+                one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=one.type
+            )
+            for one in dataclasses.fields(SweepConfig)
+            if one.name not in names
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def bytes_of(memory: int | str | None) -> int | None:
+    """Returns an amount of memory in bytes: `2**30`, `'1GiB'` and `'1G'` are the same; None is None.
+
+    Raises:
+        InvalidArgument: It is none.
+    """
+    if memory is None:
+        return None
+    found = re.fullmatch(r'(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?', str(memory).strip().lower())
+    amount = float(found[1]) * _UNITS[found[2]] if found and not isinstance(memory, bool) else 0.0
+    if not 1 <= amount < math.inf:
+        error = InvalidArgument(
+            f"memory={memory!r}: must be a number of bytes, a text such as '2GB', or None"
+        )
+        raise error.on_command_line(f'--memory {memory}: must be a number of bytes, or an amount such as 2GB')
+    return int(amount)

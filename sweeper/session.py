@@ -1,0 +1,151 @@
+"""A sweep from its problem to its results: the parts are made, checked, put together, and run."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from .architectures import common_values, known_points, of_networks
+from .config import SweepConfig
+from .errors import DeclarationWarning, InvalidArgument, ProblemWarning
+from .executors import open_executor
+from .executors.base import Executor, Task
+from .garbage import uncollected
+from .listeners.base import Listener
+from .points import Point, are_named
+from .problem.parameters import ProblemParameters
+from .problem.presets import Presets, presets_of, told, with_values
+from .problem.problem import load_problem
+from .problem.reference import ProblemReference
+from .report.live.progress import open_progress
+from .report.live.status_file import Noting
+from .results import SweepResults
+from .run.assembly import assemble
+from .run.dry_runs import check_by_dry_runs
+from .run.queue import ParamsTaskQueue
+from .seeding import random_states_kept
+from .selectors.base import Selector, checked_selector
+from .store.acceptance import accepted_kinds
+from .store.layout import holds_sweep
+from .store.log import RunLog
+from .store.manifest import Manifest
+from .store.origin import this_origin
+from .store.store import Store
+from .training.facts import ProblemFacts, check
+from .work import LANES, WorkerSpec
+
+_SAVE_THREADS = 8
+
+
+def run_session(
+    reference: ProblemReference,
+    param_selector: Selector | Callable[[], Selector],
+    folder: Path,
+    config: SweepConfig,
+    listeners: Sequence[Listener],
+) -> SweepResults:
+    """Runs a sweep, or what is missing of it, and returns what the folder holds then; as for `sweep`."""
+    with ExitStack() as stack:
+        is_new, log = not holds_sweep(folder), RunLog()
+        if config.executor != 'inline':
+            reference.check_loadable_elsewhere()
+        presets = presets_of(reference)
+
+        def started(presets: Presets) -> Executor:
+            running = open_executor(
+                config.executor, config.cores_used, config.retries, config.timeout, config.memory_in_bytes
+            )
+            stack.callback(running.close)
+            spec = WorkerSpec(reference, config.seed, config.device, config.step, presets)
+            running.start(spec, is_new, lambda *printed: _log(log, *printed))
+            return running
+
+        running = started(presets)
+        # What takes its time comes only now: the workers get ready beside us.
+        display = open_progress(config.progress)
+        with uncollected():
+            selector = (
+                param_selector if isinstance(param_selector, Selector) else checked_selector(param_selector())
+            )
+            facts = _facts(reference, running, config, presets)
+            known = known_points(selector)
+            if known and (values := common_values(known, facts.parameters)):
+                running.close()  # the data is to be another
+                in_force = with_values(presets, values)
+                running = started(in_force)
+                facts = _facts(reference, running, config, in_force)
+        parameters = facts.parameters
+        _check_points(parameters, known)
+        manifest = Manifest(
+            facts.name, train_size=facts.train_size, device=facts.device, path=facts.path,
+            source=facts.source, origin=(this_origin(selector),),
+            declared=parameters.declared.told() if parameters.declared is not None else {},
+            values=told(presets), **config.identity(),
+        )  # fmt: skip
+        names = parameters.signature.parameter_names()
+        store = stack.enter_context(Store.opened(folder, manifest, names, config.if_changed))
+        stack.callback(running.close)  # before the folder is given back
+        log.open(store)
+        selector = of_networks(selector, parameters, running, config.seed, store)
+        if config.retry_failed or config.on_error == 'raise':
+            store.forget_failures()
+        lanes = LANES if config.step == 'lanes' else 1
+        queue = ParamsTaskQueue(config.cores_used, config.sweep_cores, lanes)
+        sweeper = assemble(
+            parameters, selector, queue, running, store, config.settings, facts.train_size, config.seed,
+            [*listeners, Noting(store), *([display] if display else [])],
+            raise_failures=config.on_error == 'raise',
+            save_threads=0 if config.executor == 'inline' else _SAVE_THREADS,
+            same_selector='selector' not in (accepted_kinds(config.if_changed) or ()), lanes=lanes,
+            check_points=lambda points: check_by_dry_runs(
+                running, points, config.seed, not selector.adaptive
+            ),
+        )  # fmt: skip
+        results = sweeper.run()
+        results.store = store
+        return results
+
+
+def _facts(
+    reference: ProblemReference, running: Executor, config: SweepConfig, presets: Presets
+) -> ProblemFacts:
+    """Returns what to know of the problem, checked before anything is trained.
+
+    This process finds it out itself only if it has imported torch anyway or no worker process tells it.
+    """
+    facts = None
+    if 'torch' not in sys.modules:
+        # For later; there is nothing else to do until a worker has loaded the problem.
+        import rich.table  # noqa: F401
+        import scipy.special  # noqa: F401
+
+        try:
+            facts = running.problem_facts()
+        except InvalidArgument as error:
+            raise error.naming(('device', config.device)) from None
+    if facts is None:
+        with random_states_kept(), reference.with_own_argv():
+            facts, _ = check(load_problem(reference, presets=presets), config.seed, config.device)
+    return facts
+
+
+def _check_points(parameters: ProblemParameters, points: Sequence[Point]) -> None:
+    """Checks what is declared, and all points that are known from the start, before anything is trained."""
+    if parameters.declared is not None:
+        for doubt in parameters.declared.doubts:
+            warnings.warn(doubt, DeclarationWarning, stacklevel=4)
+    if not points:
+        return
+    for point in points:
+        parameters.check(point)
+    are_named(points)
+    for doubt in parameters.doubts(points):
+        warnings.warn(doubt, ProblemWarning, stacklevel=4)
+
+
+def _log(log: RunLog, task: Task | None, text: str) -> None:
+    has_folder = task is not None and task.function not in ('dry_run', 'read_parameters')
+    log.write(task.point if task and has_folder else None, task.name if task else 'worker', text)

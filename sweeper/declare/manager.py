@@ -406,13 +406,19 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     branch = name.rpartition(SEPARATOR)[0]
     in_it = [one for one in known if one.startswith(name + SEPARATOR)]
     if not in_it:
-        best = max(known, key=lambda one: _likeness(name, one), default='')
+        best = max(known, key=lambda one: (_is_beside(name, one), _likeness(name, one)), default='')
         if best and _likeness(name, best) >= _ALIKE:
             return f': did you mean `{best}`?'
         in_it = [one for one in known if branch and one.startswith(branch + SEPARATOR)]
     some = [f'`{one}`' for one in in_it[:_MOST_SUGGESTED]]
     more = ', …' if len(in_it) > len(some) else ''
     return f': there is {", ".join(some)}{more}' if some else ''
+
+
+def _is_beside(name: str, known: str) -> bool:
+    """Whether a name is like one in its own branch, which then counts before the branch itself."""
+    is_inside = SEPARATOR in name and name.rpartition(SEPARATOR)[0] == known.rpartition(SEPARATOR)[0]
+    return is_inside and _likeness(name, known) >= _ALIKE
 
 
 def _likeness(name: str, known: str) -> float:

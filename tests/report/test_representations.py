@@ -182,7 +182,7 @@ def test_a_problem_that_changed_is_refused_and_not_run(swept):
     with pytest.raises(ProblemError, match=r'changed since the sweep: .*Run the sweep again'):
         representations(store, store.points)
     problem.path.unlink()
-    with pytest.raises(ProblemError, match='is not a file'):
+    with pytest.raises(ProblemError, match='there is no file'):
         representations(store, store.points)
 
 

@@ -59,7 +59,11 @@ def test_trials_that_are_no_number_of_trials_are_refused(trials):
     assert repr(trials) in str(caught.value)
 
 
-@pytest.mark.parametrize('points', [[16], ['relu'], [None], [([1],)], [{'a': {}}]], ids=repr)
+@pytest.mark.parametrize(
+    'points',
+    [[16], ['relu'], [None], [(b'1',)], [{'a': b'1'}], [([b'1'],)], [{'a': {'b': {1j: 2}}}]],
+    ids=repr,
+)
 def test_what_cannot_be_a_point_is_refused(points):
     with pytest.raises(InvalidPoint):
         FixedSweep.with_fixed_trials(points, 1)

@@ -72,7 +72,7 @@ def test_an_architecture_without_the_parameter_has_no_place(write_sweep):
 
 
 def test_an_unknown_parameter_is_named_with_those_there_are(grid):
-    with pytest.raises(InvalidArgument, match=r"'depth'; there are hidden, nonlinearity"):
+    with pytest.raises(InvalidArgument, match='there is no parameter depth; valid are hidden, nonlinearity'):
         axis(grid, 'depth')
 
 
@@ -118,7 +118,7 @@ def test_what_a_network_costs_is_read_from_its_tuning(write_sweep):
 
 
 def test_an_unknown_cost_is_named(grid):
-    with pytest.raises(InvalidArgument, match="'money'; valid are parameters, flops, seconds"):
+    with pytest.raises(InvalidArgument, match='there is no cost money; valid are parameters, flops, seconds'):
         against_cost(grid, 'money')
 
 

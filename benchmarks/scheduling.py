@@ -74,7 +74,7 @@ class VirtualExecutor(Executor):
     """Runs nothing, and says when it would be done, by its own clock."""
 
     def __init__(self, cores, seconds_of):
-        self.cores = cores
+        super().__init__(cores)
         self.now = self.busy = 0.0
         self.starts, self.ends = [], []  # of trials
         self._seconds_of = seconds_of
@@ -94,7 +94,7 @@ class VirtualExecutor(Executor):
         if task.function == 'train_trial':
             self.starts.append(self.now)
 
-    def wait(self, also=()):
+    def wait(self):
         self.now, key, seconds = heapq.heappop(self._running)
         self.ends.append(self.now)
         return [(key, Outcome(SimpleNamespace(result=SimpleNamespace(seconds=seconds))))]
@@ -226,7 +226,7 @@ class InstantExecutor(Executor):
     def submit(self, key, task):
         self._tasks.append((key, task))
 
-    def wait(self, also=()):
+    def wait(self):
         answers = []
         while self._tasks:
             key, task = self._tasks.popleft()

@@ -12,6 +12,7 @@ from typing import Any
 
 from .config import SweepConfig, check_names, takes_options
 from .errors import FolderError, InvalidArgument, PointFailedWarning, ProblemError
+from .executors import take_executor
 from .listeners.base import Listener, checked_listeners
 from .points import as_point, label
 from .problem.reference import find_problem, is_loading_a_problem
@@ -69,6 +70,7 @@ def sweep(
         PointFailed: A point failed, under `on_error='raise'`.
     """
     check_names('sweep()', options, without=('sweep_cores', 'tuning'))
+    executor = take_executor(options)
     if is_loading_a_problem():
         raise ProblemError(
             'sweep() was called while its problem was being imported; workers import it too. '
@@ -79,7 +81,7 @@ def sweep(
     config = SweepConfig(sweep_cores=sweep_cores, tuning=hparams, **options)
     folder, listeners = checked_folder(folder), checked_listeners(listeners)
     with ended_by_signals():
-        results = run_session(find_problem(module_name), param_selector, folder, config, listeners)
+        results = run_session(find_problem(module_name), param_selector, folder, config, listeners, executor)
     for failure in results.failures:
         message = f'the point ({label(failure.params)}) failed: {printable(failure.error)}'
         warnings.warn(message, PointFailedWarning, stacklevel=2)

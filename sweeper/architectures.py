@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from .errors import InvalidArgument
-from .executors.base import Executor, Task
+from .executors.base import Executor, Task, run_all
 from .points import NamedPoint, Point, label
 from .problem.parameters import ProblemParameters
 from .selectors.base import Selector
@@ -98,17 +98,13 @@ def _read_by_all(
                 found[point] = names
             else:
                 (batch if len(batch) < executor.cores else left).append(point)
-        for index, point in enumerate(batch):
-            executor.submit(index, Task('reading parameters', 'read_parameters', point, {'seed': seed}))
-        answers = 0
-        while answers < len(batch):
-            for index, outcome in executor.wait():
-                answers += 1
-                if outcome.error is None:
-                    read = {*outcome.value, *parameters.fixed}
-                    read |= {name for name in entries if parameters.owner(name) in read}
-                    names = found[batch[index]] = frozenset(read)
-                    networks.setdefault(names, set()).add(_key(batch[index], names, given[batch[index]]))
+        tasks = [Task('reading parameters', 'read_parameters', point, {'seed': seed}) for point in batch]
+        for point, outcome in zip(batch, run_all(executor, tasks), strict=True):
+            if outcome.error is None:
+                read = {*outcome.value, *parameters.fixed}
+                read |= {name for name in entries if parameters.owner(name) in read}
+                names = found[point] = frozenset(read)
+                networks.setdefault(names, set()).add(_key(point, names, given[point]))
         waiting = left
     return found
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
-import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from .amounts import at_least, bytes_of, seconds_of
 from .cores import usable_cores
 from .errors import InvalidArgument
 from .store.acceptance import ACCEPTABLE, accepted_kinds
 from .tuning.settings import HyperparameterSettings, get_settings, preset_name
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
-_UNITS = {'': 1, 'k': 2**10, 'm': 2**20, 'g': 2**30, 't': 2**40}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +29,8 @@ class SweepConfig:
             each tuning curve; at least 1. If there are fewer cores, the same runs are made on those.
         tuning: A preset (`fastest`, `fast`, `slow`, `slowest`) or settings of your own.
         cores: How many cores to use; the physical cores that this process may use, by default.
-        executor: `local` (worker processes) or `inline` (in this process, to debug).
+        executor: `local` (worker processes) or `inline` (in this process, to debug). `sweep` and `train` take
+            an `Executor`, too, to which `cores`, `retries`, `timeout` and `memory` are given instead.
         seed: Seeds everything; results depend on it and not on cores, executor or timing.
         progress: `auto` (`rich` in a terminal, else `plain`), `rich`, `plain` or `none`; on stderr.
         on_error: What a failed point does: `record` it and go on, or `raise` `PointFailed` at the first one,
@@ -111,11 +110,10 @@ class SweepConfig:
 
         get_settings(self.tuning)
         bytes_of(self.memory)
+        seconds_of(self.timeout)
         for name, least in (('sweep_cores', 1), ('cores', 1), ('retries', 0)):
-            value = getattr(self, name)
-            is_least = isinstance(value, int) and not isinstance(value, bool) and value >= least
-            if not is_least and not (name == 'cores' and value is None):
-                raise self._wrong(name, f'must be an integer of at least {least}')
+            if name != 'cores' or self.cores is not None:
+                at_least(least, name, getattr(self, name))
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed <= MAX_SEED:
             error = self._wrong('seed', 'must be an integer in [0, 2**63)')
             raise error.on_command_line(f'--seed {self.seed}: must be an integer from 0 to {MAX_SEED}')
@@ -138,11 +136,6 @@ class SweepConfig:
                 f'--if-changed {self.if_changed}: must be stop, restart, or accept: with what is accepted, '
                 f'as in accept:{ACCEPTABLE[0]}; {known}'
             )
-        is_number = isinstance(self.timeout, int | float) and not isinstance(self.timeout, bool)
-        if self.timeout is not None and not (is_number and 0 < self.timeout < math.inf):
-            error = self._wrong('timeout', 'must be a positive number of seconds, or None')
-            limit = f'{self.timeout:g}' if is_number else str(self.timeout)
-            raise error.on_command_line(f'--timeout {limit}: must be a positive number of seconds')
         if self.executor == 'inline':
             for name, reason in _NEEDS_WORKERS.items():
                 if getattr(self, name) is not None:
@@ -242,21 +235,3 @@ def takes_options(without: Iterable[str] = ()) -> Callable[[_Function], _Functio
         return function
 
     return decorate
-
-
-def bytes_of(memory: int | str | None) -> int | None:
-    """Returns an amount of memory in bytes: `2**30`, `'1GiB'` and `'1G'` are the same; None is None.
-
-    Raises:
-        InvalidArgument: It is none.
-    """
-    if memory is None:
-        return None
-    found = re.fullmatch(r'(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?', str(memory).strip().lower())
-    amount = float(found[1]) * _UNITS[found[2]] if found and not isinstance(memory, bool) else 0.0
-    if not 1 <= amount < math.inf:
-        error = InvalidArgument(
-            f"memory={memory!r}: must be a number of bytes, a text such as '2GB', or None"
-        )
-        raise error.on_command_line(f'--memory {memory}: must be a number of bytes, or an amount such as 2GB')
-    return int(amount)

@@ -13,6 +13,7 @@ from .config import SweepConfig
 from .errors import DeclarationWarning, InvalidArgument, ProblemWarning
 from .executors import open_executor
 from .executors.base import Executor, Task
+from .executors.local.executor import LocalExecutor
 from .garbage import uncollected
 from .listeners.base import Listener
 from .points import Point, are_named
@@ -46,24 +47,24 @@ def run_session(
     folder: Path,
     config: SweepConfig,
     listeners: Sequence[Listener],
+    executor: Executor | None = None,
 ) -> SweepResults:
     """Runs a sweep, or what is missing of it, and returns what the folder holds then; as for `sweep`."""
+    running = executor or open_executor(
+        config.executor, config.cores_used, config.retries, config.timeout, config.memory_in_bytes
+    )
     with ExitStack() as stack:
         is_new, log = not holds_sweep(folder), RunLog()
-        if config.executor != 'inline':
+        if not running.in_process:
             reference.check_loadable_elsewhere()
         presets = presets_of(reference)
 
-        def started(presets: Presets) -> Executor:
-            running = open_executor(
-                config.executor, config.cores_used, config.retries, config.timeout, config.memory_in_bytes
-            )
+        def start(presets: Presets) -> None:
             stack.callback(running.close)
             spec = WorkerSpec(reference, config.seed, config.device, config.step, presets)
             running.start(spec, is_new, lambda *printed: _log(log, *printed))
-            return running
 
-        running = started(presets)
+        start(presets)
         # What takes its time comes only now: the workers get ready beside us.
         display = open_progress(config.progress)
         with uncollected():
@@ -75,7 +76,7 @@ def run_session(
             if known and (values := common_values(known, facts.parameters)):
                 running.close()  # the data is to be another
                 in_force = with_values(presets, values)
-                running = started(in_force)
+                start(in_force)
                 facts = _facts(reference, running, config, in_force)
         parameters = facts.parameters
         _check_points(parameters, known)
@@ -93,12 +94,12 @@ def run_session(
         if config.retry_failed or config.on_error == 'raise':
             store.forget_failures()
         lanes = LANES if config.step == 'lanes' else 1
-        queue = ParamsTaskQueue(config.cores_used, config.sweep_cores, lanes)
+        queue = ParamsTaskQueue(running.cores, config.sweep_cores, lanes)
         sweeper = assemble(
             parameters, selector, queue, running, store, config.settings, facts.train_size, config.seed,
             [*listeners, Noting(store), *([display] if display else [])],
             raise_failures=config.on_error == 'raise',
-            save_threads=0 if config.executor == 'inline' else _SAVE_THREADS,
+            save_threads=0 if running.in_process else _SAVE_THREADS,
             same_selector='selector' not in (accepted_kinds(config.if_changed) or ()), lanes=lanes,
             check_points=lambda points: check_by_dry_runs(
                 running, points, config.seed, not selector.adaptive
@@ -123,7 +124,7 @@ def _facts(
         import scipy.special  # noqa: F401
 
         try:
-            facts = running.problem_facts()
+            facts = running.problem_facts() if isinstance(running, LocalExecutor) else None
         except InvalidArgument as error:
             raise error.naming(('device', config.device)) from None
     if facts is None:

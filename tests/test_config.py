@@ -7,9 +7,20 @@ import re
 
 import pytest
 
-from sweeper import HyperparameterSettings, SweepListener, cli, get_settings, sweep, train
-from sweeper.config import SweepConfig, bytes_of
+from sweeper import (
+    HyperparameterSettings,
+    InlineExecutor,
+    LocalExecutor,
+    SweepListener,
+    cli,
+    get_settings,
+    sweep,
+    train,
+)
+from sweeper.amounts import bytes_of
+from sweeper.config import SweepConfig
 from sweeper.errors import InvalidArgument
+from sweeper.executors import take_executor
 from sweeper.listeners.base import checked_listeners
 from sweeper.store.layout import checked_folder
 
@@ -104,6 +115,45 @@ def test_the_message_names_the_argument_its_value_and_what_is_valid(name, value,
     with pytest.raises(InvalidArgument) as caught:
         SweepConfig(**{name: value})
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'message'),
+    [
+        ('cores', True, 'cores=True: must be an integer of at least 1'),
+        ('retries', -1, 'retries=-1: must be an integer of at least 0'),
+        ('timeout', 0, 'timeout=0: must be a positive number of seconds, or None'),
+        ('memory', 'much', "memory='much': must be a number of bytes"),
+    ],
+)
+def test_an_executors_own_options_are_checked_alike(name, value, message):
+    for make in (LocalExecutor, SweepConfig):
+        with pytest.raises(InvalidArgument) as caught:
+            make(**{name: value})
+        assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize('executor', [LocalExecutor(2), InlineExecutor(2)], ids=['local', 'inline'])
+def test_an_executor_that_is_an_object_is_taken_as_it_is(executor):
+    options = {'executor': executor, 'seed': 5}
+    assert take_executor(options) is executor and options == {'seed': 5}
+    for name in ('local', 'inline', 'other', None):
+        options = {'executor': name, 'cores': 5}
+        assert take_executor(options) is None and options == {'executor': name, 'cores': 5}
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'), [('cores', 2), ('retries', 1), ('timeout', None), ('memory', '2GB')], ids=str
+)
+@pytest.mark.parametrize('executor', [LocalExecutor(2), InlineExecutor(2)], ids=['local', 'inline'])
+def test_an_option_is_said_once(executor, name, value, tmp_path):
+    with pytest.raises(InvalidArgument) as caught:
+        sweep('json', lambda: None, 1, 'fast', tmp_path / 'out', executor=executor, **{name: value})
+    kind = type(executor).__name__
+    for part in (f'{name}={value!r}: ', f'LocalExecutor({name}={value!r})', f'executor={kind}(...)'):
+        assert part in str(caught.value)
+    assert caught.value.arguments == ((name, value),)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_is_a_path(tmp_path):

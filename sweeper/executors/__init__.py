@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-import os
+from typing import Any
 
 from ..errors import InvalidArgument
 from .base import Executor
+from .inline import InlineExecutor
+from .local.executor import LocalExecutor
 
-EXECUTORS = ('local', 'inline')
+_OPTIONS = ('cores', 'retries', 'timeout', 'memory')
 
 
-def open_executor(
-    name: str, cores: int, retries: int, timeout: float | None, memory: int | None = None
-) -> Executor:
-    """Returns a new executor of that name (one of `EXECUTORS`), not started.
-
-    Args:
-        name: One of `EXECUTORS`.
-        cores: How many tasks to run side by side.
-        retries: How often a task whose worker died is tried again. The inline executor has no workers,
-            so this and what follows means nothing to it.
-        timeout: Seconds after which a run is ended; None for no limit.
-        memory: Bytes that one worker may use; None for no limit.
+def open_executor(name: str, cores: int, retries: int, timeout: float | None, memory: int | None) -> Executor:
+    """Returns a new executor, not started: 'inline', which has cores only, or 'local', which has all options.
 
     Raises:
         InvalidArgument: That executor cannot work on this system.
     """
-    if name == 'inline':
-        from .inline import InlineExecutor
+    return InlineExecutor(cores) if name == 'inline' else LocalExecutor(cores, retries, timeout, memory)
 
-        return InlineExecutor(cores)
-    assert name == 'local', name
-    if os.name != 'posix':
-        raise InvalidArgument("executor='local' needs Linux or macOS; use executor='inline' here")
-    from .local.executor import LocalExecutor
 
-    return LocalExecutor(cores, retries, timeout, memory)
+def take_executor(options: dict[str, Any]) -> Executor | None:
+    """Takes the executor out of the options of a sweep, if it is an object; else they stay as they are.
+
+    Raises:
+        InvalidArgument: There is an option with it that belongs to the executor.
+    """
+    executor = options.get('executor')
+    if not isinstance(executor, Executor):
+        return None
+    for name in _OPTIONS:
+        if name in options:
+            value = options[name]
+            raise InvalidArgument(
+                f'{name}={value!r}: an executor that is an object has options of its own; give it there, as '
+                f'in LocalExecutor({name}={value!r}), or leave out executor={type(executor).__name__}(...)'
+            ).naming((name, value))
+    del options['executor']
+    return executor

@@ -7,30 +7,47 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from queue import SimpleQueue
+from typing import Any, ClassVar
 
+from ..amounts import at_least
+from ..errors import SweepError
 from ..points import Point
 from ..work import WorkerSpec
 
-if TYPE_CHECKING:
-    from ..training.facts import ProblemFacts
+
+@dataclass(frozen=True)
+class Resources:
+    """What a task needs while it runs.
+
+    Attributes:
+        cpus: Cores.
+        gpus: GPUs; a fraction is a share of one.
+        memory: Bytes of memory; None if that is not known.
+    """
+
+    cpus: int = 1
+    gpus: float = 0.0
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
 class Task:
-    """A run, as data: a function of `work.py`, the point, and its other arguments. It takes one core.
+    """A run, as data: a function of `work.py`, the point, and its other arguments.
 
     Attributes:
         name: What the run is called within its point, such as 'trial 3' or 'lr_vs_perf 1'; for logs.
         function: The name of a function in `work.FUNCTIONS`.
         point: The point.
         arguments: The function's other arguments, by name.
+        resources: What it needs: one core, if nothing else is said.
     """
 
     name: str
     function: str
     point: Point
     arguments: Mapping[str, Any]
+    resources: Resources = Resources()
 
 
 @dataclass(frozen=True)
@@ -63,67 +80,115 @@ class Outcome:
 
 
 OnOutput = Callable[[Task | None, str], None]
+Answer = tuple[int, Outcome]
 
 
 class Executor(ABC):
-    """Runs tasks, each on one core, and answers with outcomes. Used by one thread, in the parent.
+    """Runs tasks and answers with their outcomes. To write one, define `start`, `submit` and `close`.
 
-    The order of calls: `start` once, then `submit` and `wait` as often as needed, then `close` once.
-    Whatever a task does (raise, kill its process, hang beyond the timeout), `wait` answers with an
-    outcome for it, once, and the executor goes on. The value of a task does not depend on the executor.
+    A sweep calls `start` first, then `submit` and `wait` as often as it needs to, and `close` in the end;
+    then the executor may be started again. All this happens in one thread; `answer` and `wake` may be called
+    from any.
+
+    Whatever a task does (raise an exception, kill its process, hang), `wait` returns one outcome for it, and
+    the executor goes on. What a task returns must not depend on the executor, nor on the tasks that ran
+    before it: `run_task` sees to both. `sweeper.testing.ExecutorContract` tests all that is said here.
+
+    Args:
+        cores: How many tasks run at a time; at least 1.
 
     Attributes:
-        cores: How many tasks run side by side.
+        cores: The same. It may change while the sweep runs.
+        in_process: Whether tasks run in the process that sweeps. If not, the problem must be a module or a
+            file that other processes can load.
     """
 
-    cores: int
+    in_process: ClassVar[bool] = False
+
+    def __init__(self, cores: int = 1) -> None:
+        self.cores = at_least(1, 'cores', cores)
+        self._queue: SimpleQueue[tuple[int, Outcome | BaseException] | None] = SimpleQueue()
 
     @abstractmethod
     def start(self, spec: WorkerSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
         """Gets ready to run tasks of a problem; returns at once.
 
         Args:
-            spec: The problem, the seed and the device.
-            expect_work: There will be work soon: start workers ahead of the first task.
-            on_output: Told what workers print, as text of whole lines: `on_output(task, text)`, with the
-                task whose run printed it, or None for what was printed outside runs (when the problem was
-                imported, say). Called from other threads, never twice at a time, and not after `close`
+            spec: The problem, the seed and the device: the first argument of `run_task`.
+            expect_work: Whether tasks will come soon, so that workers may be started ahead of the first one.
+            on_output: Called with what workers print, as text of whole lines: `on_output(task, text)`, with
+                the task whose run printed it, or None for what was printed outside runs (when the problem
+                was imported, say). Called from any thread, but never twice at a time, and not after `close`
                 has returned. An OSError that it raises is ignored; another exception is raised by `wait`.
-                If None, output is dropped.
+                If None, output is dropped. An executor may leave what tasks print where it goes, and never
+                call this.
         """
-
-    def problem_facts(self) -> ProblemFacts | None:
-        """Waits for what a worker process finds out about the problem, if one does; None if none does.
-
-        Called at most once, after `start`.
-
-        Raises:
-            ProblemError: The problem is not usable.
-            InvalidArgument: There is no such device.
-            SweepError: No worker can be set up.
-        """
-        return None
 
     @abstractmethod
     def submit(self, key: int, task: Task) -> None:
-        """Takes a task. What is submitted beyond `cores` tasks waits, in order."""
-
-    @abstractmethod
-    def wait(self, also: Sequence[int] = ()) -> list[tuple[int, Outcome]]:
-        """Blocks until at least one submitted task is done; returns `(key, outcome)` of those that are.
-
-        Called only while a submitted task has not been answered.
+        """Accepts a task, and returns at once. Of more than `cores` tasks, the last ones wait, in order.
 
         Args:
-            also: File descriptors: it may return, with nothing, when one of them can be read from.
-
-        Raises:
-            SweepError: No worker can be set up: the problem cannot be loaded there.
+            key: Comes back with the outcome; no other task has it until then.
+            task: The second argument of `run_task`.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Ends all workers at once, running tasks or not; no process is left. Idempotent."""
+        """Ends all workers, whatever they do, and forgets what was submitted. Idempotent.
+
+        An executor that overrides this calls it last.
+        """
+        self._queue = SimpleQueue()
+
+    def answer(self, key: int, outcome: Outcome | BaseException) -> None:
+        """Hands over what came of a task, for `wait` to return. May be called from any thread.
+
+        Args:
+            key: The task's.
+            outcome: Its outcome. A `SweepError` instead, such as `run_task` raises for a problem that cannot
+                be loaded, is raised by `wait` and ends the sweep. Any other is the task's own failure.
+        """
+        self._queue.put((key, outcome))
+
+    def wait(self) -> list[Answer]:
+        """Blocks until a task is done, or `wake` is called. Called only while a task is not answered.
+
+        Returns:
+            `(key, outcome)` of every task that is done; nothing if it was woken.
+
+        Raises:
+            SweepError: Tasks cannot be run here: the problem cannot be loaded, say.
+        """
+        answers: list[Answer] = []
+        while not answers or not self._queue.empty():
+            item = self._queue.get()
+            if item is None:
+                break
+            key, outcome = item
+            if isinstance(outcome, SweepError):
+                if not answers:
+                    raise outcome
+                self._queue.put(item)  # for the next time: what is done is answered first
+                break
+            if isinstance(outcome, BaseException):
+                outcome = Outcome(error=run_error(outcome))
+            answers.append((key, outcome))
+        return answers
+
+    def wake(self) -> None:
+        """Has `wait` return soon, or at once when it is called next. May be called from any thread."""
+        self._queue.put(None)
+
+
+def run_all(executor: Executor, tasks: Sequence[Task]) -> list[Outcome]:
+    """Has an executor that has nothing else to do run some tasks; returns their outcomes, in order."""
+    for key, task in enumerate(tasks):
+        executor.submit(key, task)
+    outcomes: dict[int, Outcome] = {}
+    while len(outcomes) < len(tasks):
+        outcomes.update(executor.wait())
+    return [outcomes[key] for key in range(len(tasks))]
 
 
 def run_error(error: BaseException) -> RunError:

@@ -1,11 +1,11 @@
-"""The executor that runs every task in the calling process: for debugging, and as a reference."""
+"""Tasks in the process that calls: for debugging and as a reference, and in workers of other executors."""
 
 from __future__ import annotations
 
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from ..errors import ProblemError, SweepError
 from ..points import label
 from ..seeding import random_states_kept
 from ..work import FUNCTIONS, WorkerSpec, isolate, open_bench
-from .base import Executor, OnOutput, Outcome, Task, run_error
+from .base import Answer, Executor, OnOutput, Outcome, Task, run_error
 from .preload import import_for_runs
 
 if TYPE_CHECKING:
@@ -35,40 +35,94 @@ class InlineExecutor(Executor):
         cores: How many cores to pretend to have; the values do not depend on it.
     """
 
+    in_process = True
+
     def __init__(self, cores: int = 1) -> None:
-        self.cores = cores
-        self._spec: WorkerSpec | None = None
-        self._bench: Bench | None = None
-        self._isolation: Isolation | None = None
+        super().__init__(cores)
+        self._runner: _TaskRunner | None = None
         self._tasks: deque[tuple[int, Task]] = deque()
 
     def start(self, spec: WorkerSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
-        self._spec = spec
+        self._runner = _TaskRunner(spec)
 
     def submit(self, key: int, task: Task) -> None:
         self._tasks.append((key, task))
 
-    def wait(self, also: Sequence[int] = ()) -> list[tuple[int, Outcome]]:
-        assert self._spec is not None and self._tasks
+    def wait(self) -> list[Answer]:
+        assert self._runner is not None and self._tasks
         key, task = self._tasks.popleft()
-        with _as_in_a_worker(), self._spec.problem.with_own_argv():
-            if self._bench is None:
-                self._bench = _opened(self._spec)
-                self._isolation = isolate(self._bench)
-            assert self._isolation is not None
-            # Between runs the caller may change what it likes; only what a run changes is undone.
-            self._isolation.take_objects()
-            self._isolation.take_settings()
-            outcome, left = perform(self._bench, task, self._isolation)
-        if left:
-            from ..training.isolation import in_words
+        return [(key, self._runner.run(task))]
 
-            warnings.warn(_LEFT.format(task.name, label(task.point), in_words(left)), stacklevel=2)
-        return [(key, outcome)]
+    def wake(self) -> None:
+        """There is no need: `wait` comes to an end by itself."""
 
     def close(self) -> None:
         self._tasks.clear()
-        self._bench = self._isolation = None
+        self._runner = None
+
+
+def run_task(spec: WorkerSpec, task: Task) -> Outcome:
+    """Runs a task in this process: what the worker processes of an executor call, one task after another.
+
+    The first call loads the problem and its data, which are kept for the next ones. Random states, the number
+    of threads and `sys.argv` are as before when it returns.
+
+    Args:
+        spec: As `Executor.start` got it.
+        task: As `Executor.submit` got it.
+
+    Returns:
+        Its outcome. An exception, `sys.exit` included, is one, too.
+
+    Raises:
+        SweepError: The problem cannot be loaded in this process, or there is no such device.
+    """
+    global _runner
+    if _runner is None or _runner.spec != spec:
+        _runner = _TaskRunner(spec, worker=0)
+    return _runner.run(task)
+
+
+class _TaskRunner:
+    """Runs tasks of a problem, which it loads for the first one.
+
+    Args:
+        spec: The problem, the seed and the device.
+        worker: The number of the worker that this process is; None in the one that sweeps.
+    """
+
+    def __init__(self, spec: WorkerSpec, worker: int | None = None) -> None:
+        self.spec = spec
+        self._worker = worker
+        self._loaded: tuple[Bench, Isolation] | None = None
+
+    def run(self, task: Task) -> Outcome:
+        with _as_in_a_worker(), self.spec.problem.with_own_argv():
+            if self._loaded is None:
+                self._loaded = self._load()
+            bench, isolation = self._loaded
+            # Between runs the caller may change what it likes; only what a run changes is undone.
+            isolation.take_objects()
+            isolation.take_settings()
+            outcome, left = perform(bench, task, isolation)
+        if left:
+            from ..training.isolation import in_words
+
+            warnings.warn(_LEFT.format(task.name, label(task.point), in_words(left)), stacklevel=3)
+        return outcome
+
+    def _load(self) -> tuple[Bench, Isolation]:
+        import_for_runs()
+        try:
+            bench = open_bench(self.spec, worker=self._worker)
+        except SweepError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise ProblemError(f'cannot load the problem: {type(error).__name__}: {error}') from error
+        return bench, isolate(bench)
+
+
+_runner: _TaskRunner | None = None
 
 
 def perform(bench: Bench, task: Task, isolation: Isolation) -> tuple[Outcome, list[str]]:
@@ -86,16 +140,6 @@ def perform(bench: Bench, task: Task, isolation: Isolation) -> tuple[Outcome, li
     finally:
         left = isolation.restore()
     return outcome, left
-
-
-def _opened(spec: WorkerSpec) -> Bench:
-    import_for_runs()
-    try:
-        return open_bench(spec)
-    except SweepError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise ProblemError(f'cannot load the problem: {type(error).__name__}: {error}') from error
 
 
 @contextmanager

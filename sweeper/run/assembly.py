@@ -75,7 +75,7 @@ def assemble(
         queue,
         Dispatcher(queue, executor, make_job),
         store,
-        Saves(save_threads),
+        Saves(save_threads, executor.wake),
         Listeners(listeners),
         raise_failures,
         check_points,

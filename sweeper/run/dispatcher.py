@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from sortedcontainers import SortedDict
 
@@ -96,14 +96,17 @@ class Dispatcher:
             self._start_runs(job, self._queue.borrow(job.task, len(job.waiting)))
         return []
 
-    def wait(self, also: Sequence[int] = ()) -> list[JobEvent]:
-        """Blocks until something is done; returns what happened, in order.
+    def wait(self) -> list[JobEvent] | None:
+        """Blocks until something is done, or the executor is woken.
 
-        Args:
-            also: File descriptors; it returns, too, when one of them can be read from.
+        Returns:
+            What happened, in order; None if nothing is done.
         """
+        outcomes = self._executor.wait()
+        if not outcomes:
+            return None
         events: list[JobEvent] = []
-        for key, outcome in self._executor.wait(also):
+        for key, outcome in outcomes:
             job, indices, started = self._runs.pop(key)
             job.running -= 1
             self._note_time(job, started, outcome.seconds)

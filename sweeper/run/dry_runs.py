@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 from ..errors import ProblemError, ProblemWarning
-from ..executors.base import Executor, Outcome, Task
+from ..executors.base import Executor, Task, run_all
 from ..points import Point, label
 from ..seeding import run_seed
 from ..training.facts import DryRun, Fault
@@ -62,13 +62,8 @@ def _dry_runs(executor: Executor, points: Sequence[Point], seed: int) -> Iterato
     """The dry runs of points, in order, the first alone; None for one that gave no answer."""
     start, count = 0, 1
     while start < len(points):
-        some = range(start, min(start + count, len(points)))
+        some = points[start : start + count]
         arguments = {'seed': run_seed(seed, 'dry run', 0)}
-        for key in some:
-            executor.submit(key, Task('dry run', 'dry_run', points[key], arguments))
-        answers: dict[int, Outcome] = {}
-        while len(answers) < len(some):
-            answers.update(executor.wait())
-        for key in some:
-            yield answers[key].value if answers[key].error is None else None
-        start, count = some.stop, executor.cores
+        for outcome in run_all(executor, [Task('dry run', 'dry_run', point, arguments) for point in some]):
+            yield outcome.value if outcome.error is None else None
+        start, count = start + count, executor.cores

@@ -109,12 +109,12 @@ class Sweeper:
 
     def _wait(self) -> list[JobEvent]:
         """Waits until a run is done or something is on disk; returns what is done."""
-        if self._saves.has_written:
-            return []
-        if self._saves.is_full or not self._dispatcher.is_busy:
-            self._saves.wait()
-            return []
-        return self._dispatcher.wait([self._saves.wakeup] if self._saves.pending else [])
+        while not self._saves.has_written:
+            if self._saves.is_full or not self._dispatcher.is_busy:
+                self._saves.wait()
+            elif (events := self._dispatcher.wait()) is not None:
+                return events
+        return []
 
     def _is_over(self) -> bool:
         is_idle = not (self._dispatcher.is_busy or self._saves.pending or self._queue.have_more_tasks())

@@ -9,10 +9,8 @@ keeps its order.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition, Lock, Thread
 
@@ -73,12 +71,13 @@ class Saves:
 
     Args:
         threads: How many saves are written at a time; 0 writes each when it is submitted.
+        wake: Called by such a thread when there is something to take in.
 
     Attributes:
         pending: How many saves have been submitted and not taken in.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, wake: Callable[[], None] = _nothing) -> None:
         self.pending = 0
         self._bytes = 0
         self._submitted: deque[_Entry] = deque()
@@ -89,19 +88,12 @@ class Saves:
         self._is_closed = False
         lock = Lock()
         self._has_work, self._has_news = Condition(lock), Condition(lock)
-        self._wakeup, self._waker = os.pipe()
-        for end in (self._wakeup, self._waker):
-            os.set_blocking(end, False)
+        self._wake = wake
         self._threads = [
             Thread(target=self._work, name=f'sweeper-save-{number}', daemon=True) for number in range(threads)
         ]
         for thread in self._threads:
             thread.start()
-
-    @property
-    def wakeup(self) -> int:
-        """A file descriptor that can be read from while there is something to take in."""
-        return self._wakeup
 
     @property
     def has_written(self) -> bool:
@@ -138,8 +130,6 @@ class Saves:
         Raises:
             BaseException: What a save raised. The others are taken in; what was to follow them is not called.
         """
-        with suppress(BlockingIOError):
-            os.read(self._wakeup, 2 * _MOST_SAVES)
         following, errors = [], []
         while self._written:
             entry, error = self._written.popleft()
@@ -173,8 +163,6 @@ class Saves:
             self._has_work.notify_all()
         for thread in self._threads:
             thread.join()
-        for end in (self._wakeup, self._waker):
-            os.close(end)
 
     def _work(self) -> None:
         while True:
@@ -227,5 +215,5 @@ class Saves:
             self._written.append((entry, error))
             self._start_what_may(key)
             self._has_news.notify_all()
-        with suppress(BlockingIOError):  # then it can be read from already
-            os.write(self._waker, b'.')
+        if self._threads:
+            self._wake()

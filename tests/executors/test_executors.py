@@ -1,6 +1,5 @@
-"""The contract of executors, over all that work on one machine; then what each adds to it."""
+"""The contract of executors, for those of the package; then what each adds to it."""
 
-import io
 import json
 import os
 import random
@@ -10,21 +9,20 @@ import sys
 import weakref
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 import psutil
 import pytest
 import torch
 
-from sweeper.errors import ProblemError
-from sweeper.executors import open_executor
+from sweeper import InlineExecutor, LocalExecutor
 from sweeper.executors.base import Task, run_error
-from sweeper.executors.local import executor as local
+from sweeper.executors.local import supervisor
 from sweeper.executors.local.output import OutputSink
 from sweeper.executors.local.process import WorkerProcess
 from sweeper.executors.local.worker import READY, receive
 from sweeper.problem.reference import find_problem
+from sweeper.testing import ExecutorContract
 from sweeper.work import WorkerSpec
 
 pytestmark = pytest.mark.slow
@@ -44,18 +42,9 @@ def dataset():
     return data, data
 
 
-class Unprintable(Exception):
-    def __str__(self):
-        raise RuntimeError('no words')
-
-
 def model(kind='linear', path=None, signal_number=None):
     if kind == 'raise':
         raise LookupError('no such architecture')
-    if kind == 'unprintable':
-        raise Unprintable
-    if kind == 'exit':
-        sys.exit('enough')
     if kind == 'print' and (path is None or os.path.exists(path)):
         print('printed by the model', flush=True)
         os.write(1, b'written by the model')
@@ -131,25 +120,13 @@ def told_by_workers(executor, count):
     return [json.loads(one.error.message) for one in run_all(executor, [brief('tell')] * count)]
 
 
-def test_a_wait_ends_early_when_something_else_can_be_read(spec):
-    reading, writing = os.pipe()
-    with opened('local', spec, cores=1) as executor:
-        executor.submit(0, curve('linear'))
-        os.write(writing, b'.')
-        assert executor.wait([reading]) == []
-        os.read(reading, 1)
-        [(key, outcome)] = executor.wait([reading])
-        assert key == 0 and outcome.error is None
-    os.close(reading), os.close(writing)
-
-
 def children():
     return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
 @contextmanager
 def opened(name, spec, cores=2, retries=1, timeout=None, expect_work=True):
-    executor = open_executor(name, cores, retries, timeout)
+    executor = LocalExecutor(cores, retries, timeout) if name == 'local' else InlineExecutor(cores)
     try:
         executor.start(spec, expect_work)
         yield executor
@@ -187,8 +164,8 @@ class Clock:
 @pytest.fixture(scope='module')
 def clock():
     with pytest.MonkeyPatch.context() as patch:
-        clock = Clock(local.time.monotonic)
-        patch.setattr(local, 'time', clock)
+        clock = Clock(supervisor.time.monotonic)
+        patch.setattr(supervisor, 'time', clock)
         yield clock
 
 
@@ -196,17 +173,6 @@ def clock():
 def local_executor(spec, clock):
     with opened('local', spec, timeout=LONG) as executor:
         yield executor
-
-
-@pytest.fixture(scope='module')
-def inline_executor(spec):
-    with opened('inline', spec) as executor:
-        yield executor
-
-
-@pytest.fixture(scope='module', params=['inline', 'local'])
-def executor(request):
-    return request.getfixturevalue(f'{request.param}_executor')
 
 
 @contextmanager
@@ -233,86 +199,17 @@ def fifo(tmp_path):
         yield fifo
 
 
-# every executor
+class TestInlineExecutor(ExecutorContract):
+    def make(self, cores):
+        return InlineExecutor(cores)
 
 
-def test_every_task_is_answered_exactly_once(executor):
-    outcomes = run_all(executor, [curve(seed=seed) for seed in range(9)])
-    assert all(outcome.error is None for outcome in outcomes)
-    assert len({outcome.value['loss'].tobytes() for outcome in outcomes}) == 9
+class TestLocalExecutor(ExecutorContract):
+    def make(self, cores):
+        return LocalExecutor(cores)
 
 
-def test_task_gives_the_same_curve_as_in_this_process(executor, spec):
-    with opened('inline', spec) as inline:
-        [expected] = run_all(inline, [curve('linear')])
-    _, _, outcome = run_all(executor, [trial(), brief(), curve('linear')])
-    assert outcome.value.keys() == expected.value.keys() >= {'loss', 'perf'}
-    for name, values in expected.value.items():
-        np.testing.assert_array_equal(outcome.value[name], values)
-
-
-def test_task_gives_the_same_score_as_in_this_process(executor, spec):
-    with opened('inline', spec) as inline:
-        [expected] = run_all(inline, [brief()])
-    before, _, after = run_all(executor, [brief(), brief('draw'), brief()])
-    assert before.value == after.value == expected.value
-
-
-def test_task_gives_the_same_trial_to_the_byte_as_in_this_process(executor, spec):
-    with opened('inline', spec) as inline:
-        [expected] = run_all(inline, [trial()])
-    for outcome in run_all(executor, [trial()] * 3):
-        record = outcome.value
-        assert record.model == expected.value.model
-        assert record.model_init == expected.value.model_init
-        assert replace(record.result, seconds=0.0) == replace(expected.value.result, seconds=0.0)
-        assert record.throughtime.keys() == expected.value.throughtime.keys()
-        for name, values in expected.value.throughtime.items():
-            np.testing.assert_array_equal(record.throughtime[name], values)
-
-
-def test_trained_model_can_be_read_back(executor):
-    [outcome] = run_all(executor, [trial()])
-    weights = torch.load(io.BytesIO(outcome.value.model), weights_only=True)
-    initial = torch.load(io.BytesIO(outcome.value.model_init), weights_only=True)
-    assert weights.keys() == initial.keys() == {'weight', 'bias'}
-    assert not torch.equal(weights['weight'], initial['weight'])
-
-
-def test_exception_becomes_an_outcome_and_the_executor_goes_on(executor):
-    bad, good = run_all(executor, [trial('raise'), trial()])
-    assert (bad.value, bad.error.kind, bad.error.message) == (None, 'LookupError', 'no such architecture')
-    assert 'in model' in bad.error.traceback and 'LookupError' in bad.error.traceback
-    assert good.error is None
-
-
-def test_exit_becomes_an_outcome_and_the_executor_goes_on(executor):
-    bad, good = run_all(executor, [trial('exit'), trial()])
-    assert (bad.error.kind, bad.error.message) == ('SystemExit', 'enough')
-    assert good.error is None
-
-
-def test_exception_that_cannot_be_printed_becomes_an_outcome_all_the_same(executor):
-    bad, good = run_all(executor, [trial('unprintable'), trial()])
-    assert bad.error.kind == 'Unprintable'
-    assert good.error is None
-
-
-def test_mistaken_arguments_become_an_outcome(executor):
-    [outcome] = run_all(executor, [trial('linear', 1, 2, 3, 4)])
-    assert outcome.error.kind == 'TypeError'
-
-
-def test_model_that_prints_is_run_like_any_other(executor, tmp_path):
-    path = tmp_path / 'speak'
-    [quiet] = run_all(executor, [curve('print', str(path))])
-    path.touch()
-    [loud] = run_all(executor, [curve('print', str(path))])
-    np.testing.assert_array_equal(loud.value['loss'], quiet.value['loss'])
-
-
-def test_task_runs_on_one_thread(executor):
-    assert [one['threads'] for one in told_by_workers(executor, 4)] == [1] * 4
+# both
 
 
 @pytest.mark.parametrize('name', ['inline', 'local'])
@@ -334,28 +231,6 @@ def test_closing_ends_what_runs_and_may_be_repeated(name, spec, fifo):
         executor.close()
         with pytest.raises(AssertionError):
             executor.wait()
-
-
-@pytest.mark.parametrize('name', ['inline', 'local'])
-def test_executor_that_was_never_started_can_be_closed(name):
-    open_executor(name, 2, 1, None).close()
-
-
-@pytest.mark.parametrize('name', ['inline', 'local'])
-@pytest.mark.parametrize(
-    'problem', ["raise OSError('no data')\n", PROBLEM + "\ndef dataset():\n    raise OSError('no data')\n"]
-)
-def test_problem_that_cannot_be_loaded_is_told_at_once(name, problem, tmp_path, monkeypatch):
-    path = tmp_path / 'broken_problem.py'
-    path.write_text(problem)
-    monkeypatch.setattr(sys, 'path', list(sys.path))
-    before = children()
-    with opened(name, WorkerSpec(find_problem(path), 0, 'cpu'), cores=1, retries=0) as executor:
-        executor.submit(0, trial())
-        with pytest.raises(ProblemError, match='no data'):
-            executor.wait()
-    assert children() <= before
-    sys.modules.pop('broken_problem', None)
 
 
 def test_an_exception_as_data_holds_nothing_of_what_the_run_held():
@@ -476,10 +351,10 @@ def test_local_allows_a_second_try_the_whole_timeout(spec, clock, tmp_path, monk
     real = clock.monotonic
     with opened('local', spec, cores=1, timeout=LONG) as executor:
         told_by_workers(executor, 1)
-        [worker] = executor._pool.workers
+        [worker] = executor._supervisor.pool.workers
         monkeypatch.setattr(clock, 'monotonic', lambda: real() + 2 * LONG * has_told_its_end(worker))
         [outcome] = run_all(executor, [trial('die', str(tmp_path / 'died'), SIGKILL)])
-        assert executor._pool.workers != [worker]
+        assert executor._supervisor.pool.workers != [worker]
     assert outcome.error is None
 
 
@@ -522,14 +397,14 @@ def test_local_ends_a_worker_whose_connection_closes(spec):
 
 PARENT = """
 import os, signal, sys
-from sweeper.executors import open_executor
 from sweeper.executors.base import Task
+from sweeper.executors.local.executor import LocalExecutor
 from sweeper.problem.reference import find_problem
 from sweeper.work import WorkerSpec
 
 problem, fifo = sys.argv[1:]
 arguments = {'seed': 0, 'lrs': [0.1], 'batch_sizes': [1]}
-executor = open_executor('local', 1, 1, None)
+executor = LocalExecutor(1)
 executor.start(WorkerSpec(find_problem(problem), 0, 'cpu'))
 executor.submit(0, Task('run', 'measure_curve', ('print',), arguments))
 executor.wait()

@@ -40,7 +40,7 @@ class FakeExecutor(Executor):
     """Holds what is submitted until `finish` says that it is done, or finishes at random."""
 
     def __init__(self, cores, fails=lambda task: False, order=None):
-        self.cores = cores
+        super().__init__(cores)
         self.seconds = 0.0  # that each run takes
         self.running = {}
         self.started = []
@@ -65,7 +65,7 @@ class FakeExecutor(Executor):
         keys = {run_of(task): key for key, task in self.running.items()}
         self._done += [keys[run] for run in runs]
 
-    def wait(self, also=()):
+    def wait(self):
         assert self.running
         if self._order is not None:
             keys = sorted(self.running)

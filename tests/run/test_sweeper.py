@@ -30,7 +30,8 @@ class OneByOne(Executor):
     """Answers one task at each `wait`, the first submitted first; trials of the given names diverge."""
 
     def __init__(self, cores, diverge=()):
-        self.cores, self._diverge = cores, diverge
+        super().__init__(cores)
+        self._diverge = diverge
         self.submitted = []
         self.has_submitted = threading.Condition()
         self._tasks = deque()
@@ -47,7 +48,7 @@ class OneByOne(Executor):
             self.submitted.append(task.name)
             self.has_submitted.notify_all()
 
-    def wait(self, also=()):
+    def wait(self):
         key, task = self._tasks.popleft()
         diverged = task.name in self._diverge
         loss = math.inf if diverged else 0.5

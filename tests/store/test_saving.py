@@ -1,6 +1,5 @@
 """What is written in threads: in order, taken in by its owner, and never lost sight of."""
 
-import select
 import threading
 
 import pytest
@@ -87,15 +86,19 @@ def test_saves_that_are_not_alone_are_written_side_by_side(threaded):
     drain(threaded)  # a barrier that breaks would be raised
 
 
-def test_the_owner_goes_on_while_a_save_is_written_and_is_woken_when_it_is(threaded):
-    may_end = threading.Event()
-    threaded.submit(Save('a', lambda: may_end.wait(LONG) or pytest.fail('never')))
-    assert not threaded.has_written
-    assert select.select([threaded.wakeup], [], [], 0)[0] == []
-    may_end.set()
-    assert select.select([threaded.wakeup], [], [], LONG)[0] == [threaded.wakeup]
-    threaded.take_in()
-    assert (threaded.pending, select.select([threaded.wakeup], [], [], 0)[0]) == (0, [])
+def test_the_owner_goes_on_while_a_save_is_written_and_is_woken_when_it_is():
+    may_end, woken = threading.Event(), threading.Event()
+    saves = Saves(4, woken.set)
+    try:
+        saves.submit(Save('a', lambda: may_end.wait(LONG) or pytest.fail('never')))
+        assert not saves.has_written and not woken.is_set()
+        may_end.set()
+        assert woken.wait(LONG)
+        assert saves.has_written
+        saves.take_in()
+        assert not saves.pending
+    finally:
+        saves.close()
 
 
 def test_an_error_is_raised_when_it_is_taken_in_and_the_others_are_taken_in_all_the_same(saves):

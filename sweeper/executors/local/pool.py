@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import selectors
 import signal
+import socket
 import sys
 import time
-from collections.abc import Sequence
+from contextlib import suppress
 
 from ...errors import InvalidArgument, ProblemError, SweepError
 from ...work import WorkerSpec
@@ -20,6 +21,7 @@ from .process import SECONDS_TO_PASS_ON, WorkerProcess
 Worker = WorkerProcess | ForkedWorker
 
 _SECONDS_TO_READ = 1.0
+_MOST_WAKEUPS = 4096
 
 
 class WorkerPool:
@@ -49,6 +51,10 @@ class WorkerPool:
         self.server: ForkServer | None = None
         self._failed_loads = 0  # in a row
         self._selector = selectors.DefaultSelector()
+        self._wakeup, self._waker = socket.socketpair()
+        for end in (self._wakeup, self._waker):
+            end.setblocking(False)
+        self._selector.register(self._wakeup, selectors.EVENT_READ)
 
     def start(self) -> Worker:
         """Starts a worker; there must be fewer than `cores`.
@@ -77,19 +83,23 @@ class WorkerPool:
             self._listen(self.server)
         return ForkedWorker(number, self.server, self._memory, self._sink)
 
-    def wait(self, seconds: float | None, also: Sequence[int] = ()) -> list[tuple[Worker | ForkServer, bool]]:
-        """Waits until one has something to say or has ended, or a file descriptor can be read, or so long.
+    def wait(self, seconds: float | None) -> tuple[list[tuple[Worker | ForkServer, bool]], bool]:
+        """Waits until a process has something to say or has ended, `wake` is called, or so long.
 
         Returns:
-            All that have, each with whether it has ended; one may be there twice.
+            All that have, each with whether it has ended (one may be there twice); and whether it was woken.
         """
-        for descriptor in also:
-            self._selector.register(descriptor, selectors.EVENT_READ)
-        try:
-            return [key.data for key, _ in self._selector.select(seconds) if key.data is not None]
-        finally:
-            for descriptor in also:
-                self._selector.unregister(descriptor)
+        ready = [key.data for key, _ in self._selector.select(seconds)]
+        is_woken = None in ready
+        if is_woken:
+            with suppress(BlockingIOError):
+                self._wakeup.recv(_MOST_WAKEUPS)
+        return [data for data in ready if data is not None], is_woken
+
+    def wake(self) -> None:
+        """Has `wait` return soon. May be called from any thread, also after `close`."""
+        with suppress(OSError):  # it is full, and can be read from already; or closed
+            self._waker.send(b'.')
 
     def remove(self, one: Worker) -> None:
         """Ends a worker, dead or not, and waits until it is gone."""
@@ -154,7 +164,7 @@ class WorkerPool:
         """The workers that came from a fork server, or were to come."""
         return [one for one in self.workers if isinstance(one, ForkedWorker) and one.server is server]
 
-    def bury_server(self, server: ForkServer, lost: int) -> None:
+    def discard_server(self, server: ForkServer, lost: int) -> None:
         """Removes a fork server that ended; the next worker gets another.
 
         Args:
@@ -185,6 +195,8 @@ class WorkerPool:
         self.workers.clear()
         self.server = None
         self._selector.close()
+        self._wakeup.close()
+        self._waker.close()
 
     def _listen(self, one: Worker | ForkServer) -> None:
         self._selector.register(one.connection, selectors.EVENT_READ, (one, False))

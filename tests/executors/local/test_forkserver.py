@@ -165,9 +165,9 @@ def test_where_a_fork_would_be_at_a_risk_each_worker_loads_the_problem_itself(
     problem = f'{PROBLEM}\n{addition}\n'
     with opened(folder, problem, 2, lambda task, text: heard.append(text)) as executor:
         parent, pid, loaded_by = told(executor, '[os.getppid(), os.getpid(), loaded_by]')
-        assert loaded_by == pid and parent == executor._pool.server._process.pid
+        assert loaded_by == pid and parent == executor._supervisor.pool.server._process.pid
         [outcome] = answers(executor, [run_of()])
-        assert [type(one) for one in executor._pool.workers] == [ForkedWorker] * 2
+        assert [type(one) for one in executor._supervisor.pool.workers] == [ForkedWorker] * 2
     assert outcome.value['loss'].tobytes() == expected.value['loss'].tobytes()
     assert sum(reason in text for text in heard) == 1
     assert not those_started()
@@ -178,7 +178,7 @@ def test_where_the_system_gives_no_descriptors_of_processes_each_worker_is_a_pro
     with opened(folder, f'{PROBLEM}\n{without}\n', cores=2) as executor:
         parent, pid, loaded_by = told(executor, '[os.getppid(), os.getpid(), loaded_by]')
         assert (parent, loaded_by) == (os.getpid(), pid)
-        assert [type(one) for one in executor._pool.workers] == [WorkerProcess] * 2
+        assert [type(one) for one in executor._supervisor.pool.workers] == [WorkerProcess] * 2
 
 
 def test_a_thread_that_sees_to_forks_itself_is_no_risk(folder):

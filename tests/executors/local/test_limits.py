@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from sweeper import LocalExecutor
 from sweeper.errors import InvalidArgument
-from sweeper.executors import open_executor
 from sweeper.executors.base import RunError, Task
 from sweeper.executors.local.limits import in_units, with_limit_named
 from sweeper.problem.reference import find_problem
@@ -65,7 +65,7 @@ def spec(tmp_path_factory):
 @pytest.fixture(scope='module')
 def error_of(spec):
     """Runs code in a worker that may take 1 GiB, each time the same; returns the error."""
-    executor = open_executor('local', 1, 0, None, GIB)
+    executor = LocalExecutor(1, 0, None, GIB)
     executor.start(spec)
 
     def run(code):
@@ -114,7 +114,7 @@ def test_another_error_under_a_limit_stays_what_it_is(error_of):
 
 
 def test_a_limit_below_what_the_problem_takes_is_told_at_once(spec):
-    executor = open_executor('local', 1, 1, None, 50 << 20)
+    executor = LocalExecutor(1, 1, None, 50 << 20)
     executor.start(spec)
     try:
         executor.submit(0, Task('run', 'measure_curve', ('',), {}))

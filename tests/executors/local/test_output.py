@@ -8,10 +8,9 @@ from multiprocessing.connection import Pipe
 
 import pytest
 
-from sweeper.executors import open_executor
+from sweeper import LocalExecutor
 from sweeper.executors.base import Task
-from sweeper.executors.local import executor as local
-from sweeper.executors.local import output, pool
+from sweeper.executors.local import output, pool, supervisor
 from sweeper.executors.local.output import DROPPED, OutputSink, RunOutput, WorkerOutput
 from sweeper.executors.local.streams import BEGIN, END, MARK, WARNING
 from sweeper.problem.reference import find_problem
@@ -350,8 +349,8 @@ class Clock:
 @pytest.fixture(scope='module')
 def clock():
     with pytest.MonkeyPatch.context() as patch:
-        clock = Clock(local.time.monotonic)
-        patch.setattr(local, 'time', clock)
+        clock = Clock(supervisor.time.monotonic)
+        patch.setattr(supervisor, 'time', clock)
         yield clock
 
 
@@ -400,7 +399,7 @@ class Workers:
 
 @contextmanager
 def opened(spec, cores):
-    workers = Workers(open_executor('local', cores, 0, LONG, None))
+    workers = Workers(LocalExecutor(cores, 0, LONG))
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv('PYTHONUNBUFFERED', raising=False)  # as for users
         try:

@@ -1,0 +1,57 @@
+"""Amounts that a sweep is told (cores, retries, seconds, bytes), checked."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from .errors import InvalidArgument
+
+_UNITS = {'': 1, 'k': 2**10, 'm': 2**20, 'g': 2**30, 't': 2**40}
+
+
+def at_least(least: int, name: str, value: object) -> int:
+    """Returns an integer argument.
+
+    Raises:
+        InvalidArgument: It is no integer, or too small.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        error = InvalidArgument(f'{name}={value!r}: must be an integer of at least {least}')
+        raise error.naming((name, value))
+    return value
+
+
+def seconds_of(timeout: Any) -> float | None:
+    """Returns a timeout in seconds; None is None.
+
+    Raises:
+        InvalidArgument: It is no positive number.
+    """
+    if timeout is None:
+        return None
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if not is_number or not 0 < timeout < math.inf:
+        error = InvalidArgument(f'timeout={timeout!r}: must be a positive number of seconds, or None')
+        shown = f'{timeout:g}' if is_number else timeout
+        raise error.on_command_line(f'--timeout {shown}: must be a positive number of seconds')
+    return float(timeout)
+
+
+def bytes_of(memory: object) -> int | None:
+    """Returns an amount of memory in bytes: `2**30`, `'1GiB'` and `'1G'` are the same; None is None.
+
+    Raises:
+        InvalidArgument: It is none.
+    """
+    if memory is None:
+        return None
+    found = re.fullmatch(r'(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?', str(memory).strip().lower())
+    amount = float(found[1]) * _UNITS[found[2]] if found and not isinstance(memory, bool) else 0.0
+    if not 1 <= amount < math.inf:
+        error = InvalidArgument(
+            f"memory={memory!r}: must be a number of bytes, a text such as '2GB', or None"
+        )
+        raise error.on_command_line(f'--memory {memory}: must be a number of bytes, or an amount such as 2GB')
+    return int(amount)

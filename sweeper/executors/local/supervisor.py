@@ -1,0 +1,257 @@
+"""What a local executor does while it is started: gives tasks to workers, and takes their outcomes.
+
+Each worker has a connection for tasks and outcomes and a sentinel, which becomes readable when its process
+ends. The parent waits on all of them together; there is no polling.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing.connection import wait as wait_for_any
+from typing import Any
+
+from ...errors import InvalidArgument, ProblemError, SweepError
+from ...training.facts import ProblemFacts
+from ...work import WorkerSpec
+from ..base import Answer, OnOutput, Outcome, RunError, Task
+from . import worker
+from .forked import ForkServer
+from .output import OutputSink, RunOutput
+from .pool import Worker, WorkerPool, describe_exit, signal_name
+
+_LONGEST_WAIT = 3600.0
+_SECONDS_TO_READ = 1.0
+_SECONDS_TO_SAY_WHERE = 1.0
+_MOST_LOST = 3
+_WRONG_INPUT = {error.__name__: error for error in (InvalidArgument, ProblemError)}
+
+
+class _Submission:
+    """A submitted task and how it fares."""
+
+    def __init__(self, key: int, task: Task) -> None:
+        self.key = key
+        self.task = task
+        self.attempts = 0
+        self.times_lost = 0
+        self.deadline: float | None = None
+        self.output = RunOutput(task)
+
+    def failed(self, error: RunError) -> Answer:
+        """The answer that this task has failed, with the end of what its last attempt printed."""
+        output = self.output.tail(_SECONDS_TO_READ)
+        return self.key, Outcome(error=replace(error, output=output))
+
+
+class Supervisor:
+    """The tasks of an executor that was started, and the workers that run them.
+
+    Args:
+        spec: The problem, the seed and the device.
+        on_output: As for `Executor.start`.
+        cores: As for `LocalExecutor`, and so are the arguments that follow.
+        retries: How often a task whose worker died is tried again.
+        timeout: Seconds after which a run is ended.
+        memory: Bytes that a worker process may use.
+    """
+
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        on_output: OnOutput | None,
+        cores: int,
+        retries: int,
+        timeout: float | None,
+        memory: int | None,
+    ) -> None:
+        self._cores, self._retries, self._timeout = cores, retries, timeout
+        self._sink = OutputSink(on_output)
+        self.pool = WorkerPool(cores, spec, memory, retries, self._sink)
+        self._given: dict[Worker, _Submission] = {}  # what each worker runs
+        self._backlog: deque[_Submission] = deque()
+        self._trouble: Exception | None = None
+
+    def start_workers(self, count: int) -> None:
+        """Starts so many workers, ahead of work."""
+        for _ in range(count):
+            self.pool.start()
+
+    def problem_facts(self) -> ProblemFacts | None:
+        """As `LocalExecutor.problem_facts`."""
+        server = self.pool.server
+        if server is None:
+            return None
+        while not server.is_ready and self.pool.server is server:
+            wait_for_any([server.connection, server.sentinel])
+            try:
+                self._hear_server(server)
+            finally:
+                if server.broken is not None and server.broken.kind in _WRONG_INPUT:
+                    raise _WRONG_INPUT[server.broken.kind](server.broken.message)
+        return server.facts
+
+    def submit(self, key: int, task: Task) -> None:
+        """As `Executor.submit`."""
+        if task.resources.cpus != 1:
+            raise InvalidArgument(f'{task.name}: needs {task.resources.cpus} cores, and a worker has 1')
+        self._backlog.append(_Submission(key, task))
+        try:
+            self._assign()
+        except SweepError as error:  # what is done already is answered first
+            self._trouble = error
+
+    def wait(self) -> list[Answer]:
+        """As `Executor.wait`."""
+        answers: list[Answer] = []
+        is_woken = False
+        while not (answers or is_woken):
+            if self._trouble is not None:
+                raise self._trouble
+            assert self._backlog or self._given
+            awake, is_woken = self.pool.wait(self._seconds_to_deadline())
+            try:
+                for one, has_ended in awake:
+                    if isinstance(one, ForkServer):
+                        answers += self._hear_server(one)
+                    elif one in self.pool.workers:  # not discarded in this round
+                        answers += self._discard(one) if has_ended else self._hear(one)
+                answers += self._end_overdue()
+                self._assign()
+                self._sink.raise_error()
+            except Exception as error:
+                self._trouble = error  # for the next time, if there are answers
+        return answers
+
+    def wake(self) -> None:
+        """Has `wait` return soon. May be called from any thread."""
+        self.pool.wake()
+
+    def close(self) -> None:
+        """Ends all workers at once."""
+        self.pool.close()
+        self._sink.close()
+
+    def _assign(self) -> None:
+        """Gives waiting jobs to idle workers, starting workers as far as there are cores."""
+        if not self._backlog or len(self._given) == self._cores:
+            return
+        idle = [one for one in self.pool.workers if one not in self._given]
+        idle.sort(key=lambda one: one.is_ready)
+        while self._backlog and (idle or len(self.pool.workers) < self._cores):
+            self._give(idle.pop() if idle else self.pool.start(), self._backlog.popleft())
+
+    def _give(self, one: Worker, job: _Submission) -> None:
+        self._given[one] = job
+        job.deadline = None  # that of an attempt before is over
+        if one.is_ready:
+            self._begin(job)
+        job.output = one.give(job.task)
+
+    def _hear(self, one: Worker) -> list[Answer]:
+        """Takes one message of a worker."""
+        try:
+            message = worker.receive(one.connection)
+        except (EOFError, OSError):
+            one.signal_to_end()  # if it is not dead, it has closed its side and can do no more
+            one.wait_until_gone()
+            return self._discard(one)
+        return self._take(one, *message)
+
+    def _take(self, one: Worker, subject: Any, content: Any) -> list[Answer]:
+        job = self._given.get(one)
+        if subject == worker.BROKEN:
+            one.broken = content
+            one.signal_to_end()
+        elif subject == worker.READY:
+            self.pool.take_ready(one, content)
+            if job is not None:
+                self._begin(job)
+        elif subject == worker.LAST:
+            assert job is not None
+            one.is_leaving = True
+            self._sink.pass_on(job.task, content)
+        elif subject == worker.SPENT:
+            assert job is not None
+            job.attempts -= 1
+            one.signal_to_end()
+        else:
+            assert job is not None
+            del self._given[one]
+            if one.is_leaving and one in self.pool.workers:
+                self.pool.remove(one)
+            outcome: Outcome = pickle.loads(content)
+            return [job.failed(outcome.error) if outcome.error is not None else (job.key, outcome)]
+        return []
+
+    def _hear_server(self, server: ForkServer) -> list[Answer]:
+        """Takes what the fork server says, and discards its workers with it if it ended."""
+        if self.pool.server is not server or not self.pool.server_has_ended():
+            return []
+        lost = self.pool.workers_of(server)
+        outcomes = [outcome for one in lost for outcome in self._discard(one)]
+        self.pool.discard_server(server, len(lost))
+        return outcomes
+
+    def _discard(self, one: Worker) -> list[Answer]:
+        """Removes a dead worker, once all is heard that it has sent; its job is tried again or has failed."""
+        outcomes: list[Answer] = []
+        with suppress(EOFError, OSError):
+            while one.connection.poll():
+                outcomes += self._take(one, *worker.receive(one.connection))
+        if one not in self.pool.workers:  # it has told that it would leave
+            return outcomes
+        job = self._remove(one)
+        if not one.is_ready and one.exit_code is not None:
+            self.pool.take_failed_load(one)
+        if job is not None:
+            outcomes += self._tried(job, one)
+        return outcomes
+
+    def _tried(self, job: _Submission, one: Worker) -> list[Answer]:
+        """The worker of a job died."""
+        if one.exit_code is None and one.is_ready:  # by no fault of the job, if that does not go on for ever
+            job.times_lost += 1
+            job.attempts -= job.times_lost <= _MOST_LOST
+        if not one.is_ready or job.attempts <= self._retries:
+            self._backlog.appendleft(job)
+            return []
+        message = f'the worker process {describe_exit(one.exit_code)}, {job.attempts} times in a row'
+        return [job.failed(RunError('WorkerDied', message, signal=signal_name(one.exit_code)))]
+
+    def _remove(self, one: Worker) -> _Submission | None:
+        """Ends a worker, dead or not; returns the job that it had, if any."""
+        self.pool.remove(one)
+        return self._given.pop(one, None)
+
+    def _begin(self, job: _Submission) -> None:
+        """A ready worker has the job now: the attempt counts, and its time runs."""
+        job.attempts += 1
+        if self._timeout is not None:
+            job.deadline = time.monotonic() + self._timeout
+
+    def _seconds_to_deadline(self) -> float | None:
+        if self._timeout is None:
+            return None
+        deadlines = [job.deadline for job in self._given.values() if job.deadline is not None]
+        return min(max(0.0, min(deadlines) - time.monotonic()), _LONGEST_WAIT) if deadlines else None
+
+    def _end_overdue(self) -> list[Answer]:
+        if self._timeout is None:
+            return []
+        now = time.monotonic()
+        overdue = [
+            one for one, job in self._given.items() if job.deadline is not None and job.deadline <= now
+        ]
+        for one in overdue:
+            one.ask_where_it_is()
+        end, left = now + _SECONDS_TO_SAY_WHERE, [one.sentinel for one in overdue]
+        while left and (seconds := end - time.monotonic()) > 0:
+            ended = wait_for_any(left, seconds)
+            left = [sentinel for sentinel in left if sentinel not in ended]
+        message = f'the run took longer than the timeout of {self._timeout:g} seconds'
+        jobs = [self._remove(one) for one in overdue]
+        return [job.failed(RunError('TimedOut', message)) for job in jobs if job is not None]

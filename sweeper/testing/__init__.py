@@ -1,0 +1,14 @@
+"""Contracts of what a user may write for a sweep, as tests to subclass (they need pytest)."""
+
+from __future__ import annotations
+
+from ..extras import needed
+
+with needed('test', 'sweeper.testing needs pytest'):
+    import pytest
+
+pytest.register_assert_rewrite(f'{__name__}.executors')
+
+from .executors import ExecutorContract  # noqa: E402
+
+__all__ = ['ExecutorContract']

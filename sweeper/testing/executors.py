@@ -65,7 +65,7 @@ def model(does='nothing', path=None, number=None):
     return torch.nn.Linear(4, 2)
 """
 _BROKEN = f"{_PROBLEM}\n\ndef dataset():\n    raise OSError('no data')\n"
-_HPARAMS = {'lr_start': 0.01, 'lr_end': 0.3, 'batch_size': 8}
+_HPARAMS = {'lr_min': 0.01, 'lr_max': 0.3, 'batch_size': 8}
 
 
 def _curve(*point: Any, seed: int = 1) -> Task:

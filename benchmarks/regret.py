@@ -25,7 +25,7 @@ from sweeper.executors.local.executor import LocalExecutor
 from sweeper.points import point_key
 from sweeper.problem.reference import ProblemReference, find_problem, load_module
 from sweeper.seeding import run_seed
-from sweeper.tuning.tuner import tune
+from sweeper.tuning.start import start_tuning
 from sweeper.work import WorkerSpec
 
 FOLDER = Path(__file__).with_name('regret_problems')
@@ -262,7 +262,7 @@ def try_plan(case, point, seed, plan, cost=0.0, flags=(), tuned=None):
 
 def tuned_pick(case, point, seed, preset):
     """A job: what the tuner picks. A tuning that fails counts as a performance of 0, with a flag."""
-    tuner = tune(case.settings(preset), case.train_size, seed)
+    tuner = start_tuning(case.settings(preset), case.train_size, seed)
     samples, values = 0, None
     while True:
         try:

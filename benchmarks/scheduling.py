@@ -37,7 +37,7 @@ from sweeper.run.dispatcher import Dispatcher
 from sweeper.run.jobs import TrialsJob, TuningJob
 from sweeper.store.manifest import Manifest
 from sweeper.store.store import Store
-from sweeper.tuning.tuner import RunRequest, Stage
+from sweeper.tuning.base import RunRequest, Stage
 
 TUNED = Tuned(lr_min=0.01, lr_max=0.1, batch_size=8, cycle_size_epochs=2, epochs=4)
 PROBLEM = Path(__file__).with_name('scheduling_problem.py')

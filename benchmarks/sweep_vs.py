@@ -44,22 +44,15 @@ def trials(kind):
 
 
 def sweeper(kind):
-    import sweeper.run.assembly
-    from sweeper import FixedSweep, get_settings, sweep
-    from sweeper.results import Tuned
+    from sweeper import FixedHyperparameters, FixedSweep, sweep
 
-    def fixed(*_):
-        return Tuned(
-            lr_min=LR, lr_max=LR * 1.0001, batch_size=BATCH_SIZE,
-            cycle_size_epochs=10, epochs=EPOCHS[kind],
-        )  # fmt: skip
-        yield
-
-    sweeper.run.assembly.tune = fixed
+    fixed = FixedHyperparameters(
+        lr=LR, batch_size=BATCH_SIZE, epochs=EPOCHS[kind], cycle_epochs=10, lr_ratio=1
+    )
     selector = FixedSweep([((kind, width), len(SEEDS)) for width in WIDTHS[kind]])
     with tempfile.TemporaryDirectory() as folder:
         sweep(
-            str(HERE / 'plain_loop.py'), selector, 1, get_settings('fastest'), f'{folder}/out',
+            str(HERE / 'plain_loop.py'), selector, 1, fixed, f'{folder}/out',
             cores=CORES, progress='none',
         )  # fmt: skip
 

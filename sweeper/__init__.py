@@ -41,12 +41,15 @@ if TYPE_CHECKING:
     from .report.page.writing import report_page
     from .report.stats.comparison import Comparison, compare
     from .report.stats.statistics import mean_interval
-    from .results import PointError, PointFailure, PointResult, SweepResults, TrialResult
+    from .results import PointError, PointFailure, PointResult, SweepResults, TrialResult, Tuned
     from .run.queue import ParamsTask, ParamsTaskQueue
     from .run.sweeper import Sweeper
+    from .seeding import run_seed
     from .selectors.base import DONE, WAIT, ParamSelector, Proposal, Selector
     from .selectors.fixed import FixedSweep
     from .space import Categorical, Float, Integer, Space
+    from .tuning.base import RunRequest, Stage, TuningMethod
+    from .tuning.fixed import FixedHyperparameters
     from .tuning.settings import HyperparameterSettings, get_settings
     from .work import WorkerSpec
 
@@ -60,6 +63,7 @@ __all__ = [
     'DeclarationWarning',
     'EqualPointsWarning',
     'Executor',
+    'FixedHyperparameters',
     'FixedSweep',
     'Float',
     'FolderError',
@@ -87,9 +91,11 @@ __all__ = [
     'Proposal',
     'Resources',
     'RunError',
+    'RunRequest',
     'Selector',
     'SelectorError',
     'Space',
+    'Stage',
     'SweepConfig',
     'SweepError',
     'SweepListener',
@@ -98,7 +104,9 @@ __all__ = [
     'Task',
     'TensorBoardListener',
     'TrialResult',
+    'Tuned',
     'TuningFailed',
+    'TuningMethod',
     'WorkerSpec',
     'compare',
     'events',
@@ -108,6 +116,7 @@ __all__ = [
     'mean_interval',
     'plot',
     'report_page',
+    'run_seed',
     'run_task',
     'save_figure',
     'sweep',
@@ -123,6 +132,7 @@ _MODULES = {
     'DeclarationWarning': 'errors',
     'EqualPointsWarning': 'errors',
     'Executor': 'executors.base',
+    'FixedHyperparameters': 'tuning.fixed',
     'FixedSweep': 'selectors.fixed',
     'Float': 'space',
     'FolderError': 'errors',
@@ -150,9 +160,11 @@ _MODULES = {
     'Proposal': 'selectors.base',
     'Resources': 'executors.base',
     'RunError': 'executors.base',
+    'RunRequest': 'tuning.base',
     'Selector': 'selectors.base',
     'SelectorError': 'errors',
     'Space': 'space',
+    'Stage': 'tuning.base',
     'SweepConfig': 'config',
     'SweepError': 'errors',
     'SweepListener': 'listeners.base',
@@ -161,7 +173,9 @@ _MODULES = {
     'Task': 'executors.base',
     'TensorBoardListener': 'listeners.tensorboard',
     'TrialResult': 'results',
+    'Tuned': 'results',
     'TuningFailed': 'errors',
+    'TuningMethod': 'tuning.base',
     'WAIT': 'selectors.base',
     'WorkerSpec': 'work',
     'compare': 'report.stats.comparison',
@@ -173,6 +187,7 @@ _MODULES = {
     'plot': 'report.figures.kinds',
     'report_page': 'report.page.writing',
     'run_task': 'executors.inline',
+    'run_seed': 'seeding',
     'save_figure': 'report.figures.paper',
     'sweep': 'api',
     'train': 'api',

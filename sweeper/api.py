@@ -25,7 +25,8 @@ from .store.layout import SweepLayout, checked_folder, holds_sweep
 from .store.lock import locked
 from .store.store import Store
 from .text import printable
-from .tuning.settings import HyperparameterSettings, get_settings
+from .tuning.base import TuningMethod
+from .tuning.methods import chosen_method
 
 
 @takes_options()
@@ -33,9 +34,10 @@ def sweep(
     module_name: str | os.PathLike[str] | ModuleType,
     param_selector: Selector | Callable[[], Selector],
     sweep_cores: int,
-    hparams: str | HyperparameterSettings,
-    folder: str | os.PathLike[str],
+    hparams: str | TuningMethod = 'fast',
+    folder: str | os.PathLike[str] | None = None,
     *,
+    tuning: str | TuningMethod | None = None,
     listeners: Iterable[Listener] = (),
     **options: Any,
 ) -> SweepResults:
@@ -52,8 +54,10 @@ def sweep(
             called when the problem is loaded.
         sweep_cores: How many cores tune one architecture, and the least number of initialisations behind
             each tuning curve; at least 1. If there are fewer cores, the same runs are made on those.
-        hparams: A preset (`fastest`, `fast`, `slow`, `slowest`) or settings of your own.
+        hparams: How every architecture is tuned: a preset (`fastest`, `fast`, `slow`, `slowest`), settings of
+            your own, `FixedHyperparameters`, or a `TuningMethod` of your own.
         folder: Where everything is kept; made if need be. One sweep per folder.
+        tuning: Another name for `hparams`, to be given instead.
         listeners: Told of everything that is found, as it is found.
         **options: `cores`, `executor`, `seed`, `step` and so on: the fields of `SweepConfig`.
 
@@ -78,7 +82,8 @@ def sweep(
         )
     if isinstance(param_selector, type) or not callable(param_selector):
         checked_selector(param_selector)
-    config = SweepConfig(sweep_cores=sweep_cores, tuning=hparams, **options)
+    method = chosen_method(hparams, tuning)
+    config = SweepConfig(sweep_cores=sweep_cores, tuning=method, **options)
     folder, listeners = checked_folder(folder), checked_listeners(listeners)
     with ended_by_signals():
         results = run_session(find_problem(module_name), param_selector, folder, config, listeners, executor)
@@ -93,9 +98,10 @@ def train(
     module_name: str | os.PathLike[str] | ModuleType,
     params: Any,
     folder: str | os.PathLike[str],
-    hparams: str | HyperparameterSettings = 'fast',
+    hparams: str | TuningMethod = 'fast',
     trials: int = 1,
     *,
+    tuning: str | TuningMethod | None = None,
     sweep_cores: int = 1,
     history: str | os.PathLike[str] | None = None,
     listeners: Iterable[Listener] = (),
@@ -107,8 +113,9 @@ def train(
         module_name: The problem, as for `sweep`.
         params: The architecture: a tuple for `model(*params)` or a mapping for `model(**params)`.
         folder: Where everything is kept, laid out as a sweep of one point.
-        hparams: A preset or settings.
+        hparams: A preset, settings or another method, as for `sweep`.
         trials: Trials to add to those that the folder has; 0 tunes only.
+        tuning: Another name for `hparams`, to be given instead.
         sweep_cores: As for `sweep`.
         history: Move what `folder` holds into a new numbered folder in `history` first, and start anew.
         listeners: Told of everything that is found.
@@ -126,7 +133,7 @@ def train(
     history = None if history is None else checked_folder(history)
     if options.get('if_changed') == 'restart':
         raise InvalidArgument("if_changed='restart': train() starts anew if it is given history=")
-    get_settings(hparams)
+    method = chosen_method(hparams, tuning)
     find_problem(module_name)
     selector = FixedSweep([(point, trials)])
     if history is not None and holds_sweep(folder):
@@ -144,7 +151,7 @@ def train(
     if before:
         selector = FixedSweep([(point, before + trials)])
     options |= {'listeners': listeners, 'on_error': 'raise'}
-    return sweep(module_name, selector, sweep_cores, hparams, folder, **options)[0]
+    return sweep(module_name, selector, sweep_cores, method, folder, **options)[0]
 
 
 def _archive(folder: Path, history: Path) -> None:

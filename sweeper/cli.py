@@ -125,6 +125,17 @@ def run(
             metavar='NAME=VALUE', help='Change a setting of the preset, as in --setting trial_samples=8000.'
         ),
     ] = None,
+    lr: Annotated[
+        float | None,
+        Number(
+            help='Do not tune: use this learning rate for every architecture, with --batch-size.',
+            metavar='RATE',
+        ),
+    ] = None,
+    batch_size: Annotated[int | None, Whole(help='The batch size that goes with --lr.')] = None,
+    epochs: Annotated[
+        int | None, Whole(help='Epochs of a trial, with --lr.  \\[default: as --preset fast]')
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help='Folder for the results.  \\[default: out/MODULE]', metavar='DIR', parser=_path),
@@ -166,7 +177,7 @@ def run(
             declared=declared, settings=settings or [], points=points, trials=trials, seed=options['seed'],
         )  # fmt: skip
         options |= {'progress': 'none'} if quiet else {}
-        tuning = tuning_of(options.pop('tuning'), setting or [])
+        tuning = tuning_of(options.pop('tuning'), setting or [], lr, batch_size, epochs)
         with raising_signals(), warnings.catch_warnings():
             warnings.simplefilter('ignore', PointFailedWarning)  # the table tells
             results = sweep(

@@ -13,7 +13,8 @@ from .amounts import at_least, bytes_of, seconds_of
 from .cores import usable_cores
 from .errors import InvalidArgument
 from .store.acceptance import ACCEPTABLE, accepted_kinds
-from .tuning.settings import HyperparameterSettings, get_settings, preset_name
+from .tuning.base import TuningMethod
+from .tuning.methods import as_plain, for_sweep_cores, from_plain, get_method, record
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
 
@@ -27,7 +28,8 @@ class SweepConfig:
     Attributes:
         sweep_cores: How many cores tune one architecture, and the least number of initialisations behind
             each tuning curve; at least 1. If there are fewer cores, the same runs are made on those.
-        tuning: A preset (`fastest`, `fast`, `slow`, `slowest`) or settings of your own.
+        tuning: A preset (`fastest`, `fast`, `slow`, `slowest`), settings of your own, `FixedHyperparameters`,
+            or a `TuningMethod` of your own.
         cores: How many cores to use; the physical cores that this process may use, by default.
         executor: `local` (worker processes) or `inline` (in this process, to debug). `sweep` and `train` take
             an `Executor`, too, to which `cores`, `retries`, `timeout` and `memory` are given instead.
@@ -61,7 +63,7 @@ class SweepConfig:
             'help': 'Cores that tune one architecture, and the minimum number of initialisations per curve.'
         },
     )
-    tuning: str | HyperparameterSettings = field(
+    tuning: str | TuningMethod = field(
         default='fast',
         metadata={
             'help': 'Effort of tuning and training: fastest, fast, slow or slowest.',
@@ -108,7 +110,7 @@ class SweepConfig:
     def __post_init__(self) -> None:
         from .seeding import MAX_SEED  # with numpy, which the command line's help can do without
 
-        get_settings(self.tuning)
+        get_method(self.tuning, 'tuning')
         bytes_of(self.memory)
         seconds_of(self.timeout)
         for name, least in (('sweep_cores', 1), ('cores', 1), ('retries', 0)):
@@ -149,9 +151,9 @@ class SweepConfig:
         return error
 
     @property
-    def settings(self) -> HyperparameterSettings:
+    def method(self) -> TuningMethod:
         """What `tuning` comes to."""
-        return get_settings(self.tuning).for_sweep_cores(self.sweep_cores)
+        return for_sweep_cores(get_method(self.tuning), self.sweep_cores)
 
     @property
     def cores_used(self) -> int:
@@ -165,28 +167,33 @@ class SweepConfig:
 
     def identity(self) -> dict[str, Any]:
         """What a folder's manifest has of it: only with the same is a sweep continued."""
+        preset, settings = record(get_method(self.tuning), self.sweep_cores)
         return {
-            'preset': preset_name(get_settings(self.tuning)),
-            'settings': vars(self.settings),
+            'preset': preset,
+            'settings': settings,
             'sweep_cores': self.sweep_cores,
             'seed': self.seed,
             'step': self.step,
         }
 
     def to_mapping(self) -> dict[str, Any]:
-        """Returns the options that differ from the defaults as plain values, for a JSON or YAML file."""
+        """Returns the options that differ from the defaults as plain values, for a JSON or YAML file.
+
+        Raises:
+            InvalidArgument: `tuning` is a method of the user's own.
+        """
         changed = {
             one.name: getattr(self, one.name)
             for one in dataclasses.fields(self)
             if getattr(self, one.name) != one.default
         }
-        if isinstance(self.tuning, HyperparameterSettings):
-            changed['tuning'] = preset_name(self.tuning) or dataclasses.asdict(self.tuning)
+        if not isinstance(self.tuning, str):
+            changed['tuning'] = as_plain(self.tuning)
         return changed
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any]) -> SweepConfig:
-        """Returns the options that `to_mapping` gave, or a file has; `tuning` may be a mapping of settings.
+        """Returns the options that `to_mapping` gave, or a file has; `tuning` may be a mapping.
 
         Raises:
             InvalidArgument: There is no such option, or a value cannot be.
@@ -195,10 +202,7 @@ class SweepConfig:
             check_names('an option', options)
         except TypeError as error:
             raise InvalidArgument(str(error)) from None
-        tuning = options.get('tuning', 'fast')
-        if isinstance(tuning, Mapping):
-            tuning = HyperparameterSettings().replace(**tuning)
-        return cls(**{**options, 'tuning': tuning})
+        return cls(**{**options, 'tuning': from_plain(options.get('tuning', 'fast'))})
 
 
 _NEEDS_WORKERS = {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .errors import SweepError
     from .selectors.base import ParamSelector
     from .selectors.fixed import FixedSweep
-    from .tuning.settings import HyperparameterSettings
+    from .tuning.base import TuningMethod
 
 DEFAULT_TRIALS = 3
 _FORMS = {
@@ -175,10 +175,34 @@ def _named(
     return parsed
 
 
-def tuning_of(preset: str, settings: Sequence[str]) -> str | HyperparameterSettings:
-    """Returns a preset with the settings changed that `--setting NAME=VALUE` names."""
+def tuning_of(
+    preset: str,
+    settings: Sequence[str] = (),
+    lr: float | None = None,
+    batch_size: int | None = None,
+    epochs: int | None = None,
+) -> str | TuningMethod:
+    """Returns what the options say of tuning.
+
+    A preset, with the settings changed that `--setting NAME=VALUE` names; or the values of `--lr`,
+    `--batch-size` and `--epochs`, fixed.
+    """
     from .tuning.settings import get_settings
 
+    given = {'--lr': lr, '--batch-size': batch_size, '--epochs': epochs}
+    if fixed := [name for name, value in given.items() if value is not None]:
+        changed = f'--setting {settings[0]}' if settings else '' if preset == 'fast' else f'--preset {preset}'
+        if changed:
+            raise InvalidArgument(f'{changed} tunes what {" and ".join(fixed)} would fix: give one of them')
+        if lr is None or batch_size is None:
+            missing = [name for name in ('--lr', '--batch-size') if given[name] is None]
+            verb = 'is' if len(missing) == 1 else 'are'
+            raise InvalidArgument(
+                f'{fixed[0]} {given[fixed[0]]} fixes hyperparameters: {" and ".join(missing)} {verb} missing'
+            )
+        from .tuning.fixed import FixedHyperparameters
+
+        return FixedHyperparameters(lr=lr, batch_size=batch_size, epochs=epochs)
     if not settings:
         return preset
     changes = _named('--setting', list(settings), value_of)

@@ -96,7 +96,7 @@ def run_session(
         lanes = LANES if config.step == 'lanes' else 1
         queue = ParamsTaskQueue(running.cores, config.sweep_cores, lanes)
         sweeper = assemble(
-            parameters, selector, queue, running, store, config.settings, facts.train_size, config.seed,
+            parameters, selector, queue, running, store, config.method, facts.train_size, config.seed,
             [*listeners, Noting(store), *([display] if display else [])],
             raise_failures=config.on_error == 'raise',
             save_threads=0 if running.in_process else _SAVE_THREADS,

@@ -197,7 +197,7 @@ def test_a_configuration_reads_back_from_plain_values(changes):
     mapping = json.loads(json.dumps(config.to_mapping()))
     assert mapping.keys() == changes.keys()
     again = SweepConfig.from_mapping(mapping)
-    assert again == dataclasses.replace(config, tuning=again.tuning) and again.settings == config.settings
+    assert again == dataclasses.replace(config, tuning=again.tuning) and again.method == config.method
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_an_option_that_there_is_not_is_refused_and_the_nearest_one_named(read):
 
 
 def test_settings_in_a_mapping_are_checked_like_others():
-    assert SweepConfig.from_mapping({'tuning': {'rounds': 3}}).settings.rounds == 3
+    assert SweepConfig.from_mapping({'tuning': {'rounds': 3}}).method.rounds == 3
     with pytest.raises(InvalidArgument, match='rounds=1 in the settings: must be at least 2'):
         SweepConfig.from_mapping({'tuning': {'rounds': 1}})
     with pytest.raises(InvalidArgument, match=r'rounds=.many. in the settings: must be a int'):

@@ -54,7 +54,7 @@ def markdown(store: Store) -> str:
     for summary, _ in rows:
         if summary.error is not None:
             lines.append(f'- failed: {_escaped(" ".join(summary.cells))}: {_escaped(str(summary.error))}')
-    settings = f'preset {_escaped(manifest.preset or "changed")}, seed {manifest.seed}'
+    settings = f'{_escaped(manifest.tuning)}, seed {manifest.seed}'
     return '\n'.join([*lines, '', f'{settings}, {manifest.train_size} training samples.']).strip() + '\n'
 
 

@@ -50,9 +50,7 @@ def heading(manifest: Manifest, folder: Path) -> str:
     if is_locked(folder):
         who = holder(folder)
         state = ' '.join(['running', *(f'{key} {who.get(key)}' for key in ('pid', 'host', 'since'))])
-    return one_line(
-        f'{manifest.module}, preset {manifest.preset or "changed"}, seed {manifest.seed}: {state}'
-    )
+    return one_line(f'{manifest.module}, {manifest.tuning}, seed {manifest.seed}: {state}')
 
 
 def done(store: Store) -> tuple[int, int]:

@@ -11,8 +11,8 @@ from ..problem.parameters import ProblemParameters
 from ..selectors.base import Selector
 from ..store.saving import Saves
 from ..store.store import Store
-from ..tuning.settings import HyperparameterSettings
-from ..tuning.tuner import Tuner, tune
+from ..tuning.base import Tuner, TuningMethod
+from ..tuning.start import start_tuning
 from .dispatcher import Dispatcher
 from .driver import SelectorDriver
 from .estimate import Estimate
@@ -29,7 +29,7 @@ def assemble(
     queue: ParamsTaskQueue,
     executor: Executor,
     store: Store,
-    settings: HyperparameterSettings,
+    method: TuningMethod,
     train_size: int,
     seed: int,
     listeners: Iterable[Listener] = (),
@@ -48,7 +48,7 @@ def assemble(
         queue: Empty; decides what is next.
         executor: Started; the caller closes it.
         store: The sweep's folder, opened.
-        settings: For every point, already raised to `sweep_cores`.
+        method: Tunes every point; already raised to `sweep_cores`.
         train_size: Samples in the training set.
         seed: The sweep's.
         listeners: Told of everything as soon as it is there; the selector is told in its own order.
@@ -59,10 +59,10 @@ def assemble(
         lanes: How many runs of a point at most go side by side.
         check_points: As for `Sweeper`.
     """
-    ledger = Ledger(store, Estimate(settings.tuning_budget, settings.lr_initialisations, lanes))
+    ledger = Ledger(store, Estimate(*_expected(method), lanes))
 
     def tuner(point: Point) -> Tuner:
-        return tune(settings, train_size, seed, parameters.nuisance(point))
+        return start_tuning(method, train_size, seed, parameters.nuisance(point))
 
     make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes)
     name = type(selector).__name__
@@ -80,3 +80,8 @@ def assemble(
         raise_failures,
         check_points,
     )
+
+
+def _expected(method: TuningMethod) -> tuple[float, int]:
+    """What a tuning is expected to take, in trials, and on how many cores, before any has been seen."""
+    return getattr(method, 'tuning_budget', 1.0), getattr(method, 'lr_initialisations', 1)

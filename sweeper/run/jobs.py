@@ -15,7 +15,7 @@ from ..executors.base import Outcome, RunError, Task, run_error
 from ..points import Point, point_key
 from ..results import PointError, TrialRecord, Tuned
 from ..seeding import run_seed
-from ..tuning.tuner import RunResult, Stage, Tuner
+from ..tuning.base import RunResult, Stage, Tuner
 from .queue import ParamsTask
 
 
@@ -184,7 +184,7 @@ class TuningJob:
         return [] if self._missing else self._end_stage()
 
     def _begin_stage(self, stage: Stage) -> None:
-        self._title = STAGE_TITLES[stage.name]
+        self._title = STAGE_TITLES.get(stage.name, stage.name)
         self._requests = [f'{run.digest()} {point_key(self.task.params)}' for run in stage.runs]
         self._results = [self._saved(self._stages, *request) for request in enumerate(self._requests)]
         self.is_resumed |= any(result is not None for result in self._results)

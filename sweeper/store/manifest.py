@@ -34,8 +34,9 @@ class Manifest:
 
     Attributes:
         module: The problem's name.
-        preset: The preset's name, or None for changed settings.
-        settings: Every setting, by name.
+        preset: The preset's name, or None for changed settings and other methods of tuning.
+        settings: Every setting, by name; of another method its name, `values` and, if it is a user's own,
+            `source`.
         sweep_cores: The least number of initialisations behind each tuning curve.
         seed: The sweep's seed.
         named_points: Whether the points are named; None until the first is proposed.
@@ -70,6 +71,23 @@ class Manifest:
     declared: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
+
+    @property
+    def method(self) -> str | None:
+        """The class of the tuning method; None if that is settings."""
+        name = self.settings.get('method')
+        return None if name is None else str(name)
+
+    @property
+    def setting_values(self) -> Mapping[str, Any]:
+        """The settings of the tuning method by name, whatever method it is."""
+        values = self.settings.get('values')
+        return values if self.method is not None and isinstance(values, dict) else self.settings
+
+    @property
+    def tuning(self) -> str:
+        """How architectures are tuned, in a few words."""
+        return f'preset {self.preset or "changed"}' if self.method is None else f'tuning {self.method}'
 
 
 def _versions() -> dict[str, str]:
@@ -244,12 +262,17 @@ def _differences(found: Manifest, asked: Manifest) -> list[str]:
     different += _compared('value of the parameter ', found.values, asked.values)
     if found.preset != asked.preset and None not in (found.preset, asked.preset):
         return different
-    return different + _compared('setting ', found.settings, asked.settings)
+    one, other = found.method, asked.method
+    if one != other:
+        return [*different, f'tuning method: {one or "settings"} there, {other or "settings"} asked']
+    return different + _compared('setting ', found.setting_values, asked.setting_values)
 
 
 def _changes(found: Manifest, asked: Manifest) -> list[tuple[str, str]]:
     """What may or may not make a difference to results, each after its kind; only the user can tell."""
     changed = [('source', f'the source of {asked.module}')] if found.source != asked.source else []
+    if found.settings.get('source') != asked.settings.get('source'):
+        changed.append(('source', f'the source of {asked.method}'))
     changed += [('versions', text) for text in _compared('version of ', found.versions, asked.versions)]
     for name in ('device', 'step'):
         values = ({name: getattr(one, name)} for one in (found, asked))

@@ -7,8 +7,10 @@ from ..extras import needed
 with needed('test', 'sweeper.testing needs pytest'):
     import pytest
 
-pytest.register_assert_rewrite(f'{__name__}.executors')
+for _suite in ('executors', 'tuning'):
+    pytest.register_assert_rewrite(f'{__name__}.{_suite}')
 
 from .executors import ExecutorContract  # noqa: E402
+from .tuning import TuningMethodContract  # noqa: E402
 
-__all__ = ['ExecutorContract']
+__all__ = ['ExecutorContract', 'TuningMethodContract']

@@ -20,8 +20,8 @@ import numpy as np
 
 from ..points import to_json
 from ..training.schedule import geometric
+from .effort import Effort
 from .lr_range import LRRange
-from .settings import HyperparameterSettings
 
 _KEPT = 3
 _FEWEST_KEPT = 2
@@ -79,7 +79,7 @@ class Scored(NamedTuple):
         return -self.loss, self.perf
 
 
-def size_limits(settings: HyperparameterSettings, train_size: int) -> tuple[int, int]:
+def size_limits(settings: Effort, train_size: int) -> tuple[int, int]:
     """Returns the least and largest batch size to consider for `train_size` training samples."""
     largest = max(1, min(settings.batch_end, train_size // 4))
     return min(settings.batch_start, largest), largest
@@ -90,14 +90,14 @@ def even(size: int, train_size: int) -> int:
     return math.ceil(train_size / math.ceil(train_size / size))
 
 
-def reference_size(settings: HyperparameterSettings, train_size: int) -> int:
+def reference_size(settings: Effort, train_size: int) -> int:
     """Returns the batch size of the learning-rate range test."""
     if isinstance(settings.batch_objective, int):
         return even(min(settings.batch_objective, train_size), train_size)
     return even(min(settings.batch_size, size_limits(settings, train_size)[1]), train_size)
 
 
-def batch_sizes(settings: HyperparameterSettings, train_size: int) -> list[int]:
+def batch_sizes(settings: Effort, train_size: int) -> list[int]:
     """Returns the batch sizes to compare, rising."""
     if isinstance(settings.batch_objective, int) or settings.batch_candidates == 1:
         return [reference_size(settings, train_size)]
@@ -105,14 +105,14 @@ def batch_sizes(settings: HyperparameterSettings, train_size: int) -> list[int]:
     return sorted({even(round(size), train_size) for size in spaced.tolist()})
 
 
-def grid(settings: HyperparameterSettings, train_size: int, low: float, high: float) -> list[Candidate]:
+def grid(settings: Effort, train_size: int, low: float, high: float) -> list[Candidate]:
     """Returns the candidates of the first round: learning rates from `low` to `high`, at one batch size."""
     size = reference_size(settings, train_size)
     lrs = geometric(low, high, settings.lr_candidates).tolist()
     return [Candidate(within(settings, lr), size) for lr in lrs]
 
 
-def at_other_sizes(settings: HyperparameterSettings, train_size: int, best: Candidate) -> list[Candidate]:
+def at_other_sizes(settings: Effort, train_size: int, best: Candidate) -> list[Candidate]:
     """Returns a candidate at every other batch size.
 
     Its learning rate goes with the square root of the batch size: between the linear rule (Goyal et al. 2017)
@@ -125,7 +125,7 @@ def at_other_sizes(settings: HyperparameterSettings, train_size: int, best: Cand
     ]
 
 
-def thinned_out(settings: HyperparameterSettings, scored: Sequence[Scored], apart: float) -> list[Candidate]:
+def thinned_out(settings: Effort, scored: Sequence[Scored], apart: float) -> list[Candidate]:
     """Returns the better third of a round, and the neighbours of its best.
 
     Args:
@@ -148,9 +148,7 @@ def thinned_out(settings: HyperparameterSettings, scored: Sequence[Scored], apar
     return kept
 
 
-def patient(
-    settings: HyperparameterSettings, train_size: int, scored: Sequence[Scored], found: LRRange
-) -> list[Candidate]:
+def patient(settings: Effort, train_size: int, scored: Sequence[Scored], found: LRRange) -> list[Candidate]:
     """Returns the candidates where none has learned anything yet: few, of the highest rates that do no harm.
 
     Deep and saturating networks stay on a plateau for long, and leave it the sooner the more they move.
@@ -176,15 +174,13 @@ def _height(candidate: Candidate) -> tuple[float, int]:
     return candidate.lr, candidate.batch_size
 
 
-def ladder(
-    settings: HyperparameterSettings, foot: Candidate, rungs: Sequence[float], apart: float = RUNG
-) -> list[Candidate]:
+def ladder(settings: Effort, foot: Candidate, rungs: Sequence[float], apart: float = RUNG) -> list[Candidate]:
     """Returns candidates with learning rates about that of `foot`, rising, each `apart` times the next."""
     lrs = sorted({within(settings, foot.lr * apart**rung) for rung in rungs})
     return [foot._replace(lr=lr) for lr in lrs]
 
 
-def winner(settings: HyperparameterSettings, scored: Sequence[Scored], is_early: bool = True) -> Scored:
+def winner(settings: Effort, scored: Sequence[Scored], is_early: bool = True) -> Scored:
     """Returns the best candidate of a round, not all of which diverged, as `batch_objective` defines it.
 
     Args:
@@ -224,6 +220,6 @@ def _are_alike(one: Candidate, other: Candidate) -> bool:
     return one.is_beside(other) and 1 / _SAME < ratio < _SAME
 
 
-def within(settings: HyperparameterSettings, lr: float) -> float:
+def within(settings: Effort, lr: float) -> float:
     """Returns the learning rate that is closest to one among those that may be tried."""
     return min(max(lr, settings.lr_start), settings.lr_end)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from ..points import value_to_text
 from . import candidates
 from .candidates import Scored
+from .effort import Effort
 from .lr_range import LRRange
 from .rounds import Foot, Round
-from .settings import HyperparameterSettings
 
 _USUAL_FALL, _TRUST = 0.25, 0.7
 _LITTLE, _CLIFF = 0.01, 0.05
@@ -43,7 +43,7 @@ class Choice:
 
 
 def choose(
-    settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Round], trial: int, held_out: int = 0
+    settings: Effort, found: LRRange, rounds: Sequence[Round], trial: int, held_out: int = 0
 ) -> Choice:
     """Chooses from the last round.
 
@@ -63,7 +63,7 @@ def choose(
     return Choice(scored, lr, _why(settings, rounds, scored, lr), flags)
 
 
-def _best(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Round], held_out: int) -> Scored:
+def _best(settings: Effort, found: LRRange, rounds: Sequence[Round], held_out: int) -> Scored:
     last = rounds[-1]
     best = candidates.winner(settings, last.scored, is_early=False)
     if held_out:
@@ -79,7 +79,7 @@ def _best(settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Rou
     return best
 
 
-def _surest(settings: HyperparameterSettings, last: Round, best: Scored, held_out: int) -> Scored:
+def _surest(settings: Effort, last: Round, best: Scored, held_out: int) -> Scored:
     """Returns the lowest loss among those that are not worse than the best for sure.
 
     A few samples tell losses better than performances.
@@ -120,9 +120,7 @@ def _is_below_cliff(last: Round, chosen: Scored) -> bool:
     return above.perf < chosen.perf - _CLIFF
 
 
-def _flags(
-    settings: HyperparameterSettings, found: LRRange, rounds: Sequence[Round], chosen: Scored, lr: float
-) -> list[str]:
+def _flags(settings: Effort, found: LRRange, rounds: Sequence[Round], chosen: Scored, lr: float) -> list[str]:
     flags = set(found.flags)
     if not found.is_learned(chosen.perf):
         flags.add('nothing_learned')
@@ -148,7 +146,7 @@ def _reason(last: Round, chosen: Scored) -> str:
     return 'because trials are longer'
 
 
-def _why(settings: HyperparameterSettings, rounds: Sequence[Round], chosen: Scored, lr: float) -> str:
+def _why(settings: Effort, rounds: Sequence[Round], chosen: Scored, lr: float) -> str:
     """Says why this batch size, this learning rate and these values of nuisance parameters were chosen."""
     values = chosen.candidate.nuisance
     measure = 'performance on held-out training data' if values else 'training performance'

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import TuningFailed
 from ..training.schedule import geometric
 from .curves import combine, find_rise
-from .settings import HyperparameterSettings
+from .effort import Effort
 
 WARMUP_STEPS = 10
 _WARMUP_BELOW = 10.0
@@ -51,7 +51,7 @@ class LRRange:
         return perf > self.baseline_perf + share * (1 - self.baseline_perf)
 
 
-def schedule(settings: HyperparameterSettings, samples: float, batch_size: int) -> np.ndarray:
+def schedule(settings: Effort, samples: float, batch_size: int) -> np.ndarray:
     """Returns the learning rate of every step: a warm-up at a tiny one, then geometrically rising.
 
     Args:
@@ -66,7 +66,7 @@ def schedule(settings: HyperparameterSettings, samples: float, batch_size: int) 
 
 
 def analyse(
-    settings: HyperparameterSettings, lrs: np.ndarray, batch_size: int, losses: np.ndarray, perfs: np.ndarray
+    settings: Effort, lrs: np.ndarray, batch_size: int, losses: np.ndarray, perfs: np.ndarray
 ) -> LRRange:
     """Reads the curves of several initialisations.
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .candidates import Candidate, Scored, grid, reference_size, winner, within
-from .settings import HyperparameterSettings
+from .effort import Effort
 
 if TYPE_CHECKING:
     from ..declare.dimensions import Dimension
@@ -23,7 +23,7 @@ _JUST_BELOW_1 = 1 - 1e-9
 
 
 def grid_and_scattered(
-    settings: HyperparameterSettings, train_size: int, low: float, high: float, nuisance: Sequence[Dimension]
+    settings: Effort, train_size: int, low: float, high: float, nuisance: Sequence[Dimension]
 ) -> list[Candidate]:
     """Returns the candidates of the first round.
 
@@ -55,7 +55,7 @@ def _scattered(count: int, dimensions: int) -> list[list[float]]:
 
 
 def finalists(
-    settings: HyperparameterSettings, scored: Sequence[Scored], nuisance: Sequence[Dimension], most: int
+    settings: Effort, scored: Sequence[Scored], nuisance: Sequence[Dimension], most: int
 ) -> list[Candidate]:
     """Returns the best candidate of a round, and then the best of those far from all that are taken already.
 
@@ -104,4 +104,4 @@ def varied(best: Candidate, nuisance: Sequence[Dimension], step: float) -> list[
 def at_both_rates(finalists: Sequence[Candidate]) -> list[Candidate]:
     """Returns all but the best of some candidates, each also at the learning rate of the best."""
     best, *others = finalists
-    return [one for other in others for one in {other, other._replace(lr=best.lr)}]
+    return [one for other in others for one in dict.fromkeys((other, other._replace(lr=best.lr)))]

@@ -12,7 +12,7 @@ import numpy as np
 from ..points import value_to_text
 from ..results import nuisance_columns
 from .candidates import Candidate, Scored
-from .settings import HyperparameterSettings
+from .effort import Effort
 
 _UNTRAINED, _ALIKE = 0.8, 1.03
 
@@ -25,7 +25,7 @@ class Budget:
         whole: What tuning may cost.
     """
 
-    def __init__(self, settings: HyperparameterSettings, train_size: int) -> None:
+    def __init__(self, settings: Effort, train_size: int) -> None:
         self.trial = train_size * settings.trial_epochs(train_size)
         self.whole = settings.tuning_budget * self.trial
         self._spent = 0

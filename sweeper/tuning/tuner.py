@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import math
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..errors import EvaluationDiverged, TuningFailed
-from ..points import to_json
-from ..results import UNSURE, ModelCost, Tuned, is_only_in_evaluation
+from ..results import Tuned, is_only_in_evaluation
 from ..seeding import run_seed
 from . import candidates, lr_range
+from .base import RunRequest, RunResult, Stage, Tuner
 from .candidates import Candidate, Scored
 from .choice import choose
+from .effort import Effort
 from .lr_range import LRRange
 from .nuisance import at_both_rates, finalists, grid_and_scattered, varied
 from .rounds import Budget, Foot, Round, table
-from .settings import HyperparameterSettings
 
 if TYPE_CHECKING:
     from ..declare.dimensions import Dimension
@@ -41,37 +38,6 @@ _FINALISTS, _FEW_FINALISTS = 4, 2
 _BESIDE, _FALLS_OF_BEST, _FALLS_OF_OTHERS = (-1, 0, 1), (0.55, 0.2), (0.4,)
 
 
-@dataclass(frozen=True)
-class RunRequest:
-    """A run that the tuner wants: a function of `work.py` and its arguments, besides the point."""
-
-    function: str
-    arguments: Mapping[str, Any]
-
-    def digest(self) -> str:
-        """A short text that tells this request from any other."""
-        told = [self.function, self.arguments]
-        text = json.dumps(told, sort_keys=True, default=_plain)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray) else to_json(value)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Runs that may go on side by side; their results are sent back together, in this order.
-
-    Attributes:
-        name: The name of the curve that they make.
-        runs: At least one.
-    """
-
-    name: str
-    runs: Sequence[RunRequest]
-
-
 class Holdout(NamedTuple):
     """Training samples that candidates are scored on, and not trained on.
 
@@ -84,13 +50,7 @@ class Holdout(NamedTuple):
     samples: int
 
 
-RunResult: TypeAlias = Mapping[str, Any]
-Tuner: TypeAlias = Generator[Stage, Sequence[RunResult], Tuned]
-
-
-def tune(
-    settings: HyperparameterSettings, train_size: int, seed: int, nuisance: Sequence[Dimension] = ()
-) -> Tuner:
+def tune(settings: Effort, train_size: int, seed: int, nuisance: Sequence[Dimension] = ()) -> Tuner:
     """Tunes one architecture's learning-rate range, batch size and nuisance parameters.
 
     Yields stages of runs, receives each stage's results, and returns what the trials shall use. It
@@ -106,45 +66,6 @@ def tune(
     Raises:
         TuningFailed: The architecture cannot be trained at all.
     """
-    tuner = _tune(settings, train_size, seed, nuisance)
-    steps: dict[str, set[str]] = {}
-    unread: set[str] | None = None
-    is_unsure = False
-    cost: ModelCost | None = None
-    stage = next(tuner)
-    while True:
-        results = yield stage
-        steps.setdefault(stage.name, set()).update(str(result['step']) for result in results)
-        if stage.name == ROUNDS:
-            unread = set.intersection(*map(_unread, results), *([] if unread is None else [unread]))
-            is_unsure = is_unsure or any(UNSURE in _flags(result).split() for result in results)
-        if cost is None and 'cost' in results[0]:  # a run from before there was one lacks it
-            cost = ModelCost(**json.loads(str(results[0]['cost'])))
-        try:
-            stage = tuner.send(results)
-        except StopIteration as end:
-            tuned: Tuned = end.value
-            more = ['unread'] * bool(unread) + [UNSURE] * is_unsure
-            return dataclasses.replace(
-                tuned,
-                flags=tuple(sorted([*tuned.flags, *more])),
-                cost=cost,
-                unread=tuple(sorted(unread or ())),
-                report={**tuned.report, 'steps': {name: sorted(kinds) for name, kinds in steps.items()}},
-            )
-
-
-def _unread(result: RunResult) -> set[str]:
-    return set(json.loads(str(result['unread']))) if 'unread' in result else set()
-
-
-def _flags(result: RunResult) -> str:
-    return str(result.get('flags', ''))
-
-
-def _tune(
-    settings: HyperparameterSettings, train_size: int, seed: int, nuisance: Sequence[Dimension]
-) -> Tuner:
     budget = Budget(settings, train_size)
     holdout = Holdout(run_seed(seed, 'holdout', 0), train_size // _HELD_OUT) if nuisance else None
     found = yield from _range_test(settings, train_size, seed, budget)
@@ -172,13 +93,13 @@ def _tune(
 
 
 def _range_test(
-    settings: HyperparameterSettings, train_size: int, seed: int, budget: Budget
+    settings: Effort, train_size: int, seed: int, budget: Budget
 ) -> Generator[Stage, Sequence[RunResult], LRRange]:
     size = candidates.reference_size(settings, train_size)
     lrs = lr_range.schedule(settings, budget.whole, size)
-    arguments = {'lrs': lrs, 'batch_sizes': np.full(len(lrs), size)}
+    sizes = [size] * len(lrs)
     runs = [
-        RunRequest('measure_curve', {'seed': run_seed(seed, 'lr_vs_perf', index), **arguments})
+        RunRequest.measure_curve(seed=run_seed(seed, 'lr_vs_perf', index), lrs=lrs, batch_sizes=sizes)
         for index in range(settings.lr_initialisations)
     ]
     results = yield Stage('lr_vs_perf', runs)
@@ -188,7 +109,7 @@ def _range_test(
 
 
 def _rounds(
-    settings: HyperparameterSettings,
+    settings: Effort,
     train_size: int,
     seed: int,
     budget: Budget,
@@ -261,7 +182,7 @@ def _lowered_by(latest: Round, found: LRRange, is_first: bool) -> float:
 
 
 def _tried(
-    settings: HyperparameterSettings,
+    settings: Effort,
     train_size: int,
     found: LRRange,
     done: Sequence[Round],
@@ -291,7 +212,7 @@ def _tried(
 
 
 def _descent(
-    settings: HyperparameterSettings, before: Round, budget: Budget, nuisance: Sequence[Dimension]
+    settings: Effort, before: Round, budget: Budget, nuisance: Sequence[Dimension]
 ) -> tuple[list[Candidate], list[Foot]]:
     """Returns the last ladders: where the best learning rate is if it falls slowly, as usual, or fast."""
     last = finalists(settings, before.scored, nuisance, _FINALISTS)
@@ -318,12 +239,9 @@ def _compare(
     each = min(samples / len(tried) / len(seeds), budget.trial)
     steps = [max(_FEWEST_STEPS, math.floor(each / one.batch_size)) for one in tried]
     requests = [
-        RunRequest(
-            'train_briefly',
-            {
-                'seed': seed, 'lr_min': one.lr / lr_ratio, 'lr_max': one.lr,
-                'batch_size': one.batch_size, 'steps': count, **_nuisance(one, holdout),
-            },
+        RunRequest.train_briefly(
+            seed=seed, lr_min=one.lr / lr_ratio, lr_max=one.lr,
+            batch_size=one.batch_size, steps=count, **_nuisance(one, holdout),
         )
         for one, count in zip(tried, steps, strict=True)
         for seed in seeds
@@ -334,7 +252,7 @@ def _compare(
         for key in ('loss', 'perf')
     )
     scored = [Scored(*one) for one in zip(tried, losses.tolist(), perfs.tolist(), strict=True)]
-    done = Round(scored, steps, flags=[*map(_flags, results)])
+    done = Round(scored, steps, flags=[str(result.get('flags', '')) for result in results])
     budget.spend(len(seeds) * done.samples)
     return done
 

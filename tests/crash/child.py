@@ -140,7 +140,7 @@ def _note_submissions(notes: Notes) -> None:
     from sweeper.executors.base import Task
     from sweeper.executors.local.executor import LocalExecutor
     from sweeper.run.jobs import TuningJob
-    from sweeper.tuning.tuner import Stage
+    from sweeper.tuning.base import Stage
 
     from .adaptive import architecture
     from .runs import name_in_stage

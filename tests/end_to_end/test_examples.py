@@ -104,6 +104,27 @@ def test_the_readmes_two_commands_are_what_ci_runs():
     assert 'for name in main-job tests' in (ROOT / '.ci' / 'run').read_text()
 
 
+def test_the_tuning_method_of_the_documents_keeps_the_contract_and_runs(
+    tmp_path, write_problem, sweep_inline
+):
+    text = (ROOT / 'docs' / 'tuning.md').read_text()
+    method, suite = re.findall(r'```python\n(from .*?)```', text, re.DOTALL)
+    assert len(method.splitlines()) < 30
+    names = {'__name__': 'documented'}
+    exec(method, names)
+    exec(suite, names)
+    tests = names['TestRandomSearch']()
+    for name in dir(tests):
+        if name.startswith('test_'):
+            getattr(tests, name)()
+    chosen = names['RandomSearch'](candidates=3, batch_size=16, epochs=2)
+    results = sweep_inline(
+        write_problem().path, FixedSweep([((2,), 1), ((4,), 1)]), tmp_path / 'out', hparams=chosen
+    )
+    assert len(results) == 2 and all(result.bs == 16 for result in results)
+    assert {trial.epochs for trials in results.trials.values() for trial in trials.values()} == {2}
+
+
 def test_docs_selector_runs(tmp_path, write_problem, sweep_inline):
     text = (ROOT / 'docs' / 'selectors.md').read_text()
     (code,) = re.findall(r'```python\n(from sweeper import ParamSelector.*?)```', text, re.DOTALL)

@@ -21,7 +21,7 @@ from sweeper.run.jobs import (
 )
 from sweeper.run.queue import ParamsTask
 from sweeper.seeding import run_seed
-from sweeper.tuning.tuner import RunRequest, Stage
+from sweeper.tuning.base import RunRequest, Stage
 
 POINT = (16, 'relu')
 TUNED = Tuned(lr_min=0.01, lr_max=0.1, batch_size=8, cycle_size_epochs=2, epochs=4)

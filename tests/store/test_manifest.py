@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from contextlib import suppress
 
@@ -36,6 +37,10 @@ OTHER_SWEEPS = [
     ({'format': FORMAT + 1}, f'format: {FORMAT} there, {FORMAT + 1} asked'),
     ({'preset': None, 'settings': {**SETTINGS, 'lr_end': 5.0}}, 'setting lr_end: 10.0 there, 5.0 asked'),
     ({'preset': None, 'settings': {**SETTINGS, 'new': 5}}, 'setting new: none there, 5 asked'),
+    (
+        {'preset': None, 'settings': {'method': 'FixedHyperparameters', 'values': {'lr': 0.1}}},
+        'tuning method: settings there, FixedHyperparameters asked',
+    ),
     (
         {'path': '/home/other/problem.py', 'source': 'def'},
         'another file: /home/problem.py there, /home/other/problem.py asked',
@@ -395,3 +400,37 @@ def test_a_manifest_that_is_a_folder_is_refused(layout, writer):
     for use in (read_manifest, lambda layout: claim(layout, MANIFEST, writer)):
         with pytest.raises(FolderError, match=r'sweep\.json'):
             use(layout)
+
+
+OWN = {'method': 'search.Random', 'values': {'candidates': 5}, 'source': 'abc'}
+
+
+@pytest.mark.parametrize(
+    ('settings', 'said', 'is_acceptable'),
+    [
+        ({**OWN, 'values': {'candidates': 6}}, 'setting candidates: 5 there, 6 asked', False),
+        ({**OWN, 'method': 'search.Grid'}, 'tuning method: search.Random there, search.Grid asked', False),
+        (SETTINGS, 'tuning method: search.Random there, settings asked', False),
+        ({**OWN, 'source': 'def'}, 'the source of search.Random', True),
+    ],
+)
+def test_another_tuning_method_is_noticed(layout, writer, settings, said, is_acceptable):
+    own = dataclasses.replace(MANIFEST, preset=None, settings=OWN)
+    write_manifest(layout, writer, own)
+    assert claim(layout, own, writer) == own
+    asked = dataclasses.replace(own, settings=settings)
+    with pytest.raises(FolderError, match=re.escape(said)):
+        claim(layout, asked, writer)
+    if is_acceptable:
+        assert said in claim(layout, asked, writer, 'accept:source').changes
+    else:
+        with pytest.raises(FolderError, match=re.escape(said)):
+            claim(layout, asked, writer, EVERYTHING)
+
+
+def test_how_architectures_are_tuned_is_told_in_a_few_words():
+    told = [
+        dataclasses.replace(MANIFEST, preset=preset, settings=settings).tuning
+        for preset, settings in [('fast', SETTINGS), (None, SETTINGS), (None, OWN)]
+    ]
+    assert told == ['preset fast', 'preset changed', 'tuning search.Random']

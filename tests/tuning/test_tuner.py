@@ -14,9 +14,10 @@ from sweeper.io.files import AtomicWriter, read_npz
 from sweeper.results import ModelCost
 from sweeper.seeding import run_seed
 from sweeper.store.tuned_files import final_content, misc_content
+from sweeper.tuning.base import RunRequest
 from sweeper.tuning.candidates import batch_sizes, reference_size
 from sweeper.tuning.settings import PRESETS, get_settings
-from sweeper.tuning.tuner import RunRequest, tune
+from sweeper.tuning.start import start_tuning
 
 FAST = get_settings('fast')
 SIZED = FAST.replace(batch_size=32, batch_start=8, batch_end=128, batch_candidates=3)
@@ -89,7 +90,7 @@ class World:
 def run(settings=FAST, world=None, train_size=TRAIN_SIZE, seed=0):
     """Drives the coroutine to its end; returns what was tuned, and the stages that it asked for."""
     world = world or World()
-    tuner = tune(settings, train_size, seed)
+    tuner = start_tuning(settings, train_size, seed)
     stage = next(tuner)
     while True:
         try:

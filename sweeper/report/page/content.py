@@ -204,14 +204,14 @@ def _reproduce(findings: Findings) -> dict[str, Any]:
         'commands': commands(manifest.origin),
         'note': reproduction(manifest),
         'problem': manifest.path or manifest.module,
-        'preset': manifest.preset or 'changed',
+        'preset': manifest.preset or manifest.method or 'changed',
         'seed': manifest.seed,
         'sweep_cores': manifest.sweep_cores,
         'device': manifest.device,
         'training samples': manifest.train_size,
         'machine': '; '.join(dict.fromkeys(machines)),
         **{f'version of {name}': version for name, version in manifest.versions.items()},
-        'settings': dict(manifest.settings),
+        'settings': dict(manifest.setting_values),
         'source fingerprint': manifest.source,
     }
 

@@ -1,0 +1,173 @@
+"""Starts tuning methods: checks what they yield and return, and adds what their runs tell."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import operator
+import re
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InvalidArgument
+from ..io.files import json_bytes
+from ..points import to_json
+from ..results import UNSURE, ModelCost, Tuned
+from ..seeding import run_seed
+from .base import FUNCTIONS, RunRequest, RunResult, Stage, Tuner, TuningMethod
+
+if TYPE_CHECKING:
+    from ..declare.dimensions import Dimension
+
+CURVES: Mapping[str, frozenset[str]] = {
+    'lr_vs_perf': frozenset({'lrs', 'loss', 'perf'}),
+    'candidates': frozenset({'round', 'lr', 'batch_size', 'steps', 'loss', 'perf'}),
+}
+"""The curves that reports show, and the arrays of one length that each has at least."""
+
+_LISTED = ', '.join(f'{", ".join(sorted(columns))} in {name!r}' for name, columns in CURVES.items())
+
+
+def start_tuning(
+    method: TuningMethod, train_size: int, seed: int, nuisance: Sequence[Dimension] = ()
+) -> Tuner:
+    """Starts a method on one architecture; checks what it yields and returns, and adds what runs tell of it.
+
+    The arguments are those of `TuningMethod.tune`.
+
+    Raises:
+        TuningFailed: The architecture cannot be trained at all.
+        InvalidArgument: The method broke its contract.
+    """
+    name, tuner, observed = type(method).__name__, method.tune(train_size, seed, nuisance), _Observed()
+    if not isinstance(tuner, Generator):
+        raise InvalidArgument(f'{name}.tune() returned {tuner!r}: it must be a generator, with a `yield`')
+    results: Sequence[RunResult] | None = None
+    while True:
+        try:
+            stage = next(tuner) if results is None else tuner.send(results)
+        except StopIteration as end:
+            tuned = _checked(name, end.value, [one.name for one in nuisance])
+            if not observed.has_curve:  # what tells the cost of an architecture
+                stage = _first_step(tuned, train_size, seed)
+                observed.note(stage, (yield stage))
+            return observed.added_to(tuned)
+        _check_stage(name, stage)
+        results = yield stage
+        observed.note(stage, results)
+
+
+def _first_step(tuned: Tuned, train_size: int, seed: int) -> Stage:
+    size = min(tuned.batch_size, train_size)
+    step = RunRequest.measure_curve(
+        seed=run_seed(seed, 'first step', 0), lrs=[tuned.lr_min], batch_sizes=[size]
+    )
+    return Stage('first step', [step])
+
+
+class _Observed:
+    """What the runs of a tuning tell of an architecture, whatever the method.
+
+    Attributes:
+        has_curve: Whether a curve was measured.
+    """
+
+    def __init__(self) -> None:
+        self.has_curve = False
+        self._steps: dict[str, set[str]] = {}
+        self._unread: set[str] | None = None
+        self._is_unsure = False
+        self._cost: ModelCost | None = None
+
+    def note(self, stage: Stage, results: Sequence[RunResult]) -> None:
+        self._steps.setdefault(stage.name, set()).update(str(result['step']) for result in results)
+        for run, result in zip(stage.runs, results, strict=True):
+            if run.function == 'train_briefly':
+                unread = set(json.loads(str(result['unread']))) if 'unread' in result else set()
+                self._unread = unread if self._unread is None else self._unread & unread
+                self._is_unsure = self._is_unsure or UNSURE in str(result.get('flags', '')).split()
+            self.has_curve |= run.function == 'measure_curve'
+            if self._cost is None and 'cost' in result:  # a run from before there was one lacks it
+                self._cost = ModelCost(**json.loads(str(result['cost'])))
+
+    def added_to(self, tuned: Tuned) -> Tuned:
+        more = ['unread'] * bool(self._unread) + [UNSURE] * self._is_unsure
+        return dataclasses.replace(
+            tuned,
+            flags=tuple(sorted([*tuned.flags, *more])),
+            cost=self._cost,
+            unread=tuple(sorted(self._unread or ())),
+            report={**tuned.report, 'steps': {name: sorted(kinds) for name, kinds in self._steps.items()}},
+        )
+
+
+def _check_stage(method: str, stage: object) -> None:
+    if not isinstance(stage, Stage):
+        raise InvalidArgument(f'{method}.tune() yielded {stage!r}: it must be a Stage')
+    if not isinstance(stage.name, str) or not re.fullmatch(r'\w[\w .-]*', stage.name):
+        raise InvalidArgument(
+            f'{method}.tune() yielded a stage named {stage.name!r}: it must be a word or two'
+        )
+    if not stage.runs or not all(
+        isinstance(run, RunRequest) and run.function in FUNCTIONS for run in stage.runs
+    ):
+        raise InvalidArgument(
+            f'{method}.tune() yielded the stage {stage.name!r} with the runs {[*stage.runs]!r}: there must '
+            f'be at least one, each a RunRequest.{" or RunRequest.".join(FUNCTIONS)}'
+        )
+
+
+def _is_curve(item: tuple[str, Mapping[str, Any]]) -> bool:
+    name, columns = item
+    if name not in CURVES or not columns.keys() >= CURVES[name]:
+        return False
+    arrays = {column: np.asarray(values) for column, values in columns.items()}
+    told = [arrays[column] for column in (CURVES[name] if name == 'lr_vs_perf' else arrays)]
+    is_plain = not any(array.dtype.hasobject for array in arrays.values())
+    return is_plain and all(array.ndim == 1 and len(array) == len(told[0]) for array in told)
+
+
+def _checked(method: str, tuned: object, nuisance: Sequence[str]) -> Tuned:
+    """Returns what a method returned, its numbers as Python's own.
+
+    Raises:
+        InvalidArgument: Trials cannot be trained so, or it cannot be written.
+    """
+    if not isinstance(tuned, Tuned):
+        raise InvalidArgument(f'{method}.tune() returned {tuned!r}: it must be a Tuned')
+
+    def require(holds: bool, name: str, valid: str) -> None:
+        if not holds:
+            value = getattr(tuned, name)
+            raise InvalidArgument(f'{method}.tune() returned {name}={value!r}: it must be {valid}'[:500])
+
+    changes: dict[str, Any] = {}
+    for name in ('batch_size', 'cycle_size_epochs', 'epochs'):
+        value = getattr(tuned, name)
+        require(hasattr(value, '__index__') and not isinstance(value, bool), name, 'an integer')
+        changes[name] = operator.index(value)
+        require(changes[name] >= 1, name, 'at least 1')
+    for name in ('lr_min', 'lr_max', 'performance'):
+        value = getattr(tuned, name)
+        require(hasattr(value, '__float__') and not isinstance(value, bool), name, 'a number')
+        changes[name] = float(value)
+        require(0 <= changes[name] < math.inf, name, 'finite and not negative')
+    require(tuned.lr_min <= tuned.lr_max, 'lr_min', f'at most lr_max={tuned.lr_max!r}')
+    require(tuned.epochs % tuned.cycle_size_epochs == 0, 'epochs', 'a whole number of cycles')
+    require(tuned.performance <= 1, 'performance', 'at most 1')
+    are_words = all(isinstance(flag, str) and re.fullmatch(r'\w+', flag) for flag in tuned.flags)
+    require(not isinstance(tuned.flags, str) and are_words, 'flags', 'a tuple of words')
+    require(tuned.nuisance.keys() <= {*nuisance}, 'nuisance', f'of {", ".join(nuisance) or "none"}')
+    require(all(map(_is_curve, tuned.curves.items())), 'curves', f'arrays of one length, at least {_LISTED}')
+    try:
+        json_bytes({'report': tuned.report, 'nuisance': {n: to_json(v) for n, v in tuned.nuisance.items()}})
+    except (TypeError, ValueError) as error:
+        require(False, 'report', f'of what JSON holds ({error})')
+    changes['curves'] = {
+        name: {column: np.asarray(values) for column, values in columns.items()}
+        for name, columns in tuned.curves.items()
+    }
+    return dataclasses.replace(tuned, **changes, flags=tuple(tuned.flags))

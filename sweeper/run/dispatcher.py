@@ -79,16 +79,18 @@ class Dispatcher:
         Returns:
             What that was. It is to be taken in before more is started, which may depend on it.
         """
-        self._queue.set_total_cores(self._executor.cores)
+        cores = self._executor.cores
+        self._queue.set_total_cores(cores)
         while self._short and self._queue.available_cores > 0:
             job = self._short.peekitem(0)[1]
             self._start_runs(job, self._queue.reclaim(job.task, len(job.waiting)))
-        while (task := self._queue.get_next_task(self._queue.available_cores)) is not None:
+        while (task := self._queue.get_next_task(cores)) is not None:
             job = self._make_job(task)
             self._jobs[job] = next(self._numbers)
             events = job.begin()
             self._start_runs(job, self._queue.held_cores(task))
-            events += self._ended(job)
+            if not (job.running or job.waiting):
+                events.append(self._end(job))
             if events:
                 return events
         while self._full and self._queue.available_cores > 0:
@@ -109,29 +111,28 @@ class Dispatcher:
         for key, outcome in outcomes:
             job, indices, started = self._runs.pop(key)
             job.running -= 1
-            self._note_time(job, started, outcome.seconds)
+            job.seconds += outcome.seconds
+            self._starts -= started
+            if not job.task.trials:
+                self._seconds_of_unfinished += outcome.seconds
             for event in job.take(indices, outcome):
                 events.append(event)
                 if isinstance(event, TrialDone):
                     self._queue.trial_took(event.params, event.record.result.seconds)
-            self._use_core(job)
-            events += self._ended(job)
+            if job.running or job.waiting:
+                self._use_core(job)
+            else:
+                events.append(self._end(job))
         return events
 
-    def _ended(self, job: Job) -> list[JobEvent]:
-        if job.running or job.waiting:
-            return []
-        del self._jobs[job]
+    def _end(self, job: Job) -> TaskDone:
+        number = self._jobs.pop(job)
+        self._short.pop(number, None)  # where it is if it has failed
+        self._full.pop(number, None)
         (self._queue.task_failed if job.failed else self._queue.task_done)(job.task)
-        if job.task.is_tuning:
+        if not job.task.trials:
             self._seconds_of_unfinished -= job.seconds
-        return [TaskDone(job.task, None if job.is_resumed else job.seconds)]
-
-    def _note_time(self, job: Job, started: float, seconds: float) -> None:
-        self._starts -= started
-        job.seconds += seconds
-        if job.task.is_tuning:
-            self._seconds_of_unfinished += seconds
+        return TaskDone(job.task, None if job.is_resumed else job.seconds)
 
     def _use_core(self, job: Job) -> None:
         """Starts a job's next run on the core of one that is done, unless that core was borrowed."""

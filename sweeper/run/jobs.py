@@ -242,13 +242,14 @@ class TrialsJob:
         return Task(f'trial {index}', 'train_trial', self.task.params, arguments)
 
     def take(self, indices: Indices, outcome: Outcome) -> list[JobEvent]:
-        wanted = [index for index in indices if index in self.task.trials]
         if outcome.error is None:
             self._unanswered.difference_update(indices)
-            done = dict(zip(indices, _values(indices, outcome), strict=True))
-            return [TrialDone(self.task.params, index, done[index]) for index in wanted]
-        if len(indices) > 1:
-            self.waiting.extend(((index,), self._alone(index)) for index in wanted)  # which of them failed?
+            done = zip(indices, _values(indices, outcome), strict=True)
+            trials = self.task.trials
+            return [TrialDone(self.task.params, index, record) for index, record in done if index in trials]
+        if len(indices) > 1:  # which of them failed?
+            wanted = [index for index in indices if index in self.task.trials]
+            self.waiting.extend(((index,), self._alone(index)) for index in wanted)
             return []
         (index,) = indices
         self._unanswered.discard(index)

@@ -192,7 +192,7 @@ class ParamsTaskQueue:
     def task_done(self, task: ParamsTask) -> None:
         """A task is finished: its cores are free, and after its tuning a point's trials may start."""
         state = self._end(task)
-        if task.is_tuning and state.stage is _Stage.TUNING:
+        if state.stage is _Stage.TUNING:
             state.stage = _Stage.TUNED
             self._enter_ready(state)
 

@@ -68,7 +68,7 @@ def watch(child: Forked, kills: Sequence[Kill], pace: float, mark: str) -> Endin
     try:
         watched.until_it_ends()
     finally:  # also if the harness itself is interrupted
-        watched.bury()
+        watched.end()
         watched.ending.left_behind = end_what_is_left(watched.orphans, mark)
     return watched.ending
 
@@ -103,7 +103,7 @@ class _Watch:
                     self._has_ended = True
                     return
 
-    def bury(self) -> None:
+    def end(self) -> None:
         """Sees that the child is gone, and notes how it ended."""
         if not self._has_ended:
             self._kill_parent(everyone=False)
@@ -156,7 +156,7 @@ def end_what_is_left(known: list[psutil.Process], mark: str) -> list[str]:
 
 
 def _wait_for_one(processes: set[psutil.Process], seconds: float) -> None:
-    """Waits until one of them ends, be it as a zombie that its new parent is slow to bury."""
+    """Waits until one of them ends, be it as a zombie that its new parent is slow to reap."""
     if not hasattr(os, 'pidfd_open'):
         psutil.wait_procs(processes, timeout=seconds)
         return

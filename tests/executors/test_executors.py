@@ -361,7 +361,7 @@ def test_local_allows_a_second_try_the_whole_timeout(spec, clock, tmp_path, monk
 def has_told_its_end(worker):
     try:
         return worker.is_gone()
-    except (ValueError, OSError):  # buried: its sentinel is closed
+    except (ValueError, OSError):  # it was discarded: its sentinel is closed
         return True
 
 

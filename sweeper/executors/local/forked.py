@@ -93,14 +93,16 @@ class ForkedWorker(ChildProcess):
         self.is_leaving = False
         token = os.urandom(8).hex()
         self.connection, child = Pipe()
-        leash, self._leash = os.pipe()
+        parent_pipe, self._parent_pipe = os.pipe()
         printed, printing = os.pipe()
         self.sentinel, status = socket.socketpair()
         try:
-            server.request(Request(number, token, memory), [child.fileno(), leash, printing, status.fileno()])
+            server.request(
+                Request(number, token, memory), [child.fileno(), parent_pipe, printing, status.fileno()]
+            )
         finally:
             child.close()
-            os.close(leash)
+            os.close(parent_pipe)
             os.close(printing)
             status.close()
         self.output = WorkerOutput(printed, self.sentinel, token, sink)
@@ -125,7 +127,7 @@ class ForkedWorker(ChildProcess):
         if self.pid is not None and not self.is_gone():  # its id is its own until the sentinel is closed
             with suppress(OSError):
                 os.killpg(self.pid, signal.SIGKILL)
-        self._drop_leash()
+        self._close_parent_pipe()
 
     def is_gone(self) -> bool:
         """Whether the process has ended."""

@@ -12,8 +12,8 @@ stay fit, the server has one thread and touches no GPU.
 
 A worker that ended keeps its process id until the parent closes that worker's socket, so that the parent
 can end what is left of its group without hitting another's. Nobody but the parent has the other end of a
-worker's `leash`, and nobody but the server that of its `lifeline`: the system ends the worker when either
-is gone.
+worker's `parent_pipe`, and nobody but the server that of its `server_pipe`: the system ends the worker
+when either is gone.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _SHARED_WITHOUT_RISK = ('/dev/null', '/dev/zero', '/dev/random', '/dev/urandom')
 
 
 class Request(NamedTuple):
-    """A worker to fork. Its connection, leash, pipe for output and status socket come with it, in order.
+    """A worker to fork. Its connection, parent-death pipe, output pipe and status socket come with it.
 
     Attributes:
         number: The worker's number.
@@ -75,30 +75,30 @@ class _Child:
         pid: Its process, which leads a group.
         pidfd: Becomes readable when it ended; None once that was noticed.
         status: Where the parent hears how it ended; closed by the parent when it is done with it.
-        lifeline: The end of a pipe that keeps the worker alive.
+        server_pipe: The end of a pipe that keeps the worker alive.
         is_let_go: The parent has closed its end of `status`.
     """
 
     pid: int
     pidfd: int | None
     status: socket.socket
-    lifeline: int
+    server_pipe: int
     is_let_go: bool = False
 
 
-def main(descriptor: int, leash: int, requests: int, token: str, loads: bool) -> None:
+def main(descriptor: int, parent_pipe: int, requests: int, token: str, loads: bool) -> None:
     """Loads the problem, then forks workers until the parent is gone; does not return.
 
     Args:
         descriptor: The file descriptor of this side of the connection.
-        leash: See `limits.end_with_parent`.
+        parent_pipe: See `limits.end_with_parent`.
         requests: The file descriptor of the socket that requests come from.
         token: See `WorkerStreams`.
         loads: Whether it loads the problem; else its workers do.
     """
-    for inherited in (descriptor, leash, requests):
+    for inherited in (descriptor, parent_pipe, requests):
         os.set_inheritable(inherited, False)
-    limits.end_with_parent(leash)
+    limits.end_with_parent(parent_pipe)
     limits.adopt_orphans()
     limits.leave_no_core()
     limits.go_before_parent(limits.SERVER_BEFORE_PARENT)
@@ -111,11 +111,16 @@ def main(descriptor: int, leash: int, requests: int, token: str, loads: bool) ->
             streams.keep()
             streams.flush()
             gc.collect()
-            limits.outlive_parent(leash)  # by as long as it takes to end what workers have started
+            limits.outlive_parent(parent_pipe)  # by as long as it takes to end what workers have started
             gc.freeze()  # a collection would write to every object, and so copy every page
             send(connection, (READY, loaded.facts))
             _Server(
-                socket.socket(fileno=requests), [descriptor, leash], streams, spec, loaded.bench, isolation
+                socket.socket(fileno=requests),
+                [descriptor, parent_pipe],
+                streams,
+                spec,
+                loaded.bench,
+                isolation,
             ).serve()
     except BaseException:
         traceback.print_exc()
@@ -195,7 +200,7 @@ def _cuda_breaks_in_a_child() -> bool:
 
 
 class _Server:
-    """Forks, and sees to it that what was forked is buried.
+    """Forks, and ends what is left of what it has forked.
 
     Args:
         requests: From the parent.
@@ -230,44 +235,44 @@ class _Server:
                         return
                     self._fork(Request(*json.loads(data)), *descriptors)
                 elif (child := self._children.get(descriptor)) is None:
-                    continue  # buried in this round
+                    continue  # done with in this round
                 elif descriptor == child.pidfd:
                     self._note_end(child, child.pidfd)
                 else:
                     self._let_go(child)
 
-    def _fork(self, request: Request, connection: int, leash: int, printing: int, status: int) -> None:
-        held, lifeline = os.pipe()
+    def _fork(self, request: Request, connection: int, parent_pipe: int, printing: int, status: int) -> None:
+        held, server_pipe = os.pipe()
         pid = os.fork()
         if pid == 0:
             try:
-                self._close_all(lifeline, status)
-                self._work(request, connection, (leash, held), printing)
+                self._close_all(server_pipe, status)
+                self._work(request, connection, (parent_pipe, held), printing)
             except BaseException:
                 traceback.print_exc()
             finally:
                 os._exit(1)  # without waiting for threads that the user's code has started
         with suppress(OSError):  # as the child does: whoever is first
             os.setpgid(pid, pid)
-        for descriptor in (connection, leash, printing, held):
+        for descriptor in (connection, parent_pipe, printing, held):
             os.close(descriptor)
         pidfd = os.pidfd_open(pid)
-        child = _Child(pid, pidfd, socket.socket(fileno=status), lifeline)
+        child = _Child(pid, pidfd, socket.socket(fileno=status), server_pipe)
         for descriptor in (pidfd, status):
             self._children[descriptor] = child
             self._poll.register(descriptor, select.POLLIN)
 
     def _close_all(self, *more: int) -> None:
         """Closes, in a worker, what is the server's."""
-        lifelines = {child.lifeline for child in self._children.values() if child.pidfd is not None}
-        for descriptor in {*self._children, *lifelines, *self._own, *more, self._requests.fileno()}:
+        server_pipes = {child.server_pipe for child in self._children.values() if child.pidfd is not None}
+        for descriptor in {*self._children, *server_pipes, *self._own, *more, self._requests.fileno()}:
             os.close(descriptor)
 
-    def _work(self, request: Request, connection: int, leashes: tuple[int, ...], printing: int) -> None:
+    def _work(self, request: Request, connection: int, pipes: tuple[int, ...], printing: int) -> None:
         """What the forked process does."""
         os.setpgid(0, 0)
-        for leash in leashes:
-            limits.end_with_parent(leash)
+        for pipe in pipes:
+            limits.end_with_parent(pipe)
         limits.adopt_orphans()  # while it lives; then they are the server's
         limits.go_before_parent()
         self._streams.move(printing, request.token)
@@ -290,7 +295,7 @@ class _Server:
         limits.end_orphans({*self._loaded, *(one.pid for one in self._children.values())})
         self._forget(pidfd)
         os.close(pidfd)
-        os.close(child.lifeline)
+        os.close(child.server_pipe)
         child.pidfd = None
         with suppress(OSError):  # the parent has let go
             child.status.sendall(struct.pack('i', code))

@@ -39,30 +39,30 @@ class MemoryLimitTooLow(Exception):
     """The problem alone takes more than a worker may use."""
 
 
-def end_with_parent(leash: int) -> None:
+def end_with_parent(pipe: int) -> None:
     """Has the system kill this process's group when the parent is gone, whatever the process does then.
 
     Other than `prctl(PR_SET_PDEATHSIG)` this also ends what the user's code has started, and does not
     depend on the thread that started the worker. On macOS, the reader thread of the worker must do.
 
     Args:
-        leash: The read end of a pipe in which nothing is ever written; only the parent has the other end.
+        pipe: The read end of a pipe in which nothing is ever written; only the parent has the other end.
     """
     if sys.platform == 'linux':
         with suppress(OSError):  # not every sandbox has it
-            fcntl.fcntl(leash, fcntl.F_SETOWN, -os.getpgrp())
-            fcntl.fcntl(leash, fcntl.F_SETSIG, signal.SIGKILL)
-            fcntl.fcntl(leash, fcntl.F_SETFL, fcntl.fcntl(leash, fcntl.F_GETFL) | os.O_ASYNC)
+            fcntl.fcntl(pipe, fcntl.F_SETOWN, -os.getpgrp())
+            fcntl.fcntl(pipe, fcntl.F_SETSIG, signal.SIGKILL)
+            fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
     poll = select.poll()  # `select` takes no descriptor from 1024 on
-    poll.register(leash, select.POLLIN)
+    poll.register(pipe, select.POLLIN)
     if poll.poll(0):  # it has gone already
         os._exit(1)
 
 
-def outlive_parent(leash: int) -> None:
+def outlive_parent(pipe: int) -> None:
     """Undoes `end_with_parent`, in a process that sees to it itself."""
     with suppress(OSError):
-        fcntl.fcntl(leash, fcntl.F_SETFL, fcntl.fcntl(leash, fcntl.F_GETFL) & ~os.O_ASYNC)
+        fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) & ~os.O_ASYNC)
 
 
 def adopt_orphans() -> None:

@@ -11,12 +11,12 @@ from contextlib import suppress
 
 from ...errors import InvalidArgument, ProblemError, SweepError
 from ...work import WorkerSpec
-from . import worker
 from .forked import ForkedWorker, ForkServer
 from .forkserver import UNFIT
 from .limits import MemoryLimitTooLow, allow_open_files, why_no_worker
 from .output import OutputSink
 from .process import SECONDS_TO_PASS_ON, WorkerProcess
+from .worker import READY, receive
 
 Worker = WorkerProcess | ForkedWorker
 
@@ -62,18 +62,18 @@ class WorkerPool:
         Raises:
             SweepError: The system has no room for it.
         """
-        taken = {one.number for one in self.workers}
+        taken = {worker.number for worker in self.workers}
         number = next(number for number in range(self._cores) if number not in taken)
         try:
-            one = self._started(number)
+            worker = self._started(number)
         except OSError as error:
             reason = why_no_worker(error, self._cores)
             raise SweepError(
                 f'cannot start worker process {number + 1} of {self._cores}: {reason}'
             ) from error
-        self.workers.append(one)
-        self._listen(one)
-        return one
+        self.workers.append(worker)
+        self._listen(worker)
+        return worker
 
     def _started(self, number: int) -> Worker:
         if not self._forks:
@@ -101,39 +101,39 @@ class WorkerPool:
         with suppress(OSError):  # it is full, and can be read from already; or closed
             self._waker.send(b'.')
 
-    def remove(self, one: Worker) -> None:
+    def remove(self, worker: Worker) -> None:
         """Ends a worker, dead or not, and waits until it is gone."""
-        self._forget(one)
-        one.kill()
-        self.workers.remove(one)
+        self._forget(worker)
+        worker.kill()
+        self.workers.remove(worker)
 
-    def take_ready(self, one: Worker, pid: int) -> None:
+    def take_ready(self, worker: Worker, pid: int) -> None:
         """A worker says that it is ready."""
         self._failed_loads = 0
-        if isinstance(one, ForkedWorker):
-            one.pid = pid
-            one.server.has_served = True
+        if isinstance(worker, ForkedWorker):
+            worker.pid = pid
+            worker.server.has_served = True
         else:
-            one.is_ready = True
+            worker.is_ready = True
 
-    def take_failed_load(self, one: Worker | ForkServer) -> None:
+    def take_failed_load(self, process: Worker | ForkServer) -> None:
         """A process could not load the problem: that is no fault of a task; try `retries` times.
 
         Raises:
             SweepError: It has been tried often enough.
         """
         self._failed_loads += 1
-        if one.broken is not None and one.broken.kind == MemoryLimitTooLow.__name__:
-            raise InvalidArgument(one.broken.message)
-        if one.broken is not None and self._failed_loads > self._retries:
+        if process.broken is not None and process.broken.kind == MemoryLimitTooLow.__name__:
+            raise InvalidArgument(process.broken.message)
+        if process.broken is not None and self._failed_loads > self._retries:
             raise ProblemError(
-                f'a worker process cannot load the problem: {one.broken.kind}: {one.broken.message}\n'
-                f'{one.broken.traceback}'
+                f'a worker process cannot load the problem: {process.broken.kind}: {process.broken.message}\n'
+                f'{process.broken.traceback}'
             )
         if self._failed_loads > self._retries * self._cores:
-            printed = one.output.loading.tail(_SECONDS_TO_READ)
+            printed = process.output.loading.tail(_SECONDS_TO_READ)
             raise SweepError(
-                f'a worker process {describe_exit(one.exit_code)} while it loaded the problem\n{printed}'
+                f'a worker process {describe_exit(process.exit_code)} while it loaded the problem\n{printed}'
             )
 
     def server_has_ended(self) -> bool:
@@ -142,8 +142,8 @@ class WorkerPool:
         assert server is not None
         try:
             while server.connection.poll():
-                subject, content = worker.receive(server.connection)
-                if subject == worker.READY:
+                subject, content = receive(server.connection)
+                if subject == READY:
                     server.is_ready, server.facts = True, content
                     continue
                 if subject == UNFIT:
@@ -162,7 +162,9 @@ class WorkerPool:
 
     def workers_of(self, server: ForkServer) -> list[Worker]:
         """The workers that came from a fork server, or were to come."""
-        return [one for one in self.workers if isinstance(one, ForkedWorker) and one.server is server]
+        return [
+            worker for worker in self.workers if isinstance(worker, ForkedWorker) and worker.server is server
+        ]
 
     def discard_server(self, server: ForkServer, lost: int) -> None:
         """Removes a fork server that ended; the next worker gets another.
@@ -183,10 +185,10 @@ class WorkerPool:
 
     def close(self) -> None:
         """Ends all processes at once, and waits until they are gone."""
-        for one in self.workers:
-            one.signal_to_end()
-        for one in self.workers:
-            one.wait_until_gone()
+        for worker in self.workers:
+            worker.signal_to_end()
+        for worker in self.workers:
+            worker.wait_until_gone()
         if self.server is not None:
             self.server.signal_to_end()
         end = time.monotonic() + SECONDS_TO_PASS_ON
@@ -198,13 +200,13 @@ class WorkerPool:
         self._wakeup.close()
         self._waker.close()
 
-    def _listen(self, one: Worker | ForkServer) -> None:
-        self._selector.register(one.connection, selectors.EVENT_READ, (one, False))
-        self._selector.register(one.sentinel, selectors.EVENT_READ, (one, True))
+    def _listen(self, process: Worker | ForkServer) -> None:
+        self._selector.register(process.connection, selectors.EVENT_READ, (process, False))
+        self._selector.register(process.sentinel, selectors.EVENT_READ, (process, True))
 
-    def _forget(self, one: Worker | ForkServer) -> None:
-        self._selector.unregister(one.connection)
-        self._selector.unregister(one.sentinel)
+    def _forget(self, process: Worker | ForkServer) -> None:
+        self._selector.unregister(process.connection)
+        self._selector.unregister(process.sentinel)
 
 
 def signal_name(exit_code: int | None) -> str | None:

@@ -41,7 +41,7 @@ class ChildProcess(ABC):
     connection: Connection
     sentinel: Connection | socket
     output: WorkerOutput
-    _leash: int
+    _parent_pipe: int
 
     @abstractmethod
     def signal_to_end(self) -> None:
@@ -71,12 +71,12 @@ class ChildProcess(ABC):
     def let_go(self) -> None:
         """Closes what tells the process that this one lives."""
         self.connection.close()
-        self._drop_leash()
+        self._close_parent_pipe()
 
-    def _drop_leash(self) -> None:
+    def _close_parent_pipe(self) -> None:
         with suppress(OSError):  # closed already
-            os.close(self._leash)
-        self._leash = -1
+            os.close(self._parent_pipe)
+        self._parent_pipe = -1
 
 
 class OwnProcess(ChildProcess):
@@ -102,10 +102,10 @@ class OwnProcess(ChildProcess):
     ) -> None:
         token = os.urandom(8).hex()
         self.connection, child = Pipe()
-        leash, self._leash = os.pipe()
+        parent_pipe, self._parent_pipe = os.pipe()
         printed, printing = os.pipe()
         try:
-            inherited = {'descriptor': child.fileno(), 'leash': leash, **(descriptors or {})}
+            inherited = {'descriptor': child.fileno(), 'parent_pipe': parent_pipe, **(descriptors or {})}
             self._process = subprocess.Popen(
                 _command(program, **inherited, token=token, **arguments),
                 pass_fds=list(inherited.values()),
@@ -117,7 +117,7 @@ class OwnProcess(ChildProcess):
             )
         finally:
             child.close()
-            os.close(leash)
+            os.close(parent_pipe)
             os.close(printing)
         self.sentinel, ended = Pipe(duplex=False)
         self._reaper = Thread(target=_reap, args=(self._process, ended), daemon=True)

@@ -18,10 +18,10 @@ from ...errors import InvalidArgument, ProblemError, SweepError
 from ...training.facts import ProblemFacts
 from ...work import WorkerSpec
 from ..base import Answer, OnOutput, Outcome, RunError, Task
-from . import worker
 from .forked import ForkServer
 from .output import OutputSink, RunOutput
 from .pool import Worker, WorkerPool, describe_exit, signal_name
+from .worker import BROKEN, LAST, READY, SPENT, receive
 
 _LONGEST_WAIT = 3600.0
 _SECONDS_TO_READ = 1.0
@@ -30,7 +30,7 @@ _MOST_LOST = 3
 _WRONG_INPUT = {error.__name__: error for error in (InvalidArgument, ProblemError)}
 
 
-class _Submission:
+class _Entry:
     """A submitted task and how it fares."""
 
     def __init__(self, key: int, task: Task) -> None:
@@ -71,8 +71,8 @@ class Supervisor:
         self._cores, self._retries, self._timeout = cores, retries, timeout
         self._sink = OutputSink(on_output)
         self.pool = WorkerPool(cores, spec, memory, retries, self._sink)
-        self._given: dict[Worker, _Submission] = {}  # what each worker runs
-        self._backlog: deque[_Submission] = deque()
+        self._given: dict[Worker, _Entry] = {}  # what each worker runs
+        self._backlog: deque[_Entry] = deque()
         self._trouble: Exception | None = None
 
     def start_workers(self, count: int) -> None:
@@ -98,7 +98,7 @@ class Supervisor:
         """As `Executor.submit`."""
         if task.resources.cpus != 1:
             raise InvalidArgument(f'{task.name}: needs {task.resources.cpus} cores, and a worker has 1')
-        self._backlog.append(_Submission(key, task))
+        self._backlog.append(_Entry(key, task))
         try:
             self._assign()
         except SweepError as error:  # what is done already is answered first
@@ -114,11 +114,11 @@ class Supervisor:
             assert self._backlog or self._given
             awake, is_woken = self.pool.wait(self._seconds_to_deadline())
             try:
-                for one, has_ended in awake:
-                    if isinstance(one, ForkServer):
-                        answers += self._hear_server(one)
-                    elif one in self.pool.workers:  # not discarded in this round
-                        answers += self._discard(one) if has_ended else self._hear(one)
+                for worker, has_ended in awake:
+                    if isinstance(worker, ForkServer):
+                        answers += self._hear_server(worker)
+                    elif worker in self.pool.workers:  # not discarded in this round
+                        answers += self._discard(worker) if has_ended else self._hear(worker)
                 answers += self._end_overdue()
                 self._assign()
                 self._sink.raise_error()
@@ -136,55 +136,55 @@ class Supervisor:
         self._sink.close()
 
     def _assign(self) -> None:
-        """Gives waiting jobs to idle workers, starting workers as far as there are cores."""
+        """Gives waiting tasks to idle workers, starting workers as far as there are cores."""
         if not self._backlog or len(self._given) == self._cores:
             return
-        idle = [one for one in self.pool.workers if one not in self._given]
-        idle.sort(key=lambda one: one.is_ready)
+        idle = [worker for worker in self.pool.workers if worker not in self._given]
+        idle.sort(key=lambda worker: worker.is_ready)
         while self._backlog and (idle or len(self.pool.workers) < self._cores):
             self._give(idle.pop() if idle else self.pool.start(), self._backlog.popleft())
 
-    def _give(self, one: Worker, job: _Submission) -> None:
-        self._given[one] = job
-        job.deadline = None  # that of an attempt before is over
-        if one.is_ready:
-            self._begin(job)
-        job.output = one.give(job.task)
+    def _give(self, worker: Worker, entry: _Entry) -> None:
+        self._given[worker] = entry
+        entry.deadline = None  # that of an attempt before is over
+        if worker.is_ready:
+            self._begin(entry)
+        entry.output = worker.give(entry.task)
 
-    def _hear(self, one: Worker) -> list[Answer]:
+    def _hear(self, worker: Worker) -> list[Answer]:
         """Takes one message of a worker."""
         try:
-            message = worker.receive(one.connection)
+            message = receive(worker.connection)
         except (EOFError, OSError):
-            one.signal_to_end()  # if it is not dead, it has closed its side and can do no more
-            one.wait_until_gone()
-            return self._discard(one)
-        return self._take(one, *message)
+            worker.signal_to_end()  # if it is not dead, it has closed its side and can do no more
+            worker.wait_until_gone()
+            return self._discard(worker)
+        return self._take(worker, *message)
 
-    def _take(self, one: Worker, subject: Any, content: Any) -> list[Answer]:
-        job = self._given.get(one)
-        if subject == worker.BROKEN:
-            one.broken = content
-            one.signal_to_end()
-        elif subject == worker.READY:
-            self.pool.take_ready(one, content)
-            if job is not None:
-                self._begin(job)
-        elif subject == worker.LAST:
-            assert job is not None
-            one.is_leaving = True
-            self._sink.pass_on(job.task, content)
-        elif subject == worker.SPENT:
-            assert job is not None
-            job.attempts -= 1
-            one.signal_to_end()
+    def _take(self, worker: Worker, subject: Any, content: Any) -> list[Answer]:
+        entry = self._given.get(worker)
+        if subject == BROKEN:
+            worker.broken = content
+            worker.signal_to_end()
+        elif subject == READY:
+            self.pool.take_ready(worker, content)
+            if entry is not None:
+                self._begin(entry)
+        elif subject == LAST:
+            assert entry is not None
+            worker.is_leaving = True
+            self._sink.pass_on(entry.task, content)
+        elif subject == SPENT:
+            assert entry is not None
+            entry.attempts -= 1
+            worker.signal_to_end()
         else:
-            assert job is not None
-            del self._given[one]
-            if one.is_leaving and one in self.pool.workers:
-                self.pool.remove(one)
+            assert entry is not None
+            del self._given[worker]
+            if worker.is_leaving and worker in self.pool.workers:
+                self.pool.remove(worker)
             outcome: Outcome = pickle.loads(content)
-            return [job.failed(outcome.error) if outcome.error is not None else (job.key, outcome)]
+            return [entry.failed(outcome.error) if outcome.error is not None else (entry.key, outcome)]
         return []
 
     def _hear_server(self, server: ForkServer) -> list[Answer]:
@@ -192,51 +192,51 @@ class Supervisor:
         if self.pool.server is not server or not self.pool.server_has_ended():
             return []
         lost = self.pool.workers_of(server)
-        outcomes = [outcome for one in lost for outcome in self._discard(one)]
+        outcomes = [outcome for worker in lost for outcome in self._discard(worker)]
         self.pool.discard_server(server, len(lost))
         return outcomes
 
-    def _discard(self, one: Worker) -> list[Answer]:
-        """Removes a dead worker, once all is heard that it has sent; its job is tried again or has failed."""
+    def _discard(self, worker: Worker) -> list[Answer]:
+        """Removes a dead worker, once all is heard that it sent; its task is tried again or has failed."""
         outcomes: list[Answer] = []
         with suppress(EOFError, OSError):
-            while one.connection.poll():
-                outcomes += self._take(one, *worker.receive(one.connection))
-        if one not in self.pool.workers:  # it has told that it would leave
+            while worker.connection.poll():
+                outcomes += self._take(worker, *receive(worker.connection))
+        if worker not in self.pool.workers:  # it has told that it would leave
             return outcomes
-        job = self._remove(one)
-        if not one.is_ready and one.exit_code is not None:
-            self.pool.take_failed_load(one)
-        if job is not None:
-            outcomes += self._tried(job, one)
+        entry = self._remove(worker)
+        if not worker.is_ready and worker.exit_code is not None:
+            self.pool.take_failed_load(worker)
+        if entry is not None:
+            outcomes += self._tried(entry, worker)
         return outcomes
 
-    def _tried(self, job: _Submission, one: Worker) -> list[Answer]:
-        """The worker of a job died."""
-        if one.exit_code is None and one.is_ready:  # by no fault of the job, if that does not go on for ever
-            job.times_lost += 1
-            job.attempts -= job.times_lost <= _MOST_LOST
-        if not one.is_ready or job.attempts <= self._retries:
-            self._backlog.appendleft(job)
+    def _tried(self, entry: _Entry, worker: Worker) -> list[Answer]:
+        """The worker of a task died."""
+        if worker.exit_code is None and worker.is_ready:  # by no fault of the task, if not for ever
+            entry.times_lost += 1
+            entry.attempts -= entry.times_lost <= _MOST_LOST
+        if not worker.is_ready or entry.attempts <= self._retries:
+            self._backlog.appendleft(entry)
             return []
-        message = f'the worker process {describe_exit(one.exit_code)}, {job.attempts} times in a row'
-        return [job.failed(RunError('WorkerDied', message, signal=signal_name(one.exit_code)))]
+        message = f'the worker process {describe_exit(worker.exit_code)}, {entry.attempts} times in a row'
+        return [entry.failed(RunError('WorkerDied', message, signal=signal_name(worker.exit_code)))]
 
-    def _remove(self, one: Worker) -> _Submission | None:
-        """Ends a worker, dead or not; returns the job that it had, if any."""
-        self.pool.remove(one)
-        return self._given.pop(one, None)
+    def _remove(self, worker: Worker) -> _Entry | None:
+        """Ends a worker, dead or not; returns the task that it had, if any."""
+        self.pool.remove(worker)
+        return self._given.pop(worker, None)
 
-    def _begin(self, job: _Submission) -> None:
-        """A ready worker has the job now: the attempt counts, and its time runs."""
-        job.attempts += 1
+    def _begin(self, entry: _Entry) -> None:
+        """A ready worker has the task now: the attempt counts, and its time runs."""
+        entry.attempts += 1
         if self._timeout is not None:
-            job.deadline = time.monotonic() + self._timeout
+            entry.deadline = time.monotonic() + self._timeout
 
     def _seconds_to_deadline(self) -> float | None:
         if self._timeout is None:
             return None
-        deadlines = [job.deadline for job in self._given.values() if job.deadline is not None]
+        deadlines = [entry.deadline for entry in self._given.values() if entry.deadline is not None]
         return min(max(0.0, min(deadlines) - time.monotonic()), _LONGEST_WAIT) if deadlines else None
 
     def _end_overdue(self) -> list[Answer]:
@@ -244,14 +244,16 @@ class Supervisor:
             return []
         now = time.monotonic()
         overdue = [
-            one for one, job in self._given.items() if job.deadline is not None and job.deadline <= now
+            worker
+            for worker, entry in self._given.items()
+            if entry.deadline is not None and entry.deadline <= now
         ]
-        for one in overdue:
-            one.ask_where_it_is()
-        end, left = now + _SECONDS_TO_SAY_WHERE, [one.sentinel for one in overdue]
+        for worker in overdue:
+            worker.ask_where_it_is()
+        end, left = now + _SECONDS_TO_SAY_WHERE, [worker.sentinel for worker in overdue]
         while left and (seconds := end - time.monotonic()) > 0:
             ended = wait_for_any(left, seconds)
             left = [sentinel for sentinel in left if sentinel not in ended]
         message = f'the run took longer than the timeout of {self._timeout:g} seconds'
-        jobs = [self._remove(one) for one in overdue]
-        return [job.failed(RunError('TimedOut', message)) for job in jobs if job is not None]
+        entries = [self._remove(worker) for worker in overdue]
+        return [entry.failed(RunError('TimedOut', message)) for entry in entries if entry is not None]

@@ -58,19 +58,19 @@ def receive(connection: Connection) -> Any:
     return pickle.loads(connection.recv_bytes())
 
 
-def main(descriptor: int, leash: int, token: str, number: int, memory: int | None) -> None:
+def main(descriptor: int, parent_pipe: int, token: str, number: int, memory: int | None) -> None:
     """The program of a worker that is a process of its own: loads the problem, then works; does not return.
 
     Args:
         descriptor: The file descriptor of this side of the connection; the spec comes first.
-        leash: See `limits.end_with_parent`.
+        parent_pipe: See `limits.end_with_parent`.
         token: See `WorkerStreams`.
         number: This worker's number; replacements get the number of the worker that died.
         memory: The most bytes that this process may use; None for no limit.
     """
-    for inherited in (descriptor, leash):
+    for inherited in (descriptor, parent_pipe):
         os.set_inheritable(inherited, False)
-    limits.end_with_parent(leash)
+    limits.end_with_parent(parent_pipe)
     limits.leave_no_core()
     limits.go_before_parent()
     connection = Connection(descriptor)

@@ -123,7 +123,9 @@ def test_a_worker_holds_no_descriptor_of_the_server_or_of_other_workers(two):
     links = {os.readlink(f'/proc/{pid}/fd/{fd}') for pid in pids if psutil.pid_exists(pid) for fd in [0]}
     assert links == {'/dev/null'}
     counts = {len(os.listdir(f'/proc/{pid}/fd')) for pid in pids if psutil.pid_exists(pid)}
-    assert counts == {7}, counts  # three streams, their copy, the connection, leash and lifeline
+    assert counts == {7}, (
+        counts
+    )  # three streams, their copy, the connection, the pipes from parent and server
 
 
 def test_the_server_keeps_nothing_of_workers_that_ended(folder):

@@ -195,12 +195,13 @@ def run(
     from .report import terminal
     from .report.wording import listed
 
-    terminal.show(results.store or _read(folder), only_the_answer=quiet)
+    terminal.show(results.store or _read(folder), only_the_answer=quiet, others=results.others)
     if results.others and not quiet:
-        print(f'In {folder} before, and not asked for this time: {listed(results.others, results.columns)}.')
+        others = listed(results.others, results.columns)
+        terminal.say(f'Marked +: already in {one_line(folder)}, not part of this command: {others}.')
     if results.failures:
         where = one_line(f'{folder}/points/*/error.json')
-        print(f'Tracebacks are in {where}. --retry-failed tries these points again.')
+        terminal.say(f'Tracebacks are in {where}. --retry-failed tries these points again.')
         raise typer.Exit(SOME_POINTS_FAILED)
 
 
@@ -256,9 +257,9 @@ def status(
         _fail(error)
     tuned, trials = terminal.done(store)
     failed = sum(store.error(point) is not None for point in store.points)
-    print(terminal.heading(store.manifest, folder))
+    terminal.say(terminal.heading(store.manifest, folder))
     points, done = counted(len(store.points), 'point'), counted(trials, 'trial')
-    print(f'{points}, {tuned} tuned, {done} done, {failed} failed')
+    terminal.say(f'{points}, {tuned} tuned, {done} done, {failed} failed')
     if is_locked(folder):
         terminal.show_progress(folder)
     terminal.show(store)

@@ -40,6 +40,7 @@ class PointSummary:
         error: Why it failed, or None.
         nuisance: What was tuned beside learning rate and batch size, by name; empty while it is not tuned.
         unread: Parameters that nobody asked for while it was tuned.
+        command: The number, from 1 on, of the command that added it; None if that is not known.
     """
 
     params: Point
@@ -57,6 +58,7 @@ class PointSummary:
     error: PointError | None
     nuisance: Mapping[str, Any] = field(default_factory=dict)
     unread: Sequence[str] = ()
+    command: int | None = None
 
     @property
     def trials(self) -> int:
@@ -94,7 +96,8 @@ def summarise(store: Store) -> list[PointSummary]:
 
     Then those that cannot be compared, the unfinished, and the failed.
     """
-    summaries = [_summarise_point(store, point) for point in store.points]
+    numbers = store.command_numbers()
+    summaries = [_summarise_point(store, point, numbers[point]) for point in store.points]
     return sorted(summaries, key=_rank)
 
 
@@ -108,7 +111,7 @@ def _rank(summary: PointSummary) -> tuple[bool, bool, bool, float]:
     return summary.error is not None, math.isnan(mean), bool(summary.doubts), -mean
 
 
-def _summarise_point(store: Store, point: Point) -> PointSummary:
+def _summarise_point(store: Store, point: Point, command: int | None) -> PointSummary:
     tuned, trials = store.tuned(point), list(store.trials(point).values())
     perfs = [trial.perf_val for trial in trials]
     tests = [trial.perf_test for trial in trials if trial.perf_test is not None]
@@ -128,4 +131,5 @@ def _summarise_point(store: Store, point: Point) -> PointSummary:
         error=store.error(point),
         nuisance=tuned.nuisance if tuned else {},
         unread=[*tuned.unread] if tuned else [],
+        command=command,
     )

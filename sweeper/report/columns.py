@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 _BETWEEN = 2
 _NARROWEST = 4
+_LONGEST_WORD = 24
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,28 @@ class Column:
     def width(self) -> int:
         return max(map(cell_len, (self.name, *self.cells)))
 
-    @property
+    @cached_property
     def narrowest(self) -> int:
-        """To what it may be cropped: texts may be, numbers never."""
+        """To what it may be cropped: texts as far as they differ; numbers and words of the name never."""
         numbers = [cell_len(cell) for cell in self.cells if _is_number(cell)]
-        return min(self.width, max([_NARROWEST, *numbers]))
+        words = [min(cell_len(word), _LONGEST_WORD) for word in _words(self.name)]
+        different = set(self.cells)
+        least = max([_NARROWEST, *numbers, *words])
+        apart = (
+            width
+            for width in range(least, _LONGEST_WORD)
+            if len({set_cell_size(cell, width - 1) for cell in different}) == len(different)
+        )
+        return min(self.width, next(apart, least))
+
+    def heading(self, width: int) -> str:
+        """Its name in as many lines as it needs, broken only between words."""
+        lines = ['']
+        for word in _words(self.name):
+            if lines[-1] and cell_len(lines[-1] + word.rstrip()) > width:
+                lines.append('')
+            lines[-1] += word
+        return '\n'.join(lines)
 
 
 class FittingTable:
@@ -55,8 +75,8 @@ class FittingTable:
         table = Table(box=None, pad_edge=False, header_style='bold', padding=(0, _BETWEEN, 0, 0))
         for column, width in zip(kept, widths, strict=True):
             table.add_column(
-                Text(column.name, overflow='ellipsis'), style=column.style, justify=column.justify,
-                no_wrap=True, overflow='ellipsis', width=width,
+                Text(column.heading(width), overflow='ellipsis'), style=column.style, justify=column.justify,
+                no_wrap=True, overflow='ellipsis', width=width, vertical='bottom',
             )  # fmt: skip
         for row in zip(*(column.cells for column in kept), strict=True):
             table.add_row(*map(Text, row))
@@ -90,6 +110,11 @@ def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[i
             used += column.width + _BETWEEN
     kept = [column for column in columns if id(column) in widths]
     return kept, [widths[id(column)] for column in kept]
+
+
+def _words(name: str) -> list[str]:
+    """Splits a name behind what stands between its words: `num_`, `hidden_`, `units`."""
+    return re.findall(r'[^\W_]+[\W_]*|[\W_]+', name) or ['']
 
 
 def _is_number(text: str) -> bool:

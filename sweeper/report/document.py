@@ -13,6 +13,7 @@ import numpy as np
 from ..io.files import json_bytes
 from ..points import by_name, to_json
 from ..results import nuisance_columns
+from ..store.origin import commands
 from ..store.store import Store
 from ..text import one_line
 from .collect import PointSummary
@@ -36,7 +37,8 @@ def markdown(store: Store) -> str:
     for said in filter(None, (comparison.on_test_data(), comparison.influence())):
         lines += [_escaped(said), '']
     shown = ('validation performance', 'tied for first', 'trials', 'learning rates', 'batch size')
-    header = [*map(_escaped, findings.columns), *shown, *map(_escaped, findings.nuisance), 'flags']
+    last = [*['command'] * bool(findings.commands), 'flags']
+    header = [*map(_escaped, findings.columns), *shown, *map(_escaped, findings.nuisance), *last]
     lines += [_row(header), _row(['---'] * len(header))]
     for summary, row in rows:
         place = 'not comparable' if summary.doubts else 'yes' if row['tied_for_first'] else ''
@@ -45,10 +47,13 @@ def markdown(store: Store) -> str:
         cells += [rates, str(summary.batch_size or '')]
         cells += [
             *map(_escaped, summary.nuisance_cells(findings.nuisance)),
+            *[str(summary.command or '')] * bool(findings.commands),
             one_line(', '.join(summary.shown_flags)).replace('|', '\\|'),
         ]
         lines.append(_row([*map(_escaped, summary.shown_cells), *cells]))
     lines += ['', 'Mean, and 95% confidence interval over trials.', '', *_parameters(findings)]
+    made = [f'- command {number}: {_escaped(one)}' for number, one in enumerate(findings.commands, 1)]
+    lines += [*made, ''] if made else []
     flags = sorted({flag for summary, _ in rows for flag in summary.flags})
     lines += [f'- `{one_line(flag)}`: {FLAG_MEANINGS.get(flag, "")}' for flag in flags] + [''] * bool(flags)
     for summary, _ in rows:
@@ -64,12 +69,13 @@ def table(store: Store) -> str:
     tuned = findings.nuisance
     writer = csv.writer(stream, lineterminator='\n')
     columns = [*_COLUMNS[:after], *nuisance_columns(tuned), *_COLUMNS[after:]]
-    writer.writerow([*findings.columns, *columns, 'error', 'unread'])
+    writer.writerow([*findings.columns, *columns, 'error', 'unread', 'command'])
     for summary, row in _rows(findings):
         cells = ['' if row[name] is None else row[name] for name in _COLUMNS]
         cells[-1] = ' '.join(summary.flags)
         cells[after:after] = summary.nuisance_cells(tuned)
-        writer.writerow([*summary.cells, *cells, summary.error or '', ' '.join(summary.unread)])
+        last = [summary.error or '', ' '.join(summary.unread), summary.command or '']
+        writer.writerow([*summary.cells, *cells, *last])
     return stream.getvalue()
 
 
@@ -95,10 +101,12 @@ def everything(store: Store) -> str:
                 'nuisance': {name: to_json(value) for name, value in summary.nuisance.items()},
                 'unread': list(summary.unread),
                 'error': _text(summary.error),
+                'command': summary.command,
             }
             for summary, row in _rows(findings)
         ],
         'parameters': [one.told() for one in findings.parameters],
+        'commands': commands(store.manifest.origin),
         'compared': comparison.names,
         'differences': tables.get('difference'),
         'p': tables.get('p'),

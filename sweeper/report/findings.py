@@ -8,6 +8,7 @@ from functools import cached_property
 
 from ..points import Point
 from ..store.layout import checked_folder
+from ..store.origin import commands
 from ..store.store import Store
 from .collect import PointSummary, named, summarise
 from .parameters import Parameter, parameters
@@ -47,6 +48,12 @@ class Findings:
     def nuisance(self) -> list[str]:
         """Names of what was tuned beside learning rates and batch sizes."""
         return self.store.nuisance_names()
+
+    @cached_property
+    def commands(self) -> list[str]:
+        """The commands that made the sweep, in order, if more than one added architectures; else none."""
+        numbers = set(self.store.command_numbers().values())
+        return commands(self.store.manifest.origin) if len(numbers) > 1 else []
 
     @cached_property
     def parameters(self) -> list[Parameter]:

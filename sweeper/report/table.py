@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ..points import Point
 from ..text import one_line, printable
-from .collect import PointSummary, named
+from .collect import ABSENT, PointSummary, named
 from .columns import Column, FittingTable
 from .flags import FLAG_MEANINGS
 from .parameters import Parameter
 
-_MOST_ROWS, _LEAST = 100, 10
+_MOST_ROWS, _MOST_COMMANDS, _LEAST = 100, 10, 10
 
 
 def comparison_table(
-    summaries: Sequence[PointSummary], columns: Sequence[str], parameters: Sequence[Parameter] = ()
+    summaries: Sequence[PointSummary],
+    columns: Sequence[str],
+    parameters: Sequence[Parameter] = (),
+    commands: Sequence[str] = (),
+    others: Collection[Point] = (),
 ) -> RenderableType:
     """Returns the table of a sweep, below it what its columns and flags mean, and the failed points.
 
@@ -28,13 +33,15 @@ def comparison_table(
         summaries: In the order to show them.
         columns: Names of the parameters, one per cell of a summary.
         parameters: What is known of them, and of those that were tuned.
+        commands: Which added them, if it was more than one; then each row has the number of its own.
+        others: Points to mark with +: those that the command that is over did not ask for.
     """
     shown = [summary for summary in summaries if summary.error is None]
     failed = [summary for summary in summaries if summary.error is not None]
     tuned = [one.name for one in parameters if one.is_tuned]
     parts: list[RenderableType] = []
     if shown:
-        parts.append(FittingTable(_columns(shown[:_MOST_ROWS], columns, tuned)))
+        parts.append(FittingTable(_columns(shown[:_MOST_ROWS], columns, tuned, bool(commands), others)))
     if len(shown) > _MOST_ROWS:
         parts.append(f'and {len(shown) - _MOST_ROWS} more; all are in points/results.csv')
     methods = sorted({summary.perf_val.method for summary in shown} - {''})
@@ -44,6 +51,7 @@ def comparison_table(
     if any(summary.doubts for summary in shown):
         parts.append(Text('?: not comparable with the others, because of its flags', style='yellow'))
     parts += [Text(one_line(note), style='dim') for note in _notes(parameters)] if shown else []
+    parts += [Text(told, style='dim') for told in _numbered(commands)] if shown else []
     for flag in sorted({flag for summary in shown for flag in summary.flags}):
         parts.append(Text(f'{one_line(flag)}: {FLAG_MEANINGS.get(flag, "")}', style='yellow'))
     for summary in failed:
@@ -62,7 +70,21 @@ def _notes(parameters: Sequence[Parameter]) -> list[str]:
     return notes
 
 
-def _columns(summaries: Sequence[PointSummary], columns: Sequence[str], tuned: Sequence[str]) -> list[Column]:
+def _numbered(commands: Sequence[str]) -> list[str]:
+    """Returns the first commands, each after its number, as in the column `command`."""
+    told = [f'command {number}: {one_line(one)}' for number, one in enumerate(commands[:_MOST_COMMANDS], 1)]
+    if len(commands) > _MOST_COMMANDS:
+        told.append(f'commands {_MOST_COMMANDS + 1} to {len(commands)} are in sweep.json')
+    return told
+
+
+def _columns(
+    summaries: Sequence[PointSummary],
+    columns: Sequence[str],
+    tuned: Sequence[str],
+    with_command: bool,
+    others: Collection[Point],
+) -> list[Column]:
     """The columns of the table from left to right; those that are the same for all matter least."""
     values = [[summary.shown_cells[index] for summary in summaries] for index in range(len(columns))]
     found = [
@@ -76,14 +98,16 @@ def _columns(summaries: Sequence[PointSummary], columns: Sequence[str], tuned: S
         for name, cells in zip(columns, values, strict=True)
     ]
     nuisance = zip(tuned, zip(*(one.nuisance_cells(tuned) for one in summaries), strict=True), strict=True)
-    if any(one.doubts for one in summaries):
-        found.insert(0, Column('', ['?' * bool(one.doubts) for one in summaries], 0, 'yellow', 'left'))
+    marks = ['?' * bool(one.doubts) + '+' * (one.params in others) for one in summaries]
+    if any(marks):
+        found.insert(0, Column('', marks, 0, 'yellow', 'left'))
     rates = ['{:.3g} .. {:.3g}'.format(*one.lr_range) if one.lr_range else 'tuning' for one in summaries]
     found += [
         Column('lr range', rates, 6),
         Column('batch', [str(one.batch_size or '') for one in summaries], 5),
         *(Column(one_line(name), [*map(one_line, cells)], 7) for name, cells in nuisance),
         Column('trials', [str(one.trials) for one in summaries], 3),
+        *[Column('command', [str(one.command or ABSENT) for one in summaries], 4)] * with_command,
         Column('val perf', [one.perf_val.text for one in summaries], 1),
         Column('val loss', [one.loss_val.text for one in summaries], 8),
     ]

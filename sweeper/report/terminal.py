@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..errors import SweepError
+from ..points import Point
 from ..store.lock import holder, is_locked
 from ..store.manifest import Manifest
 from ..store.store import Store
@@ -21,14 +23,20 @@ from .live.watch import snapshot_of
 from .table import comparison_table
 
 
-def show(store: Store, only_the_answer: bool = False) -> None:
-    """Prints the comparison: a table, the answer, what it depends on; or only the answer and what failed."""
+def show(store: Store, only_the_answer: bool = False, others: Collection[Point] = ()) -> None:
+    """Prints the comparison: a table, the answer, what it depends on; or only the answer and what failed.
+
+    `others` are marked in the table.
+    """
     console, findings = _console(), Findings(store)
     summaries = findings.summaries
     if only_the_answer:
         summaries = [summary for summary in summaries if summary.error is not None]
     if summaries:
-        console.print(comparison_table(summaries, findings.columns, findings.parameters))
+        table = comparison_table(
+            summaries, findings.columns, findings.parameters, findings.commands, {*others}
+        )
+        console.print(table)
     comparison = findings.comparison
     console.print(Text(comparison.answer(), style='bold'))
     if on_test_data := comparison.on_test_data():
@@ -51,6 +59,12 @@ def heading(manifest: Manifest, folder: Path) -> str:
         who = holder(folder)
         state = ' '.join(['running', *(f'{key} {who.get(key)}' for key in ('pid', 'host', 'since'))])
     return one_line(f'{manifest.module}, {manifest.tuning}, seed {manifest.seed}: {state}')
+
+
+def say(text: str) -> None:
+    """Prints a line: in a terminal broken between words, anywhere else not at all."""
+    console = Console()
+    console.print(Text(text), soft_wrap=not console.is_terminal)
 
 
 def done(store: Store) -> tuple[int, int]:

@@ -63,6 +63,24 @@ def read_origin(data: object) -> tuple[Origin, ...]:
     return tuple(found)
 
 
+def added_by(origin: Sequence[Origin], points: int) -> list[Origin]:
+    """Returns which command added each of so many points, in the points' order."""
+    found = [origin[0] if origin else Origin()] * points
+    for one in origin:
+        first = min(max(one.first_point, 0), points)
+        found[first:] = [one] * (points - first)
+    return found
+
+
+def command_numbers(origin: Sequence[Origin], points: int) -> list[int | None]:
+    """Returns for each point the place, from 1 on, among `commands` of the command that added it.
+
+    It is None where that is not known: in folders of earlier versions.
+    """
+    places = {command: place for place, command in enumerate(commands(origin), 1)}
+    return [None if one.selector is None else places.get(one.command) for one in added_by(origin, points)]
+
+
 def commands(origin: Sequence[Origin]) -> list[str]:
     """Returns the commands that are known, in order, each once."""
     return list(dict.fromkeys(one.command for one in origin if one.command))

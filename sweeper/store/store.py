@@ -34,7 +34,7 @@ from .layout import PointLayout, SweepLayout
 from .lock import locked
 from .lookup import Lookup
 from .manifest import Manifest, claim, read_manifest, write_manifest
-from .origin import Origin
+from .origin import Origin, added_by, command_numbers
 from .reading import failure_order, read_all, read_run
 from .saving import Save
 from .tidying import tidy
@@ -145,14 +145,14 @@ class Store:
 
     def points_by(self, selector: str) -> list[Point]:
         """The points that selectors of this class added, in order, and those that nobody knows who added."""
-        origin, points = self.manifest.origin or [Origin()], self._lookup.points
-        ends = [*(one.first_point for one in origin[1:]), len(points)]
-        return [
-            point
-            for one, end in zip(origin, ends, strict=True)
-            if one.selector in (selector, None)
-            for point in points[one.first_point : end]
-        ]
+        points = self._lookup.points
+        added = zip(points, added_by(self.manifest.origin, len(points)), strict=True)
+        return [point for point, origin in added if origin.selector in (selector, None)]
+
+    def command_numbers(self) -> dict[Point, int | None]:
+        """Which command added each point, counted from 1 on; None where that is not known."""
+        points = self._lookup.points
+        return dict(zip(points, command_numbers(self.manifest.origin, len(points)), strict=True))
 
     def as_kept(self, point: Point) -> Point:
         """The point that is there and equal to this one, to Python: 1 for True, say."""

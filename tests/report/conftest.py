@@ -9,6 +9,7 @@ from sweeper.points import NamedPoint
 from sweeper.report.findings import Findings
 from sweeper.results import PointError, TrialRecord, TrialResult, Tuned
 from sweeper.store.manifest import Manifest
+from sweeper.store.origin import Origin
 from sweeper.store.store import Store
 
 REPORT = {'why': 'it is best', 'budget': {'trials': 0.5}}
@@ -91,3 +92,23 @@ def declared(write_sweep):
     points = {wide: [0.9, 0.91, 0.9], narrow: [0.5, 0.51, 0.5]}
     nuisance = {wide: {'momentum': 0.9}, narrow: {'momentum': 0.0}}
     return write_sweep(points, nuisance=nuisance, declared=DECLARED)
+
+
+@pytest.fixture
+def made_by(tmp_path, monkeypatch):
+    """Returns a function that writes a folder by commands, each with its points, and gives what there is."""
+    monkeypatch.setattr(os, 'fsync', lambda file: None)
+
+    def write(*added):
+        for command, points in added:
+            origin = (Origin(command, selector='FixedSweep'),)
+            manifest = Manifest('digits', 'fastest', {}, 4, 0, 100, origin=origin)
+            with Store.opened(tmp_path / 'sweep', manifest, ['n', 'kind']) as store:
+                store.add_points(points)
+                for point in points:
+                    store.now(store.saving_tuned(point, tuned()))
+                    store.now(store.saving_trial(point, 0, trial(0.5 + point[0] / 100)))
+                store.collate()
+        return Findings.read(tmp_path / 'sweep')
+
+    return write

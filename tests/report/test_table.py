@@ -1,5 +1,8 @@
+import dataclasses
 import io
+import itertools
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -202,3 +205,71 @@ def test_columns_that_are_shown_fit_and_numbers_are_whole(names, ranks, width):
     for column, given_width in zip(kept, widths, strict=True):
         assert all(len(cell) <= given_width for cell in column.cells if cell.isdigit())
         assert column.rank == 0 or given_width == column.width
+
+
+NAMES = (
+    'learning_rate_schedule', 'num_hidden_units', 'activation_function', 'dropout_probability', 'n_layers',
+    'w', 'use_batch_normalization', 'kernel_size_of_the_first_convolution', 'optimizer', 'embedding.size',
+)  # fmt: skip
+MANY = [
+    summary(
+        ['cosine', '1024', 'gelu', '0.12345678', '12', '3.5', 'True', '7', 'adamw', '17'], perf_test=GOOD
+    ),
+    summary(
+        ['triangular', '322848', 'leaky_relu_with_slope', '0.1', '3', '1e-05', 'False', '11', 'sgd', '42424'],
+        perf=Interval(0.9, 0.6, 1.0, STUDENT), flags=['nothing_learned'], lr_range=(0.000123, 0.0456),
+        batch_size=1024, trials=30, seconds=12345.67, command=1,
+    ),
+    summary(['', '16', '', '0.3', '2', '100000.5', '', '3', '', '0'], command=2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize('width', [40, 60, 80, 100, 200])
+@pytest.mark.parametrize('count', [1, 2, 5, 10])
+def test_words_of_headings_are_whole_at_every_width_and_columns_say_something(width, count):
+    rows = [dataclasses.replace(one, cells=one.cells[:count]) for one in MANY]
+    names = NAMES[:count]
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(comparison_table(rows, names, (), ['sweeper run a', 'sweeper run b'], {rows[2].params}))
+    lines = console.export_text().splitlines()
+    assert all(len(line) <= width for line in lines)
+    first = next(index for index, line in enumerate(lines) if 'cosine' in line)
+    own = (
+        'lr',
+        'range',
+        '..',
+        'batch',
+        'trials',
+        'command',
+        'val',
+        'perf',
+        'loss',
+        'test',
+        's/trial',
+        'flags',
+    )
+    words = {*own, *(word for name in names for word in re.findall(r'[^\W_]+[\W_]*', name))}
+    for line in lines[:first]:
+        for heading in line.split():
+            assert re.fullmatch(f'({"|".join(map(re.escape, words))})+', heading), heading
+    for row, told in zip(lines[first : first + 3], rows, strict=True):
+        assert told.perf_val.text in row
+        for cell in re.split(r'\s{2,}', row.strip()):
+            assert cell != '…'
+            assert not re.search(r'\d…', cell) or cell[0].isalpha()
+
+
+@given(st.text('ab_ .', max_size=30), st.integers(3, 40))
+def test_a_heading_breaks_only_between_words_and_fits_if_its_words_do(name, width):
+    lines = Column(name, [], 0).heading(width).split('\n')
+    assert ''.join(lines) == name
+    for line, following in itertools.pairwise(lines):
+        assert not (line[-1].isalnum() and following[0].isalnum())
+    assert max(map(len, map(str.rstrip, lines))) <= max(width, *map(len, re.findall(r'[^\W_]*[\W_]*', name)))
+
+
+@given(st.lists(st.text('xyz1', max_size=20), max_size=5))
+def test_texts_are_cropped_no_further_than_they_differ(cells):
+    column = Column('name', cells, 0)
+    cropped = {cell if len(cell) <= column.narrowest else cell[: column.narrowest - 1] for cell in cells}
+    assert len(cropped) == len(set(cells))

@@ -15,13 +15,14 @@ from rich.text import Text
 from ...events import Status
 from ...points import NamedPoint, Point, value_to_text
 from ...text import one_line
-from ..wording import counts, duration, name, time_left
+from ..wording import counted, counts, duration, name, time_left
 from .board import Leader
 
 MOST_LEADERS = 8
 _MOST_TASKS = 12
 _WIDEST_BAR = 60
 _MOST_FLAGS = 4
+_LEAST_NAME = 8
 
 
 @dataclass(frozen=True)
@@ -60,17 +61,25 @@ class SweepView:
         width, left = options.max_width, max(self._lines - 6, 3)  # bar, counts, titles, flags
         snapshot = self._snapshot
         yield _bar(snapshot, width)
-        yield Text(', '.join(_counts(snapshot)), no_wrap=True, overflow='ellipsis')
+        yield _fitting(width, *_counts(snapshot))
         tasks = min(_MOST_TASKS, max(left // 2, left - MOST_LEADERS))
         yield from _cores(snapshot.status, width, tasks)
         yield from _board(snapshot, width, min(MOST_LEADERS, left - tasks))
         if snapshot.flags:
-            yield _flags(snapshot)
+            yield _flags(snapshot, width)
+
+
+def _fitting(width: int, *texts: str, style: str = '') -> Text:
+    """Returns the first of several texts, shorter and shorter, that fits; else the last, cropped."""
+    text = next((one for one in texts if cell_len(one) <= width), texts[-1])
+    return Text(text, style=style, no_wrap=True, overflow='ellipsis')
 
 
 def _counts(snapshot: Snapshot) -> list[str]:
-    found = [f'{snapshot.found} of them found on disk'] if snapshot.found else []
-    return [counts(snapshot.status), *found, f'{duration(snapshot.elapsed)} elapsed']
+    """What is done, in full and shorter."""
+    done, elapsed = counts(snapshot.status), f'{duration(snapshot.elapsed)} elapsed'
+    found = [f'{done}, {snapshot.found} of them found on disk, {elapsed}'] if snapshot.found else []
+    return [*found, f'{done}, {elapsed}', done]
 
 
 def _bar(snapshot: Snapshot, width: int) -> Table:
@@ -86,12 +95,13 @@ def _bar(snapshot: Snapshot, width: int) -> Table:
 
 def _cores(status: Status, width: int, rows: int) -> RenderResult:
     running = list(status.running)
-    yield Text(f'{status.busy} of {status.cores} cores busy', style='dim', no_wrap=True, overflow='ellipsis')
+    yield _fitting(width, f'{status.busy} of {status.cores} cores busy', style='dim')
     shown = running if len(running) <= rows else running[: rows - 1]
     told = [one_line(description) for _, description in shown]
     room = width - 4 - min(width // 2, max(map(cell_len, told), default=0))
     names = _names([point for point, _ in shown], room)
-    yield from _rows([[f'  {one}', what] for one, what in zip(names, told, strict=True)], ['bold', ''], width)
+    table = [[f'  {one}', what] for one, what in zip(names, told, strict=True)]
+    yield from _rows(table, ['bold', ''], width, names=0)
     if len(running) > len(shown):
         yield Text(f'  and {len(running) - len(shown)} more', style='dim')
 
@@ -101,20 +111,23 @@ def _board(snapshot: Snapshot, width: int, rows: int) -> RenderResult:
     if not leaders:
         return
     notes = [
-        *['= cannot be distinguished from the first'] * any(leader.is_tied for leader in leaders[1:]),
-        *['? not comparable, because of its flags'] * any(not leader.is_comparable for leader in leaders),
+        *[('= cannot be distinguished from the first', '= tied')]
+        * any(leader.is_tied for leader in leaders[1:]),
+        *[('? not comparable, because of its flags', '? not comparable')]
+        * any(not leader.is_comparable for leader in leaders),
     ]
     title = f'the best of {snapshot.ranked} so far' if snapshot.ranked > len(leaders) else 'the best so far'
-    note = f' ({"; ".join(notes)})' if notes else ''
-    yield Text(title + note, style='dim', no_wrap=True, overflow='ellipsis')
-    scores = [
-        [leader.interval.text, f'{leader.trials} trial{"s" * (leader.trials > 1)}'] for leader in leaders
-    ]
+    told = [f'{title} ({"; ".join(one)})' for one in zip(*notes, strict=True)]
+    yield _fitting(width, *told, title, style='dim')
+    scores = [[leader.interval.text, counted(leader.trials, 'trial')] for leader in leaders]
     room = width - 6 - sum(max(cell_len(row[column]) + 2 for row in scores) for column in range(2))
+    if room < _LEAST_NAME:
+        scores = [row[:1] for row in scores]
+        room = width - 6 - max(cell_len(text) + 2 for (text,) in scores)
     names = _names([leader.point for leader in leaders], room)
     marks = [_mark(rank, leader) for rank, leader in enumerate(leaders, 1)]
     table = [[f'  {mark}', one, *row] for mark, one, row in zip(marks, names, scores, strict=True)]
-    yield from _rows(table, ['cyan', 'bold', '', 'dim'], width)
+    yield from _rows(table, ['cyan', 'bold', '', 'dim'][: len(table[0])], width, names=1)
 
 
 def _mark(rank: int, leader: Leader) -> str:
@@ -123,15 +136,18 @@ def _mark(rank: int, leader: Leader) -> str:
     return '=' if leader.is_tied and rank > 1 else str(rank)
 
 
-def _flags(snapshot: Snapshot) -> Text:
+def _flags(snapshot: Snapshot, width: int) -> Text:
+    """How many have each flag, and which was flagged last: as much of it as there is room for."""
     most = sorted(snapshot.flags.items(), key=lambda item: -item[1])
-    told = [f'{one_line(flag)} ({count})' for flag, count in most[:_MOST_FLAGS]]
-    told += ['…'] * (len(most) > _MOST_FLAGS)
-    text = f'flags: {", ".join(told)}'
+    told = [f'{one_line(flag)} ({count})' for flag, count in most]
+    texts = [
+        f'flags: {", ".join([*told[:shown], *["…"] * (len(told) > shown)])}'
+        for shown in range(min(_MOST_FLAGS, len(told)), 0, -1)
+    ]
     if snapshot.latest_flags:
         point, flags = snapshot.latest_flags
-        text += f'; the latest: {name(point)}: {", ".join(map(one_line, flags))}'
-    return Text(text, style='yellow', no_wrap=True, overflow='ellipsis')
+        texts.insert(0, f'{texts[0]}; the latest: {name(point)}: {", ".join(map(one_line, flags))}')
+    return _fitting(width, *texts, style='yellow')
 
 
 def _names(points: Sequence[Point], room: int) -> list[str]:
@@ -146,11 +162,13 @@ def _values(point: Point) -> Sequence[object]:
     return list(point.values()) if isinstance(point, NamedPoint) else point
 
 
-def _rows(rows: Sequence[Sequence[str]], styles: Sequence[str], width: int) -> RenderResult:
-    """Yields rows with aligned columns; what is too wide is cropped, the widest column first."""
+def _rows(rows: Sequence[Sequence[str]], styles: Sequence[str], width: int, names: int) -> RenderResult:
+    """Yields rows with aligned columns; of what is too wide, the column `names` is cropped first."""
     if not rows:
         return
     widths = [max(cell_len(row[column]) for row in rows) for column in range(len(styles))]
+    too_wide = sum(widths) + 2 * (len(widths) - 1) - width
+    widths[names] -= min(max(too_wide, 0), max(widths[names] - _LEAST_NAME, 0))
     while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > 1:
         widest = widths.index(max(widths))
         widths[widest] -= 1

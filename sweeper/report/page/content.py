@@ -48,6 +48,7 @@ def overview(findings: Findings) -> dict[str, Any]:
         'columns': findings.columns,
         'nuisance': findings.nuisance,
         'parameters': [one.told() for one in findings.parameters],
+        'commands': findings.commands,
         'rows': [_row(findings, one) for one in findings.summaries],
         'heat_maps': [
             asdict(heat_map(findings, *pair)) for pair in list(combinations(names, 2))[:_MOST_HEAT_MAPS]
@@ -178,6 +179,7 @@ def _row(findings: Findings, one: PointSummary) -> dict[str, Any]:
         'costs': [of(one) for _, of in COSTS.values()],
         'flags': one.flags,
         'shown_flags': one.shown_flags,
+        'command': one.command,
         'error': None if error is None else {**asdict(error), 'text': str(error)},
     }
 

@@ -45,7 +45,7 @@ async function show() {
   const data = read('overview');
   data.rows.forEach((row, index) => {
     row.rank = index + 1;
-    row.searched = [row.name, ...data.columns.map((name, i) => `${name}=${row.cells[i]}`), ...data.nuisance.map((name, i) => `${name}=${row.nuisance[i]}`), ...row.shown_flags, row.error ? 'failed' : '', row.first ? 'first' : '', row.comparable ? '' : 'not comparable'].join(' ').toLowerCase();
+    row.searched = [row.name, ...data.columns.map((name, i) => `${name}=${row.cells[i]}`), ...data.nuisance.map((name, i) => `${name}=${row.nuisance[i]}`), ...row.shown_flags, data.commands.length ? `command=${row.command || ''}` : '', row.error ? 'failed' : '', row.first ? 'first' : '', row.comparable ? '' : 'not comparable'].join(' ').toLowerCase();
   });
   const compared = data.rows.filter((row) => !row.error && row.trials.length);
   document.getElementById('kind').textContent = `Architectures compared, each at its own ${listed(['learning rate', 'batch size', ...data.nuisance])}`;

@@ -68,6 +68,7 @@ function columnsOf(data) {
       title, text: true, number: data.rows.every((row) => !isNaN(row.nuisance[index])), hint: hints.get(title), of: (row) => numberOrText(row.nuisance[index]), show: (row) => row.nuisance[index],
     })),
     ...costs,
+    ...(data.commands.length ? [{ title: 'command', number: true, hint: 'the command that added it, of those listed below', of: (row) => row.command, show: (row) => number(row.command) }] : []),
     ...(data.rows.some(flagged) ? [{ title: 'flags', of: (row) => row.flags.length, best: true, show: (row) => element('span', { class: 'flag' }, flagged(row)) }] : []),
   ];
 }
@@ -81,6 +82,13 @@ function compareBy(column, descending) {
     const order = typeof x === 'number' && typeof y === 'number' ? x - y : (typeof y === 'number') - (typeof x === 'number') || String(x).localeCompare(String(y), undefined, { numeric: true });
     return sign * order || a.rank - b.rank;
   };
+}
+
+// Which commands added the architectures, numbered as in the column.
+function commandList(data) {
+  if (!data.commands.length) return null;
+  return element('details', { class: 'commands', open: data.commands.length <= 5 }, element('summary', {}, `${data.commands.length} commands added these architectures or trials`),
+    element('ol', {}, data.commands.map((one) => element('li', { class: 'mono' }, one))));
 }
 
 function leaderBoard(data, onfilter) {
@@ -128,5 +136,5 @@ function leaderBoard(data, onfilter) {
   return section('board', 'Leader board',
     `Mean validation performance over trials with its 95% confidence interval${methods ? ` (${methods})` : ''}; dots are single trials. Marked in green: the best, and all that cannot be distinguished from it yet.${data.rows.some((row) => !row.comparable && !row.error) ? ' Architectures that are not comparable come after those that are.' : ''}`,
     element('div', { class: 'tools' }, search, count),
-    ...scrolled(element('thead', {}, element('tr', {}, heads)), body), more);
+    ...scrolled(element('thead', {}, element('tr', {}, heads)), body), more, commandList(data));
 }

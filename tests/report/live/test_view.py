@@ -122,3 +122,24 @@ def test_it_is_no_higher_than_the_terminal(height):
     shown = lines(snapshot, 60, height)
     assert len(shown) <= max(height, 9)
     assert any('more' in line for line in shown)
+
+
+@pytest.mark.parametrize('width', [40, 60, 80, 100, 200])
+def test_no_heading_and_no_number_is_cropped_at_any_width(width):
+    told = [Leader(one, Interval(0.9, 0.6, 1.0), 30, True, n < 2) for n, one in enumerate([LONG, LONG, (1,)])]
+    snapshot = Snapshot(
+        status(
+            trials=360, trials_done=128, more_to_come=True, seconds_left=3723.0,
+            running=[(LONG, 'tuning, round 2')],
+        ),
+        elapsed=12345, leaders=told, ranked=12, flags={'nothing_learned': 3, 'sensitive': 22}, found=57,
+        latest_flags=(LONG, ['nothing_learned']),
+    )  # fmt: skip
+    bar, counted, cores, task, title, *rows, flags = lines(snapshot, width)
+    assert not any('…' in line for line in (bar, counted, cores, title))
+    assert counted.startswith('20/30+ tuned, 128/360+ trials, 1 failed') and task.endswith('tuning, round 2')
+    assert title.startswith('the best of 12 so far') and title.count('(') == title.count(')')
+    assert all(told[0].interval.text in row for row in rows) and all('30 t' in row for row in rows) == (
+        width > 40
+    )
+    assert flags.removesuffix(', …').endswith((')', 'nothing_learned'))

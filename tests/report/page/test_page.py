@@ -308,3 +308,26 @@ def test_values_are_sorted_by_size_wherever_they_are_numbers(write_sweep, open_p
     assert column(tab, 2) == rising
     tab.locator('thead button', has_text='width').click()
     assert column(tab, 2) == rising[::-1]
+
+
+COMMANDS = (
+    ('sweeper run digits --grid n=1,2', [(1, 'relu'), (2, 'relu')]),
+    ('sweeper run digits --point n=3', [(3, 'relu')]),
+)
+
+
+def test_the_page_has_a_column_and_the_list(made_by, open_page):
+    tab = open_page(report_page(made_by(*COMMANDS)))
+    heads = tab.locator('#board thead th').all_inner_texts()
+    rows = tab.locator('#board tbody tr').all()
+    assert [row.locator('td').all_inner_texts()[heads.index('command')] for row in rows] == ['2', '1', '1']
+    assert tab.locator('#board .commands li').all_inner_texts() == [command for command, _ in COMMANDS]
+    tab.locator('#board input').fill('command=2')
+    assert tab.locator('#board tbody tr').count() == 1
+    assert tab.errors == []
+
+
+def test_the_page_of_one_command_has_neither(made_by, open_page):
+    tab = open_page(report_page(made_by(COMMANDS[0])))
+    assert 'command' not in tab.locator('#board thead').inner_text()
+    assert tab.locator('#board .commands').count() == 0

@@ -6,6 +6,9 @@ turn the direction of all that follows. Both functions write these out as Python
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 _LONGEST = 2000  # laying out a table takes minutes for a million characters
 
 
@@ -25,6 +28,47 @@ def one_line(text: object) -> str:
 def printable(text: object) -> str:
     """Returns the same for a text of several lines, which it keeps."""
     return '\n'.join(one_line(line.expandtabs()) for line in str(text).split('\n'))
+
+
+_OURS = Path(__file__).parent
+_LIBRARY = re.compile(r'[/\\\\](?:site-packages|dist-packages|lib[/\\\\]python3[^/\\\\]*)[/\\\\]')
+_FRAME = re.compile(r'(?P<indent>[ |]*)File "(?P<file>.*)", line \d+, in ')
+
+
+def users_frames(traceback: str) -> str:
+    """Returns a traceback for a person: without frames of ours and those of libraries that led to the user's.
+
+    One of which nothing would be left is returned as it is: it tells of a mistake of ours.
+
+    Args:
+        traceback: As Python writes it, of several exceptions perhaps, from whatever machine.
+    """
+    kept: list[str] = []
+    libraries: list[str] = []  # frames that lead to the user's, if one follows
+    target, indent, is_users = kept, None, False
+    for line in traceback.splitlines():
+        if found := _FRAME.match(line):
+            indent = found['indent']
+            if _is_ours(found['file']):
+                target = []
+            elif _LIBRARY.search(found['file']) and not is_users:
+                target = libraries
+            else:
+                libraries.clear()
+                target, is_users = kept, True
+        elif indent is not None and not line.startswith(indent):  # the exception itself
+            kept += libraries
+            libraries.clear()
+            target, indent, is_users = kept, None, False
+        target.append(line)
+    text = '\n'.join([*kept, *libraries])
+    return text if _FRAME.search(text) else traceback.rstrip('\n')
+
+
+def _is_ours(file: str) -> bool:
+    """Whether a frame's file is one of this package, wherever that was installed."""
+    before, _, inside = file.replace('\\', '/').rpartition('/sweeper/')
+    return bool(before) and (_OURS / inside).is_file()
 
 
 def reason(error: object, path: object = None) -> str:

@@ -24,7 +24,7 @@ from ..events import (
 )
 from ..points import Point
 from ..results import PointError, scores_of
-from ..text import one_line, printable
+from ..text import one_line, printable, users_frames
 
 
 @runtime_checkable
@@ -166,9 +166,10 @@ class Listeners:
                 listener.handle(event)
             except Exception:
                 self._listeners.remove(listener)
+                frames = printable(users_frames(traceback.format_exc()))
                 warnings.warn(
                     f'listener {one_line(repr(listener))} raised an exception handling '
-                    f'{type(event).__name__} and is no longer called:\n{printable(traceback.format_exc())}',
+                    f'{type(event).__name__} and is no longer called:\n{frames}',
                     ListenerWarning,
                     stacklevel=2,
                 )

@@ -13,7 +13,7 @@ from ..errors import InvalidArgument
 from ..extras import needed
 from ..points import Point
 from ..results import PointError
-from ..text import reason
+from ..text import reason, users_frames
 from .logger import Logger, Plain, point_id, short_key
 
 _SWEEP, _POINT, _TRIAL = 'sweeper.sweep', 'sweeper.point', 'sweeper.trial'
@@ -107,7 +107,7 @@ class MLflowListener(Logger):
 
     def keep_failure(self, point: Point, error: PointError) -> None:
         run_id = self._architecture(point).info.run_id
-        for tag, text in ((_ERROR, str(error)), (_TRACEBACK, error.traceback)):
+        for tag, text in ((_ERROR, str(error)), (_TRACEBACK, users_frames(error.traceback))):
             self._client.set_tag(run_id, tag, text[-_LONGEST:])
         self._client.set_terminated(run_id, 'FAILED')
         self._open.pop(point, None)

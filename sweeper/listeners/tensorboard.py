@@ -15,7 +15,7 @@ from ..errors import InvalidArgument
 from ..extras import needed
 from ..points import Point
 from ..results import PointError
-from ..text import reason
+from ..text import reason, users_frames
 from .logger import Logger, point_id
 
 _FILE = 'events.out.tfevents.sweeper'
@@ -58,7 +58,7 @@ class TensorBoardListener(Logger):
             self._write(point, f'trial {number}', 'STATUS_SUCCESS', _scalars(scores))
 
     def keep_failure(self, point: Point, error: PointError) -> None:
-        told = f'{error}\n\n{indent(error.traceback, "    ")}'  # Markdown's code
+        told = f'{error}\n\n{indent(users_frames(error.traceback), "    ")}'  # Markdown's code
         self._write(point, 'failed', 'STATUS_FAILURE', [_text('error', told)])
 
     def _write(self, point: Point, run: str, status: str, summaries: Iterable[Any]) -> None:

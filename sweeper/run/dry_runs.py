@@ -9,6 +9,7 @@ from ..errors import ProblemError, ProblemWarning
 from ..executors.base import Executor, Task, run_all
 from ..points import Point, label
 from ..seeding import run_seed
+from ..text import users_frames
 from ..training.facts import DryRun, Fault
 
 _MORE_IF_CERTAIN = 4
@@ -50,7 +51,7 @@ def check_by_dry_runs(executor: Executor, points: Sequence[Point], seed: int, ar
         raise ProblemError(fault.message)
     raise ProblemError(
         f'no point can be trained: with each of the {tried}, ({label(points[0])}) first, {fault.stage} '
-        f'raised {fault.message}\n{fault.traceback}'.rstrip()
+        f'raised {fault.message}\n{users_frames(fault.traceback)}'.rstrip()
     )
 
 

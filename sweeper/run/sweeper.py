@@ -15,6 +15,7 @@ from ..results import SweepResults
 from ..selectors.base import Selector
 from ..store.saving import Save, Saves
 from ..store.store import Store
+from ..text import users_frames
 from .dispatcher import Dispatcher
 from .driver import Request, SelectorDriver
 from .equal_points import EqualPoints
@@ -203,7 +204,8 @@ class Sweeper:
         for event in events:
             if isinstance(event, PointFailedEvent) and self._raise_failures:
                 error = event.error
-                raise PointFailed(f'the point ({label(event.point)}) failed: {error}\n{error.traceback}')
+                frames = users_frames(error.traceback)
+                raise PointFailed(f'the point ({label(event.point)}) failed: {error}\n{frames}')
             self._listeners.publish(event)
 
     def _status(self) -> Status:

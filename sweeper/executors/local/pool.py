@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 
 from ...errors import InvalidArgument, ProblemError, SweepError
+from ...text import users_frames
 from ...work import WorkerSpec
 from .forked import ForkedWorker, ForkServer
 from .forkserver import UNFIT
@@ -128,7 +129,7 @@ class WorkerPool:
         if process.broken is not None and self._failed_loads > self._retries:
             raise ProblemError(
                 f'a worker process cannot load the problem: {process.broken.kind}: {process.broken.message}\n'
-                f'{process.broken.traceback}'
+                f'{users_frames(process.broken.traceback)}'
             )
         if self._failed_loads > self._retries * self._cores:
             printed = process.output.loading.tail(_SECONDS_TO_READ)

@@ -14,7 +14,7 @@ from ...errors import FolderError
 from ...results import TrialResult
 from ...store.origin import commands
 from ...store.tuned_files import final_content
-from ...text import one_line, printable
+from ...text import one_line, printable, users_frames
 from ..collect import PointSummary
 from ..figures.axis import axis, swept
 from ..figures.cost import COSTS, against_cost
@@ -180,7 +180,9 @@ def _row(findings: Findings, one: PointSummary) -> dict[str, Any]:
         'flags': one.flags,
         'shown_flags': one.shown_flags,
         'command': one.command,
-        'error': None if error is None else {**asdict(error), 'text': str(error)},
+        'error': None
+        if error is None
+        else {**asdict(error), 'traceback': users_frames(error.traceback), 'text': str(error)},
     }
 
 

@@ -41,12 +41,17 @@ class Column:
         return max(map(cell_len, (self.name, *self.cells)))
 
     @cached_property
+    def least(self) -> int:
+        """To what it may be cropped where it is the only one for which there is room at all."""
+        numbers = [cell_len(cell) for cell in self.cells if _is_number(cell)]
+        return min(self.width, max([_NARROWEST, *numbers]))
+
+    @cached_property
     def narrowest(self) -> int:
         """To what it may be cropped: texts as far as they differ; numbers and words of the name never."""
-        numbers = [cell_len(cell) for cell in self.cells if _is_number(cell)]
         words = [min(cell_len(word), _LONGEST_WORD) for word in _words(self.name)]
         different = set(self.cells)
-        least = max([_NARROWEST, *numbers, *words])
+        least = max([self.least, *words])
         apart = (
             width
             for width in range(least, _LONGEST_WORD)
@@ -98,11 +103,12 @@ def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[i
     while len(chosen) > 1 and sum(one.narrowest + _BETWEEN for one in chosen) > room + end:
         chosen.pop()
     widths = {id(column): column.width for column in chosen}
-    while sum(widths.values()) + _BETWEEN * len(chosen) > room + end:
-        loose = [column for column in chosen if widths[id(column)] > column.narrowest]
-        if not loose:
-            break
-        widths[id(max(loose, key=lambda column: widths[id(column)]))] -= 1
+    for narrowest in ({id(one): one.narrowest for one in chosen}, {id(one): one.least for one in chosen}):
+        while sum(widths.values()) + _BETWEEN * len(chosen) > room + end:
+            loose = [key for key, least in narrowest.items() if widths[key] > least]
+            if not loose:
+                break
+            widths[max(loose, key=widths.__getitem__)] -= 1
     used = sum(widths.values()) + _BETWEEN * len(chosen)
     for index, column in enumerate(others):
         if index == 0 or used + column.width <= width:

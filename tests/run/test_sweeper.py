@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sweeper import FixedSweep, ParamsTaskQueue, SweepListener, get_settings
-from sweeper.errors import FolderError
+from sweeper.errors import FolderError, SweepError
 from sweeper.executors.base import Executor, Outcome
 from sweeper.io.files import AtomicWriter, npz_bytes
 from sweeper.problem.parameters import ModelSignature, ProblemParameters
@@ -102,6 +102,37 @@ def test_a_core_gets_its_next_run_before_what_the_last_one_gave_is_on_disk(tmp_p
     monkeypatch.setattr(AtomicWriter, 'write_together', write_later)
     results = run_sweep(tmp_path / 'out', executor, 3, 4)
     assert [len(result.perf_val) for result in results] == [3, 3]
+
+
+class AfterTheFirst(OneByOne, SweepListener):
+    """Answers the first task at once, and the others when it hears that a trial is on disk."""
+
+    def submit(self, key, task):
+        super().submit(key, task)
+        if len(self.submitted) == 1:
+            self.answer_all()
+
+    def answer_all(self):
+        while self._tasks:
+            [(key, outcome)] = super().wait()
+            self.answer(key, outcome)
+
+    def wait(self):
+        return Executor.wait(self)
+
+    def on_trials_completed(self, *_):
+        self.answer_all()
+
+
+def test_what_is_on_disk_is_published_while_all_that_runs_goes_on(tmp_path):
+    executor = AfterTheFirst(2)
+    watchdog = threading.Timer(LONG, executor.answer, [0, SweepError('the loop was not woken')])
+    watchdog.start()
+    try:
+        results = run_sweep(tmp_path / 'out', executor, 1, 4, [executor])
+    finally:
+        watchdog.cancel()
+    assert [len(result.perf_val) for result in results] == [1, 1]
 
 
 def test_listeners_hear_first_where_the_sweep_is_and_what_its_parameters_are_called(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -163,11 +164,50 @@ class Tuned:
         return {**plan, 'nuisance': dict(self.nuisance)} if self.nuisance else plan
 
 
+_NOT_IN_LANES = 'not in lanes, because '
+
+
+class StepKind(NamedTuple):
+    """How training steps were taken.
+
+    Attributes:
+        kind: `eager`, `captured` or `lanes`; empty where nobody has noted it.
+        reason: Why not in another way that was wanted; None if they were taken as wanted.
+        lanes: How many runs were trained side by side.
+    """
+
+    kind: str
+    reason: str | None = None
+    lanes: int = 1
+
+    def alone(self, reason: str) -> StepKind:
+        """The same of a run that was to be in lanes, and why it was not."""
+        reasons = (self.reason, f'{_NOT_IN_LANES}{reason}')
+        return self._replace(reason='; '.join(filter(None, reasons)))
+
+    def __str__(self) -> str:
+        """The kind in words, as files have it: `eager, because it takes fewer than 48 steps`."""
+        if self.kind == 'lanes':
+            return f'in {self.lanes} lanes'
+        if self.reason is None:
+            return self.kind
+        return f'{self.kind}{"; " if self.reason.startswith(_NOT_IN_LANES) else ", because "}{self.reason}'
+
+    @classmethod
+    def parse(cls, text: str) -> StepKind:
+        """Returns the kind that is told in such words."""
+        if lanes := re.fullmatch(r'in (\d{1,9}) lanes', text):
+            return cls('lanes', lanes=int(lanes[1]))
+        told = re.fullmatch(rf'(\w*)(?:, because |; (?={_NOT_IN_LANES}))(.*)', text, re.DOTALL)
+        return cls(text) if told is None else cls(told[1], told[2])
+
+
 @dataclass(frozen=True, slots=True)
 class TrialResult:
     """One trial: the content of `result.json`.
 
-    Test scores are None without a test split; `step` says how its steps were taken (see `training.bench`).
+    Test scores are None without a test split. `step`, `step_reason` and `lanes` say how its steps were taken,
+    as in `StepKind`; in the file they are one text.
     `flags`, separated by spaces: `training_diverged` and `evaluation_diverged` if at the end the loss was NaN
     or infinite in that mode (the latter: on any split), `threshold_unsure` if outputs left [0, 1].
     """
@@ -184,11 +224,8 @@ class TrialResult:
     loss_test: float | None = None
     step: str = ''
     flags: str = ''
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields by name, without flags if there are none."""
-        told = asdict(self)
-        return told if self.flags else {name: value for name, value in told.items() if name != 'flags'}
+    step_reason: str | None = None
+    lanes: int = 1
 
 
 _SCORES = ('perf_train', 'loss_train', 'perf_val', 'loss_val', 'perf_test', 'loss_test')

@@ -180,11 +180,16 @@ def _in_lanes(
 
     if function == 'measure_curve':
         lrs, sizes = (np.asarray(arguments[name]).tolist() for name in ('lrs', 'batch_sizes'))
-        return runs.measure_curve(bench, point, seeds, lrs, sizes)
+        return _with_step_as_text(runs.measure_curve(bench, point, seeds, lrs, sizes))
     if function == 'train_briefly':
-        return runs.train_briefly(bench, point, seeds, **arguments)
+        return _with_step_as_text(runs.train_briefly(bench, point, seeds, **arguments))
     trials = runs.train_fully(bench, point, seeds, runs.TrainingPlan(**arguments))
     return [_record(seed, done) for seed, done in zip(seeds, trials, strict=True)]
+
+
+def _with_step_as_text(results: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Results of a tuning's runs are kept as arrays until it is done."""
+    return [{**result, 'step': str(result['step'])} for result in results]
 
 
 def read_parameters(bench: Bench, point: Point, seed: int) -> list[str]:
@@ -195,8 +200,9 @@ def read_parameters(bench: Bench, point: Point, seed: int) -> list[str]:
 
 
 def _record(seed: int, done: dict[str, Any]) -> TrialRecord:
-    told = {name: done[name] for name in ('epochs', 'seconds', 'diverged', 'step', 'flags')}
-    result = TrialResult(seed=seed, **told, **done['scores'])
+    step, step_reason, lanes = done['step']
+    told = {name: done[name] for name in ('epochs', 'seconds', 'diverged', 'flags')}
+    result = TrialResult(seed=seed, **told, **done['scores'], step=step, step_reason=step_reason, lanes=lanes)
     return TrialRecord(result, done['model'], done['model_init'], done['throughtime'])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from ..results import PointError, TrialResult, Tuned
 from .damage import DamagedFile
 from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout
 from .lookup import Lookup
+from .trial_files import result_from
 from .tuned_files import facts_from_misc, tuned_from
 
 _LOSSES = ('loss_train', 'loss_val', 'loss_test')
@@ -202,7 +202,7 @@ def read_trial(layout: TrialLayout, thoroughly: bool = False) -> TrialResult | N
         data = _with_infinities(data)
         check_kinds(TrialResult, data)
         _check_scores(data)
-        result = TrialResult(**{**data, 'step': sys.intern(data.get('step', ''))})  # one string for all
+        result = result_from(data)
     if thoroughly:
         for path in (layout.model, layout.model_init, layout.throughtime):
             _check_whole(path, checksums)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -38,6 +37,7 @@ from .origin import Origin, added_by, command_numbers
 from .reading import failure_order, read_all, read_run
 from .saving import Save
 from .tidying import tidy
+from .trial_files import result_content, with_shared_texts
 from .tuned_files import final_content, misc_content
 
 
@@ -317,11 +317,11 @@ class Store:
                 layout.throughtime: npz_bytes(record.throughtime),
             }
             checksums = {path.name: checksum(data) for path, data in files.items()}
-            result = sealed(json_bytes({**record.result.to_dict(), OF_FILES: checksums}))
+            result = sealed(json_bytes({**result_content(record.result), OF_FILES: checksums}))
             self.writer.write_together({**files, layout.result: result})
 
         def take_in() -> None:
-            result = dataclasses.replace(record.result, step=sys.intern(record.result.step))  # one for all
+            result = with_shared_texts(record.result)
             self._trials.setdefault(self._lookup.ids[point], {})[index] = result
             self._count()
 

@@ -10,6 +10,7 @@ import torch
 
 from ..points import Point, point_key
 from ..problem.problem import Problem
+from ..results import StepKind
 from ..seeding import model_seed, seed_everything
 from .capture.capture import Subject, captured_step, why_not_worth_it
 from .capture.lanes import LanesStep, step_in_lanes
@@ -49,13 +50,13 @@ class Training(NamedTuple):
     Attributes:
         subjects: The models, their losses and so on.
         step: Trains them.
-        kind: The kind of step, and why it is not another.
+        kind: How it takes steps, and why not otherwise.
         before: The problem's Python state before the models were built; None if steps are eager.
     """
 
     subjects: Sequence[Subject]
     step: Step
-    kind: str
+    kind: StepKind
     before: PythonState | None = None
 
     @property
@@ -140,7 +141,7 @@ class Bench:
             try:
                 if trained_by(subject.criterion):
                     raise NotCapturable(_CRITERION_TRAINED)
-                return Training([subject], captured_step(subject, batches), 'captured', before)
+                return Training([subject], captured_step(subject, batches), StepKind('captured'), before)
             except Exception as error:  # whatever it is: eagerly it may be none
                 reason = why_not_captured(error)
                 before.restore()
@@ -158,7 +159,7 @@ class Bench:
             reason: Why they are not captured, if that was wanted.
         """
         subject = self.subject(point, seed, measures_perf)
-        return Training([subject], subject.eager_step(), f'eager, because {reason}' if reason else 'eager')
+        return Training([subject], subject.eager_step(), StepKind('eager', reason))
 
     def python_state(self) -> PythonState:
         """What the problem's functions refer to, so that it can be put back after an attempt to capture."""
@@ -200,7 +201,7 @@ class Bench:
         except Exception as error:
             before.restore()
             raise NotCapturable(why_not_captured(error)) from error
-        return Training(subjects, step, f'in {len(seeds)} lanes', before)
+        return Training(subjects, step, StepKind('lanes', lanes=len(seeds)), before)
 
     def fresh_model(self, point: Point, seed: int) -> tuple[torch.nn.Module, Criterion]:
         """Returns a newly initialised model and its criterion; what they draw later is seeded too."""

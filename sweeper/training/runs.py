@@ -53,7 +53,7 @@ def measure_curve(
     Returns:
         For every seed, `loss` and `perf`, shape `(len(lrs),)`: each step's loss and performance on its own
         batch before the update. From the first loss that is not finite on, loss is infinity and performance
-        0. `step`: the kind of step. `cost`: the fields of a `ModelCost` as JSON, so that they can be saved as
+        0. `step`: a `StepKind`. `cost`: the fields of a `ModelCost` as JSON, so that they can be saved as
         arrays are.
     """
 
@@ -119,7 +119,7 @@ def train_briefly(
 
     Returns:
         For every seed, `loss` and `perf` on the training set, of a large one on a part; infinity and 0 if it
-        diverged. `step`: the kind of step. `flags`, if there are any: as those of a trial.
+        diverged. `step`: a `StepKind`. `flags`, if there are any: as those of a trial.
     """
     plan = TrainingPlan(lr_min, lr_max, batch_size, epochs=1, cycle_size_epochs=1)
     trained, scored = _parts(bench.splits.train, holdout_seed, held_out)
@@ -173,7 +173,7 @@ def train_fully(bench: Bench, point: Point, seeds: Sequence[int], plan: Training
         For every seed, `scores`: final `{loss,perf}_{train,val[,test]}`; `diverged`; `epochs` done and
         `seconds` they took (shared out evenly among models trained side by side); `throughtime`: arrays
         over the cycles' ends; `model` and `model_init`: the state dicts, as bytes that
-        `torch.load(…, weights_only=True)` reads; `step`: the kind of step; `flags`: as of a `TrialResult`.
+        `torch.load(…, weights_only=True)` reads; `step`: a `StepKind`; `flags`: as of a `TrialResult`.
     """
     started = time.perf_counter()
 
@@ -283,14 +283,17 @@ def _in_lanes(
         measures_perf: Whether every step is to measure its performance.
     """
 
-    def alone(seed: int, why_alone: str = '') -> list[Result]:
+    def alone(seed: int, why_alone: str | None = None) -> list[Result]:
+        def done(training: Training) -> list[Result]:
+            kind = training.kind if why_alone is None else training.kind.alone(why_alone)
+            return run(training._replace(kind=kind), batches(seed))
+
         training = bench.set_up(point, seed, list(batches(seed)), epochs, measures_perf)
         try:
-            return run(training._replace(kind=training.kind + why_alone), batches(seed))
+            return done(training)
         except NotCapturable as error:
             training.undo()
-            training = bench.set_up_eagerly(point, seed, measures_perf, str(error))
-            return run(training._replace(kind=training.kind + why_alone), batches(seed))
+            return done(bench.set_up_eagerly(point, seed, measures_perf, str(error)))
 
     if len(seeds) == 1:
         return alone(seeds[0])
@@ -301,7 +304,7 @@ def _in_lanes(
     except NotCapturable as error:
         if training is not None:
             training.undo()
-        reason = f'; not in lanes, because {error}'
+        reason = str(error)
     return [result for seed in seeds for result in alone(seed, reason)]
 
 

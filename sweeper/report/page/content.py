@@ -135,7 +135,9 @@ def _courses(courses: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scores(trial: TrialResult) -> dict[str, Any]:
-    names = (field.name for field in fields(trial) if field.name not in ('seed', 'step'))
+    names = (
+        field.name for field in fields(trial) if field.name not in ('seed', 'step', 'step_reason', 'lanes')
+    )
     return {name: getattr(trial, name) for name in names}
 
 

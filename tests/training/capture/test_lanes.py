@@ -67,7 +67,7 @@ def assert_close(one, other):
 def test_every_lane_is_the_run_that_it_stands_for(run, build, optimizer):
     here, seeds = bench(build, optimizer), [3, 1, 4]
     together = run(here, seeds)
-    assert {one['step'] for one in together} == {'in 3 lanes'}
+    assert {str(one['step']) for one in together} == {'in 3 lanes'}
     for seed, found in zip(seeds, together, strict=True):
         (alone,) = run(here, [seed])
         assert_close(found, alone)
@@ -80,7 +80,7 @@ def test_every_lane_is_the_run_that_it_stands_for(run, build, optimizer):
 def test_regression_in_lanes(run):
     here = bench(style='inv-loss')
     for found, seed in zip(run(here, [3, 1]), [3, 1], strict=True):
-        assert found['step'] == 'in 2 lanes'
+        assert str(found['step']) == 'in 2 lanes'
         assert_close(found, run(here, [seed])[0])
 
 
@@ -137,9 +137,9 @@ def test_where_there_can_be_no_lanes_runs_are_done_one_by_one(run, build, reason
     here = bench(build)
     together = run(here, [3, 1])
     for found, seed in zip(together, [3, 1], strict=True):
-        assert 'not in lanes, because' in found['step'] and reason in found['step']
+        assert 'not in lanes, because' in str(found['step']) and reason in str(found['step'])
         (alone,) = run(here, [seed])
-        assert found['step'].startswith(alone['step'])
+        assert str(found['step']).startswith(str(alone['step']))
         assert alone.get('model') == found.get('model')
         assert_close(found, alone)
 
@@ -177,22 +177,22 @@ def test_a_criterion_with_tensors_that_differ_between_runs_has_no_lanes(run, los
     together = run(here, [3, 1])
     for found, seed in zip(together, [3, 1], strict=True):
         (expected,) = run(dataclasses.replace(here, step='eager'), [seed])
-        assert 'not in lanes, because' in found['step']
+        assert 'not in lanes, because' in str(found['step'])
         assert_close(found, expected)
 
 
 def test_batches_of_many_sizes_have_no_lanes():
     curves = runs.measure_curve(bench(), (), [3, 1], LRS, [8, 9, 10] * 20)
-    assert 'more than 2 sizes' in curves[0]['step']
+    assert 'more than 2 sizes' in str(curves[0]['step'])
 
 
 def test_an_optimizer_of_the_users_own_and_data_item_by_item_have_no_lanes():
     own = bench(optimizer=lambda p, lr: torch.optim.RMSprop(p, lr))
-    assert 'RMSprop' in RUNS['train_briefly'](own, [3, 1])[0]['step']
+    assert 'RMSprop' in str(RUNS['train_briefly'](own, [3, 1])[0]['step'])
     here = bench()
     split = ItemSplit(TensorDataset(here.splits.train.inputs, here.splits.train.targets), CPU)
     items = Bench(here.problem, Splits(split, split, None), CPU, 'lanes')
-    assert 'not in memory' in RUNS['train_briefly'](items, [3, 1])[0]['step']
+    assert 'not in memory' in str(RUNS['train_briefly'](items, [3, 1])[0]['step'])
 
 
 @every_run
@@ -217,7 +217,7 @@ def test_a_declared_parameter_may_be_read_in_forward(run):
                 (alone,) = run(here, [seed])
             with _.using(values):
                 (eager,) = run(dataclasses.replace(here, step='eager'), [seed])
-            assert found['step'] == 'in 2 lanes' and alone['step'].startswith(
+            assert str(found['step']) == 'in 2 lanes' and str(alone['step']).startswith(
                 ('captured', 'eager, because it')
             )
             assert_close(found, eager)

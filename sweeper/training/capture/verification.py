@@ -22,7 +22,9 @@ RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-4, 1e-6
 """How far results may differ, in proportion to the largest number of a tensor, and beyond that."""
 
 FIRST = 32
-"""The first step, a power of two, that is verified by its number. Shorter runs are verified at their end."""
+"""The first step that is verified by its number. Shorter runs are verified at their end."""
+
+_GROWTH = 4
 
 _Pair: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 
@@ -46,9 +48,9 @@ class Lane:
 
 
 class Verification:
-    """Verifies a captured step at steps 32, 64, 128, …, after evaluations, and at the end.
+    """Verifies a captured step at steps 32, 128, 512, …, after evaluations, and at the end.
 
-    Its rehearsal has shown the first steps. Of lanes, one takes its turn at the powers of two; else all.
+    Its rehearsal has shown the first steps. Of lanes, one takes its turn at these steps; else all.
 
     Args:
         step: The captured step.
@@ -81,15 +83,16 @@ class Verification:
         """Says that Python has run that is not the step's, an evaluation.
 
         The next step is verified after the first one, and after each that has changed Python state; what
-        others might have done shows at the next power of two.
+        others might have done shows at the next step that is verified by its number.
         """
         if self._is_first_evaluation or self._python.has_changed():
             self._is_due, self._is_first_evaluation = True, False
 
     def steps_ahead(self, done: int) -> int:
-        if self._is_due or (done >= FIRST and done & (done - 1) == 0 and done != self._verified):
-            return 0
-        return max(FIRST, 1 << done.bit_length()) - done
+        following = FIRST
+        while following < done or following == self._verified:
+            following *= _GROWTH
+        return 0 if self._is_due else following - done
 
     def verify(self, feed: Feed, done: int, is_last: bool = False) -> None:
         if self._is_due or is_last or self._rules is None:  # Python has run since

@@ -20,15 +20,9 @@ import numpy as np
 
 from ..points import to_json
 from ..training.schedule import geometric
+from .constants import CONSTANTS
 from .effort import Effort
 from .lr_range import LRRange
-
-_KEPT = 3
-_FEWEST_KEPT = 2
-_SAME = 1.2
-RUNG = 1.6
-_RISEN = 1.05
-_PATIENT, _APART = 4, 3.0
 
 
 class Candidate(NamedTuple):
@@ -135,7 +129,7 @@ def thinned_out(settings: Effort, scored: Sequence[Scored], apart: float) -> lis
     """
     ranked = sorted(scored, key=lambda one: one.early_rank, reverse=True)
     best = winner(settings, scored).candidate
-    count = max(_FEWEST_KEPT, math.ceil(len(scored) / _KEPT))
+    count = max(CONSTANTS.fewest_kept, math.ceil(len(scored) / CONSTANTS.kept))
     if settings.batch_objective == 'throughput':
         best_of_size = {one.candidate.batch_size: one for one in reversed(ranked)}
         ranked.sort(key=lambda one: one is not best_of_size[one.candidate.batch_size])
@@ -160,13 +154,13 @@ def patient(settings: Effort, train_size: int, scored: Sequence[Scored], found: 
         scored: The round; not all of it diverged.
         found: By the range test.
     """
-    harmless = [one for one in scored if one.loss < _RISEN * found.baseline_loss]
+    harmless = [one for one in scored if one.loss < CONSTANTS.risen * found.baseline_loss]
     harmless = harmless or [min(scored, key=lambda one: one.loss)]
     highest, top = (max((one.candidate for one in some), key=_height) for some in (harmless, scored))
     lr = found.cutoff if highest == top else highest.lr
     size = batch_sizes(settings, train_size)[0]
     scale = math.sqrt(size / highest.batch_size)
-    lrs = {within(settings, lr * scale / _APART**rung) for rung in range(_PATIENT)}
+    lrs = {within(settings, lr * scale / CONSTANTS.patient_apart**rung) for rung in range(CONSTANTS.patient)}
     return [highest._replace(lr=lr, batch_size=size) for lr in sorted(lrs)]
 
 
@@ -174,7 +168,9 @@ def _height(candidate: Candidate) -> tuple[float, int]:
     return candidate.lr, candidate.batch_size
 
 
-def ladder(settings: Effort, foot: Candidate, rungs: Sequence[float], apart: float = RUNG) -> list[Candidate]:
+def ladder(
+    settings: Effort, foot: Candidate, rungs: Sequence[float], apart: float = CONSTANTS.rung
+) -> list[Candidate]:
     """Returns candidates with learning rates about that of `foot`, rising, each `apart` times the next."""
     lrs = sorted({within(settings, foot.lr * apart**rung) for rung in rungs})
     return [foot._replace(lr=lr) for lr in lrs]
@@ -217,7 +213,7 @@ def middle(rungs: Sequence[Scored]) -> Candidate:
 
 def _are_alike(one: Candidate, other: Candidate) -> bool:
     ratio = one.lr / other.lr
-    return one.is_beside(other) and 1 / _SAME < ratio < _SAME
+    return one.is_beside(other) and 1 / CONSTANTS.same < ratio < CONSTANTS.same
 
 
 def within(settings: Effort, lr: float) -> float:

@@ -15,14 +15,10 @@ from dataclasses import dataclass
 from ..points import value_to_text
 from . import candidates
 from .candidates import Scored
+from .constants import CONSTANTS
 from .effort import Effort
 from .lr_range import LRRange
 from .rounds import Foot, Round
-
-_USUAL_FALL, _TRUST = 0.25, 0.7
-_LITTLE, _CLIFF = 0.01, 0.05
-_SOME, _MUCH = 0.25, 0.65
-_EDGE = 2.0
 
 
 @dataclass(frozen=True)
@@ -71,11 +67,11 @@ def _best(settings: Effort, found: LRRange, rounds: Sequence[Round], held_out: i
     rungs = last.rungs(best.candidate)
     if not found.is_learned(best.perf):  # a guess: the highest that does no harm is too high for long
         return rungs[max(0, len(rungs) - 2)]
-    if not found.is_learned(best.perf, _SOME):
+    if not found.is_learned(best.perf, CONSTANTS.some):
         return candidates.sure_rung(rungs)
     before = [one for one in rounds[:-1] if not one.is_void]
     if before and not found.is_learned(before[-1].best_perf):  # the rungs are far apart
-        return next(one for one in rungs if one.perf >= best.perf - _LITTLE)
+        return next(one for one in rungs if one.perf >= best.perf - CONSTANTS.little)
     return best
 
 
@@ -97,9 +93,9 @@ def _fall(foot: Foot | None, lr: float) -> float:
     As observed between the last two rounds, moderated by what is usual.
     """
     if foot is None:
-        return _USUAL_FALL
+        return CONSTANTS.usual_fall
     observed = math.log(foot.lr / lr, foot.longer)
-    return min(max(_USUAL_FALL + _TRUST * (observed - _USUAL_FALL), 0.0), 1.0)
+    return min(max(CONSTANTS.usual_fall + CONSTANTS.trust * (observed - CONSTANTS.usual_fall), 0.0), 1.0)
 
 
 def _safety(last: Round, chosen: Scored) -> float:
@@ -108,7 +104,7 @@ def _safety(last: Round, chosen: Scored) -> float:
     place = rungs.index(chosen)
     if _is_below_cliff(last, chosen):
         return math.sqrt(chosen.candidate.lr / rungs[place + 1].candidate.lr)
-    if place > 0 and rungs[place - 1].perf > chosen.perf - _LITTLE:
+    if place > 0 and rungs[place - 1].perf > chosen.perf - CONSTANTS.little:
         return math.sqrt(rungs[place - 1].candidate.lr / chosen.candidate.lr)
     return 1.0
 
@@ -117,20 +113,20 @@ def _is_below_cliff(last: Round, chosen: Scored) -> bool:
     """Whether the next learning rate above the chosen one does much worse."""
     rungs = last.rungs(chosen.candidate)
     above = rungs[min(rungs.index(chosen) + 1, len(rungs) - 1)]
-    return above.perf < chosen.perf - _CLIFF
+    return above.perf < chosen.perf - CONSTANTS.cliff
 
 
 def _flags(settings: Effort, found: LRRange, rounds: Sequence[Round], chosen: Scored, lr: float) -> list[str]:
     flags = set(found.flags)
     if not found.is_learned(chosen.perf):
         flags.add('nothing_learned')
-    elif not found.is_learned(chosen.perf, _MUCH):
+    elif not found.is_learned(chosen.perf, CONSTANTS.much):
         flags.add('barely_learned')
     if _is_below_cliff(rounds[-1], chosen):
         flags.add('sensitive')
-    if lr <= settings.lr_start * _EDGE:
+    if lr <= settings.lr_start * CONSTANTS.edge:
         flags.add('lr_at_low_edge')
-    if chosen.candidate.lr >= settings.lr_end / _EDGE:
+    if chosen.candidate.lr >= settings.lr_end / CONSTANTS.edge:
         flags.add('lr_at_high_edge')
     if any(one.has_diverged for one in rounds):
         flags.add('nan_seen')

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-_SIGNIFICANT_RISE = 6.0
-_DIVERGED_LOSS, _BACK_AT, _LOST = 2.0, 0.5, 8.0
-_RISE_START, _RISE_END = 0.1, 0.8
+from .constants import CONSTANTS
 
 
 @dataclass(frozen=True)
@@ -116,10 +114,10 @@ def find_rise(curve: CombinedCurve, baseline: int) -> Rise:
         level = float(np.median(seen[:baseline]))
         peak = int(np.argmax(seen))
         improvement = float(seen[peak] - level)
-        if improvement > max(_SIGNIFICANT_RISE * noise, 1e-6 * abs(level), 1e-12):
+        if improvement > max(CONSTANTS.significant_rise * noise, 1e-6 * abs(level), 1e-12):
             before = seen[: peak + 1]
-            start = _last_below(before, level + _RISE_START * improvement)
-            end = min(_last_below(before, level + _RISE_END * improvement) + 1, peak)
+            start = _last_below(before, level + CONSTANTS.rise_start * improvement)
+            end = min(_last_below(before, level + CONSTANTS.rise_end * improvement) + 1, peak)
             return Rise(start, end, cutoff, measure, improvement)
     guess = 2 * cutoff // 3
     return Rise(cutoff // 3, guess, cutoff, 'none', 0.0)
@@ -135,8 +133,8 @@ def _cutoff(loss: np.ndarray, baseline: int) -> int:
     if cutoff > baseline:
         level = float(np.median(loss[:baseline]))
         seen = loss[baseline:cutoff]
-        is_back = (seen > _BACK_AT * level) & (seen > _LOST * np.minimum.accumulate(seen))
-        diverged = np.flatnonzero((seen > _DIVERGED_LOSS * level) | is_back)
+        is_back = (seen > CONSTANTS.back_at * level) & (seen > CONSTANTS.lost * np.minimum.accumulate(seen))
+        diverged = np.flatnonzero((seen > CONSTANTS.diverged_loss * level) | is_back)
         cutoff = baseline + int(diverged[0]) if len(diverged) else cutoff
     return cutoff
 

@@ -10,16 +10,9 @@ import numpy as np
 
 from ..errors import TuningFailed
 from ..training.schedule import geometric
+from .constants import CONSTANTS
 from .curves import combine, find_rise
 from .effort import Effort
-
-WARMUP_STEPS = 10
-_WARMUP_BELOW = 10.0
-_SHARE = 0.1
-_LEARNED = 0.08
-_ABOVE_LOWEST_LOSS = 3.0
-_SPAN, _BLIND_SPAN, _LEAST_SPAN = 100.0, 1e3, 3.0
-_FEWEST_STEPS, _MOST_STEPS = 60, 500
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,7 @@ class LRRange:
     flags: list[str]
     arrays: dict[str, np.ndarray]
 
-    def is_learned(self, perf: float, share: float = _LEARNED) -> bool:
+    def is_learned(self, perf: float, share: float = CONSTANTS.learned) -> bool:
         """Whether a performance is so much of the way from that of an untrained model to 1."""
         return perf > self.baseline_perf + share * (1 - self.baseline_perf)
 
@@ -59,10 +52,14 @@ def schedule(settings: Effort, samples: float, batch_size: int) -> np.ndarray:
         samples: The whole budget of tuning; the test takes about a tenth.
         batch_size: Of every step.
     """
-    affordable = math.floor(_SHARE * samples / settings.lr_initialisations / batch_size)
-    steps = min(max(affordable - WARMUP_STEPS, _FEWEST_STEPS), _MOST_STEPS)
+    affordable = math.floor(CONSTANTS.range_test_share * samples / settings.lr_initialisations / batch_size)
+    steps = min(
+        max(affordable - CONSTANTS.warmup_steps, CONSTANTS.fewest_range_steps), CONSTANTS.most_range_steps
+    )
     rising = geometric(settings.lr_start, settings.lr_end, steps)
-    return np.concatenate([np.full(WARMUP_STEPS, settings.lr_start / _WARMUP_BELOW), rising])
+    return np.concatenate(
+        [np.full(CONSTANTS.warmup_steps, settings.lr_start / CONSTANTS.warmup_below), rising]
+    )
 
 
 def analyse(
@@ -80,7 +77,7 @@ def analyse(
     Raises:
         TuningFailed: No initialisation had a finite loss even at the lowest learning rates.
     """
-    dead = ~np.isfinite(losses[:, : WARMUP_STEPS + 1]).all(axis=1)
+    dead = ~np.isfinite(losses[:, : CONSTANTS.warmup_steps + 1]).all(axis=1)
     if dead.all():
         raise TuningFailed(
             f'the loss is NaN or infinite from the start, at a learning rate of {lrs[0]:g}, '
@@ -88,14 +85,18 @@ def analyse(
         )
     alive = ~dead
     curve = combine(losses[alive], perfs[alive], settings.smoothing)
-    rise = find_rise(curve, WARMUP_STEPS + max(1, len(lrs) // 20))
+    rise = find_rise(curve, CONSTANTS.warmup_steps + max(1, len(lrs) // 20))
     cutoff = float(lrs[min(rise.cutoff, len(lrs) - 1)])
-    first, last = (float(lrs[max(index, WARMUP_STEPS)]) for index in (rise.start, rise.end))
-    lowest_loss = float(lrs[max(int(np.argmin(curve.loss[: max(1, rise.cutoff)])), WARMUP_STEPS)])
-    high = min(cutoff, _ABOVE_LOWEST_LOSS * lowest_loss) if rise.learned else cutoff
-    low = min(high / _SPAN, last / _ABOVE_LOWEST_LOSS) if rise.learned else high / _BLIND_SPAN
-    high = min(max(high, _LEAST_SPAN * settings.lr_start), settings.lr_end)
-    low = max(min(low, high / _LEAST_SPAN), settings.lr_start)
+    first, last = (float(lrs[max(index, CONSTANTS.warmup_steps)]) for index in (rise.start, rise.end))
+    lowest_loss = float(lrs[max(int(np.argmin(curve.loss[: max(1, rise.cutoff)])), CONSTANTS.warmup_steps)])
+    high = min(cutoff, CONSTANTS.above_lowest_loss * lowest_loss) if rise.learned else cutoff
+    low = (
+        min(high / CONSTANTS.span, last / CONSTANTS.above_lowest_loss)
+        if rise.learned
+        else high / CONSTANTS.blind_span
+    )
+    high = min(max(high, CONSTANTS.least_span * settings.lr_start), settings.lr_end)
+    low = max(min(low, high / CONSTANTS.least_span), settings.lr_start)
     flags = ['nan_seen'] * bool(dead.any())
     details = {
         'batch_size': batch_size,
@@ -113,6 +114,6 @@ def analyse(
         'lrs': lrs, 'losses': losses, 'perfs': perfs, 'loss': curve.loss, 'perf': curve.perf,
         'batch_size': np.array(batch_size),
     }  # fmt: skip
-    untrained = slice(None), slice(WARMUP_STEPS + 1)
+    untrained = slice(None), slice(CONSTANTS.warmup_steps + 1)
     baseline = float(np.median(losses[alive][untrained])), float(np.mean(perfs[alive][untrained]))
     return LRRange(low, high, cutoff, *baseline, details, flags, arrays)

@@ -12,14 +12,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .candidates import Candidate, Scored, grid, reference_size, winner, within
+from .constants import CONSTANTS
 from .effort import Effort
 
 if TYPE_CHECKING:
     from ..declare.dimensions import Dimension
-
-_MOST_SCATTERED = 3
-_FAR = 0.25
-_JUST_BELOW_1 = 1 - 1e-9
 
 
 def grid_and_scattered(
@@ -32,7 +29,7 @@ def grid_and_scattered(
     """
     defaults = tuple((one.name, one.default) for one in nuisance)
     found = [one._replace(nuisance=defaults) for one in grid(settings, train_size, low, high)]
-    size, count = reference_size(settings, train_size), min(len(nuisance), _MOST_SCATTERED)
+    size, count = reference_size(settings, train_size), min(len(nuisance), CONSTANTS.most_scattered)
     for shares in _scattered(settings.lr_candidates * count, 1 + len(nuisance)):
         lr = within(settings, low * (high / low) ** shares[0])
         values = tuple((one.name, one.at(share)) for one, share in zip(nuisance, shares[1:], strict=True))
@@ -72,7 +69,7 @@ def finalists(
     while left and len(taken) < most:
         best = winner(settings, left).candidate
         taken.append(best)
-        left = [one for one in left if _distance(one.candidate, best, nuisance) >= _FAR]
+        left = [one for one in left if _distance(one.candidate, best, nuisance) >= CONSTANTS.far]
     return taken
 
 
@@ -94,7 +91,9 @@ def varied(best: Candidate, nuisance: Sequence[Dimension], step: float) -> list[
     for place, one in enumerate(nuisance):
         name, value = best.nuisance[place]
         share = one.share_of(value)
-        for other in {one.at(min(max(share + by, 0.0), _JUST_BELOW_1)): None for by in (-step, step)}:
+        for other in {
+            one.at(min(max(share + by, 0.0), CONSTANTS.just_below_1)): None for by in (-step, step)
+        }:
             if other != value:
                 values = (*best.nuisance[:place], (name, other), *best.nuisance[place + 1 :])
                 found.append(best._replace(nuisance=values))

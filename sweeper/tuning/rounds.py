@@ -12,9 +12,8 @@ import numpy as np
 from ..points import value_to_text
 from ..results import nuisance_columns
 from .candidates import Candidate, Scored
+from .constants import CONSTANTS
 from .effort import Effort
-
-_UNTRAINED, _ALIKE = 0.8, 1.03
 
 
 class Budget:
@@ -98,7 +97,7 @@ class Round:
     def has_collapsed(self, baseline_loss: float) -> bool:
         """Whether all candidates came to the same, well below an untrained loss: a constant answer."""
         losses = [one.loss for one in self.scored]
-        return max(losses) < min(_UNTRAINED * baseline_loss, _ALIKE * min(losses))
+        return max(losses) < min(CONSTANTS.untrained * baseline_loss, CONSTANTS.alike * min(losses))
 
     def rungs(self, candidate: Candidate) -> list[Scored]:
         """The candidates that differ from one in the learning rate at most, in order."""

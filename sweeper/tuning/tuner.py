@@ -17,6 +17,7 @@ from . import candidates, lr_range
 from .base import RunRequest, RunResult, Stage, Tuner
 from .candidates import Candidate, Scored
 from .choice import choose
+from .constants import CONSTANTS
 from .effort import Effort
 from .lr_range import LRRange
 from .nuisance import at_both_rates, finalists, grid_and_scattered, varied
@@ -26,16 +27,6 @@ if TYPE_CHECKING:
     from ..declare.dimensions import Dimension
 
 ROUNDS = 'candidates'
-
-_LOWERINGS, _DIVERGED_BY, _COLLAPSED_BY = 3, 10.0, 100.0
-_FEWEST_STEPS = 10
-_LAST_SHARE, _LEAST_SHARE = 0.55, 0.1
-_ABOUT, _BELOW = (-2, -1, 0, 1), (-1, 0)
-_FALLS, _LEAST_LONGER = (0.7, 0.4, 0.1), 2.0
-_HELD_OUT = 5  # one of so many samples
-_VARIED_BY = 0.12
-_FINALISTS, _FEW_FINALISTS = 4, 2
-_BESIDE, _FALLS_OF_BEST, _FALLS_OF_OTHERS = (-1, 0, 1), (0.55, 0.2), (0.4,)
 
 
 class Holdout(NamedTuple):
@@ -67,7 +58,7 @@ def tune(settings: Effort, train_size: int, seed: int, nuisance: Sequence[Dimens
         TuningFailed: The architecture cannot be trained at all.
     """
     budget = Budget(settings, train_size)
-    holdout = Holdout(run_seed(seed, 'holdout', 0), train_size // _HELD_OUT) if nuisance else None
+    holdout = Holdout(run_seed(seed, 'holdout', 0), train_size // CONSTANTS.held_out) if nuisance else None
     found = yield from _range_test(settings, train_size, seed, budget)
     rounds = yield from _rounds(settings, train_size, seed, budget, found, nuisance, holdout)
     choice = choose(settings, found, rounds, budget.trial, holdout.samples if holdout else 0)
@@ -143,7 +134,7 @@ def _rounds(
             rounds.append(dataclasses.replace(latest, feet=feet, is_void=lowered_by > 1))
             if lowered_by == 1:
                 break
-            if lowerings == _LOWERINGS:
+            if lowerings == CONSTANTS.lowerings:
                 raise _none_is_finite(latest)
             lowerings += 1
             tried = [one._replace(lr=one.lr / lowered_by) for one in tried]
@@ -171,14 +162,16 @@ def _none_is_finite(latest: Round) -> TuningFailed:
 
 def _share(budget: Budget, rounds: int) -> float:
     """Returns the samples of a round that is one of so many before the last."""
-    return max(budget.left - _LAST_SHARE * budget.whole, _LEAST_SHARE * budget.left) / rounds
+    return (
+        max(budget.left - CONSTANTS.last_share * budget.whole, CONSTANTS.least_share * budget.left) / rounds
+    )
 
 
 def _lowered_by(latest: Round, found: LRRange, is_first: bool) -> float:
     """By how much learning rates have to be lowered for a round to say something; 1 if it does."""
     if latest.has_diverged:
-        return _DIVERGED_BY
-    return _COLLAPSED_BY if is_first and latest.has_collapsed(found.baseline_loss) else 1.0
+        return CONSTANTS.diverged_by
+    return CONSTANTS.collapsed_by if is_first and latest.has_collapsed(found.baseline_loss) else 1.0
 
 
 def _tried(
@@ -197,16 +190,19 @@ def _tried(
     apart = (found.high / found.low) ** (1 / (settings.lr_candidates - 1))
     if settings.rounds == 2:
         ladders = [
-            candidates.ladder(settings, one, _BELOW, math.sqrt(apart))
-            for one in finalists(settings, last, nuisance, _FEW_FINALISTS)
+            candidates.ladder(settings, one, CONSTANTS.below, math.sqrt(apart))
+            for one in finalists(settings, last, nuisance, CONSTANTS.few_finalists)
         ]
         return [*chain.from_iterable(ladders), *others]
-    staying = finalists(settings, last, nuisance, _FINALISTS)
+    staying = finalists(settings, last, nuisance, CONSTANTS.finalists)
     if len(done) == settings.rounds - 2:
-        ladders = [candidates.ladder(settings, one, _ABOUT if one == best else _BESIDE) for one in staying]
+        ladders = [
+            candidates.ladder(settings, one, CONSTANTS.about if one == best else CONSTANTS.beside)
+            for one in staying
+        ]
         return [*chain.from_iterable(ladders), *others]
     kept = candidates.thinned_out(settings, last, apart ** (0.5 ** len(done)))
-    beside = varied(best, nuisance, _VARIED_BY)
+    beside = varied(best, nuisance, CONSTANTS.varied_by)
     also = [one for one in (*at_both_rates(staying), *beside) if one not in kept]
     return [*kept, *others, *also]
 
@@ -215,10 +211,13 @@ def _descent(
     settings: Effort, before: Round, budget: Budget, nuisance: Sequence[Dimension]
 ) -> tuple[list[Candidate], list[Foot]]:
     """Returns the last ladders: where the best learning rate is if it falls slowly, as usual, or fast."""
-    last = finalists(settings, before.scored, nuisance, _FINALISTS)
-    falls = [_FALLS if len(last) == 1 else _FALLS_OF_BEST, *[_FALLS_OF_OTHERS] * (len(last) - 1)]
+    last = finalists(settings, before.scored, nuisance, CONSTANTS.finalists)
+    falls = [
+        CONSTANTS.falls if len(last) == 1 else CONSTANTS.falls_of_best,
+        *[CONSTANTS.falls_of_others] * (len(last) - 1),
+    ]
     each = min(budget.left / sum(map(len, falls)), budget.trial)
-    longer = max(_LEAST_LONGER, each / before.samples_each)
+    longer = max(CONSTANTS.least_longer, each / before.samples_each)
     middles = [candidates.middle(before.rungs(one)) for one in last]
     ladders = [
         candidates.ladder(settings, one, [-fall for fall in some], longer)
@@ -237,7 +236,7 @@ def _compare(
 ) -> Generator[Stage, Sequence[RunResult], Round]:
     """Trains every candidate briefly, from the same seeds, on an equal share of the samples."""
     each = min(samples / len(tried) / len(seeds), budget.trial)
-    steps = [max(_FEWEST_STEPS, math.floor(each / one.batch_size)) for one in tried]
+    steps = [max(CONSTANTS.fewest_steps, math.floor(each / one.batch_size)) for one in tried]
     requests = [
         RunRequest.train_briefly(
             seed=seed, lr_min=one.lr / lr_ratio, lr_max=one.lr,

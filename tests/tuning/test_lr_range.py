@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeper.errors import TuningFailed
-from sweeper.tuning.lr_range import WARMUP_STEPS, analyse, schedule
+from sweeper.tuning.constants import CONSTANTS
+from sweeper.tuning.lr_range import analyse, schedule
 from sweeper.tuning.settings import get_settings
 
 SETTINGS = get_settings('fast')
@@ -26,7 +27,7 @@ def curves(rise=(1e-3, 1e-1), seed=0, initialisations=4, diverge_above=None):
 
 
 def test_the_schedule_warms_up_then_rises_geometrically():
-    warmup, rising = LRS[:WARMUP_STEPS], LRS[WARMUP_STEPS:]
+    warmup, rising = LRS[: CONSTANTS.warmup_steps], LRS[CONSTANTS.warmup_steps :]
     assert (warmup == warmup[0]).all() and 0 < warmup[0] < SETTINGS.lr_start
     assert rising[0] == pytest.approx(SETTINGS.lr_start) and rising[-1] == pytest.approx(SETTINGS.lr_end)
     np.testing.assert_allclose(rising[1:] / rising[:-1], rising[1] / rising[0])
@@ -36,7 +37,7 @@ def test_the_schedule_warms_up_then_rises_geometrically():
 def test_the_test_takes_a_small_part_of_the_budget_but_some_steps_at_least(samples, batch_size, models):
     settings = SETTINGS.replace(lr_initialisations=models)
     steps, least, most = (len(schedule(settings, one, batch_size)) for one in (samples, 1, 1e12))
-    assert WARMUP_STEPS + 20 <= least <= steps <= most <= 2000
+    assert CONSTANTS.warmup_steps + 20 <= least <= steps <= most <= 2000
     assert steps == least or steps * batch_size * models <= samples / 5
     assert steps <= len(schedule(settings, 2 * samples, batch_size))
 
@@ -118,11 +119,11 @@ def test_a_network_that_is_dead_from_the_start_fails(what):
 @pytest.mark.parametrize('step', range(1, 20, 3))
 def test_a_network_that_dies_right_after_the_start_learned_nothing(step):
     losses, perfs = curves()
-    losses[:, WARMUP_STEPS + step :], perfs[:, WARMUP_STEPS + step :] = np.inf, 0
+    losses[:, CONSTANTS.warmup_steps + step :], perfs[:, CONSTANTS.warmup_steps + step :] = np.inf, 0
     found = analyse(SETTINGS, LRS, 32, losses, perfs)
     assert found.flags == [] and found.details['measure'] == 'none'
     assert SETTINGS.lr_start <= found.low < found.high
-    assert found.high <= max(LRS[WARMUP_STEPS + step], 3.1 * SETTINGS.lr_start)
+    assert found.high <= max(LRS[CONSTANTS.warmup_steps + step], 3.1 * SETTINGS.lr_start)
 
 
 def test_the_curves_are_kept():

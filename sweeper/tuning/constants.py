@@ -1,0 +1,176 @@
+"""The constants of the tuning method, each with what it does and the benchmark that set it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Constants:
+    """Numbers that no setting changes; results depend on every one of them.
+
+    They were set while looking at the problems of the benchmark that is named above them.
+    """
+
+    # benchmarks/tuner_regret.py
+
+    warmup_steps: int = 10
+    """Steps of the range test at a tiny learning rate: what an untrained model measures."""
+
+    warmup_below: float = 10.0
+    """How many times lower than the lowest learning rate that one is."""
+
+    range_test_share: float = 0.1
+    """The range test's share of the budget."""
+
+    learned: float = 0.08
+    """Share of the way from an untrained performance to 1 from which something is learned."""
+
+    above_lowest_loss: float = 3.0
+    """How far above the rate of the lowest loss candidates go, and below the end of the rise."""
+
+    span: float = 100.0
+    """Highest to lowest learning rate of the first round, at most, if the test saw a rise."""
+
+    blind_span: float = 1e3
+    """The same if it saw none."""
+
+    least_span: float = 3.0
+    """The same, at least."""
+
+    fewest_range_steps: int = 60
+    """Steps of the range test, at least."""
+
+    most_range_steps: int = 500
+    """Steps of the range test, at most."""
+
+    significant_rise: float = 6.0
+    """How many standard deviations of noise are an improvement."""
+
+    diverged_loss: float = 2.0
+    """Loss, in untrained losses, above which a run has diverged."""
+
+    back_at: float = 0.5
+    """Or a loss above this, in untrained losses,"""
+
+    lost: float = 8.0
+    """if it is so many times the lowest loss so far."""
+
+    rise_start: float = 0.1
+    """Share of the improvement at which a rise begins."""
+
+    rise_end: float = 0.8
+    """Share of the improvement at which it ends."""
+
+    kept: int = 3
+    """One of so many candidates stays in from one round to the next,"""
+
+    fewest_kept: int = 2
+    """but at least so many."""
+
+    same: float = 1.2
+    """Learning rates closer than this factor count as the same."""
+
+    rung: float = 1.6
+    """The factor between the learning rates of a ladder."""
+
+    risen: float = 1.05
+    """A loss below this, in untrained losses, has not been harmed."""
+
+    patient: int = 4
+    """Candidates of the last round where none has learned anything,"""
+
+    patient_apart: float = 3.0
+    """and the factor between their learning rates."""
+
+    untrained: float = 0.8
+    """A round has collapsed if all its losses are below this, in untrained losses,"""
+
+    alike: float = 1.03
+    """and within this factor of each other."""
+
+    usual_fall: float = 0.25
+    """Power of the length of training with which the best learning rate usually falls."""
+
+    trust: float = 0.7
+    """How much of the difference between an observed power and the usual one counts."""
+
+    little: float = 0.01
+    """A difference in performance that is small."""
+
+    cliff: float = 0.05
+    """A drop in performance, one rung up, that is a cliff."""
+
+    some: float = 0.25
+    """Share of the way to 1 that is some learning: below it the sure rung is taken."""
+
+    much: float = 0.65
+    """Share of the way to 1 below which a tuning is flagged as barely learned."""
+
+    edge: float = 2.0
+    """A rate within this factor of a limit of the search is flagged."""
+
+    lowerings: int = 3
+    """How often a round that says nothing is repeated,"""
+
+    diverged_by: float = 10.0
+    """at learning rates so many times lower if all of it diverged,"""
+
+    collapsed_by: float = 100.0
+    """or so many if all of it gave the same constant answer."""
+
+    fewest_steps: int = 10
+    """Steps of a brief training, at least."""
+
+    last_share: float = 0.55
+    """The last round's share of the budget;"""
+
+    least_share: float = 0.1
+    """of what is left, the rounds before get this at least."""
+
+    about: tuple[int, ...] = (-2, -1, 0, 1)
+    """Rungs of the last ladder but one, about the best candidate."""
+
+    below: tuple[int, ...] = (-1, 0)
+    """Rungs of the ladders of a tuning with two rounds."""
+
+    falls: tuple[float, ...] = (0.7, 0.4, 0.1)
+    """Rungs of the last ladder: powers with which the best rate may fall."""
+
+    least_longer: float = 2.0
+    """How many times longer trainings of the last round are taken to be, at least."""
+
+    # benchmarks/nuisance.py
+
+    held_out: int = 5
+    """With nuisance parameters, one of so many training samples is held out."""
+
+    varied_by: float = 0.12
+    """How far the best values are varied, as a share of all."""
+
+    finalists: int = 4
+    """Candidates far apart that stay in until the last round;"""
+
+    few_finalists: int = 2
+    """the same of a tuning with two rounds."""
+
+    beside: tuple[int, ...] = (-1, 0, 1)
+    """Rungs of the last ladder but one of finalists other than the best."""
+
+    falls_of_best: tuple[float, ...] = (0.55, 0.2)
+    """As `falls`, of the best of several finalists,"""
+
+    falls_of_others: tuple[float, ...] = (0.4,)
+    """and of the others."""
+
+    most_scattered: int = 3
+    """Nuisance parameters for which more candidates are scattered in the first round, at most."""
+
+    far: float = 0.25
+    """Finalists are at least so far from each other, as a share of all values."""
+
+    just_below_1: float = 1 - 1e-9
+    """The end of all values as a share, which lies in [0, 1)."""
+
+
+CONSTANTS = Constants()

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from .errors import InvalidArgument
+from .declare.occurrence import EMPTY
+from .errors import DeclarationError, InvalidArgument
 from .executors.base import Executor, Task, run_all
-from .points import NamedPoint, Point, label
+from .frozen import freeze
+from .points import NamedPoint, Point, label, value_to_text
 from .problem.parameters import ProblemParameters
 from .selectors.base import Selector
 from .selectors.fixed import FixedSweep
 from .store.store import Store
-
-_MISSING = object()
 
 
 def known_points(selector: Selector) -> list[Point]:
@@ -28,8 +28,10 @@ def of_networks(
 ) -> Selector:
     """Returns a selector that proposes each network once, without the parameters that it does not read.
 
-    The executor builds each point, unless another is known that has the same values of all that it reads.
-    Points are named or tuples, as those in the folder, if they can be.
+    The executor builds each point, unless another is known that has the same values of all that it reads,
+    whether a point gives a dict, its entries, both, or leaves the default. Of several points that are one
+    network, that in the folder is proposed, or the first. Points are named or tuples, as those in the
+    folder, if they can be.
 
     Args:
         selector: What was asked for; if its points are not known beforehand, it is returned as it is.
@@ -56,6 +58,7 @@ def of_networks(
     _check_read(given, read, parameters)
     tuned = {one.name for one in parameters.declared.nuisance} if parameters.declared is not None else set()
     own = {point: _without(point, given[point] - tuned - names) for point, names in read.items()}
+    own = _one_of_each(own, read, parameters, store.points)
     if all(own.get(point, point) == point for point in points):
         return selector
     requested: dict[Point, int] = {}
@@ -66,6 +69,25 @@ def of_networks(
         network = own.get(point, point)
         merged[network] = max(merged.get(network, 0), trials)
     return selector.with_others(merged.items())
+
+
+def _one_of_each(
+    own: Mapping[Point, Point],
+    read: Mapping[Point, frozenset[str]],
+    parameters: ProblemParameters,
+    kept: Iterable[Point],
+) -> dict[Point, Point]:
+    """Returns for each point the one that stands for all of its network: one that is kept, or the first."""
+    stored = [point for point in kept if isinstance(point, NamedPoint)]
+    networks: dict[Any, Point] = {
+        (names, _key(point, names, parameters)): point
+        for names in {*read.values()}
+        for point in reversed(stored)
+    }
+    return {
+        point: networks.setdefault((read[point], _key(point, read[point], parameters)), network)
+        for point, network in own.items()
+    }
 
 
 def _declared(point: Point, parameters: ProblemParameters) -> set[str]:
@@ -88,12 +110,12 @@ def _read_by_all(
     found: dict[Point, frozenset[str]] = {}
     networks: dict[frozenset[str], set[Any]] = {}
     entries = {name for names in given.values() for name in names if parameters.owner(name) != name}
-    waiting = [point for point in points if given[point]]
+    waiting: list[Point] = [point for point in points if isinstance(point, NamedPoint)]
     while waiting:
         batch: list[Point] = []
         left: list[Point] = []
         for point in waiting:
-            names = next((n for n, keys in networks.items() if _key(point, n, given[point]) in keys), None)
+            names = next((n for n, keys in networks.items() if _key(point, n, parameters) in keys), None)
             if names is not None:
                 found[point] = names
             else:
@@ -104,16 +126,37 @@ def _read_by_all(
                 read = {*outcome.value, *parameters.fixed}
                 read |= {name for name in entries if parameters.owner(name) in read}
                 names = found[point] = frozenset(read)
-                networks.setdefault(names, set()).add(_key(point, names, given[point]))
+                networks.setdefault(names, set()).add(_key(point, names, parameters))
         waiting = left
     return found
 
 
-def _key(point: Point, names: frozenset[str], declared: set[str]) -> Any:
+def _key(point: Point, names: frozenset[str], parameters: ProblemParameters) -> Any:
     """What tells networks apart of which the code reads `names`: these, and the arguments of model()."""
     assert isinstance(point, NamedPoint)
+    declared = _declared(point, parameters)
     arguments = frozenset((name, value) for name, value in point.items() if name not in declared)
-    return arguments, frozenset((name, point.get(name, _MISSING)) for name in names)
+    wholes = {parameters.owner(name) or name for name in names}
+    return arguments, frozenset((name, _in_force(point, name, parameters)) for name in wholes)
+
+
+def _in_force(point: NamedPoint, name: str, parameters: ProblemParameters) -> Any:
+    """What tells a parameter's values in points apart: the value as a text, with entries that are set alone.
+
+    What is set or tuned besides is not known here: then it is what the point itself says.
+    """
+    known = parameters.declared
+    said = frozenset((own, value) for own, value in point.items() if (parameters.owner(own) or own) == name)
+    if known is None or name not in known.nodes or name in parameters.preset:
+        return said
+    default = known.default(name)
+    if name not in point and (default is EMPTY or name in {one.name for one in known.nuisance}):
+        return said
+    try:
+        value = known.as_read({name: known.whole(name, point, default)})[known.managers[name]][name]
+        return value_to_text(freeze(value))
+    except (DeclarationError, TypeError):  # not one of its choices, or a literal that cannot be in a point
+        return said
 
 
 def _check_read(

@@ -73,7 +73,7 @@ class DeclaredParameters:
 
         Without the parameter itself in the point, it has `value`.
         """
-        whole = thaw(point.get(name, value))
+        whole = thaw(freeze(point.get(name, value)))
         for given in point:
             if given == name or self.owner(given) != name:
                 continue

@@ -12,6 +12,7 @@ from sweeper import FixedSweep, ParamSelector, cli, load, m, sweep, train
 from sweeper.api import PointFailedWarning
 from sweeper.declare import DeclarationWarning
 from sweeper.errors import DeclarationError, FolderError, InvalidArgument, InvalidPoint, ProblemError
+from sweeper.frozen import freeze
 from sweeper.options import selector_of
 from sweeper.points import NamedPoint
 from sweeper.report.document import FORMATS
@@ -298,6 +299,58 @@ def test_points_that_differ_in_nothing_that_is_read_are_one_network(
         assert points == [{'depth': 1}, {'depth': 2, 'second': 3}, {'depth': 2, 'second': 5}]
         assert [len(result.perf_val) for result in results] == [trials] * 3
     assert re.search(r'\| 1 +\| \u2013 +\|', FORMATS['md'](Store.read(out)))
+
+
+CONFIGURED = """
+import torch
+from sweeper.m import _
+
+def hidden():
+    cfg = _('cfg', {'width': 2, 'deep': {'act': 'ReLU', 'sizes': [1, 2]}})
+    record(repr(cfg))
+    act = getattr(torch.nn, cfg['deep']['act'])
+    return torch.nn.Sequential(torch.nn.Linear(4, cfg['width']), act()), cfg['width']
+"""
+WHOLE = {'width': 2, 'deep': {'act': 'ReLU', 'sizes': [1, 2]}}
+
+
+@pytest.fixture
+def configured(write_problem):
+    model = (
+        CONFIGURED
+        + """
+def model():
+    layer, width = hidden()
+    return torch.nn.Sequential(layer, torch.nn.Linear(width, 2))
+"""
+    )
+    return lambda: write_problem(model=model)
+
+
+@pytest.mark.parametrize('executor', ['inline', 'local'])
+def test_however_a_network_is_described_it_is_one_point(configured, sweep_inline, tmp_path, executor):
+    problem, out = configured(), tmp_path / 'out'
+    tanh = {'width': 2, 'deep': {'act': 'Tanh', 'sizes': [1, 2]}}
+    same = [{'cfg.width': 2}, {}, {'cfg': WHOLE}, {'cfg': tanh, 'cfg.deep.act': 'ReLU'}]
+    other = [{'cfg': tanh}, {'cfg.deep.act': 'Tanh'}, {'cfg': WHOLE, 'cfg.deep': tanh['deep']}]
+    selector = FixedSweep([(point, 1) for point in (*same, *other)])
+    results = sweep_inline(problem.path, selector, out, executor=executor)
+    assert [dict(result.params) for result in results] == [{'cfg.width': 2}, {'cfg': freeze(tanh)}]
+    assert {freeze(one) for one in seen_by(problem)} == {freeze(WHOLE), freeze(tanh)}
+    # and that in the folder, in whatever order they come the next time
+    again = FixedSweep([(point, 2) for point in (*reversed(other), *reversed(same))])
+    results = sweep_inline(problem.path, again, out, executor=executor)
+    assert {str(dict(result.params)): len(result.perf_val) for result in results} == {
+        str({'cfg.width': 2}): 2,
+        str({'cfg': freeze(tanh)}): 2,
+    }
+
+
+def test_a_tuned_or_preset_value_is_not_taken_for_the_default(declaring, sweep_inline, tmp_path, manager):
+    manager.set_value('act', 'Tanh')
+    points = [{'width': 2}, {'width': 2, 'act': 'ReLU'}, {'width': 2, 'momentum': 0.5}]
+    results = sweep_inline(declaring().path, FixedSweep([(point, 1) for point in points]), tmp_path / 'out')
+    assert [dict(result.params) for result in results] == points
 
 
 def test_points_whose_model_fails_stay_as_they_are(declaring, sweep_inline, tmp_path):

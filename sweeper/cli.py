@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from .errors import DeclarationError, FolderError, InvalidArgument, MissingExtra, ProblemError, SweepError
 from .options import (
@@ -33,12 +34,33 @@ from .options import (
 from .pipes import outlive_readers
 from .signals import Terminated, raising_signals
 from .text import one_line, printable, reason
+from .version import __version__
 
 if TYPE_CHECKING:
     from .listeners.base import Listener
     from .store.store import Store
 
+
+class _Help:
+    """Has `--help` listed as the switch that it is, without a value."""
+
+    def get_help_option(self, context: Any) -> Any:
+        option = super().get_help_option(context)  # type: ignore[misc]
+        if option is not None:
+            option.metavar = ''
+        return option
+
+
+class _Command(_Help, TyperCommand):
+    pass
+
+
+class _Group(_Help, TyperGroup):
+    pass
+
+
 app = typer.Typer(
+    cls=_Group,
     add_completion=False,
     no_args_is_help=True,
     help='Compare neural-network architectures fairly: every one tuned, repeated over seeds, '
@@ -67,7 +89,26 @@ Number = partial(typer.Option, parser=number)
 Folder = Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR', parser=_path)]
 
 
-@app.command(context_settings={'allow_extra_args': True})
+@app.callback(invoke_without_command=True)
+def _all(
+    version: Annotated[
+        bool, typer.Option('--version', metavar='', help='Show the version, and exit.', is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        print(f'sweeper {__version__}')
+        raise typer.Exit
+
+
+@app.command(
+    cls=_Command,
+    context_settings={'allow_extra_args': True},
+    help='Run a sweep, or continue it: the same command on the same folder trains only what is missing.\n\n'
+    'What to try: --grid, --random or --declared (with --grid or --random for some parameters), single '
+    'architectures with --point; otherwise the `selector` of the module. A parameter is an argument of '
+    'model(), or declared in the code. Values are numbers, true, false, null, text, or tuples, lists and '
+    'dicts as in Python or JSON.',
+)
 @takes_options
 def run(
     context: typer.Context,
@@ -229,7 +270,7 @@ def _said_of(option: str, value: object) -> Iterator[None]:
         raise error.on_command_line(f'{option} {value}: {str(error).partition(": ")[2]}') from error
 
 
-@app.command()
+@app.command(cls=_Command)
 def status(
     folder: Folder,
     watch: Annotated[
@@ -265,7 +306,7 @@ def status(
     terminal.show(store)
 
 
-@app.command()
+@app.command(cls=_Command)
 def report(
     folder: Folder,
     format: Annotated[  # noqa: A002
@@ -336,7 +377,7 @@ def _write(path: Path, text: str) -> None:
         raise InvalidArgument(f'cannot write {path}: {reason(error, path)}') from error
 
 
-@app.command()
+@app.command(cls=_Command)
 def plot(
     folder: Folder,
     kind: Annotated[
@@ -387,7 +428,7 @@ def plot(
         _fail(error)
 
 
-@app.command()
+@app.command(cls=_Command)
 def collate(folder: Folder) -> None:
     """Rebuild the summaries (CSV files, results.npz, funcres.pt …) from the single results."""
     from .store.store import Store
@@ -400,7 +441,7 @@ def collate(folder: Folder) -> None:
         _fail(error)
 
 
-@app.command()
+@app.command(cls=_Command)
 def params(
     files: Annotated[
         list[Path], typer.Argument(help='Source files and folders. They are not imported.', metavar='FILE')

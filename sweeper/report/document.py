@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
@@ -60,7 +61,8 @@ def markdown(store: Store) -> str:
         if summary.error is not None:
             lines.append(f'- failed: {_escaped(" ".join(summary.cells))}: {_escaped(str(summary.error))}')
     settings = f'{_escaped(manifest.tuning)}, seed {manifest.seed}'
-    return '\n'.join([*lines, '', f'{settings}, {manifest.train_size} training samples.']).strip() + '\n'
+    text = '\n'.join([*lines, '', f'{settings}, {manifest.train_size} training samples.']).strip() + '\n'
+    return re.sub('\n{3,}', '\n\n', text)
 
 
 def table(store: Store) -> str:

@@ -50,7 +50,7 @@ def check_by_dry_runs(executor: Executor, points: Sequence[Point], seed: int, ar
     if fault.is_certain:
         raise ProblemError(fault.message)
     raise ProblemError(
-        f'no point can be trained: with each of the {tried}, ({label(points[0])}) first, {fault.stage} '
+        f'no point can be trained: for all {tried}, such as ({label(points[0])}), {fault.stage} '
         f'raised {fault.message}\n{users_frames(fault.traceback)}'.rstrip()
     )
 

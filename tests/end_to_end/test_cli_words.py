@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+import sweeper
 from sweeper import FixedSweep, InvalidArgument, SweepConfig, cli
 from sweeper.options import as_options, grid_values, range_of
 
@@ -248,3 +249,19 @@ def test_values_are_what_they_can_be_or_refused_without_python(parse, text):
     except InvalidArgument as error:
         said = str(error)
     assert not PYTHON.search(said.replace(text, ''))
+
+
+COMMANDS = ('run', 'status', 'report', 'plot', 'collate', 'params')
+
+
+@pytest.mark.parametrize('command', [[], *([one] for one in COMMANDS)], ids=str)
+def test_help_says_what_a_command_is_for_and_switches_take_no_value(command):
+    told = CliRunner().invoke(cli.app, [*command, '--help']).output
+    assert 'is above' not in told and '<bool>' not in told
+    if command in ([], ['run']):
+        assert 'Run a sweep, or continue it' in told
+    assert re.search(r'--help +Show this message', told)
+
+
+def test_the_version_is_told():
+    assert CliRunner().invoke(cli.app, ['--version']).output == f'sweeper {sweeper.__version__}\n'

@@ -312,7 +312,7 @@ def test_points_that_all_fail_in_the_same_way_are_an_error_with_the_traceback(
     write_problem, sweep_inline, tmp_path
 ):
     problem = write_problem(model='def model(width):\n    record(width)\n    return torch.nn.Linear(3, 2)\n')
-    with pytest.raises(ProblemError, match=r'no point can be trained: with each of the 3, \(4\)') as caught:
+    with pytest.raises(ProblemError, match=r'no point can be trained: for all 3, such as \(4\)') as caught:
         sweep_inline(problem.path, FixedSweep([((w,), 1) for w in (4, 5, 6)]), tmp_path / 'out')
     assert 'shapes cannot be multiplied' in str(caught.value)
     assert 'Traceback' in str(caught.value) and '/sweeper/training/' not in str(caught.value)

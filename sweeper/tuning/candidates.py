@@ -42,7 +42,7 @@ class Candidate(NamedTuple):
         """Whether another differs in the learning rate at most."""
         return self.batch_size == other.batch_size and self.nuisance == other.nuisance
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For `misc.json`."""
         told: dict[str, Any] = {'lr': self.lr, 'batch_size': self.batch_size}
         nuisance = {name: to_json(value) for name, value in self.nuisance}
@@ -169,11 +169,11 @@ def _height(candidate: Candidate) -> tuple[float, int]:
 
 
 def ladder(
-    settings: Effort, foot: Candidate, rungs: Sequence[float], apart: float = CONSTANTS.rung
+    settings: Effort, base: Candidate, rungs: Sequence[float], apart: float = CONSTANTS.rung
 ) -> list[Candidate]:
-    """Returns candidates with learning rates about that of `foot`, rising, each `apart` times the next."""
-    lrs = sorted({within(settings, foot.lr * apart**rung) for rung in rungs})
-    return [foot._replace(lr=lr) for lr in lrs]
+    """Returns candidates with learning rates about that of `base`, rising, each `apart` times the next."""
+    lrs = sorted({within(settings, base.lr * apart**rung) for rung in rungs})
+    return [base._replace(lr=lr) for lr in lrs]
 
 
 def winner(settings: Effort, scored: Sequence[Scored], is_early: bool = True) -> Scored:

@@ -18,7 +18,7 @@ from .candidates import Scored
 from .constants import CONSTANTS
 from .effort import Effort
 from .lr_range import LRRange
-from .rounds import Foot, Round
+from .rounds import LadderBase, Round
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def choose(
     last, scored = rounds[-1], _best(settings, found, rounds, held_out)
     longer = max(1.0, trial / last.samples_each)
     found_lr = scored.candidate.lr
-    lr = found_lr * longer ** -_fall(last.foot(scored.candidate), found_lr) * _safety(last, scored)
+    lr = found_lr * longer ** -_fall(last.base(scored.candidate), found_lr) * _safety(last, scored)
     lr = max(lr, min(found_lr, settings.lr_start))
     flags = _flags(settings, found, rounds, scored, lr)
     return Choice(scored, lr, _why(settings, rounds, scored, lr), flags)
@@ -87,14 +87,14 @@ def _surest(settings: Effort, last: Round, best: Scored, held_out: int) -> Score
     return min(close, key=lambda one: one.loss)
 
 
-def _fall(foot: Foot | None, lr: float) -> float:
+def _fall(base: LadderBase | None, lr: float) -> float:
     """How fast the best learning rate falls with the length of training: as its power, negated.
 
     As observed between the last two rounds, moderated by what is usual.
     """
-    if foot is None:
+    if base is None:
         return CONSTANTS.usual_fall
-    observed = math.log(foot.lr / lr, foot.longer)
+    observed = math.log(base.lr / lr, base.longer)
     return min(max(CONSTANTS.usual_fall + CONSTANTS.trust * (observed - CONSTANTS.usual_fall), 0.0), 1.0)
 
 

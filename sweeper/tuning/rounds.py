@@ -36,12 +36,12 @@ class Budget:
     def spend(self, samples: int) -> None:
         self._spent += samples
 
-    def told(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float]:
         """For `misc.json`."""
         return {'samples': self._spent, 'trial_samples': self.trial, 'trials': self._spent / self.trial}
 
 
-class Foot(NamedTuple):
+class LadderBase(NamedTuple):
     """From where a ladder of longer trainings goes down.
 
     Attributes:
@@ -62,14 +62,14 @@ class Round:
     Attributes:
         scored: In the order of their runs.
         steps: Of each of them.
-        feet: Of the last ladders.
+        bases: Of the last ladders.
         is_void: Whether it said nothing, and was repeated at lower learning rates.
         flags: Those of each run (see `TrialResult`).
     """
 
     scored: list[Scored]
     steps: list[int]
-    feet: Sequence[Foot] = ()
+    bases: Sequence[LadderBase] = ()
     is_void: bool = False
     flags: Sequence[str] = ()
 
@@ -103,14 +103,14 @@ class Round:
         """The candidates that differ from one in the learning rate at most, in order."""
         return [one for one in self.scored if one.candidate.is_beside(candidate)]
 
-    def foot(self, candidate: Candidate) -> Foot | None:
-        """The foot of the ladder that a candidate is on, if this is a round of such ladders."""
-        return next((foot for foot in self.feet if foot.nuisance == candidate.nuisance), None)
+    def base(self, candidate: Candidate) -> LadderBase | None:
+        """The base of the ladder that a candidate is on, if this is a round of such ladders."""
+        return next((base for base in self.bases if base.nuisance == candidate.nuisance), None)
 
-    def told(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, Any]]:
         """A row per candidate, for `misc.json`."""
         return [
-            {**one.candidate.told(), 'steps': steps, 'loss': one.loss, 'perf': one.perf}
+            {**one.candidate.to_dict(), 'steps': steps, 'loss': one.loss, 'perf': one.perf}
             for one, steps in zip(self.scored, self.steps, strict=True)
         ]
 
@@ -119,7 +119,7 @@ def table(rounds: Sequence[Round]) -> dict[str, np.ndarray]:
     """Returns all brief trainings, one element each, for `candidates.npz`."""
     rows: list[dict[str, Any]] = []
     for number, done in enumerate(rounds):
-        for row, one in zip(done.told(), done.scored, strict=True):
+        for row, one in zip(done.rows(), done.scored, strict=True):
             nuisance = dict(one.candidate.nuisance)
             columns = zip(nuisance_columns([*nuisance]), nuisance.values(), strict=True)
             rows.append({'round': number, **row, **dict(columns)})

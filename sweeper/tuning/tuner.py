@@ -21,7 +21,7 @@ from .constants import CONSTANTS
 from .effort import Effort
 from .lr_range import LRRange
 from .nuisance import at_both_rates, finalists, grid_and_scattered, varied
-from .rounds import Budget, Foot, Round, table
+from .rounds import Budget, LadderBase, Round, table
 
 if TYPE_CHECKING:
     from ..declare.dimensions import Dimension
@@ -64,9 +64,9 @@ def tune(settings: Effort, train_size: int, seed: int, nuisance: Sequence[Dimens
     choice = choose(settings, found, rounds, budget.trial, holdout.samples if holdout else 0)
     report = {
         'why': choice.why,
-        'budget': budget.told(),
+        'budget': budget.to_dict(),
         'lr_range': found.details,
-        'rounds': [one.told() for one in rounds],
+        'rounds': [one.rows() for one in rounds],
         'train_size': train_size,
     }
     return Tuned(
@@ -118,11 +118,11 @@ def _rounds(
         done = [one for one in rounds if not one.is_void]
         is_stuck = bool(done) and not found.is_learned(done[-1].best_perf)
         is_last = is_stuck or number == settings.rounds - 1
-        feet: list[Foot] = []
+        bases: list[LadderBase] = []
         if is_stuck:
             tried = candidates.patient(settings, train_size, done[-1].scored, found)
         elif is_last and number > 1:
-            tried, feet = _descent(settings, done[-1], budget, nuisance)
+            tried, bases = _descent(settings, done[-1], budget, nuisance)
         else:
             tried = _tried(settings, train_size, found, done, nuisance)
         while True:
@@ -131,14 +131,14 @@ def _rounds(
             seeds = [run_seed(seed, f'{ROUNDS} {number}', index) for index in range(models)]
             latest = yield from _compare(seeds, holdout, tried, samples, budget, settings.lr_ratio)
             lowered_by = _lowered_by(latest, found, is_first=not rounds)
-            rounds.append(dataclasses.replace(latest, feet=feet, is_void=lowered_by > 1))
+            rounds.append(dataclasses.replace(latest, bases=bases, is_void=lowered_by > 1))
             if lowered_by == 1:
                 break
             if lowerings == CONSTANTS.lowerings:
                 raise _none_is_finite(latest)
             lowerings += 1
             tried = [one._replace(lr=one.lr / lowered_by) for one in tried]
-            feet = [foot._replace(lr=foot.lr / lowered_by) for foot in feet]
+            bases = [base._replace(lr=base.lr / lowered_by) for base in bases]
         number += 1
     return rounds
 
@@ -209,7 +209,7 @@ def _tried(
 
 def _descent(
     settings: Effort, before: Round, budget: Budget, nuisance: Sequence[Dimension]
-) -> tuple[list[Candidate], list[Foot]]:
+) -> tuple[list[Candidate], list[LadderBase]]:
     """Returns the last ladders: where the best learning rate is if it falls slowly, as usual, or fast."""
     last = finalists(settings, before.scored, nuisance, CONSTANTS.finalists)
     falls = [
@@ -223,7 +223,7 @@ def _descent(
         candidates.ladder(settings, one, [-fall for fall in some], longer)
         for one, some in zip(middles, falls, strict=True)
     ]
-    return [*chain.from_iterable(ladders)], [Foot(one.lr, longer, one.nuisance) for one in middles]
+    return [*chain.from_iterable(ladders)], [LadderBase(one.lr, longer, one.nuisance) for one in middles]
 
 
 def _compare(

@@ -239,14 +239,14 @@ RUNGS = st.lists(st.integers(-6, 6), min_size=1, max_size=5, unique=True)
 
 @given(LRS, st.integers(1, 512), RUNGS)
 def test_a_ladder_rises_within_the_settings(lr, size, rungs):
-    foot = Candidate(lr, size)
-    found = ladder(FAST, foot, rungs)
+    base = Candidate(lr, size)
+    found = ladder(FAST, base, rungs)
     lrs = [one.lr for one in found]
     assert lrs == sorted(set(lrs)) and 1 <= len(lrs) <= len(rungs)
     assert all(FAST.lr_start <= one <= FAST.lr_end for one in lrs)
     assert {one.batch_size for one in found} == {size}
     if 0 in rungs:
-        assert foot in found
+        assert base in found
 
 
 def test_the_rungs_of_a_ladder_are_equally_far_apart():

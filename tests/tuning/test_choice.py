@@ -8,7 +8,7 @@ import pytest
 from sweeper.tuning.candidates import Candidate, Scored
 from sweeper.tuning.choice import choose
 from sweeper.tuning.lr_range import LRRange
-from sweeper.tuning.rounds import Foot, Round
+from sweeper.tuning.rounds import LadderBase, Round
 from sweeper.tuning.settings import get_settings
 
 FAST = get_settings('fast')
@@ -17,10 +17,10 @@ FOUND = LRRange(0.001, 1.0, 1.0, 2.3, 0.1, {}, [], {})
 LRS = 0.1, 0.2, 0.4
 
 
-def ladder(perfs, lrs=LRS, size=8, feet=()):
+def ladder(perfs, lrs=LRS, size=8, bases=()):
     """A round, of 800 samples each: an eighth of a trial."""
     scored = [Scored(Candidate(lr, size), 1 - perf, perf) for lr, perf in zip(lrs, perfs, strict=True)]
-    return Round(scored, [STEPS] * len(scored), feet)
+    return Round(scored, [STEPS] * len(scored), bases)
 
 
 def chosen(*rounds, found=FOUND):
@@ -41,9 +41,9 @@ def test_nothing_is_lowered_if_trainings_were_as_long_as_trials():
 
 
 def test_a_best_rate_that_falls_fast_is_followed():
-    foot = Foot(0.5, 4.0)
+    base = LadderBase(0.5, 4.0)
     slow, usual, fast = (
-        chosen(ladder(perfs, feet=[foot])) for perfs in ([5, 6, 7], [5, 7, 6.99], [7, 6.99, 5])
+        chosen(ladder(perfs, bases=[base])) for perfs in ([5, 6, 7], [5, 7, 6.99], [7, 6.99, 5])
     )
     lowered = [one.lr / one.scored.candidate.lr for one in (fast, usual, slow)]
     assert lowered == sorted(lowered)

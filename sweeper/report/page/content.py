@@ -172,7 +172,10 @@ def _row(findings: Findings, one: PointSummary) -> dict[str, Any]:
         'trials': one.perfs,
         'perf': _interval(one.perf_val),
         'test': _interval(one.perf_test) if one.perf_test is not None else None,
-        'median': float(np.median(one.perfs)) if one.perfs else None,
+        'median': (median := float(np.median(one.perfs)) if one.perfs else None),
+        # Rounded once, as in the terminal: rounded for the page and again by its script they might differ.
+        'median_text': '' if median is None else f'{median:.4f}',
+        'trial_texts': [f'{perf:.4f}' for perf in one.perfs],
         'first': one.params in findings.first,
         'comparable': not one.doubts,
         'lr': list(one.lr_range) if one.lr_range is not None else None,

@@ -57,7 +57,6 @@ function numbers(values) {
 }
 // The order of values: numbers by size, also within texts.
 const inOrder = (a, b) => a.localeCompare(b, undefined, { numeric: true });
-const perf = (value) => (value === null || value === undefined ? '' : value.toFixed(4));
 
 const interval = (found) => (found ? found.text : '');
 

@@ -5,7 +5,7 @@ const FEW_LINES = 100;
 function strip(row, scale) {
   const at = (value) => Math.min(150, Math.max(0, 150 * (value - scale.low) / (scale.high - scale.low || 1)));
   if (!row.trials.length) return '';
-  const told = `${row.name}: mean ${interval(row.perf)}; trials ${row.trials.map(perf).join(', ')}`;
+  const told = `${row.name}: mean ${interval(row.perf)}; trials ${row.trial_texts.join(', ')}`;
   const picture = drawn('svg', { class: 'strip', viewBox: '0 0 150 18', preserveAspectRatio: 'none', role: 'img', 'aria-label': told },
     drawn('title', {}, told));
   for (const trial of row.trials.slice(0, 40)) picture.append(drawn('circle', { class: 'trial', cx: at(trial), cy: 9, r: 2 }));
@@ -61,7 +61,7 @@ function columnsOf(data) {
     { title: '', of: (row) => row.perf.mean, show: (row) => strip(row, scale) },
     ...(data.has_test ? [{ title: 'test', number: true, best: true, of: (row) => row.test && row.test.mean, show: (row) => interval(row.test) }] : []),
     { title: 'trials', number: true, of: (row) => row.trials.length, show: (row) => String(row.trials.length) },
-    { title: 'median', number: true, best: true, of: (row) => row.median, show: (row) => perf(row.median) },
+    { title: 'median', number: true, best: true, of: (row) => row.median, show: (row) => row.median_text },
     { title: 'learning rates', number: true, of: (row) => row.lr && row.lr[1], show: (row) => (row.lr ? row.lr.map((lr) => number(lr)).join(' to ') : '') },
     { title: 'batch', number: true, of: (row) => row.batch, show: (row) => number(row.batch) },
     ...data.nuisance.map((title, index) => ({

@@ -1,5 +1,6 @@
 """The page, opened in a browser: it draws, sorts, searches, and does nothing that a name tells it to."""
 
+import random
 import re
 
 import pytest
@@ -331,3 +332,21 @@ def test_the_page_of_one_command_has_neither(made_by, open_page):
     tab = open_page(report_page(made_by(COMMANDS[0])))
     assert 'command' not in tab.locator('#board thead').inner_text()
     assert tab.locator('#board .commands').count() == 0
+
+
+def test_labels_of_figures_that_differ_are_never_cut_to_the_same_text(grid, open_page):
+    draw = random.Random(0)
+    cases = [
+        [
+            [
+                ''.join(draw.choices('ab =.\u00e4<&$', k=draw.choice([3, 20, 90])))
+                for _ in range(draw.randint(1, 6))
+            ],
+            draw.randint(8, 60),
+        ]
+        for _ in range(500)
+    ]
+    tab = open_page(report_page(grid))
+    shown = tab.evaluate('(cases) => cases.map(([texts, most]) => labels(texts, most))', cases)
+    for (texts, _), found in zip(cases, shown, strict=True):
+        assert len(set(found)) == len(set(texts)), texts

@@ -17,7 +17,7 @@ from .occurrence import HyperParameterNode
 from .serial import FORMATS, load, save
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace, _ArgumentGroup
+    from argparse import Action, ArgumentParser, Namespace, _ArgumentGroup
 
 ACTIONS = ('save', 'load', 'list', 'detail')
 _AS_OPTION = re.compile(r'[\w./:][\w./:-]*')
@@ -77,6 +77,7 @@ class _Binding:
         show_defaults: Whether help tells defaults.
         names: Of those that have an option, by where argparse leaves what was given. That place is not the
             name: a parser and its subparser may both have options for one parameter.
+        required: The options of parameters that must have a value given.
     """
 
     parser: ArgumentParser
@@ -84,6 +85,7 @@ class _Binding:
     prefix: str
     show_defaults: bool = True
     names: dict[str, str] = field(default_factory=dict)
+    required: list[Action] = field(default_factory=list)
 
     def add_parameters(self) -> None:
         group = self.parser.add_argument_group('parameters declared in the code')
@@ -123,7 +125,10 @@ class _Binding:
                 raise argparse.ArgumentTypeError(str(error)) from error
 
         try:
-            group.add_argument(flag, type=convert, **options)
+            action = group.add_argument(flag, type=convert, **options)
+            if node.hints.get('required'):
+                action.required = True  # as help shows it; a file may have the value, too
+                self.required.append(action)
             if kind is bool:
                 options |= {'help': f'{flag} false', 'action': 'store_const', 'const': False}
                 del options['nargs'], options['metavar']
@@ -136,6 +141,8 @@ class _Binding:
             ) from error
 
     def add_actions(self, actions: Collection[str], prefix: str, serial_format: str) -> None:
+        import argparse
+
         group = self.parser.add_argument_group('what is done with these parameters') if actions else None
         self.actions = {name: f'{id(self)} --{name}' for name in (*ACTIONS, 'serial-format', 'exit')}
         self.serial_format = serial_format
@@ -144,6 +151,7 @@ class _Binding:
         def add(action: str, /, **options: Any) -> None:
             assert group is not None
             self.shown[action] = f'{prefix}-{action}'.replace('-', '_')
+            options = {'default': argparse.SUPPRESS, **options}  # which a formatter would tell
             group.add_argument(f'--{prefix}-{action}', dest=self.actions[action], **options)
 
         if 'save' in actions:
@@ -156,7 +164,7 @@ class _Binding:
         if 'detail' in actions:
             add('detail', action='store_true', help=f'the same as --{prefix}-list detail')
         if {'save', 'load'} & set(actions):
-            add('serial-format', choices=FORMATS, default=serial_format,
+            add('serial-format', choices=FORMATS,
                 help='how FILE is written; auto: by its suffix. Only what is asked for by name is loaded '
                 'as pickle, since that can run any code')  # fmt: skip
         if actions:
@@ -170,7 +178,13 @@ class _Binding:
         original = self.parser.parse_known_args
 
         def parse_known_args(args: Any = None, namespace: Any = None) -> tuple[Namespace, list[str]]:
-            parsed, rest = original(args, namespace)
+            try:
+                for action in self.required:
+                    action.required = False
+                parsed, rest = original(args, namespace)
+            finally:
+                for action in self.required:
+                    action.required = True
             try:
                 self._apply(parsed)
             except SweepError as error:
@@ -193,8 +207,10 @@ class _Binding:
             self._require(known)
         for node in self.manager.get_nodes():
             values[node.name] = node.value if node.has_plain_value else None
+        asked['serial-format'] = form
         for action, name in self.shown.items():  # unless a parameter is called so
-            values.setdefault(name, asked[action])
+            flags = action in ('detail', 'exit')
+            values.setdefault(name, bool(asked[action]) if flags else asked[action])
         if asked['save'] is not None:
             save(self.manager, Path(asked['save']), form)
         if listing is not None:

@@ -60,6 +60,18 @@ class SourceHelper:
         ) as error:  # a declared encoding may be no text encoding
             raise SourceError(f'{name} cannot be decoded: {error}') from error
 
+    @classmethod
+    def format_given_source_and_lineno(cls, source: str, lineno: int, around: int = 5) -> str:
+        """As `format`, of a text; a name of hpman's, as the next."""
+        return cls(source).format(lineno, around)
+
+    @classmethod
+    def format_given_filepath_and_lineno(cls, path: str | None, lineno: int | None, around: int = 5) -> str:
+        """As `format`, of a file, below its name; what is known from run time has no file, so no lines."""
+        if path is None or path == UNKNOWN:
+            return f'{path}:{lineno}'
+        return f'{path}:{lineno}\n{cls.from_file(path).format(lineno or 1, around)}'
+
     def lines(self) -> list[str]:
         """The lines as Python counts them."""
         return self.source.split('\n')

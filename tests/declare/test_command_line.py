@@ -347,3 +347,16 @@ def test_errors_of_the_files_are_ours(manager, tmp_path):
     ):
         with pytest.raises(SweepError, match=r'format'):
             wrong()
+
+
+def test_help_says_what_is_required_and_no_defaults_of_actions():
+    manager = HyperParameterManager('_').parse_source("_('a', 1, required=True), _('b', 2)")
+    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    bind(parser, manager)
+    for _time in range(2):
+        text = parser.format_help()
+        assert '[--b B]' in text and '[--a A]' not in text and 'None' not in text
+        assert vars(parser.parse_args(['--a', '3'])) == {
+            'a': 3, 'b': 2, 'hp_save': None, 'hp_load': None, 'hp_list': None, 'hp_detail': False,
+            'hp_serial_format': 'auto', 'hp_exit': False,
+        }  # fmt: skip

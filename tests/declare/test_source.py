@@ -27,3 +27,13 @@ def test_a_file_is_read_in_its_encoding(tmp_path):
         SourceHelper.from_file(tmp_path / 'b.py')
     with pytest.raises(SourceError, match='cannot be read'):
         SourceHelper.from_file(tmp_path)
+
+
+def test_names_of_hpman_show_lines_too(tmp_path):
+    file = tmp_path / 'a.py'
+    file.write_text('a = 1\nb = 2\n')
+    assert SourceHelper.format_given_source_and_lineno('a = 1\nb = 2\n', 2) == SourceHelper(
+        'a = 1\nb = 2\n'
+    ).format(2)
+    assert SourceHelper.format_given_filepath_and_lineno(str(file), 2).startswith(f'{file}:2\n')
+    assert SourceHelper.format_given_filepath_and_lineno(None, None) == 'None:None'

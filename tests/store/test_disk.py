@@ -108,7 +108,7 @@ def test_a_disk_that_is_read_only_can_be_read_and_is_an_error_to_write_on(mounte
     assert save(mounted.folder) == ['done', '12 trials']
     mounted('ro')
     told, count = save(mounted.folder)
-    assert told.startswith(f'refused: cannot write in the folder {str(mounted.folder)!r}')
+    assert told.startswith(f'refused: cannot write in the folder {mounted.folder}')
     assert 'Read-only file system' in told
     assert count == '12 trials'
     new = run(sys.executable, '-c', SAVE, str(mounted.folder.parent / 'new'), 'unlimited')
@@ -132,4 +132,4 @@ def test_a_folder_without_permission_to_write_can_be_read(folder):
 @pytest.mark.parametrize('folder', ['/proc/sweep', '/dev/null/sweep', '/dev/null'])
 def test_where_there_can_be_no_folder_is_an_error_that_says_so(folder):
     done = run(sys.executable, '-c', SAVE, folder, 'unlimited')
-    assert done.stdout.startswith(f'refused: cannot write in the folder {folder!r}')
+    assert done.stdout.startswith(f'refused: cannot write in the folder {folder}')

@@ -610,7 +610,7 @@ PICKLE = {'load', 'loads', 'Unpickler', '_Unpickler'}
 # A worker and its parent speak by pickle, through pipes that are theirs; a problem is a module to be run.
 MAY_PICKLE = {
     'executors/local/worker.py',
-    'executors/local/executor.py',
+    'executors/local/supervisor.py',
     'problem/presets.py',  # what the parent has packed
     'declare/serial.py',  # a file that the user names, and calls a pickle by name
 }

@@ -33,7 +33,7 @@ def test_points_that_model_cannot_take_are_told_from_its_signature(model, good, 
     for point in good:
         ModelSignature.of('here', model).check_params(point)
     for point in bad:
-        with pytest.raises(InvalidPoint, match=r"model\(.* of here cannot take the parameters"):
+        with pytest.raises(InvalidPoint, match=r'model\(.* of here cannot take the parameters'):
             ModelSignature.of('here', model).check_params(point)
 
 

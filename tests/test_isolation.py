@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from sweeper import FixedSweep, SweepListener, load
-from sweeper.errors import InvalidPoint, SelectorError
+from sweeper.errors import FolderError, InvalidPoint, SelectorError
+from sweeper.points import from_json
 
 pytestmark = pytest.mark.slow
 
@@ -171,9 +172,12 @@ def test_reading_back_imports_nothing(write_problem, tmp_path, sweep_inline):
     sweep_inline(write_problem().path, FixedSweep([((3,), 1)]), tmp_path / 'out')
     lookup = tmp_path / 'out' / 'points' / 'params.csv'
     lookup.write_text('id,width\n0,"{""import"": ""this:s""}"\n')
-    assert 'this' not in sys.modules
-    [result] = load(tmp_path / 'out')
-    assert repr(result.params) == '({"import": "this:s"},)'
+    (
+        tmp_path / 'out' / 'copies' / 'params.csv'
+    ).unlink()  # with a checksum, so that it would be taken instead
+    assert repr(from_json({'import': 'this:s'})) == '{"import": "this:s"}'
+    with pytest.raises(FolderError, match='is damaged: the results of point 0 are of another point'):
+        load(tmp_path / 'out')
     assert 'this' not in sys.modules
 
 

@@ -594,7 +594,7 @@ def test_restarting_moves_what_is_there_aside_and_starts_anew(edited, runs, tmp_
 @pytest.mark.parametrize('if_changed', ['stop', 'accept:source,versions'])
 @pytest.mark.parametrize(
     ('options', 'named'),
-    [({'hparams': 'fastest'}, 'preset'), ({'seed': 1}, 'seed'), ({'sweep_cores': 2}, 'sweep_cores')],
+    [({'hparams': 'fastest'}, 'preset'), ({'seed': 1}, 'seed'), ({'sweep_cores': 2}, 'sweep cores')],
     ids=['preset', 'seed', 'sweep_cores'],
 )
 def test_another_sweep_is_an_error_even_if_changes_are_accepted(edited, if_changed, options, named):

@@ -210,19 +210,19 @@ def test_bad_multi_hot_targets_are_refused(returned, fragments, write_problem, s
 def test_a_name_of_no_module_is_refused(name, sweep_inline, tmp_path):
     with pytest.raises(ProblemError) as caught:
         sweep_inline(name, FixedSweep.with_fixed_trials(POINTS, 1), tmp_path / 'out')
-    assert repr(name) in str(caught.value)
+    assert (name if name and isinstance(name, str) else repr(name)) in str(caught.value)
     assert not (tmp_path / 'out').exists()
 
 
 def test_a_module_that_is_no_problem_is_refused(sweep_inline, tmp_path):
-    with pytest.raises(SweepError, match="'json' has no model, dataset, loss, accuracy_style"):
+    with pytest.raises(SweepError, match='the problem json has no model, dataset, loss, accuracy_style'):
         sweep_inline('json', FixedSweep.with_fixed_trials(POINTS, 1), tmp_path / 'out')
 
 
 @pytest.mark.parametrize('as_text', [str, lambda path: path])
 def test_a_path_to_no_file_is_refused(as_text, sweep_inline, tmp_path):
     path = tmp_path / 'no_such_file.py'
-    with pytest.raises(ProblemError, match=r'no_such_file\.py.* is not a file'):
+    with pytest.raises(ProblemError, match=r'there is no file .*no_such_file\.py'):
         sweep_inline(as_text(path), FixedSweep.with_fixed_trials(POINTS, 1), tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
 

@@ -87,7 +87,8 @@ def isolate(bench: Bench) -> Isolation:
     problem = bench.problem
     data = [part for split in bench.splits if split is not None for part in vars(split).values()]
     folder = None if problem.sources is None else problem.sources.folder
-    return Isolation(folder, data, [problem.module] if problem.module else [])
+    own = [problem.module] if problem.module else []
+    return Isolation(folder, data, own, bench.python_state().opaque)
 
 
 def on_device(bench: Bench, spec: WorkerSpec, worker: int) -> Bench:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextvars
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 
 from ..points import Point, point_key
 from ..problem.problem import Problem
 from ..results import StepKind
-from ..seeding import model_seed, seed_everything
-from .capture.capture import Subject, captured_step, why_not_worth_it
+from ..seeding import RandomStates, model_seed, seed_everything
+from .capture.capture import ModelState, Subject, captured_step, why_not_worth_it
 from .capture.lanes import LanesStep, step_in_lanes
-from .capture.python_state import PythonState, TooManyObjects
-from .capture.recording import NotCapturable
+from .capture.recording import CannotRehearse, NotCapturable, python_state_of
 from .data import InMemorySplit, Split, as_split
 from .layout import prefers_channels_last
 from .metrics import Criterion, ignored_label, scorer
+from .objects.state import PythonState, described
 from .optimizers import build_optimizer, trained_by
 from .steps import CapturedGradientStep, CapturedStep, Step
+
+Result = TypeVar('Result')
 
 _CRITERION_TRAINED = 'its criterion has parameters that are trained'
 
@@ -44,6 +47,27 @@ def load_splits(problem: Problem, seed: int, device: torch.device) -> Splits:
     return Splits(train, val, rest[0] if rest else None)
 
 
+class _Kept:
+    """A model that is built and not yet trained, and all that its training may change.
+
+    Args:
+        subject: It, with its loss.
+        python: The Python state of both.
+        problem: The problem's.
+    """
+
+    def __init__(self, subject: Subject, python: PythonState, problem: PythonState) -> None:
+        self.subject, self._states = subject, (problem, python)
+        self._random, self._tensors = RandomStates(), ModelState(subject.model, subject.criterion)
+
+    def restore(self) -> list[str]:
+        """Puts all back; returns the names of what is still another."""
+        left = [name for state in self._states for name in state.restore()]
+        self._tensors.restore()
+        self._random.restore()
+        return left
+
+
 class Training(NamedTuple):
     """Models set up to be trained side by side; mostly one.
 
@@ -52,12 +76,14 @@ class Training(NamedTuple):
         step: Trains them.
         kind: How it takes steps, and why not otherwise.
         before: The problem's Python state before the models were built; None if steps are eager.
+        kept: How things were when they had been built, if building them again would not give the same.
     """
 
     subjects: Sequence[Subject]
     step: Step
     kind: StepKind
     before: PythonState | None = None
+    kept: _Kept | None = None
 
     @property
     def _captured(self) -> CapturedStep | CapturedGradientStep | None:
@@ -70,7 +96,7 @@ class Training(NamedTuple):
             self._captured.expect_changes()
 
     def undo(self) -> None:
-        """Puts back the problem's Python state, as far as that is possible, to begin the training anew."""
+        """Puts back the problem's Python state, to begin the training anew."""
         if self.before is not None:
             self.before.restore()
 
@@ -95,6 +121,24 @@ def why_not_captured(error: Exception) -> str:
         return str(error)
     first, *_ = str(error).strip().splitlines() or ['']
     return f'preparing to capture it raised {type(error).__name__}' + (f': {first}' if first else '')
+
+
+def _eager(subject: Subject, reason: str | None) -> Training:
+    return Training([subject], subject.eager_step(), StepKind('eager', reason))
+
+
+def _is_of_optimizer(name: str) -> bool:
+    return name.startswith('optimizer')
+
+
+def _in_own_context(function: Callable[[], Result]) -> Result:
+    """Calls a function; what it sets in context variables is kept only if it returns."""
+    context = contextvars.copy_context()
+    result = context.run(function)
+    for variable, value in context.items():
+        if variable.get(None) is not value:
+            variable.set(value)
+    return result
 
 
 @dataclass(frozen=True)
@@ -135,16 +179,56 @@ class Bench:
         if self.step == 'eager':
             return self.set_up_eagerly(point, seed, measures_perf)
         reason = why_not_worth_it(batches, epochs, self.device) if self.step != 'captured' else None
-        if reason is None:
-            before = self.python_state()
+        if reason is not None:
+            return self.set_up_eagerly(point, seed, measures_perf, reason)
+        before = self.python_state()
+        kept: _Kept | None = None
+
+        def attempt() -> Training:
+            nonlocal kept
             subject = self.subject(point, seed, measures_perf)
             try:
                 if trained_by(subject.criterion):
-                    raise NotCapturable(_CRITERION_TRAINED)
-                return Training([subject], captured_step(subject, batches), StepKind('captured'), before)
-            except Exception as error:  # whatever it is: eagerly it may be none
-                reason = why_not_captured(error)
-                before.restore()
+                    raise CannotRehearse(_CRITERION_TRAINED)
+                if before.has_changed(stuck_only=True):  # building it again would go on from there
+                    trained = python_state_of((subject.model, subject.criterion))
+                    kept = _Kept(subject, trained, self.python_state())
+                return Training(
+                    [subject], captured_step(subject, batches), StepKind('captured'), before, kept
+                )
+            except CannotRehearse as error:
+                return _eager(subject, str(error))
+
+        try:
+            return _in_own_context(attempt)
+        except Exception as error:  # whatever it is: eagerly it may be none
+            reason = why_not_captured(error)
+            return self.begin_eagerly(before, kept, point, seed, measures_perf, reason)
+
+    def begin_eagerly(
+        self,
+        before: PythonState | None,
+        kept: _Kept | None,
+        point: Point,
+        seed: int,
+        measures_perf: bool,
+        reason: str,
+    ) -> Training:
+        """Begins a training anew, with eager steps, as if it had never been tried in another way.
+
+        Args:
+            before: As in a `Training`, of what was tried.
+            kept: The same.
+            point: The architecture.
+            seed: The run's.
+            measures_perf: Whether every step is to measure its performance.
+            reason: Why it failed.
+        """
+        start = kept or before
+        if start is not None and (left := start.restore()):
+            reason += f'; what it has changed could not all be put back ({described(left)})'
+        if kept is not None:
+            return _eager(kept.subject, reason)
         return self.set_up_eagerly(point, seed, measures_perf, reason)
 
     def set_up_eagerly(
@@ -158,21 +242,22 @@ class Bench:
             measures_perf: Whether every step is to measure its performance.
             reason: Why they are not captured, if that was wanted.
         """
-        subject = self.subject(point, seed, measures_perf)
-        return Training([subject], subject.eager_step(), StepKind('eager', reason))
+        return _eager(self.subject(point, seed, measures_perf), reason)
 
     def python_state(self) -> PythonState:
         """What the problem's functions refer to, so that it can be put back after an attempt to capture."""
         problem = self.problem
         roots = {
+            'optimizer': problem.build_optimizer,
             'model': problem.build_model,
             'loss': problem.build_criterion,
-            'optimizer': problem.build_optimizer,
         }
-        try:
-            return PythonState(roots.items())
-        except TooManyObjects:
-            return PythonState([])
+        return PythonState(roots.items(), is_partial=True)
+
+    def _stuck(self, python: PythonState) -> list[str]:
+        """What trying a step may change for good: see `Subject.stuck`; an optimizer's counts, too."""
+        outlives = self.python_state().stuck if python.stuck or self.problem.build_optimizer else {}
+        return [name for key, name in outlives.items() if key in python.stuck or _is_of_optimizer(name)]
 
     def set_up_lanes(
         self,
@@ -193,11 +278,13 @@ class Bench:
             NotCapturable: That cannot be done.
         """
         before = self.python_state()
+        if before.stuck:
+            raise NotCapturable('what it refers to could not be put back after a try')
         subjects = [self.subject(point, seed, measures_perf) for seed in seeds]
         try:
             if trained_by(subjects[0].criterion):
                 raise NotCapturable(_CRITERION_TRAINED)
-            step = step_in_lanes(subjects, batches)
+            step = _in_own_context(lambda: step_in_lanes(subjects, batches))
         except Exception as error:
             before.restore()
             raise NotCapturable(why_not_captured(error)) from error
@@ -226,6 +313,7 @@ class Bench:
             scorer(self.problem.accuracy_style, criterion, self.problem.threshold, self._ignored(criterion)),
             measures_perf,
             lambda: self.fresh_model(point, seed),
+            self._stuck,
         )
 
     def _ignored(self, criterion: Criterion) -> int | None:

@@ -5,6 +5,7 @@ Each is one run, or several of one architecture that are trained side by side ("
 
 from __future__ import annotations
 
+import contextvars
 import io
 import json
 import time
@@ -284,16 +285,23 @@ def _in_lanes(
     """
 
     def alone(seed: int, why_alone: str | None = None) -> list[Result]:
+        tried: Training | None = None
+
         def done(training: Training) -> list[Result]:
             kind = training.kind if why_alone is None else training.kind.alone(why_alone)
             return run(training._replace(kind=kind), batches(seed))
 
-        training = bench.set_up(point, seed, list(batches(seed)), epochs, measures_perf)
+        def attempt() -> list[Result]:
+            nonlocal tried
+            tried = bench.set_up(point, seed, list(batches(seed)), epochs, measures_perf)
+            return done(tried)
+
         try:
-            return done(training)
+            return contextvars.copy_context().run(attempt)
         except NotCapturable as error:
-            training.undo()
-            return done(bench.set_up_eagerly(point, seed, measures_perf, str(error)))
+            assert tried is not None
+            start = tried.before, tried.kept
+            return done(bench.begin_eagerly(*start, point, seed, measures_perf, str(error)))
 
     if len(seeds) == 1:
         return alone(seeds[0])

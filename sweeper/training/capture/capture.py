@@ -13,9 +13,18 @@ import torch
 
 from ..data import Split
 from ..metrics import Criterion, Scorer, guarded
+from ..objects.state import PythonState, described
 from ..optimizers import Optimizer
 from ..steps import CapturedGradientStep, CapturedStep, EagerStep, Replay, Step, StepResults
-from .recording import NotCapturable, Recording, check_unchanged, python_state_of, record, up_to_date
+from .recording import (
+    CannotRehearse,
+    NotCapturable,
+    Recording,
+    check_unchanged,
+    python_state_of,
+    record,
+    up_to_date,
+)
 from .script import Script, compiled
 from .updates import UpdateRule, update_rule
 from .verification import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE, Lane, Verification, check_repeatable
@@ -43,6 +52,7 @@ class Subject(NamedTuple):
         score: Measures the performance.
         measures_perf: Whether the steps are to do so.
         fresh: Makes the model and its loss anew, as they were before they were trained.
+        stuck: Of some Python state, names what outlives the model and cannot be put back.
     """
 
     model: torch.nn.Module
@@ -52,6 +62,7 @@ class Subject(NamedTuple):
     score: Scorer
     measures_perf: bool
     fresh: Callable[[], tuple[torch.nn.Module, Criterion]]
+    stuck: Callable[[PythonState], list[str]]
 
     def eager_step(self) -> EagerStep:
         score = self.score if self.measures_perf else None
@@ -86,6 +97,7 @@ def captured_step(subject: Subject, batches: Sequence[torch.Tensor]) -> Captured
         batches: Of an epoch, as indices; all sizes that the step will be given must occur.
 
     Raises:
+        CannotRehearse: It may not be tried. Nothing has been done.
         NotCapturable: It cannot be captured, or does not do the same as the eager one. The model may have
             been trained by then.
     """
@@ -95,6 +107,8 @@ def captured_step(subject: Subject, batches: Sequence[torch.Tensor]) -> Captured
     state = ModelState(subject.model, subject.criterion)
     trained = (subject.model, subject.criterion)
     python = python_state_of(trained)
+    if stuck := subject.stuck(python):
+        raise CannotRehearse(f'what it refers to could not be put back after a try ({described(stuck)})')
     recordings = {}
     for size, (first, *_) in by_size.items():
         inputs, targets = subject.split.batch(first)

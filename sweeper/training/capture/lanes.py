@@ -15,6 +15,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.modules.conv import _ConvNd
 
 from ..data import InMemorySplit, leaves
+from ..objects.state import PythonState
 from ..steps import CapturedStep, StepResults
 from .capture import (
     MOST_SIZES,
@@ -27,7 +28,6 @@ from .capture import (
     rehearsed,
     replaying_step,
 )
-from .python_state import PythonState
 from .recording import NotCapturable, Recording, python_state_of, recorded, up_to_date
 from .updates import update_rule
 from .verification import Verification

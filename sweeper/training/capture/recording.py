@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ...seeding import states_of_other_generators
 from ..data import leaves
 from ..metrics import Criterion, Scorer
-from .python_state import MOST_ENTRIES, PythonState, TooManyObjects, described
+from ..objects.state import MOST_ENTRIES, PythonState, TooManyObjects, described
 
 _DEPENDS_ON_VALUES = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
 _MASKS = (torch.bool, torch.uint8)
@@ -24,6 +24,10 @@ _MASKS = (torch.bool, torch.uint8)
 
 class NotCapturable(Exception):
     """A step cannot be captured; says why, as a clause that continues 'eager, because …'."""
+
+
+class CannotRehearse(NotCapturable):
+    """Nor may it be tried, since what the step may change could not be put back."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ import torch
 from ...seeding import RandomStates
 from ..data import Batch
 from ..metrics import Criterion
+from ..objects.state import PythonState
 from ..steps import CapturedGradientStep, CapturedStep, EagerStep, Feed
-from .python_state import PythonState
 from .recording import NotCapturable, check_unchanged, up_to_date
 from .updates import UpdateRule
 

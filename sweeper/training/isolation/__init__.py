@@ -36,9 +36,17 @@ class Isolation:
         folder: The folder that the problem's modules are in; None if it has none.
         roots: More that leads to objects of the problem: its data, or an object that is the problem.
         own: Names of modules that count as the problem's, besides those in the folder.
+        opaque: Names of what runs use and nothing is known of: each may change it.
     """
 
-    def __init__(self, folder: Path | None, roots: Sequence[Any] = (), own: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        roots: Sequence[Any] = (),
+        own: Sequence[str] = (),
+        opaque: Sequence[str] = (),
+    ) -> None:
+        self._used_opaque = [f'perhaps {name}' for name in opaque]
         self._local_modules, self._roots, self._own_names = LocalModules(folder), roots, own
         self._start = None if folder is None else f'{folder}{os.sep}'
         self._libraries = library_records()
@@ -91,7 +99,7 @@ class Isolation:
         left += [
             f'the thread {thread.name!r}' for thread in threading.enumerate() if thread not in self._threads
         ]
-        return list(dict.fromkeys(left))
+        return list(dict.fromkeys([*left, *self._used_opaque]))
 
     def _restored_settings(self, states: list[Any]) -> list[str]:
         left = []
@@ -129,7 +137,7 @@ def _put_back(changed: Sequence[Record]) -> list[str]:
         except Exception:
             left.append(record.name)
         else:
-            if not record.is_exact:
+            if not record.is_exact or record.differs():
                 left.append(record.name)
     return left
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import itertools
 import operator
-import random
 from abc import ABC, abstractmethod
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
-from types import CellType, FunctionType, GeneratorType
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 import torch
+
+from ..objects.reading import Reading
+from ..objects.state import contents_of
+from ..objects.state import same as same_contents
 
 SMALL_BYTES = 1 << 16
 """Arrays and tensors up to this size are copied, to be compared in full and put back."""
@@ -29,7 +32,7 @@ class Record(ABC):
 
     Attributes:
         name: Where the object is, for messages.
-        is_exact: Whether `put_back` leaves it as it was; else it can only be noticed that it changed.
+        is_exact: Whether `put_back` can leave it as it was; else it can only be noticed that it changed.
     """
 
     is_exact = True
@@ -104,19 +107,20 @@ class OfList(Record):
             list.__setitem__(self._held, slice(None), self._elements)
 
 
-class OfSet(Record):
-    """The elements of a set."""
+class OfContents(Record):
+    """The contents of an object of which `training.objects` knows how they are read, and put back."""
 
-    def __init__(self, name: str, held: set[Any]) -> None:
+    def __init__(self, name: str, reading: Reading) -> None:
         super().__init__(name)
-        self._held, self._elements = held, list(held)
+        self._reading, self._contents = reading, contents_of(reading)
 
     def differs(self) -> bool:
-        return len(self._held) != len(self._elements) or not same(self._held, self._elements)
+        return not same_contents(contents_of(self._reading), self._contents)
 
     def put_back(self) -> None:
-        set.clear(self._held)
-        set.update(self._held, self._elements)
+        """Puts them back, if that is possible; whether it was, `differs` says then."""
+        if self._reading.write is not None:
+            self._reading.write(self._contents)
 
 
 class OfMany(Record):
@@ -250,23 +254,6 @@ class OfFunction(Record):
         self._held.__code__, self._held.__defaults__, self._held.__kwdefaults__ = self._state
 
 
-class OfCell(Record):
-    """A variable that a function shares with the one around it."""
-
-    def __init__(self, name: str, held: CellType) -> None:
-        super().__init__(name)
-        self._held, self._content = held, held.cell_contents
-
-    def differs(self) -> bool:
-        try:
-            return self._held.cell_contents is not self._content
-        except ValueError:  # it is empty
-            return True
-
-    def put_back(self) -> None:
-        self._held.cell_contents = self._content
-
-
 class OfSlots(Record):
     """The attributes of an object whose class names them in `__slots__`."""
 
@@ -358,79 +345,6 @@ class OfArray(Record):
     def put_back(self) -> None:
         if self.is_exact:
             np.copyto(self._held, self._copy)
-
-
-class OfRandom(Record):
-    """The state of a generator of random numbers."""
-
-    def __init__(self, name: str, held: Any) -> None:
-        super().__init__(name)
-        self._held = held
-        self._state = self._get()
-
-    def _get(self) -> Any:
-        held = self._held
-        if isinstance(held, random.Random):
-            return held.getstate()
-        if isinstance(held, np.random.Generator):
-            return held.bit_generator.state
-        if isinstance(held, torch.Generator):
-            return held.get_state()
-        return held.get_state()
-
-    def differs(self) -> bool:
-        now = self._get()
-        if isinstance(now, torch.Tensor):
-            return not torch.equal(now, self._state)
-        return (
-            bool(repr(now) != repr(self._state))
-            if not isinstance(now, tuple)
-            else not _equal(now, self._state)
-        )
-
-    def put_back(self) -> None:
-        held = self._held
-        if isinstance(held, random.Random):
-            held.setstate(self._state)
-        elif isinstance(held, np.random.Generator):
-            held.bit_generator.state = self._state
-        else:
-            held.set_state(self._state)
-
-
-def _equal(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    return all(
-        np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in zip(one, other, strict=True)
-    )
-
-
-class OfIterator(Record):
-    """How far an iterator or a generator has come, as far as it shows."""
-
-    is_exact = False
-
-    def __init__(self, name: str, held: Any) -> None:
-        super().__init__(name)
-        self._held = held
-        self._state = self._get()
-
-    def _get(self) -> list[Any]:
-        held = self._held
-        if isinstance(held, GeneratorType):
-            frame = held.gi_frame
-            return [None] if frame is None else [frame.f_lasti, *frame.f_locals.values()]
-        if isinstance(held, itertools.count):
-            return [repr(held)]
-        return [operator.length_hint(held, -1)]
-
-    def differs(self) -> bool:
-        now, before = self._get(), self._state
-        return len(now) != len(before) or not all(
-            a is b or (isinstance(a, int | str) and a == b) for a, b in zip(now, before, strict=True)
-        )
-
-    def put_back(self) -> None:
-        """Cannot be done."""
 
 
 class OfCache(Record):

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import array
+import ctypes
 import functools
-import gc
-import itertools
+import io
 import logging
+import mmap
+import queue
 import random
 import sys
 import sysconfig
+import threading
+import weakref
 from argparse import Namespace
-from collections import UserDict, UserList, deque
+from collections import ChainMap, UserDict, UserList, deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from contextvars import ContextVar
+from multiprocessing.shared_memory import SharedMemory
+from multiprocessing.sharedctypes import SynchronizedBase
 from pathlib import Path
 from types import CellType, FunctionType, GeneratorType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
@@ -21,6 +29,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from ..objects.kinds import kind_of
+from ..objects.reading import OPAQUE
 from . import records
 from .libraries import comes_from_torch
 
@@ -33,8 +43,17 @@ MANY = 2000
 _THIS_PACKAGE = __name__.partition('.')[0]
 _INSTALLED = ('site-packages', 'dist-packages')
 _STANDARD = tuple({sysconfig.get_path(name) + '/' for name in ('stdlib', 'platstdlib')})
-_SEEN_INTO = (torch.nn.Module, Dataset, SimpleNamespace, Namespace, UserDict, UserList)
-_RANDOM = (random.Random, np.random.Generator, np.random.RandomState, torch.Generator)
+_SEEN_INTO = (
+    torch.nn.Module, Dataset, SimpleNamespace, Namespace, UserDict, UserList, ChainMap, queue.Queue,
+    weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet, threading.Event,
+    threading.Condition, threading.Semaphore, threading.Barrier,
+)  # fmt: skip
+_AS_IN_STEPS = (
+    CellType, GeneratorType, ContextVar, memoryview, bytearray, array.array, io.IOBase, mmap.mmap,
+    threading.local, weakref.ref, ctypes._SimpleCData, ctypes.Array, ctypes.Structure, ctypes.Union,
+    SynchronizedBase, SharedMemory, random.Random, np.random.Generator, np.random.RandomState,
+    np.random.BitGenerator, np.random.SeedSequence, torch.Generator,
+)  # fmt: skip
 _CACHED = type(functools.lru_cache(lambda: None))
 _OF_ITSELF = frozenset(
     {'__warningregistry__', '__builtins__', '__cached__', '__loader__', '__spec__', '__sweeper_source__'}
@@ -47,7 +66,9 @@ _WITHOUT_STATE = (
 )  # fmt: skip
 _MODULES_WITHOUT_STATE = {
     '__future__', '_abc', '_thread', 'abc', 'builtins', 'collections.abc', 'dataclasses', 'datetime',
-    'decimal', 'enum', 'fractions', 'functools', 'logging', 'operator', 'pathlib', 're', 'string',
+    'decimal', 'enum', 'fractions', 'functools', 'logging',
+    'multiprocessing.context', 'multiprocessing.heap', 'multiprocessing.process',
+    'multiprocessing.synchronize', 'operator', 'pathlib', 're', 'string',
     'threading', 'torch', 'types', 'typing', 'uuid', 'weakref', 'zoneinfo',
 }  # fmt: skip
 
@@ -127,6 +148,8 @@ class Walk:
             one, where = self._pending.popleft()
             if isinstance(one, _WITHOUT_STATE) and not isinstance(one, np.random.Generator):
                 continue
+            if isinstance(one, ModuleType):  # the problem's own are roots, each to be visited in its turn
+                continue
             if id(one) not in self._seen:
                 self._seen.add(id(one))
                 self._look_into(one, where)
@@ -146,22 +169,15 @@ class Walk:
         if isinstance(one, type):
             if one.__module__ in self._own:
                 self._record(records.OfClass(name, one, comes_from_torch), dict(vars(one)), name)
-        elif isinstance(one, ModuleType):
-            pass  # the problem's own are roots
         elif isinstance(one, FunctionType):
             if one.__globals__.get('__name__') in self._own:
                 self._look_into_function(one, name)
-        elif isinstance(one, CellType):
-            with suppress(ValueError):  # it is empty
-                self._record(records.OfCell(name, one), [one.cell_contents], name)
         elif isinstance(one, torch.Tensor):
             more = [one.grad] if one.is_leaf and one.grad is not None else []
             self._record(records.OfTensor(name, one), more, name)
         elif isinstance(one, np.ndarray):
             more = list(one.flat) if one.dtype.hasobject and one.size <= MANY else []
             self._record(records.OfArray(name, one), more, name)
-        elif isinstance(one, _RANDOM):
-            self._record(records.OfRandom(name, one), [], name)
         elif isinstance(one, _CACHED):
             self._record(records.OfCache(name, one), [one.__wrapped__], name)
         elif isinstance(one, MethodType):
@@ -170,8 +186,10 @@ class Walk:
             self._pending.append((one.__func__, name))
         elif isinstance(one, functools.partial):
             self._pending += [(one.func, name), (one.args, name), (one.keywords, name)]
-        elif isinstance(one, GeneratorType) or hasattr(kind, '__next__'):
-            self._look_into_iterator(one, name)
+        elif isinstance(one, _AS_IN_STEPS) or (
+            hasattr(kind, '__next__') and kind.__module__ in ('builtins', 'itertools', '_collections')
+        ):
+            self._look_into_as_steps_do(one, name)
         else:
             self._look_into_object(one, name)
 
@@ -181,16 +199,17 @@ class Walk:
         self._pending += [(held, name) for held in (one.__defaults__, one.__kwdefaults__) if held]
         self._pending += [(cell, name) for cell in one.__closure__ or ()]
 
-    def _look_into_iterator(self, one: Any, name: str) -> None:
-        self._record(records.OfIterator(name, one), [], name)
-        if isinstance(one, GeneratorType):
-            if one.gi_frame is not None:
-                self._pending += [(value, name) for value in one.gi_frame.f_locals.values()]
-        elif type(one).__module__ in ('builtins', 'itertools'):
-            if not isinstance(one, itertools.count):
-                self._pending += [(value, name) for value in gc.get_referents(one)]
-        else:
-            self._look_into_object(one, name)
+    def _look_into_as_steps_do(self, one: Any, name: str) -> None:
+        with suppress(Exception):  # of an odd object: a cell that is empty, say
+            kind = kind_of(one)
+            self.records += [records.OfContents(name, reading) for reading in kind.readings]
+            if OPAQUE.readings[0] in kind.readings:
+                self._note_opaque(one, name)
+            self._pending += [(value, name) for _, value in kind.children()]
+
+    def _note_opaque(self, one: Any, name: str) -> None:
+        if not hasattr(type(one), '__get__'):  # a descriptor, which is made with its class
+            self.opaque.append(f'{name} ({type(one).__module__}.{type(one).__qualname__})')
 
     def _look_into_object(self, one: Any, name: str) -> None:
         kind, is_container = type(one), True
@@ -202,20 +221,20 @@ class Walk:
         elif isinstance(one, list | deque):
             self._record(records.OfList(name, one), list(one), name)
         elif isinstance(one, set):
-            self._record(records.OfSet(name, one), list(one), name)
+            self._look_into_as_steps_do(one, name)
         elif isinstance(one, tuple | frozenset):
             self._pending += [(value, name) for value in one]
         else:
             is_container = False
+        top = kind.__module__.partition('.')[0]
         is_own = kind.__module__ in self._own or isinstance(one, _SEEN_INTO)
         if is_own and hasattr(one, '__dict__'):
             self._record(records.OfDict(name, vars(one)), vars(one), name)
         if is_own and (slots := _slots_of(kind)):
             record = records.OfSlots(name, one, slots)
             self._record(record, record.values, name)
-        top = kind.__module__.partition('.')[0]
         if not (is_container or is_own or kind.__module__ in _MODULES_WITHOUT_STATE or top == _THIS_PACKAGE):
-            self.opaque.append(f'{name} ({kind.__module__}.{kind.__qualname__})')
+            self._note_opaque(one, name)
 
 
 def _slots_of(kind: type) -> list[str]:

@@ -24,9 +24,9 @@ from torch.utils.data import TensorDataset
 from sweeper.problem.problem import Problem
 from sweeper.training import runs
 from sweeper.training.bench import Bench, Splits
-from sweeper.training.capture.python_state import PythonState
 from sweeper.training.data import as_split
 from sweeper.training.isolation.records import OfTensor
+from sweeper.training.objects.state import PythonState
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ...declare.manager import HyperParameterManager
-from .python_reading import (
+from .reading import (
     LIBRARIES,
     MISSING,
     PLAIN,
@@ -69,7 +69,7 @@ def _variables(function: types.FunctionType) -> Iterator[tuple[dict[str, Any], s
             continue
         seen.add(id(module))
         inside = vars(module)
-        for name in names:
+        for name in [*names, '__getattr__']:
             if name in inside:
                 yield inside, name
                 if isinstance(inside[name], types.ModuleType):
@@ -138,17 +138,21 @@ def look_into_generator(value: types.GeneratorType[Any, Any, Any]) -> Kind:
 
 
 def look_into_iterator(value: Any) -> Kind:
-    """A built-in iterator, by what it says of its place and what it refers to."""
+    """A built-in iterator, by what it says of its place and what it refers to.
+
+    Those over sequences can be set back.
+    """
 
     def read() -> tuple[Any, ...]:
         return _place(value)
 
     def write(saved: tuple[Any, ...]) -> None:
-        if hasattr(type(value), '__setstate__') and type(saved[-1]) is int:
+        if type(saved[-1]) is int:
             value.__setstate__(saved[-1])
 
+    can_write = type(value).__module__ == 'builtins' and hasattr(type(value), '__setstate__')
     referents = [one for one in gc.get_referents(value) if not isinstance(one, type)]
-    return Kind((Reading(read, write),), lambda: [('', one) for one in referents])
+    return Kind((Reading(read, write if can_write else None),), lambda: [('', one) for one in referents])
 
 
 def _place(iterator: Any) -> tuple[Any, ...]:
@@ -203,7 +207,8 @@ def look_into_manager(value: HyperParameterManager) -> Kind:
 
 def look_into_bound(value: Any) -> Kind:
     """A method of a built-in object, or a built-in function."""
-    return Kind((), lambda: [('', value.__self__)])
+    of_pybind11 = type(value.__self__).__name__.startswith('pybind11_detail_function_record')
+    return Kind() if of_pybind11 else Kind((), lambda: [('', value.__self__)])
 
 
 def look_into_referring(value: Any) -> Kind:
@@ -238,9 +243,15 @@ def look_into_context(value: ContextVar[Any]) -> Kind:
         if saved[0] is not MISSING:
             value.set(saved[0])
 
-    return Kind((Reading(lambda: (value.get(MISSING),), write),), lambda: [('', value.get(None))])
+    def children() -> list[tuple[str, Any]]:
+        try:
+            return [('', value.get())]
+        except LookupError:
+            return []
+
+    return Kind((Reading(lambda: (value.get(MISSING),), write),), children)
 
 
 def look_into_reference(value: weakref.ref[Any]) -> Kind:
-    """A weak reference."""
-    return Kind((Reading(lambda: (value(),)),), lambda: [('', value())])
+    """A weak reference; of one that is lost, nothing can be put back, nor need it."""
+    return Kind((Reading(lambda: (value(),), lambda _: None),), lambda: [('', value())])

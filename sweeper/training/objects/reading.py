@@ -50,6 +50,10 @@ class Kind(NamedTuple):
     children: Callable[[], Iterable[tuple[str, Any]]] = tuple
 
 
+OPAQUE = Kind((Reading(tuple),))
+"""Something that cannot be looked into, so that nothing can be put back."""
+
+
 def package_of(value: Any) -> str:
     """The top-level package that a class or function is of."""
     name = getattr(value, '__module__', None)

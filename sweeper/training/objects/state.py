@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from .python_objects import kind_of
-from .python_reading import PLAIN, Reading
+from .kinds import kind_of
+from .reading import OPAQUE, PLAIN, Reading
 
 MOST_ENTRIES = 100_000
 """Attributes and elements that are looked at. More would take longer than capturing saves."""
@@ -34,11 +34,13 @@ class _Node:
 
     Attributes:
         name: How it is reached, for messages.
+        value: It.
         reading: How its contents are read, and put back.
         contents: What they were.
     """
 
     name: str
+    value: Any
     reading: Reading
     contents: tuple[Any, ...]
 
@@ -51,12 +53,18 @@ class PythonState:
     Args:
         roots: Where to begin, each with a name.
         tensors: The parameters and buffers: their values may change, what they are may not.
+        is_partial: If there is too much to look at, the rest is left out.
 
     Raises:
         TooManyObjects: There is too much to look at.
     """
 
-    def __init__(self, roots: Iterable[tuple[str, Any]], tensors: Iterable[torch.Tensor] = ()) -> None:
+    def __init__(
+        self,
+        roots: Iterable[tuple[str, Any]],
+        tensors: Iterable[torch.Tensor] = (),
+        is_partial: bool = False,
+    ) -> None:
         self._nodes: list[_Node] = []
         free = {id(tensor) for tensor in tensors}
         seen: dict[int, Any] = {}  # keeps them alive, so that no other gets the same id
@@ -72,10 +80,12 @@ class PythonState:
             except Exception:  # of an odd object
                 continue
             for reading in kind.readings:
-                contents = _read(reading)
+                contents = contents_of(reading)
                 entries += len(contents)
-                self._nodes.append(_Node(name, reading, contents))
+                self._nodes.append(_Node(name, value, reading, contents))
             if entries > MOST_ENTRIES or len(seen) > MOST_ENTRIES:
+                if is_partial:
+                    return
                 raise TooManyObjects
             with suppress(Exception):
                 ahead += [(name + label, child) for label, child in kind.children()]
@@ -88,21 +98,38 @@ class PythonState:
         """
         return [node.name for node in self._changed() if caches_too or not node.reading.is_cache]
 
-    def has_changed(self) -> bool:
-        """Whether anything has."""
-        return any(True for _ in self._changed())
+    def has_changed(self, stuck_only: bool = False) -> bool:
+        """Whether anything has, or anything that cannot be put back."""
+        nodes = [node for node in self._nodes if node.reading.write is None] if stuck_only else self._nodes
+        return not all(_is_as_it_was(node) for node in nodes)
 
     def _changed(self) -> Iterator[_Node]:
-        for node in self._nodes:
-            if not _same(_read(node.reading), node.contents):
-                yield node
+        yield from (node for node in self._nodes if not _is_as_it_was(node))
 
-    def restore(self) -> None:
-        """Puts back what was, as far as that is possible: a generator, say, cannot be turned back."""
-        for node in [*self._changed()]:
+    @property
+    def stuck(self) -> dict[int, str]:
+        """By identity, the names of objects that cannot be put back: generators, what is not Python."""
+        return {id(node.value): node.name for node in self._nodes if node.reading.write is None}
+
+    @property
+    def opaque(self) -> list[str]:
+        """The names and types of those of which nothing is known."""
+        found = [(node.name, node.value) for node in self._nodes if node.reading is OPAQUE.readings[0]]
+        return [f'{name} ({type(one).__module__}.{type(one).__qualname__})' for name, one in found]
+
+    def restore(self) -> list[str]:
+        """Puts back what was, as far as that is possible: a generator, say, cannot be turned back.
+
+        Returns:
+            The names of what is still another, caches of `functools` aside, which are emptied.
+        """
+        changed = [*self._changed()]
+        for node in changed:
             if node.reading.write is not None:
                 with suppress(Exception):
                     node.reading.write(node.contents)
+        counted = [node for node in changed if not node.reading.is_cache]
+        return [node.name for node in counted if not _is_put_back(node)]
 
 
 def described(changes: Iterable[str], most: int = 3) -> str:
@@ -112,14 +139,27 @@ def described(changes: Iterable[str], most: int = 3) -> str:
     return ', '.join(first[:most]) + (', …' if len(first) > most else '')
 
 
-def _read(reading: Reading) -> tuple[Any, ...]:
+def _is_as_it_was(node: _Node) -> bool:
+    return same(contents_of(node.reading), node.contents)
+
+
+def _is_put_back(node: _Node) -> bool:
+    now, before = contents_of(node.reading), node.contents
+    if isinstance(node.value, torch.Tensor) and len(now) == len(before) == 2 and now[1] is not None:
+        now, before = now[1:], before[1:]  # not the version, which counts writing it back
+    return same(now, before)
+
+
+def contents_of(reading: Reading) -> tuple[Any, ...]:
+    """Reads, whatever that raises."""
     try:
         return reading.read()
     except Exception as error:  # of an odd object; should it change, repeated steps may show it
         return (type(error).__name__,)
 
 
-def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether contents are the same objects, or equal numbers and strings."""
     if len(one) != len(other):
         return False
     return all(map(is_, one, other)) or all(map(_equal, one, other))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .python_reading import (
+from .reading import (
     PLAIN,
     Kind,
     Reading,
@@ -22,7 +22,7 @@ from .python_reading import (
     named,
 )
 
-_SMALL = 2**16
+_SMALL = 2**20
 """Bytes up to which an array is kept, to be put back."""
 
 
@@ -126,7 +126,15 @@ def _digest(value: np.ndarray) -> Any:
 def look_into_array(value: np.ndarray) -> Kind:
     """A NumPy array's values."""
     if value.dtype.hasobject:
-        return Kind((Reading(lambda: (*value.ravel().tolist(),)),), lambda: _elements(value.ravel().tolist()))
+
+        def write_objects(saved: tuple[Any, ...]) -> None:
+            for k, one in enumerate(saved):
+                value.flat[k] = one
+
+        return Kind(
+            (Reading(lambda: (*value.ravel().tolist(),), write_objects),),
+            lambda: _elements(value.ravel().tolist()),
+        )
 
     def write(saved: tuple[Any, ...]) -> None:
         if isinstance(saved[1], bytes):
@@ -169,14 +177,3 @@ def look_into_tensor(value: torch.Tensor, is_free: bool) -> Kind:
 def look_into_random(value: random.Random) -> Kind:
     """A generator of `random`."""
     return Kind((Reading(lambda: (value.getstate(),), lambda saved: value.setstate(saved[0])),))
-
-
-def look_into_numpy_random(value: Any) -> Kind:
-    """A generator of NumPy."""
-    bits = value._bit_generator if isinstance(value, np.random.RandomState) else value.bit_generator
-    return Kind((Reading(lambda: (repr(bits.state),)),))
-
-
-def look_into_torch_random(value: torch.Generator) -> Kind:
-    """A generator of torch."""
-    return Kind((Reading(lambda: (value.get_state().numpy().tobytes(),)),))

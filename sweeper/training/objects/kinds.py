@@ -14,6 +14,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
+from datetime import date, time, timedelta, tzinfo
 from multiprocessing.shared_memory import SharedMemory
 from multiprocessing.sharedctypes import SynchronizedBase
 from typing import Any
@@ -80,7 +81,12 @@ _SKIPPED = frozenset(
 _OUTSIDE = frozenset(['asyncio', 'concurrent', 'multiprocessing', 'socket', 'subprocess'])
 """Packages whose objects stand for something outside of Python."""
 
-_HARMLESS = tuple(f'multiprocessing.{name}' for name in ('context', 'heap', 'process', 'synchronize'))
+_HARMLESS = tuple(
+    f'multiprocessing.{name}' for name in ('context', 'heap', 'process', 'resource_tracker', 'synchronize')
+)
+
+_UNCHANGING = (int, float, complex, str, bytes, date, time, timedelta, tzinfo, BaseException)
+"""What is as it was made, but for attributes of subclasses."""
 
 
 _OF_MODULES = [name for name, one in vars(torch.nn.Module()).items() if isinstance(one, dict)]
@@ -105,7 +111,7 @@ def kind_of(value: Any, is_free: bool = False) -> Kind:
     package = package_of(kind)
     if issubclass(kind, types.ModuleType | threading.Thread) or package in _SKIPPED:
         return Kind()
-    if package in _OUTSIDE:
+    if package in _OUTSIDE and not issubclass(kind, _UNCHANGING):
         return Kind() if kind.__module__ in _HARMLESS else OPAQUE
     if kind.__module__ in ('builtins', 'itertools', '_collections') and hasattr(kind, '__next__'):
         return look_into_iterator(value)
@@ -120,7 +126,7 @@ def kind_of(value: Any, is_free: bool = False) -> Kind:
 @functools.lru_cache(2**14)
 def has_hidden_state(kind: type) -> bool:
     """Whether objects of a class have memory that no attribute shows: it, or a base, is written in C."""
-    if hasattr(kind, '__get__'):  # a descriptor, which is made with its class
+    if issubclass(kind, _UNCHANGING) or hasattr(kind, '__get__'):  # a descriptor is made with its class
         return False
     pointer = ctypes.sizeof(ctypes.c_void_p)
     while (base := kind.__base__) is not None and package_of(kind) not in _WITHOUT_STATE:

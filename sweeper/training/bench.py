@@ -203,7 +203,7 @@ class Bench:
             return _in_own_context(attempt)
         except Exception as error:  # whatever it is: eagerly it may be none
             reason = why_not_captured(error)
-            return self.begin_eagerly(before, kept, point, seed, measures_perf, reason)
+        return self.begin_eagerly(before, kept, point, seed, measures_perf, reason)
 
     def begin_eagerly(
         self,

@@ -137,7 +137,35 @@ class Pass:
                 f'the loss on {where} is {float(loss):g} in evaluation mode, after model.eval(), and finite '
                 f'in training mode: what does the model do only in evaluation?'
             )
+        self._explain_by_weights(float(loss.detach()))
         raise FloatingPointError(f'the loss of a fresh model is {float(loss.detach()):g}')
+
+    def _explain_by_weights(self, loss: float) -> None:
+        """Raises `Certain` if the criterion divides by the weight of the labels, and that is 0 or not finite.
+
+        If only this batch has no labels that count, others may have some: that is no more than the reason.
+        """
+        criterion, labels = self.subject.criterion, self.targets
+        weights, ignored = getattr(criterion, 'weight', None), ignored_label(criterion)
+        if labels.is_floating_point() or getattr(criterion, 'reduction', None) != 'mean':
+            return
+        if isinstance(weights, torch.Tensor) and not (torch.isfinite(weights).all() and weights.any()):
+            kind = 'not all finite' if weights.any() else 'all 0'
+            raise Certain(
+                f'the loss on {self.where} is {loss:g}, since the class weights of the criterion '
+                f'({type(criterion).__name__}) are {kind}: {_short_list(weights)}'
+            )
+        if ignored is not None and bool((labels == ignored).all()):
+            reason = f'is {ignored}, which the criterion ignores (ignore_index), so that it divides 0 by 0'
+            if isinstance(self.split, InMemorySplit) and bool((self.split.targets == ignored).all()):
+                raise Certain(f'every label of {self.where} {reason}')
+            raise FloatingPointError(f'every label in a batch of {self.where} {reason}')
+        counted = labels if ignored is None else labels[labels != ignored]
+        if isinstance(weights, torch.Tensor) and not weights[counted].any():
+            raise FloatingPointError(
+                f'every label in a batch of {self.where} has weight 0 in the criterion '
+                f'({type(criterion).__name__}), so that it divides 0 by 0: {_short_list(weights)}'
+            )
 
     def _explain_by_data(self, consequence: str) -> None:
         """Raises `Certain` if all is well without the samples that are not finite."""
@@ -246,6 +274,11 @@ def _check_labels(done: Pass, classes: int) -> None:
             f'{done.where} has the label {int(labels.max())}, and the model has {classes} outputs, for the '
             f'labels 0 to {classes - 1}'
         )
+
+
+def _short_list(weights: torch.Tensor, most: int = 6) -> str:
+    values = [f'{value:g}' for value in weights.flatten()[:most].tolist()]
+    return ', '.join(values) + (', …' if weights.numel() > most else '')
 
 
 def _succeeds(attempt: Callable[[], Any]) -> bool:

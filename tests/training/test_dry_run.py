@@ -66,6 +66,23 @@ CERTAIN = {
     'integer labels of a loss on floats': (
         BCE, 'return (TensorDataset(x, y[:, None]),) * 2', ['train', 'int64', 'targets.float()'],
     ),
+    'only labels that are ignored in train': (
+        {}, 'return TensorDataset(x, torch.full_like(y, -100)), good',
+        ['every label of the train dataset', 'is -100', 'ignore_index', '0 by 0'],
+    ),
+    'only labels that are ignored in val': (
+        {'loss': 'def loss():\n    return torch.nn.CrossEntropyLoss(ignore_index=1)'},
+        'return good, TensorDataset(x, torch.ones_like(y))',
+        ['every label of the val dataset', 'is 1', '0 by 0'],
+    ),
+    'weights of 0': (
+        {'loss': 'def loss():\n    return torch.nn.CrossEntropyLoss(torch.zeros(2))'}, 'return good, good',
+        ['class weights of the criterion (CrossEntropyLoss) are all 0: 0, 0'],
+    ),
+    'infinite weights': (
+        {'loss': "def loss():\n    return torch.nn.CrossEntropyLoss(torch.tensor([1.0, float('inf')]))"},
+        'return good, good', ['class weights', 'not all finite: 1, inf'],
+    ),
     'no reduction': (
         {'loss': "def loss():\n    return torch.nn.CrossEntropyLoss(reduction='none')"},
         'return good, good', ['shape (n,)', "reduction='none'", '.mean()'],
@@ -317,6 +334,14 @@ def test_points_that_all_fail_in_the_same_way_are_an_error_with_the_traceback(
     assert 'shapes cannot be multiplied' in str(caught.value)
     assert 'Traceback' in str(caught.value) and '/sweeper/training/' not in str(caught.value)
     assert problem.calls == ['4', '5', '6']
+
+
+def test_labels_that_all_have_weight_0_are_the_reason_of_a_failure(write_problem, sweep_inline, tmp_path):
+    loss = 'def loss():\n    return torch.nn.CrossEntropyLoss(torch.tensor([0.0, 1.0]))'
+    data = DATASET.format('return TensorDataset(x, torch.zeros_like(y)), good')
+    problem = write_problem(dataset=data, loss=loss)
+    with pytest.raises(ProblemError, match=r'has weight 0 in the criterion .*0 by 0: 0, 1'):
+        sweep_inline(problem.path, FixedSweep([((4,), 1), ((5,), 1)]), tmp_path / 'out')
 
 
 def test_nan_that_the_model_copes_with_is_warned_of(write_problem, sweep_inline, tmp_path):

@@ -101,9 +101,9 @@ def kind_of(value: Any, is_free: bool = False) -> Kind:
         is_free: It is a tensor whose values may change.
     """
     kind = type(value)
-    for kinds, look in _KINDS:
-        if issubclass(kind, kinds):
-            return look(value)
+    look = _known(kind)  # type: ignore[arg-type]
+    if look is not None:
+        return look(value)
     if issubclass(kind, torch.Tensor):
         return look_into_tensor(value, is_free)
     if issubclass(kind, torch.nn.Module):
@@ -121,6 +121,11 @@ def kind_of(value: Any, is_free: bool = False) -> Kind:
     if has_hidden_state(kind):  # type: ignore[arg-type]
         return Kind((*found.readings, *OPAQUE.readings), found.children)
     return found
+
+
+@functools.lru_cache(2**14)
+def _known(kind: type) -> Callable[[Any], Kind] | None:
+    return next((look for kinds, look in _KINDS if issubclass(kind, kinds)), None)
 
 
 @functools.lru_cache(2**14)

@@ -101,6 +101,34 @@ def test_errors_of_the_users_code_show_the_users_frames_only(write_problem, tmp_
     assert re.findall(', in (.*)', str(caught.value)) == ['model', 'helper']
 
 
+BREAKS_ONCE_EVALUATED = """
+class Model(torch.nn.Linear):
+    evaluations = 0
+
+    def forward(self, inputs):
+        if not self.training:
+            self.evaluations += 1
+        elif self.evaluations:
+            raise LookupError('no second cycle')
+        return super().forward(inputs)
+
+
+def model(width):
+    return Model(4, 2)
+"""
+
+
+def test_a_run_that_fails_in_both_kinds_of_steps_has_failed_once(write_problem, tmp_path, tiny):
+    problem = write_problem(model=BREAKS_ONCE_EVALUATED)
+    two_cycles = tiny.replace(trial_samples=2 * 64)
+    with pytest.raises(PointFailed, match='no second cycle') as caught:
+        sweeper.sweep(
+            problem.path, FixedSweep([((4,), 1)]), 1, two_cycles.replace(max_cycles=2), tmp_path / 'out',
+            cores=1, executor='inline', on_error='raise', progress='none', step='captured',
+        )  # fmt: skip
+    assert re.findall(', in (.*)', str(caught.value)) == ['forward']
+
+
 def test_the_command_line_shows_none_of_ours(write_problem, tmp_path):
     command = [
         'run',

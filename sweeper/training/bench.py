@@ -75,15 +75,14 @@ class Training(NamedTuple):
         subjects: The models, their losses and so on.
         step: Trains them.
         kind: How it takes steps, and why not otherwise.
-        before: The problem's Python state before the models were built; None if steps are eager.
-        kept: How things were when they had been built, if building them again would not give the same.
+        start: What to put back to begin anew: the problem's Python state before the models were built, or how
+            things were afterwards if building them again would not give the same. None if steps are eager.
     """
 
     subjects: Sequence[Subject]
     step: Step
     kind: StepKind
-    before: PythonState | None = None
-    kept: _Kept | None = None
+    start: PythonState | _Kept | None = None
 
     @property
     def _captured(self) -> CapturedStep | CapturedGradientStep | None:
@@ -97,8 +96,8 @@ class Training(NamedTuple):
 
     def undo(self) -> None:
         """Puts back the problem's Python state, to begin the training anew."""
-        if self.before is not None:
-            self.before.restore()
+        if self.start is not None:
+            self.start.restore()
 
     def verify(self) -> None:
         """Verifies a captured step a last time.
@@ -182,20 +181,18 @@ class Bench:
         if reason is not None:
             return self.set_up_eagerly(point, seed, measures_perf, reason)
         before = self.python_state()
-        kept: _Kept | None = None
+        start: PythonState | _Kept = before
 
         def attempt() -> Training:
-            nonlocal kept
+            nonlocal start
             subject = self.subject(point, seed, measures_perf)
             try:
                 if trained_by(subject.criterion):
                     raise CannotRehearse(_CRITERION_TRAINED)
                 if before.has_changed(stuck_only=True):  # building it again would go on from there
                     trained = python_state_of((subject.model, subject.criterion))
-                    kept = _Kept(subject, trained, self.python_state())
-                return Training(
-                    [subject], captured_step(subject, batches), StepKind('captured'), before, kept
-                )
+                    start = _Kept(subject, trained, self.python_state())
+                return Training([subject], captured_step(subject, batches), StepKind('captured'), start)
             except CannotRehearse as error:
                 return _eager(subject, str(error))
 
@@ -203,12 +200,11 @@ class Bench:
             return _in_own_context(attempt)
         except Exception as error:  # whatever it is: eagerly it may be none
             reason = why_not_captured(error)
-        return self.begin_eagerly(before, kept, point, seed, measures_perf, reason)
+        return self.begin_eagerly(start, point, seed, measures_perf, reason)
 
     def begin_eagerly(
         self,
-        before: PythonState | None,
-        kept: _Kept | None,
+        start: PythonState | _Kept | None,
         point: Point,
         seed: int,
         measures_perf: bool,
@@ -217,18 +213,16 @@ class Bench:
         """Begins a training anew, with eager steps, as if it had never been tried in another way.
 
         Args:
-            before: As in a `Training`, of what was tried.
-            kept: The same.
+            start: That of the `Training` that was tried.
             point: The architecture.
             seed: The run's.
             measures_perf: Whether every step is to measure its performance.
             reason: Why it failed.
         """
-        start = kept or before
         if start is not None and (left := start.restore()):
             reason += f'; what it has changed could not all be put back ({described(left)})'
-        if kept is not None:
-            return _eager(kept.subject, reason)
+        if isinstance(start, _Kept):
+            return _eager(start.subject, reason)
         return self.set_up_eagerly(point, seed, measures_perf, reason)
 
     def set_up_eagerly(

@@ -299,9 +299,9 @@ def _in_lanes(
         try:
             return contextvars.copy_context().run(attempt)
         except NotCapturable as error:
-            assert tried is not None
-            start = tried.before, tried.kept
-            return done(bench.begin_eagerly(*start, point, seed, measures_perf, str(error)))
+            reason = str(error)
+        assert tried is not None
+        return done(bench.begin_eagerly(tried.start, point, seed, measures_perf, reason))
 
     if len(seeds) == 1:
         return alone(seeds[0])

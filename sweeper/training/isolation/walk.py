@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import array
-import ctypes
 import functools
-import io
 import logging
-import mmap
 import queue
-import random
 import sys
 import sysconfig
 import threading
@@ -18,18 +13,15 @@ from argparse import Namespace
 from collections import ChainMap, UserDict, UserList, deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from contextvars import ContextVar
-from multiprocessing.shared_memory import SharedMemory
-from multiprocessing.sharedctypes import SynchronizedBase
 from pathlib import Path
-from types import CellType, FunctionType, GeneratorType, MethodType, ModuleType, SimpleNamespace
+from types import FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from ..objects.kinds import kind_of
+from ..objects.kinds import has_contents, kind_of
 from ..objects.reading import OPAQUE
 from . import records
 from .libraries import comes_from_torch
@@ -47,12 +39,6 @@ _SEEN_INTO = (
     torch.nn.Module, Dataset, SimpleNamespace, Namespace, UserDict, UserList, ChainMap, queue.Queue,
     weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet, threading.Event,
     threading.Condition, threading.Semaphore, threading.Barrier,
-)  # fmt: skip
-_AS_IN_STEPS = (
-    CellType, GeneratorType, ContextVar, memoryview, bytearray, array.array, io.IOBase, mmap.mmap,
-    threading.local, weakref.ref, ctypes._SimpleCData, ctypes.Array, ctypes.Structure, ctypes.Union,
-    SynchronizedBase, SharedMemory, random.Random, np.random.Generator, np.random.RandomState,
-    np.random.BitGenerator, np.random.SeedSequence, torch.Generator,
 )  # fmt: skip
 _CACHED = type(functools.lru_cache(lambda: None))
 _OF_ITSELF = frozenset(
@@ -165,7 +151,6 @@ class Walk:
                 self._pending.append((value, f'{name}.{key}' if isinstance(key, str) else name))
 
     def _look_into(self, one: Any, name: str) -> None:
-        kind = type(one)
         if isinstance(one, type):
             if one.__module__ in self._own:
                 self._record(records.OfClass(name, one, comes_from_torch), dict(vars(one)), name)
@@ -186,9 +171,7 @@ class Walk:
             self._pending.append((one.__func__, name))
         elif isinstance(one, functools.partial):
             self._pending += [(one.func, name), (one.args, name), (one.keywords, name)]
-        elif isinstance(one, _AS_IN_STEPS) or (
-            hasattr(kind, '__next__') and kind.__module__ in ('builtins', 'itertools', '_collections')
-        ):
+        elif has_contents(one):
             self._look_into_as_steps_do(one, name)
         else:
             self._look_into_object(one, name)

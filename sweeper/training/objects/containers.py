@@ -58,15 +58,19 @@ def _elements(value: Any) -> list[tuple[str, Any]]:
     return [(f'[{k}]', one) for k, one in enumerate(value) if type(one) not in PLAIN]
 
 
+def _look_into_elements(value: Any, base: Any, write: Callable[[tuple[Any, ...]], object]) -> Kind:
+    """The elements of a container, as `base` goes through them, whatever a subclass does."""
+
+    def elements() -> Iterator[Any]:
+        found: Iterator[Any] = base.__iter__(value)
+        return found
+
+    return _with_attributes(value, Reading(lambda: (*elements(),), write), lambda: _elements(elements()))
+
+
 def look_into_list(value: list[Any]) -> Kind:
     """The elements of a list."""
-
-    def write(saved: tuple[Any, ...]) -> None:
-        list.__setitem__(value, slice(None), saved)
-
-    return _with_attributes(
-        value, Reading(lambda: (*list.__iter__(value),), write), lambda: _elements(list.__iter__(value))
-    )
+    return _look_into_elements(value, list, lambda saved: list.__setitem__(value, slice(None), saved))
 
 
 def look_into_deque(value: deque[Any]) -> Kind:
@@ -76,9 +80,7 @@ def look_into_deque(value: deque[Any]) -> Kind:
         deque.clear(value)
         deque.extend(value, saved)
 
-    return _with_attributes(
-        value, Reading(lambda: (*deque.__iter__(value),), write), lambda: _elements(deque.__iter__(value))
-    )
+    return _look_into_elements(value, deque, write)
 
 
 def look_into_set(value: set[Any]) -> Kind:
@@ -88,9 +90,7 @@ def look_into_set(value: set[Any]) -> Kind:
         set.clear(value)
         set.update(value, saved)
 
-    return _with_attributes(
-        value, Reading(lambda: (*set.__iter__(value),), write), lambda: _elements(set.__iter__(value))
-    )
+    return _look_into_elements(value, set, write)
 
 
 def look_into_unchanging(value: Any) -> Kind:

@@ -113,7 +113,7 @@ def kind_of(value: Any, is_free: bool = False) -> Kind:
         return Kind()
     if package in _OUTSIDE and not issubclass(kind, _UNCHANGING):
         return Kind() if kind.__module__ in _HARMLESS else OPAQUE
-    if kind.__module__ in ('builtins', 'itertools', '_collections') and hasattr(kind, '__next__'):
+    if is_iterator(kind):
         return look_into_iterator(value)
     if kind.__name__ == '_lru_cache_wrapper':
         return look_into_cache(value)
@@ -121,6 +121,11 @@ def kind_of(value: Any, is_free: bool = False) -> Kind:
     if has_hidden_state(kind):  # type: ignore[arg-type]
         return Kind((*found.readings, *OPAQUE.readings), found.children)
     return found
+
+
+def is_iterator(kind: type) -> bool:
+    """Whether objects of a class are iterators of Python's own."""
+    return kind.__module__ in ('builtins', 'itertools', '_collections') and hasattr(kind, '__next__')
 
 
 @functools.lru_cache(2**14)
@@ -144,7 +149,7 @@ def has_hidden_state(kind: type) -> bool:
     return False
 
 
-_KINDS: list[tuple[Any, Callable[[Any], Kind]]] = [
+_OF_CODE: list[tuple[Any, Callable[[Any], Kind]]] = [
     (types.FunctionType, look_into_function),
     (types.MethodType, look_into_method),
     ((types.BuiltinFunctionType, types.MethodWrapperType), look_into_bound),
@@ -154,13 +159,20 @@ _KINDS: list[tuple[Any, Callable[[Any], Kind]]] = [
     ((tuple, frozenset), look_into_unchanging),
     (set, look_into_set),
     (deque, look_into_deque),
-    (types.CellType, look_into_cell),
-    (types.GeneratorType, look_into_generator),
     ((staticmethod, classmethod), look_into_wrapper),
     (property, look_into_property),
     (functools.partial, look_into_partial),
-    ((bytearray, array.array), look_into_bytes),
     (np.ndarray, look_into_array),
+    (ctypes.PyDLL, lambda _: Kind()),
+    (ctypes.CDLL, lambda _: OPAQUE),
+    (types.MappingProxyType, look_into_referring),
+    (HyperParameterManager, look_into_manager),
+]
+
+_WITH_CONTENTS: list[tuple[Any, Callable[[Any], Kind]]] = [
+    (types.CellType, look_into_cell),
+    (types.GeneratorType, look_into_generator),
+    ((bytearray, array.array), look_into_bytes),
     (random.Random, look_into_random),
     ((np.random.RandomState, np.random.Generator, np.random.BitGenerator), look_into_numpy_random),
     (np.random.SeedSequence, look_into_seeds),
@@ -173,11 +185,22 @@ _KINDS: list[tuple[Any, Callable[[Any], Kind]]] = [
     (io.IOBase, look_into_file),
     (mmap.mmap, look_into_mapped),
     ((ctypes._SimpleCData, ctypes.Array, ctypes.Structure, ctypes.Union), look_into_c),
-    (ctypes.PyDLL, lambda _: Kind()),
-    (ctypes.CDLL, lambda _: OPAQUE),
     (SynchronizedBase, look_into_shared),
     (SharedMemory, look_into_shared_memory),
-    (types.MappingProxyType, look_into_referring),
-    (HyperParameterManager, look_into_manager),
 ]
+
+_KINDS = [*_OF_CODE, *_WITH_CONTENTS]
 """In this order, subclasses included."""
+
+
+_TYPES_WITH_CONTENTS: tuple[type, ...] = tuple(
+    one for kinds, _ in _WITH_CONTENTS for one in (kinds if isinstance(kinds, tuple) else (kinds,))
+)
+
+
+def has_contents(value: Any) -> bool:
+    """Whether an object is a generator, memory, an open file, random numbers or the like.
+
+    Its contents are all that may change. They are read and put back alike for steps and between runs.
+    """
+    return isinstance(value, _TYPES_WITH_CONTENTS) or is_iterator(type(value))

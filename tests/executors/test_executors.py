@@ -17,13 +17,10 @@ import torch
 
 from sweeper import InlineExecutor, LocalExecutor
 from sweeper.executors.base import Task, run_error
-from sweeper.executors.local import supervisor
 from sweeper.executors.local.output import OutputSink
 from sweeper.executors.local.process import WorkerProcess
 from sweeper.executors.local.worker import READY, receive
-from sweeper.problem.reference import find_problem
 from sweeper.testing import ExecutorContract
-from sweeper.work import WorkerSpec
 
 pytestmark = pytest.mark.slow
 
@@ -132,41 +129,6 @@ def opened(name, spec, cores=2, retries=1, timeout=None, expect_work=True):
         yield executor
     finally:
         executor.close()
-
-
-@pytest.fixture(scope='module')
-def problem_path(tmp_path_factory):
-    path = tmp_path_factory.mktemp('problem') / 'misbehaving_problem.py'
-    path.write_text(PROBLEM)
-    return path
-
-
-@pytest.fixture(scope='module')
-def spec(problem_path):
-    before = list(sys.path)
-    yield WorkerSpec(find_problem(problem_path), 0, 'cpu')
-    sys.path[:] = before
-    sys.modules.pop(problem_path.stem, None)
-
-
-class Clock:
-    """The clock of the local executor, which a test can put forward."""
-
-    ahead = 0.0
-
-    def __init__(self, monotonic):
-        self._monotonic = monotonic
-
-    def monotonic(self):
-        return self._monotonic() + self.ahead
-
-
-@pytest.fixture(scope='module')
-def clock():
-    with pytest.MonkeyPatch.context() as patch:
-        clock = Clock(supervisor.time.monotonic)
-        patch.setattr(supervisor, 'time', clock)
-        yield clock
 
 
 @pytest.fixture(scope='module')

@@ -10,8 +10,6 @@ from sweeper import LocalExecutor
 from sweeper.errors import InvalidArgument
 from sweeper.executors.base import RunError, Task
 from sweeper.executors.local.limits import in_units, with_limit_named
-from sweeper.problem.reference import find_problem
-from sweeper.work import WorkerSpec
 
 pytestmark = [
     pytest.mark.slow,
@@ -50,16 +48,6 @@ def model(code):
     return torch.nn.Linear(4, 2)
 """
 GIB = 1 << 30
-
-
-@pytest.fixture(scope='module')
-def spec(tmp_path_factory):
-    path = tmp_path_factory.mktemp('problem') / 'greedy_problem.py'
-    path.write_text(PROBLEM)
-    before = list(sys.path)
-    yield WorkerSpec(find_problem(path), 0, 'cpu')
-    sys.path[:] = before
-    sys.modules.pop(path.stem, None)
 
 
 @pytest.fixture(scope='module')

@@ -1,7 +1,6 @@
 """What workers print: whose it is, what is passed on, and what is left of it in an error."""
 
 import os
-import sys
 import threading
 from contextlib import contextmanager
 from multiprocessing.connection import Pipe
@@ -10,11 +9,9 @@ import pytest
 
 from sweeper import LocalExecutor
 from sweeper.executors.base import Task
-from sweeper.executors.local import output, pool, supervisor
+from sweeper.executors.local import output, pool
 from sweeper.executors.local.output import DROPPED, OutputSink, RunOutput, WorkerOutput
 from sweeper.executors.local.streams import BEGIN, END, MARK, WARNING
-from sweeper.problem.reference import find_problem
-from sweeper.work import WorkerSpec
 
 pytestmark = pytest.mark.slow
 
@@ -323,35 +320,6 @@ def model(code):
     exec(code, globals())
     return torch.nn.Linear(4, 2)
 """
-
-
-@pytest.fixture(scope='module')
-def spec(tmp_path_factory):
-    path = tmp_path_factory.mktemp('problem') / 'printing_problem.py'
-    path.write_text(PROBLEM)
-    before = list(sys.path)
-    yield WorkerSpec(find_problem(path), 0, 'cpu')
-    sys.path[:] = before
-    sys.modules.pop(path.stem, None)
-
-
-class Clock:
-    """The clock of the local executor, which a test can put forward."""
-
-    def __init__(self, monotonic):
-        self._monotonic = monotonic
-        self.ahead = 0.0
-
-    def monotonic(self):
-        return self._monotonic() + self.ahead
-
-
-@pytest.fixture(scope='module')
-def clock():
-    with pytest.MonkeyPatch.context() as patch:
-        clock = Clock(supervisor.time.monotonic)
-        patch.setattr(supervisor, 'time', clock)
-        yield clock
 
 
 class Workers:

@@ -146,9 +146,7 @@ class SweepConfig:
 
     def _wrong(self, name: str, valid: str) -> InvalidArgument:
         value = getattr(self, name)
-        error = InvalidArgument(f'{name}={value!r}: {valid}')
-        error.naming((name, value))
-        return error
+        return InvalidArgument(f'{name}={value!r}: {valid}').naming((name, value))
 
     @property
     def method(self) -> TuningMethod:
@@ -159,11 +157,6 @@ class SweepConfig:
     def cores_used(self) -> int:
         """How many cores that is on this machine."""
         return usable_cores() if self.cores is None else self.cores
-
-    @property
-    def memory_in_bytes(self) -> int | None:
-        """What a worker process may take."""
-        return bytes_of(self.memory)
 
     def identity(self) -> dict[str, Any]:
         """What a folder's manifest has of it: only with the same is a sweep continued."""

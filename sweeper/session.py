@@ -51,7 +51,7 @@ def run_session(
 ) -> SweepResults:
     """Runs a sweep, or what is missing of it, and returns what the folder holds then; as for `sweep`."""
     running = executor or open_executor(
-        config.executor, config.cores_used, config.retries, config.timeout, config.memory_in_bytes
+        config.executor, config.cores_used, config.retries, config.timeout, config.memory
     )
     with ExitStack() as stack:
         is_new, log = not holds_sweep(folder), RunLog()

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from .training.isolation import Isolation
 
 
-STEPS = ('auto', 'eager', 'captured', 'lanes')
-"""The kinds of training steps that can be asked for; see `training.bench`."""
-
 LANES = 8
 """How many runs of an architecture are trained side by side with the kind `lanes`."""
 

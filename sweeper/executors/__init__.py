@@ -12,7 +12,9 @@ from .local.executor import LocalExecutor
 _OPTIONS = ('cores', 'retries', 'timeout', 'memory')
 
 
-def open_executor(name: str, cores: int, retries: int, timeout: float | None, memory: int | None) -> Executor:
+def open_executor(
+    name: str, cores: int, retries: int, timeout: float | None, memory: int | str | None
+) -> Executor:
     """Returns a new executor, not started: 'inline', which has cores only, or 'local', which has all options.
 
     Raises:

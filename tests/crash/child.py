@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 from .plan import SELECTORS
 
@@ -94,12 +94,12 @@ def _print_to(log: Path) -> None:
 
 def run(order: Order, on_file: Callable[[], Any]) -> int:
     """Runs the sweep; returns the exit code."""
-    from sweeper import SweepError, sweep
-    from sweeper.work import STEPS
+    from sweeper import SweepConfig, SweepError, sweep
 
     from .adaptive import SELECTORS
     from .write_steps import WriteSteps
 
+    steps = get_args(get_type_hints(SweepConfig)['step'])
     notes = Notes(order.notes)
     WriteSteps(
         order.fault_step, order.fault_action, lambda text: notes.add('fault', text=text), on_file
@@ -110,7 +110,7 @@ def run(order: Order, on_file: Callable[[], Any]) -> int:
         sweep(
             PROBLEM, selector, SWEEP_CORES, _settings(), order.folder,
             cores=order.cores or 1, executor='local' if order.cores else 'inline', seed=order.seed,
-            progress='none', retries=1000, step=STEPS[order.seed % len(STEPS)],
+            progress='none', retries=1000, step=steps[order.seed % len(steps)],
         )  # fmt: skip
     except SweepError as error:
         traceback.print_exc()

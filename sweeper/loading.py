@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from .errors import FolderError, InvalidArgument
-from .io.opening import open_file
 from .points import Point, as_point, label
 from .report.stats.comparison import compare
 from .store.layout import checked_folder
@@ -59,9 +58,7 @@ def load_model(
         ProblemError: The problem is not there, or it changed since the sweep.
         FolderError: The folder holds no sweep, or its weights cannot be read.
     """
-    import torch
-
-    from .report.reload import problem_again
+    from .report.reload import load_weights, problem_again
     from .seeding import random_states_kept
 
     manifest = Store.read(checked_folder(folder)).manifest
@@ -86,8 +83,7 @@ def load_model(
             model = problem.model(point)
         path = store.files(point).trial(trial).model
         try:
-            with open_file(path) as file:
-                model.load_state_dict(torch.load(file, map_location='cpu', weights_only=True))
+            load_weights(model, path)
         except Exception as error:
             raise FolderError(f'cannot read {path}: {reason(error, path)}') from error
     if problem.parameters.declared is not None:

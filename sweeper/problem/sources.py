@@ -86,6 +86,15 @@ def read_sources(file: Path, package: str = '') -> ProblemSources | None:
     )
 
 
+def code_that_counts(source: bytes) -> str:
+    """Returns what counts in a piece of source, as `read_sources` has it, in some notation.
+
+    Raises:
+        SyntaxError: It is no Python.
+    """
+    return _dump(_parse(source))
+
+
 def _read(file: Path) -> bytes | None:
     try:
         return file.read_bytes()

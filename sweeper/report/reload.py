@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ProblemError
+from ..io.opening import open_file
 from ..problem.fingerprint import source_fingerprint
 from ..problem.problem import Problem, load_problem
 from ..problem.reference import ProblemReference, find_problem
@@ -16,6 +17,8 @@ from ..seeding import run_seed
 from ..store.manifest import Manifest
 
 if TYPE_CHECKING:
+    import torch
+
     from ..training.bench import Bench
 
 
@@ -62,6 +65,14 @@ def problem_again(manifest: Manifest, module_name: str | None = None) -> Iterato
         raise _changed(given, manifest)
     with reference.with_own_argv():
         yield problem
+
+
+def load_weights(model: torch.nn.Module, path: Path) -> None:
+    """Gives a model the weights in a file of a sweep's folder, in which a link is not followed."""
+    import torch
+
+    with open_file(path) as file:
+        model.load_state_dict(torch.load(file, map_location='cpu', weights_only=True))
 
 
 def _unchanged(reference: ProblemReference, file: Path, manifest: Manifest) -> ProblemReference:

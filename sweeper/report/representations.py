@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..io.opening import open_file
 from ..points import Point, has_reference
 from ..results import TrialResult
 from ..seeding import random_states_kept, run_seed
 from ..store.store import Store
 from ..text import reason
 from .components import principal_components
-from .reload import bench_again
+from .reload import bench_again, load_weights
 
 if TYPE_CHECKING:
     import torch
@@ -167,11 +166,8 @@ def _of_point(
 
 
 def _trained(bench: Bench, point: Point, trial: TrialResult, weights: Path) -> torch.nn.Module:
-    import torch
-
     model, _ = bench.fresh_model(point, trial.seed)
-    with open_file(weights) as file:
-        model.load_state_dict(torch.load(file, map_location='cpu', weights_only=True))
+    load_weights(model, weights)
     return model
 
 

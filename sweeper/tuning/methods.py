@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import hashlib
 import inspect
@@ -11,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InvalidArgument
+from ..problem.sources import code_that_counts
 from .base import TuningMethod
 from .fixed import FixedHyperparameters
 from .settings import PRESETS, HyperparameterSettings, get_settings, preset_name
@@ -105,12 +105,9 @@ def _as_json(value: object) -> Any:
 
 
 def _fingerprint(kind: type) -> str | None:
-    """A digest of a class's source, comments and docstrings apart; None if there is no source."""
+    """A digest of what counts in a class's source; None if there is no source."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
+        code = code_that_counts(textwrap.dedent(inspect.getsource(kind)).encode())
     except (OSError, TypeError, SyntaxError):
         return None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return hashlib.sha256(code.encode()).hexdigest()

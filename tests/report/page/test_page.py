@@ -30,6 +30,13 @@ def draw_all(tab):
     return figures.count()
 
 
+def shows(place, *texts):
+    """Waits for texts: what follows a link or opens comes by an event of its own, after the click."""
+    expect = pytest.importorskip('playwright.sync_api').expect
+    for text in texts:
+        expect(place).to_contain_text(text)
+
+
 def test_every_section_is_there_and_every_figure_draws(grid, open_page):
     tab = open_page(report_page(grid))
     assert tab.locator('#answer').inner_text() == grid.comparison.answer()
@@ -86,7 +93,7 @@ def test_an_architecture_opens_with_its_tuning_and_trials(grid, open_page):
     tab = open_page(report_page(grid))
     tab.locator('#board tbody a').nth(2).click()
     found = tab.locator('#architecture-3')
-    found.locator('.figure').first.wait_for()
+    shows(found, 'it is best')
     text = found.inner_text()
     assert found.locator('figcaption').all_inner_texts() == [
         'Range test', 'Candidates, trained briefly and compared',
@@ -192,7 +199,7 @@ def test_names_and_values_of_users_are_shown_and_not_run(write_sweep, open_page)
     draw_all(tab)
     assert SCRIPT in tab.locator('#board thead').inner_text()
     assert SCRIPT[:20] in tab.locator('#parameters svg.main-svg').first.text_content()
-    assert 'Traceback: <b>here</b>' in tab.locator('details.architecture').last.inner_text()
+    shows(tab.locator('details.architecture').last, 'Traceback: <b>here</b>')
     assert tab.locator('main img, main b.injected, main script, main a[href^=javascript]').count() == 0
     assert tab.locator('svg a').count() == 0
     assert tab.errors == []
@@ -203,8 +210,7 @@ def test_failures_are_told_with_their_traceback(write_sweep, open_page):
     section = tab.locator('#failures')
     assert '1 of 2 architectures failed' in section.inner_text()
     section.get_by_role('link').click()
-    opened = tab.locator('details.architecture[open]').last
-    assert 'no such width' in opened.inner_text() and 'Traceback: <b>here</b>' in opened.inner_text()
+    shows(tab.locator('details.architecture[open]').last, 'no such width', 'Traceback: <b>here</b>')
     assert tab.errors == []
 
 

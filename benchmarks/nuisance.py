@@ -21,7 +21,7 @@ from sweeper.points import NamedPoint
 from sweeper.problem.problem import load_problem
 from sweeper.problem.reference import find_problem, load_module
 from sweeper.seeding import run_seed
-from sweeper.work import WorkerSpec, in_lanes, open_bench
+from sweeper.work import WorkerSpec, in_lanes, open_workspace
 
 FOLDER = Path(__file__).with_name('nuisance_problems')
 PROBLEMS = [file.stem for file in sorted(FOLDER.glob('[a-z]*.py'))]
@@ -48,8 +48,8 @@ def measure(name, preset, seed, trial_samples):
 
 def search(path, dimension, settings, seed):
     """Random search: the best of `CONFIGURATIONS` equally long trainings, then trials."""
-    bench = open_bench(WorkerSpec(find_problem(path), seed, 'cpu'))
-    size, rng = len(bench.splits.train), np.random.default_rng(seed)
+    workspace = open_workspace(WorkerSpec(find_problem(path), seed, 'cpu'))
+    size, rng = len(workspace.splits.train), np.random.default_rng(seed)
     epochs = settings.trial_epochs(size)
     samples = settings.tuning_budget * epochs * size / CONFIGURATIONS
     point, best = NamedPoint(width=WIDTH), (-1.0, None)
@@ -61,13 +61,13 @@ def search(path, dimension, settings, seed):
             'nuisance': {dimension.name: dimension.at(rng.uniform())},
         }  # fmt: skip
         (score,) = in_lanes(
-            bench, point, [run_seed(seed, 'search', index)], 'train_briefly', **plan,
+            workspace, point, [run_seed(seed, 'search', index)], 'train_briefly', **plan,
             steps=int(samples / batch_size), holdout_seed=run_seed(seed, 'holdout', 0), held_out=size // 5,
         )  # fmt: skip
         best = max(best, (score['perf'], index, plan))
     seeds = [run_seed(seed, 'trial', index) for index in range(TRIALS)]
     cycles = {'epochs': epochs, 'cycle_size_epochs': settings.cycle_epochs}
-    trials = [in_lanes(bench, point, [one], 'train_trial', **best[2], **cycles)[0] for one in seeds]
+    trials = [in_lanes(workspace, point, [one], 'train_trial', **best[2], **cycles)[0] for one in seeds]
     return np.mean([trial.result.perf_val for trial in trials])
 
 

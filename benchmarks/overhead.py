@@ -28,7 +28,7 @@ def nothing(*_):
     return None
 
 
-def keep_busy(_bench, point):
+def keep_busy(_workspace, point):
     """Computes for so many seconds."""
     (seconds,), start = point, time.perf_counter()
     while time.perf_counter() - start < seconds:

@@ -30,11 +30,11 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from sweeper.problem.problem import Problem
-from sweeper.training.bench import Bench, Splits
 from sweeper.training.capture.recording import NotCapturable
 from sweeper.training.data import ShuffledBatches, as_split
 from sweeper.training.loop import Loop
 from sweeper.training.runs import _SideBySide
+from sweeper.training.workspace import Splits, Workspace
 
 LR, LANES, EPOCHS = 0.01, 8, 10
 CPU = torch.device('cpu')
@@ -73,14 +73,14 @@ def ours(case, kind, lanes=1):
     """Returns what trains an epoch, the seconds that it took to set that up, and what verifies its step."""
     problem = Problem('benchmark', case.build, nn.CrossEntropyLoss, 'classification', lambda: None, None)
     split = as_split(TensorDataset(*case.data()), CPU)
-    bench = Bench(problem, Splits(split, split, None), CPU, kind)
+    workspace = Workspace(problem, Splits(split, split, None), CPU, kind)
     batches = [ShuffledBatches(case.samples, case.batch_size, seed) for seed in range(lanes)]
     for _ in range(2):  # the first one imports and compiles what the process has not yet
         start = time.perf_counter()
         if lanes > 1:
-            training = bench.set_up_lanes((), range(lanes), [list(one) for one in batches])
+            training = workspace.set_up_lanes((), range(lanes), [list(one) for one in batches])
         else:
-            training = bench.set_up((), 0, list(batches[0]), EPOCHS)
+            training = workspace.set_up((), 0, list(batches[0]), EPOCHS)
         seconds = time.perf_counter() - start
     side_by_side = _SideBySide(batches) if lanes > 1 else batches[0]
     lrs = [LR] * len(side_by_side)

@@ -58,11 +58,11 @@ def load_model(
         ProblemError: The problem is not there, or it changed since the sweep.
         FolderError: The folder holds no sweep, or its weights cannot be read.
     """
-    from .report.reload import load_weights, problem_again
+    from .report.reload import load_weights, reloaded_problem
     from .seeding import random_states_kept
 
     manifest = Store.read(checked_folder(folder)).manifest
-    with random_states_kept(), problem_again(manifest, module_name) as problem:
+    with random_states_kept(), reloaded_problem(manifest, module_name) as problem:
         store = Store.read(checked_folder(folder))  # again: what is in the problem's module has a name now
         point = _best_point(store) if params is None else as_point(params)
         if point not in store.points:

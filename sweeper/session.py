@@ -22,7 +22,7 @@ from .problem.presets import Presets, presets_of, told, with_values
 from .problem.problem import load_problem
 from .problem.reference import ProblemReference
 from .report.live.progress import open_progress
-from .report.live.status_file import Noting
+from .report.live.status_file import StatusWriter
 from .results import SweepResults
 from .run.assembly import assemble
 from .run.dry_runs import check_by_dry_runs
@@ -97,7 +97,7 @@ def run_session(
         queue = ParamsTaskQueue(running.cores, config.sweep_cores, lanes)
         sweeper = assemble(
             parameters, selector, queue, running, store, config.method, facts.train_size, config.seed,
-            [*listeners, Noting(store), *([display] if display else [])],
+            [*listeners, StatusWriter(store), *([display] if display else [])],
             raise_failures=config.on_error == 'raise',
             save_threads=0 if running.in_process else _SAVE_THREADS,
             same_selector='selector' not in (accepted_kinds(config.if_changed) or ()), lanes=lanes,
@@ -136,15 +136,15 @@ def _facts(
 def _check_points(parameters: ProblemParameters, points: Sequence[Point]) -> None:
     """Checks what is declared, and all points that are known from the start, before anything is trained."""
     if parameters.declared is not None:
-        for doubt in parameters.declared.doubts:
-            warnings.warn(doubt, DeclarationWarning, stacklevel=4)
+        for message in parameters.declared.warnings:
+            warnings.warn(message, DeclarationWarning, stacklevel=4)
     if not points:
         return
     for point in points:
         parameters.check(point)
     are_named(points)
-    for doubt in parameters.doubts(points):
-        warnings.warn(doubt, ProblemWarning, stacklevel=4)
+    for message in parameters.warnings(points):
+        warnings.warn(message, ProblemWarning, stacklevel=4)
 
 
 def _log(log: RunLog, task: Task | None, text: str) -> None:

@@ -1,7 +1,7 @@
 """What a worker does for a task: one function per kind of run.
 
-A task names one of `FUNCTIONS` and carries plain values. The bench (the problem, its data, the device)
-is set up once per process by `open_bench` and given to every function.
+A task names one of `FUNCTIONS` and carries plain values. The workspace (the problem, its data, the device)
+is set up once per process by `open_workspace` and given to every function.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from .seeding import run_seed
 if TYPE_CHECKING:
     import torch
 
-    from .training.bench import Bench
     from .training.data import Split
     from .training.facts import DryRun, ProblemFacts
     from .training.isolation import Isolation
+    from .training.workspace import Workspace
 
 
 LANES = 8
@@ -46,7 +46,7 @@ class WorkerSpec:
     presets: Presets = field(default_factory=dict)
 
 
-def open_bench(spec: WorkerSpec, *, worker: int | None = None) -> Bench:
+def open_workspace(spec: WorkerSpec, *, worker: int | None = None) -> Workspace:
     """Loads the problem and its data, once for all the tasks of a process.
 
     Args:
@@ -58,96 +58,98 @@ def open_bench(spec: WorkerSpec, *, worker: int | None = None) -> Bench:
     return _opened(spec, resolve_device(spec.device, worker or 0), in_worker=worker is not None)
 
 
-def open_bench_to_share(spec: WorkerSpec) -> tuple[Bench, ProblemFacts | None]:
+def open_workspace_to_share(spec: WorkerSpec) -> tuple[Workspace, ProblemFacts | None]:
     """Loads the problem and its data on the CPU, whatever the device; no GPU is asked for anything.
 
     Returns:
-        The bench, and what is to know of the problem, which has been checked then; None if checking might
+        The workspace, and what is to know of the problem, which has been checked then; None if checking might
         ask a GPU.
     """
     import torch
 
     if torch.version.cuda is not None:
         return _opened(spec, torch.device('cpu'), in_worker=True), None
-    from .training.bench import Bench
     from .training.facts import check
+    from .training.workspace import Workspace
 
     problem = load_problem(spec.problem, in_worker=True, presets=spec.presets)
     facts, splits = check(problem, spec.seed, spec.device)
-    return Bench(problem, splits, torch.device('cpu'), spec.step), facts
+    return Workspace(problem, splits, torch.device('cpu'), spec.step), facts
 
 
-def isolate(bench: Bench) -> Isolation:
+def isolate(workspace: Workspace) -> Isolation:
     """Takes the process, with the problem loaded, as what each run is to start with."""
     from .training.isolation import Isolation
 
-    problem = bench.problem
-    data = [part for split in bench.splits if split is not None for part in vars(split).values()]
+    problem = workspace.problem
+    data = [part for split in workspace.splits if split is not None for part in vars(split).values()]
     folder = None if problem.sources is None else problem.sources.folder
     own = [problem.module] if problem.module else []
-    return Isolation(folder, data, own, bench.python_state().opaque)
+    return Isolation(folder, data, own, workspace.python_state().opaque)
 
 
-def on_device(bench: Bench, spec: WorkerSpec, worker: int) -> Bench:
-    """Returns a shared bench as that worker needs it: itself on the CPU, else with its data on the device."""
-    from .training.bench import Splits
+def on_device(workspace: Workspace, spec: WorkerSpec, worker: int) -> Workspace:
+    """Returns a shared workspace for that worker: the same on the CPU, else with its data on the device."""
     from .training.data import InMemorySplit
     from .training.device import resolve_device
+    from .training.workspace import Splits
 
     device = resolve_device(spec.device, worker)
-    if device == bench.device:
-        return bench
+    if device == workspace.device:
+        return workspace
 
     def moved(split: Split | None) -> Split | None:
         return (
             InMemorySplit(split.inputs, split.targets, device) if isinstance(split, InMemorySplit) else None
         )
 
-    train, val, test = map(moved, bench.splits)
-    if train is None or val is None or (test is None) != (bench.splits.test is None):
+    train, val, test = map(moved, workspace.splits)
+    if train is None or val is None or (test is None) != (workspace.splits.test is None):
         return _opened(spec, device, in_worker=True)
-    return replace(bench, splits=Splits(train, val, test), device=device)
+    return replace(workspace, splits=Splits(train, val, test), device=device)
 
 
-def _opened(spec: WorkerSpec, device: torch.device, in_worker: bool) -> Bench:
+def _opened(spec: WorkerSpec, device: torch.device, in_worker: bool) -> Workspace:
     problem = load_problem(spec.problem, in_worker=in_worker, presets=spec.presets)
-    from .training.bench import Bench, load_splits
+    from .training.workspace import Workspace, load_splits
 
-    return Bench(problem, load_splits(problem, run_seed(spec.seed, 'dataset', 0), device), device, spec.step)
+    return Workspace(
+        problem, load_splits(problem, run_seed(spec.seed, 'dataset', 0), device), device, spec.step
+    )
 
 
-def dry_run(bench: Bench, point: Point, seed: int) -> DryRun:
+def dry_run(workspace: Workspace, point: Point, seed: int) -> DryRun:
     """One training step and one evaluation on every split, to see whether they can be done."""
     from .training.dry_run import dry_run
 
-    with bench.problem.using(point, {}):
-        return dry_run(bench, point, seed)
+    with workspace.problem.using(point, {}):
+        return dry_run(workspace, point, seed)
 
 
 def measure_curve(
-    bench: Bench, point: Point, seed: int, lrs: Sequence[float], batch_sizes: Sequence[int]
+    workspace: Workspace, point: Point, seed: int, lrs: Sequence[float], batch_sizes: Sequence[int]
 ) -> dict[str, Any]:
     """One initialisation's curve along given learning rates and batch sizes."""
     result: dict[str, Any] = in_lanes(
-        bench, point, [seed], 'measure_curve', lrs=lrs, batch_sizes=batch_sizes
+        workspace, point, [seed], 'measure_curve', lrs=lrs, batch_sizes=batch_sizes
     )[0]
     return result
 
 
-def train_briefly(bench: Bench, point: Point, seed: int, **plan: Any) -> dict[str, Any]:
+def train_briefly(workspace: Workspace, point: Point, seed: int, **plan: Any) -> dict[str, Any]:
     """One brief training, scored on the training data."""
-    result: dict[str, Any] = in_lanes(bench, point, [seed], 'train_briefly', **plan)[0]
+    result: dict[str, Any] = in_lanes(workspace, point, [seed], 'train_briefly', **plan)[0]
     return result
 
 
-def train_trial(bench: Bench, point: Point, seed: int, **plan: Any) -> TrialRecord:
+def train_trial(workspace: Workspace, point: Point, seed: int, **plan: Any) -> TrialRecord:
     """One trial: a full training, scored on every split."""
-    result: TrialRecord = in_lanes(bench, point, [seed], 'train_trial', **plan)[0]
+    result: TrialRecord = in_lanes(workspace, point, [seed], 'train_trial', **plan)[0]
     return result
 
 
 def in_lanes(
-    bench: Bench,
+    workspace: Workspace,
     point: Point,
     seeds: Sequence[int],
     function: str,
@@ -158,13 +160,13 @@ def in_lanes(
 
     While they run, declared parameters have the values that the point gives them, and `nuisance`.
     """
-    with bench.problem.using(point, nuisance or {}) as read:
-        results = _in_lanes(bench, point, seeds, function, arguments)
-        own = bench.problem.parameters.split(point)[1] if isinstance(point, NamedPoint) else {}
+    with workspace.problem.using(point, nuisance or {}) as read:
+        results = _in_lanes(workspace, point, seeds, function, arguments)
+        own = workspace.problem.parameters.split(point)[1] if isinstance(point, NamedPoint) else {}
         known = read() if function == 'train_briefly' else set()
         names = [
             name for name in sorted({*own, *(nuisance or {})})
-            if bench.problem.parameters.owner(name) not in known
+            if workspace.problem.parameters.owner(name) not in known
         ]  # fmt: skip
         if function == 'train_briefly' and names:
             results = [{**result, 'unread': json.dumps(names)} for result in results]
@@ -172,16 +174,16 @@ def in_lanes(
 
 
 def _in_lanes(
-    bench: Bench, point: Point, seeds: Sequence[int], function: str, arguments: Mapping[str, Any]
+    workspace: Workspace, point: Point, seeds: Sequence[int], function: str, arguments: Mapping[str, Any]
 ) -> list[Any]:
     from .training import runs
 
     if function == 'measure_curve':
         lrs, sizes = (np.asarray(arguments[name]).tolist() for name in ('lrs', 'batch_sizes'))
-        return _with_step_as_text(runs.measure_curve(bench, point, seeds, lrs, sizes))
+        return _with_step_as_text(runs.measure_curve(workspace, point, seeds, lrs, sizes))
     if function == 'train_briefly':
-        return _with_step_as_text(runs.train_briefly(bench, point, seeds, **arguments))
-    trials = runs.train_fully(bench, point, seeds, runs.TrainingPlan(**arguments))
+        return _with_step_as_text(runs.train_briefly(workspace, point, seeds, **arguments))
+    trials = runs.train_fully(workspace, point, seeds, runs.TrainingPlan(**arguments))
     return [_record(seed, done) for seed, done in zip(seeds, trials, strict=True)]
 
 
@@ -190,11 +192,11 @@ def _with_step_as_text(results: Sequence[Mapping[str, Any]]) -> list[Any]:
     return [{**result, 'step': str(result['step'])} for result in results]
 
 
-def read_parameters(bench: Bench, point: Point, seed: int) -> list[str]:
+def read_parameters(workspace: Workspace, point: Point, seed: int) -> list[str]:
     """Returns the names of the declared parameters that an architecture reads in its first step."""
     from .training.reading import read_by
 
-    return sorted(read_by(bench, point, seed))
+    return sorted(read_by(workspace, point, seed))
 
 
 def _record(seed: int, done: dict[str, Any]) -> TrialRecord:

@@ -11,9 +11,9 @@ from torch.utils.data import TensorDataset
 
 from sweeper.problem.problem import Problem
 from sweeper.training import runs
-from sweeper.training.bench import Bench, Splits
 from sweeper.training.data import as_split
 from sweeper.training.isolation import Isolation
+from sweeper.training.workspace import Splits, Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -282,19 +282,19 @@ class Process:
         split = as_split(TensorDataset(inputs, (inputs[:, 0] > 0).long()), torch.device('cpu'))
         self.module, self.splits = module, Splits(split, split, None)
         self.isolation = Isolation(
-            None, [], [module.__name__, 'lazy'], self.bench('eager').python_state().opaque
+            None, [], [module.__name__, 'lazy'], self.workspace('eager').python_state().opaque
         )
 
-    def bench(self, step):
+    def workspace(self, step):
         problem = Problem(
             'here', lambda *_: torch.nn.Linear(4, 2), self.module.loss, 'classification', lambda: None, None
         )
-        return Bench(problem, self.splits, torch.device('cpu'), step)
+        return Workspace(problem, self.splits, torch.device('cpu'), step)
 
     def trained(self, step, seeds=(3,)):
         """Returns what a run gives, how its steps were taken, and what it has left."""
         self.isolation.take_settings()
-        results = self.isolation.run(lambda: runs.train_fully(self.bench(step), (), list(seeds), PLAN))
+        results = self.isolation.run(lambda: runs.train_fully(self.workspace(step), (), list(seeds), PLAN))
         found = [(result['model'], result['scores']) for result in results]
         return found, str(results[0]['step']), self.isolation.restore()
 

@@ -63,12 +63,12 @@ class Runs:
         self._known = {}
         self._perform = inline.perform
 
-    def perform(self, bench, task, *isolation):
+    def perform(self, workspace, task, *isolation):
         if task.function == 'dry_run':  # a check of the problem, of which nothing is kept
-            return self._perform(bench, task, *isolation)
-        return self._outcome(bench, task, *isolation), []
+            return self._perform(workspace, task, *isolation)
+        return self._outcome(workspace, task, *isolation), []
 
-    def _outcome(self, bench, task, *isolation):
+    def _outcome(self, workspace, task, *isolation):
         if self.left == 0:
             raise KeyboardInterrupt
         self.left = self.left and self.left - 1
@@ -79,10 +79,10 @@ class Runs:
                 error=RunError('ValueError', f'{run} fails', 'Traceback: …', None, 'and says so\n')
             )
         text = json.dumps(
-            [bench.problem.path, *run, task.arguments], default=np.ndarray.tolist, sort_keys=True
+            [workspace.problem.path, *run, task.arguments], default=np.ndarray.tolist, sort_keys=True
         )
         if text not in self._known:
-            self._known[text], _ = self._perform(bench, task, *isolation)
+            self._known[text], _ = self._perform(workspace, task, *isolation)
             assert self._known[text].error is None
         return self._known[text]
 

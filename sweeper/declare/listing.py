@@ -125,11 +125,11 @@ def list_sources(
         write: A file to save all values to.
     """
     found = find_in_files(files, None, [name])
-    with warnings.catch_warnings(record=True) as doubts:
+    with warnings.catch_warnings(record=True) as records:
         warnings.simplefilter('always', DeclarationWarning)
         manager = HyperParameterManager(name).take(found)
-    for doubt in doubts:
-        print(f'warning: {one_line(str(doubt.message))}', file=sys.stderr)
+    for record in records:
+        print(f'warning: {one_line(str(record.message))}', file=sys.stderr)
     nodes = {node.name: node for node in manager.get_nodes()}
     if not nodes:
         places = ', '.join(map(str, files))

@@ -99,8 +99,8 @@ class HyperParameterManager:
         names = checked_names(parsed, self.separator, [*self._defaults, *self._values])
         self._parsed, self._names = parsed, names
         self._copies.clear()
-        for doubt in found.doubts.get(self.placeholder, []):
-            warnings.warn(doubt, DeclarationWarning, stacklevel=3)
+        for message in found.warnings.get(self.placeholder, []):
+            warnings.warn(message, DeclarationWarning, stacklevel=3)
         return self
 
     # Values

@@ -24,13 +24,13 @@ class Found:
 
     Attributes:
         occurrences: By manager, in the order of files and lines.
-        doubts: By manager: what could not be decided, with file and line.
+        warnings: By manager: what could not be decided, with file and line.
         paths: The true paths of all files that were looked at.
         passed: By name: calls of functions' arguments that look like parameters, if it is a manager's name.
     """
 
     occurrences: dict[str, list[HyperParameterOccurrence]] = field(default_factory=dict)
-    doubts: dict[str, list[str]] = field(default_factory=dict)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
     passed: dict[str, list[str]] = field(default_factory=dict)
 
@@ -123,7 +123,7 @@ class _Reader:
                 self._read_call(call, scope)
             for escape in self._scopes.escapes:
                 for name in self._managers_in(self._meanings(escape.value, escape.scope)):
-                    self._doubt(
+                    self._warn(
                         name, escape.target,
                         f'`{shortened(escape.target)} = {shortened(escape.value)}`: calls through it are not '
                         f'seen; a plain name would be followed',
@@ -158,7 +158,7 @@ class _Reader:
         except DeclarationError:
             return
         self._add(name, occurrence)
-        self._doubt(
+        self._warn(
             name, call,
             f'`{shortened(call)}` is taken for a parameter, but `{shortened(call.func)}` is also bound to '
             f'something else{self._other_bindings(call.func, scope, name)}',
@@ -172,7 +172,7 @@ class _Reader:
             is_wanted = isinstance(meaning, Foreign) and meaning.name in (self._managers or self._free)
             if is_wanted and (len(call.args) == 2 or call.keywords):
                 assert isinstance(meaning, Foreign)
-                self._doubt(
+                self._warn(
                     meaning.name, call,
                     f'`{shortened(call)}` is not taken for a parameter: `{call.func.id}` comes from '
                     f'`{meaning}`, which is not among the sources; import it from sweeper.m',
@@ -190,7 +190,7 @@ class _Reader:
                 f'here{self._other_bindings(call.func, scope, name)}'
             )
             if self._managers_in(hidden):
-                self._doubt(name, call, text)
+                self._warn(name, call, text)
                 return
             if self._managers is None and Free(name) in hidden:
                 self._found.passed.setdefault(name, []).append(self._at(call, text))
@@ -272,8 +272,8 @@ class _Reader:
     def _add(self, manager: str, occurrence: HyperParameterOccurrence) -> None:
         self._found.occurrences.setdefault(manager, []).append(occurrence)
 
-    def _doubt(self, manager: str, node: ast.expr, text: str) -> None:
-        self._found.doubts.setdefault(manager, []).append(self._at(node, text))
+    def _warn(self, manager: str, node: ast.expr, text: str) -> None:
+        self._found.warnings.setdefault(manager, []).append(self._at(node, text))
 
     def _at(self, node: ast.expr, text: str) -> str:
         return f'{self._source.filename}:{node.lineno}: {text}'

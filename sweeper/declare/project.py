@@ -27,14 +27,14 @@ class DeclaredParameters:
         nodes: The parameters by name.
         managers: The name of each one's manager.
         faults: Why a parameter cannot be swept, by name, with the places; of those that cannot.
-        doubts: Calls of which it cannot be told whether they declare a parameter.
+        warnings: Calls of which it cannot be told whether they declare a parameter.
         nuisance: What is tuned for every architecture.
     """
 
     nodes: Mapping[str, HyperParameterNode]
     managers: Mapping[str, str]
     faults: Mapping[str, str]
-    doubts: Sequence[str]
+    warnings: Sequence[str]
     nuisance: Sequence[Dimension]
 
     @cached_property
@@ -165,10 +165,13 @@ def read_project(files: Sequence[Path], folder: Path) -> DeclaredParameters:
                 f'literal, with which tuning begins'
             )
     managers_known = {'_', *found.occurrences}
-    told = [*found.doubts.values(), *(some for name, some in found.passed.items() if name in managers_known)]
-    doubts = [one.removeprefix(f'{folder}{os.sep}') for some in told for one in some]
-    doubts += _doubtful_hints(nodes.values())
-    return DeclaredParameters(nodes, {name: min(managers[name]) for name in rows}, faults, doubts, nuisance)
+    told = [
+        *found.warnings.values(),
+        *(some for name, some in found.passed.items() if name in managers_known),
+    ]
+    messages = [one.removeprefix(f'{folder}{os.sep}') for some in told for one in some]
+    messages += _doubtful_hints(nodes.values())
+    return DeclaredParameters(nodes, {name: min(managers[name]) for name in rows}, faults, messages, nuisance)
 
 
 def _doubtful_hints(nodes: Iterable[HyperParameterNode]) -> list[str]:

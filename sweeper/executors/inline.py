@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from ..errors import ProblemError, SweepError
 from ..points import label
 from ..seeding import random_states_kept
-from ..work import FUNCTIONS, WorkerSpec, isolate, open_bench
+from ..work import FUNCTIONS, WorkerSpec, isolate, open_workspace
 from .base import Answer, Executor, OnOutput, Outcome, Task, run_error
 from .preload import import_for_runs
 
 if TYPE_CHECKING:
-    from ..training.bench import Bench
     from ..training.isolation import Isolation
+    from ..training.workspace import Workspace
 
 _LEFT = (
     '{} of ({}) changed what the next runs in this process find, and it cannot be undone here: {}. '
@@ -94,18 +94,18 @@ class _TaskRunner:
     def __init__(self, spec: WorkerSpec, worker: int | None = None) -> None:
         self.spec = spec
         self._worker = worker
-        self._loaded: tuple[Bench, Isolation] | None = None
+        self._loaded: tuple[Workspace, Isolation] | None = None
         self._told: set[tuple[str, ...]] = set()
 
     def run(self, task: Task) -> Outcome:
         with _as_in_a_worker(), self.spec.problem.with_own_argv():
             if self._loaded is None:
                 self._loaded = self._load()
-            bench, isolation = self._loaded
+            workspace, isolation = self._loaded
             # Between runs the caller may change what it likes; only what a run changes is undone.
             isolation.take_objects()
             isolation.take_settings()
-            outcome, left = perform(bench, task, isolation)
+            outcome, left = perform(workspace, task, isolation)
         if left and tuple(left) not in self._told:
             self._told.add(tuple(left))
             from ..training.isolation import in_words
@@ -113,21 +113,21 @@ class _TaskRunner:
             warnings.warn(_LEFT.format(task.name, label(task.point), in_words(left)), stacklevel=3)
         return outcome
 
-    def _load(self) -> tuple[Bench, Isolation]:
+    def _load(self) -> tuple[Workspace, Isolation]:
         import_for_runs()
         try:
-            bench = open_bench(self.spec, worker=self._worker)
+            workspace = open_workspace(self.spec, worker=self._worker)
         except SweepError:
             raise
         except (Exception, SystemExit) as error:
             raise ProblemError(f'cannot load the problem: {type(error).__name__}: {error}') from error
-        return bench, isolate(bench)
+        return workspace, isolate(workspace)
 
 
 _runner: _TaskRunner | None = None
 
 
-def perform(bench: Bench, task: Task, isolation: Isolation) -> tuple[Outcome, list[str]]:
+def perform(workspace: Workspace, task: Task, isolation: Isolation) -> tuple[Outcome, list[str]]:
     """Runs a task in this process; an exception, `sys.exit` included, becomes its outcome.
 
     Returns:
@@ -135,7 +135,7 @@ def perform(bench: Bench, task: Task, isolation: Isolation) -> tuple[Outcome, li
     """
     started = time.perf_counter()
     try:
-        value = isolation.run(lambda: FUNCTIONS[task.function](bench, task.point, **task.arguments))
+        value = isolation.run(lambda: FUNCTIONS[task.function](workspace, task.point, **task.arguments))
         outcome = Outcome(value, seconds=time.perf_counter() - started)
     except (Exception, SystemExit) as error:
         outcome = Outcome(error=run_error(error))

@@ -187,7 +187,7 @@ class ProblemParameters:
                 f'declared in {_some(self.files)}{suggestion(name, [*keywords, *known.nodes])}'
             )
 
-    def doubts(self, points: Sequence[Point]) -> list[str]:
+    def warnings(self, points: Sequence[Point]) -> list[str]:
         """Says which values are texts where the default is a number, which was probably meant otherwise."""
         numbers: dict[str, Any] = {**self.signature.number_defaults()}
         for name in {name for point in points for name in by_name(point, self.signature.parameter_names())}:

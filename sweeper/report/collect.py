@@ -13,7 +13,7 @@ from ..points import Point, value_to_text
 from ..results import ModelCost, PointError
 from ..store.store import Store
 from ..text import one_line
-from .flags import doubts
+from .flags import exclusions
 from .stats.statistics import Interval, mean_interval, performance_interval
 
 ABSENT = '\u2013'
@@ -71,9 +71,9 @@ class PointSummary:
         return self.error is None and self.trials > 0
 
     @property
-    def doubts(self) -> list[str]:
+    def exclusions(self) -> list[str]:
         """The flags that make it not comparable with others; empty if it is."""
-        return doubts(self.flags)
+        return exclusions(self.flags)
 
     @property
     def shown_cells(self) -> list[str]:
@@ -108,7 +108,7 @@ def named(columns: Sequence[str], cells: Sequence[str], between: str) -> str:
 
 def _rank(summary: PointSummary) -> tuple[bool, bool, bool, float]:
     mean = summary.perf_val.mean
-    return summary.error is not None, math.isnan(mean), bool(summary.doubts), -mean
+    return summary.error is not None, math.isnan(mean), bool(summary.exclusions), -mean
 
 
 def _summarise_point(store: Store, point: Point, command: int | None) -> PointSummary:

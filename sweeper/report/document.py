@@ -19,7 +19,7 @@ from ..store.store import Store
 from ..text import one_line
 from .collect import PointSummary
 from .findings import Findings
-from .flags import DOUBTS, FLAG_MEANINGS
+from .flags import EXCLUSIONS, FLAG_MEANINGS
 from .stats.statistics import Pairwise
 
 _COLUMNS = (
@@ -42,7 +42,7 @@ def markdown(store: Store) -> str:
     header = [*map(_escaped, findings.columns), *shown, *map(_escaped, findings.nuisance), *last]
     lines += [_row(header), _row(['---'] * len(header))]
     for summary, row in rows:
-        place = 'not comparable' if summary.doubts else 'yes' if row['tied_for_first'] else ''
+        place = 'not comparable' if summary.exclusions else 'yes' if row['tied_for_first'] else ''
         cells = [str(summary.perf_val), place, str(summary.trials)]
         rates = '{:.3g} to {:.3g}'.format(*summary.lr_range) if summary.lr_range else ''
         cells += [rates, str(summary.batch_size or '')]
@@ -99,7 +99,7 @@ def everything(store: Store) -> str:
             {
                 'params': _params(findings, summary),
                 **row,
-                'not_comparable': {flag: DOUBTS[flag]._asdict() for flag in summary.doubts},
+                'not_comparable': {flag: EXCLUSIONS[flag]._asdict() for flag in summary.exclusions},
                 'nuisance': {name: to_json(value) for name, value in summary.nuisance.items()},
                 'unread': list(summary.unread),
                 'error': _text(summary.error),

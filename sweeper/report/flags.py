@@ -23,7 +23,7 @@ FLAG_MEANINGS = {
 }
 
 
-class Doubt(NamedTuple):
+class Exclusion(NamedTuple):
     """Why an architecture with a certain flag cannot be compared.
 
     Attributes:
@@ -35,28 +35,28 @@ class Doubt(NamedTuple):
     remedy: str
 
 
-DOUBTS: Mapping[str, Doubt] = {
-    'nothing_learned': Doubt(
+EXCLUSIONS: Mapping[str, Exclusion] = {
+    'nothing_learned': Exclusion(
         'no candidate learned anything in tuning, so the learning rate is a guess', 'use a higher preset'
     ),
-    'trial_diverged': Doubt(
+    'trial_diverged': Exclusion(
         'the loss of a trial became NaN or infinite', 'use a higher preset or a lower lr_end'
     ),
-    'evaluation_diverged': Doubt(
+    'evaluation_diverged': Exclusion(
         'the loss of a trial was finite in training, and NaN or infinite in evaluation mode',
         'look at what the model does only in evaluation mode',
     ),
-    'threshold_unsure': Doubt(
+    'threshold_unsure': Exclusion(
         'outputs left [0, 1], so labels may have been predicted from the wrong threshold on',
         'write `threshold = …` into the problem',
     ),
-    'worse_than_tuned': Doubt(
+    'worse_than_tuned': Exclusion(
         'trials did worse than a shorter training did in tuning', 'use a higher preset or a lower lr_end'
     ),
 }
 """The flags that make an architecture not comparable: its scores say more about its tuning than about it."""
 
 
-def doubts(flags: Sequence[str]) -> list[str]:
+def exclusions(flags: Sequence[str]) -> list[str]:
     """Returns which of the flags make an architecture not comparable; none if it can be compared."""
-    return [flag for flag in DOUBTS if flag in flags]
+    return [flag for flag in EXCLUSIONS if flag in flags]

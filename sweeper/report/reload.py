@@ -19,12 +19,12 @@ from ..store.manifest import Manifest
 if TYPE_CHECKING:
     import torch
 
-    from ..training.bench import Bench
+    from ..training.workspace import Workspace
 
 
 @contextmanager
-def bench_again(manifest: Manifest, module_name: str | None = None) -> Iterator[Bench]:
-    """Loads the problem that a sweep was of, and its data, on the CPU; meanwhile as `problem_again`.
+def reopened_workspace(manifest: Manifest, module_name: str | None = None) -> Iterator[Workspace]:
+    """Loads the problem that a sweep was of, and its data, on the CPU; meanwhile as `reloaded_problem`.
 
     Args:
         manifest: The sweep's.
@@ -35,22 +35,22 @@ def bench_again(manifest: Manifest, module_name: str | None = None) -> Iterator[
     """
     import torch
 
-    from ..training.bench import Bench, load_splits
+    from ..training.workspace import Workspace, load_splits
 
     device = torch.device('cpu')
-    with problem_again(manifest, module_name) as problem:
+    with reloaded_problem(manifest, module_name) as problem:
         splits = load_splits(problem, run_seed(manifest.seed, 'dataset', 0), device)
         if len(splits.train) != manifest.train_size:
             raise ProblemError(
                 f'the data of {problem.name!r} changed since the sweep: it has {len(splits.train)} training '
                 f'samples now, and had {manifest.train_size}'
             )
-        yield Bench(problem, splits, device, 'eager')
+        yield Workspace(problem, splits, device, 'eager')
 
 
 @contextmanager
-def problem_again(manifest: Manifest, module_name: str | None = None) -> Iterator[Problem]:
-    """Loads the problem that a sweep was of, without its data; see `bench_again`.
+def reloaded_problem(manifest: Manifest, module_name: str | None = None) -> Iterator[Problem]:
+    """Loads the problem that a sweep was of, without its data; see `reopened_workspace`.
 
     Meanwhile `sys.argv` is the problem's, as when it was swept, and not that of who looks at the results.
     """

@@ -15,12 +15,12 @@ from ..seeding import random_states_kept, run_seed
 from ..store.store import Store
 from ..text import reason
 from .components import principal_components
-from .reload import bench_again, load_weights
+from .reload import load_weights, reopened_workspace
 
 if TYPE_CHECKING:
     import torch
 
-    from ..training.bench import Bench
+    from ..training.workspace import Workspace
 
 INPUT = 'input'
 _LONGEST = 300
@@ -112,15 +112,15 @@ def representations(
     Raises:
         ProblemError: The problem is not there, or it changed since the sweep.
     """
-    with random_states_kept(), bench_again(store.manifest, module_name) as bench:
-        inputs, targets, chosen = _chosen(bench, store.manifest.seed, samples)
+    with random_states_kept(), reopened_workspace(store.manifest, module_name) as workspace:
+        inputs, targets, chosen = _chosen(workspace, store.manifest.seed, samples)
         data = _data_layer(inputs)
-        labels, are_classes = labels_of(targets.cpu().numpy(), bench.problem.accuracy_style)
+        labels, are_classes = labels_of(targets.cpu().numpy(), workspace.problem.accuracy_style)
         resolved = _resolved(store)
         found, failed = [], []
         for point in points:
             try:
-                found.append(_of_point(store, point, resolved.get(point, point), bench, inputs, data))
+                found.append(_of_point(store, point, resolved.get(point, point), workspace, inputs, data))
             except _CannotLook as reason:
                 failed.append((point, str(reason)))
     return Representations(chosen, labels, are_classes, tuple(found), tuple(failed))
@@ -131,7 +131,12 @@ class _CannotLook(Exception):
 
 
 def _of_point(
-    store: Store, point: Point, resolved: Point, bench: Bench, inputs: object, data: LayerRepresentation
+    store: Store,
+    point: Point,
+    resolved: Point,
+    workspace: Workspace,
+    inputs: object,
+    data: LayerRepresentation,
 ) -> Representation:
     from ..training.activations import look_into
     from ..training.isolation import set_torch_switches, torch_switches
@@ -146,8 +151,8 @@ def _of_point(
         raise _CannotLook('its parameters name something that the problem does not have any more')
     switches = torch_switches()
     try:
-        with bench.problem.using(resolved, tuned.nuisance):  # the forward pass may ask, too
-            model = _trained(bench, resolved, trials[best], store.files(point).trial(best).model)
+        with workspace.problem.using(resolved, tuned.nuisance):  # the forward pass may ask, too
+            model = _trained(workspace, resolved, trials[best], store.files(point).trial(best).model)
             looks = look_into(model, inputs, principal_components)
     except Exception as error:
         said = ' '.join(reason(error).split())[:_LONGEST]
@@ -165,8 +170,8 @@ def _of_point(
     return Representation(point, best, trials[best].perf_val, tuple(layers), tuple(skipped))
 
 
-def _trained(bench: Bench, point: Point, trial: TrialResult, weights: Path) -> torch.nn.Module:
-    model, _ = bench.fresh_model(point, trial.seed)
+def _trained(workspace: Workspace, point: Point, trial: TrialResult, weights: Path) -> torch.nn.Module:
+    model, _ = workspace.fresh_model(point, trial.seed)
     load_weights(model, weights)
     return model
 
@@ -181,13 +186,13 @@ def _resolved(store: Store) -> dict[Point, Point]:
 # The samples
 
 
-def _chosen(bench: Bench, seed: int, most: int) -> tuple[object, torch.Tensor, np.ndarray]:
+def _chosen(workspace: Workspace, seed: int, most: int) -> tuple[object, torch.Tensor, np.ndarray]:
     """Inputs and targets of some validation samples, and which these are."""
     import torch
 
     from ..training.data import leaves
 
-    val = bench.splits.val
+    val = workspace.splits.val
     order = torch.randperm(len(val), generator=torch.Generator().manual_seed(run_seed(seed, 'samples', 0)))
     first, _ = val.batch(order[:1])
     others = {size for tensor in leaves(first) for size in tensor.shape[1:]}

@@ -48,7 +48,7 @@ def comparison_table(
     if methods:
         note = f'mean ± half the 95% confidence interval ({", ".join(methods)}) over trials'
         parts.append(Text(note, style='dim'))
-    if any(summary.doubts for summary in shown):
+    if any(summary.exclusions for summary in shown):
         parts.append(Text('?: not comparable with the others, because of its flags', style='yellow'))
     parts += [Text(one_line(note), style='dim') for note in _notes(parameters)] if shown else []
     parts += [Text(told, style='dim') for told in _numbered(commands)] if shown else []
@@ -98,7 +98,7 @@ def _columns(
         for name, cells in zip(columns, values, strict=True)
     ]
     nuisance = zip(tuned, zip(*(one.nuisance_cells(tuned) for one in summaries), strict=True), strict=True)
-    marks = ['?' * bool(one.doubts) + '+' * (one.params in others) for one in summaries]
+    marks = ['?' * bool(one.exclusions) + '+' * (one.params in others) for one in summaries]
     if any(marks):
         found.insert(0, Column('', marks, 0, 'yellow', 'left'))
     rates = ['{:.3g} .. {:.3g}'.format(*one.lr_range) if one.lr_range else 'tuning' for one in summaries]

@@ -34,8 +34,8 @@ def check_by_dry_runs(executor: Executor, points: Sequence[Point], seed: int, ar
     dry_runs = _dry_runs(executor, points, seed)
     first = next(dry_runs)
     if first is None or first.fault is None:
-        for doubt in first.doubts if first is not None else ():
-            warnings.warn(doubt, ProblemWarning, stacklevel=2)
+        for message in first.warnings if first is not None else ():
+            warnings.warn(message, ProblemWarning, stacklevel=2)
         return
     fault = first.fault
     if not fault.is_certain and (not are_all or len(points) == 1):

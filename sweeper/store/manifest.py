@@ -173,7 +173,7 @@ def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed
     if found is None:
         if damaged:
             raise FolderError(f'cannot tell which sweep {layout.folder} holds: {_listed(damaged)}')
-        _check_no_strangers(layout)
+        _check_nothing_unexpected(layout)
         return asked
     for path, error in damaged.items():
         set_aside(layout, writer, path, error)
@@ -215,16 +215,16 @@ def _listed(damaged: dict[Path, Exception]) -> str:
     return '; '.join(f'cannot read {path}: {reason(error, path)}' for path, error in damaged.items())
 
 
-def _check_no_strangers(layout: SweepLayout) -> None:
+def _check_nothing_unexpected(layout: SweepLayout) -> None:
     copies = layout.manifest_copy.parent  # with nothing in it yet
     known = {path.name for path in (layout.running, layout.earlier, layout.damaged, layout.log, copies)}
-    strangers = [
+    unexpected = [
         path.name
         for path in layout.folder.iterdir()
         if path.suffix != TEMPORARY_SUFFIX and path.name not in known and not _is_hollow(path)
     ]
-    if strangers:
-        some = ', '.join(sorted(strangers)[:3])
+    if unexpected:
+        some = ', '.join(sorted(unexpected)[:3])
         raise FolderError(
             f'{layout.folder} is not empty and holds no sweep (it has {some}); name a new or an empty folder'
         )

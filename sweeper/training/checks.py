@@ -12,9 +12,9 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sequential
 from ..errors import ProblemError
 from ..problem.problem import Problem
 from ..seeding import seed_everything
-from .bench import Splits
 from .data import InMemorySplit, Split, as_split, has_own_collate
 from .metrics import Criterion, ignored_label
+from .workspace import Splits
 
 _NAMES = ('train', 'val', 'test')
 _PROBED_ITEMS = 64

@@ -201,8 +201,8 @@ def _is_cheap(dataset: Dataset[Any]) -> bool:
         return False
     random_states = _random_states()
     for index in probes:
-        item, again = _collate([dataset[index]]), _collate([dataset[index]])
-        if _shapes(item) != _shapes(first) or not _equal(item, again):
+        item, repeat = _collate([dataset[index]]), _collate([dataset[index]])
+        if _shapes(item) != _shapes(first) or not _equal(item, repeat):
             return False
     return _random_states() == random_states  # else reading an item draws at random: an augmentation
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from .capture.capture import Subject
+from .capture.capture import Learner
 from .data import Batch, not_finite
 from .finite import check_data, undisturbed
 
@@ -16,12 +16,12 @@ class DataCheck:
     """Tells a training loss that is not finite because of the data from one that has diverged.
 
     Args:
-        subjects: What is trained, side by side.
+        learners: What is trained, side by side.
     """
 
-    def __init__(self, subjects: Sequence[Subject]) -> None:
-        self._subjects = subjects
-        self._lost = [False] * len(subjects)
+    def __init__(self, learners: Sequence[Learner]) -> None:
+        self._learners = learners
+        self._lost = [False] * len(learners)
 
     def check(self, batches: Sequence[torch.Tensor], losses: torch.Tensor) -> None:
         """Looks at the steps taken last.
@@ -49,17 +49,17 @@ class DataCheck:
             NotFiniteData: As `check`.
         """
         for indices in batches:
-            for lane in range(len(self._subjects)):
+            for lane in range(len(self._learners)):
                 self._check(lane, indices[lane] if indices.ndim > 1 else indices)
 
     def _check(self, lane: int, indices: torch.Tensor) -> None:
-        subject = self._subjects[lane]
-        batch = subject.split.suspect(indices)
+        learner = self._learners[lane]
+        batch = learner.split.suspect(indices)
         if batch is None or not not_finite(batch):
             return
         with undisturbed():
             try:
-                model, criterion = subject.fresh()
+                model, criterion = learner.fresh()
                 with torch.no_grad():
                     if math.isfinite(criterion(model(batch[0]), batch[1]).item()):
                         return  # it copes with such values

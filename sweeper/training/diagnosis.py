@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..seeding import random_states_kept
-from .capture.capture import Subject
+from .capture.capture import Learner
 from .data import InMemorySplit, Split, leaves, map_tensors
 from .metrics import ignored_label
 
@@ -26,7 +26,7 @@ class Pass:
     """A batch on its way through a model and its criterion.
 
     Attributes:
-        subject: The model, its criterion and so on.
+        learner: The model, its criterion and so on.
         split: What the batch is of.
         where: What that is called.
         indices: Where in it the batch is, shape `(batch size,)`.
@@ -37,7 +37,7 @@ class Pass:
         loss: The criterion's, once it is there.
     """
 
-    subject: Subject
+    learner: Learner
     split: Split
     where: str
     indices: torch.Tensor
@@ -50,12 +50,12 @@ class Pass:
     def explain_model(self, error: Exception) -> None:
         """Raises `Certain` if the model takes these inputs in the data type of its parameters."""
         self._explain_by_data(f'which the model does not take: {type(error).__name__}: {error}')
-        expected = next((p.dtype for p in self.subject.model.parameters() if p.is_floating_point()), None)
+        expected = next((p.dtype for p in self.learner.model.parameters() if p.is_floating_point()), None)
         kinds = {tensor.dtype for tensor in leaves(self.inputs)}
         if expected is None or kinds <= {expected}:
             return
         other = sorted(str(kind) for kind in kinds - {expected})[0]
-        if _succeeds(lambda: self.subject.model(_cast(self.inputs, expected))):
+        if _succeeds(lambda: self.learner.model(_cast(self.inputs, expected))):
             raise Certain(
                 f'the inputs of {self.where} are {other}, and the model computes in {expected}: {error}. '
                 f'Convert them in dataset(), as with `inputs.to({expected})`'
@@ -78,7 +78,7 @@ class Pass:
         with warnings.catch_warnings():
             warnings.filterwarnings('error', 'Using a target size')
             try:
-                self.loss = self.subject.criterion(self.output, self.targets)
+                self.loss = self.learner.criterion(self.output, self.targets)
             except UserWarning as warning:
                 self.check_pairs()
                 raise Certain(
@@ -101,7 +101,7 @@ class Pass:
             try:
                 with warnings.catch_warnings(), random_states_kept():
                     warnings.simplefilter('ignore')
-                    found, right = (float(self.subject.criterion(one, t)) for t in (targets, alike))
+                    found, right = (float(self.learner.criterion(one, t)) for t in (targets, alike))
             except Exception:  # it says itself what it does not take
                 continue
             if not math.isclose(found, right, rel_tol=1e-3, abs_tol=1e-9):
@@ -131,7 +131,7 @@ class Pass:
         if math.isfinite(float(loss.detach())):
             return
         self._explain_by_data('and so is the loss')
-        model = self.subject.model
+        model = self.learner.model
         if not model.training and _succeeds(lambda: self._finite_loss_in_training()):
             raise Certain(
                 f'the loss on {where} is {float(loss):g} in evaluation mode, after model.eval(), and finite '
@@ -145,7 +145,7 @@ class Pass:
 
         If only this batch has no labels that count, others may have some: that is no more than the reason.
         """
-        criterion, labels = self.subject.criterion, self.targets
+        criterion, labels = self.learner.criterion, self.targets
         weights, ignored = getattr(criterion, 'weight', None), ignored_label(criterion)
         if labels.is_floating_point() or getattr(criterion, 'reduction', None) != 'mean':
             return
@@ -199,7 +199,7 @@ class Pass:
                 yield f'targets{wording} without the dimension of size 1', _squeezed(targets)
 
     def _finite_loss(self, targets: torch.Tensor) -> None:
-        loss = self.subject.criterion(self.output, targets)
+        loss = self.learner.criterion(self.output, targets)
         if loss.numel() != 1 or not math.isfinite(float(loss.detach())):
             raise ValueError
 
@@ -207,13 +207,13 @@ class Pass:
         bad = set(self.bad)
         good = [index for index in self.indices.tolist() if index not in bad]
         inputs, targets = self.split.batch(torch.tensor(good, dtype=torch.long))
-        if not math.isfinite(float(self.subject.criterion(self.subject.model(inputs), targets).detach())):
+        if not math.isfinite(float(self.learner.criterion(self.learner.model(inputs), targets).detach())):
             raise ValueError
 
     def _finite_loss_in_training(self) -> None:
-        model = self.subject.model.train()
+        model = self.learner.model.train()
         try:
-            if not math.isfinite(float(self.subject.criterion(model(self.inputs), self.targets).detach())):
+            if not math.isfinite(float(self.learner.criterion(model(self.inputs), self.targets).detach())):
                 raise ValueError
         finally:
             model.eval()
@@ -245,7 +245,7 @@ def bad_samples(split: Split) -> list[int]:
 
 def check_output(done: Pass) -> None:
     """Raises `Certain` if the output cannot be scored, or has no place for a label of the data."""
-    score, output, targets, where = done.subject.score, done.output, done.targets, done.where
+    score, output, targets, where = done.learner.score, done.output, done.targets, done.where
     if score.style == 'inv-loss':
         return
     if not isinstance(output, torch.Tensor):
@@ -267,7 +267,7 @@ def check_output(done: Pass) -> None:
 
 def _check_labels(done: Pass, classes: int) -> None:
     targets = done.split.targets if isinstance(done.split, InMemorySplit) else done.targets
-    ignored = ignored_label(done.subject.criterion)
+    ignored = ignored_label(done.learner.criterion)
     labels = targets if ignored is None else targets[targets != ignored]
     if labels.numel() and int(labels.max()) >= classes:
         raise Certain(

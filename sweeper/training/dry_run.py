@@ -9,13 +9,13 @@ from contextlib import contextmanager
 import torch
 
 from ..points import Point, label
-from .bench import Bench
-from .capture.capture import Subject
+from .capture.capture import Learner
 from .data import InMemorySplit, Split, not_finite
 from .diagnosis import Certain, Pass, bad_samples, check_output, explained
 from .facts import DryRun, Fault
 from .metrics import check_loss
 from .optimizers import LearningRate, check_rates, is_over_others, trained_by
+from .workspace import Workspace
 
 _SAMPLES = 32
 _BAD_SAMPLES = 4
@@ -34,28 +34,28 @@ class _Stopped(Exception):
         self.fault = fault
 
 
-def dry_run(bench: Bench, point: Point, seed: int) -> DryRun:
+def dry_run(workspace: Workspace, point: Point, seed: int) -> DryRun:
     """Builds a point's model, trains it by one step, and scores it on a batch of every split.
 
     Args:
-        bench: Where. Its data stays as it is; the model is thrown away.
+        workspace: Where. Its data stays as it is; the model is thrown away.
         point: The architecture; its declared values are in force.
         seed: Seeds all that is drawn, as in any run.
 
     Returns:
         What went wrong, if anything did.
     """
-    doubts: list[str] = []
+    messages: list[str] = []
     try:
         with _stage(f'model({label(point)})'):
-            subject = bench.subject(point, seed, measures_perf=True)
-        _train(bench, subject)
-        for name, split in zip(('train', 'val', 'test'), bench.splits, strict=True):
+            learner = workspace.learner(point, seed, measures_perf=True)
+        _train(workspace, learner)
+        for name, split in zip(('train', 'val', 'test'), workspace.splits, strict=True):
             if split is not None:
-                doubts += _evaluate(bench, subject, split, name)
+                messages += _evaluate(workspace, learner, split, name)
     except _Stopped as stopped:
         return DryRun(stopped.fault)
-    return DryRun(doubts=tuple(doubts))
+    return DryRun(warnings=tuple(messages))
 
 
 @contextmanager
@@ -73,28 +73,29 @@ def _stage(name: str) -> Iterator[None]:
         raise _Stopped(Fault(name, type(error).__name__, message, traceback=text)) from error
 
 
-def _train(bench: Bench, subject: Subject) -> None:
-    done = _forward(bench, subject, bench.splits.train, 'train')
+def _train(workspace: Workspace, learner: Learner) -> None:
+    done = _forward(workspace, learner, workspace.splits.train, 'train')
     where = f'the training step on {done.where}'
     with _stage(where):
         try:
-            check_rates(bench.problem, subject.model, subject.criterion)
+            check_rates(workspace.problem, learner.model, learner.criterion)
         except ValueError as error:
             raise Certain(str(error)) from None
-        optimizer = subject.make_optimizer()
+        optimizer = learner.make_optimizer()
         rate = LearningRate(optimizer)
         rate.set(_LR)
         optimizer.zero_grad()
         done.backward()
-        trained = [*subject.model.parameters(), *trained_by(subject.criterion)]
+        trained = [*learner.model.parameters(), *trained_by(learner.criterion)]
         before = [parameter.detach().clone() for parameter in trained]
         optimizer.step()
         if is_over_others(optimizer, trained) and all(map(torch.equal, before, trained)):
             raise Certain(
-                f'optimizer(parameters, lr) of {bench.problem.name!r} returned an optimizer of parameters '
-                f'that are none of the model, which does not change in a step: pass on the parameters given'
+                f'optimizer(parameters, lr) of {workspace.problem.name!r} returned an optimizer of '
+                'parameters that are none of the model, which does not change in a step: pass on the '
+                'parameters given'
             )
-        for name, parameter in subject.model.named_parameters():
+        for name, parameter in learner.model.named_parameters():
             if not torch.isfinite(parameter).all():
                 raise FloatingPointError(
                     f'the loss is finite and its gradient is not: after one step the parameter '
@@ -102,12 +103,12 @@ def _train(bench: Bench, subject: Subject) -> None:
                 )
 
 
-def _evaluate(bench: Bench, subject: Subject, split: Split, name: str) -> list[str]:
+def _evaluate(workspace: Workspace, learner: Learner, split: Split, name: str) -> list[str]:
     """Scores the model on a batch; returns what is doubtful."""
-    subject.model.eval()
+    learner.model.eval()
     with torch.no_grad():
-        done = _forward(bench, subject, split, name)
-    subject.model.train()
+        done = _forward(workspace, learner, split, name)
+    learner.model.train()
     if not done.bad:
         return []
     return [
@@ -122,13 +123,13 @@ def _fault_of_targets(where: str, order: torch.Tensor, rows: list[int] | None) -
     return Fault(f'reading a batch of {where}', 'ProblemError', message, is_certain=True)
 
 
-def _forward(bench: Bench, subject: Subject, split: Split, name: str) -> Pass:
+def _forward(workspace: Workspace, learner: Learner, split: Split, name: str) -> Pass:
     """Computes output, loss and performance of a batch.
 
     Raises:
         _Stopped: That cannot be done, or they are not as they must be.
     """
-    where = f'the {name} dataset of {bench.problem.name!r}'
+    where = f'the {name} dataset of {workspace.problem.name!r}'
     bad = bad_samples(split)
     count = min(len(split), _SAMPLES)
     order = torch.arange(count) * len(split) // count
@@ -141,9 +142,9 @@ def _forward(bench: Bench, subject: Subject, split: Split, name: str) -> Pass:
             raise _Stopped(_fault_of_targets(where, order, found['targets']))
         if 'inputs' in found:
             bad = order[found['inputs'] or slice(None)].tolist()
-    done = Pass(subject, split, where, order, inputs, targets, bad)
+    done = Pass(learner, split, where, order, inputs, targets, bad)
     with _stage(f'the model on {where}'), explained(done.explain_model):
-        done.output = subject.model(inputs)
+        done.output = learner.model(inputs)
     with _stage(f'the output on {where}'):
         check_output(done)
     with _stage(f'the loss on {where}'), explained(done.explain_loss):
@@ -152,5 +153,5 @@ def _forward(bench: Bench, subject: Subject, split: Split, name: str) -> Pass:
         done.check_loss()
         check_loss(float(done.loss.detach()))
     with _stage(f'the performance on {where}'):
-        subject.score.performance(done.output, targets, done.loss.detach())
+        learner.score.performance(done.output, targets, done.loss.detach())
     return done

@@ -13,7 +13,7 @@ from ..problem.problem import Problem
 from ..seeding import run_seed
 
 if TYPE_CHECKING:
-    from .bench import Splits
+    from .workspace import Splits
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ class DryRun:
 
     Attributes:
         fault: Why nothing can be trained like this; None if it can.
-        doubts: What may be meant, and may be a mistake; a sentence each.
+        warnings: What may be meant, and may be a mistake; a sentence each.
     """
 
     fault: Fault | None = None
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def check(problem: Problem, seed: int, device: str) -> tuple[ProblemFacts, Splits]:

@@ -6,23 +6,23 @@ import torch
 
 from ..points import Point
 from ..seeding import model_seed
-from .bench import Bench
 from .optimizers import build_optimizer
+from .workspace import Workspace
 
 _SAMPLES = 2
 
 
-def read_by(bench: Bench, point: Point, seed: int) -> set[str]:
+def read_by(workspace: Workspace, point: Point, seed: int) -> set[str]:
     """Returns the names that a network, its criterion and its optimizer read, on a batch of every split.
 
     Args:
-        bench: The problem and its data.
+        workspace: The problem and its data.
         point: The architecture.
         seed: Of whatever is drawn.
     """
-    with bench.problem.using(point, {}) as read:
-        model, criterion = bench.fresh_model(point, model_seed(seed, ''))
-        for name, split in zip(('train', 'val', 'test'), bench.splits, strict=True):
+    with workspace.problem.using(point, {}) as read:
+        model, criterion = workspace.fresh_model(point, model_seed(seed, ''))
+        for name, split in zip(('train', 'val', 'test'), workspace.splits, strict=True):
             if split is None:
                 continue
             model.train(name == 'train')
@@ -30,5 +30,5 @@ def read_by(bench: Bench, point: Point, seed: int) -> set[str]:
             with torch.no_grad():
                 criterion(model(inputs), targets)
             if name == 'train':
-                build_optimizer(bench.problem, model)
+                build_optimizer(workspace.problem, model)
         return read()

@@ -20,8 +20,7 @@ import torch
 from ..points import Point
 from ..results import joined_flags
 from ..seeding import run_seed
-from .bench import Bench, Training
-from .capture.capture import Subject
+from .capture.capture import Learner
 from .capture.recording import NotCapturable
 from .cost import model_cost
 from .data import ShuffledBatches, SizedBatches, Split, SplitPart
@@ -29,6 +28,7 @@ from .data_check import DataCheck
 from .loop import Batches, Loop
 from .metrics import Score, check_loss, evaluate, is_finite_in_evaluation, is_finite_in_training
 from .schedule import triangular
+from .workspace import Training, Workspace
 
 Result = TypeVar('Result')
 
@@ -47,7 +47,7 @@ class TrainingPlan:
 
 
 def measure_curve(
-    bench: Bench, point: Point, seeds: Sequence[int], lrs: Sequence[float], batch_sizes: Sequence[int]
+    workspace: Workspace, point: Point, seeds: Sequence[int], lrs: Sequence[float], batch_sizes: Sequence[int]
 ) -> list[dict[str, Any]]:
     """Trains fresh models one step at each `(lr, batch size)` and measures as it goes.
 
@@ -59,7 +59,7 @@ def measure_curve(
     """
 
     def batches(seed: int) -> SizedBatches:
-        return SizedBatches(len(bench.splits.train), batch_sizes, run_seed(seed, 'order', 0))
+        return SizedBatches(len(workspace.splits.train), batch_sizes, run_seed(seed, 'order', 0))
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
         measured: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -68,20 +68,20 @@ def measure_curve(
             measured.append((losses, perfs))
             return not torch.isfinite(losses[-1]).any().item()
 
-        Loop(training.step, lrs, after_chunk, DataCheck(training.subjects)).run(batches)
+        Loop(training.step, lrs, after_chunk, DataCheck(training.learners)).run(batches)
         training.verify()
-        lanes = len(training.subjects)
+        lanes = len(training.learners)
         losses, perfs = (
             torch.cat(parts).reshape(-1, lanes).double().cpu().numpy().T
             for parts in zip(*measured, strict=True)
         )
-        cost = json.dumps(asdict(model_cost(training.subjects[0].model, bench.splits.train)))
+        cost = json.dumps(asdict(model_cost(training.learners[0].model, workspace.splits.train)))
         return [
             {**_curve(len(lrs), loss, perf), 'step': training.kind, 'cost': cost}
             for loss, perf in zip(losses, perfs, strict=True)
         ]
 
-    return _in_lanes(bench, point, seeds, batches, run, measures_perf=True)
+    return _in_lanes(workspace, point, seeds, batches, run, measures_perf=True)
 
 
 def _curve(steps: int, loss: np.ndarray, perf: np.ndarray) -> dict[str, np.ndarray]:
@@ -95,7 +95,7 @@ def _curve(steps: int, loss: np.ndarray, perf: np.ndarray) -> dict[str, np.ndarr
 
 
 def train_briefly(
-    bench: Bench,
+    workspace: Workspace,
     point: Point,
     seeds: Sequence[int],
     lr_min: float,
@@ -108,7 +108,7 @@ def train_briefly(
     """Trains fresh models for one learning-rate cycle of so many steps; scores them on training data only.
 
     Args:
-        bench: Where.
+        workspace: Where.
         point: The architecture.
         seeds: One per run.
         lr_min: Where the cycle begins and ends.
@@ -123,8 +123,8 @@ def train_briefly(
         diverged. `step`: a `StepKind`. `flags`, if there are any: as those of a trial.
     """
     plan = TrainingPlan(lr_min, lr_max, batch_size, epochs=1, cycle_size_epochs=1)
-    trained, scored = _parts(bench.splits.train, holdout_seed, held_out)
-    shuffled = _shuffled(bench, plan, trained)
+    trained, scored = _parts(workspace.splits.train, holdout_seed, held_out)
+    shuffled = _shuffled(workspace, plan, trained)
 
     def batches(seed: int) -> _AcrossEpochs:
         return _AcrossEpochs(shuffled(seed), steps)
@@ -132,18 +132,18 @@ def train_briefly(
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
         ends = _train(training, batches, plan)
         results = []
-        for subject, (_, lost) in zip(training.subjects, ends, strict=True):
-            score = evaluate(subject.model, scored, subject.criterion, subject.score, _MOST_SCORED)
+        for learner, (_, lost) in zip(training.learners, ends, strict=True):
+            score = evaluate(learner.model, scored, learner.criterion, learner.score, _MOST_SCORED)
             is_lost = lost or (
                 not score.is_finite
-                and not is_finite_in_training(subject.model, scored, subject.criterion, _MOST_SCORED)
+                and not is_finite_in_training(learner.model, scored, learner.criterion, _MOST_SCORED)
             )
             flags = joined_flags(is_lost, not score.is_finite, score.is_unsure)
             told = {'flags': flags} if flags else {}
             results.append({'loss': score.loss, 'perf': score.perf, 'step': training.kind, **told})
         return results
 
-    return _in_lanes(bench, point, seeds, batches, run)
+    return _in_lanes(workspace, point, seeds, batches, run)
 
 
 def _parts(train: Split, holdout_seed: int, held_out: int) -> tuple[torch.Tensor | None, Split]:
@@ -167,7 +167,9 @@ class _AcrossEpochs:
         return islice(chain.from_iterable(repeat(self._batches)), self._steps)
 
 
-def train_fully(bench: Bench, point: Point, seeds: Sequence[int], plan: TrainingPlan) -> list[dict[str, Any]]:
+def train_fully(
+    workspace: Workspace, point: Point, seeds: Sequence[int], plan: TrainingPlan
+) -> list[dict[str, Any]]:
     """Trains fresh models by `plan`, scoring them on every split at the end of each cycle.
 
     Returns:
@@ -179,24 +181,24 @@ def train_fully(bench: Bench, point: Point, seeds: Sequence[int], plan: Training
     started = time.perf_counter()
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
-        trials = [_Trial(bench, subject) for subject in training.subjects]
+        trials = [_Trial(workspace, learner) for learner in training.learners]
 
         ends = _train(training, batches, plan, lambda lane, epoch: trials[lane].take_scores(epoch))
         results = [trial.result(*end) for trial, end in zip(trials, ends, strict=True)]
         seconds = (time.perf_counter() - started) / len(trials)
         return [{**result, 'seconds': seconds, 'step': training.kind} for result in results]
 
-    return _in_lanes(bench, point, seeds, _shuffled(bench, plan), run, plan.epochs)
+    return _in_lanes(workspace, point, seeds, _shuffled(workspace, plan), run, plan.epochs)
 
 
 class _Trial:
     """One model of a full training, and its scores so far."""
 
-    def __init__(self, bench: Bench, subject: Subject) -> None:
-        self._subject = subject
-        self._splits = {'train': bench.splits.train, 'val': bench.splits.val}
-        self._test = bench.splits.test
-        self._initial = _state_bytes(subject.model)
+    def __init__(self, workspace: Workspace, learner: Learner) -> None:
+        self._learner = learner
+        self._splits = {'train': workspace.splits.train, 'val': workspace.splits.val}
+        self._test = workspace.splits.test
+        self._initial = _state_bytes(learner.model)
         self._rows: list[dict[str, float]] = []
         self._last: dict[str, Score] = {}
         self._is_unsure = False
@@ -207,16 +209,16 @@ class _Trial:
         self._rows.append({'epochs': epoch, **_as_row(self._last)})
 
     def _score(self, name: str, split: Split) -> Score:
-        subject = self._subject
-        score = evaluate(subject.model, split, subject.criterion, subject.score, name=name)
+        learner = self._learner
+        score = evaluate(learner.model, split, learner.criterion, learner.score, name=name)
         self._is_unsure = self._is_unsure or score.is_unsure
         return score
 
     def result(self, epochs: int, lost: bool) -> dict[str, Any]:
-        subject, train = self._subject, self._splits['train']
-        model, last = _state_bytes(subject.model), self._last
+        learner, train = self._learner, self._splits['train']
+        model, last = _state_bytes(learner.model), self._last
         if lost:  # it has not been scored since
-            is_finite = is_finite_in_evaluation(subject.model, train, subject.criterion, subject.score)
+            is_finite = is_finite_in_evaluation(learner.model, train, learner.criterion, learner.score)
             in_training, in_evaluation = True, not is_finite
         else:
             if self._test is not None:
@@ -224,7 +226,7 @@ class _Trial:
             in_evaluation = not all(score.is_finite for score in last.values())
             # The last update may have done it.
             in_training = not last['train'].is_finite and not is_finite_in_training(
-                subject.model, train, subject.criterion
+                learner.model, train, learner.criterion
             )
         if in_training:
             names = [*self._splits, *(['test'] if self._test is not None else [])]
@@ -250,10 +252,10 @@ def _as_row(scores: Mapping[str, Score]) -> dict[str, float]:
 
 
 def _shuffled(
-    bench: Bench, plan: TrainingPlan, among: torch.Tensor | None = None
+    workspace: Workspace, plan: TrainingPlan, among: torch.Tensor | None = None
 ) -> Callable[[int], ShuffledBatches]:
     """The batches of an epoch, by a run's seed: of all training data, or of what is at these indices."""
-    samples = len(bench.splits.train if among is None else among)
+    samples = len(workspace.splits.train if among is None else among)
 
     def batches(seed: int) -> ShuffledBatches:
         return ShuffledBatches(samples, plan.batch_size, run_seed(seed, 'order', 0), among)
@@ -262,7 +264,7 @@ def _shuffled(
 
 
 def _in_lanes(
-    bench: Bench,
+    workspace: Workspace,
     point: Point,
     seeds: Sequence[int],
     batches: Callable[[int], Batches],
@@ -275,7 +277,7 @@ def _in_lanes(
     A run whose captured step is found to differ from the eager one is done again, eagerly.
 
     Args:
-        bench: Where.
+        workspace: Where.
         point: The architecture.
         seeds: One per run.
         batches: Makes a run's batches from its seed, anew at every call.
@@ -293,7 +295,7 @@ def _in_lanes(
 
         def attempt() -> list[Result]:
             nonlocal tried
-            tried = bench.set_up(point, seed, list(batches(seed)), epochs, measures_perf)
+            tried = workspace.set_up(point, seed, list(batches(seed)), epochs, measures_perf)
             return done(tried)
 
         try:
@@ -301,13 +303,15 @@ def _in_lanes(
         except NotCapturable as error:
             reason = str(error)
         assert tried is not None
-        return done(bench.begin_eagerly(tried.start, point, seed, measures_perf, reason))
+        return done(workspace.begin_eagerly(tried.start, point, seed, measures_perf, reason))
 
     if len(seeds) == 1:
         return alone(seeds[0])
     training = None
     try:
-        training = bench.set_up_lanes(point, seeds, [list(batches(seed)) for seed in seeds], measures_perf)
+        training = workspace.set_up_lanes(
+            point, seeds, [list(batches(seed)) for seed in seeds], measures_perf
+        )
         return run(training, _SideBySide([batches(seed) for seed in seeds]))
     except NotCapturable as error:
         if training is not None:
@@ -350,7 +354,7 @@ def _train(
     lrs = triangular(
         plan.lr_min, plan.lr_max, plan.epochs * len(batches), plan.epochs // plan.cycle_size_epochs
     )
-    lanes = len(training.subjects)
+    lanes = len(training.learners)
     ends = [(0, False)] * lanes
     last_losses = torch.zeros(lanes)
 
@@ -372,7 +376,7 @@ def _train(
             training.expect_changes()
         return not alive
 
-    data = DataCheck(training.subjects)
+    data = DataCheck(training.learners)
     Loop(training.step, lrs.tolist(), after_chunk, data).run(batches, plan.epochs, after_epoch)
     training.verify()
     training.update_models()

@@ -181,7 +181,7 @@ def test_a_manager_passed_as_an_argument_is_warned_of(manager, tmp_path):
     )
     (tmp_path / 'other.py').write_text("def look(get, table):\n    return get('x', 1), table('y', 2)\n")
     declared = read_project([tmp_path / f'{name}.py' for name in ('build', 'net', 'other')], tmp_path)
-    assert declared.doubts == [
+    assert declared.warnings == [
         f"build.py:2: `{manager}('width', 8)` is not taken for a parameter: `{manager}` is no manager here "
         f'(line 1)'
     ]

@@ -11,7 +11,7 @@ from sweeper import FixedSweep, ParamSelector
 from sweeper.errors import PointFailedWarning, ProblemError, ProblemWarning
 from sweeper.problem.reference import find_problem
 from sweeper.results import StepKind
-from sweeper.work import WorkerSpec, open_bench
+from sweeper.work import WorkerSpec, open_workspace
 
 DATASET = """
 NAN = float('nan')
@@ -287,11 +287,11 @@ loss = Loss
 def test_parameters_of_a_criterion_are_trained(step, optimizer, write_problem):
     data = DATASET.format('return (TensorDataset(x, x[:, :1]),) * 2')
     problem = write_problem(**REGRESSION | {'dataset': data, 'loss': TRAINED, 'optimizer': optimizer})
-    bench = open_bench(WorkerSpec(find_problem(problem.path), 0, 'cpu', step))
+    workspace = open_workspace(WorkerSpec(find_problem(problem.path), 0, 'cpu', step))
     batches = [torch.arange(8)] * 60
-    training = bench.set_up((4,), 1, batches)
+    training = workspace.set_up((4,), 1, batches)
     training.step.run(batches, [0.01] * 60)
-    assert training.subjects[0].criterion.scale.item() < 4.9
+    assert training.learners[0].criterion.scale.item() < 4.9
     assert training.kind == StepKind('eager') or 'criterion has parameters' in training.kind.reason
 
 

@@ -15,11 +15,11 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from sweeper import FixedSweep
 from sweeper.errors import NotFiniteData, PointFailedWarning
 from sweeper.problem.problem import Problem
-from sweeper.report.flags import doubts
+from sweeper.report.flags import exclusions
 from sweeper.training import runs
-from sweeper.training.bench import Bench, Splits
 from sweeper.training.data import ItemSplit, as_split
 from sweeper.training.runs import TrainingPlan
+from sweeper.training.workspace import Splits, Workspace
 
 CPU = torch.device('cpu')
 NAMES = ('train', 'val', 'test')
@@ -66,10 +66,10 @@ def linear(width):
     return nn.Linear(4, 2)
 
 
-def bench(splits, model=linear, step='auto', loss=nn.MSELoss):
+def workspace(splits, model=linear, step='auto', loss=nn.MSELoss):
     splits = [one if isinstance(one, ItemSplit) else as_split(one, CPU) for one in splits]
     problem = Problem('here', model, loss, 'inv-loss', lambda: None, None)
-    return Bench(problem, Splits(*splits), CPU, step)
+    return Workspace(problem, Splits(*splits), CPU, step)
 
 
 def with_bad(name, *bad):
@@ -80,16 +80,16 @@ def in_memory(data):
     return TensorDataset(data.inputs, data.targets)
 
 
-def full(bench, plan=PLAN):
-    return runs.train_fully(bench, (1,), [3], plan)[0]
+def full(workspace, plan=PLAN):
+    return runs.train_fully(workspace, (1,), [3], plan)[0]
 
 
-def brief(bench):
-    return runs.train_briefly(bench, (1,), [3], **BRIEF)[0]
+def brief(workspace):
+    return runs.train_briefly(workspace, (1,), [3], **BRIEF)[0]
 
 
-def curve(bench):
-    return runs.measure_curve(bench, (1,), [3], np.geomspace(1e-4, 1e-2, 49).tolist(), [8] * 49)[0]
+def curve(workspace):
+    return runs.measure_curve(workspace, (1,), [3], np.geomspace(1e-4, 1e-2, 49).tolist(), [8] * 49)[0]
 
 
 # Data
@@ -106,7 +106,7 @@ def curve(bench):
 )
 def test_data_that_are_not_finite_are_named_by_split_and_sample(name, bad, value, is_target, is_read, step):
     splits = with_bad(name, bad, value, is_target)
-    here = bench(splits if is_read else map(in_memory, splits), step=step)
+    here = workspace(splits if is_read else map(in_memory, splits), step=step)
     assert {isinstance(split, ItemSplit) for split in here.splits} == {is_read}
     kind = 'targets' if is_target else 'inputs'
     with pytest.raises(NotFiniteData, match=f'the {kind} of the {name} dataset .* first in sample {bad}, '):
@@ -118,11 +118,11 @@ def test_data_that_are_not_finite_are_named_by_split_and_sample(name, bad, value
 @pytest.mark.parametrize('step', ['auto', 'eager'])
 def test_training_data_are_no_divergence_in_any_run(run, model, step):
     with pytest.raises(NotFiniteData, match=r'the inputs of the train dataset .* sample 17, '):
-        run(bench(with_bad('train', 17), model, step))
+        run(workspace(with_bad('train', 17), model, step))
 
 
 def test_data_in_lanes():
-    here = bench(map(in_memory, with_bad('train', 17)))
+    here = workspace(map(in_memory, with_bad('train', 17)))
     with pytest.raises(NotFiniteData, match='sample 17, '):
         runs.train_briefly(here, (1,), [3, 4], **BRIEF)
 
@@ -131,7 +131,7 @@ def test_data_in_lanes():
 @pytest.mark.parametrize('is_read', [False, True])
 def test_a_model_that_copes_with_such_data_may_diverge_all_the_same(bad, is_read):
     splits = [Noisy(bad) for _ in NAMES]
-    here = bench(splits if is_read else map(in_memory, splits), Coping)
+    here = workspace(splits if is_read else map(in_memory, splits), Coping)
     assert (full(here)['diverged'], full(here)['flags']) == (False, '')
     done = full(here, DIVERGING)
     assert (done['diverged'], done['flags']) == (True, 'training_diverged evaluation_diverged')
@@ -146,7 +146,9 @@ def test_a_batch_that_is_made_by_the_users_function_is_named_by_its_samples():
         def forward(self, inputs):
             return super().forward(inputs.T)
 
-    here = bench([DataLoader(one, collate_fn=transposed) for one in with_bad('val', 3)], lambda _: Back(4, 2))
+    here = workspace(
+        [DataLoader(one, collate_fn=transposed) for one in with_bad('val', 3)], lambda _: Back(4, 2)
+    )
     with pytest.raises(NotFiniteData, match=r'in the batch of the samples 0, 1, 2, 3, 4 … \(56 in all\)'):
         full(here)
 
@@ -156,7 +158,7 @@ def test_looking_for_the_reason_draws_no_random_numbers():
         def forward(self, inputs):
             return super().forward(inputs) + 1e-3 * torch.randn(len(inputs), 2)
 
-    found = [full(bench(map(in_memory, [Noisy(bad)] * 3), Drawing))['scores'] for bad in (None, 17)]
+    found = [full(workspace(map(in_memory, [Noisy(bad)] * 3), Drawing))['scores'] for bad in (None, 17)]
     assert found[0].keys() == found[1].keys() and all(map(math.isfinite, found[1].values()))
 
 
@@ -197,7 +199,7 @@ def loss():
 )
 def test_training_evaluation_and_both_are_told_apart(in_training, in_evaluation, flags, step):
     data = [in_memory(Noisy())] * 3
-    here = bench(data, lambda _: Odd(in_training, in_evaluation), step, loss)
+    here = workspace(data, lambda _: Odd(in_training, in_evaluation), step, loss)
     assert brief(here).get('flags', '') == flags
     done = full(here)
     assert done['flags'] == flags
@@ -209,7 +211,8 @@ def test_training_evaluation_and_both_are_told_apart(in_training, in_evaluation,
 def test_weights_that_the_last_update_took_to_infinity_are_no_matter_of_evaluation():
     one_step = TrainingPlan(lr_min=1e25, lr_max=1e25, batch_size=SAMPLES, epochs=1, cycle_size_epochs=1)
     done = full(
-        bench([in_memory(Noisy())] * 3, lambda _: nn.Sequential(nn.Linear(4, 9), nn.Linear(9, 2))), one_step
+        workspace([in_memory(Noisy())] * 3, lambda _: nn.Sequential(nn.Linear(4, 9), nn.Linear(9, 2))),
+        one_step,
     )
     assert (done['diverged'], done['flags']) == (True, 'training_diverged evaluation_diverged')
 
@@ -258,7 +261,7 @@ def dataset():
     problem = write_problem(model=STATISTICS.format(less=1 / 12), dataset=data)
     results = sweep_inline(problem.path, FixedSweep([((4,), 1)]), tmp_path / 'out')
     assert 'evaluation_diverged' in results.flags[4,] and 'trial_diverged' not in results.flags[4,]
-    assert 'evaluation_diverged' in doubts(results.flags[4,])
+    assert 'evaluation_diverged' in exclusions(results.flags[4,])
     written = json.loads((tmp_path / 'out/points/0/trials/0/result.json').read_text())
     assert (written['flags'], written['diverged']) == ('evaluation_diverged', False)
 

@@ -14,12 +14,12 @@ from sweeper.points import NamedPoint
 from sweeper.problem.problem import Problem
 from sweeper.seeding import run_seed
 from sweeper.training import data, runs
-from sweeper.training.bench import Bench, Splits, load_splits
 from sweeper.training.capture.verification import Verification
 from sweeper.training.data import as_split
 from sweeper.training.loop import CHUNK
 from sweeper.training.metrics import evaluate, scorer
 from sweeper.training.runs import TrainingPlan
+from sweeper.training.workspace import Splits, Workspace, load_splits
 
 CPU = torch.device('cpu')
 PLAN = TrainingPlan(lr_min=0.05, lr_max=0.5, batch_size=8, epochs=4, cycle_size_epochs=2)
@@ -48,9 +48,9 @@ def problem(model=mlp, **changes):
     return dataclasses.replace(made, **changes)
 
 
-def bench(model=mlp, test=False, step='auto', **changes):
+def workspace(model=mlp, test=False, step='auto', **changes):
     splits = [as_split(dataset(samples, seed), CPU) for seed, samples in enumerate((60, 40, 20))]
-    return Bench(problem(model, **changes), Splits(*splits[:2], splits[2] if test else None), CPU, step)
+    return Workspace(problem(model, **changes), Splits(*splits[:2], splits[2] if test else None), CPU, step)
 
 
 def assert_same(one, other):
@@ -64,37 +64,39 @@ def assert_same(one, other):
         assert one == other
 
 
-def measure_curve(bench, point, seed, lrs, batch_sizes):
-    return runs.measure_curve(bench, point, [seed], lrs, batch_sizes)[0]
+def measure_curve(workspace, point, seed, lrs, batch_sizes):
+    return runs.measure_curve(workspace, point, [seed], lrs, batch_sizes)[0]
 
 
-def train_briefly(bench, point=(6,), seed=3, **changes):
-    return runs.train_briefly(bench, point, [seed], **{**BRIEF, **changes})[0]
+def train_briefly(workspace, point=(6,), seed=3, **changes):
+    return runs.train_briefly(workspace, point, [seed], **{**BRIEF, **changes})[0]
 
 
-def train_fully(bench, point, seed, plan):
-    return runs.train_fully(bench, point, [seed], plan)[0]
+def train_fully(workspace, point, seed, plan):
+    return runs.train_fully(workspace, point, [seed], plan)[0]
 
 
 LRS = np.geomspace(1e-3, 1.0, 40).tolist()
 RUNS = {
-    'measure_curve': lambda bench, point=(6,), seed=3: measure_curve(bench, point, seed, LRS, [8] * 40),
+    'measure_curve': lambda workspace, point=(6,), seed=3: measure_curve(
+        workspace, point, seed, LRS, [8] * 40
+    ),
     'train_briefly': train_briefly,
-    'train_fully': lambda bench, point=(6,), seed=3: train_fully(bench, point, seed, PLAN),
+    'train_fully': lambda workspace, point=(6,), seed=3: train_fully(workspace, point, seed, PLAN),
 }
 every_run = pytest.mark.parametrize('run', RUNS.values(), ids=RUNS)
 
 
 @every_run
 def test_a_run_depends_on_its_seed(run):
-    assert_same(run(bench()), run(bench()))
+    assert_same(run(workspace()), run(workspace()))
     with pytest.raises(AssertionError):
-        assert_same(run(bench(), seed=3), run(bench(), seed=4))
+        assert_same(run(workspace(), seed=3), run(workspace(), seed=4))
 
 
 @every_run
 def test_a_run_does_not_depend_on_what_ran_before_in_the_process(run):
-    shared = bench()
+    shared = workspace()
     alone = run(shared)
     torch.manual_seed(99), np.random.seed(99), random.seed(99)
     torch.randn(7), np.random.rand(7), random.random()
@@ -109,13 +111,13 @@ def same_network(name):
 
 @every_run
 def test_every_architecture_draws_its_own_numbers(run):
-    assert_same(run(bench(same_network), ('a',)), run(bench(same_network), ('a',)))
+    assert_same(run(workspace(same_network), ('a',)), run(workspace(same_network), ('a',)))
     with pytest.raises(AssertionError):
-        assert_same(run(bench(same_network), ('a',)), run(bench(same_network), ('b',)))
+        assert_same(run(workspace(same_network), ('a',)), run(workspace(same_network), ('b',)))
 
 
 def test_initialisation_depends_on_the_point_and_the_run_and_on_nothing_else():
-    here, points = bench(same_network), [('a',), ('b',), NamedPoint(name='a'), NamedPoint(name='b')]
+    here, points = workspace(same_network), [('a',), ('b',), NamedPoint(name='a'), NamedPoint(name='b')]
 
     def weights(point, seed):
         torch.manual_seed(99)
@@ -133,7 +135,7 @@ def test_user_code_may_draw_from_any_global_generator():
             model[0].bias.fill_(np.random.rand() + random.random())
         return model
 
-    assert_same(RUNS['train_fully'](bench(noisy)), RUNS['train_fully'](bench(noisy)))
+    assert_same(RUNS['train_fully'](workspace(noisy)), RUNS['train_fully'](workspace(noisy)))
 
 
 def record_inputs(seen):
@@ -155,7 +157,7 @@ def test_every_architecture_sees_the_data_in_the_same_order_by_seed(run):
     orders = []
     for width, seed in ((3, 1), (50, 1), (3, 2)):
         orders.append([])
-        run(bench(record_inputs(orders[-1]), step='eager'), (width,), seed)
+        run(workspace(record_inputs(orders[-1]), step='eager'), (width,), seed)
     assert orders[0] == orders[1] != orders[2]
     assert len(orders[0]) > 30
 
@@ -165,7 +167,7 @@ def test_every_architecture_sees_the_data_in_the_same_order_by_seed(run):
 
 def test_a_curve_has_the_loss_and_performance_of_every_batch_before_its_update():
     seen = []
-    here = bench(record_inputs(seen), step='eager')
+    here = workspace(record_inputs(seen), step='eager')
     sizes = [4, 4, 8, 16, 16]
     curve = measure_curve(here, (6,), 3, [0.1] * 5, sizes)
     assert [len(batch) for batch in seen] == sizes
@@ -185,7 +187,7 @@ def test_a_curve_is_infinite_from_its_first_loss_that_is_not_finite():
     def loss():
         return lambda output, target: steps.append(0) or output.mean() * (math.nan if len(steps) > 20 else 1)
 
-    curve = measure_curve(bench(build_criterion=loss, step='eager'), (6,), 3, [0.1] * 100, [8] * 100)
+    curve = measure_curve(workspace(build_criterion=loss, step='eager'), (6,), 3, [0.1] * 100, [8] * 100)
     assert np.isfinite(curve['loss'][:20]).all()
     assert np.isinf(curve['loss'][20:]).all()
     assert (curve['perf'][20:] == 0).all()
@@ -201,7 +203,7 @@ def test_a_curve_whose_loss_recovers_stays_infinite():
             steps.append(0) or (output**2).mean() + (math.inf if len(steps) == 5 else 0)
         )
 
-    curve = measure_curve(bench(build_criterion=loss, step='eager'), (6,), 3, [1e-9] * 30, [8] * 30)
+    curve = measure_curve(workspace(build_criterion=loss, step='eager'), (6,), 3, [1e-9] * 30, [8] * 30)
     assert len(steps) == 30
     assert np.isfinite(curve['loss'][:4]).all()
     assert np.isinf(curve['loss'][4:]).all()
@@ -210,7 +212,7 @@ def test_a_curve_whose_loss_recovers_stays_infinite():
 @pytest.mark.parametrize('lr', [0.1, 1e30])
 @pytest.mark.parametrize('kind', ['eager', 'captured', 'lanes'])
 def test_a_curve_tells_what_its_model_costs(kind, lr):
-    curves = runs.measure_curve(bench(NoDropout, step=kind), (6,), [3, 4], [lr] * 50, [8] * 50)
+    curves = runs.measure_curve(workspace(NoDropout, step=kind), (6,), [3, 4], [lr] * 50, [8] * 50)
     cost = {'parameters': 44, 'trainable_parameters': 44, 'flops': 2 * (4 * 6 + 6 * 2), 'reason': None}
     assert [json.loads(curve['cost']) for curve in curves] == [cost, cost]
 
@@ -237,7 +239,7 @@ class ForbiddenSplit:
 
 
 def test_tuning_never_touches_validation_or_test_data():
-    here = bench()
+    here = workspace()
     closed = dataclasses.replace(here, splits=Splits(here.splits.train, ForbiddenSplit(), ForbiddenSplit()))
     for name in ('measure_curve', 'train_briefly'):
         assert_same(RUNS[name](closed), RUNS[name](here))
@@ -248,7 +250,7 @@ def test_tuning_never_touches_validation_or_test_data():
 @pytest.mark.parametrize('epochs', [1, 4])
 def test_a_brief_training_scores_as_a_full_one_of_a_single_cycle_does(epochs):
     plan = dataclasses.replace(PLAN, epochs=epochs, cycle_size_epochs=epochs)
-    brief, full = train_briefly(bench(), steps=8 * epochs), train_fully(bench(), (6,), 3, plan)
+    brief, full = train_briefly(workspace(), steps=8 * epochs), train_fully(workspace(), (6,), 3, plan)
     scores = full['scores']
     assert brief == {'loss': scores['loss_train'], 'perf': scores['perf_train'], 'step': full['step']}
 
@@ -258,7 +260,7 @@ def test_a_brief_training_may_be_shorter_or_longer_than_an_epoch(steps):
     orders = []
     for count in (steps, 36):
         orders.append([])
-        train_briefly(bench(record_inputs(orders[-1]), step='eager'), steps=count)
+        train_briefly(workspace(record_inputs(orders[-1]), step='eager'), steps=count)
     assert len(orders[0]) == steps and orders[0] == orders[1][:steps]
     for start in range(0, steps - 7, 8):  # every epoch has all the data, in an order of its own
         epoch = [number for batch in orders[0][start : start + 8] for number in batch]
@@ -274,7 +276,7 @@ def test_the_learning_rate_of_a_brief_training_goes_up_and_down_once():
             lrs.append(float(self.param_groups[0]['lr']))
             return super().step(*arguments)
 
-    train_briefly(bench(build_optimizer=Noted, step='eager'), steps=21)
+    train_briefly(workspace(build_optimizer=Noted, step='eager'), steps=21)
     assert len(lrs) == 21 and min(lrs) >= 0.05 - 1e-9 and max(lrs) == pytest.approx(0.5)
     top = lrs.index(max(lrs))
     assert 0 < top < 20
@@ -290,12 +292,12 @@ def test_a_brief_training_is_scored_on_a_part_of_large_data(monkeypatch):
                 seen.append(inputs)
             return super().forward(inputs)
 
-    whole = train_briefly(bench(Watched, step='eager'))
+    whole = train_briefly(workspace(Watched, step='eager'))
     everything = torch.cat(seen)
     assert len(everything) == 60
     seen.clear()
     monkeypatch.setattr(runs, '_MOST_SCORED', 20)
-    part = train_briefly(bench(Watched, step='eager'))
+    part = train_briefly(workspace(Watched, step='eager'))
     scored = torch.cat(seen)
     assert torch.equal(scored, everything[::3])
     assert part['loss'] != whole['loss']
@@ -313,7 +315,7 @@ def test_a_brief_training_is_scored_on_what_is_held_out_and_trained_on_the_rest(
     for seed, holdout_seed in ((0, 5), (1, 5), (0, 6)):
         trained, scored = [], []
         plan = BRIEF | {'holdout_seed': holdout_seed, 'held_out': 12}
-        where = bench(lambda: Watched(4, 2), step='eager')
+        where = workspace(lambda: Watched(4, 2), step='eager')
         runs.train_briefly(where, (), [seed], **plan)
         everything = where.splits.train.inputs[:, 0].tolist()
         assert sorted({*trained} | {*scored}) == sorted(everything)
@@ -323,12 +325,12 @@ def test_a_brief_training_is_scored_on_what_is_held_out_and_trained_on_the_rest(
 
 
 def test_a_diverged_brief_training_has_infinite_loss_and_no_performance():
-    found = train_briefly(bench(), lr_min=1e20, lr_max=1e30)
+    found = train_briefly(workspace(), lr_min=1e20, lr_max=1e30)
     assert (found['loss'], found['perf']) == (math.inf, 0.0)
 
 
 def test_a_brief_training_that_diverges_in_its_last_step_has_diverged():
-    found = train_briefly(bench(NoDropout), lr_min=1e25, lr_max=1e25, batch_size=60, steps=1)
+    found = train_briefly(workspace(NoDropout), lr_min=1e25, lr_max=1e25, batch_size=60, steps=1)
     assert (found['loss'], found['perf']) == (math.inf, 0.0)
 
 
@@ -341,7 +343,7 @@ def loaded(content):
 
 @pytest.mark.parametrize('test', [False, True])
 def test_a_full_training_scores_every_split(test):
-    here = bench(test=test)
+    here = workspace(test=test)
     done = train_fully(here, (6,), 3, PLAN)
     splits = {'train': here.splits.train, 'val': here.splits.val} | (
         {'test': here.splits.test} if test else {}
@@ -357,13 +359,13 @@ def test_a_full_training_scores_every_split(test):
 
 
 def test_a_full_training_learns():
-    done = train_fully(bench(NoDropout), (16,), 3, dataclasses.replace(PLAN, epochs=10))
+    done = train_fully(workspace(NoDropout), (16,), 3, dataclasses.replace(PLAN, epochs=10))
     assert done['scores']['perf_train'] > 0.9
     assert done['scores']['perf_val'] > 0.8
 
 
 def test_a_full_training_keeps_the_initial_model():
-    here = bench()
+    here = workspace()
     done = train_fully(here, (6,), 3, PLAN)
     initial, final = loaded(done['model_init']), loaded(done['model'])
     fresh = here.fresh_model((6,), 3)[0].state_dict()
@@ -374,7 +376,7 @@ def test_a_full_training_keeps_the_initial_model():
 @pytest.mark.parametrize(('epochs', 'cycle', 'ends'), [(4, 2, [2, 4]), (3, 3, [3]), (6, 2, [2, 4, 6])])
 def test_throughtime_has_the_scores_at_the_end_of_every_cycle(epochs, cycle, ends):
     plan = dataclasses.replace(PLAN, epochs=epochs, cycle_size_epochs=cycle)
-    done = train_fully(bench(test=True), (6,), 3, plan)
+    done = train_fully(workspace(test=True), (6,), 3, plan)
     through = done['throughtime']
     assert through.keys() == {'epochs', 'loss_train', 'perf_train', 'loss_val', 'perf_val'}
     assert through['epochs'].tolist() == ends
@@ -384,7 +386,7 @@ def test_throughtime_has_the_scores_at_the_end_of_every_cycle(epochs, cycle, end
 
 @pytest.mark.parametrize('test', [False, True])
 def test_a_diverged_training_has_no_performance_and_stops_early(test):
-    done = train_fully(bench(test=test), (6,), 3, DIVERGING)
+    done = train_fully(workspace(test=test), (6,), 3, DIVERGING)
     assert done['diverged']
     assert done['epochs'] == 1
     assert {value for name, value in done['scores'].items() if name.startswith('loss')} == {math.inf}
@@ -396,7 +398,7 @@ def test_a_diverged_training_has_no_performance_and_stops_early(test):
 
 def test_a_training_that_diverges_in_its_last_step_has_diverged():
     one_step = TrainingPlan(lr_min=1e25, lr_max=1e25, batch_size=60, epochs=1, cycle_size_epochs=1)
-    done = train_fully(bench(NoDropout), (6,), 3, one_step)
+    done = train_fully(workspace(NoDropout), (6,), 3, one_step)
     assert done['scores']['loss_train'] == math.inf
     assert done['scores']['perf_train'] == 0.0
     assert done['diverged']
@@ -414,7 +416,7 @@ def test_a_training_that_diverges_later_keeps_the_cycles_before():
 
         return criterion
 
-    done = train_fully(bench(build_criterion=loss, step='eager'), (6,), 3, PLAN)
+    done = train_fully(workspace(build_criterion=loss, step='eager'), (6,), 3, PLAN)
     assert (done['epochs'], done['diverged']) == (3, True)
     assert done['throughtime']['epochs'].tolist() == [2]
     assert done['scores'] == {'loss_train': math.inf, 'perf_train': 0, 'loss_val': math.inf, 'perf_val': 0}
@@ -424,7 +426,7 @@ def test_inv_loss_and_named_points_train():
     regression = dataclasses.replace(problem(), build_criterion=nn.MSELoss, accuracy_style='inv-loss')
     inputs = torch.randn(40, 4)
     split = as_split(TensorDataset(inputs, inputs[:, :2]), CPU)
-    done = train_fully(Bench(regression, Splits(split, split, None), CPU), NamedPoint(width=5), 3, PLAN)
+    done = train_fully(Workspace(regression, Splits(split, split, None), CPU), NamedPoint(width=5), 3, PLAN)
     scores = done['scores']
     assert scores['perf_val'] == pytest.approx(1 / (1 + scores['loss_val']))
 
@@ -448,7 +450,7 @@ def test_splits_are_loaded_the_same_whatever_the_random_state():
 
 
 def test_item_by_item_data_trains_to_the_same_as_data_in_memory(monkeypatch):
-    expected = RUNS['train_fully'](bench(test=True))
+    expected = RUNS['train_fully'](workspace(test=True))
     monkeypatch.setattr(data, 'IN_MEMORY_BYTES', 0)
 
     class Plain(Dataset):
@@ -469,7 +471,7 @@ def test_item_by_item_data_trains_to_the_same_as_data_in_memory(monkeypatch):
             )
         )
         assert isinstance(splits.train, data.ItemSplit)
-        assert_same(RUNS['train_fully'](Bench(problem(), splits, CPU)), expected)
+        assert_same(RUNS['train_fully'](Workspace(problem(), splits, CPU)), expected)
 
 
 # When captured steps are verified
@@ -489,16 +491,16 @@ def verified(monkeypatch):
 
 
 def test_a_captured_run_is_verified_more_and_more_rarely_and_at_the_end(verified):
-    assert str(train_briefly(bench(step='captured'), steps=150)['step']) == 'captured'
+    assert str(train_briefly(workspace(step='captured'), steps=150)['step']) == 'captured'
     assert verified == [32, 128, 150]
 
 
 def test_a_captured_run_of_few_steps_is_verified_at_its_end(verified):
-    train_briefly(bench(step='captured'), steps=20)
+    train_briefly(workspace(step='captured'), steps=20)
     assert verified == [20]
 
 
 def test_python_state_is_compared_after_evaluations_only(verified):
     epochs = dataclasses.replace(PLAN, epochs=12, cycle_size_epochs=3)  # of 8 batches
-    assert str(train_fully(bench(step='captured'), (6,), 3, epochs)['step']) == 'captured'
+    assert str(train_fully(workspace(step='captured'), (6,), 3, epochs)['step']) == 'captured'
     assert verified == [None, 24, 32, None, None, None, 96]

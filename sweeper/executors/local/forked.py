@@ -77,7 +77,7 @@ class ForkedWorker(ChildProcess):
         sentinel: Becomes readable when the process has ended, or the server.
         pid: The process, which leads a group, or None while that is not known; set by the pool.
         is_leaving: The run that it does is its last; set by the executor.
-        broken: Why it could not set up its bench; set by the executor.
+        broken: Why it could not set up its workspace; set by the executor.
         exit_code: Of one that was killed or ended: the exit code, or minus the signal; None if it was lost
             with its server.
     """
@@ -110,7 +110,7 @@ class ForkedWorker(ChildProcess):
 
     @property
     def is_ready(self) -> bool:
-        """Whether it was forked and has set up its bench."""
+        """Whether it was forked and has set up its workspace."""
         return self.pid is not None
 
     def give(self, task: Task) -> RunOutput:

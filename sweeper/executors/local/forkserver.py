@@ -33,16 +33,16 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...work import isolate, on_device, open_bench_to_share
+from ...work import isolate, on_device, open_workspace_to_share
 from ..preload import import_for_runs
 from . import limits
 from .streams import WorkerStreams
 from .worker import BROKEN, READY, opened, prepare, receive, send, work
 
 if TYPE_CHECKING:
-    from ...training.bench import Bench
     from ...training.facts import ProblemFacts
     from ...training.isolation import Isolation
+    from ...training.workspace import Workspace
     from ...work import WorkerSpec
 
 UNFIT = 'unfit'
@@ -107,7 +107,7 @@ def main(descriptor: int, parent_pipe: int, requests: int, token: str, loads: bo
         spec: WorkerSpec = receive(connection)
         loaded = _load(spec, connection) if loads else _Loaded(None, None)
         if loaded is not None:
-            isolation = None if loaded.bench is None else isolate(loaded.bench)
+            isolation = None if loaded.workspace is None else isolate(loaded.workspace)
             streams.keep()
             streams.flush()
             gc.collect()
@@ -119,7 +119,7 @@ def main(descriptor: int, parent_pipe: int, requests: int, token: str, loads: bo
                 [descriptor, parent_pipe],
                 streams,
                 spec,
-                loaded.bench,
+                loaded.workspace,
                 isolation,
             ).serve()
     except BaseException:
@@ -131,7 +131,7 @@ def main(descriptor: int, parent_pipe: int, requests: int, token: str, loads: bo
 class _Loaded(NamedTuple):
     """What a server has loaded, if it loads anything."""
 
-    bench: Bench | None
+    workspace: Workspace | None
     facts: ProblemFacts | None
 
 
@@ -143,7 +143,7 @@ def _load(spec: WorkerSpec, connection: Connection) -> _Loaded | None:
         import_for_runs()
         files = _open_files()
         prepare(spec)
-        bench, facts = open_bench_to_share(spec)
+        workspace, facts = open_workspace_to_share(spec)
     except BaseException as error:
         send(connection, (BROKEN, run_error(error)))
         return None
@@ -153,7 +153,7 @@ def _load(spec: WorkerSpec, connection: Connection) -> _Loaded | None:
         sys.stdout.flush()
         send(connection, (UNFIT, _processes_have_descriptors()))
         return None
-    return _Loaded(bench, facts)
+    return _Loaded(workspace, facts)
 
 
 def _open_files() -> dict[str, str]:
@@ -207,16 +207,16 @@ class _Server:
         own: Other descriptors that no worker may keep.
         streams: Of this process.
         spec: The problem, the seed and the device.
-        bench: On the CPU; None if each worker is to load it itself.
-        isolation: Keeps runs apart in each worker; None like the bench.
+        workspace: On the CPU; None if each worker is to load it itself.
+        isolation: Keeps runs apart in each worker; None like the workspace.
     """
 
     def __init__(
         self, requests: socket.socket, own: list[int], streams: WorkerStreams, spec: WorkerSpec,
-        bench: Bench | None, isolation: Isolation | None,
+        workspace: Workspace | None, isolation: Isolation | None,
     ) -> None:  # fmt: skip
         self._requests, self._own, self._streams = requests, own, streams
-        self._spec, self._bench, self._isolation = spec, bench, isolation
+        self._spec, self._workspace, self._isolation = spec, workspace, isolation
         self._children: dict[int, _Child] = {}  # by status socket and, while it lives, by pidfd
         self._loaded = limits.children()  # started when the problem was loaded
         self._poll = select.poll()
@@ -276,12 +276,12 @@ class _Server:
         limits.adopt_orphans()  # while it lives; then they are the server's
         limits.go_before_parent()
         self._streams.move(printing, request.token)
-        bench, isolation, spec, number = self._bench, self._isolation, self._spec, request.number
+        workspace, isolation, spec, number = self._workspace, self._isolation, self._spec, request.number
 
-        def load() -> tuple[Bench, Isolation]:
-            if bench is None or isolation is None:
+        def load() -> tuple[Workspace, Isolation]:
+            if workspace is None or isolation is None:
                 return opened(spec, number)
-            return on_device(bench, spec, number), isolation
+            return on_device(workspace, spec, number), isolation
 
         work(Connection(connection), self._streams, load, request.memory)
 

@@ -143,11 +143,11 @@ class WorkerPool:
         assert server is not None
         try:
             while server.connection.poll():
-                subject, content = receive(server.connection)
-                if subject == READY:
+                kind, content = receive(server.connection)
+                if kind == READY:
                     server.is_ready, server.facts = True, content
                     continue
-                if subject == UNFIT:
+                if kind == UNFIT:
                     server.is_unfit, self._loads, self._forks = True, False, content
                 else:
                     server.broken = content

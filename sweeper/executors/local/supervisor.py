@@ -161,20 +161,20 @@ class Supervisor:
             return self._discard(worker)
         return self._take(worker, *message)
 
-    def _take(self, worker: Worker, subject: Any, content: Any) -> list[Answer]:
+    def _take(self, worker: Worker, kind: Any, content: Any) -> list[Answer]:
         entry = self._given.get(worker)
-        if subject == BROKEN:
+        if kind == BROKEN:
             worker.broken = content
             worker.signal_to_end()
-        elif subject == READY:
+        elif kind == READY:
             self.pool.take_ready(worker, content)
             if entry is not None:
                 self._begin(entry)
-        elif subject == LAST:
+        elif kind == LAST:
             assert entry is not None
             worker.is_leaving = True
             self._sink.pass_on(entry.task, content)
-        elif subject == SPENT:
+        elif kind == SPENT:
             assert entry is not None
             entry.attempts -= 1
             worker.signal_to_end()

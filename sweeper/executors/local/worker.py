@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING, Any
 
 from ...garbage import uncollected
 from ...problem.problem import load_problem
-from ...work import isolate, open_bench
+from ...work import isolate, open_workspace
 from ..base import Outcome, RunError
 from ..preload import import_for_runs
 from . import limits
 from .streams import WorkerStreams
 
 if TYPE_CHECKING:
-    from ...training.bench import Bench
     from ...training.isolation import Isolation
+    from ...training.workspace import Workspace
     from ...work import WorkerSpec
 
 READY = 'ready'
@@ -84,11 +84,11 @@ def main(descriptor: int, parent_pipe: int, token: str, number: int, memory: int
         os._exit(1)  # without waiting for threads that the user's code has started
 
 
-def opened(spec: WorkerSpec, number: int) -> tuple[Bench, Isolation]:
-    """Loads the problem, and sets up the bench and what keeps runs apart, in a worker of that number."""
+def opened(spec: WorkerSpec, number: int) -> tuple[Workspace, Isolation]:
+    """Loads the problem, and sets up the workspace and what keeps runs apart, in a worker of that number."""
     prepare(spec)
-    bench = open_bench(spec, worker=number)
-    return bench, isolate(bench)
+    workspace = open_workspace(spec, worker=number)
+    return workspace, isolate(workspace)
 
 
 def prepare(spec: WorkerSpec) -> None:
@@ -106,15 +106,15 @@ def prepare(spec: WorkerSpec) -> None:
 def work(
     connection: Connection,
     streams: WorkerStreams,
-    load: Callable[[], tuple[Bench, Isolation]],
+    load: Callable[[], tuple[Workspace, Isolation]],
     memory: int | None,
 ) -> None:
-    """Sets up the bench, then performs tasks until the parent goes away or this worker is of no use.
+    """Sets up the workspace, then performs tasks until the parent goes away or this worker is of no use.
 
     Args:
         connection: To the parent.
         streams: Of this process.
-        load: Returns the bench, and what keeps runs apart.
+        load: Returns the workspace, and what keeps runs apart.
         memory: As for `main`.
     """
     inbox: SimpleQueue[bytes] = SimpleQueue()
@@ -148,7 +148,7 @@ def work(
 
 
 def _performing(
-    bench: Bench, isolation: Isolation, memory: int | None
+    workspace: Workspace, isolation: Isolation, memory: int | None
 ) -> Callable[[bytes], tuple[bytes, RunError | None, list[str]]]:
     """Returns what performs a pickled task and gives its pickled outcome, its error and what it left.
 
@@ -163,7 +163,7 @@ def _performing(
     def answer(data: bytes) -> tuple[bytes, RunError | None, list[str]]:
         left: list[str] = []
         try:
-            outcome, left = perform(bench, pickle.loads(data), isolation)
+            outcome, left = perform(workspace, pickle.loads(data), isolation)
             if outcome.error is None:
                 return _pickled(outcome), None, left
             failed = outcome.error

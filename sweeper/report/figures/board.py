@@ -56,13 +56,13 @@ def board(findings: Findings) -> Board:
         highs=[finite(one.perf_val.high) for one in compared],
         trials=[one.perfs for one in compared],
         is_first=[one.params in findings.first for one in compared],
-        is_comparable=[not one.doubts for one in compared],
+        is_comparable=[not one.exclusions for one in compared],
     )
 
 
 def comparable_or_all(compared: Sequence[PointSummary]) -> list[bool]:
     """Returns for each architecture whether it is comparable; only True if none is."""
-    found = [not one.doubts for one in compared]
+    found = [not one.exclusions for one in compared]
     return found if any(found) else [True] * len(found)
 
 

@@ -52,10 +52,10 @@ def draw_parallel_coordinates(data: ParallelCoordinates, axes: Axes) -> None:
     faint = min(1.0, 4 / len(means) ** 0.5)
     for place in reversed(range(len(means))):
         is_first = data.board.is_first[place] and place < _FEW
-        is_doubted = not data.board.is_comparable[place]
+        is_excluded = not data.board.is_comparable[place]
         axes.plot(
-            heights[place], linestyle=':' if is_doubted else '-', alpha=1.0 if place == 0 else faint,
-            color=ORANGE if is_doubted else colours[place], clip_on=False,
+            heights[place], linestyle=':' if is_excluded else '-', alpha=1.0 if place == 0 else faint,
+            color=ORANGE if is_excluded else colours[place], clip_on=False,
             linewidth=1.8 if is_first else 0.9, marker='o', markersize=2.5, markeredgewidth=0,
         )  # fmt: skip
     for index, one in enumerate(data.axes):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...points import Point
-from ..flags import doubts
+from ..flags import exclusions
 from ..stats.statistics import Interval, compare_all, performance_interval
 
 _ALPHA = 0.05
@@ -25,7 +25,7 @@ class Leader:
         interval: Of its validation performances, as in the report.
         trials: How many there are.
         is_tied: The first, and those that cannot be distinguished from it.
-        is_comparable: Whether no flag puts its tuning or training in doubt (`flags.DOUBTS`).
+        is_comparable: Whether no flag puts its tuning or training in doubt (`flags.EXCLUSIONS`).
     """
 
     point: Point
@@ -71,7 +71,7 @@ class Board:
 
     def __init__(self) -> None:
         self._scores: dict[Point, _Scores] = {}
-        self._doubted: set[Point] = set()
+        self._excluded: set[Point] = set()
         self._ranked: list[Leader] | None = None
         self._rows = 0
 
@@ -88,9 +88,9 @@ class Board:
 
     def flag(self, point: Point, flags: Sequence[str]) -> None:
         """Notes all flags of a point, which may have no trials yet."""
-        is_doubted = bool(doubts(flags))
-        if is_doubted != (point in self._doubted):
-            (self._doubted.add if is_doubted else self._doubted.remove)(point)
+        is_excluded = bool(exclusions(flags))
+        if is_excluded != (point in self._excluded):
+            (self._excluded.add if is_excluded else self._excluded.remove)(point)
             self._ranked = None
 
     def remove(self, point: Point) -> None:
@@ -106,14 +106,14 @@ class Board:
 
     def _rank(self, rows: int) -> list[Leader]:
         best = heapq.nlargest(
-            rows, self._scores.values(), key=lambda scores: (scores.point not in self._doubted, scores.mean)
+            rows, self._scores.values(), key=lambda scores: (scores.point not in self._excluded, scores.mean)
         )
-        comparable = [one for one in best if one.point not in self._doubted]
-        count = len(self) - sum(point in self._scores for point in self._doubted)
+        comparable = [one for one in best if one.point not in self._excluded]
+        count = len(self) - sum(point in self._scores for point in self._excluded)
         tied = _tied(comparable, count * (count - 1) // 2)
         tied += [False] * (len(best) - len(comparable))
         return [
-            Leader(one.point, one.interval, len(one.values), is_tied, one.point not in self._doubted)
+            Leader(one.point, one.interval, len(one.values), is_tied, one.point not in self._excluded)
             for one, is_tied in zip(best, tied, strict=True)
         ]
 

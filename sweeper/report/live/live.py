@@ -14,7 +14,7 @@ from rich.text import Text
 from ...events import Event, Status, SweepEnded
 from ..wording import counts, duration
 from .screen import Screen
-from .snapshot import Picture
+from .snapshot import SnapshotBuilder
 from .view import SweepView
 
 _SECONDS_BETWEEN = 0.5
@@ -38,7 +38,7 @@ class LiveProgress:
     ) -> None:
         self._screen, self._clock = screen, clock
         self._started = clock() - elapsed
-        self._picture = Picture()
+        self._builder = SnapshotBuilder()
         self._news: deque[Event] = deque()
         self._status: tuple[Status, float] | None = None
         self._has_ended = Flag()
@@ -90,20 +90,20 @@ class LiveProgress:
     def draw(self) -> None:
         """Draws what is known by now; called in one thread."""
         self._take_in()
-        view = SweepView(self._picture.snapshot(self._clock() - self._started), self._screen.height)
-        self._screen.show(view, self._picture.new_lines())
+        view = SweepView(self._builder.snapshot(self._clock() - self._started), self._screen.height)
+        self._screen.show(view, self._builder.new_lines())
 
     def _take_in(self) -> None:
         while self._news:
-            self._picture.handle(self._news.popleft())
+            self._builder.handle(self._news.popleft())
         if self._status is not None:
             status, told_at = self._status
-            self._picture.handle(status_later(status, self._clock() - told_at))
+            self._builder.handle(status_later(status, self._clock() - told_at))
 
     def _last_words(self) -> list[Text]:
         assert self._status is not None
         words = f'{counts(self._status[0])}, {duration(self._clock() - self._started)} elapsed'
-        return [*self._picture.new_lines(), Text(words, style='dim')]
+        return [*self._builder.new_lines(), Text(words, style='dim')]
 
 
 def status_later(status: Status, seconds: float) -> Status:

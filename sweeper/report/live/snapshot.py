@@ -17,7 +17,7 @@ from .view import MOST_LEADERS, Snapshot
 _MOST_LINES = 20
 
 
-class Picture:
+class SnapshotBuilder:
     """Gathers what it hears into what is shown. Used by one thread."""
 
     def __init__(self) -> None:

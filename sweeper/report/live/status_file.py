@@ -15,7 +15,7 @@ _SHARE = 0.1
 _MOST_RUNNING = 100
 
 
-class Noting:
+class StatusWriter:
     """Keeps the note in `running.json` up to date, for `sweeper status`.
 
     A thread writes it when something has changed: at first every half second, then at most every 5 seconds.

@@ -11,7 +11,7 @@ from ...listeners.base import Listener
 from ...store.following import Follower, News
 from ...store.lock import holder
 from ...store.status_file import read_note, since
-from .snapshot import Picture
+from .snapshot import SnapshotBuilder
 from .view import Snapshot
 
 
@@ -66,10 +66,10 @@ def watch(
 
 def snapshot_of(folder: Path) -> Snapshot:
     """Returns what is to be shown of a sweep that is running, at one look."""
-    follower, picture = Follower(folder), Picture()
-    publish(picture, follower.look())
-    picture.handle(status_of(follower, holder(folder)))
-    return picture.snapshot(elapsed(folder))
+    follower, builder = Follower(folder), SnapshotBuilder()
+    publish(builder, follower.look())
+    builder.handle(status_of(follower, holder(folder)))
+    return builder.snapshot(elapsed(folder))
 
 
 def elapsed(folder: Path) -> float:

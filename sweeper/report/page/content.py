@@ -177,7 +177,7 @@ def _row(findings: Findings, one: PointSummary) -> dict[str, Any]:
         'median_text': '' if median is None else f'{median:.4f}',
         'trial_texts': [f'{perf:.4f}' for perf in one.perfs],
         'first': one.params in findings.first,
-        'comparable': not one.doubts,
+        'comparable': not one.exclusions,
         'lr': list(one.lr_range) if one.lr_range is not None else None,
         'batch': one.batch_size,
         'nuisance': one.nuisance_cells(findings.nuisance),

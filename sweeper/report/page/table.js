@@ -6,14 +6,14 @@ function strip(row, scale) {
   const at = (value) => Math.min(150, Math.max(0, 150 * (value - scale.low) / (scale.high - scale.low || 1)));
   if (!row.trials.length) return '';
   const told = `${row.name}: mean ${interval(row.perf)}; trials ${row.trial_texts.join(', ')}`;
-  const picture = drawn('svg', { class: 'strip', viewBox: '0 0 150 18', preserveAspectRatio: 'none', role: 'img', 'aria-label': told },
+  const strip = drawn('svg', { class: 'strip', viewBox: '0 0 150 18', preserveAspectRatio: 'none', role: 'img', 'aria-label': told },
     drawn('title', {}, told));
-  for (const trial of row.trials.slice(0, 40)) picture.append(drawn('circle', { class: 'trial', cx: at(trial), cy: 9, r: 2 }));
+  for (const trial of row.trials.slice(0, 40)) strip.append(drawn('circle', { class: 'trial', cx: at(trial), cy: 9, r: 2 }));
   if (row.perf.low !== null) {
-    picture.append(drawn('line', { class: 'range', x1: at(row.perf.low), x2: at(row.perf.high), y1: 9, y2: 9 }));
+    strip.append(drawn('line', { class: 'range', x1: at(row.perf.low), x2: at(row.perf.high), y1: 9, y2: 9 }));
   }
-  picture.append(drawn('circle', { class: 'mean', cx: at(row.perf.mean), cy: 9, r: 4 }));
-  return picture;
+  strip.append(drawn('circle', { class: 'mean', cx: at(row.perf.mean), cy: 9, r: 4 }));
+  return strip;
 }
 
 // From what most trials reach to the best, so that a diverged one does not squeeze the others.

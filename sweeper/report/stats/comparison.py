@@ -13,7 +13,7 @@ from ...points import Point
 from ...store.layout import checked_folder
 from ...store.store import Store
 from ..collect import named
-from ..flags import DOUBTS, doubts
+from ..flags import EXCLUSIONS, exclusions
 from .effects import Effect
 from .influence import Influence, influence
 from .statistics import (
@@ -37,7 +37,7 @@ _SMALLEST_P = 1e-6
 class Comparison:
     """Validation performances, and what follows from them.
 
-    An architecture whose tuning or training is in doubt (`flags.DOUBTS`) is not compared with any other.
+    An architecture whose tuning or training is in doubt (`flags.EXCLUSIONS`) is not compared with any other.
 
     Attributes:
         points: The points that have trials.
@@ -67,19 +67,19 @@ class Comparison:
         return means
 
     @cached_property
-    def doubts(self) -> list[list[str]]:
+    def exclusions(self) -> list[list[str]]:
         """For each point, the flags that make it not comparable; empty if it is comparable."""
-        return [doubts(flags) for flags in self.flags] or [[] for _ in self.points]
+        return [exclusions(flags) for flags in self.flags] or [[] for _ in self.points]
 
     @cached_property
     def comparable(self) -> list[int]:
         """Indices of the points that can be compared."""
-        return [index for index, found in enumerate(self.doubts) if not found]
+        return [index for index, found in enumerate(self.exclusions) if not found]
 
     @cached_property
     def pairwise(self) -> Pairwise | ManyPairs:
         """Every point against every other; NaN for those that cannot be compared."""
-        is_comparable = np.array([not found for found in self.doubts], dtype=bool)
+        is_comparable = np.array([not found for found in self.exclusions], dtype=bool)
         compare = compare_some if len(self.scores) <= MOST_IN_PAIRS else ManyPairs
         return compare(self.scores, is_comparable)
 
@@ -97,7 +97,7 @@ class Comparison:
     def not_comparable(self) -> str:
         """Says which architectures cannot be compared, why, and what to do; '' if all can."""
         groups: dict[tuple[str, ...], list[int]] = {}
-        for index, found in enumerate(self.doubts):
+        for index, found in enumerate(self.exclusions):
             if found:
                 groups.setdefault(tuple(found), []).append(index)
         return ' '.join(self._doubted(found, members) for found, members in groups.items())
@@ -106,8 +106,8 @@ class Comparison:
         members = sorted(members, key=lambda one: -self.means[one])
         names = _listed([f'{self.names[one]} ({self.means[one]:.4f})' for one in members])
         verb = 'is' if len(members) == 1 else 'are'
-        why = '; '.join(f'{DOUBTS[flag].why} ({flag})' for flag in found)
-        remedies = dict.fromkeys(DOUBTS[flag].remedy for flag in found)
+        why = '; '.join(f'{EXCLUSIONS[flag].why} ({flag})' for flag in found)
+        remedies = dict.fromkeys(EXCLUSIONS[flag].remedy for flag in found)
         remedy = max(remedies, key=len)  # the longest has the others in it
         return f'{names} {verb} not comparable: {why}. To compare {_it(members)}, {remedy}.'
 

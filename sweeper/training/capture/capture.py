@@ -41,7 +41,7 @@ MOST_SIZES = 2
 _FEWEST_STEPS = 48
 
 
-class Subject(NamedTuple):
+class Learner(NamedTuple):
     """What a step trains, and how.
 
     Attributes:
@@ -89,11 +89,11 @@ def why_not_worth_it(batches: Sequence[torch.Tensor], epochs: int, device: torch
     return None
 
 
-def captured_step(subject: Subject, batches: Sequence[torch.Tensor]) -> CapturedStep | CapturedGradientStep:
-    """Captures the subject's step and rehearses it.
+def captured_step(learner: Learner, batches: Sequence[torch.Tensor]) -> CapturedStep | CapturedGradientStep:
+    """Captures the learner's step and rehearses it.
 
     Args:
-        subject: Left as it was, random state included, unless this raises.
+        learner: Left as it was, random state included, unless this raises.
         batches: Of an epoch, as indices; all sizes that the step will be given must occur.
 
     Raises:
@@ -104,44 +104,44 @@ def captured_step(subject: Subject, batches: Sequence[torch.Tensor]) -> Captured
     by_size: dict[int, list[torch.Tensor]] = {}
     for batch in batches:
         by_size.setdefault(len(batch), []).append(batch)
-    state = ModelState(subject.model, subject.criterion)
-    trained = (subject.model, subject.criterion)
+    state = ModelState(learner.model, learner.criterion)
+    trained = (learner.model, learner.criterion)
     python = python_state_of(trained)
-    if stuck := subject.stuck(python):
+    if stuck := learner.stuck(python):
         raise CannotRehearse(f'what it refers to could not be put back after a try ({described(stuck)})')
     recordings = {}
     for size, (first, *_) in by_size.items():
-        inputs, targets = subject.split.batch(first)
-        recordings[size] = record(subject.model, subject.criterion, subject.score, inputs, targets, python)
+        inputs, targets = learner.split.batch(first)
+        recordings[size] = record(learner.model, learner.criterion, learner.score, inputs, targets, python)
         state.restore()
         python = up_to_date(python, trained)  # what `functools` remembers
-    optimizer = subject.make_optimizer()
+    optimizer = learner.make_optimizer()
     parameters = _parameters_of(list(recordings.values()))
     known = [update_rule(optimizer, parameter) for parameter in parameters]
     rules = [rule for rule in known if rule is not None]
-    replays = compiled_replays(recordings, rules if len(rules) == len(known) else None, subject.measures_perf)
+    replays = compiled_replays(recordings, rules if len(rules) == len(known) else None, learner.measures_perf)
 
     def make_step() -> CapturedStep | CapturedGradientStep:
         if len(rules) == len(known):
-            return replaying_step(replays, parameters, rules, subject)
-        optimizer = subject.make_optimizer()
-        return CapturedGradientStep(replays, parameters, optimizer, subject.split, subject.measures_perf)
+            return replaying_step(replays, parameters, rules, learner)
+        optimizer = learner.make_optimizer()
+        return CapturedGradientStep(replays, parameters, optimizer, learner.split, learner.measures_perf)
 
     python = up_to_date(python, trained)
     for size, examples in by_size.items():
         lrs = [REHEARSAL_LR] * len(examples[:REHEARSED])
-        expected = [*subject.eager_step().run(examples[:REHEARSED], lrs), *state.copies()]
+        expected = [*learner.eager_step().run(examples[:REHEARSED], lrs), *state.copies()]
         state.restore()
         if not torch.equal(expected[0][0], recordings[size].loss):
-            again = subject.eager_step().run(examples[:1], lrs[:1])
+            repeat = learner.eager_step().run(examples[:1], lrs[:1])
             state.restore()
-            check_repeatable([again.losses], [expected[0][:1]])
+            check_repeatable([repeat.losses], [expected[0][:1]])
         check_unchanged(python)
         found = [*rehearsed(make_step(), examples[:REHEARSED]), *state.copies()]
         state.restore()
         check_same(found, expected)
     step = make_step()
-    all_rules, lane = rules if len(rules) == len(known) else None, subject.lane()
+    all_rules, lane = rules if len(rules) == len(known) else None, learner.lane()
     python = up_to_date(python, trained)
     step.verify_by(Verification(step, [lane], python, [parameters], all_rules))
     return step
@@ -173,7 +173,7 @@ def replaying_step(
     replays: Mapping[int, Replay],
     parameters: Sequence[torch.Tensor],
     rules: Sequence[UpdateRule],
-    subject: Subject,
+    learner: Learner,
 ) -> CapturedStep:
     """Returns a step that replays from the beginning, its optimizer's state at 0."""
     states = [
@@ -181,7 +181,7 @@ def replaying_step(
         for parameter, rule in zip(parameters, rules, strict=True)
         for _ in range(rule.states)
     ]
-    return CapturedStep(replays, states, subject.split, subject.measures_perf)
+    return CapturedStep(replays, states, learner.split, learner.measures_perf)
 
 
 def rehearsed(step: Step, batches: Sequence[torch.Tensor]) -> StepResults:

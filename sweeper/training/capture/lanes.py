@@ -21,8 +21,8 @@ from .capture import (
     MOST_SIZES,
     REHEARSAL_LR,
     REHEARSED,
+    Learner,
     ModelState,
-    Subject,
     check_same,
     compiled_replays,
     rehearsed,
@@ -98,18 +98,18 @@ class Stacked:
                 tensor.copy_(tensors[name])
 
 
-def step_in_lanes(subjects: Sequence[Subject], batches: Sequence[Sequence[torch.Tensor]]) -> LanesStep:
+def step_in_lanes(learners: Sequence[Learner], batches: Sequence[Sequence[torch.Tensor]]) -> LanesStep:
     """Captures a step that trains several models at once, and rehearses it.
 
     Args:
-        subjects: Of one architecture; left as they were unless this raises.
+        learners: Of one architecture; left as they were unless this raises.
         batches: For every model, those of an epoch, as indices; all in the same sizes.
 
     Raises:
         NotCapturable: That cannot be done: the step cannot be captured, draws random numbers, has another
             optimizer than plain SGD, torch's SGD, Adam or AdamW, or does not do the same as the eager one.
     """
-    first = subjects[0]
+    first = learners[0]
     if any(isinstance(module, _ConvNd) for module in first.model.modules()):
         raise NotCapturable('convolutions are slower in lanes')
     if sum(parameter.numel() for parameter in first.model.parameters()) > _MOST_PARAMETERS:
@@ -121,9 +121,9 @@ def step_in_lanes(subjects: Sequence[Subject], batches: Sequence[Sequence[torch.
         together.setdefault(len(one_of_each[0]), []).append(torch.stack(one_of_each))
     if len(together) > MOST_SIZES:
         raise NotCapturable(f'the batches have more than {MOST_SIZES} sizes')
-    stacked = Stacked([subject.model for subject in subjects])
-    states = [ModelState(subject.model, subject.criterion) for subject in subjects]
-    trained = [(subject.model, subject.criterion) for subject in subjects]
+    stacked = Stacked([learner.model for learner in learners])
+    states = [ModelState(learner.model, learner.criterion) for learner in learners]
+    trained = [(learner.model, learner.criterion) for learner in learners]
     python = python_state_of(*trained)
     recordings = {}
     for size, (example, *_) in together.items():
@@ -141,8 +141,8 @@ def step_in_lanes(subjects: Sequence[Subject], batches: Sequence[Sequence[torch.
     for examples in together.values():
         examples = examples[:REHEARSED]
         expected = [
-            [*subject.eager_step().run(list(order), [REHEARSAL_LR] * len(order)), *state.copies()]
-            for subject, state, order in zip(subjects, states, zip(*examples, strict=True), strict=True)
+            [*learner.eager_step().run(list(order), [REHEARSAL_LR] * len(order)), *state.copies()]
+            for learner, state, order in zip(learners, states, zip(*examples, strict=True), strict=True)
         ]
         for state in states:
             state.restore()
@@ -155,7 +155,7 @@ def step_in_lanes(subjects: Sequence[Subject], batches: Sequence[Sequence[torch.
         stacked.restack()
     step = replaying_step(replays, parameters, known, first)
     names = [*stacked.trainable]
-    lanes = [subject.lane() for subject in subjects]
+    lanes = [learner.lane() for learner in learners]
     step.verify_by(
         Verification(
             step,
@@ -163,7 +163,7 @@ def step_in_lanes(subjects: Sequence[Subject], batches: Sequence[Sequence[torch.
             up_to_date(python, *trained),
             [
                 [by_name[name] for name in names]
-                for by_name in (dict(subject.model.named_parameters()) for subject in subjects)
+                for by_name in (dict(learner.model.named_parameters()) for learner in learners)
             ],
             known,
             [*stacked.trainable.values(), *stacked.rest.values()],
@@ -173,16 +173,16 @@ def step_in_lanes(subjects: Sequence[Subject], batches: Sequence[Sequence[torch.
     return LanesStep(stacked, step)
 
 
-def _record(subject: Subject, stacked: Stacked, batch: torch.Tensor, python: PythonState) -> Recording:
+def _record(learner: Learner, stacked: Stacked, batch: torch.Tensor, python: PythonState) -> Recording:
     """Records one step on a batch of indices of shape `(lanes, batch size)`."""
-    inputs, targets = subject.split.batch(batch)
+    inputs, targets = learner.split.batch(batch)
 
     def one_lane(
         trainable: dict[str, torch.Tensor], rest: dict[str, torch.Tensor], inputs: Any, targets: torch.Tensor
     ) -> tuple[torch.Tensor, Any]:
-        output = functional_call(subject.model, {**trainable, **rest}, (inputs,))
-        loss = subject.criterion(output, targets)
-        perf = subject.score.performance(output, targets, loss.detach())
+        output = functional_call(learner.model, {**trainable, **rest}, (inputs,))
+        loss = learner.criterion(output, targets)
+        perf = learner.score.performance(output, targets, loss.detach())
         return loss, (loss.detach(), perf)
 
     def step() -> tuple[Any, ...]:
@@ -192,6 +192,6 @@ def _record(subject: Subject, stacked: Stacked, batch: torch.Tensor, python: Pyt
 
     with warnings.catch_warnings():
         warnings.filterwarnings('error', 'There is a performance drop')  # an operator is done lane by lane
-        calls, (gradients, loss, perf) = recorded(step, subject.model, subject.criterion, python)
+        calls, (gradients, loss, perf) = recorded(step, learner.model, learner.criterion, python)
     parameters = list(stacked.trainable.values())
     return Recording(calls, list(leaves(inputs)), targets, parameters, gradients, loss, perf)

@@ -203,9 +203,9 @@ class Verification:
         return pairs
 
 
-def check_repeatable(again: Sequence[torch.Tensor], first: Sequence[torch.Tensor]) -> None:
+def check_repeatable(repeat: Sequence[torch.Tensor], first: Sequence[torch.Tensor]) -> None:
     """Raises `NotCapturable` unless a step that was repeated gave the same."""
-    for one, other in zip(again, first, strict=True):
+    for one, other in zip(repeat, first, strict=True):
         if not torch.equal(one, other) and not torch.equal(one.nan_to_num(), other.nan_to_num()):
             raise NotCapturable('it gives other numbers when repeated')
 

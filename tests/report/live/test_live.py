@@ -130,7 +130,7 @@ def test_what_is_told_is_worked_out_by_the_display_not_by_the_sweep(progress, mo
     def fail(*_):
         raise AssertionError('in the thread of the sweep')
 
-    monkeypatch.setattr(progress._picture, 'handle', fail)
+    monkeypatch.setattr(progress._builder, 'handle', fail)
     progress.handle(TrialsDone((16,), trials(1.0, 1.0)))
     progress.handle(PointFlagged((16,), ('sensitive',)))
     progress.handle(PointFailed((16,), ERROR))

@@ -8,7 +8,7 @@ from sweeper.points import NamedPoint
 from sweeper.report.live.live import LiveProgress
 from sweeper.report.live.plain import PlainProgress
 from sweeper.report.live.progress import open_display, open_progress
-from sweeper.report.live.snapshot import Picture
+from sweeper.report.live.snapshot import SnapshotBuilder
 from sweeper.results import PointError, TrialResult, Tuned
 
 
@@ -78,15 +78,15 @@ def test_where_nothing_was_found_nothing_is_told_of_it(tmp_path, capsys):
 
 
 def test_a_live_display_counts_what_was_found_and_shows_no_failure_again(tmp_path):
-    picture = Picture()
-    picture.handle(SweepStarted(tmp_path, ()))
-    picture.handle(TrialsDone((16,), trials(1.0, 1.0, 1.0)))
-    picture.handle(PointFailed((3,), PointError('ValueError', 'no', 'tuning')))
-    picture.handle(STATUS)
-    picture.handle(TrialsDone((16,), trials(1.0, 1.0, 1.0)))
-    assert picture.snapshot(0.0).found == 3 and picture.new_lines() == []
-    picture.handle(PointFailed((4,), PointError('ValueError', 'no', 'tuning')))
-    assert len(picture.new_lines()) == 1
+    builder = SnapshotBuilder()
+    builder.handle(SweepStarted(tmp_path, ()))
+    builder.handle(TrialsDone((16,), trials(1.0, 1.0, 1.0)))
+    builder.handle(PointFailed((3,), PointError('ValueError', 'no', 'tuning')))
+    builder.handle(STATUS)
+    builder.handle(TrialsDone((16,), trials(1.0, 1.0, 1.0)))
+    assert builder.snapshot(0.0).found == 3 and builder.new_lines() == []
+    builder.handle(PointFailed((4,), PointError('ValueError', 'no', 'tuning')))
+    assert len(builder.new_lines()) == 1
 
 
 def test_what_is_told_after_the_last_status_is_not_lost(capsys):

@@ -3,8 +3,8 @@ import threading
 import pytest
 
 from sweeper.events import Running, Status, SweepEnded
-from sweeper.report.live import status_file as noting
-from sweeper.report.live.status_file import Noting
+from sweeper.report.live import status_file
+from sweeper.report.live.status_file import StatusWriter
 from sweeper.store.lock import holder
 from sweeper.store.manifest import Manifest
 from sweeper.store.status_file import read_note
@@ -29,18 +29,18 @@ def store(tmp_path):
 @pytest.fixture
 def written(monkeypatch):
     """Released once for every note that was written."""
-    write, notes = noting.write_note, threading.Semaphore(0)
+    write, notes = status_file.write_note, threading.Semaphore(0)
 
     def write_and_tell(*arguments):
         write(*arguments)
         notes.release()
 
-    monkeypatch.setattr(noting, 'write_note', write_and_tell)
+    monkeypatch.setattr(status_file, 'write_note', write_and_tell)
     return notes
 
 
 def test_who_looks_on_is_told_what_results_do_not_tell(store, written):
-    listener = Noting(store)
+    listener = StatusWriter(store)
     listener.handle(status(0))
     assert written.acquire(timeout=LONG)
     note, running = read_note(holder(store.layout.folder))
@@ -52,8 +52,8 @@ def test_who_looks_on_is_told_what_results_do_not_tell(store, written):
 
 
 def test_the_last_of_many_statuses_is_written_and_most_others_are_not(store, written, monkeypatch):
-    monkeypatch.setattr(noting, '_SECONDS_BETWEEN', (0.05, 0.05))
-    listener = Noting(store)
+    monkeypatch.setattr(status_file, '_SECONDS_BETWEEN', (0.05, 0.05))
+    listener = StatusWriter(store)
     for done in range(1000):
         listener.handle(Status(2, 1, 0, done, done, (), False))
     while read_note(holder(store.layout.folder))[0].trials != 999 if written.acquire(timeout=LONG) else True:
@@ -67,5 +67,5 @@ def test_the_last_of_many_statuses_is_written_and_most_others_are_not(store, wri
 
 
 def test_end_without_a_start_is_fine(store):
-    Noting(store).handle(SweepEnded())
+    StatusWriter(store).handle(SweepEnded())
     assert read_note(holder(store.layout.folder)) is None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.report.flags import DOUBTS, FLAG_MEANINGS, doubts
+from sweeper.report.flags import EXCLUSIONS, FLAG_MEANINGS, exclusions
 from sweeper.report.stats.comparison import MOST_IN_PAIRS, Comparison
 from sweeper.report.stats.statistics import (
     ManyPairs,
@@ -137,14 +137,17 @@ def flagged(means, flags, trials=5, **options):
     return replace(found, flags=[flags.get(index, []) for index in range(len(means))])
 
 
-@pytest.mark.parametrize('flag', DOUBTS)
+@pytest.mark.parametrize('flag', EXCLUSIONS)
 def test_nothing_is_better_than_an_architecture_whose_tuning_is_in_doubt(flag):
     found = flagged([0.95, 0.2], {1: [flag, 'sensitive']})
     answer = found.answer()
     assert answer.startswith(
         f'width=1 is the only comparable architecture: {found.means[0]:.4f}. width=2 (0.'
     )
-    assert f'is not comparable: {DOUBTS[flag].why} ({flag}). To compare it, {DOUBTS[flag].remedy}.' in answer
+    assert (
+        f'is not comparable: {EXCLUSIONS[flag].why} ({flag}). To compare it, {EXCLUSIONS[flag].remedy}.'
+        in answer
+    )
     assert not re.search(r'better|p [=<]|ahead', answer)
     assert found.first == [0] and np.isnan(found.pairwise.p_adjusted[0, 1])
 
@@ -160,14 +163,14 @@ def test_who_is_first_and_every_p_is_among_those_that_can_be_compared(architectu
     found = flagged(means, flags)
     answer = found.answer() + found.on_test_data()
     for index, name in enumerate(found.names):
-        if doubts(flags[index]):
+        if exclusions(flags[index]):
             assert index not in found.first and np.isnan(found.pairwise.p[index]).all()
             assert np.isnan(found.pairwise.difference[index]).all()
             assert answer.count(f'{name} ') <= 1, 'where it is said that it is not comparable'
         else:
             assert not np.isnan(found.pairwise.p_adjusted[index, index])
-    assert ('not comparable' in answer) == any(map(doubts, flags.values()))
-    others = [one for one in range(len(means)) if not doubts(flags[one])]
+    assert ('not comparable' in answer) == any(map(exclusions, flags.values()))
+    others = [one for one in range(len(means)) if not exclusions(flags[one])]
     alone = replace(found, points=others, cells=[found.cells[one] for one in others],
                     scores=found.scores[others], flags=())  # fmt: skip
     assert [others[one] for one in alone.first] == found.first

@@ -11,9 +11,9 @@ from torch.utils.data import TensorDataset
 
 from sweeper.problem.problem import Problem
 from sweeper.results import StepKind
-from sweeper.training.bench import Bench, Splits
 from sweeper.training.capture import capture, script
 from sweeper.training.data import ItemSplit, ShuffledBatches, as_split
+from sweeper.training.workspace import Splits, Workspace
 
 CPU = torch.device('cpu')
 SAMPLES, BATCH_SIZE, EPOCHS = 70, 8, 6  # batches of 8 and of 7
@@ -25,10 +25,10 @@ def data(shape=(6,), classes=3, samples=SAMPLES):
     return TensorDataset(inputs, torch.randint(classes, (samples,), generator=generator))
 
 
-def bench(model, shape=(6,), step='captured', optimizer=None, loss=nn.CrossEntropyLoss, dataset=None):
+def workspace(model, shape=(6,), step='captured', optimizer=None, loss=nn.CrossEntropyLoss, dataset=None):
     problem = Problem('here', model, loss, 'classification', lambda: None, optimizer)
     split = as_split(data(shape) if dataset is None else dataset, CPU)
-    return Bench(problem, Splits(split, split, None), CPU, step)
+    return Workspace(problem, Splits(split, split, None), CPU, step)
 
 
 def order(seed=2, samples=SAMPLES):
@@ -45,13 +45,13 @@ def trained(here, measures_perf=False, lr=0.05):
         results = training.step.run(epoch_batches, lrs)
         losses.append(results.losses)
         perfs.append(results.perfs)
-    return str(training.kind), torch.cat(losses), torch.cat(perfs), training.subjects[0].model.state_dict()
+    return str(training.kind), torch.cat(losses), torch.cat(perfs), training.learners[0].model.state_dict()
 
 
 def assert_same_training(build, rtol=0.0, atol=0.0, **options):
-    kind, *found = trained(bench(build, **options))
+    kind, *found = trained(workspace(build, **options))
     assert kind == 'captured'
-    _, *expected = trained(bench(build, **{**options, 'step': 'eager'}))
+    _, *expected = trained(workspace(build, **{**options, 'step': 'eager'}))
     for one, other in zip(found[:2], expected[:2], strict=True):
         torch.testing.assert_close(one, other, rtol=rtol, atol=atol)
     for name in expected[2]:
@@ -124,8 +124,8 @@ def test_every_kind_of_network_trains_bit_for_bit_as_eagerly(build, shape):
 
 @pytest.mark.parametrize(('build', 'shape'), NETWORKS.values(), ids=NETWORKS)
 def test_performance_is_measured_too(build, shape):
-    _, losses, perfs, _ = trained(bench(build, shape), measures_perf=True)
-    _, expected_losses, expected_perfs, _ = trained(bench(build, shape, 'eager'), measures_perf=True)
+    _, losses, perfs, _ = trained(workspace(build, shape), measures_perf=True)
+    _, expected_losses, expected_perfs, _ = trained(workspace(build, shape, 'eager'), measures_perf=True)
     assert torch.equal(losses, expected_losses)
     assert torch.equal(perfs, expected_perfs)
     assert perfs.unique().numel() > 2
@@ -170,7 +170,7 @@ def test_an_optimizer_with_a_hook_is_called_itself():
         return made
 
     assert_same_training(mlp, optimizer=optimizer)
-    assert max(value.abs().max() for value in trained(bench(mlp, optimizer=optimizer))[3].values()) <= 0.1
+    assert max(value.abs().max() for value in trained(workspace(mlp, optimizer=optimizer))[3].values()) <= 0.1
 
 
 def frozen():
@@ -263,8 +263,8 @@ def test_data_that_is_read_item_by_item():
     split = ItemSplit(data(), CPU)
     losses = []
     for step in ('eager', 'captured'):
-        here = bench(mlp, step=step)
-        here = Bench(here.problem, Splits(split, split, None), CPU, step)
+        here = workspace(mlp, step=step)
+        here = Workspace(here.problem, Splits(split, split, None), CPU, step)
         kind, loss, *_ = trained(here)
         assert kind == step
         losses.append(loss)
@@ -401,9 +401,9 @@ class Mean(nn.Module):
 )
 @pytest.mark.parametrize('step', ['auto', 'captured'])
 def test_what_cannot_be_captured_is_eager_and_says_why(build, reason, step):
-    kind, losses, _, state = trained(bench(build, step=step))
+    kind, losses, _, state = trained(workspace(build, step=step))
     assert kind.startswith('eager, because ') and reason in kind
-    _, expected, _, expected_state = trained(bench(build, step='eager'))
+    _, expected, _, expected_state = trained(workspace(build, step='eager'))
     assert torch.equal(losses, expected)
     assert all(torch.equal(state[name], expected_state[name]) for name in state)
 
@@ -418,9 +418,9 @@ def test_a_criterion_that_changes_with_time_is_eager():
 
         return criterion
 
-    kind, losses, *_ = trained(bench(mlp, loss=loss))
+    kind, losses, *_ = trained(workspace(mlp, loss=loss))
     assert 'changes variables' in kind
-    assert torch.equal(losses, trained(bench(mlp, loss=loss, step='eager'))[1])
+    assert torch.equal(losses, trained(workspace(mlp, loss=loss, step='eager'))[1])
 
 
 def test_a_model_that_raises_does_so_as_it_would_eagerly():
@@ -428,7 +428,7 @@ def test_a_model_that_raises_does_so_as_it_would_eagerly():
         def forward(self, inputs):
             raise ZeroDivisionError('as it is')
 
-    training = bench(Wrong).set_up((), 3, list(order()), EPOCHS)
+    training = workspace(Wrong).set_up((), 3, list(order()), EPOCHS)
     assert 'raised ZeroDivisionError: as it is' in str(training.kind)
     with pytest.raises(ZeroDivisionError, match='as it is'):
         training.step.run(list(order()), [0.1] * len(order()))
@@ -439,21 +439,21 @@ def test_a_replay_that_differs_is_noticed(monkeypatch):
         return capture.UpdateRule(lambda p, g, states: [f'{p}.add_({g}, alpha=-lr * 1.01)'])
 
     monkeypatch.setattr(capture, 'update_rule', wrong)
-    assert 'gives other numbers' in trained(bench(mlp))[0]
+    assert 'gives other numbers' in trained(workspace(mlp))[0]
 
 
 def test_what_the_interpreter_does_not_take_is_eager(monkeypatch):
     monkeypatch.setattr(script, '_INDEX', 'torch.no_such_function({0}, {1})')
-    kind, losses, *_ = trained(bench(mlp))
+    kind, losses, *_ = trained(workspace(mlp))
     assert "torch's interpreter does not take it" in kind
-    assert torch.equal(losses, trained(bench(mlp, step='eager'))[1])
+    assert torch.equal(losses, trained(workspace(mlp, step='eager'))[1])
 
 
 # When it is worth it
 
 
 def test_auto_captures_where_it_is_worth_it():
-    here = bench(mlp, step='auto')
+    here = workspace(mlp, step='auto')
     assert here.set_up((), 3, list(order()), EPOCHS).kind == StepKind('captured')
     assert 'fewer than' in here.set_up((), 3, list(order()), 1).kind.reason
     sizes = [torch.arange(n) for n in (3, 4, 5)] * 30
@@ -463,16 +463,16 @@ def test_auto_captures_where_it_is_worth_it():
 def test_capturing_leaves_no_trace():
     """Not in the model, nor in the random numbers that training will draw."""
     dropout = NETWORKS['dropout'][0]
-    training = bench(dropout).set_up((), 3, list(order()), EPOCHS)
+    training = workspace(dropout).set_up((), 3, list(order()), EPOCHS)
     drawn = torch.rand(3)
-    fresh, _ = bench(dropout).fresh_model((), 3)
+    fresh, _ = workspace(dropout).fresh_model((), 3)
     assert torch.equal(torch.rand(3), drawn)
-    for one, other in zip(training.subjects[0].model.parameters(), fresh.parameters(), strict=True):
+    for one, other in zip(training.learners[0].model.parameters(), fresh.parameters(), strict=True):
         assert torch.equal(one, other) and one.grad is None
 
 
 def test_models_of_one_architecture_share_a_compiled_script():
     script.compiled.cache_clear()
     for seed in (1, 2, 3):
-        bench(mlp).set_up((), seed, list(order()), EPOCHS)
+        workspace(mlp).set_up((), seed, list(order()), EPOCHS)
     assert (script.compiled.cache_info().misses, script.compiled.cache_info().hits) == (1, 5)  # two sizes

@@ -10,8 +10,8 @@ from torch.utils.data import TensorDataset
 
 from sweeper.problem.problem import Problem
 from sweeper.training import runs
-from sweeper.training.bench import Bench, Splits
 from sweeper.training.data import ItemSplit, as_split
+from sweeper.training.workspace import Splits, Workspace
 
 CPU = torch.device('cpu')
 PLAN = runs.TrainingPlan(lr_min=0.01, lr_max=0.2, batch_size=8, epochs=6, cycle_size_epochs=3)
@@ -27,20 +27,20 @@ def normalised():
     return nn.Sequential(nn.Linear(6, 9, bias=False), nn.BatchNorm1d(9), nn.Tanh(), nn.Linear(9, 3))
 
 
-def bench(build=mlp, optimizer=None, test=True, style='classification', loss=nn.CrossEntropyLoss):
+def workspace(build=mlp, optimizer=None, test=True, style='classification', loss=nn.CrossEntropyLoss):
     inputs = torch.randn(70, 6, generator=torch.Generator().manual_seed(1))
     targets = (inputs[:, 0] > 0).long() + (inputs[:, 1] > 1).long()
     if style == 'inv-loss':
         targets, loss = inputs[:, :3].contiguous(), nn.MSELoss
     split = as_split(TensorDataset(inputs, targets), CPU)
     problem = Problem('here', lambda *_: build(), loss, style, lambda: None, optimizer)
-    return Bench(problem, Splits(split, split, split if test else None), CPU, 'lanes')
+    return Workspace(problem, Splits(split, split, split if test else None), CPU, 'lanes')
 
 
 RUNS = {
-    'measure_curve': lambda bench, seeds: runs.measure_curve(bench, (), seeds, LRS, SIZES),
-    'train_briefly': lambda bench, seeds: runs.train_briefly(bench, (), seeds, **BRIEF),
-    'train_fully': lambda bench, seeds: runs.train_fully(bench, (), seeds, PLAN),
+    'measure_curve': lambda workspace, seeds: runs.measure_curve(workspace, (), seeds, LRS, SIZES),
+    'train_briefly': lambda workspace, seeds: runs.train_briefly(workspace, (), seeds, **BRIEF),
+    'train_fully': lambda workspace, seeds: runs.train_fully(workspace, (), seeds, PLAN),
 }
 every_run = pytest.mark.parametrize('run', RUNS.values(), ids=RUNS)
 OPTIMIZERS = {
@@ -65,7 +65,7 @@ def assert_close(one, other):
 @pytest.mark.parametrize('build', [mlp, normalised])
 @pytest.mark.parametrize('optimizer', OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_every_lane_is_the_run_that_it_stands_for(run, build, optimizer):
-    here, seeds = bench(build, optimizer), [3, 1, 4]
+    here, seeds = workspace(build, optimizer), [3, 1, 4]
     together = run(here, seeds)
     assert {str(one['step']) for one in together} == {'in 3 lanes'}
     for seed, found in zip(seeds, together, strict=True):
@@ -78,7 +78,7 @@ def test_every_lane_is_the_run_that_it_stands_for(run, build, optimizer):
 
 @every_run
 def test_regression_in_lanes(run):
-    here = bench(style='inv-loss')
+    here = workspace(style='inv-loss')
     for found, seed in zip(run(here, [3, 1]), [3, 1], strict=True):
         assert str(found['step']) == 'in 2 lanes'
         assert_close(found, run(here, [seed])[0])
@@ -86,7 +86,7 @@ def test_regression_in_lanes(run):
 
 def test_a_lane_depends_on_its_seed_and_its_place_alone():
     """Bit for bit; else a trial would depend on which others it is done with."""
-    here = bench()
+    here = workspace()
     one, other = (RUNS['train_fully'](here, [3, second, 5, 6]) for second in (1, 9))
     for lane in (0, 2, 3):
         assert one[lane]['model'] == other[lane]['model']
@@ -107,7 +107,7 @@ class Explosive(nn.Module):
 
 
 def test_a_lane_that_diverges_leaves_its_neighbours_alone():
-    here, seeds = bench(Explosive), list(range(8))
+    here, seeds = workspace(Explosive), list(range(8))
     together = RUNS['train_fully'](here, seeds)
     diverged = [one['diverged'] for one in together]
     assert 0 < sum(diverged) < 8
@@ -134,7 +134,7 @@ def convolutional():
 )  # fmt: skip
 @every_run
 def test_where_there_can_be_no_lanes_runs_are_done_one_by_one(run, build, reason):
-    here = bench(build)
+    here = workspace(build)
     together = run(here, [3, 1])
     for found, seed in zip(together, [3, 1], strict=True):
         assert 'not in lanes, because' in str(found['step']) and reason in str(found['step'])
@@ -173,7 +173,7 @@ class Loss(nn.Module):
 )
 @every_run
 def test_a_criterion_with_tensors_that_differ_between_runs_has_no_lanes(run, loss):
-    here = bench(loss=loss)
+    here = workspace(loss=loss)
     together = run(here, [3, 1])
     for found, seed in zip(together, [3, 1], strict=True):
         (expected,) = run(dataclasses.replace(here, step='eager'), [seed])
@@ -182,16 +182,16 @@ def test_a_criterion_with_tensors_that_differ_between_runs_has_no_lanes(run, los
 
 
 def test_batches_of_many_sizes_have_no_lanes():
-    curves = runs.measure_curve(bench(), (), [3, 1], LRS, [8, 9, 10] * 20)
+    curves = runs.measure_curve(workspace(), (), [3, 1], LRS, [8, 9, 10] * 20)
     assert 'more than 2 sizes' in str(curves[0]['step'])
 
 
 def test_an_optimizer_of_the_users_own_and_data_item_by_item_have_no_lanes():
-    own = bench(optimizer=lambda p, lr: torch.optim.RMSprop(p, lr))
+    own = workspace(optimizer=lambda p, lr: torch.optim.RMSprop(p, lr))
     assert 'RMSprop' in str(RUNS['train_briefly'](own, [3, 1])[0]['step'])
-    here = bench()
+    here = workspace()
     split = ItemSplit(TensorDataset(here.splits.train.inputs, here.splits.train.targets), CPU)
-    items = Bench(here.problem, Splits(split, split, None), CPU, 'lanes')
+    items = Workspace(here.problem, Splits(split, split, None), CPU, 'lanes')
     assert 'not in memory' in str(RUNS['train_briefly'](items, [3, 1])[0]['step'])
 
 
@@ -208,7 +208,7 @@ def test_a_declared_parameter_may_be_read_in_forward(run):
         def forward(self, inputs):
             return self.net(inputs) * _('gain', 1.0)
 
-    here = bench(Reading)
+    here = workspace(Reading)
     for values in ({'gain': 2.0}, {}):
         with _.using(values):
             together = run(here, [3, 1])

@@ -23,10 +23,10 @@ from torch.utils.data import TensorDataset
 
 from sweeper.problem.problem import Problem
 from sweeper.training import runs
-from sweeper.training.bench import Bench, Splits
 from sweeper.training.data import as_split
 from sweeper.training.isolation.records import OfTensor
 from sweeper.training.objects.state import PythonState
+from sweeper.training.workspace import Splits, Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -38,16 +38,16 @@ def mlp():
     return nn.Sequential(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 3))
 
 
-def bench(step, model=mlp, loss=nn.CrossEntropyLoss, optimizer=None):
+def workspace(step, model=mlp, loss=nn.CrossEntropyLoss, optimizer=None):
     inputs = torch.randn(40, 6, generator=torch.Generator().manual_seed(1))
     targets = (inputs[:, 0] > 0).long() + (inputs[:, 1] > 1).long()
     split = as_split(TensorDataset(inputs, targets), CPU)
     problem = Problem('here', lambda *_: model(), loss, 'classification', lambda: None, optimizer)
-    return Bench(problem, Splits(split, split, None), CPU, step)
+    return Workspace(problem, Splits(split, split, None), CPU, step)
 
 
 def trained(step, seeds=(3,), **options):
-    return runs.train_fully(bench(step, **options), (), list(seeds), PLAN)
+    return runs.train_fully(workspace(step, **options), (), list(seeds), PLAN)
 
 
 def assert_eager(why='', **options):
@@ -579,12 +579,12 @@ def test_a_model_for_which_a_capture_cannot_be_prepared_is_eager(build, step):
 
 
 def test_whatever_preparing_raises_the_run_is_eager(monkeypatch):
-    from sweeper.training import bench as bench_module
+    from sweeper.training import workspace as workspace_module
 
     def raising(*_):
         raise StopIteration
 
-    monkeypatch.setattr(bench_module, 'captured_step', raising)
+    monkeypatch.setattr(workspace_module, 'captured_step', raising)
     assert_eager('raised StopIteration')
 
 

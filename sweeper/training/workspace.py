@@ -1,4 +1,4 @@
-"""The bench: a problem with its data, on which models are set up to be trained."""
+"""The workspace: a problem with its data, on which models are set up to be trained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..points import Point, point_key
 from ..problem.problem import Problem
 from ..results import StepKind
 from ..seeding import RandomStates, model_seed, seed_everything
-from .capture.capture import ModelState, Subject, captured_step, why_not_worth_it
+from .capture.capture import Learner, ModelState, captured_step, why_not_worth_it
 from .capture.lanes import LanesStep, step_in_lanes
 from .capture.recording import CannotRehearse, NotCapturable, python_state_of
 from .data import InMemorySplit, Split, as_split
@@ -51,14 +51,14 @@ class _Kept:
     """A model that is built and not yet trained, and all that its training may change.
 
     Args:
-        subject: It, with its loss.
+        learner: It, with its loss.
         python: The Python state of both.
         problem: The problem's.
     """
 
-    def __init__(self, subject: Subject, python: PythonState, problem: PythonState) -> None:
-        self.subject, self._states = subject, (problem, python)
-        self._random, self._tensors = RandomStates(), ModelState(subject.model, subject.criterion)
+    def __init__(self, learner: Learner, python: PythonState, problem: PythonState) -> None:
+        self.learner, self._states = learner, (problem, python)
+        self._random, self._tensors = RandomStates(), ModelState(learner.model, learner.criterion)
 
     def restore(self) -> list[str]:
         """Puts all back; returns the names of what is still another."""
@@ -72,14 +72,14 @@ class Training(NamedTuple):
     """Models set up to be trained side by side; mostly one.
 
     Attributes:
-        subjects: The models, their losses and so on.
+        learners: The models, their losses and so on.
         step: Trains them.
         kind: How it takes steps, and why not otherwise.
         start: What to put back to begin anew: the problem's Python state before the models were built, or how
             things were afterwards if building them again would not give the same. None if steps are eager.
     """
 
-    subjects: Sequence[Subject]
+    learners: Sequence[Learner]
     step: Step
     kind: StepKind
     start: PythonState | _Kept | None = None
@@ -122,8 +122,8 @@ def why_not_captured(error: Exception) -> str:
     return f'preparing to capture it raised {type(error).__name__}' + (f': {first}' if first else '')
 
 
-def _eager(subject: Subject, reason: str | None) -> Training:
-    return Training([subject], subject.eager_step(), StepKind('eager', reason))
+def _eager(learner: Learner, reason: str | None) -> Training:
+    return Training([learner], learner.eager_step(), StepKind('eager', reason))
 
 
 def _is_of_optimizer(name: str) -> bool:
@@ -141,7 +141,7 @@ def _in_own_context(function: Callable[[], Result]) -> Result:
 
 
 @dataclass(frozen=True)
-class Bench:
+class Workspace:
     """A problem with its data, on a device: all that a run needs besides its own arguments.
 
     Attributes:
@@ -185,16 +185,16 @@ class Bench:
 
         def attempt() -> Training:
             nonlocal start
-            subject = self.subject(point, seed, measures_perf)
+            learner = self.learner(point, seed, measures_perf)
             try:
-                if trained_by(subject.criterion):
+                if trained_by(learner.criterion):
                     raise CannotRehearse(_CRITERION_TRAINED)
                 if before.has_changed(stuck_only=True):  # building it again would go on from there
-                    trained = python_state_of((subject.model, subject.criterion))
-                    start = _Kept(subject, trained, self.python_state())
-                return Training([subject], captured_step(subject, batches), StepKind('captured'), start)
+                    trained = python_state_of((learner.model, learner.criterion))
+                    start = _Kept(learner, trained, self.python_state())
+                return Training([learner], captured_step(learner, batches), StepKind('captured'), start)
             except CannotRehearse as error:
-                return _eager(subject, str(error))
+                return _eager(learner, str(error))
 
         try:
             return _in_own_context(attempt)
@@ -222,7 +222,7 @@ class Bench:
         if start is not None and (left := start.restore()):
             reason += f'; what it has changed could not all be put back ({described(left)})'
         if isinstance(start, _Kept):
-            return _eager(start.subject, reason)
+            return _eager(start.learner, reason)
         return self.set_up_eagerly(point, seed, measures_perf, reason)
 
     def set_up_eagerly(
@@ -236,7 +236,7 @@ class Bench:
             measures_perf: Whether every step is to measure its performance.
             reason: Why they are not captured, if that was wanted.
         """
-        return _eager(self.subject(point, seed, measures_perf), reason)
+        return _eager(self.learner(point, seed, measures_perf), reason)
 
     def python_state(self) -> PythonState:
         """What the problem's functions refer to, so that it can be put back after an attempt to capture."""
@@ -249,7 +249,7 @@ class Bench:
         return PythonState(roots.items(), is_partial=True)
 
     def _stuck(self, python: PythonState) -> list[str]:
-        """What trying a step may change for good: see `Subject.stuck`; an optimizer's counts, too."""
+        """What trying a step may change for good: see `Learner.stuck`; an optimizer's counts, too."""
         outlives = self.python_state().stuck if python.stuck or self.problem.build_optimizer else {}
         return [name for key, name in outlives.items() if key in python.stuck or _is_of_optimizer(name)]
 
@@ -274,15 +274,15 @@ class Bench:
         before = self.python_state()
         if before.stuck:
             raise NotCapturable('what it refers to could not be put back after a try')
-        subjects = [self.subject(point, seed, measures_perf) for seed in seeds]
+        learners = [self.learner(point, seed, measures_perf) for seed in seeds]
         try:
-            if trained_by(subjects[0].criterion):
+            if trained_by(learners[0].criterion):
                 raise NotCapturable(_CRITERION_TRAINED)
-            step = _in_own_context(lambda: step_in_lanes(subjects, batches))
+            step = _in_own_context(lambda: step_in_lanes(learners, batches))
         except Exception as error:
             before.restore()
             raise NotCapturable(why_not_captured(error)) from error
-        return Training(subjects, step, StepKind('lanes', lanes=len(seeds)), before)
+        return Training(learners, step, StepKind('lanes', lanes=len(seeds)), before)
 
     def fresh_model(self, point: Point, seed: int) -> tuple[torch.nn.Module, Criterion]:
         """Returns a newly initialised model and its criterion; what they draw later is seeded too."""
@@ -296,10 +296,10 @@ class Bench:
             criterion = criterion.to(self.device)
         return model, criterion
 
-    def subject(self, point: Point, seed: int, measures_perf: bool) -> Subject:
+    def learner(self, point: Point, seed: int, measures_perf: bool) -> Learner:
         """Returns a newly initialised model and all that its training takes."""
         model, criterion = self.fresh_model(point, seed)
-        return Subject(
+        return Learner(
             model,
             criterion,
             lambda: build_optimizer(self.problem, model, criterion),

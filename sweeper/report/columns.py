@@ -100,10 +100,13 @@ def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[i
     others = sorted((column for column in columns if column.rank > 0), key=lambda column: column.rank)
     room = width - sum(column.width for column in others[:1])
     end = 0 if others else _BETWEEN  # nothing comes after the last column
-    while len(chosen) > 1 and sum(one.narrowest + _BETWEEN for one in chosen) > room + end:
+    while len(chosen) > 1 and sum(column.narrowest + _BETWEEN for column in chosen) > room + end:
         chosen.pop()
     widths = {id(column): column.width for column in chosen}
-    for narrowest in ({id(one): one.narrowest for one in chosen}, {id(one): one.least for one in chosen}):
+    for narrowest in (
+        {id(column): column.narrowest for column in chosen},
+        {id(column): column.least for column in chosen},
+    ):
         while sum(widths.values()) + _BETWEEN * len(chosen) > room + end:
             loose = [key for key, least in narrowest.items() if widths[key] > least]
             if not loose:

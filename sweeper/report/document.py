@@ -53,7 +53,7 @@ def markdown(store: Store) -> str:
         ]
         lines.append(_row([*map(_escaped, summary.shown_cells), *cells]))
     lines += ['', 'Mean, and 95% confidence interval over trials.', '', *_parameters(findings)]
-    made = [f'- command {number}: {_escaped(one)}' for number, one in enumerate(findings.commands, 1)]
+    made = [f'- command {number}: {_escaped(command)}' for number, command in enumerate(findings.commands, 1)]
     lines += [*made, ''] if made else []
     flags = sorted({flag for summary, _ in rows for flag in summary.flags})
     lines += [f'- `{one_line(flag)}`: {FLAG_MEANINGS.get(flag, "")}' for flag in flags] + [''] * bool(flags)
@@ -86,14 +86,14 @@ def everything(store: Store) -> str:
     findings = Findings(store)
     comparison, pairs = findings.comparison, findings.comparison.pairwise
     tables = vars(pairs) if isinstance(pairs, Pairwise) else {}  # of very many architectures there are none
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         'module': store.manifest.module,
         'preset': store.manifest.preset,
         'settings': dict(store.manifest.settings),
         'seed': store.manifest.seed,
         'answer': comparison.answer(),
         'on_test_data': comparison.on_test_data(),
-        'tied_for_first': [comparison.names[one] for one in comparison.first],
+        'tied_for_first': [comparison.names[index] for index in comparison.first],
         'not_comparable': comparison.not_comparable(),
         'architectures': [
             {
@@ -107,7 +107,7 @@ def everything(store: Store) -> str:
             }
             for summary, row in _rows(findings)
         ],
-        'parameters': [one.told() for one in findings.parameters],
+        'parameters': [parameter.to_dict() for parameter in findings.parameters],
         'commands': commands(store.manifest.origin),
         'compared': comparison.names,
         'differences': tables.get('difference'),
@@ -119,14 +119,14 @@ def everything(store: Store) -> str:
         ],
         'influence': comparison.influence(),
     }
-    return json_bytes(told).decode()
+    return json_bytes(document).decode()
 
 
 FORMATS: dict[str, Callable[[Store], str]] = {'md': markdown, 'csv': table, 'json': everything}
 
 
 def _rows(findings: Findings) -> list[tuple[PointSummary, dict[str, Any]]]:
-    return [(one, _numbers(one, one.params in findings.first)) for one in findings.summaries]
+    return [(summary, _numbers(summary, summary.params in findings.first)) for summary in findings.summaries]
 
 
 def _numbers(summary: PointSummary, is_first: bool) -> dict[str, Any]:
@@ -153,14 +153,17 @@ def _params(findings: Findings, summary: PointSummary) -> dict[str, Any]:
 
 def _parameters(findings: Findings) -> list[str]:
     """What is done with each parameter and where it is declared; nothing if none is."""
-    if all(one.declaration is None and not one.is_tuned for one in findings.parameters):
+    if all(parameter.declaration is None and not parameter.is_tuned for parameter in findings.parameters):
         return []
     lines = []
-    for one in findings.parameters:
-        told = [one.role, *(one.declaration.places if one.declaration is not None else [one.place])]
-        if one.declaration is not None and one.declaration.default is not None:
-            told.insert(1, f'default {one.declaration.default}')
-        lines.append(f'- {_escaped(one.name)}: {_escaped("; ".join(told))}')
+    for parameter in findings.parameters:
+        details = [
+            parameter.role,
+            *(parameter.declaration.places if parameter.declaration is not None else [parameter.place]),
+        ]
+        if parameter.declaration is not None and parameter.declaration.default is not None:
+            details.insert(1, f'default {parameter.declaration.default}')
+        lines.append(f'- {_escaped(parameter.name)}: {_escaped("; ".join(details))}')
     return [*lines, '']
 
 

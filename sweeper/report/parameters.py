@@ -38,15 +38,15 @@ class Parameter:
         first, more = next(iter(self.declaration.places), ''), len(self.declaration.places) - 1
         return f'{first} (+{more} more)' if more > 0 else first
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """In plain values; an argument of `model` has no places."""
-        one = self.declaration
+        declaration = self.declaration
         return {
             'name': self.name,
             'role': self.role,
-            'is_declared': one is not None,
-            'default': one.default if one is not None else None,
-            'places': [*one.places] if one is not None else [],
+            'is_declared': declaration is not None,
+            'default': declaration.default if declaration is not None else None,
+            'places': [*declaration.places] if declaration is not None else [],
         }
 
 
@@ -61,12 +61,14 @@ def parameters(store: Store, cells: Sequence[Sequence[str]]) -> list[Parameter]:
     # What the arguments of points that are tuples are called says nothing of what the code declares.
     swept = declared if store.manifest.named_points else {}
     columns, tuned = store.parameter_columns(), store.nuisance_names()
-    found = []
+    result = []
     for index, name in enumerate(columns):
         role = COMPARED if len({row[index] for row in cells}) > 1 else ALIKE
         role = f'{role} where it is set, else {TUNED}' if name in tuned else role
-        found.append(Parameter(name, role, name in tuned, _declaration(name, swept)))
-    return found + [Parameter(name, TUNED, True, declared.get(name)) for name in tuned if name not in columns]
+        result.append(Parameter(name, role, name in tuned, _declaration(name, swept)))
+    return result + [
+        Parameter(name, TUNED, True, declared.get(name)) for name in tuned if name not in columns
+    ]
 
 
 def _declaration(name: str, declared: Mapping[str, Declaration]) -> Declaration | None:

@@ -85,14 +85,14 @@ class Representations:
         labels: What they are coloured by, shape `(samples,)`: the class; of several (`multiclass`) the first,
             -1 if there is none; for `inv-loss` the target, of several the first.
         are_classes: Whether labels are classes, not values on a scale.
-        found: The points, as asked.
+        points: The points, as asked.
         failed: Points that cannot be looked into, and why.
     """
 
     samples: np.ndarray
     labels: np.ndarray
     are_classes: bool
-    found: tuple[Representation, ...]
+    points: tuple[Representation, ...]
     failed: tuple[tuple[Point, str], ...]
 
 
@@ -117,13 +117,13 @@ def representations(
         data = _data_layer(inputs)
         labels, are_classes = labels_of(targets.cpu().numpy(), workspace.problem.accuracy_style)
         resolved = _resolved(store)
-        found, failed = [], []
+        done, failed = [], []
         for point in points:
             try:
-                found.append(_of_point(store, point, resolved.get(point, point), workspace, inputs, data))
+                done.append(_of_point(store, point, resolved.get(point, point), workspace, inputs, data))
             except _CannotLook as reason:
                 failed.append((point, str(reason)))
-    return Representations(chosen, labels, are_classes, tuple(found), tuple(failed))
+    return Representations(chosen, labels, are_classes, tuple(done), tuple(failed))
 
 
 class _CannotLook(Exception):

@@ -15,7 +15,7 @@ def reproduction(manifest: Manifest) -> str:
     known = commands(manifest.origin)
     if not known:
         return 'Which commands made this is not known.'
-    if any(one.selector is None for one in manifest.origin):
+    if any(command.selector is None for command in manifest.origin):
         text = (
             'An earlier version of sweeper began this folder. It kept the last command only: others may have '
             'added architectures that the commands below do not train.'

@@ -38,7 +38,7 @@ def comparison_table(
     """
     shown = [summary for summary in summaries if summary.error is None]
     failed = [summary for summary in summaries if summary.error is not None]
-    tuned = [one.name for one in parameters if one.is_tuned]
+    tuned = [parameter.name for parameter in parameters if parameter.is_tuned]
     parts: list[RenderableType] = []
     if shown:
         parts.append(FittingTable(_columns(shown[:_MOST_ROWS], columns, tuned, bool(commands), others)))
@@ -51,7 +51,7 @@ def comparison_table(
     if any(summary.exclusions for summary in shown):
         parts.append(Text('?: not comparable with the others, because of its flags', style='yellow'))
     parts += [Text(one_line(note), style='dim') for note in _notes(parameters)] if shown else []
-    parts += [Text(told, style='dim') for told in _numbered(commands)] if shown else []
+    parts += [Text(line, style='dim') for line in _numbered(commands)] if shown else []
     for flag in sorted({flag for summary in shown for flag in summary.flags}):
         parts.append(Text(f'{one_line(flag)}: {FLAG_MEANINGS.get(flag, "")}', style='yellow'))
     for summary in failed:
@@ -63,19 +63,22 @@ def comparison_table(
 def _notes(parameters: Sequence[Parameter]) -> list[str]:
     """What was tuned, and where the parameters are declared; nothing if none is."""
     notes = []
-    if tuned := [one.name for one in parameters if one.is_tuned]:
+    if tuned := [parameter.name for parameter in parameters if parameter.is_tuned]:
         notes.append(f'tuned for each architecture, as lr and batch: {", ".join(tuned)}')
-    if any(one.declaration is not None for one in parameters):
-        notes.append('   '.join(f'{one.name}: {one.place}' for one in parameters))
+    if any(parameter.declaration is not None for parameter in parameters):
+        notes.append('   '.join(f'{parameter.name}: {parameter.place}' for parameter in parameters))
     return notes
 
 
 def _numbered(commands: Sequence[str]) -> list[str]:
     """Returns the first commands, each after its number, as in the column `command`."""
-    told = [f'command {number}: {one_line(one)}' for number, one in enumerate(commands[:_MOST_COMMANDS], 1)]
+    lines = [
+        f'command {number}: {one_line(command)}'
+        for number, command in enumerate(commands[:_MOST_COMMANDS], 1)
+    ]
     if len(commands) > _MOST_COMMANDS:
-        told.append(f'commands {_MOST_COMMANDS + 1} to {len(commands)} are in sweep.json')
-    return told
+        lines.append(f'commands {_MOST_COMMANDS + 1} to {len(commands)} are in sweep.json')
+    return lines
 
 
 def _columns(
@@ -87,7 +90,7 @@ def _columns(
 ) -> list[Column]:
     """The columns of the table from left to right; those that are the same for all matter least."""
     values = [[summary.shown_cells[index] for summary in summaries] for index in range(len(columns))]
-    found = [
+    shown = [
         Column(
             one_line(name),
             [*map(one_line, cells)],
@@ -97,29 +100,38 @@ def _columns(
         )
         for name, cells in zip(columns, values, strict=True)
     ]
-    nuisance = zip(tuned, zip(*(one.nuisance_cells(tuned) for one in summaries), strict=True), strict=True)
-    marks = ['?' * bool(one.exclusions) + '+' * (one.params in others) for one in summaries]
+    nuisance = zip(
+        tuned, zip(*(summary.nuisance_cells(tuned) for summary in summaries), strict=True), strict=True
+    )
+    marks = ['?' * bool(summary.exclusions) + '+' * (summary.params in others) for summary in summaries]
     if any(marks):
-        found.insert(0, Column('', marks, 0, 'yellow', 'left'))
-    rates = ['{:.3g} .. {:.3g}'.format(*one.lr_range) if one.lr_range else 'tuning' for one in summaries]
-    found += [
-        Column('lr range', rates, 6),
-        Column('batch', [str(one.batch_size or '') for one in summaries], 5),
-        *(Column(one_line(name), [*map(one_line, cells)], 7) for name, cells in nuisance),
-        Column('trials', [str(one.trials) for one in summaries], 3),
-        *[Column('command', [str(one.command or ABSENT) for one in summaries], 4)] * with_command,
-        Column('val perf', [one.perf_val.text for one in summaries], 1),
-        Column('val loss', [one.loss_val.text for one in summaries], 8),
+        shown.insert(0, Column('', marks, 0, 'yellow', 'left'))
+    rates = [
+        '{:.3g} .. {:.3g}'.format(*summary.lr_range) if summary.lr_range else 'tuning'
+        for summary in summaries
     ]
-    if any(one.perf_test for one in summaries):
-        tests = [one.perf_test.text if one.perf_test else '' for one in summaries]
-        found.append(Column('test perf', tests, 4))
-    seconds = ['' if math.isnan(one.seconds) else f'{one.seconds:.2f}' for one in summaries]
-    found.append(Column('s/trial', seconds, 9))
-    if any(one.flags for one in summaries):
-        found.append(
+    shown += [
+        Column('lr range', rates, 6),
+        Column('batch', [str(summary.batch_size or '') for summary in summaries], 5),
+        *(Column(one_line(name), [*map(one_line, cells)], 7) for name, cells in nuisance),
+        Column('trials', [str(summary.trials) for summary in summaries], 3),
+        *[Column('command', [str(summary.command or ABSENT) for summary in summaries], 4)] * with_command,
+        Column('val perf', [summary.perf_val.text for summary in summaries], 1),
+        Column('val loss', [summary.loss_val.text for summary in summaries], 8),
+    ]
+    if any(summary.perf_test for summary in summaries):
+        tests = [summary.perf_test.text if summary.perf_test else '' for summary in summaries]
+        shown.append(Column('test perf', tests, 4))
+    seconds = ['' if math.isnan(summary.seconds) else f'{summary.seconds:.2f}' for summary in summaries]
+    shown.append(Column('s/trial', seconds, 9))
+    if any(summary.flags for summary in summaries):
+        shown.append(
             Column(
-                'flags', [' '.join(map(one_line, one.shown_flags)) for one in summaries], 2, 'yellow', 'left'
+                'flags',
+                [' '.join(map(one_line, summary.shown_flags)) for summary in summaries],
+                2,
+                'yellow',
+                'left',
             )
         )
-    return found
+    return shown

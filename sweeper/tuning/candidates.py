@@ -44,9 +44,9 @@ class Candidate(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """For `misc.json`."""
-        told: dict[str, Any] = {'lr': self.lr, 'batch_size': self.batch_size}
+        data: dict[str, Any] = {'lr': self.lr, 'batch_size': self.batch_size}
         nuisance = {name: to_json(value) for name, value in self.nuisance}
-        return {**told, 'nuisance': nuisance} if nuisance else told
+        return {**data, 'nuisance': nuisance} if nuisance else data
 
 
 class Scored(NamedTuple):
@@ -127,14 +127,14 @@ def thinned_out(settings: Effort, scored: Sequence[Scored], apart: float) -> lis
         scored: The round; not all of it diverged.
         apart: The factor between the best learning rate and its neighbours'.
     """
-    ranked = sorted(scored, key=lambda one: one.early_rank, reverse=True)
+    ranked = sorted(scored, key=lambda score: score.early_rank, reverse=True)
     best = winner(settings, scored).candidate
     count = max(CONSTANTS.fewest_kept, math.ceil(len(scored) / CONSTANTS.kept))
     if settings.batch_objective == 'throughput':
-        best_of_size = {one.candidate.batch_size: one for one in reversed(ranked)}
-        ranked.sort(key=lambda one: one is not best_of_size[one.candidate.batch_size])
+        best_of_size = {score.candidate.batch_size: score for score in reversed(ranked)}
+        ranked.sort(key=lambda score: score is not best_of_size[score.candidate.batch_size])
         count = max(count, len(best_of_size))
-    kept = [one.candidate for one in ranked[:count]]
+    kept = [score.candidate for score in ranked[:count]]
     for lr in (best.lr, best.lr * apart, best.lr / apart):
         neighbour = best._replace(lr=within(settings, lr))
         if not any(_are_alike(neighbour, other) for other in kept):
@@ -142,7 +142,9 @@ def thinned_out(settings: Effort, scored: Sequence[Scored], apart: float) -> lis
     return kept
 
 
-def patient(settings: Effort, train_size: int, scored: Sequence[Scored], found: LRRange) -> list[Candidate]:
+def patient(
+    settings: Effort, train_size: int, scored: Sequence[Scored], lr_range: LRRange
+) -> list[Candidate]:
     """Returns the candidates where none has learned anything yet: few, of the highest rates that do no harm.
 
     Deep and saturating networks stay on a plateau for long, and leave it the sooner the more they move.
@@ -152,12 +154,12 @@ def patient(settings: Effort, train_size: int, scored: Sequence[Scored], found: 
         settings: The limits of learning rates and batch sizes.
         train_size: Samples in the training set.
         scored: The round; not all of it diverged.
-        found: By the range test.
+        lr_range: By the range test.
     """
-    harmless = [one for one in scored if one.loss < CONSTANTS.risen * found.baseline_loss]
-    harmless = harmless or [min(scored, key=lambda one: one.loss)]
-    highest, top = (max((one.candidate for one in some), key=_height) for some in (harmless, scored))
-    lr = found.cutoff if highest == top else highest.lr
+    harmless = [score for score in scored if score.loss < CONSTANTS.risen * lr_range.baseline_loss]
+    harmless = harmless or [min(scored, key=lambda score: score.loss)]
+    highest, top = (max((score.candidate for score in some), key=_height) for some in (harmless, scored))
+    lr = lr_range.cutoff if highest == top else highest.lr
     size = batch_sizes(settings, train_size)[0]
     scale = math.sqrt(size / highest.batch_size)
     lrs = {within(settings, lr * scale / CONSTANTS.patient_apart**rung) for rung in range(CONSTANTS.patient)}
@@ -185,13 +187,17 @@ def winner(settings: Effort, scored: Sequence[Scored], is_early: bool = True) ->
         is_early: Whether losses tell more than performances yet.
     """
     if settings.batch_objective != 'throughput':
-        return max(scored, key=lambda one: one.early_rank if is_early else one.rank)
-    best = max(scored, key=lambda one: one.rank)
+        return max(scored, key=lambda score: score.early_rank if is_early else score.rank)
+    best = max(scored, key=lambda score: score.rank)
     good = [
-        one for one in scored if math.isfinite(one.loss) and one.perf >= best.perf - settings.batch_tolerance
+        score
+        for score in scored
+        if math.isfinite(score.loss) and score.perf >= best.perf - settings.batch_tolerance
     ]
-    largest = max(one.candidate.batch_size for one in good)
-    return max((one for one in good if one.candidate.batch_size == largest), key=lambda one: one.rank)
+    largest = max(score.candidate.batch_size for score in good)
+    return max(
+        (score for score in good if score.candidate.batch_size == largest), key=lambda score: score.rank
+    )
 
 
 def sure_rung(rungs: Sequence[Scored]) -> Scored:
@@ -211,9 +217,9 @@ def middle(rungs: Sequence[Scored]) -> Candidate:
     return low.candidate._replace(lr=math.sqrt(low.candidate.lr * high.candidate.lr))
 
 
-def _are_alike(one: Candidate, other: Candidate) -> bool:
-    ratio = one.lr / other.lr
-    return one.is_beside(other) and 1 / CONSTANTS.same < ratio < CONSTANTS.same
+def _are_alike(candidate: Candidate, other: Candidate) -> bool:
+    ratio = candidate.lr / other.lr
+    return candidate.is_beside(other) and 1 / CONSTANTS.same < ratio < CONSTANTS.same
 
 
 def within(settings: Effort, lr: float) -> float:

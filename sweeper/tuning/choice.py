@@ -39,39 +39,39 @@ class Choice:
 
 
 def choose(
-    settings: Effort, found: LRRange, rounds: Sequence[Round], trial: int, held_out: int = 0
+    settings: Effort, lr_range: LRRange, rounds: Sequence[Round], trial: int, held_out: int = 0
 ) -> Choice:
     """Chooses from the last round.
 
     Args:
         settings: The batch size's objective, and the limits of learning rates.
-        found: By the range test.
+        lr_range: By the range test.
         rounds: At least one; not all of the last one diverged.
         trial: How many samples a trial is trained on.
         held_out: On how many samples candidates were scored, if on so few that luck may decide; else 0.
     """
-    last, scored = rounds[-1], _best(settings, found, rounds, held_out)
+    last, scored = rounds[-1], _best(settings, lr_range, rounds, held_out)
     longer = max(1.0, trial / last.samples_each)
     found_lr = scored.candidate.lr
     lr = found_lr * longer ** -_fall(last.base(scored.candidate), found_lr) * _safety(last, scored)
     lr = max(lr, min(found_lr, settings.lr_start))
-    flags = _flags(settings, found, rounds, scored, lr)
+    flags = _flags(settings, lr_range, rounds, scored, lr)
     return Choice(scored, lr, _why(settings, rounds, scored, lr), flags)
 
 
-def _best(settings: Effort, found: LRRange, rounds: Sequence[Round], held_out: int) -> Scored:
+def _best(settings: Effort, lr_range: LRRange, rounds: Sequence[Round], held_out: int) -> Scored:
     last = rounds[-1]
     best = candidates.winner(settings, last.scored, is_early=False)
     if held_out:
         best = _surest(settings, last, best, held_out)
     rungs = last.rungs(best.candidate)
-    if not found.is_learned(best.perf):  # a guess: the highest that does no harm is too high for long
+    if not lr_range.is_learned(best.perf):  # a guess: the highest that does no harm is too high for long
         return rungs[max(0, len(rungs) - 2)]
-    if not found.is_learned(best.perf, CONSTANTS.some):
+    if not lr_range.is_learned(best.perf, CONSTANTS.some):
         return candidates.sure_rung(rungs)
-    before = [one for one in rounds[:-1] if not one.is_void]
-    if before and not found.is_learned(before[-1].best_perf):  # the rungs are far apart
-        return next(one for one in rungs if one.perf >= best.perf - CONSTANTS.little)
+    before = [round_ for round_ in rounds[:-1] if not round_.is_void]
+    if before and not lr_range.is_learned(before[-1].best_perf):  # the rungs are far apart
+        return next(rung for rung in rungs if rung.perf >= best.perf - CONSTANTS.little)
     return best
 
 
@@ -81,10 +81,10 @@ def _surest(settings: Effort, last: Round, best: Scored, held_out: int) -> Score
     A few samples tell losses better than performances.
     """
     error = math.sqrt(best.perf * (1 - best.perf) / held_out)
-    close = [one for one in last.scored if one.perf >= best.perf - error]
+    close = [score for score in last.scored if score.perf >= best.perf - error]
     if settings.batch_objective == 'throughput':
-        close = [one for one in close if one.candidate.batch_size == best.candidate.batch_size]
-    return min(close, key=lambda one: one.loss)
+        close = [score for score in close if score.candidate.batch_size == best.candidate.batch_size]
+    return min(close, key=lambda score: score.loss)
 
 
 def _fall(base: LadderBase | None, lr: float) -> float:
@@ -116,11 +116,13 @@ def _is_below_cliff(last: Round, chosen: Scored) -> bool:
     return above.perf < chosen.perf - CONSTANTS.cliff
 
 
-def _flags(settings: Effort, found: LRRange, rounds: Sequence[Round], chosen: Scored, lr: float) -> list[str]:
-    flags = set(found.flags)
-    if not found.is_learned(chosen.perf):
+def _flags(
+    settings: Effort, lr_range: LRRange, rounds: Sequence[Round], chosen: Scored, lr: float
+) -> list[str]:
+    flags = set(lr_range.flags)
+    if not lr_range.is_learned(chosen.perf):
         flags.add('nothing_learned')
-    elif not found.is_learned(chosen.perf, CONSTANTS.much):
+    elif not lr_range.is_learned(chosen.perf, CONSTANTS.much):
         flags.add('barely_learned')
     if _is_below_cliff(rounds[-1], chosen):
         flags.add('sensitive')
@@ -128,7 +130,7 @@ def _flags(settings: Effort, found: LRRange, rounds: Sequence[Round], chosen: Sc
         flags.add('lr_at_low_edge')
     if chosen.candidate.lr >= settings.lr_end / CONSTANTS.edge:
         flags.add('lr_at_high_edge')
-    if any(one.has_diverged for one in rounds):
+    if any(round_.has_diverged for round_ in rounds):
         flags.add('nan_seen')
     return sorted(flags)
 
@@ -148,13 +150,13 @@ def _why(settings: Effort, rounds: Sequence[Round], chosen: Scored, lr: float) -
     measure = 'performance on held-out training data' if values else 'training performance'
     if isinstance(settings.batch_objective, int):
         size = 'as asked for'
-    elif len({one.candidate.batch_size for done in rounds for one in done.scored}) == 1:
+    elif len({score.candidate.batch_size for done in rounds for score in done.scored}) == 1:
         size = 'no other was compared'
     elif settings.batch_objective == 'throughput':
         size = f'the largest within {settings.batch_tolerance:g} of the best {measure}'
     else:
         size = f'of the best {measure} in the rounds before the last'
-    lrs = [f'{one.candidate.lr:.2g}' for one in rounds[-1].rungs(chosen.candidate)]
+    lrs = [f'{rung.candidate.lr:.2g}' for rung in rounds[-1].rungs(chosen.candidate)]
     nuisance = ', '.join(f'{name} {value_to_text(value)}' for name, value in values)
     nuisance = f'; {nuisance}: of the best {measure} in the last round' if values else ''
     last = f'{chosen.candidate.lr:.2g}'

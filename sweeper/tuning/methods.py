@@ -60,8 +60,8 @@ def record(method: TuningMethod, sweep_cores: int) -> tuple[str | None, dict[str
         return preset_name(method), dict(vars(method.for_sweep_cores(sweep_cores)))
     kind = type(method)
     name = kind.__name__ if isinstance(method, _OWN) else f'{kind.__module__}.{kind.__qualname__}'
-    told = {'method': name, 'values': _values(method)}
-    return None, told if isinstance(method, _OWN) else {**told, 'source': _fingerprint(kind)}
+    identity = {'method': name, 'values': _values(method)}
+    return None, identity if isinstance(method, _OWN) else {**identity, 'source': _fingerprint(kind)}
 
 
 def as_plain(method: TuningMethod) -> str | dict[str, Any]:

@@ -77,7 +77,7 @@ class Round:
     def samples(self) -> int:
         """How many samples one model per candidate was trained on, all together."""
         return sum(
-            one.candidate.batch_size * steps for one, steps in zip(self.scored, self.steps, strict=True)
+            score.candidate.batch_size * steps for score, steps in zip(self.scored, self.steps, strict=True)
         )
 
     @property
@@ -87,21 +87,21 @@ class Round:
 
     @property
     def best_perf(self) -> float:
-        return max(one.perf for one in self.scored)
+        return max(score.perf for score in self.scored)
 
     @property
     def has_diverged(self) -> bool:
         """Whether no candidate has a finite loss."""
-        return not any(math.isfinite(one.loss) for one in self.scored)
+        return not any(math.isfinite(score.loss) for score in self.scored)
 
     def has_collapsed(self, baseline_loss: float) -> bool:
         """Whether all candidates came to the same, well below an untrained loss: a constant answer."""
-        losses = [one.loss for one in self.scored]
+        losses = [score.loss for score in self.scored]
         return max(losses) < min(CONSTANTS.untrained * baseline_loss, CONSTANTS.alike * min(losses))
 
     def rungs(self, candidate: Candidate) -> list[Scored]:
         """The candidates that differ from one in the learning rate at most, in order."""
-        return [one for one in self.scored if one.candidate.is_beside(candidate)]
+        return [score for score in self.scored if score.candidate.is_beside(candidate)]
 
     def base(self, candidate: Candidate) -> LadderBase | None:
         """The base of the ladder that a candidate is on, if this is a round of such ladders."""
@@ -110,8 +110,8 @@ class Round:
     def rows(self) -> list[dict[str, Any]]:
         """A row per candidate, for `misc.json`."""
         return [
-            {**one.candidate.to_dict(), 'steps': steps, 'loss': one.loss, 'perf': one.perf}
-            for one, steps in zip(self.scored, self.steps, strict=True)
+            {**score.candidate.to_dict(), 'steps': steps, 'loss': score.loss, 'perf': score.perf}
+            for score, steps in zip(self.scored, self.steps, strict=True)
         ]
 
 
@@ -119,8 +119,8 @@ def table(rounds: Sequence[Round]) -> dict[str, np.ndarray]:
     """Returns all brief trainings, one element each, for `candidates.npz`."""
     rows: list[dict[str, Any]] = []
     for number, done in enumerate(rounds):
-        for row, one in zip(done.rows(), done.scored, strict=True):
-            nuisance = dict(one.candidate.nuisance)
+        for row, score in zip(done.rows(), done.scored, strict=True):
+            nuisance = dict(score.candidate.nuisance)
             columns = zip(nuisance_columns([*nuisance]), nuisance.values(), strict=True)
             rows.append({'round': number, **row, **dict(columns)})
     return {name: _column([row[name] for row in rows]) for name in rows[0] if name != 'nuisance'}

@@ -50,7 +50,7 @@ def start_tuning(
         try:
             stage = next(tuner) if results is None else tuner.send(results)
         except StopIteration as end:
-            tuned = _checked(name, end.value, [one.name for one in nuisance])
+            tuned = _checked(name, end.value, [dimension.name for dimension in nuisance])
             if not observed.has_curve:  # what tells the cost of an architecture
                 stage = _first_step(tuned, train_size, seed)
                 observed.note(stage, (yield stage))
@@ -125,9 +125,9 @@ def _is_curve(item: tuple[str, Mapping[str, Any]]) -> bool:
     if name not in CURVES or not columns.keys() >= CURVES[name]:
         return False
     arrays = {column: np.asarray(values) for column, values in columns.items()}
-    told = [arrays[column] for column in (CURVES[name] if name == 'lr_vs_perf' else arrays)]
+    required = [arrays[column] for column in (CURVES[name] if name == 'lr_vs_perf' else arrays)]
     is_plain = not any(array.dtype.hasobject for array in arrays.values())
-    return is_plain and all(array.ndim == 1 and len(array) == len(told[0]) for array in told)
+    return is_plain and all(array.ndim == 1 and len(array) == len(required[0]) for array in required)
 
 
 def _checked(method: str, tuned: object, nuisance: Sequence[str]) -> Tuned:

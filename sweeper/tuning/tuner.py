@@ -59,14 +59,14 @@ def tune(settings: Effort, train_size: int, seed: int, nuisance: Sequence[Dimens
     """
     budget = Budget(settings, train_size)
     holdout = Holdout(run_seed(seed, 'holdout', 0), train_size // CONSTANTS.held_out) if nuisance else None
-    found = yield from _range_test(settings, train_size, seed, budget)
-    rounds = yield from _rounds(settings, train_size, seed, budget, found, nuisance, holdout)
-    choice = choose(settings, found, rounds, budget.trial, holdout.samples if holdout else 0)
+    lr_range = yield from _range_test(settings, train_size, seed, budget)
+    rounds = yield from _rounds(settings, train_size, seed, budget, lr_range, nuisance, holdout)
+    choice = choose(settings, lr_range, rounds, budget.trial, holdout.samples if holdout else 0)
     report = {
         'why': choice.why,
         'budget': budget.to_dict(),
-        'lr_range': found.details,
-        'rounds': [one.rows() for one in rounds],
+        'lr_range': lr_range.details,
+        'rounds': [round_.rows() for round_ in rounds],
         'train_size': train_size,
     }
     return Tuned(
@@ -79,7 +79,7 @@ def tune(settings: Effort, train_size: int, seed: int, nuisance: Sequence[Dimens
         flags=tuple(choice.flags),
         performance=choice.scored.perf,
         report=report,
-        curves={'lr_vs_perf': found.arrays, ROUNDS: table(rounds)},
+        curves={'lr_vs_perf': lr_range.arrays, ROUNDS: table(rounds)},
     )
 
 
@@ -104,7 +104,7 @@ def _rounds(
     train_size: int,
     seed: int,
     budget: Budget,
-    found: LRRange,
+    lr_range: LRRange,
     nuisance: Sequence[Dimension],
     holdout: Holdout | None,
 ) -> Generator[Stage, Sequence[RunResult], list[Round]]:
@@ -115,29 +115,29 @@ def _rounds(
     rounds: list[Round] = []
     number, lowerings, is_last = 0, 0, False
     while not is_last:
-        done = [one for one in rounds if not one.is_void]
-        is_stuck = bool(done) and not found.is_learned(done[-1].best_perf)
+        done = [round_ for round_ in rounds if not round_.is_void]
+        is_stuck = bool(done) and not lr_range.is_learned(done[-1].best_perf)
         is_last = is_stuck or number == settings.rounds - 1
         bases: list[LadderBase] = []
         if is_stuck:
-            tried = candidates.patient(settings, train_size, done[-1].scored, found)
+            proposed = candidates.patient(settings, train_size, done[-1].scored, lr_range)
         elif is_last and number > 1:
-            tried, bases = _descent(settings, done[-1], budget, nuisance)
+            proposed, bases = _descent(settings, done[-1], budget, nuisance)
         else:
-            tried = _tried(settings, train_size, found, done, nuisance)
+            proposed = _proposed(settings, train_size, lr_range, done, nuisance)
         while True:
             samples = budget.left if is_last else _share(budget, settings.rounds - number - 1)
-            models = max(1, math.floor(samples / len(tried) / budget.trial))
+            models = max(1, math.floor(samples / len(proposed) / budget.trial))
             seeds = [run_seed(seed, f'{ROUNDS} {number}', index) for index in range(models)]
-            latest = yield from _compare(seeds, holdout, tried, samples, budget, settings.lr_ratio)
-            lowered_by = _lowered_by(latest, found, is_first=not rounds)
+            latest = yield from _compare(seeds, holdout, proposed, samples, budget, settings.lr_ratio)
+            lowered_by = _lowered_by(latest, lr_range, is_first=not rounds)
             rounds.append(dataclasses.replace(latest, bases=bases, is_void=lowered_by > 1))
             if lowered_by == 1:
                 break
             if lowerings == CONSTANTS.lowerings:
                 raise _none_is_finite(latest)
             lowerings += 1
-            tried = [one._replace(lr=one.lr / lowered_by) for one in tried]
+            proposed = [candidate._replace(lr=candidate.lr / lowered_by) for candidate in proposed]
             bases = [base._replace(lr=base.lr / lowered_by) for base in bases]
         number += 1
     return rounds
@@ -145,7 +145,7 @@ def _rounds(
 
 def _none_is_finite(latest: Round) -> TuningFailed:
     """Says why no brief training has a finite loss, by what their runs have shown."""
-    down_to = f'down to a learning rate of {min(one.candidate.lr for one in latest.scored):g}'
+    down_to = f'down to a learning rate of {min(score.candidate.lr for score in latest.scored):g}'
     fine = sum(map(is_only_in_evaluation, latest.flags))
     what = (
         'look at what the model does only in evaluation mode, after model.eval(): statistics that it keeps '
@@ -167,43 +167,43 @@ def _share(budget: Budget, rounds: int) -> float:
     )
 
 
-def _lowered_by(latest: Round, found: LRRange, is_first: bool) -> float:
+def _lowered_by(latest: Round, lr_range: LRRange, is_first: bool) -> float:
     """By how much learning rates have to be lowered for a round to say something; 1 if it does."""
     if latest.has_diverged:
         return CONSTANTS.diverged_by
-    return CONSTANTS.collapsed_by if is_first and latest.has_collapsed(found.baseline_loss) else 1.0
+    return CONSTANTS.collapsed_by if is_first and latest.has_collapsed(lr_range.baseline_loss) else 1.0
 
 
-def _tried(
+def _proposed(
     settings: Effort,
     train_size: int,
-    found: LRRange,
+    lr_range: LRRange,
     done: Sequence[Round],
     nuisance: Sequence[Dimension],
 ) -> list[Candidate]:
     """Returns the candidates of a round before the last; or of the second of two."""
     if not done:
-        return grid_and_scattered(settings, train_size, found.low, found.high, nuisance)
+        return grid_and_scattered(settings, train_size, lr_range.low, lr_range.high, nuisance)
     last = done[-1].scored
     best = candidates.winner(settings, last).candidate
     others = candidates.at_other_sizes(settings, train_size, best) if len(done) == 1 else []
-    apart = (found.high / found.low) ** (1 / (settings.lr_candidates - 1))
+    apart = (lr_range.high / lr_range.low) ** (1 / (settings.lr_candidates - 1))
     if settings.rounds == 2:
         ladders = [
-            candidates.ladder(settings, one, CONSTANTS.below, math.sqrt(apart))
-            for one in finalists(settings, last, nuisance, CONSTANTS.few_finalists)
+            candidates.ladder(settings, finalist, CONSTANTS.below, math.sqrt(apart))
+            for finalist in finalists(settings, last, nuisance, CONSTANTS.few_finalists)
         ]
         return [*chain.from_iterable(ladders), *others]
     staying = finalists(settings, last, nuisance, CONSTANTS.finalists)
     if len(done) == settings.rounds - 2:
         ladders = [
-            candidates.ladder(settings, one, CONSTANTS.about if one == best else CONSTANTS.beside)
-            for one in staying
+            candidates.ladder(settings, candidate, CONSTANTS.about if candidate == best else CONSTANTS.beside)
+            for candidate in staying
         ]
         return [*chain.from_iterable(ladders), *others]
     kept = candidates.thinned_out(settings, last, apart ** (0.5 ** len(done)))
     beside = varied(best, nuisance, CONSTANTS.varied_by)
-    also = [one for one in (*at_both_rates(staying), *beside) if one not in kept]
+    also = [candidate for candidate in (*at_both_rates(staying), *beside) if candidate not in kept]
     return [*kept, *others, *also]
 
 
@@ -218,39 +218,41 @@ def _descent(
     ]
     each = min(budget.left / sum(map(len, falls)), budget.trial)
     longer = max(CONSTANTS.least_longer, each / before.samples_each)
-    middles = [candidates.middle(before.rungs(one)) for one in last]
+    middles = [candidates.middle(before.rungs(ladder)) for ladder in last]
     ladders = [
-        candidates.ladder(settings, one, [-fall for fall in some], longer)
-        for one, some in zip(middles, falls, strict=True)
+        candidates.ladder(settings, middle, [-fall for fall in some], longer)
+        for middle, some in zip(middles, falls, strict=True)
     ]
-    return [*chain.from_iterable(ladders)], [LadderBase(one.lr, longer, one.nuisance) for one in middles]
+    return [*chain.from_iterable(ladders)], [
+        LadderBase(middle.lr, longer, middle.nuisance) for middle in middles
+    ]
 
 
 def _compare(
     seeds: Sequence[int],
     holdout: Holdout | None,
-    tried: Sequence[Candidate],
+    proposed: Sequence[Candidate],
     samples: float,
     budget: Budget,
     lr_ratio: float,
 ) -> Generator[Stage, Sequence[RunResult], Round]:
     """Trains every candidate briefly, from the same seeds, on an equal share of the samples."""
-    each = min(samples / len(tried) / len(seeds), budget.trial)
-    steps = [max(CONSTANTS.fewest_steps, math.floor(each / one.batch_size)) for one in tried]
+    each = min(samples / len(proposed) / len(seeds), budget.trial)
+    steps = [max(CONSTANTS.fewest_steps, math.floor(each / candidate.batch_size)) for candidate in proposed]
     requests = [
         RunRequest.train_briefly(
-            seed=seed, lr_min=one.lr / lr_ratio, lr_max=one.lr,
-            batch_size=one.batch_size, steps=count, **_nuisance(one, holdout),
+            seed=seed, lr_min=candidate.lr / lr_ratio, lr_max=candidate.lr,
+            batch_size=candidate.batch_size, steps=count, **_nuisance(candidate, holdout),
         )
-        for one, count in zip(tried, steps, strict=True)
+        for candidate, count in zip(proposed, steps, strict=True)
         for seed in seeds
     ]  # fmt: skip
     results = yield Stage(ROUNDS, requests)
     losses, perfs = (
-        np.reshape([result[key] for result in results], (len(tried), len(seeds))).mean(axis=1)
+        np.reshape([result[key] for result in results], (len(proposed), len(seeds))).mean(axis=1)
         for key in ('loss', 'perf')
     )
-    scored = [Scored(*one) for one in zip(tried, losses.tolist(), perfs.tolist(), strict=True)]
+    scored = [Scored(*score) for score in zip(proposed, losses.tolist(), perfs.tolist(), strict=True)]
     done = Round(scored, steps, flags=[str(result.get('flags', '')) for result in results])
     budget.spend(len(seeds) * done.samples)
     return done

@@ -19,7 +19,7 @@ def test_parameters_are_compared_or_alike_or_tuned_and_declared_or_arguments(dec
         'momentum': ('tuned for each architecture', 'cnn.py:30 (+2 more)', True),
     }
     assert declared.nuisance == ['momentum']
-    width, depth, _ = (one.told() for one in declared.parameters)
+    width, depth, _ = (parameter.to_dict() for parameter in declared.parameters)
     assert width['default'] == '8' and width['places'] == ['layers.py:18'] and width['is_declared']
     assert depth['default'] is None and depth['places'] == [] and not depth['is_declared']
 

@@ -40,9 +40,9 @@ def validation_inputs():
 def test_layers_of_the_best_trial_are_seen_with_its_weights(swept):
     _, store = swept()
     found = representations(store, store.points)
-    assert [one.point for one in found.found] == store.points and not found.failed
+    assert [one.point for one in found.points] == store.points and not found.failed
     inputs = validation_inputs()[found.samples]
-    for one in found.found:
+    for one in found.points:
         trials = store.trials(one.point)
         assert one.perf_val == trials[one.trial].perf_val == max(t.perf_val for t in trials.values())
         assert [(layer.name, layer.kind) for layer in one.layers] == [
@@ -72,7 +72,7 @@ def test_of_many_samples_the_same_few_are_seen(swept):
     one, other = (representations(store, store.points, samples=10) for _ in range(2))
     assert len(one.samples) == 10 and (np.diff(one.samples) > 0).all()
     np.testing.assert_array_equal(one.samples, other.samples)
-    for layer, same in zip(one.found[0].layers, other.found[0].layers, strict=True):
+    for layer, same in zip(one.points[0].layers, other.points[0].layers, strict=True):
         assert layer.coordinates.shape == (10, 3)
         np.testing.assert_array_equal(layer.coordinates, same.coordinates)
     assert len(representations(store, store.points, samples=4).samples) == 3, 'an input has four values'
@@ -90,7 +90,7 @@ def model(width):
 
 def test_a_layer_with_one_unit_has_one_component(swept):
     _, store = swept(points=((1,),), trials=1, model=SPREADING.format(factors='1., 0., 0., 0.'))
-    layers = {layer.name: layer for layer in representations(store, store.points).found[0].layers}
+    layers = {layer.name: layer for layer in representations(store, store.points).points[0].layers}
     for name in ('0', '1'):
         np.testing.assert_allclose(layers[name].explained, [1, 0, 0], atol=1e-6)
         assert (layers[name].coordinates[:, 1:] == 0).all()
@@ -100,12 +100,12 @@ def test_a_layer_with_one_unit_has_one_component(swept):
 def test_a_layer_that_is_dead_or_not_finite_is_told(swept):
     dead = SPREADING.format(factors='0., 0., 0., 0.')
     _, store = swept(points=((3,),), trials=1, model=dead)
-    (one,) = representations(store, store.points).found
+    (one,) = representations(store, store.points).points
     assert (one.layers[1].coordinates == 0).all() and (one.layers[1].explained == 0).all()
     files = store.files(store.points[0]).trial(one.trial)
     weights = torch.load(files.model, weights_only=True)
     torch.save({name: value * float('nan') for name, value in weights.items()}, files.model)
-    (one,) = representations(store, store.points).found
+    (one,) = representations(store, store.points).points
     assert [layer.name for layer in one.layers] == ['input', '0']
     assert [(layer.name, layer.reason) for layer in one.skipped] == [
         ('1', 'what it gives is not finite'), ('2', 'what it gives is not finite'),
@@ -141,7 +141,7 @@ def test_declared_parameters_have_the_values_of_the_sweep_in_the_model_and_when_
     found = representations(store, store.points)
     assert not found.failed
     inputs = validation_inputs()[found.samples]
-    for one, scale in zip(found.found, (0.0, 2.0), strict=True):
+    for one, scale in zip(found.points, (0.0, 2.0), strict=True):
         weights = torch.load(store.files(one.point).trial(one.trial).model, weights_only=True)
         hidden = scale * (inputs @ weights['0.weight'].T + weights['0.bias'])
         variance = float((hidden - hidden.mean(0)).square().sum())
@@ -156,7 +156,7 @@ def test_nuisance_parameters_have_what_was_tuned(swept, monkeypatch):
     asked = []
     using = Problem.using
     monkeypatch.setattr(Problem, 'using', lambda *given: asked.append(given[1:]) or using(*given))
-    assert representations(store, store.points).found
+    assert representations(store, store.points).points
     assert asked == [(point, store.tuned(point).nuisance)] and 'bias' in asked[0][1]
 
 
@@ -170,7 +170,7 @@ def test_points_that_cannot_be_looked_into_are_named_and_the_others_seen(swept):
     weights = store.files(fine).trial(0).model
     store.files(other).trial(0).model.write_bytes(weights.read_bytes())
     found = representations(store, [*store.points, (9, 9)])
-    assert [one.point for one in found.found] == [fine]
+    assert [one.point for one in found.points] == [fine]
     reasons = dict(found.failed)
     assert 'FileNotFoundError' in reasons[lost] and 'size mismatch' in reasons[other]
     assert reasons[9, 9] == 'it has no trial'
@@ -220,7 +220,7 @@ def test_a_problem_that_moved_can_be_named(swept, tmp_path):
     moved = problem.path.rename(tmp_path / 'sibling_moved.py')
     with pytest.raises(ProblemError):
         representations(store, store.points)
-    assert representations(store, store.points, module_name=str(moved)).found
+    assert representations(store, store.points, module_name=str(moved)).points
 
 
 @pytest.mark.parametrize('inside', ['problem_inside', '__init__'])
@@ -247,7 +247,7 @@ from .near import WIDTH
     for loaded in [one for one in sys.modules if one.startswith(package.name)]:
         del sys.modules[loaded]
     store = Store.read(tmp_path / 'out')
-    assert representations(store, store.points).found
+    assert representations(store, store.points).points
     package.joinpath('near.py').write_text('WIDTH = 5\n')
     for where in (None, name):
         with pytest.raises(ProblemError, match='changed'):
@@ -270,7 +270,7 @@ def model(kind):
     del sys.modules[problem.name]
     store = Store.read(tmp_path / 'out')
     assert has_reference(store.points[0])
-    (one,) = representations(store, store.points).found
+    (one,) = representations(store, store.points).points
     assert one.point == store.points[0] and one.layers[1].kind == 'Wide'
 
 
@@ -285,7 +285,7 @@ def model(width):
 """
     _, store = swept(points=((3,),), trials=1, model=switching)
     random_state = torch.get_rng_state()
-    assert representations(store, store.points).found
+    assert representations(store, store.points).points
     assert torch.equal(torch.get_rng_state(), random_state)
     assert torch.get_default_dtype() == torch.float32
 

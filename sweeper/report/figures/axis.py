@@ -64,7 +64,7 @@ def axis(findings: Findings, name: str) -> Axis:
             f'there is no parameter {name}; valid are {", ".join(findings.columns) or "none"}'
         )
     column = findings.columns.index(name)
-    cells = [one.cells[column] for one in findings.compared]
+    cells = [summary.cells[column] for summary in findings.compared]
     numbers = [None if cell == '' else _number(cell) for cell in cells]
     given = [number for number, cell in zip(numbers, cells, strict=True) if cell != '']
     if given and None not in given:
@@ -80,7 +80,7 @@ def swept(findings: Findings) -> list[str]:
     return [
         name
         for column, name in enumerate(findings.columns)
-        if len({one.cells[column] for one in findings.compared}) > 1
+        if len({summary.cells[column] for summary in findings.compared}) > 1
     ]
 
 
@@ -116,8 +116,8 @@ def draw_labels(labels: Sequence[str], axes: Axes) -> None:
     letters = room(axes)
     step = max(1, math.ceil(len(labels) * 2.5 / letters))
     kept = range(0, len(labels), step)
-    is_long = sum(len(labels[one][:25]) + 2 for one in kept) > letters
-    axes.set_xticks(kept, all_shown([labels[one] for one in kept], 25))
+    is_long = sum(len(labels[index][:25]) + 2 for index in kept) > letters
+    axes.set_xticks(kept, all_shown([labels[index] for index in kept], 25))
     if is_long:
         axes.tick_params(axis='x', rotation=30 if step == 1 else 90)
         for tick in axes.get_xticklabels():
@@ -132,11 +132,11 @@ def _apart(values: Sequence[float], is_log: bool, letters: int) -> list[float]:
     at = [math.log(value) if is_log else value for value in values]
     span = (at[-1] - at[0]) or 1.0
     kept: list[int] = []
-    for one in reversed(range(len(values))):
-        width = len(exactly(values[one])) + 2
-        if not kept or (at[kept[-1]] - at[one]) / span * letters >= width:
-            kept.append(one)
-    return [values[one] for one in reversed(kept)]
+    for index in reversed(range(len(values))):
+        width = len(exactly(values[index])) + 2
+        if not kept or (at[kept[-1]] - at[index]) / span * letters >= width:
+            kept.append(index)
+    return [values[index] for index in reversed(kept)]
 
 
 def _number(cell: str) -> float | None:

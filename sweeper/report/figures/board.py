@@ -50,20 +50,20 @@ def board(findings: Findings) -> Board:
     """Returns the leader board of a sweep."""
     compared = findings.compared
     return Board(
-        names=[findings.name(one) for one in compared],
-        means=[one.perf_val.mean for one in compared],
-        lows=[finite(one.perf_val.low) for one in compared],
-        highs=[finite(one.perf_val.high) for one in compared],
-        trials=[one.perfs for one in compared],
-        is_first=[one.params in findings.first for one in compared],
-        is_comparable=[not one.exclusions for one in compared],
+        names=[findings.name(summary) for summary in compared],
+        means=[summary.perf_val.mean for summary in compared],
+        lows=[finite(summary.perf_val.low) for summary in compared],
+        highs=[finite(summary.perf_val.high) for summary in compared],
+        trials=[summary.perfs for summary in compared],
+        is_first=[summary.params in findings.first for summary in compared],
+        is_comparable=[not summary.exclusions for summary in compared],
     )
 
 
 def comparable_or_all(compared: Sequence[PointSummary]) -> list[bool]:
     """Returns for each architecture whether it is comparable; only True if none is."""
-    found = [not one.exclusions for one in compared]
-    return found if any(found) else [True] * len(found)
+    is_comparable = [not summary.exclusions for summary in compared]
+    return is_comparable if any(is_comparable) else [True] * len(is_comparable)
 
 
 def board_height(data: Board) -> float:
@@ -123,17 +123,17 @@ def draw_performances(
     def turned(place: Any, performance: Any) -> tuple[Any, Any]:
         return (performance, place) if is_level else (place, performance)
 
-    several = [(place, data.trials[one]) for one, place in zip(chosen, places, strict=True)]
+    several = [(place, data.trials[index]) for index, place in zip(chosen, places, strict=True)]
     several = [(place, trials) for place, trials in several if len(trials) > 1]
     crowd = [place for place, trials in several for _ in trials]
     axes.plot(
         *turned([place + beside for place in crowd], [perf for _, trials in several for perf in trials]),
         linestyle='', marker='o', markersize=2.6, markeredgewidth=0, color=colour, alpha=FAINT, zorder=2,
     )  # fmt: skip
-    bars = [(place, data.lows[one], data.highs[one]) for one, place in zip(chosen, places, strict=True)]
+    bars = [(place, data.lows[index], data.highs[index]) for index, place in zip(chosen, places, strict=True)]
     known = np.array([bar for bar in bars if None not in bar], dtype=float).reshape(-1, 3)
     (axes.hlines if is_level else axes.vlines)(*known.T, color=colour, linewidth=0.9, zorder=2.5)
     axes.plot(
-        *turned(list(places), [data.means[one] for one in chosen]),
+        *turned(list(places), [data.means[index] for index in chosen]),
         linestyle='', marker=marker, color=colour, zorder=3,
     )  # fmt: skip

@@ -27,29 +27,29 @@ def chosen(findings: Findings, text: str) -> PointSummary:
     """
     if re.fullmatch(r'\s*\d+\s*', text):
         return _with_id(findings, int(text))
-    asked = _parsed(findings, text)
-    found = findings.summaries
-    for name, value in asked.items():
+    criteria = _parsed(findings, text)
+    matches = findings.summaries
+    for name, value in criteria.items():
         column = findings.columns.index(name)
-        values = list(dict.fromkeys(one.cells[column] for one in findings.summaries))
+        values = list(dict.fromkeys(summary.cells[column] for summary in findings.summaries))
         if not any(_is_same(cell, value) for cell in values):
             raise InvalidArgument(
                 f'no architecture has {name}={value}; there are {_listed(sorted(values, key=value_order))}'
             )
-        found = [one for one in found if _is_same(one.cells[column], value)]
-    if not found:
+        matches = [summary for summary in matches if _is_same(summary.cells[column], value)]
+    if not matches:
         raise InvalidArgument(f'no architecture has all of {text}; see `sweeper status` for those there are')
-    if len(found) > 1:
-        names = _listed([findings.name(one) for one in found])
-        raise InvalidArgument(f'{text} fits {len(found)} architectures: {names}; say more')
-    return found[0]
+    if len(matches) > 1:
+        names = _listed([findings.name(summary) for summary in matches])
+        raise InvalidArgument(f'{text} fits {len(matches)} architectures: {names}; say more')
+    return matches[0]
 
 
 def _with_id(findings: Findings, point_id: int) -> PointSummary:
     points = findings.store.points
     if point_id >= len(points):
         raise InvalidArgument(f'there is no point {point_id}; ids go from 0 to {len(points) - 1}')
-    return next(one for one in findings.summaries if one.params == points[point_id])
+    return next(summary for summary in findings.summaries if summary.params == points[point_id])
 
 
 def _parsed(findings: Findings, text: str) -> dict[str, str]:

@@ -38,16 +38,16 @@ class AgainstCost:
     is_front: list[bool]
 
 
-def _parameters(one: PointSummary) -> float | None:
-    return one.cost.parameters if one.cost is not None else None
+def _parameters(summary: PointSummary) -> float | None:
+    return summary.cost.parameters if summary.cost is not None else None
 
 
-def _flops(one: PointSummary) -> float | None:
-    return one.cost.flops if one.cost is not None else None
+def _flops(summary: PointSummary) -> float | None:
+    return summary.cost.flops if summary.cost is not None else None
 
 
-def _seconds(one: PointSummary) -> float | None:
-    return one.seconds / one.epochs if one.epochs and math.isfinite(one.seconds) else None
+def _seconds(summary: PointSummary) -> float | None:
+    return summary.seconds / summary.epochs if summary.epochs and math.isfinite(summary.seconds) else None
 
 
 COSTS: Mapping[str, tuple[str, Callable[[PointSummary], float | None]]] = {
@@ -70,7 +70,7 @@ def against_cost(findings: Findings, cost: str) -> AgainstCost:
     if cost not in COSTS:
         raise InvalidArgument(f'there is no cost {cost}; valid are {", ".join(COSTS)}')
     label, of = COSTS[cost]
-    costs = [of(one) for one in findings.compared]
+    costs = [of(summary) for summary in findings.compared]
     shown = board(findings)
     compared = [cost if can else None for cost, can in zip(costs, shown.is_comparable, strict=True)]
     return AgainstCost(shown, label, costs, pareto_front(compared, shown.means))

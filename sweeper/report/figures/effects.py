@@ -35,9 +35,14 @@ class Importance:
 
 def importance(findings: Findings) -> Importance:
     """Returns how much each parameter matters; empty if that is not known."""
-    found = findings.comparison.influences
-    names, shares = [one.parameters for one in found.effects], [one.share for one in found.effects]
-    return Importance(names, shares, found.method, f'of {found.scope}' if found.left_out else '')
+    influences = findings.comparison.influences
+    names, shares = (
+        [effect.parameters for effect in influences.effects],
+        [effect.share for effect in influences.effects],
+    )
+    return Importance(
+        names, shares, influences.method, f'of {influences.scope}' if influences.left_out else ''
+    )
 
 
 def importance_height(data: Importance) -> float:
@@ -48,8 +53,8 @@ def importance_height(data: Importance) -> float:
 def draw_importance(data: Importance, axes: Axes) -> None:
     """Draws a bar per effect."""
     chosen = _shown(data)
-    kept = [data.parameters[one] for one in chosen]
-    shares = [100 * max(0.0, data.shares[one]) for one in chosen]
+    kept = [data.parameters[index] for index in chosen]
+    shares = [100 * max(0.0, data.shares[index]) for index in chosen]
     rows = range(len(kept))
     is_pair = [len(names) > 1 for names in kept]
     bars = axes.barh(rows, shares, height=0.7, color=[ORANGE if pair else BLUE for pair in is_pair])
@@ -75,10 +80,12 @@ def draw_importance(data: Importance, axes: Axes) -> None:
 
 def _shown(data: Importance) -> list[int]:
     """The largest effects; of pairs, only what is worth telling."""
-    ones = range(len(data.shares))
-    return [one for one in ones if len(data.parameters[one]) == 1 or data.shares[one] >= _LEAST_OF_PAIRS][
-        :_MOST_BARS
-    ]
+    indices = range(len(data.shares))
+    return [
+        index
+        for index in indices
+        if len(data.parameters[index]) == 1 or data.shares[index] >= _LEAST_OF_PAIRS
+    ][:_MOST_BARS]
 
 
 def _percent(share: float) -> str:

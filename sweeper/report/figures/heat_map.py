@@ -54,9 +54,11 @@ def heat_map(findings: Findings, x: str, y: str) -> HeatMap:
     shape = len(along.values), len(across.values)
     sums, counts = np.zeros(shape), np.zeros(shape, dtype=int)
     kept = comparable_or_all(findings.compared)
-    for row, column, one, is_kept in zip(along.indices, across.indices, findings.compared, kept, strict=True):
+    for row, column, summary, is_kept in zip(
+        along.indices, across.indices, findings.compared, kept, strict=True
+    ):
         if row is not None and column is not None and is_kept:
-            sums[row, column] += one.perf_val.mean
+            sums[row, column] += summary.perf_val.mean
             counts[row, column] += 1
     means = [
         [float(total / count) if count else None for total, count in zip(*line, strict=True)]

@@ -149,7 +149,7 @@ def _check(kind: str, wish: Wish) -> None:
     for name in ('x', 'y', 'cost', 'points'):
         value = getattr(wish, name)
         if value not in (None, []) and name not in KINDS[kind].options:
-            takers = ' and '.join(other for other, one in KINDS.items() if name in one.options)
+            takers = ' and '.join(other for other, figure in KINDS.items() if name in figure.options)
             goes = f'goes with {takers}, not with {kind}'
             given = value if isinstance(value, str) else ' '.join(value)
             error = InvalidArgument(f'{name}={value!r} {goes}')
@@ -197,7 +197,7 @@ def _parallel(findings: Findings, _wish: Wish) -> Plan:
 def _cost(findings: Findings, wish: Wish) -> Plan:
     _with_trials(findings)
     every = {cost: against_cost(findings, cost) for cost in COSTS}
-    known = [cost for cost, data in every.items() if any(one is not None for one in data.costs)]
+    known = [cost for cost, data in every.items() if any(value is not None for value in data.costs)]
     cost = wish.cost or (known[0] if known else next(iter(COSTS)))
     if cost not in known:
         raise InvalidArgument(f'{COSTS[cost][0]} of no architecture are known; known are {", ".join(known)}')
@@ -216,21 +216,21 @@ def _importance(findings: Findings, _wish: Wish) -> Plan:
 
 def _tuning(findings: Findings, wish: Wish) -> Plan:
     data = []
-    for one in _architectures(findings, wish):
-        found = tuning(findings, one)
-        if found is None:
-            raise InvalidArgument(f'{findings.name(one)} is not tuned, so there is nothing to show')
-        data.append(found)
-    height = 3.0 if any(one.note for one in data) else 2.5
-    return Plan([partial(draw_tuning, one) for one in data], 2, PAGE, height * len(data))
+    for summary in _architectures(findings, wish):
+        figure = tuning(findings, summary)
+        if figure is None:
+            raise InvalidArgument(f'{findings.name(summary)} is not tuned, so there is nothing to show')
+        data.append(figure)
+    height = 3.0 if any(figure.note for figure in data) else 2.5
+    return Plan([partial(draw_tuning, figure) for figure in data], 2, PAGE, height * len(data))
 
 
 def _training(findings: Findings, wish: Wish) -> Plan:
-    data = [training(findings, one) for one in _architectures(findings, wish)]
-    for one in data:
-        if not one.epochs:
-            raise InvalidArgument(f'{one.name} has no trials, so there is nothing to show')
-    return Plan([partial(draw_training, one) for one in data], 2, PAGE, 2.5 * len(data))
+    data = [training(findings, summary) for summary in _architectures(findings, wish)]
+    for figure in data:
+        if not figure.epochs:
+            raise InvalidArgument(f'{figure.name} has no trials, so there is nothing to show')
+    return Plan([partial(draw_training, figure) for figure in data], 2, PAGE, 2.5 * len(data))
 
 
 def _with_trials(findings: Findings) -> list[PointSummary]:
@@ -245,25 +245,25 @@ def _architectures(findings: Findings, wish: Wish) -> list[PointSummary]:
     return _with_trials(findings)[:1]
 
 
-def _parameters(findings: Findings, asked: Sequence[str | None]) -> list[str]:
+def _parameters(findings: Findings, names: Sequence[str | None]) -> list[str]:
     """Those that are asked for; instead of None those that matter most, of what is left."""
     _with_trials(findings)
-    effects = findings.comparison.effects() if None in asked else ()
-    mains = [one.parameters[0] for one in effects if len(one.parameters) == 1]
+    effects = findings.comparison.effects() if None in names else ()
+    mains = [effect.parameters[0] for effect in effects if len(effect.parameters) == 1]
     ranked = dict.fromkeys([*mains, *swept(findings), *findings.columns])
-    for name in asked:
+    for name in names:
         if name is not None and name not in ranked:
             raise InvalidArgument(
                 f'there is no parameter {name}; valid are {", ".join(findings.columns) or "none"}'
             )
-    left = (name for name in ranked if name not in asked)
-    found = [next(left, '') if name is None else name for name in asked]
-    if '' in found or len(set(found)) < len(found):
+    left = (name for name in ranked if name not in names)
+    parameters = [next(left, '') if name is None else name for name in names]
+    if '' in parameters or len(set(parameters)) < len(parameters):
         raise InvalidArgument(
-            f'this figure needs {counted(len(found), "different parameter")}; '
+            f'this figure needs {counted(len(parameters), "different parameter")}; '
             f'the sweep has {", ".join(findings.columns) or "no parameters"}'
         )
-    return found
+    return parameters
 
 
 KINDS: Mapping[str, Kind] = {

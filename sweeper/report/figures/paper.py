@@ -89,15 +89,15 @@ def image_format(path: Path) -> str:
     Raises:
         InvalidArgument: It is none that can be written, or there is no such folder.
     """
-    found = path.suffix.lower().removeprefix('.')
-    if found not in FORMATS:
+    suffix = path.suffix.lower().removeprefix('.')
+    if suffix not in FORMATS:
         raise InvalidArgument(
             f'cannot tell the format of {path}: its name must end with '
-            f'{", ".join(f".{one}" for one in FORMATS[:-1])} or .{FORMATS[-1]}'
+            f'{", ".join(f".{name}" for name in FORMATS[:-1])} or .{FORMATS[-1]}'
         )
     if not path.parent.is_dir():
         raise InvalidArgument(f'cannot write {path}: there is no folder {path.parent}')
-    return found
+    return suffix
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
@@ -130,16 +130,16 @@ def all_shown(texts: Sequence[str], most: int = 60) -> list[str]:
 
     Where shortening would make some alike, words that all have are left out first; then they are numbered.
     """
-    found = [shown(text, most) for text in texts]
-    if _are_apart(texts, found):
-        return found
+    labels = [shown(text, most) for text in texts]
+    if _are_apart(texts, labels):
+        return labels
     words = [text.split() for text in texts]
     common = set(words[0]).intersection(*words[1:])
     kept = [' '.join(word for word in line if word not in common) or text
             for line, text in zip(words, texts, strict=True)]  # fmt: skip
-    found = [shown(text, most) for text in kept]
-    if _are_apart(texts, found):
-        return found
+    labels = [shown(text, most) for text in kept]
+    if _are_apart(texts, labels):
+        return labels
     numbers = {text: f' ({number})' for number, text in enumerate(dict.fromkeys(texts), 1)}
     return [
         shown(short, max(4, most - len(numbers[text]))) + numbers[text]
@@ -147,8 +147,8 @@ def all_shown(texts: Sequence[str], most: int = 60) -> list[str]:
     ]
 
 
-def _are_apart(texts: Sequence[str], found: Sequence[str]) -> bool:
-    return len(set(found)) >= len(set(texts))
+def _are_apart(texts: Sequence[str], labels: Sequence[str]) -> bool:
+    return len(set(labels)) >= len(set(texts))
 
 
 def room(axes: Axes, share: float = 1.0, along: int = 0) -> int:

@@ -45,7 +45,7 @@ def draw_parallel_coordinates(data: ParallelCoordinates, axes: Axes) -> None:
 
     means = np.array(data.board.means)
     norm = Normalize(means.min(), means.max() if np.ptp(means) else means.max() + 1e-3)
-    heights = np.array([*(_heights(one, means) for one in data.axes), norm(means)]).T
+    heights = np.array([*(_heights(coordinate, means) for coordinate in data.axes), norm(means)]).T
     # The palest colours are hard to see as lines.
     seen = Normalize(float(means.min() - _PALEST * np.ptp(means)), norm.vmax)
     colours = ScalarMappable(seen, PERFORMANCES).to_rgba(means)
@@ -58,8 +58,10 @@ def draw_parallel_coordinates(data: ParallelCoordinates, axes: Axes) -> None:
             color=ORANGE if is_excluded else colours[place], clip_on=False,
             linewidth=1.8 if is_first else 0.9, marker='o', markersize=2.5, markeredgewidth=0,
         )  # fmt: skip
-    for index, one in enumerate(data.axes):
-        _draw_coordinate(axes, index, shown(one.name, room(axes, 1 / len(data.axes))), *_ticks(one))
+    for index, coordinate in enumerate(data.axes):
+        _draw_coordinate(
+            axes, index, shown(coordinate.name, room(axes, 1 / len(data.axes))), *_ticks(coordinate)
+        )
     ticks = np.linspace(float(norm.vmin or 0), float(norm.vmax or 0), 5)
     texts = [f'{tick:.3f}' for tick in ticks]
     _draw_coordinate(axes, len(data.axes), PERFORMANCE.replace(' ', '\n'), norm(ticks).tolist(), texts, -1)

@@ -44,9 +44,11 @@ def by_parameter(findings: Findings, name: str) -> ByParameter:
     Raises:
         InvalidArgument: There is no such parameter.
     """
-    columns = [one for one in swept(findings) if one != name]
-    others = [findings.columns.index(one) for one in columns]
-    groups = [named(columns, [one.cells[index] for index in others], ' ') for one in findings.compared]
+    columns = [column for column in swept(findings) if column != name]
+    others = [findings.columns.index(column) for column in columns]
+    groups = [
+        named(columns, [summary.cells[index] for index in others], ' ') for summary in findings.compared
+    ]
     return ByParameter(board(findings), axis(findings, name), groups)
 
 
@@ -64,11 +66,11 @@ def draw_parameter(data: ByParameter, axes: Axes) -> None:
 
     What is not comparable is a cross, and neither on a line nor in a mean.
     """
-    every = [one for one, place in enumerate(data.axis.places) if place is not None]
-    placed = [one for one in every if data.board.is_comparable[one]]
-    doubted = [one for one in every if not data.board.is_comparable[one]]
-    groups = sorted({data.groups[one] for one in placed}, key=value_order)
-    members = [[one for one in placed if data.groups[one] == group] for group in groups]
+    every = [index for index, place in enumerate(data.axis.places) if place is not None]
+    placed = [index for index in every if data.board.is_comparable[index]]
+    doubted = [index for index in every if not data.board.is_comparable[index]]
+    groups = sorted({data.groups[index] for index in placed}, key=value_order)
+    members = [[index for index in placed if data.groups[index] == group] for group in groups]
     draw_axis(data.axis, axes)
     if len(groups) <= len(PALETTE) and any(len(group) > 1 for group in members):
         lines = [_draw_group(data, axes, group, index, len(groups)) for index, group in enumerate(members)]
@@ -77,7 +79,7 @@ def draw_parameter(data: ByParameter, axes: Axes) -> None:
     else:
         _draw_crowd(data, axes, placed)
     if doubted:
-        places = [data.axis.places[one] or 0.0 for one in doubted]
+        places = [data.axis.places[index] or 0.0 for index in doubted]
         draw_performances(data.board, axes, doubted, places, ORANGE, CROSS)
         axes.set_xlabel(f'{axes.get_xlabel()}\n{CROSSES}')
     axes.set_ylabel(PERFORMANCE)
@@ -87,18 +89,18 @@ def draw_parameter(data: ByParameter, axes: Axes) -> None:
 
 def _draw_group(data: ByParameter, axes: Axes, group: Sequence[int], index: int, groups: int) -> Any:
     colour, marker = PALETTE[index], MARKERS[index]
-    group = sorted(group, key=lambda one: data.axis.places[one] or 0.0)
-    places = _beside([data.axis.places[one] or 0.0 for one in group], data.axis, index - (groups - 1) / 2)
+    group = sorted(group, key=lambda index: data.axis.places[index] or 0.0)
+    places = _beside([data.axis.places[index] or 0.0 for index in group], data.axis, index - (groups - 1) / 2)
     draw_performances(data.board, axes, group, places, colour, marker)
     # Labels that are no numbers have nothing in between.
     style = '-' if data.axis.labels is None else ':'
-    means = [data.board.means[one] for one in group]
+    means = [data.board.means[index] for index in group]
     return axes.plot(places, means, style, marker=marker, color=colour, linewidth=1)[0]
 
 
 def _draw_crowd(data: ByParameter, axes: Axes, placed: Sequence[int]) -> None:
-    places = np.array([data.axis.places[one] or 0.0 for one in placed])
-    means = np.array([data.board.means[one] for one in placed])
+    places = np.array([data.axis.places[index] or 0.0 for index in placed])
+    means = np.array([data.board.means[index] for index in placed])
     values = np.unique(places)
     if len(placed) <= _FEW and len(values) == len(placed):
         draw_performances(data.board, axes, placed, places.tolist(), BLUE, 'o')

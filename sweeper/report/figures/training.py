@@ -55,17 +55,17 @@ class Training:
     courses: dict[str, Course]
 
 
-def training(findings: Findings, one: PointSummary) -> Training:
+def training(findings: Findings, summary: PointSummary) -> Training:
     """Returns how an architecture's trials went."""
-    layout = findings.store.files(one.params)
-    found = (read_throughtime(layout, index) for index in findings.store.trials(one.params))
-    curves = [curve for curve in found if curve is not None and {'epochs', *MEASURES} <= curve.keys()]
+    layout = findings.store.files(summary.params)
+    histories = (read_throughtime(layout, index) for index in findings.store.trials(summary.params))
+    curves = [curve for curve in histories if curve is not None and {'epochs', *MEASURES} <= curve.keys()]
     longest = max((curve['epochs'] for curve in curves), key=len, default=np.array([], dtype=int))
     courses = {
         name: _course([curve[name] for curve in curves], len(longest), name.startswith('perf'))
         for name in MEASURES
     }
-    return Training(findings.name(one), longest.astype(int).tolist(), courses)
+    return Training(findings.name(summary), longest.astype(int).tolist(), courses)
 
 
 def _course(curves: list[np.ndarray], length: int, is_performance: bool) -> Course:
@@ -83,18 +83,18 @@ def _course(curves: list[np.ndarray], length: int, is_performance: bool) -> Cour
 
 def draw_training(data: Training, axes: Sequence[Axes]) -> None:
     """Draws performance and loss, each in axes of its own: mean, 95% interval, and every trial faintly."""
-    for one, measure in zip(axes, ('perf', 'loss'), strict=True):
+    for panel, measure in zip(axes, ('perf', 'loss'), strict=True):
         lines = [
-            _draw_course(data, one, f'{measure}_train', VERMILLION, 's', '--'),
-            _draw_course(data, one, f'{measure}_val', BLUE, 'o', '-'),
+            _draw_course(data, panel, f'{measure}_train', VERMILLION, 's', '--'),
+            _draw_course(data, panel, f'{measure}_val', BLUE, 'o', '-'),
         ]
-        one.set_xlabel('epoch')
-        one.set_ylabel('performance' if measure == 'perf' else 'loss')
-        one.grid(axis='y')
+        panel.set_xlabel('epoch')
+        panel.set_ylabel('performance' if measure == 'perf' else 'loss')
+        panel.grid(axis='y')
         if measure == 'perf':
-            legend_above(one, lines[::-1], ['validation', 'training'], data.name)
+            legend_above(panel, lines[::-1], ['validation', 'training'], data.name)
         elif is_wide([*data.courses['loss_train'].mean, *data.courses['loss_val'].mean]):
-            one.set_yscale('log')
+            panel.set_yscale('log')
 
 
 def _draw_course(data: Training, axes: Axes, measure: str, colour: str, marker: str, style: str) -> Any:

@@ -73,17 +73,17 @@ class Tuning:
         return tuple(candidate.get(name) for name in names)
 
 
-def tuning(findings: Findings, one: PointSummary) -> Tuning | None:
+def tuning(findings: Findings, summary: PointSummary) -> Tuning | None:
     """Returns how an architecture was tuned; None if it is not."""
-    layout, store = findings.store.files(one.params), findings.store
-    tuned, misc = store.tuned(one.params), read_misc(layout)
+    layout, store = findings.store.files(summary.params), findings.store
+    tuned, misc = store.tuned(summary.params), read_misc(layout)
     if tuned is None:
         return None
     lrs, loss, perf = _range_test(read_curve(layout, 'lr_vs_perf') or {})
     budget = misc.get('budget')
     compared = _candidates(read_curve(layout, 'candidates') or {})
     return Tuning(
-        findings.name(one), lrs, loss, perf, compared,
+        findings.name(summary), lrs, loss, perf, compared,
         tuned.lr_min, tuned.lr_max, tuned.batch_size, str(misc.get('why', '')),
         budget.get('trials') if isinstance(budget, dict) else None, misc.get('steps', {}),
         {name: value_to_text(value) for name, value in tuned.nuisance.items()},
@@ -110,12 +110,14 @@ def _candidates(table: dict[str, np.ndarray]) -> list[dict[str, Any]]:
 
 def _note(compared: Sequence[Mapping[str, Any]], lr_max: float, trial_samples: int) -> str:
     """Why the trials' learning rates lie below all that the last round compared; '' if they do not."""
-    last = [one for one in compared if one['round'] == max(every['round'] for every in compared)]
-    rates = sorted({one['lr'] for one in last})
+    last = [
+        candidate for candidate in compared if candidate['round'] == max(every['round'] for every in compared)
+    ]
+    rates = sorted({candidate['lr'] for candidate in last})
     if not rates or lr_max >= rates[0] * (1 - _SAME):
         return ''
     between = f'{rates[0]:.2g} to {rates[-1]:.2g}' if len(rates) > 1 else f'{rates[0]:.2g}'
-    longest = max(one['steps'] * one['batch_size'] for one in last)
+    longest = max(candidate['steps'] * candidate['batch_size'] for candidate in last)
     why = (
         'trials are longer than those trainings, and the best learning rate falls as training gets longer'
         if trial_samples > longest
@@ -134,10 +136,10 @@ def draw_tuning(data: Tuning, axes: Sequence[Axes]) -> None:
     test.set_xlabel('learning rate')
     note = fill(f'Shaded: the learning rates of the trials. {data.note}', room(compared)) if data.note else ''
     compared.set_xlabel('\n'.join(filter(None, ('highest learning rate', note))))
-    for one in axes:
-        one.set_xscale('log')
-        one.grid(axis='y')
-        chosen = one.axvspan(data.lr_min, data.lr_max, color=SKY, alpha=0.25, linewidth=0, zorder=0)
+    for panel in axes:
+        panel.set_xscale('log')
+        panel.grid(axis='y')
+        chosen = panel.axvspan(data.lr_min, data.lr_max, color=SKY, alpha=0.25, linewidth=0, zorder=0)
     values = [f'batch size {data.batch_size}', *(f'{name} {value}' for name, value in data.nuisance.items())]
     label = f'chosen{":" if data.nuisance else " for the trials;"} {", ".join(values)}'  # as there is room
     legend_above(test, [chosen], [label], data.name)
@@ -166,13 +168,13 @@ def _draw_candidates(data: Tuning, axes: Axes) -> None:
     """A colour per round, the darker the later, a marker per batch size, a line per nuisance parameters."""
     from matplotlib import colormaps
 
-    rounds = sorted({one['round'] for one in data.candidates})
-    sizes = sorted({one['batch_size'] for one in data.candidates})
+    rounds = sorted({candidate['round'] for candidate in data.candidates})
+    sizes = sorted({candidate['batch_size'] for candidate in data.candidates})
     colours = {which: colormaps['Blues']((place + 1) / len(rounds)) for place, which in enumerate(rounds)}
     markers = {size: MARKERS[place % len(MARKERS)] for place, size in enumerate(sizes)}
     for group in dict.fromkeys(map(data.group, data.candidates)):
-        same = sorted((one for one in data.candidates if data.group(one) == group), key=_lr)
-        rates, perfs = [one['lr'] for one in same], [one['perf'] for one in same]
+        same = sorted((candidate for candidate in data.candidates if data.group(candidate) == group), key=_lr)
+        rates, perfs = [candidate['lr'] for candidate in same], [candidate['perf'] for candidate in same]
         axes.plot(rates, perfs, color=colours[group[0]], marker=markers[group[1]], linewidth=0.8)
     axes.set_ylabel(f'performance on {data.scored_on}')
     lines = [axes.plot([], [], color=colour)[0] for colour in colours.values()]

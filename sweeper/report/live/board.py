@@ -108,19 +108,19 @@ class Board:
         best = heapq.nlargest(
             rows, self._scores.values(), key=lambda scores: (scores.point not in self._excluded, scores.mean)
         )
-        comparable = [one for one in best if one.point not in self._excluded]
+        comparable = [row for row in best if row.point not in self._excluded]
         count = len(self) - sum(point in self._scores for point in self._excluded)
         tied = _tied(comparable, count * (count - 1) // 2)
         tied += [False] * (len(best) - len(comparable))
         return [
-            Leader(one.point, one.interval, len(one.values), is_tied, one.point not in self._excluded)
-            for one, is_tied in zip(best, tied, strict=True)
+            Leader(row.point, row.interval, len(row.values), is_tied, row.point not in self._excluded)
+            for row, is_tied in zip(best, tied, strict=True)
         ]
 
 
 def _tied(best: Sequence[_Scores], pairs: int) -> list[bool]:
     if len(best) < 2:
         return [True] * len(best)
-    longest = max(len(one.values) for one in best)
-    table = np.array([one.values + [math.nan] * (longest - len(one.values)) for one in best])
+    longest = max(len(row.values) for row in best)
+    table = np.array([row.values + [math.nan] * (longest - len(row.values)) for row in best])
     return [True, *(bool(p * pairs >= _ALPHA) for p in compare_all(table).p[0, 1:])]

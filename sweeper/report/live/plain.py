@@ -73,8 +73,8 @@ class PlainProgress:
         if self._is_resuming:
             self._is_resuming = False
             if self._tuned or self._failed:
-                found = found_on_disk(self._tuned, self._trials, self._failed)
-                self._lines.append(f'{found}; {to_do(status)}')
+                resumed = found_on_disk(self._tuned, self._trials, self._failed)
+                self._lines.append(f'{resumed}; {to_do(status)}')
         self._print(status)
 
     def _print(self, status: Status) -> None:

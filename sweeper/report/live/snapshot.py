@@ -27,7 +27,7 @@ class SnapshotBuilder:
         self._flag_counts: Counter[str] = Counter()
         self._latest_flags: tuple[Point, Sequence[str]] | None = None
         self._lines: list[Text] = []
-        self._is_resuming, self._found = False, 0
+        self._is_resuming, self._on_disk = False, 0
 
     def handle(self, event: Event) -> None:
         match event:
@@ -35,7 +35,7 @@ class SnapshotBuilder:
                 self._is_resuming = True
             case TrialsDone(point, trials):
                 self._board.add(point, [trial.perf_val for trial in trials.values()])
-                self._found += len(trials) * self._is_resuming
+                self._on_disk += len(trials) * self._is_resuming
             case PointFlagged(point, flags):
                 self._flag(point, flags)
             case PointFailed(point, error):
@@ -77,5 +77,5 @@ class SnapshotBuilder:
             ranked=len(self._board),
             flags=+self._flag_counts,
             latest_flags=self._latest_flags,
-            found=self._found,
+            on_disk=self._on_disk,
         )

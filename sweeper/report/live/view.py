@@ -36,7 +36,7 @@ class Snapshot:
         ranked: How many points have trials.
         flags: How many points have each flag.
         latest_flags: The point that was flagged last, and its flags.
-        found: How many trials were there before, since the sweep was resumed.
+        on_disk: How many trials were there before, since the sweep was resumed.
     """
 
     status: Status
@@ -45,7 +45,7 @@ class Snapshot:
     ranked: int = 0
     flags: Mapping[str, int] = field(default_factory=dict)
     latest_flags: tuple[Point, Sequence[str]] | None = None
-    found: int = 0
+    on_disk: int = 0
 
 
 class SweepView:
@@ -71,15 +71,15 @@ class SweepView:
 
 def _fitting(width: int, *texts: str, style: str = '') -> Text:
     """Returns the first of several texts, shorter and shorter, that fits; else the last, cropped."""
-    text = next((one for one in texts if cell_len(one) <= width), texts[-1])
+    text = next((text for text in texts if cell_len(text) <= width), texts[-1])
     return Text(text, style=style, no_wrap=True, overflow='ellipsis')
 
 
 def _counts(snapshot: Snapshot) -> list[str]:
     """What is done, in full and shorter."""
     done, elapsed = counts(snapshot.status), f'{duration(snapshot.elapsed)} elapsed'
-    found = [f'{done}, {snapshot.found} of them found on disk, {elapsed}'] if snapshot.found else []
-    return [*found, f'{done}, {elapsed}', done]
+    longest = [f'{done}, {snapshot.on_disk} of them found on disk, {elapsed}'] if snapshot.on_disk else []
+    return [*longest, f'{done}, {elapsed}', done]
 
 
 def _bar(snapshot: Snapshot, width: int) -> Table:
@@ -97,10 +97,10 @@ def _cores(status: Status, width: int, rows: int) -> RenderResult:
     running = list(status.running)
     yield _fitting(width, f'{status.busy} of {status.cores} cores busy', style='dim')
     shown = running if len(running) <= rows else running[: rows - 1]
-    told = [one_line(description) for _, description in shown]
-    room = width - 4 - min(width // 2, max(map(cell_len, told), default=0))
+    descriptions = [one_line(description) for _, description in shown]
+    room = width - 4 - min(width // 2, max(map(cell_len, descriptions), default=0))
     names = _names([point for point, _ in shown], room)
-    table = [[f'  {one}', what] for one, what in zip(names, told, strict=True)]
+    table = [[f'  {label}', what] for label, what in zip(names, descriptions, strict=True)]
     yield from _rows(table, ['bold', ''], width, names=0)
     if len(running) > len(shown):
         yield Text(f'  and {len(running) - len(shown)} more', style='dim')
@@ -117,8 +117,8 @@ def _board(snapshot: Snapshot, width: int, rows: int) -> RenderResult:
         * any(not leader.is_comparable for leader in leaders),
     ]
     title = f'the best of {snapshot.ranked} so far' if snapshot.ranked > len(leaders) else 'the best so far'
-    told = [f'{title} ({"; ".join(one)})' for one in zip(*notes, strict=True)]
-    yield _fitting(width, *told, title, style='dim')
+    titles = [f'{title} ({"; ".join(note)})' for note in zip(*notes, strict=True)]
+    yield _fitting(width, *titles, title, style='dim')
     scores = [[leader.interval.text, counted(leader.trials, 'trial')] for leader in leaders]
     room = width - 6 - sum(max(cell_len(row[column]) + 2 for row in scores) for column in range(2))
     if room < _LEAST_NAME:
@@ -126,7 +126,7 @@ def _board(snapshot: Snapshot, width: int, rows: int) -> RenderResult:
         room = width - 6 - max(cell_len(text) + 2 for (text,) in scores)
     names = _names([leader.point for leader in leaders], room)
     marks = [_mark(rank, leader) for rank, leader in enumerate(leaders, 1)]
-    table = [[f'  {mark}', one, *row] for mark, one, row in zip(marks, names, scores, strict=True)]
+    table = [[f'  {mark}', label, *row] for mark, label, row in zip(marks, names, scores, strict=True)]
     yield from _rows(table, ['cyan', 'bold', '', 'dim'][: len(table[0])], width, names=1)
 
 
@@ -139,10 +139,10 @@ def _mark(rank: int, leader: Leader) -> str:
 def _flags(snapshot: Snapshot, width: int) -> Text:
     """How many have each flag, and which was flagged last: as much of it as there is room for."""
     most = sorted(snapshot.flags.items(), key=lambda item: -item[1])
-    told = [f'{one_line(flag)} ({count})' for flag, count in most]
+    counts = [f'{one_line(flag)} ({count})' for flag, count in most]
     texts = [
-        f'flags: {", ".join([*told[:shown], *["…"] * (len(told) > shown)])}'
-        for shown in range(min(_MOST_FLAGS, len(told)), 0, -1)
+        f'flags: {", ".join([*counts[:shown], *["…"] * (len(counts) > shown)])}'
+        for shown in range(min(_MOST_FLAGS, len(counts)), 0, -1)
     ]
     if snapshot.latest_flags:
         point, flags = snapshot.latest_flags
@@ -153,7 +153,7 @@ def _flags(snapshot: Snapshot, width: int) -> Text:
 def _names(points: Sequence[Point], room: int) -> list[str]:
     """Returns points by name, or where there is no room for that by their values alone."""
     names = [name(point) for point in points]
-    if all(cell_len(one) <= room for one in names):
+    if all(cell_len(label) <= room for label in names):
         return names
     return [', '.join(map(one_line, map(value_to_text, _values(point)))) for point in points]
 

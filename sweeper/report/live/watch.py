@@ -101,9 +101,9 @@ def status_of(follower: Follower, who: dict[str, object]) -> Status:
     """
     points, done = follower.points, follower.trials_done
     counts = {'tuned': follower.tuned, 'failed': follower.failed, 'trials_done': done}
-    if (found := read_note(who)) is None:
+    if (content := read_note(who)) is None:
         return Status(points=len(points), trials=done, running=(), more_to_come=True, **counts)
-    note, running = found
+    note, running = content
     left = note.seconds_left
     return Status(
         points=max(note.points, len(points)),

@@ -43,13 +43,15 @@ def overview(findings: Findings) -> dict[str, Any]:
     content = {
         'title': manifest.module,
         'answer': comparison.answer(),
-        'notes': [told for told in (comparison.on_test_data(), influence, _left_out(findings)) if told],
+        'notes': [
+            sentence for sentence in (comparison.on_test_data(), influence, _left_out(findings)) if sentence
+        ],
         'all_tied': comparison.are_tied,
         'columns': findings.columns,
         'nuisance': findings.nuisance,
-        'parameters': [one.told() for one in findings.parameters],
+        'parameters': [parameter.to_dict() for parameter in findings.parameters],
         'commands': findings.commands,
-        'rows': [_row(findings, one) for one in findings.summaries],
+        'rows': [_row(findings, summary) for summary in findings.summaries],
         'heat_maps': [
             asdict(heat_map(findings, *pair)) for pair in list(combinations(names, 2))[:_MOST_HEAT_MAPS]
         ],
@@ -60,7 +62,7 @@ def overview(findings: Findings) -> dict[str, Any]:
         ],
         'effects_scope': comparison.influences.scope,
         'flags': FLAG_MEANINGS,
-        'has_test': any(one.perf_test is not None for one in findings.summaries),
+        'has_test': any(summary.perf_test is not None for summary in findings.summaries),
         'reproduce': _reproduce(findings),
     }
     axes = [_axis(findings, name) for name in names]
@@ -81,7 +83,7 @@ def _left_out(findings: Findings) -> str:
 def details(findings: Findings) -> tuple[list[dict[str, Any]], list[str]]:
     """Returns for each of the rows how it was tuned and how its trials went; and which files are damaged."""
     damaged: list[str] = []
-    return [_details(findings, one, damaged) for one in findings.summaries], damaged
+    return [_details(findings, summary, damaged) for summary in findings.summaries], damaged
 
 
 def left_out_as_damaged(damaged: Sequence[str]) -> list[str]:
@@ -89,36 +91,39 @@ def left_out_as_damaged(damaged: Sequence[str]) -> list[str]:
     if not damaged:
         return []
     more = f' and {len(damaged) - 1} more' if len(damaged) > 1 else ''
-    told = f'Left out, since a file is damaged: {damaged[0]}{more}.'
-    return [f'{told} Running the sweep again sets it aside and computes it anew.']
+    message = f'Left out, since a file is damaged: {damaged[0]}{more}.'
+    return [f'{message} Running the sweep again sets it aside and computes it anew.']
 
 
 def _whole(
-    find: Callable[[Findings, PointSummary], Found], findings: Findings, one: PointSummary, damaged: list[str]
+    find: Callable[[Findings, PointSummary], Found],
+    findings: Findings,
+    summary: PointSummary,
+    damaged: list[str],
 ) -> Found | None:
     """Returns what there is to show, or None if a file of it is damaged, which is noted."""
     try:
-        return find(findings, one)
+        return find(findings, summary)
     except FolderError as error:
         damaged.append(printable(error))
         return None
 
 
-def _details(findings: Findings, one: PointSummary, damaged: list[str]) -> dict[str, Any]:
-    tuned, course = _whole(tuning, findings, one, damaged), _whole(training, findings, one, damaged)
-    told = dict(vars(tuned)) if tuned is not None else {}
+def _details(findings: Findings, summary: PointSummary, damaged: list[str]) -> dict[str, Any]:
+    tuned, course = _whole(tuning, findings, summary, damaged), _whole(training, findings, summary, damaged)
+    data = dict(vars(tuned)) if tuned is not None else {}
     columns = (
-        {name: [row[name] for row in told['candidates']] for name in told['candidates'][0]}
-        if (told and told['candidates'])
+        {name: [row[name] for row in data['candidates']] for name in data['candidates'][0]}
+        if (data and data['candidates'])
         else {}
     )
-    trials = findings.store.trials(one.params)
-    settings = findings.store.tuned(one.params)
+    trials = findings.store.trials(summary.params)
+    settings = findings.store.tuned(summary.params)
     final = final_content(settings) if settings is not None else None
     if final is not None and tuned is not None and tuned.nuisance:
         final['nuisance'] = tuned.nuisance
     return {
-        'tuning': rounded({**told, 'candidates': columns}) if told else None,
+        'tuning': rounded({**data, 'candidates': columns}) if data else None,
         'training': rounded({'epochs': course.epochs, 'courses': _courses(course.courses)})
         if course is not None
         else {'epochs': [], 'courses': {}},
@@ -141,74 +146,76 @@ def _scores(trial: TrialResult) -> dict[str, Any]:
     return {name: getattr(trial, name) for name in names}
 
 
-def represented(findings: Findings, found: Representations) -> list[dict[str, Any]]:
+def represented(findings: Findings, representations: Representations) -> list[dict[str, Any]]:
     """Returns what the layers of chosen architectures make of the data, as the page's script takes it."""
-    names = {one.params: findings.name(one) for one in findings.summaries}
+    names = {summary.params: findings.name(summary) for summary in findings.summaries}
     return [
         {
-            'name': names[one.point],
-            'trial': one.trial,
-            'labels': rounded(found.labels.tolist()),
-            'are_classes': found.are_classes,
+            'name': names[representation.point],
+            'trial': representation.trial,
+            'labels': rounded(representations.labels.tolist()),
+            'are_classes': representations.are_classes,
             'layers': [
                 {
                     'name': one_line(' '.join(filter(None, (layer.name, layer.kind)))),
                     'points': rounded(layer.coordinates.tolist()),
                     'explained': rounded(layer.explained.tolist()),
                 }
-                for layer in one.layers
+                for layer in representation.layers
             ],
-            'skipped': [one_line(f'{layer.name} {layer.kind}: {layer.reason}') for layer in one.skipped],
+            'skipped': [
+                one_line(f'{layer.name} {layer.kind}: {layer.reason}') for layer in representation.skipped
+            ],
         }
-        for one in found.found
+        for representation in representations.points
     ]
 
 
-def _row(findings: Findings, one: PointSummary) -> dict[str, Any]:
-    error = one.error
+def _row(findings: Findings, summary: PointSummary) -> dict[str, Any]:
+    error = summary.error
     return {
-        'name': findings.name(one),
-        'cells': one.cells,
-        'trials': one.perfs,
-        'perf': _interval(one.perf_val),
-        'test': _interval(one.perf_test) if one.perf_test is not None else None,
-        'median': (median := float(np.median(one.perfs)) if one.perfs else None),
+        'name': findings.name(summary),
+        'cells': summary.cells,
+        'trials': summary.perfs,
+        'perf': _interval(summary.perf_val),
+        'test': _interval(summary.perf_test) if summary.perf_test is not None else None,
+        'median': (median := float(np.median(summary.perfs)) if summary.perfs else None),
         # Rounded once, as in the terminal: rounded for the page and again by its script they might differ.
         'median_text': '' if median is None else f'{median:.4f}',
-        'trial_texts': [f'{perf:.4f}' for perf in one.perfs],
-        'first': one.params in findings.first,
-        'comparable': not one.exclusions,
-        'lr': list(one.lr_range) if one.lr_range is not None else None,
-        'batch': one.batch_size,
-        'nuisance': one.nuisance_cells(findings.nuisance),
-        'costs': [of(one) for _, of in COSTS.values()],
-        'flags': one.flags,
-        'shown_flags': one.shown_flags,
-        'command': one.command,
+        'trial_texts': [f'{perf:.4f}' for perf in summary.perfs],
+        'first': summary.params in findings.first,
+        'comparable': not summary.exclusions,
+        'lr': list(summary.lr_range) if summary.lr_range is not None else None,
+        'batch': summary.batch_size,
+        'nuisance': summary.nuisance_cells(findings.nuisance),
+        'costs': [of(summary) for _, of in COSTS.values()],
+        'flags': summary.flags,
+        'shown_flags': summary.shown_flags,
+        'command': summary.command,
         'error': None
         if error is None
         else {**asdict(error), 'traceback': users_frames(error.traceback), 'text': str(error)},
     }
 
 
-def _interval(found: Interval) -> dict[str, Any]:
-    return {**found._asdict(), 'text': found.text}
+def _interval(interval: Interval) -> dict[str, Any]:
+    return {**interval._asdict(), 'text': interval.text}
 
 
 def _axis(findings: Findings, name: str) -> dict[str, Any]:
     """Its places are exact: rounded, two values could become one."""
-    found = axis(findings, name)
-    return {**rounded({'name': name, 'labels': found.labels, 'log': found.is_log}), 'places': found.places}
+    data = axis(findings, name)
+    return {**rounded({'name': name, 'labels': data.labels, 'log': data.is_log}), 'places': data.places}
 
 
 def _cost(findings: Findings, name: str) -> dict[str, Any]:
-    found = against_cost(findings, name)
-    return {'label': found.label, 'front': found.is_front}
+    data = against_cost(findings, name)
+    return {'label': data.label, 'front': data.is_front}
 
 
 def _reproduce(findings: Findings) -> dict[str, Any]:
     manifest = findings.store.manifest
-    machines = [f'{one.processor}, {one.system}' for one in manifest.origin if one.processor]
+    machines = [f'{machine.processor}, {machine.system}' for machine in manifest.origin if machine.processor]
     return {
         'commands': commands(manifest.origin),
         'note': reproduction(manifest),
@@ -235,5 +242,5 @@ def rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f'{value:.{_DIGITS}g}') if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {printable(name): rounded(one) for name, one in value.items()}
-    return [rounded(one) for one in value] if isinstance(value, list | tuple) else value
+        return {printable(name): rounded(item) for name, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, list | tuple) else value

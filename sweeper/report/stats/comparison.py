@@ -74,12 +74,12 @@ class Comparison:
     @cached_property
     def comparable(self) -> list[int]:
         """Indices of the points that can be compared."""
-        return [index for index, found in enumerate(self.exclusions) if not found]
+        return [index for index, flags in enumerate(self.exclusions) if not flags]
 
     @cached_property
     def pairwise(self) -> Pairwise | ManyPairs:
         """Every point against every other; NaN for those that cannot be compared."""
-        is_comparable = np.array([not found for found in self.exclusions], dtype=bool)
+        is_comparable = np.array([not flags for flags in self.exclusions], dtype=bool)
         compare = compare_some if len(self.scores) <= MOST_IN_PAIRS else ManyPairs
         return compare(self.scores, is_comparable)
 
@@ -97,17 +97,17 @@ class Comparison:
     def not_comparable(self) -> str:
         """Says which architectures cannot be compared, why, and what to do; '' if all can."""
         groups: dict[tuple[str, ...], list[int]] = {}
-        for index, found in enumerate(self.exclusions):
-            if found:
-                groups.setdefault(tuple(found), []).append(index)
-        return ' '.join(self._doubted(found, members) for found, members in groups.items())
+        for index, flags in enumerate(self.exclusions):
+            if flags:
+                groups.setdefault(tuple(flags), []).append(index)
+        return ' '.join(self._doubted(flags, members) for flags, members in groups.items())
 
-    def _doubted(self, found: Sequence[str], members: Sequence[int]) -> str:
-        members = sorted(members, key=lambda one: -self.means[one])
-        names = _listed([f'{self.names[one]} ({self.means[one]:.4f})' for one in members])
+    def _doubted(self, flags: Sequence[str], members: Sequence[int]) -> str:
+        members = sorted(members, key=lambda index: -self.means[index])
+        names = _listed([f'{self.names[index]} ({self.means[index]:.4f})' for index in members])
         verb = 'is' if len(members) == 1 else 'are'
-        why = '; '.join(f'{EXCLUSIONS[flag].why} ({flag})' for flag in found)
-        remedies = dict.fromkeys(EXCLUSIONS[flag].remedy for flag in found)
+        why = '; '.join(f'{EXCLUSIONS[flag].why} ({flag})' for flag in flags)
+        remedies = dict.fromkeys(EXCLUSIONS[flag].remedy for flag in flags)
         remedy = max(remedies, key=len)  # the longest has the others in it
         return f'{names} {verb} not comparable: {why}. To compare {_it(members)}, {remedy}.'
 
@@ -124,7 +124,7 @@ class Comparison:
             rank = 'better of 2' if count == 2 else f'best of {count}'
             comparable = ' comparable architectures' if count < len(self.names) else ''
             return f'{self.names[best]} is the {rank}{comparable}: {mean:.4f}; {self._lead(best)}.'
-        others = _listed([self.names[one] for one in tied])
+        others = _listed([self.names[index] for index in tied])
         return (
             f'{self.names[best]} has the highest mean ({mean:.4f}), but {others} cannot be distinguished '
             f'from it yet. {self._what_would_settle_it(best, tied[0])}'
@@ -138,11 +138,11 @@ class Comparison:
         tested, chosen = _interval(self.test_scores[best]), _interval(self.scores[best])
         if not tested:
             return ''
-        told = f'On test data, {self.names[best]} reaches {tested}; on validation data, {chosen}'
+        sentence = f'On test data, {self.names[best]} reaches {tested}; on validation data, {chosen}'
         if len(self.comparable) == 1:
-            return f'{told}.'
+            return f'{sentence}.'
         return (
-            f'{told}, which tends to be too high, as it is the highest of {len(self.comparable)}. '
+            f'{sentence}, which tends to be too high, as it is the highest of {len(self.comparable)}. '
             f'Test data was not used to choose anything.'
         )
 
@@ -150,7 +150,7 @@ class Comparison:
     def influences(self) -> Influence:
         """What each parameter does, of the architectures that can be compared; may take seconds."""
         some = self.comparable
-        cells, means = [self.cells[one] for one in some], [float(self.means[one]) for one in some]
+        cells, means = [self.cells[index] for index in some], [float(self.means[index]) for index in some]
         return influence(cells, self.columns, means)
 
     def effects(self) -> list[Effect]:
@@ -167,7 +167,9 @@ class Comparison:
         return len(self.first) == len(self.comparable)
 
     def _lead(self, best: int) -> str:
-        second = max((one for one in self.comparable if one != best), key=lambda one: float(self.means[one]))
+        second = max(
+            (index for index in self.comparable if index != best), key=lambda index: float(self.means[index])
+        )
         against = self.pairwise.row(best)
         gap, p = against.difference[second], against.p_adjusted[second]
         method = self.pairwise.correction
@@ -177,20 +179,20 @@ class Comparison:
 
     def _what_would_settle_it(self, best: int, second: int) -> str:
         common = np.isfinite(self.scores[[best, second]]).all(axis=0)
-        one, other = self.scores[best, common], self.scores[second, common]
-        if len(one) < 2:
+        first, other = self.scores[best, common], self.scores[second, common]
+        if len(first) < 2:
             return 'A single trial of each says nothing about differences.'
-        share = superiority(one, other)
+        share = superiority(first, other)
         chance = (
             f'A trial of {self.names[best]} beats one of {self.names[second]} with probability {share:.2f}, '
-            f'judging by {len(one)} trials of each'
+            f'judging by {len(first)} trials of each'
         )
-        needed = trials_to_settle(one, other, ALPHA / self._tests)
-        if needed is None or needed <= len(one):
+        needed = trials_to_settle(first, other, ALPHA / self._tests)
+        if needed is None or needed <= len(first):
             return f'{chance}.'
         return (
             f'{chance}; if the difference is real, you would need about {needed} trials of each '
-            f'({needed - len(one)} more) to confirm it.'
+            f'({needed - len(first)} more) to confirm it.'
         )
 
     @property
@@ -209,11 +211,11 @@ def compare(source: Store | str | os.PathLike[str]) -> Comparison:
     """
     store = source if isinstance(source, Store) else Store.read(checked_folder(source))
     trials = {point: store.trials(point) for point in store.points if store.error(point) is None}
-    trials = {point: one for point, one in trials.items() if one}
-    scores = np.full((len(trials), max((max(one) + 1 for one in trials.values()), default=0)), np.nan)
+    trials = {point: scores for point, scores in trials.items() if scores}
+    scores = np.full((len(trials), max((max(scores) + 1 for scores in trials.values()), default=0)), np.nan)
     test_scores = np.full_like(scores, np.nan)
-    for row, one in enumerate(trials.values()):
-        for index, trial in one.items():
+    for row, by_index in enumerate(trials.values()):
+        for index, trial in by_index.items():
             scores[row, index] = trial.perf_val
             if trial.perf_test is not None:
                 test_scores[row, index] = trial.perf_test

@@ -70,7 +70,7 @@ def _size(cell: str) -> float:
 
 
 def _fanova(ranks: dict[str, list[int]], performances: Sequence[float]) -> list[tuple[str, float]]:
-    ranks = {name: found for name, found in ranks.items() if max(found) > 0}
+    ranks = {name: values for name, values in ranks.items() if max(values) > 0}
     if len(ranks) < 2:
         return []
     with needed('importance', 'estimating it takes Optuna and scikit-learn'):
@@ -79,7 +79,7 @@ def _fanova(ranks: dict[str, list[int]], performances: Sequence[float]) -> list[
         from optuna.distributions import IntDistribution
         from optuna.importance import FanovaImportanceEvaluator
         from optuna.trial import create_trial
-    spaces = {name: IntDistribution(0, max(found)) for name, found in ranks.items()}
+    spaces = {name: IntDistribution(0, max(values)) for name, values in ranks.items()}
     with _silent():
         study = create_study(direction='maximize')
         for performance, *values in zip(performances, *ranks.values(), strict=True):

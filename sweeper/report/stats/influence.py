@@ -45,14 +45,14 @@ class Influence:
         """Says it; '' where there is nothing to tell, as of a single parameter, which does everything."""
         if self.unknown:
             return f'What the performance depends on is not known: {self.unknown}.'
-        told = [
+        clauses = [
             f'{one_line(" with ".join(effect.parameters))} {100 * effect.share:.0f}%'
             for effect in self.effects
             if effect.share >= _LEAST_SHARES[effect.method]
         ]
-        if len(self.effects) < 2 or not told:
+        if len(self.effects) < 2 or not clauses:
             return ''
-        return f'Of the variance between {self.scope}: {", ".join(told)}.'
+        return f'Of the variance between {self.scope}: {", ".join(clauses)}.'
 
 
 def influence(
@@ -79,13 +79,13 @@ def influence(
         except MissingExtra as missing:
             return Influence(chosen=everyone, unknown=str(missing))
     chosen = complete_part(cells)
-    if 2 * len(chosen) < len(cells) or _swept([cells[one] for one in chosen]) < 2:
+    if 2 * len(chosen) < len(cells) or _swept([cells[index] for index in chosen]) < 2:
         return Influence(
             chosen=everyone,
             unknown=f'{len(cells)} architectures that are no complete grid are too few; '
             f'an estimate needs {FEWEST_POINTS}',
         )
-    part = grid_effects([cells[one] for one in chosen], names, [performances[one] for one in chosen])
+    part = grid_effects([cells[index] for index in chosen], names, [performances[index] for index in chosen])
     return _found(part, chosen, len(cells) - len(chosen))
 
 
@@ -103,9 +103,9 @@ def complete_part(points: Sequence[Sequence[Hashable]]) -> list[int]:
 
     Each time that value is left out of whose combinations with all others the smallest share is there.
     """
-    chosen = list({tuple(point): one for one, point in enumerate(points)}.values())
-    while chosen and not is_grid([points[one] for one in chosen]):
-        columns = [*zip(*(points[one] for one in chosen), strict=True)]
+    chosen = list({tuple(point): index for index, point in enumerate(points)}.values())
+    while chosen and not is_grid([points[index] for index in chosen]):
+        columns = [*zip(*(points[index] for index in chosen), strict=True)]
         sizes = [len(set(column)) for column in columns]
         shares = [
             (column.count(value) * size, axis, value)
@@ -114,5 +114,5 @@ def complete_part(points: Sequence[Sequence[Hashable]]) -> list[int]:
             if size > 1
         ]
         _, axis, value = min(shares, key=lambda share: share[0])
-        chosen = [one for one in chosen if points[one][axis] != value]
+        chosen = [index for index in chosen if points[index][axis] != value]
     return chosen

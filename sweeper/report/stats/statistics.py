@@ -102,7 +102,7 @@ def performance_interval(values: np.ndarray | Sequence[float]) -> Interval:
 def student_interval(values: np.ndarray | Sequence[float], confidence: float = 0.95) -> Interval:
     """Returns what `mean_interval` does for a few values, of however many."""
     mean, low, high = (
-        float(one[0]) for one in student_band(np.asarray(values, dtype=float)[:, None], confidence)
+        float(limit[0]) for limit in student_band(np.asarray(values, dtype=float)[:, None], confidence)
     )
     return Interval(mean, low, high, '' if math.isnan(low) else STUDENT)
 
@@ -110,11 +110,11 @@ def student_interval(values: np.ndarray | Sequence[float], confidence: float = 0
 def _bootstrap_interval(array: np.ndarray, mean: float, confidence: float) -> Interval:
     from scipy import stats  # slow to import
 
-    found = stats.bootstrap(
+    result = stats.bootstrap(
         (array,), np.mean, confidence_level=confidence, n_resamples=_RESAMPLES, method='BCa',
         rng=np.random.default_rng(0),
     ).confidence_interval  # fmt: skip
-    return Interval(mean, float(found.low), float(found.high), BCA)
+    return Interval(mean, float(result.low), float(result.high), BCA)
 
 
 def student_band(values: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -173,9 +173,9 @@ class Pairwise:
         compared: np.ndarray = np.isfinite(np.diagonal(self.p))
         return compared
 
-    def row(self, one: int) -> AgainstOthers:
+    def row(self, index: int) -> AgainstOthers:
         """Returns what there is of one architecture."""
-        return AgainstOthers(self.difference[one], self.p[one], self.p_adjusted[one])
+        return AgainstOthers(self.difference[index], self.p[index], self.p_adjusted[index])
 
 
 class ManyPairs:
@@ -194,11 +194,11 @@ class ManyPairs:
     def __init__(self, scores: np.ndarray, is_compared: np.ndarray) -> None:
         self._scores, self.is_compared = scores, is_compared
 
-    def row(self, one: int) -> AgainstOthers:
+    def row(self, index: int) -> AgainstOthers:
         """Returns what there is of one architecture, in time and memory linear in their number."""
-        difference, p = _paired(self._scores[one], self._scores)
-        difference[one], p[one] = 0, 1
-        is_pair = self.is_compared & self.is_compared[one]
+        difference, p = _paired(self._scores[index], self._scores)
+        difference[index], p[index] = 0, 1
+        is_pair = self.is_compared & self.is_compared[index]
         difference[~is_pair] = p[~is_pair] = np.nan
         count = int(self.is_compared.sum())
         pairs = max(count * (count - 1) // 2, 1)
@@ -233,17 +233,17 @@ def compare_some(scores: np.ndarray, is_comparable: np.ndarray) -> Pairwise:
     """
     if is_comparable.all():
         return compare_all(scores)
-    found, some = compare_all(scores[is_comparable]), np.ix_(is_comparable, is_comparable)
+    result, some = compare_all(scores[is_comparable]), np.ix_(is_comparable, is_comparable)
     full = np.full((3, len(scores), len(scores)), np.nan)
-    full[0][some], full[1][some], full[2][some] = found.difference, found.p, found.p_adjusted
+    full[0][some], full[1][some], full[2][some] = result.difference, result.p, result.p_adjusted
     return Pairwise(*full)
 
 
-def _paired(one: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _paired(scores: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the mean difference to each of the others, and its p-value."""
     from scipy.special import stdtr
 
-    gaps = one - others
+    gaps = scores - others
     common = np.isfinite(gaps)
     n = common.sum(axis=1)
     gaps = np.where(common, gaps, 0)
@@ -282,21 +282,21 @@ def tied_for_first(scores: np.ndarray, pairwise: Pairwise | ManyPairs, alpha: fl
     best = ranked[0]
     difference, _, p_adjusted = pairwise.row(int(best))
     is_worse = (p_adjusted < alpha) & (difference > 0)  # in common trials
-    return [int(one) for one in ranked if has_trials[one] and not is_worse[one]]
+    return [int(index) for index in ranked if has_trials[index] and not is_worse[index]]
 
 
-def superiority(one: np.ndarray | Sequence[float], other: np.ndarray | Sequence[float]) -> float:
-    """Returns the probability that a trial of `one` scores higher than one of `other`; ties count half.
+def superiority(scores: np.ndarray | Sequence[float], other: np.ndarray | Sequence[float]) -> float:
+    """Returns the probability that a trial of `scores` scores higher than one of `other`; ties count half.
 
     Mann and Whitney's U as a share of all pairs of trials, of whatever index: so each may be any trial.
     NaN without trials.
     """
-    a, b = np.asarray(one, dtype=float)[:, None], np.asarray(other, dtype=float)[None, :]
+    a, b = np.asarray(scores, dtype=float)[:, None], np.asarray(other, dtype=float)[None, :]
     return float(np.mean((a > b) + 0.5 * (a == b))) if a.size and b.size else math.nan
 
 
 def trials_to_settle(
-    one: np.ndarray | Sequence[float],
+    scores: np.ndarray | Sequence[float],
     other: np.ndarray | Sequence[float],
     alpha: float = 0.05,
     power: float = 0.8,
@@ -304,7 +304,7 @@ def trials_to_settle(
     """Returns how many common trials would tell two architectures apart, if what was seen so far is true.
 
     Args:
-        one: Scores, shape `(trials,)`.
+        scores: Scores, shape `(trials,)`.
         other: Scores of the same trials.
         alpha: Level of the paired t-test; already divided by the number of tests, if there are several.
         power: How probably it is to succeed.
@@ -313,7 +313,7 @@ def trials_to_settle(
         At least 2; None if no difference was seen, if nothing is known of its spread, or if more than
         a thousand were needed.
     """
-    gaps = np.subtract(one, other)
+    gaps = np.subtract(scores, other)
     if len(gaps) < 2 or np.mean(gaps) == 0 or np.ptp(gaps) == 0:
         return None
     from scipy.special import nctdtr, stdtrit  # scipy.stats takes far longer to import

@@ -84,7 +84,7 @@ def test_a_live_display_counts_what_was_found_and_shows_no_failure_again(tmp_pat
     builder.handle(PointFailed((3,), PointError('ValueError', 'no', 'tuning')))
     builder.handle(STATUS)
     builder.handle(TrialsDone((16,), trials(1.0, 1.0, 1.0)))
-    assert builder.snapshot(0.0).found == 3 and builder.new_lines() == []
+    assert builder.snapshot(0.0).on_disk == 3 and builder.new_lines() == []
     builder.handle(PointFailed((4,), PointError('ValueError', 'no', 'tuning')))
     assert len(builder.new_lines()) == 1
 

@@ -132,7 +132,7 @@ def test_no_heading_and_no_number_is_cropped_at_any_width(width):
             trials=360, trials_done=128, more_to_come=True, seconds_left=3723.0,
             running=[(LONG, 'tuning, round 2')],
         ),
-        elapsed=12345, leaders=told, ranked=12, flags={'nothing_learned': 3, 'sensitive': 22}, found=57,
+        elapsed=12345, leaders=told, ranked=12, flags={'nothing_learned': 3, 'sensitive': 22}, on_disk=57,
         latest_flags=(LONG, ['nothing_learned']),
     )  # fmt: skip
     bar, counted, cores, task, title, *rows, flags = lines(snapshot, width)

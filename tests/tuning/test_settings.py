@@ -1,6 +1,7 @@
 """Settings are checked field by field, frozen, and documented."""
 
 import dataclasses
+import inspect
 import math
 import re
 
@@ -68,7 +69,7 @@ def test_a_batch_size_may_be_asked_for_instead_of_an_objective(objective):
 
 
 def test_every_field_is_documented_in_order():
-    documented = re.findall(r'^ {8}(\w+):', HyperparameterSettings.__doc__, re.MULTILINE)
+    documented = re.findall(r'^ {4}(\w+):', inspect.getdoc(HyperparameterSettings), re.MULTILINE)
     assert documented == list(FIELDS)
 
 

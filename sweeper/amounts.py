@@ -47,8 +47,8 @@ def bytes_of(memory: object) -> int | None:
     """
     if memory is None:
         return None
-    found = re.fullmatch(r'(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?', str(memory).strip().lower())
-    amount = float(found[1]) * _UNITS[found[2]] if found and not isinstance(memory, bool) else 0.0
+    match = re.fullmatch(r'(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?', str(memory).strip().lower())
+    amount = float(match[1]) * _UNITS[match[2]] if match and not isinstance(memory, bool) else 0.0
     if not 1 <= amount < math.inf:
         error = InvalidArgument(
             f"memory={memory!r}: must be a number of bytes, a text such as '2GB', or None"

@@ -56,7 +56,11 @@ def of_networks(
         return selector
     read = _read_by_all(points, given, parameters, executor, seed)
     _check_read(given, read, parameters)
-    tuned = {one.name for one in parameters.declared.nuisance} if parameters.declared is not None else set()
+    tuned = (
+        {parameter.name for parameter in parameters.declared.nuisance}
+        if parameters.declared is not None
+        else set()
+    )
     own = {point: _without(point, given[point] - tuned - names) for point, names in read.items()}
     own = _one_of_each(own, read, parameters, store.points)
     if all(own.get(point, point) == point for point in points):
@@ -107,7 +111,7 @@ def _read_by_all(
     seed: int,
 ) -> dict[Point, frozenset[str]]:
     """Returns the declared names that each point reads; nothing of points that cannot be built."""
-    found: dict[Point, frozenset[str]] = {}
+    names_read: dict[Point, frozenset[str]] = {}
     networks: dict[frozenset[str], set[Any]] = {}
     entries = {name for names in given.values() for name in names if parameters.owner(name) != name}
     waiting: list[Point] = [point for point in points if isinstance(point, NamedPoint)]
@@ -117,7 +121,7 @@ def _read_by_all(
         for point in waiting:
             names = next((n for n, keys in networks.items() if _key(point, n, parameters) in keys), None)
             if names is not None:
-                found[point] = names
+                names_read[point] = names
             else:
                 (batch if len(batch) < executor.cores else left).append(point)
         tasks = [Task('reading parameters', 'read_parameters', point, {'seed': seed}) for point in batch]
@@ -125,10 +129,10 @@ def _read_by_all(
             if outcome.error is None:
                 read = {*outcome.value, *parameters.fixed}
                 read |= {name for name in entries if parameters.owner(name) in read}
-                names = found[point] = frozenset(read)
+                names = names_read[point] = frozenset(read)
                 networks.setdefault(names, set()).add(_key(point, names, parameters))
         waiting = left
-    return found
+    return names_read
 
 
 def _key(point: Point, names: frozenset[str], parameters: ProblemParameters) -> Any:
@@ -150,7 +154,7 @@ def _in_force(point: NamedPoint, name: str, parameters: ProblemParameters) -> An
     if known is None or name not in known.nodes or name in parameters.preset:
         return said
     default = known.default(name)
-    if name not in point and (default is EMPTY or name in {one.name for one in known.nuisance}):
+    if name not in point and (default is EMPTY or name in {parameter.name for parameter in known.nuisance}):
         return said
     try:
         value = known.as_read({name: known.whole(name, point, default)})[known.managers[name]][name]

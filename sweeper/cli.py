@@ -247,18 +247,18 @@ def run(
 
 
 def _loggers(folder: Path, tensorboard: Path | None, mlflow: str | None) -> list[Listener]:
-    found: list[Listener] = []
+    loggers: list[Listener] = []
     if tensorboard is not None:
         from .listeners.tensorboard import TensorBoardListener
 
         with _said_of('--tensorboard', tensorboard):
-            found.append(TensorBoardListener(tensorboard))
+            loggers.append(TensorBoardListener(tensorboard))
     if mlflow is not None:
         from .listeners.mlflow import MLflowListener
 
         with _said_of('--mlflow', mlflow):
-            found.append(MLflowListener(folder.resolve().name, mlflow))
-    return found
+            loggers.append(MLflowListener(folder.resolve().name, mlflow))
+    return loggers
 
 
 @contextmanager
@@ -361,8 +361,8 @@ def _page(store: Store, looked_into: list[str]) -> str:
 
     if 'best' in looked_into and not findings.compared:
         raise InvalidArgument('--representations best: no architecture has trials yet')
-    found = [findings.compared[0] if one == 'best' else chosen(findings, one) for one in looked_into]
-    seen = representations(store, list(dict.fromkeys(one.params for one in found)))
+    summaries = [findings.compared[0] if text == 'best' else chosen(findings, text) for text in looked_into]
+    seen = representations(store, list(dict.fromkeys(summary.params for summary in summaries)))
     for point, why in seen.failed:
         print(f'cannot look into ({label(point)}): {one_line(why)}', file=sys.stderr)
     return report_page(findings, seen)

@@ -176,9 +176,9 @@ class SweepConfig:
             InvalidArgument: `tuning` is a method of the user's own.
         """
         changed = {
-            one.name: getattr(self, one.name)
-            for one in dataclasses.fields(self)
-            if getattr(self, one.name) != one.default
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
         }
         if not isinstance(self.tuning, str):
             changed['tuning'] = as_plain(self.tuning)
@@ -206,7 +206,7 @@ _NEEDS_WORKERS = {
 
 def check_names(function: str, options: Mapping[str, Any], without: Iterable[str] = ()) -> None:
     """Raises `TypeError`, as Python does, for the first option that a sweep does not have."""
-    known = [one.name for one in dataclasses.fields(SweepConfig) if one.name not in set(without)]
+    known = [field.name for field in dataclasses.fields(SweepConfig) if field.name not in set(without)]
     for name in options:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
@@ -219,14 +219,18 @@ def takes_options(without: Iterable[str] = ()) -> Callable[[_Function], _Functio
 
     def decorate(function: _Function) -> _Function:
         signature = inspect.signature(function)
-        own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
-        names = {one.name for one in own} | set(without)
+        own = [
+            parameter
+            for parameter in signature.parameters.values()
+            if parameter.kind is not parameter.VAR_KEYWORD
+        ]
+        names = {parameter.name for parameter in own} | set(without)
         options = [
             inspect.Parameter(
-                one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=one.type
+                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
             )
-            for one in dataclasses.fields(SweepConfig)
-            if one.name not in names
+            for field in dataclasses.fields(SweepConfig)
+            if field.name not in names
         ]
         function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
         return function

@@ -56,10 +56,12 @@ def _check_of(annotation: Any) -> Callable[[object], bool]:
             and not (isinstance(value, int) and abs(value) > sys.float_info.max)
         )
     if origin in (Union, UnionType):
-        checks = [_check_of(one) for one in arguments]
+        checks = [_check_of(argument) for argument in arguments]
         return lambda value: any(is_valid(value) for is_valid in checks)
     if origin is Literal:
-        return lambda value: any(type(value) is type(one) and value == one for one in arguments)
+        return lambda value: any(
+            type(value) is type(argument) and value == argument for argument in arguments
+        )
     if origin is not None and issubclass(origin, Mapping):
         is_value = _check_of(arguments[1])
         return lambda value: isinstance(value, Mapping) and all(map(is_value, value.values()))

@@ -102,7 +102,7 @@ def _best_point(store: Store) -> Point:
             stacklevel=3,
         )
     candidates = comparison.comparable or range(len(comparison.points))
-    return comparison.points[max(candidates, key=lambda one: float(comparison.means[one]))]
+    return comparison.points[max(candidates, key=lambda index: float(comparison.means[index]))]
 
 
 def _keep_values(model: torch.nn.Module, problem: Problem, point: Point, nuisance: Mapping[str, Any]) -> None:

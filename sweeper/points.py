@@ -267,11 +267,11 @@ def from_json(data: Any, depth: int = 0) -> Any:
         if 'dict' in data:
             pairs = [(from_json(key, depth + 1), from_json(item, depth + 1)) for key, item in data['dict']]
             return FrozenDict(dict(pairs))
-        found = _loaded(data['enum'] if 'enum' in data else data['import'])
-        if 'enum' in data and isinstance(found, enum.EnumMeta):
-            return found.__members__[data['name']]
-        if 'enum' not in data and _is_class_or_function(found):
-            return found
+        value = _loaded(data['enum'] if 'enum' in data else data['import'])
+        if 'enum' in data and isinstance(value, enum.EnumMeta):
+            return value.__members__[data['name']]
+        if 'enum' not in data and _is_class_or_function(value):
+            return value
     except (LookupError, AttributeError, TypeError):
         pass
     return Reference(json.dumps(data))

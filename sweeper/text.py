@@ -22,7 +22,10 @@ def one_line(text: object) -> str:
         text = f'{text[:_LONGEST]}… ({len(text)} characters)'
     if text.isprintable():
         return text
-    return ''.join(one if one.isprintable() else one.encode('unicode_escape').decode('ascii') for one in text)
+    return ''.join(
+        character if character.isprintable() else character.encode('unicode_escape').decode('ascii')
+        for character in text
+    )
 
 
 def printable(text: object) -> str:
@@ -47,11 +50,11 @@ def users_frames(traceback: str) -> str:
     libraries: list[str] = []  # frames that lead to the user's, if one follows
     target, indent, is_users = kept, None, False
     for line in traceback.splitlines():
-        if found := _FRAME.match(line):
-            indent = found['indent']
-            if _is_ours(found['file']):
+        if frame := _FRAME.match(line):
+            indent = frame['indent']
+            if _is_ours(frame['file']):
                 target = []
-            elif _LIBRARY.search(found['file']) and not is_users:
+            elif _LIBRARY.search(frame['file']) and not is_users:
                 target = libraries
             else:
                 libraries.clear()

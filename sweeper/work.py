@@ -201,8 +201,10 @@ def read_parameters(workspace: Workspace, point: Point, seed: int) -> list[str]:
 
 def _record(seed: int, done: dict[str, Any]) -> TrialRecord:
     step, step_reason, lanes = done['step']
-    told = {name: done[name] for name in ('epochs', 'seconds', 'diverged', 'flags')}
-    result = TrialResult(seed=seed, **told, **done['scores'], step=step, step_reason=step_reason, lanes=lanes)
+    fields = {name: done[name] for name in ('epochs', 'seconds', 'diverged', 'flags')}
+    result = TrialResult(
+        seed=seed, **fields, **done['scores'], step=step, step_reason=step_reason, lanes=lanes
+    )
     return TrialRecord(result, done['model'], done['model_init'], done['throughtime'])
 
 

@@ -195,27 +195,27 @@ class _Binding:
 
     def _apply(self, namespace: Namespace) -> None:
         values = vars(namespace)
-        asked = {action: values.pop(place, None) for action, place in self.actions.items()}
+        options = {action: values.pop(place, None) for action, place in self.actions.items()}
         given = {name: values.pop(place) for place, name in self.names.items() if place in values}
-        form = asked['serial-format'] or self.serial_format
+        form = options['serial-format'] or self.serial_format
         known = dict(given)
-        if asked['load'] is not None:
-            known |= load(self.manager, Path(asked['load']), form)
+        if options['load'] is not None:
+            known |= load(self.manager, Path(options['load']), form)
         self.manager.set_values(given)
-        listing = 'detail' if asked['detail'] else asked['list']
+        listing = 'detail' if options['detail'] else options['list']
         if listing is None:
             self._require(known)
         for node in self.manager.get_nodes():
             values[node.name] = node.value if node.has_plain_value else None
-        asked['serial-format'] = form
+        options['serial-format'] = form
         for action, name in self.shown.items():  # unless a parameter is called so
             flags = action in ('detail', 'exit')
-            values.setdefault(name, bool(asked[action]) if flags else asked[action])
-        if asked['save'] is not None:
-            save(self.manager, Path(asked['save']), form)
+            values.setdefault(name, bool(options[action]) if flags else options[action])
+        if options['save'] is not None:
+            save(self.manager, Path(options['save']), form)
         if listing is not None:
             show(self.manager, listing)
-        if listing is not None or asked['exit']:
+        if listing is not None or options['exit']:
             self.parser.exit()
 
     def _require(self, known: Collection[str]) -> None:

@@ -124,16 +124,18 @@ def list_sources(
         read: A file with values.
         write: A file to save all values to.
     """
-    found = find_in_files(files, None, [name])
+    occurrences = find_in_files(files, None, [name])
     with warnings.catch_warnings(record=True) as records:
         warnings.simplefilter('always', DeclarationWarning)
-        manager = HyperParameterManager(name).take(found)
+        manager = HyperParameterManager(name).take(occurrences)
     for record in records:
         print(f'warning: {one_line(str(record.message))}', file=sys.stderr)
     nodes = {node.name: node for node in manager.get_nodes()}
     if not nodes:
         places = ', '.join(map(str, files))
-        print(f'no parameter of `{name}` found in {places} (files: {len(found.paths)})', file=sys.stderr)
+        print(
+            f'no parameter of `{name}` found in {places} (files: {len(occurrences.paths)})', file=sys.stderr
+        )
     if read is not None:
         load(manager, read)
     for text in values:
@@ -150,6 +152,6 @@ def list_sources(
     if write is not None:
         save(manager, write)
     show(manager, form)
-    for other in sorted(found.occurrences.keys() - {name}):
-        count = len({row.name for row in found.occurrences[other]})
+    for other in sorted(occurrences.occurrences.keys() - {name}):
+        count = len({row.name for row in occurrences.occurrences[other]})
         print(f'`{other}` is a manager, too (parameters: {count}): --manager {other}', file=sys.stderr)

@@ -83,14 +83,14 @@ class HyperParameterManager:
         text = SourceHelper(source, filename)
         return self.take(find_in_source(text, [self.placeholder], [self.placeholder]))
 
-    def take(self, found: Found) -> Self:
+    def take(self, reading: Found) -> Self:
         """Takes over what was found of this manager in sources, as `parse_file` does."""
         rows = [
             row
             for row in self._occurrences()
-            if row.source is None or row.source.path is None or row.source.path not in found.paths
+            if row.source is None or row.source.path is None or row.source.path not in reading.paths
         ]
-        rows += found.occurrences.get(self.placeholder, [])
+        rows += reading.occurrences.get(self.placeholder, [])
         parsed: dict[str, list[HyperParameterOccurrence]] = {}
         for row in rows:
             parsed.setdefault(row.name, []).append(row)
@@ -99,7 +99,7 @@ class HyperParameterManager:
         names = checked_names(parsed, self.separator, [*self._defaults, *self._values])
         self._parsed, self._names = parsed, names
         self._copies.clear()
-        for message in found.warnings.get(self.placeholder, []):
+        for message in reading.warnings.get(self.placeholder, []):
             warnings.warn(message, DeclarationWarning, stacklevel=3)
         return self
 
@@ -212,21 +212,23 @@ class HyperParameterManager:
 
     def _within_dicts(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Returns values with that of `c.d` as an entry of `c`, if that is a parameter that is a dict."""
-        found: dict[str, Any] = {}
+        changed: dict[str, Any] = {}
         for name, value in values.items():
-            whole = next((one for one in beginnings(name, self.separator) if one in self._names), None)
-            before = found.get(whole, self._value(whole)) if whole is not None else None
+            whole = next(
+                (prefix for prefix in beginnings(name, self.separator) if prefix in self._names), None
+            )
+            before = changed.get(whole, self._value(whole)) if whole is not None else None
             if whole is None or not isinstance(before, dict):
-                found[name] = value
+                changed[name] = value
                 continue
-            found[whole] = inner = fresh(before)
+            changed[whole] = inner = fresh(before)
             *path, last = name[len(whole + self.separator) :].split(self.separator)
             for part in path:
                 inner = inner.setdefault(part, {})
                 if not isinstance(inner, dict):
                     raise ImpossibleTree(f'`{name}`: `{part}` in the value of `{whole}` is no dict')
             inner[last] = value
-        return found
+        return changed
 
     def exists(self, name: str) -> bool:
         """Whether a parameter, or a tree of them, has a value."""
@@ -404,13 +406,15 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """
     known = list(dict.fromkeys(known))
     branch = name.rpartition(SEPARATOR)[0]
-    in_it = [one for one in known if one.startswith(name + SEPARATOR)]
+    in_it = [candidate for candidate in known if candidate.startswith(name + SEPARATOR)]
     if not in_it:
-        best = max(known, key=lambda one: (_is_beside(name, one), _likeness(name, one)), default='')
+        best = max(
+            known, key=lambda candidate: (_is_beside(name, candidate), _likeness(name, candidate)), default=''
+        )
         if best and _likeness(name, best) >= _ALIKE:
             return f': did you mean `{best}`?'
-        in_it = [one for one in known if branch and one.startswith(branch + SEPARATOR)]
-    some = [f'`{one}`' for one in in_it[:_MOST_SUGGESTED]]
+        in_it = [candidate for candidate in known if branch and candidate.startswith(branch + SEPARATOR)]
+    some = [f'`{candidate}`' for candidate in in_it[:_MOST_SUGGESTED]]
     more = ', …' if len(in_it) > len(some) else ''
     return f': there is {", ".join(some)}{more}' if some else ''
 

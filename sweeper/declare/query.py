@@ -55,7 +55,7 @@ class HyperParameterDB(list[Row]):
         if isinstance(index, int):
             return self[index]
         try:
-            return HyperParameterDB(self[one] for one in index)
+            return HyperParameterDB(self[item] for item in index)
         except TypeError as error:
             raise IndexError(f'{index!r}: must be a place in the table, or several') from error
 

@@ -145,9 +145,9 @@ def _read(path: Path, form: str) -> Any:
     is_asked_for = form == 'pickle'
     form = _form_of(path, form)
     if form == 'pickle' and not is_asked_for:
-        told = f'{path} is a pickle, and loading one can run any code'
-        error = InvalidArgument(f'{told}; if you trust it, ask for the format `pickle` by name')
-        raise error.on_command_line(f'{told}; give a .yaml or .json file')
+        message = f'{path} is a pickle, and loading one can run any code'
+        error = InvalidArgument(f'{message}; if you trust it, ask for the format `pickle` by name')
+        raise error.on_command_line(f'{message}; give a .yaml or .json file')
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -171,11 +171,11 @@ def _form_of(path: Path, form: str) -> str:
     if form != 'auto':
         return form
     if path.suffix.lower() not in _BY_SUFFIX:
-        told = f'cannot tell the format of {path}: its name must end with'
+        message = f'cannot tell the format of {path}: its name must end with'
         error = InvalidArgument(
-            f'{told} one of {", ".join(_BY_SUFFIX)}, or name one of {", ".join(FORMATS[1:])}'
+            f'{message} one of {", ".join(_BY_SUFFIX)}, or name one of {", ".join(FORMATS[1:])}'
         )
-        raise error.on_command_line(f'{told} .yaml, .yml or .json')
+        raise error.on_command_line(f'{message} .yaml, .yml or .json')
     return _BY_SUFFIX[path.suffix.lower()]
 
 

@@ -229,10 +229,10 @@ class HyperParameterTree:
 
     def get(self, name: str) -> HyperParameterTree | None:
         """Returns the branch or leaf of a name, counted from here; None if there is none."""
-        found: HyperParameterTree | None = self
+        node: HyperParameterTree | None = self
         for part in name.split(self.separator) if name else ():
-            found = found.children.get(part) if found is not None else None
-        return found
+            node = node.children.get(part) if node is not None else None
+        return node
 
     def __getitem__(self, part: str) -> HyperParameterTree:
         return self.children[part]

@@ -60,10 +60,10 @@ def check_files(checksums: Mapping[str, str], paths: Iterable[Path]) -> None:
     for path in paths:
         try:
             with open_file(path) as file:
-                found = 0
+                checksum = 0
                 while block := os.read(file.fileno(), _BLOCK):
-                    found = zlib.crc32(block, found)
+                    checksum = zlib.crc32(block, checksum)
         except FileNotFoundError:
             continue
-        if f'{found:08x}' != checksums.get(path.name):
+        if f'{checksum:08x}' != checksums.get(path.name):
             raise ValueError(f'{path.name} has another checksum: something in it was changed')

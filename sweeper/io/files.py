@@ -256,11 +256,11 @@ def _holds(path: Path, data: bytes) -> bool:
         return False
 
 
-def _are_equal(one: Path, other: Path) -> bool:
+def _are_equal(path: Path, other: Path) -> bool:
     try:
-        if os.lstat(one).st_size != os.lstat(other).st_size:
+        if os.lstat(path).st_size != os.lstat(other).st_size:
             return False
-        with open_file(one) as first, open_file(other) as second:
+        with open_file(path) as first, open_file(other) as second:
             return all(block == second.read(_BLOCK) for block in iter(lambda: first.read(_BLOCK), b''))
     except (OSError, ValueError):
         return False

@@ -177,10 +177,10 @@ class Listeners:
 
 def checked_listeners(listeners: object) -> list[Listener]:
     """Returns the listeners as a list."""
-    found: list[Any] = list(listeners) if isinstance(listeners, Iterable) else [None]
-    if any(isinstance(one, type) or not isinstance(one, Listener) for one in found):
+    checked: list[Any] = list(listeners) if isinstance(listeners, Iterable) else [None]
+    if any(isinstance(listener, type) or not isinstance(listener, Listener) for listener in checked):
         raise InvalidArgument(f'listeners={listeners!r}: must be a list of SweepListener instances')
-    for listener in found:
+    for listener in checked:
         if isinstance(listener, SweepListener):
             check_hooks(listener)
-    return found
+    return checked

@@ -64,26 +64,26 @@ class MLflowListener(Logger):
         self._open: dict[Point, str] = {}
 
     def _experiment(self, name: str) -> str:
-        found = self._client.get_experiment_by_name(name)
-        if found is None:
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is None:
             return str(self._client.create_experiment(name))
-        if found.lifecycle_stage != 'active':
+        if experiment.lifecycle_stage != 'active':
             raise InvalidArgument(f'experiment={name!r}: is deleted; restore it, or take another name')
-        return str(found.experiment_id)
+        return str(experiment.experiment_id)
 
     def start(self) -> None:
         token = None
         while True:
-            found = self._client.search_runs(
+            runs = self._client.search_runs(
                 [self._experiment_id],
                 f'tags."{_SWEEP}" = \'{self._sweep}\'',
                 max_results=_PAGE,
                 page_token=token,
             )
-            for run in found:
+            for run in runs:
                 key = run.data.tags.get(_POINT, ''), run.data.tags.get(_TRIAL, '')
                 self._runs.setdefault(key, run)
-            token = found.token
+            token = runs.token
             if not token:
                 return
 

@@ -58,8 +58,8 @@ class TensorBoardListener(Logger):
             self._write(point, f'trial {number}', 'STATUS_SUCCESS', _scalars(scores))
 
     def keep_failure(self, point: Point, error: PointError) -> None:
-        told = f'{error}\n\n{indent(users_frames(error.traceback), "    ")}'  # Markdown's code
-        self._write(point, 'failed', 'STATUS_FAILURE', [_text('error', told)])
+        text = f'{error}\n\n{indent(users_frames(error.traceback), "    ")}'  # Markdown's code
+        self._write(point, 'failed', 'STATUS_FAILURE', [_text('error', text)])
 
     def _write(self, point: Point, run: str, status: str, summaries: Iterable[Any]) -> None:
         """Writes a run whole, in place of what was there."""

@@ -36,7 +36,7 @@ def presets_of(reference: ProblemReference) -> Presets:
         return {}
     from ..declare.registry import managers
 
-    values = {name: one.values_set for name, one in managers().items()}
+    values = {name: manager.values_set for name, manager in managers().items()}
     if not any(values.values()):
         return {}
     try:
@@ -88,15 +88,15 @@ def unpacked(presets: Presets, *, as_far_as_possible: bool = False) -> dict[str,
         presets: They.
         as_far_as_possible: The problem is not loaded yet: leave out what needs it.
     """
-    found: dict[str, dict[str, Any]] = {}
+    values: dict[str, dict[str, Any]] = {}
     for manager, some in presets.items():
         for name, data in some.items():
             try:
-                found.setdefault(manager, {})[name] = pickle.loads(data)
+                values.setdefault(manager, {})[name] = pickle.loads(data)
             except Exception:
                 if not as_far_as_possible:
                     raise
-    return found
+    return values
 
 
 def told(presets: Presets) -> dict[str, str]:
@@ -122,7 +122,7 @@ def in_force(values: Mapping[str, Mapping[str, Any]]) -> Iterator[set[str]]:
         if _REGISTRY in sys.modules:
             from ..declare.registry import managers
 
-            read.update(*(one.names_read() for one in {*known, *managers().values()}))
+            read.update(*(manager.names_read() for manager in {*known, *managers().values()}))
 
 
 def _check_not_too_late(name: str, declared: DeclaredParameters, reference: ProblemReference) -> None:

@@ -122,8 +122,8 @@ class TuningMethodContract:
                 _check_request(run, train_size)
 
     def test_the_same_results_give_the_same_requests_and_the_same_choice(self) -> None:
-        (one, stages), (other, others) = (tune(self.make_method(), 1_500, seed=3) for _ in range(2))
-        assert _written(one) == _written(other) and _digests(stages) == _digests(others)
+        (first, stages), (other, others) = (tune(self.make_method(), 1_500, seed=3) for _ in range(2))
+        assert _written(first) == _written(other) and _digests(stages) == _digests(others)
 
     def test_one_object_tunes_one_architecture_after_another(self) -> None:
         method = self.make_method()
@@ -136,10 +136,10 @@ class TuningMethodContract:
         def as_read(result: RunResult) -> RunResult:
             return {name: np.asarray(value) for name, value in result.items()}
 
-        (one, stages), (other, others) = (
+        (first, stages), (other, others) = (
             tune(self.make_method(), 1_500, change=change) for change in (dict, as_read)
         )
-        assert _written(one) == _written(other) and _digests(stages) == _digests(others)
+        assert _written(first) == _written(other) and _digests(stages) == _digests(others)
 
     def test_every_architecture_is_trained_from_the_same_seeds_at_first(self) -> None:
         first = [tune(self.make_method(), 1_500, training=SimulatedTraining(lr))[1][0] for lr in (0.01, 0.5)]
@@ -156,8 +156,8 @@ class TuningMethodContract:
             assert 0 < tuned.lr_min <= tuned.lr_max
 
     def test_it_can_be_recorded_and_told_from_others(self) -> None:
-        (_, one), (_, other) = (record(self.make_method(), 1) for _ in range(2))
-        assert json_bytes(one) == json_bytes(other)
+        (_, first), (_, other) = (record(self.make_method(), 1) for _ in range(2))
+        assert json_bytes(first) == json_bytes(other)
 
 
 def _check_request(run: RunRequest, train_size: int) -> None:

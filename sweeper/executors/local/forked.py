@@ -140,8 +140,8 @@ class ForkedWorker(ChildProcess):
 
     def _note_exit(self) -> None:
         with suppress(BlockingIOError, ConnectionError):
-            told = self.sentinel.recv(struct.calcsize('i'), socket.MSG_DONTWAIT)
-            self.exit_code = struct.unpack('i', told)[0] if told else None
+            data = self.sentinel.recv(struct.calcsize('i'), socket.MSG_DONTWAIT)
+            self.exit_code = struct.unpack('i', data)[0] if data else None
 
     def _is_gone_in(self, milliseconds: int) -> bool:
         poll = select.poll()

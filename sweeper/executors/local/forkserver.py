@@ -292,7 +292,7 @@ class _Server:
         code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
         with suppress(OSError):  # nothing is left
             os.killpg(child.pid, signal.SIGKILL)
-        limits.end_orphans({*self._loaded, *(one.pid for one in self._children.values())})
+        limits.end_orphans({*self._loaded, *(child.pid for child in self._children.values())})
         self._forget(pidfd)
         os.close(pidfd)
         os.close(child.server_pipe)
@@ -316,7 +316,7 @@ class _Server:
 
     def _end_all(self) -> None:
         """Ends all workers and what they have started, wherever that is."""
-        for child in {id(one): one for one in self._children.values()}.values():
+        for child in {id(child): child for child in self._children.values()}.values():
             with suppress(OSError):
                 os.killpg(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)

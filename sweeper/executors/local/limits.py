@@ -155,8 +155,8 @@ def limit_memory(limit: int) -> int:
 def memory_in_use() -> int:
     """Returns the bytes that count for `limit_memory`; 0 if the system does not tell."""
     with suppress(OSError):
-        found = re.search(r'^VmData:\s+(\d+) kB$', Path('/proc/self/status').read_text(), re.MULTILINE)
-        return int(found[1]) * 1024 if found else 0
+        match = re.search(r'^VmData:\s+(\d+) kB$', Path('/proc/self/status').read_text(), re.MULTILINE)
+        return int(match[1]) * 1024 if match else 0
     return 0
 
 

@@ -185,8 +185,8 @@ HELD: WeakSet[ChildProcess] = WeakSet()
 
 
 def _let_go_of_all() -> None:
-    for one in list(HELD):
-        one.let_go()
+    for handle in list(HELD):
+        handle.let_go()
 
 
 # A child that the parent forks (for loading data, say) may outlive it, but not keep its workers alive.

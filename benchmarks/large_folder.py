@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from sweeper.io import files
+from sweeper.io import checksums, files
 from sweeper.results import TrialRecord
 from sweeper.store.layout import SweepLayout
 from sweeper.store.reading import read_trial, read_tuned
@@ -71,7 +71,7 @@ def fill(store: Store, points: int, trials: int) -> None:
     models = [layout.trial(0).model.read_bytes(), layout.trial(0).model_init.read_bytes()]
     curves = {'lr_vs_perf': files.read_npz(layout.curve('lr_vs_perf'))}
     curves['candidates'] = files.read_npz(layout.curve('candidates'))
-    tuned = replace(tuned, report=files.read_sealed(layout.misc), curves=curves)
+    tuned = replace(tuned, report=checksums.read_sealed(layout.misc), curves=curves)
     made = [(index, index % 7 / 10) for index in range(points)]
     store.add_points(made)
     results = [read_trial(layout.trial(index)) for index in range(trials)]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import os
 import pickle
@@ -26,7 +25,7 @@ import numpy as np
 
 from ..errors import FolderError
 from ..text import reason
-from .checksums import sealed, unsealed
+from .checksums import json_bytes, sealed_json
 from .opening import check_own_folder, open_file, open_plain, open_temporary, read_file, remove
 
 TEMPORARY_SUFFIX = '.partial'
@@ -52,36 +51,40 @@ class AtomicWriter:
 
     def write_bytes(self, path: Path, data: bytes) -> None:
         """Writes `data` to `path`, unless that is its content; makes the folders on the way."""
-        if _holds(path, data):
-            return
-        try:
-            self._make_folder(path.parent)
-            os.replace(_written_aside(path, data), path)
-            _flush_folder(path.parent)
-        except OSError as error:
-            raise self._unwritable(path, error) from error
+        if not _holds(path, data):
+            self._write({path: data}, path.parent)
 
     def write_together(self, files: Mapping[Path, bytes]) -> None:
         """Writes files of one folder, the last of which is there only if all the others are.
 
         The folder may be new; that it was written in is not remembered.
         """
-        *paths, last = files
+        self._write(files, next(iter(files)).parent.parent)
+
+    def _write(self, files: Mapping[Path, bytes], remembered: Path) -> None:
+        """Writes files of one folder: all aside and flushed, then renamed, and the last of them last.
+
+        Args:
+            files: Their contents, by path.
+            remembered: Their folder, or the one that it is in; must not disappear from now on.
+        """
+        *others, last = files
         path, folder = last, last.parent
         try:
             if str(folder) not in self._seen:
-                self._make_folder(folder.parent)
-                folder.mkdir(exist_ok=True)
-                check_own_folder(folder)
-                _flush_folder(folder.parent)
-            aside = {}
-            for path in files:
-                aside[path] = _written_aside(path, files[path])
-            for path in paths:
-                os.replace(aside[path], path)
-            if paths:
+                self._make_folders(remembered)
+                if folder != remembered:
+                    _make_folder(folder)
+            for path, data in files.items():
+                with open(f'{path}{TEMPORARY_SUFFIX}', 'wb', opener=open_temporary) as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+            for path in others:
+                os.replace(f'{path}{TEMPORARY_SUFFIX}', path)
+            if others:
                 _flush_folder(folder)
-            os.replace(aside[last], last)
+            os.replace(f'{last}{TEMPORARY_SUFFIX}', last)
             _flush_folder(folder)
         except OSError as error:
             raise self._unwritable(path, error) from error
@@ -92,7 +95,7 @@ class AtomicWriter:
 
     def write_sealed(self, path: Path, data: Mapping[str, Any]) -> None:
         """Writes strict JSON with its checksum."""
-        self.write_bytes(path, sealed(json_bytes(data)))
+        self.write_bytes(path, sealed_json(data))
 
     def write_npz(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         """Writes named arrays; equal arrays give equal bytes."""
@@ -120,9 +123,9 @@ class AtomicWriter:
 
     def _write_pieces(self, path: Path, fill: Callable[[BinaryIO], None]) -> None:
         """Writes what `fill` writes, which need not fit into memory, unless that is the file's content."""
+        temporary = Path(f'{path}{TEMPORARY_SUFFIX}')
         try:
-            self._make_folder(path.parent)
-            temporary = _temporary(path)
+            self._make_folders(path.parent)
             with open(temporary, 'wb', opener=open_temporary) as file:
                 fill(file)
                 file.flush()
@@ -148,7 +151,7 @@ class AtomicWriter:
     def move(self, path: Path, target: Path) -> None:
         """Moves a file or folder to a name that is free."""
         try:
-            self._make_folder(target.parent)
+            self._make_folders(target.parent)
             os.replace(path, target)
             _flush_folder(path.parent)
             _flush_folder(target.parent)
@@ -161,22 +164,19 @@ class AtomicWriter:
         if _identity(self.root) != self._identity:
             raise FolderError(f'the folder {self.root} was deleted or replaced while the sweep was running')
 
-    def _make_folder(self, folder: Path) -> None:
+    def _make_folders(self, folder: Path) -> None:
+        """Makes a folder and those on the way to it, unless they are known to be there."""
         if str(folder) in self._seen:
             return
         with self._lock:
-            self._make_folders(folder)
-
-    def _make_folders(self, folder: Path) -> None:
-        name, parent = str(folder), str(folder.parent)
-        if name in self._seen:
-            return
-        self._make_folders(folder.parent)
-        check_own_folder(folder)
-        folder.mkdir(exist_ok=True)
-        _flush_folder(folder.parent)
-        self._inside.setdefault(parent, set()).add(name)
-        self._seen.add(name)
+            missing = []
+            while str(folder) not in self._seen:
+                missing.append(folder)
+                folder = folder.parent
+            for new in reversed(missing):
+                _make_folder(new)
+                self._inside.setdefault(str(new.parent), set()).add(str(new))
+                self._seen.add(str(new))
 
     def _forget(self, path: Path) -> None:
         """A folder may be there no more, and those in it."""
@@ -195,11 +195,6 @@ class AtomicWriter:
             f'cannot write {path}: {reason(error, error.filename)}. What was finished before is kept: '
             f'see to that, then run the same again'
         )
-
-
-def json_bytes(data: Mapping[str, Any]) -> bytes:
-    """Strict JSON: a number that is not finite becomes null."""
-    return json.dumps(_finite(data), indent=2, allow_nan=False).encode() + b'\n'
 
 
 def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
@@ -235,20 +230,6 @@ def _pickle_to(file: BinaryIO, value: object, kind: type[pickle.Pickler | pickle
     pickler.dump(value)
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(path.name + TEMPORARY_SUFFIX)
-
-
-def _written_aside(path: Path, data: bytes) -> Path:
-    """Writes to a temporary file beside `path`, flushed to the disk, and returns its name."""
-    temporary = _temporary(path)
-    with open(temporary, 'wb', opener=open_temporary) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    return temporary
-
-
 def _holds(path: Path, data: bytes) -> bool:
     try:
         return os.lstat(path).st_size == len(data) and read_file(path) == data
@@ -274,6 +255,15 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+def _make_folder(folder: Path) -> None:
+    """Makes a folder, unless it is there, and flushes its name; something else of the name is an error."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        check_own_folder(folder)
+    _flush_folder(folder.parent)
+
+
 def _flush_folder(folder: Path) -> None:
     """Makes the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -291,37 +281,6 @@ def append_text(path: Path, text: str) -> None:
     """
     with open(path, 'a', encoding='utf-8', errors='replace', opener=open_plain) as file:
         file.write(text)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads what `write_json` wrote; anything else is a `ValueError`."""
-    return _parsed(path, read_file(path))
-
-
-def read_sealed(path: Path) -> dict[str, Any]:
-    """Reads what `write_sealed` wrote, or an earlier version without a checksum.
-
-    Raises:
-        ValueError: It is something else, or something in it was changed.
-    """
-    text = read_file(path)
-    return unsealed(text, _parsed(path, text))
-
-
-def _parsed(path: Path, text: bytes) -> dict[str, Any]:
-    try:
-        data = json.loads(text)
-    except RecursionError:
-        raise ValueError(f'{path} is nested too deeply') from None
-    if not isinstance(data, dict):
-        raise ValueError(f'{path} holds no JSON object')
-    if text.isascii() and not any(part in text for part in (b'\\ud', b'\\uD', b'\0')):
-        return data  # with no half a character in it
-    try:
-        json.dumps(data, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # half a character, which could not be shown
-        data = json.loads(json.dumps(data, ensure_ascii=False).encode(errors='replace'))
-    return dict(data)
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -377,15 +336,3 @@ def check_archive(path: Path) -> None:
         pass
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
         raise ValueError(f'{path}: {reason(error, path)}') from error
-
-
-def _finite(data: Any) -> Any:
-    if isinstance(data, Mapping):
-        return {str(key): _finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    if isinstance(data, np.generic | np.ndarray):
-        return _finite(data.tolist())
-    if isinstance(data, float) and not math.isfinite(data):
-        return None
-    return data

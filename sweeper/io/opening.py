@@ -73,12 +73,15 @@ def open_plain(path: str, flags: int) -> int:
 def open_temporary(path: str, flags: int) -> int:
     """Opens a temporary file to write it, as an `opener`; what else has its name is removed."""
     try:
-        return open_plain(path, flags)
-    except OSError as error:
+        descriptor = os.open(path, flags | _SAFELY, 0o666)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+    except OSError:
         if kind_of(Path(path)) in (None, 'a file'):
-            raise error
+            raise
     remove(Path(path))
-    return open_plain(path, flags | os.O_EXCL)
+    return os.open(path, flags | _SAFELY | os.O_EXCL, 0o666)
 
 
 def remove(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..io.files import json_bytes
+from ..io.checksums import json_bytes
 from ..points import by_name, to_json
 from ..results import nuisance_columns
 from ..store.origin import commands

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import FolderError
-from ..io.files import read_npz, read_sealed
+from ..io.checksums import read_sealed
+from ..io.files import read_npz
 from ..text import reason
 from .layout import PointLayout
 

@@ -14,7 +14,8 @@ from datetime import datetime
 from pathlib import Path
 
 from ..errors import FolderError
-from ..io.files import TEMPORARY_SUFFIX, AtomicWriter, read_json
+from ..io.checksums import read_json
+from ..io.files import TEMPORARY_SUFFIX, AtomicWriter
 from ..io.opening import kind_of, remove
 from ..text import reason
 from .damage import set_aside

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FolderError
-from ..io.files import TEMPORARY_SUFFIX, AtomicWriter, read_json, read_sealed
+from ..io.checksums import read_json, read_sealed
+from ..io.files import TEMPORARY_SUFFIX, AtomicWriter
 from ..io.opening import kind_of
 from ..kinds import check_kinds
 from ..text import reason

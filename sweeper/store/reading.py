@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..io.checksums import OF_FILES, check_files
-from ..io.files import check_archive, read_json, read_npz, read_sealed
+from ..io.checksums import OF_FILES, check_files, read_json, read_sealed
+from ..io.files import check_archive, read_npz
 from ..io.opening import check_own_folder, kind_of
 from ..kinds import check_kinds
 from ..results import PointError, TrialResult, Tuned

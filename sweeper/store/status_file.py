@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..io.files import TEMPORARY_SUFFIX, json_bytes
+from ..io.checksums import json_bytes
+from ..io.files import TEMPORARY_SUFFIX
 from ..io.opening import open_temporary
 from ..kinds import check_kinds
 from .layout import SweepLayout

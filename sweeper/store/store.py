@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FolderError
-from ..io.checksums import OF_FILES, checksum, sealed
-from ..io.files import AtomicWriter, append_text, json_bytes, npz_bytes
+from ..io.checksums import json_bytes, sealed_json
+from ..io.files import AtomicWriter, append_text, npz_bytes
 from ..points import Point, are_named, has_reference
 from ..results import (
     PointError,
@@ -293,10 +293,9 @@ class Store:
 
         def write() -> None:
             curves = {layout.curve(name): npz_bytes(arrays) for name, arrays in tuned.curves.items()}
-            final = json_bytes(final_content(tuned))
-            checksums = {path.name: checksum(data) for path, data in {**curves, layout.final: final}.items()}
-            misc = sealed(json_bytes({'params': record, **misc_content(tuned), OF_FILES: checksums}))
-            self.writer.write_together({**curves, layout.misc: misc, layout.final: final})
+            final = {layout.final: json_bytes(final_content(tuned))}
+            misc = sealed_json({'params': record, **misc_content(tuned)}, {**curves, **final})
+            self.writer.write_together({**curves, layout.misc: misc, **final})
             self.writer.remove(layout.runs)
 
         def take_in() -> None:
@@ -316,8 +315,7 @@ class Store:
                 layout.model: record.model,
                 layout.throughtime: npz_bytes(record.throughtime),
             }
-            checksums = {path.name: checksum(data) for path, data in files.items()}
-            result = sealed(json_bytes({**result_content(record.result), OF_FILES: checksums}))
+            result = sealed_json(result_content(record.result), files)
             self.writer.write_together({**files, layout.result: result})
 
         def take_in() -> None:

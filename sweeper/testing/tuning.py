@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import TuningFailed
-from ..io.files import json_bytes
+from ..io.checksums import json_bytes
 from ..results import Tuned
 from ..store.tuned_files import final_content, misc_content
 from ..tuning.base import RunRequest, RunResult, Stage, TuningMethod

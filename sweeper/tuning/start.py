@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidArgument
-from ..io.files import json_bytes
+from ..io.checksums import json_bytes
 from ..points import to_json
 from ..results import UNSURE, ModelCost, Tuned
 from ..seeding import run_seed

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from sweeper.io.files import read_json
+from sweeper.io.checksums import read_json
 from sweeper.report.collect import summarise
 from sweeper.report.stats.comparison import compare
 from sweeper.report.table import comparison_table

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeper.declare.dimensions import Dimension
-from sweeper.io.files import json_bytes, npz_bytes, read_npz
+from sweeper.io.checksums import json_bytes
+from sweeper.io.files import npz_bytes, read_npz
 from sweeper.store.tuned_files import final_content, misc_content
 from sweeper.tuning.candidates import Candidate, Scored
 from sweeper.tuning.nuisance import at_both_rates, finalists, grid_and_scattered

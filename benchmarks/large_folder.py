@@ -60,6 +60,8 @@ def make_folder(work: Path, points: int, trials: int = 3) -> list[str]:
     problem.write_text(_PROBLEM.format(points=points, trials=trials))
     with _unflushed(), Store.opened(folder) as store:
         fill(store, points, trials)
+    with _unflushed(), Store.opened(folder) as store:
+        store.rebuild()
     return command
 
 
@@ -77,14 +79,13 @@ def fill(store: Store, points: int, trials: int) -> None:
     results = [read_trial(layout.trial(index)) for index in range(trials)]
     throughtime = files.read_npz(layout.trial(0).throughtime)
     for point in made[1:]:
-        store.now(store.saving_tuned(point, tuned))
+        store.write_tuned(point, tuned)
         level = 0.7 + 0.2 * rng.random()
         for index, result in enumerate(results):
             assert result is not None
             perf = level + 0.05 * rng.random()
             made_up = replace(result, perf_train=perf, perf_val=perf)
-            store.now(store.saving_trial(point, index, TrialRecord(made_up, *models, throughtime)))
-    store.rebuild()
+            store.write_trial(point, index, TrialRecord(made_up, *models, throughtime))
 
 
 @contextlib.contextmanager

@@ -245,9 +245,10 @@ def bench_memory(points=10_000, trials=10):
         manifest = Manifest('problem', 'fast', vars(get_settings('fast')), 1, 0, 100)
         with Store.opened(folder, manifest) as store:
             store.add_points([(number,) for number in range(points)])
-            for point in store.points:
-                store.now(store.saving_tuned(point, TUNED))
-            selector = FixedSweep.with_fixed_trials(store.points, trials)
+            for point in store.records.points:
+                store.write_tuned(point, TUNED)
+        with Store.opened(folder, manifest) as store:
+            selector = FixedSweep.with_fixed_trials(store.records.points, trials)
             executor = InstantExecutor()
             before = process.memory_info().rss
             sweeper = assemble(

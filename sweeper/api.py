@@ -141,8 +141,8 @@ def train(
     before = 0
     if holds_sweep(folder):
         with Store.opened(folder) as store:
-            others = [other for other in store.points if other != point]
-            before = len(store.trials(point))
+            others = [other for other in store.records.by_point if other != point]
+            before = len(store.records.trials(point))
         if others:
             raise FolderError(
                 f'{folder} holds another architecture ({label(others[0])}), not ({label(point)}); name '

@@ -13,7 +13,7 @@ from .points import NamedPoint, Point, label, value_to_text
 from .problem.parameters import ProblemParameters
 from .selectors.base import Selector
 from .selectors.fixed import FixedSweep
-from .store.store import Store
+from .store.records import Records
 
 
 def known_points(selector: Selector) -> list[Point]:
@@ -24,7 +24,7 @@ def known_points(selector: Selector) -> list[Point]:
 
 
 def of_networks(
-    selector: Selector, parameters: ProblemParameters, executor: Executor, seed: int, store: Store
+    selector: Selector, parameters: ProblemParameters, executor: Executor, seed: int, records: Records
 ) -> Selector:
     """Returns a selector that proposes each network once, without the parameters that it does not read.
 
@@ -38,7 +38,7 @@ def of_networks(
         parameters: Of the problem.
         executor: Started.
         seed: The sweep's.
-        store: The folder. If it holds all of the points, nothing is built.
+        records: What is in the folder. If that has all of the points, nothing is built.
 
     Raises:
         InvalidArgument: No point reads a parameter that is given to some.
@@ -46,13 +46,13 @@ def of_networks(
     if not isinstance(selector, FixedSweep):
         return selector
     proposals = selector.points_and_trials()
-    named = store.manifest.named_points
+    named = records.manifest.named_points
     if named is not None and type(selector) is FixedSweep:
         proposals = [(parameters.signature.as_kept(point, named), trials) for point, trials in proposals]
         selector = selector.with_others(proposals)
     points = list(dict.fromkeys(point for point, _ in proposals))
     given = {point: _declared(point, parameters) for point in points}
-    if not any(given.values()) or set(points) <= set(store.points):
+    if not any(given.values()) or set(points) <= set(records.points):
         return selector
     read = _read_by_all(points, given, parameters, executor, seed)
     _check_read(given, read, parameters)
@@ -62,7 +62,7 @@ def of_networks(
         else set()
     )
     own = {point: _without(point, given[point] - tuned - names) for point, names in read.items()}
-    own = _one_of_each(own, read, parameters, store.points)
+    own = _one_of_each(own, read, parameters, records.points)
     if all(own.get(point, point) == point for point in points):
         return selector
     requested: dict[Point, int] = {}

@@ -38,7 +38,7 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .listeners.base import Listener
-    from .store.store import Store
+    from .store.records import Records
 
 
 class _Help:
@@ -348,7 +348,7 @@ def report(
         _fail(error)
 
 
-def _page(store: Store, looked_into: list[str]) -> str:
+def _page(store: Records, looked_into: list[str]) -> str:
     from .report.figures.chosen import chosen
     from .report.findings import Findings
     from .report.page.writing import report_page
@@ -436,7 +436,7 @@ def collate(folder: Folder) -> None:
     try:
         with Store.opened(folder) as store:
             store.rebuild()
-            print(f'collated {len(store.points)} points in {one_line(store.layout.points)}')
+            print(f'collated {len(store.records.by_point)} points in {one_line(store.layout.points)}')
     except SweepError as error:
         _fail(error)
 
@@ -470,7 +470,7 @@ def params(
         _fail(error)
 
 
-def _read(folder: Path) -> Store:
+def _read(folder: Path) -> Records:
     from .store.store import Store
 
     return Store.read(folder)

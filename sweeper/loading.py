@@ -12,6 +12,7 @@ from .errors import FolderError, InvalidArgument
 from .points import Point, as_point, label
 from .report.stats.comparison import compare
 from .store.layout import checked_folder
+from .store.records import Records
 from .store.store import Store
 from .text import reason
 
@@ -91,7 +92,7 @@ def load_model(
     return model.eval()
 
 
-def _best_point(store: Store) -> Point:
+def _best_point(store: Records) -> Point:
     comparison = compare(store)
     if not comparison.points:
         raise InvalidArgument(f'{store.layout.folder} has no trial yet')

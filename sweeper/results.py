@@ -281,7 +281,7 @@ class SweepResults(list[PointResult]):
         trials: Everything recorded of a point's trials, by index.
         others: Points that the folder held already and that this sweep's selector did not propose; what is
             there of them is among the results. Empty where results were only read.
-        store: The sweep's `Store`, so that the command line need not read the folder again; None if there is
+        store: The folder's `Records`, so that the command line need not read it again; None if there are
             none.
     """
 

@@ -90,14 +90,14 @@ def run_session(
         store = stack.enter_context(Store.opened(folder, manifest, names, config.if_changed))
         stack.callback(running.close)  # before the folder is given back
         log.open(store)
-        selector = of_networks(selector, parameters, running, config.seed, store)
+        selector = of_networks(selector, parameters, running, config.seed, store.records)
         if config.retry_failed or config.on_error == 'raise':
             store.forget_failures()
         lanes = LANES if config.step == 'lanes' else 1
         queue = ParamsTaskQueue(running.cores, config.sweep_cores, lanes)
         sweeper = assemble(
             parameters, selector, queue, running, store, config.method, facts.train_size, config.seed,
-            [*listeners, StatusWriter(store), *([display] if display else [])],
+            [*listeners, StatusWriter(store.records), *([display] if display else [])],
             raise_failures=config.on_error == 'raise',
             save_threads=0 if running.in_process else _SAVE_THREADS,
             same_selector='selector' not in (accepted_kinds(config.if_changed) or ()), lanes=lanes,
@@ -106,7 +106,7 @@ def run_session(
             ),
         )  # fmt: skip
         results = sweeper.run()
-        results.store = store
+        results.store = store.records
         return results
 
 

@@ -9,6 +9,7 @@ from sweeper import FixedSweep, load_model
 from sweeper.errors import FolderError, InvalidArgument, ProblemError
 from sweeper.options import _own_selector
 from sweeper.report.representations import representations
+from sweeper.store.records import Records
 from sweeper.store.store import Store
 
 pytestmark = pytest.mark.slow
@@ -52,7 +53,7 @@ def test_the_default_is_never_an_architecture_that_is_not_comparable(swept, monk
     best = max(results, key=lambda result: result.perf_val.mean())
     other = next(result for result in results if result.params != best.params)
     monkeypatch.setattr(
-        Store, 'flags', lambda self, point: ['trial_diverged'] if point == best.params else []
+        Records, 'flags', lambda self, point: ['trial_diverged'] if point == best.params else []
     )
     assert accuracy(load_model(folder)) == pytest.approx(other.perf_val.max(), abs=1e-6)
 

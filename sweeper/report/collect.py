@@ -11,7 +11,7 @@ import numpy as np
 
 from ..points import Point, value_to_text
 from ..results import ModelCost, PointError
-from ..store.store import Store
+from ..store.records import Records
 from ..text import one_line
 from .flags import exclusions
 from .stats.statistics import Interval, mean_interval, performance_interval
@@ -91,7 +91,7 @@ class PointSummary:
         return [value_to_text(self.nuisance[name]) if name in self.nuisance else '' for name in names]
 
 
-def summarise(store: Store) -> list[PointSummary]:
+def summarise(store: Records) -> list[PointSummary]:
     """Summarises every point: the best by validation performance first.
 
     Then those that cannot be compared, the unfinished, and the failed.
@@ -111,7 +111,7 @@ def _rank(summary: PointSummary) -> tuple[bool, bool, bool, float]:
     return summary.error is not None, math.isnan(mean), bool(summary.exclusions), -mean
 
 
-def _summarise_point(store: Store, point: Point, command: int | None) -> PointSummary:
+def _summarise_point(store: Records, point: Point, command: int | None) -> PointSummary:
     tuned, trials = store.tuned(point), list(store.trials(point).values())
     perfs = [trial.perf_val for trial in trials]
     tests = [trial.perf_test for trial in trials if trial.perf_test is not None]

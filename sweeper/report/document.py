@@ -15,7 +15,7 @@ from ..io.checksums import json_bytes
 from ..points import by_name, to_json
 from ..results import nuisance_columns
 from ..store.origin import commands
-from ..store.store import Store
+from ..store.records import Records
 from ..text import one_line
 from .collect import PointSummary
 from .findings import Findings
@@ -30,7 +30,7 @@ _COLUMNS = (
 _AFTER_BATCH_SIZE = _COLUMNS.index('batch_size') + 1
 
 
-def markdown(store: Store) -> str:
+def markdown(store: Records) -> str:
     """Returns the answer, a table of all architectures, what its parts mean, and the failures."""
     findings, manifest = Findings(store), store.manifest
     comparison, rows = findings.comparison, _rows(findings)
@@ -65,7 +65,7 @@ def markdown(store: Store) -> str:
     return re.sub('\n{3,}', '\n\n', text)
 
 
-def table(store: Store) -> str:
+def table(store: Records) -> str:
     """Returns CSV: a row per architecture, best first, the failed last."""
     stream, findings, after = io.StringIO(), Findings(store), _AFTER_BATCH_SIZE
     tuned = findings.nuisance
@@ -81,7 +81,7 @@ def table(store: Store) -> str:
     return stream.getvalue()
 
 
-def everything(store: Store) -> str:
+def everything(store: Records) -> str:
     """Returns JSON: the answer, architectures, differences, effects, settings; NaN and infinity are null."""
     findings = Findings(store)
     comparison, pairs = findings.comparison, findings.comparison.pairwise
@@ -122,7 +122,7 @@ def everything(store: Store) -> str:
     return json_bytes(document).decode()
 
 
-FORMATS: dict[str, Callable[[Store], str]] = {'md': markdown, 'csv': table, 'json': everything}
+FORMATS: dict[str, Callable[[Records], str]] = {'md': markdown, 'csv': table, 'json': everything}
 
 
 def _rows(findings: Findings) -> list[tuple[PointSummary, dict[str, Any]]]:

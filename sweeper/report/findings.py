@@ -9,6 +9,7 @@ from functools import cached_property
 from ..points import Point
 from ..store.layout import checked_folder
 from ..store.origin import commands
+from ..store.records import Records
 from ..store.store import Store
 from .collect import PointSummary, named, summarise
 from .parameters import Parameter, parameters
@@ -22,7 +23,7 @@ class Findings:
         store: The sweep's folder, as it is now.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Records) -> None:
         self.store = store
 
     @classmethod

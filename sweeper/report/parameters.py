@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..store.declaration import Declaration, declarations
-from ..store.store import Store
+from ..store.records import Records
 
 COMPARED, ALIKE, TUNED = 'compared', 'the same for all', 'tuned for each architecture'
 ARGUMENT = 'argument of model()'
@@ -50,7 +50,7 @@ class Parameter:
         }
 
 
-def parameters(store: Store, cells: Sequence[Sequence[str]]) -> list[Parameter]:
+def parameters(store: Records, cells: Sequence[Sequence[str]]) -> list[Parameter]:
     """Returns the parameters of a sweep's points, then those that are only tuned.
 
     Args:

@@ -12,6 +12,7 @@ import numpy as np
 from ..points import Point, has_reference
 from ..results import TrialResult
 from ..seeding import random_states_kept, run_seed
+from ..store.records import Records
 from ..store.store import Store
 from ..text import reason
 from .components import principal_components
@@ -97,7 +98,7 @@ class Representations:
 
 
 def representations(
-    store: Store, points: Sequence[Point], samples: int = 500, module_name: str | None = None
+    store: Records, points: Sequence[Point], samples: int = 500, module_name: str | None = None
 ) -> Representations:
     """Looks into the best trial (by validation performance) of each of some points.
 
@@ -131,7 +132,7 @@ class _CannotLook(Exception):
 
 
 def _of_point(
-    store: Store,
+    store: Records,
     point: Point,
     resolved: Point,
     workspace: Workspace,
@@ -176,7 +177,7 @@ def _trained(workspace: Workspace, point: Point, trial: TrialResult, weights: Pa
     return model
 
 
-def _resolved(store: Store) -> dict[Point, Point]:
+def _resolved(store: Records) -> dict[Point, Point]:
     """The points with what was in the problem's module, which was not imported when the store was read."""
     if not any(map(has_reference, store.points)):
         return {point: point for point in store.points}

@@ -15,6 +15,7 @@ from ..errors import SweepError
 from ..points import Point
 from ..store.lock import holder, is_locked
 from ..store.manifest import Manifest
+from ..store.records import Records
 from ..store.store import Store
 from ..text import one_line
 from .findings import Findings
@@ -23,7 +24,7 @@ from .live.watch import snapshot_of
 from .table import comparison_table
 
 
-def show(store: Store, only_the_answer: bool = False, others: Collection[Point] = ()) -> None:
+def show(store: Records, only_the_answer: bool = False, others: Collection[Point] = ()) -> None:
     """Prints the comparison: a table, the answer, what it depends on; or only the answer and what failed.
 
     `others` are marked in the table.
@@ -67,7 +68,7 @@ def say(text: str) -> None:
     console.print(Text(text), soft_wrap=not console.is_terminal)
 
 
-def done(store: Store) -> tuple[int, int]:
+def done(store: Records) -> tuple[int, int]:
     """How many points are tuned, and how many trials are done."""
     tuned = sum(store.tuned(point) is not None for point in store.points)
     return tuned, sum(len(store.trials(point)) for point in store.points)

@@ -59,18 +59,19 @@ def assemble(
         lanes: How many runs of a point at most go side by side.
         check_points: As for `Sweeper`.
     """
-    ledger = Ledger(store, Estimate(*_expected(method), lanes))
+    records = store.records
+    ledger = Ledger(records, Estimate(*_expected(method), lanes))
 
     def tuner(point: Point) -> Tuner:
         return start_tuning(method, train_size, seed, parameters.nuisance(point))
 
     make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes)
     name = type(selector).__name__
-    expected = store.points_by(name) if selector.adaptive and same_selector else []
+    expected = records.points_by(name) if selector.adaptive and same_selector else []
     return Sweeper(
         selector,
-        SelectorDriver(selector, store, parameters.check),
-        Replay(store.layout.folder, name, expected, {*store.points} - {*expected}),
+        SelectorDriver(selector, records.by_point, parameters.check),
+        Replay(store.layout.folder, name, expected, {*records.by_point} - {*expected}),
         ledger,
         queue,
         Dispatcher(queue, executor, make_job),

@@ -14,25 +14,15 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from ..errors import SelectorError
 from ..events import PointFailed, PointTuned, TrialsDone
 from ..points import Point, as_point
-from ..results import PointError, TrialResult, Tuned
+from ..results import PointError
 from ..selectors.base import DONE, WAIT, Proposal, Selector
+from ..store.records import PointRecord
 
 _AHEAD = 100
-
-
-class Results(Protocol):
-    """What is known so far; a `Ledger` is one."""
-
-    def tuned(self, point: Point) -> Tuned | None: ...
-
-    def trials(self, point: Point) -> Mapping[int, TrialResult]: ...
-
-    def errors(self, point: Point) -> list[PointError]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +50,21 @@ class SelectorDriver:
 
     Args:
         selector: What it raises is passed on.
-        results: What the selector is told of.
+        records: What is on disk of each point, which the selector is told of.
         check_point: Called with every point proposed; raises `InvalidPoint`.
 
     Attributes:
         more_to_come: Whether the selector may propose more, as it said last.
     """
 
-    def __init__(self, selector: Selector, results: Results, check_point: Callable[[Point], None]) -> None:
+    def __init__(
+        self,
+        selector: Selector,
+        records: Mapping[Point, PointRecord],
+        check_point: Callable[[Point], None],
+    ) -> None:
         self._selector = selector
-        self._results = results
+        self._records = records
         self._check_point = check_point
         self._open: deque[Request] = deque()
         self._requested: dict[Point, int] = {}
@@ -137,31 +132,29 @@ class SelectorDriver:
         if point in self._failed:
             self._open.popleft()
             return True
-        errors = {error.trial: error for error in self._results.errors(point)}
-        if point not in self._tuned:
-            return self._tell_tuning(point, errors.get(None))
-        return self._tell_trials(request, errors)
-
-    def _tell_tuning(self, point: Point, error: PointError | None) -> bool:
-        tuned = self._results.tuned(point)
-        if error is not None:
-            self._tell_failure(point, error)
-        elif tuned is not None:
+        record = self._records[point]
+        errors = {error.trial: error for error in record.errors}
+        if point in self._tuned:
+            return self._tell_trials(request, record, errors)
+        if None in errors:
+            self._tell_failure(point, errors[None])
+        elif record.tuned is not None:
             self._tuned.add(point)
-            self._selector.tell(PointTuned(point, tuned))
-        return error is not None or tuned is not None
+            self._selector.tell(PointTuned(point, record.tuned))
+        return None in errors or record.tuned is not None
 
-    def _tell_trials(self, request: Request, errors: Mapping[int | None, PointError]) -> bool:
-        trials = self._results.trials(request.point)
-        if any(index not in trials and index not in errors for index in request.indices):
+    def _tell_trials(
+        self, request: Request, record: PointRecord, errors: Mapping[int | None, PointError]
+    ) -> bool:
+        point, indices, trials = request.point, request.indices, record.trials
+        if any(index not in trials and index not in errors for index in indices):
             return False
         self._open.popleft()
-        failed = [errors[index] for index in request.indices if index in errors]
+        failed = [errors[index] for index in indices if index in errors]
         if failed:
-            self._tell_failure(request.point, failed[0])
-        elif request.indices:
-            done = {index: trials[index] for index in request.indices}
-            self._selector.tell(TrialsDone(request.point, done))
+            self._tell_failure(point, failed[0])
+        elif indices:
+            self._selector.tell(TrialsDone(point, {index: trials[index] for index in indices}))
         return True
 
     def _tell_failure(self, point: Point, error: PointError) -> None:

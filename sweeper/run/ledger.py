@@ -1,4 +1,4 @@
-"""What is known of every point of a sweep under way, and what of it has been published.
+"""What is known of every point of a sweep under way: what is on disk, and what of it has been published.
 
 Each method is one transition: it is called when something has happened, and returns the events that this
 makes ready to be published.
@@ -11,18 +11,24 @@ from dataclasses import dataclass, field
 
 from ..events import Event, PointFailed, PointFlagged, PointTuned, TrialsDone
 from ..points import Point
-from ..results import PointError, Tuned
-from .driver import Request, Results
+from ..results import PointError, TrialResult, Tuned
+from ..store.reading import failure_order
+from ..store.records import PointRecord, Records
+from .driver import Request
 from .estimate import Estimate
+
+_SHARE = 10  # summaries are written when one in so many results is not in them
 
 
 @dataclass(eq=False, slots=True)
 class PointState:
-    """What is known of a point beside what is on disk.
+    """What is known of a point.
 
     Attributes:
+        record: What is on disk of it.
         requested: Trials that the selector asked for so far.
         tuned: What its tuning came to, on disk or not yet.
+        errors: Which of its runs failed, on disk or not yet, that which counts first.
         unsaved: Trials that are done and not on disk yet.
         tasks: Trials of each finished task that are to be published together when they are all on disk.
         held_back: Trials that were on disk at the start, to be published after a tuning that was not.
@@ -30,34 +36,52 @@ class PointState:
         is_failed: Whether its failure was published; of its trials nothing is, after that.
     """
 
+    record: PointRecord
     requested: int = 0
     tuned: Tuned | None = None
+    errors: list[PointError] = field(default_factory=list)
     unsaved: set[int] = field(default_factory=set)
     tasks: list[tuple[int, ...]] = field(default_factory=list)
     held_back: list[int] = field(default_factory=list)
     flags: tuple[str, ...] = ()
     is_failed: bool = False
 
+    @property
+    def is_untrainable(self) -> bool:
+        """Whether the tuning failed for good."""
+        return any(error.trial is None for error in self.record.errors)
+
+    def finished(self) -> set[int]:
+        """Trials that are on disk, as results or as failures."""
+        return {*self.record.trials, *(e.trial for e in self.record.errors if e.trial is not None)}
+
 
 class Ledger:
     """The state of every point that was asked for.
 
     Args:
-        records: What is on disk; a `Store` is one.
+        records: What is on disk, which it keeps up to date from now on.
         estimate: Learns what tunings and trials take.
 
     Attributes:
+        records: Of all points in the folder.
         tuned: How many points are tuned.
         failed: How many points failed.
         trials: How many trials were asked for, without those of points that cannot be tuned.
         trials_done: How many of them are done or failed.
+        is_summarised: Whether the summaries on disk have every result.
     """
 
-    def __init__(self, records: Results, estimate: Estimate) -> None:
-        self._records, self.estimate = records, estimate
+    def __init__(self, records: Records, estimate: Estimate) -> None:
+        self.records, self.estimate = records, estimate
         self._points: dict[Point, PointState] = {}
         self._changed: dict[Point, None] = {}
         self.tuned = self.failed = self.trials = self.trials_done = 0
+        every = records.by_point.values()
+        self._results = sum((one.tuned is not None) + len(one.trials) + bool(one.errors) for one in every)
+        self._results_since = 0  # the last summaries
+        self._is_summarising = False
+        self.is_summarised = False
 
     def __contains__(self, point: Point) -> bool:
         return point in self._points
@@ -65,42 +89,59 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._points)
 
+    def __getitem__(self, point: Point) -> PointState:
+        return self._points[point]
+
     def tuning_of(self, point: Point) -> Tuned:
         """What a point's tuning came to, on disk or not yet."""
         tuned = self._points[point].tuned
         assert tuned is not None, point
         return tuned
 
-    def is_untrainable(self, point: Point) -> bool:
-        """Whether a point's tuning failed for good."""
-        return any(error.trial is None for error in self._records.errors(point))
-
-    def finished(self, point: Point) -> set[int]:
-        """Trials of a point that are on disk, as results or as failures."""
-        failed = {error.trial for error in self._records.errors(point) if error.trial is not None}
-        return failed.union(self._records.trials(point))
+    # What summaries are to be written
 
     def take_complete(self) -> list[Point]:
         """Points of which something new is on disk and all that was asked for is; each such change once."""
         changed, self._changed = self._changed, {}
-        return [p for p in changed if len(self.finished(p)) >= self._points[p].requested]
+        return [p for p in changed if len(self._points[p].finished()) >= self._points[p].requested]
+
+    def take_summary(self) -> Records | None:
+        """What is on disk, to summarise it, if that is due: one in ten results is new since the last time.
+
+        So all summaries of a sweep together take a time in proportion to its results.
+        """
+        if self._is_summarising or not self._results_since or _SHARE * self._results_since < self._results:
+            return None
+        self._results_since, self._is_summarising = 0, True
+        return self.records.copy()
+
+    def summary_saved(self) -> None:
+        """The summary is on disk."""
+        self._is_summarising, self.is_summarised = False, not self._results_since
+
+    def _count(self) -> None:
+        """There is one more result on disk."""
+        self._results += 1
+        self._results_since += 1
+        self.is_summarised = False
 
     # What is asked for
 
     def request(self, request: Request) -> list[Event]:
         """Trials are asked for; what of it is on disk is published again."""
         point, events = request.point, list[Event]()
-        tuned, errors = self._records.tuned(point), self._records.errors(point)
+        record = self.records.by_point[point]
+        tuned, trials = record.tuned, record.trials
         if point not in self._points:
-            state = self._points[point] = PointState(tuned=tuned)
+            self._points[point] = PointState(record, tuned=tuned, errors=record.errors)
             events += self._tuned(point, tuned) if tuned is not None else []
         state = self._points[point]
         state.requested = request.first + request.trials
-        if errors:
-            events += self._failed(point, errors[0])
-            if errors[0].trial is None:
+        if record.errors:
+            events += self._failed(point, record.errors[0])
+            if state.is_untrainable:
                 return events
-        finished, trials = self.finished(point), self._records.trials(point)
+        finished = state.finished()
         known = [index for index in request.indices if index in trials]
         done = sum(index in finished for index in request.indices)
         self.trials += request.trials
@@ -129,6 +170,12 @@ class Ledger:
         self._points[point].unsaved.add(index)
         self.estimate.trials_took(point, [seconds])
 
+    def run_failed(self, point: Point, error: PointError) -> list[PointError]:
+        """A run failed; returns which runs of the point did, and are to be written."""
+        state = self._points[point]
+        state.errors = sorted([*state.errors, error], key=failure_order)
+        return state.errors
+
     def task_done(self, point: Point, trials: tuple[int, ...]) -> list[Event]:
         """All trials of a task are done or failed."""
         self._points[point].tasks.append(trials)
@@ -139,20 +186,27 @@ class Ledger:
     def tuning_saved(self, point: Point, tuned: Tuned) -> list[Event]:
         """A tuning is on disk."""
         state = self._points[point]
+        state.record.tuned = state.tuned = tuned.without_report()
+        self._count()
         held_back, state.held_back = state.held_back, []
-        state.tuned = self._records.tuned(point)  # without its curves
         return self._tuned(point, tuned) + self._trials_done(point, held_back)
 
-    def trial_saved(self, point: Point, index: int) -> list[Event]:
+    def trial_saved(self, point: Point, index: int, result: TrialResult) -> list[Event]:
         """A trial is on disk."""
+        state = self._points[point]
+        state.record.add_trial(index, result)
+        state.unsaved.remove(index)
         self.trials_done += 1
-        self._points[point].unsaved.remove(index)
+        self._count()
         return self._tasks_done(point)
 
-    def failure_saved(self, point: Point, error: PointError) -> list[Event]:
-        """A failure of a tuning or a trial is on disk."""
+    def failure_saved(self, point: Point, error: PointError, errors: list[PointError]) -> list[Event]:
+        """A failure is on disk, among others."""
+        state = self._points[point]
+        state.record.errors = errors
+        self._count()
         if error.trial is None:
-            self.trials -= self._points[point].requested
+            self.trials -= state.requested
             self.estimate.tuning_failed(point)
         else:
             self.trials_done += 1
@@ -177,12 +231,12 @@ class Ledger:
         return events
 
     def _trials_done(self, point: Point, indices: Sequence[int]) -> list[Event]:
-        on_disk = self._records.trials(point)
+        state = self._points[point]
+        on_disk = state.record.trials
         done = {index: on_disk[index] for index in indices if index in on_disk}
         if not done:
             return []
         self._changed[point] = None
-        state = self._points[point]
         if state.is_failed or state.tuned is None:
             return []
         return [TrialsDone(point, done), *self._flagged(point, state.tuned.flags_with(on_disk.values()))]

@@ -118,7 +118,7 @@ class ParamsTaskQueue:
 
     def have_more_tasks(self) -> bool:
         """Whether a task is waiting or running."""
-        return bool(len(self) or self._held)
+        return bool(self._untuned or self._ready or self._held)
 
     def add_task_by_params(
         self, params: Point, trials: int, *, tuned: bool = False, finished: Container[int] = ()

@@ -32,7 +32,7 @@ class Sweeper:
         selector: Proposes points.
         driver: Asks it, and tells it results in its own order.
         replay: Checks what it proposes against what the folder holds.
-        ledger: What is known of every point; empty.
+        ledger: What is known of every point; nothing has been asked for.
         queue: Empty; decides which task is next.
         dispatcher: Carries its tasks to the executor.
         store: The sweep's folder, opened.
@@ -60,15 +60,15 @@ class Sweeper:
         self._selector, self._driver, self._replay = selector, driver, replay
         self._ledger, self._queue, self._dispatcher = ledger, queue, dispatcher
         self._store, self._saves = store, saves
-        self._equal_points = EqualPoints(store.as_kept)
+        self._equal_points = EqualPoints(store.records.as_kept)
         self._listeners = listeners
         self._raise_failures, self._check_points = raise_failures, check_points
 
     def run(self) -> SweepResults:
         """Runs the sweep to its end and returns its results; what is done is kept if it cannot."""
+        records = self._ledger.records
         try:
-            names = tuple(self._store.parameter_names)
-            self._publish([SweepStarted(self._store.layout.folder, names)])
+            self._publish([SweepStarted(records.layout.folder, tuple(records.parameter_names))])
             self._run_to_the_end()
         except BaseException:
             with suppress(SweepError, OSError):  # what ends the sweep may also be in the way of this
@@ -82,14 +82,15 @@ class Sweeper:
                 self._selector.tell(SweepEnded())
             finally:
                 self._publish([SweepEnded()])
-        self._store.collate()
+        if not self._ledger.is_summarised:
+            self._store.collate()
         self._store.check_still_there()
-        results = self._store.results()
-        results.others = [point for point in self._store.points if point not in self._ledger]
+        results = records.results()
+        results.others = [point for point in records.by_point if point not in self._ledger]
         return results
 
     def _run_to_the_end(self) -> None:
-        self._advance([])
+        self._converse()
         while not self._is_over():
             self._advance(self._wait())
         if not len(self._ledger):
@@ -102,8 +103,19 @@ class Sweeper:
     def _advance(self, events: Sequence[JobEvent]) -> None:
         """Takes what happened, and whatever follows from it by now."""
         self._start_then_save(events)
-        self._saves.take_in()
-        self._converse()
+        saved = self._saves.take_in()
+        for published in saved:
+            self._publish(published)
+        if events or saved:
+            self._converse()
+
+    def _converse(self) -> None:
+        """Asks the selector and tells it what is known, until it is to wait; starts what it asked for."""
+        while True:
+            if requests := self._driver.ask():
+                self._take(requests)
+            if not self._driver.tell():
+                break
         self._start_then_save([])
         self._write_summaries()
         self._publish([self._status()])
@@ -145,50 +157,47 @@ class Sweeper:
 
     def _note(self, event: JobEvent) -> None:
         """Notes what happened, and has it written; it is published when that is done."""
-        ledger, store, save = self._ledger, self._store, self._save
+        ledger, store, submit = self._ledger, self._store, self._saves.submit
         match event:
             case RunDone(point, stage, index, request, value):
-                self._saves.submit(store.saving_run(point, stage, index, request, value))
+                write = partial(store.write_run, point, stage, index, request, value)
+                submit(Save(point, write, alone=False))
             case TuningDone(point, tuned):
-                save(store.saving_tuned(point, tuned), partial(ledger.tuning_saved, point, tuned))
-            case TrialDone(point, index, record):
-                ledger.trial_done(point, index, record.result.seconds)
-                save(store.saving_trial(point, index, record), partial(ledger.trial_saved, point, index))
+                saved = partial(ledger.tuning_saved, point, tuned)
+                submit(Save(point, partial(store.write_tuned, point, tuned), saved))
+            case TrialDone(point, index, trial):
+                ledger.trial_done(point, index, trial.result.seconds)
+                saved = partial(ledger.trial_saved, point, index, trial.result)
+                size = len(trial.model_init) + len(trial.model)
+                submit(Save(point, partial(store.write_trial, point, index, trial), saved, False, size))
             case RunFailed(point, error):
-                save(store.saving_error(point, error), partial(ledger.failure_saved, point, error))
+                errors = ledger.run_failed(point, error)
+                saved = partial(ledger.failure_saved, point, error, errors)
+                submit(Save(point, partial(store.write_errors, point, errors), saved))
             case TaskDone(task, seconds) if task.is_tuning:
                 ledger.tuning_took(task.params, seconds)
             case TaskDone(task):
                 self._publish(ledger.task_done(task.params, task.trials))
 
-    def _save(self, save: Save, saved: Callable[[], Sequence[Event]]) -> None:
-        self._saves.submit(save, lambda: self._publish(saved()))
-
-    def _converse(self) -> None:
-        """Asks the selector and tells it what is known, until it is to wait."""
-        while True:
-            if requests := self._driver.ask():
-                self._take(requests)
-            if not self._driver.tell():
-                return
-
     def _take(self, requests: Sequence[Request]) -> None:
         """Queues what is not on disk yet, and publishes what is."""
         new = list(dict.fromkeys(one.point for one in requests if one.point not in self._ledger))
         self._replay.check(new)
-        if new and not self._store.points:
+        if new and not self._ledger.records.by_point:
             self._check_points(new)
         self._store.add_points(new)
         self._equal_points.warn(request.point for request in requests)
         for request in requests:
             self._publish(self._ledger.request(request))
-            if not self._ledger.is_untrainable(request.point):
+            if not self._ledger[request.point].is_untrainable:
                 self._queue_trials(request)
 
     def _queue_trials(self, request: Request) -> None:
-        point, trials = request.point, self._store.trials(request.point)
-        is_tuned, finished = self._store.tuned(point) is not None, self._ledger.finished(point)
-        self._queue.add_task_by_params(point, request.trials, tuned=is_tuned, finished=finished)
+        point, state = request.point, self._ledger[request.point]
+        tuned, trials = state.record.tuned, state.record.trials
+        self._queue.add_task_by_params(
+            point, request.trials, tuned=tuned is not None, finished=state.finished()
+        )
         for index in request.indices:
             if index in trials:
                 self._queue.trial_took(point, trials[index].seconds)
@@ -196,9 +205,11 @@ class Sweeper:
     def _write_summaries(self) -> None:
         """Has summaries written: of points of which all is there, and of everything if that is due."""
         for point in self._ledger.take_complete():
-            self._saves.submit(self._store.collating_point(point))
-        if (save := self._store.collating_if_due()) is not None:
-            self._saves.submit(save)
+            trials = dict(self._ledger[point].record.trials)
+            self._saves.submit(Save((point, 'scores'), partial(self._store.write_scores, point, trials)))
+        if (records := self._ledger.take_summary()) is not None:
+            write = partial(self._store.write_summaries, records)
+            self._saves.submit(Save('summaries', write, self._ledger.summary_saved))
 
     def _publish(self, events: Sequence[Event]) -> None:
         for event in events:

@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from ..points import value_to_text
-from ..results import TRIAL_COLUMNS, TrialResult, Tuned
+from ..results import TRIAL_COLUMNS, TrialResult, results_header
+from .records import Records
 
 
 def final_arrays(trials: Mapping[int, TrialResult]) -> dict[str, np.ndarray]:
     """The content of `results.npz`: the final scores, those on test data only if all trials have them."""
-    arrays = {
-        f'final_{kind}_{split}': np.array(
-            [getattr(trial, f'{kind}_{split}') for _, trial in sorted(trials.items())], dtype=float
-        )
-        for split in ('train', 'val', 'test')
+    results = [result for _, result in sorted(trials.items())]
+    has_test = bool(results) and all(result.loss_test is not None for result in results)
+    return {
+        f'final_{kind}_{split}': np.array([getattr(one, f'{kind}_{split}') for one in results], dtype=float)
+        for split in ('train', 'val', 'test')[: 2 + has_test]
         for kind in ('loss', 'perf')
     }
-    if np.isnan(arrays['final_loss_test']).any() or not len(arrays['final_loss_test']):
-        arrays = {name: array for name, array in arrays.items() if not name.endswith('_test')}
-    return arrays
 
 
-class PointRecord(NamedTuple):
-    """A point that has results: its id, its parameters as cells, its tuning, and its trials by index."""
-
-    point_id: int
-    cells: Sequence[str]
-    tuned: Tuned
-    trials: Mapping[int, TrialResult]
+def results_table(records: Records) -> tuple[list[str], Iterator[list[object]]]:
+    """The header and the rows of `results.csv`, which are made while they are written."""
+    nuisance = records.nuisance_names()
+    return results_header(records.lookup.columns, nuisance), _rows(records, nuisance)
 
 
-def results_rows(records: Iterable[PointRecord], nuisance: Sequence[str] = ()) -> Iterator[list[object]]:
-    """The rows of `results.csv`: one per trial; a nuisance parameter that a point fixes or lacks is empty."""
-    for point_id, cells, tuned, trials in records:
-        values, flags = tuned.nuisance, ' '.join(tuned.flags_with(trials.values()))
-        hparams: list[object] = [tuned.lr_min, tuned.lr_max, tuned.batch_size]
-        hparams += [value_to_text(values[name]) if name in values else '' for name in nuisance]
-        for index, trial in sorted(trials.items()):
+def _rows(records: Records, nuisance: Sequence[str]) -> Iterator[list[object]]:
+    """One row per trial; a nuisance parameter that a point fixes or lacks is empty."""
+    for point_id, (point, record) in enumerate(records.by_point.items()):
+        tuned = record.tuned
+        if tuned is None or record.errors:
+            continue
+        cells, flags = records.lookup.cells(point), ' '.join(record.flags())
+        others = [value_to_text(tuned.nuisance[name]) if name in tuned.nuisance else '' for name in nuisance]
+        hparams = [tuned.lr_min, tuned.lr_max, tuned.batch_size, *others]
+        for index, trial in record.trials.items():
             row = [getattr(trial, name) for name in TRIAL_COLUMNS]
             yield [point_id, *cells, *hparams, index, *row, flags]

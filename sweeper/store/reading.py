@@ -6,34 +6,26 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..errors import FolderError
 from ..io.checksums import OF_FILES, check_files, read_json, read_sealed
-from ..io.files import check_archive, read_npz
+from ..io.files import AtomicWriter, check_archive, read_npz
 from ..io.opening import check_own_folder, kind_of
 from ..kinds import check_kinds
 from ..results import PointError, TrialResult, Tuned
-from .damage import DamagedFile
+from .damage import DamagedFile, set_aside
 from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout
 from .lookup import Lookup
+from .manifest import Manifest
+from .records import PointRecord, Records
 from .trial_files import result_from
 from .tuned_files import facts_from_misc, tuned_from
 
 _LOSSES = ('loss_train', 'loss_val', 'loss_test')
-
-
-@dataclass
-class Found:
-    """What is in a sweep's folder; the dictionaries are by a point's id."""
-
-    lookup: Lookup
-    tuned: dict[int, Tuned] = field(default_factory=dict)
-    trials: dict[int, dict[int, TrialResult]] = field(default_factory=dict)
-    errors: dict[int, list[PointError]] = field(default_factory=dict)
 
 
 TakeDamage: TypeAlias = Callable[[DamagedFile, Path], None]
@@ -41,32 +33,37 @@ TakeDamage: TypeAlias = Callable[[DamagedFile, Path], None]
 
 def read_all(
     layout: SweepLayout,
-    named: bool,
-    parameter_names: Sequence[str],
-    thoroughly: bool,
-    take_damage: TakeDamage,
-    keep_lookup: Callable[[Lookup], None],
-) -> Found:
+    manifest: Manifest,
+    parameter_names: Sequence[str] = (),
+    writer: AtomicWriter | None = None,
+) -> Records:
     """Reads everything.
 
     Args:
         layout: The folder.
-        named: Whether the sweep's points are.
+        manifest: Which sweep it is.
         parameter_names: Names for the parameters of points that are tuples.
-        thoroughly: Look whether files that are not read are whole, too.
-        take_damage: Called as `take_damage(damage, path)` with the file or folder that is of no use any more;
-            what it does not raise counts as not there.
-        keep_lookup: Called with the points, before anything that also tells them is set aside.
+        writer: Writes in it: files that are not read are checked, too, and what is damaged is set aside and
+            counts as not there.
 
     Raises:
-        FolderError: Nothing tells which point is which.
+        FolderError: Nothing tells which point is which, or something is damaged and there is no writer.
         OSError: The folder cannot be read.
     """
-    found = Found(_read_lookup(layout, named, parameter_names, thoroughly, take_damage))
-    keep_lookup(found.lookup)
-    for point_id in range(len(found.lookup.points)):
-        _read_point(layout.point(point_id), point_id, found, thoroughly, take_damage)
-    return found
+
+    def take_damage(damage: DamagedFile, path: Path) -> None:
+        if writer is None:
+            raise FolderError(f'{damage}. Running the sweep again computes it anew') from damage
+        set_aside(layout, writer, path, damage)
+
+    named, thoroughly = bool(manifest.named_points), writer is not None
+    lookup = _read_lookup(layout, named, parameter_names, thoroughly, take_damage)
+    if writer is not None and lookup.points:  # before anything else that tells the points is set aside
+        lookup.write(writer)
+    records = Records(layout, manifest, lookup)
+    for point_id, record in enumerate(records.by_point.values()):
+        _read_point(layout.point(point_id), record, thoroughly, take_damage)
+    return records
 
 
 def _read_lookup(
@@ -138,15 +135,11 @@ def _first_of_another_point(layout: SweepLayout, lookup: Lookup) -> int | None:
     return None
 
 
-def _read_point(
-    layout: PointLayout, point_id: int, found: Found, thoroughly: bool, take_damage: TakeDamage
-) -> None:
+def _read_point(layout: PointLayout, record: PointRecord, thoroughly: bool, take_damage: TakeDamage) -> None:
     try:
-        if (tuned := read_tuned(layout, thoroughly)) is not None:
-            found.tuned[point_id] = tuned
+        record.tuned = read_tuned(layout, thoroughly)
     except DamagedFile as damage:
         take_damage(damage, layout.hparams)
-    trials = found.trials[point_id] = {}
     try:
         indices = trial_indices(layout)
     except DamagedFile as damage:
@@ -155,12 +148,11 @@ def _read_point(
     for index in indices:
         try:
             if (trial := read_trial(layout.trial(index), thoroughly)) is not None:
-                trials[index] = trial
+                record.trials[index] = trial
         except DamagedFile as damage:
             take_damage(damage, layout.trial(index).folder)
     try:
-        if errors := read_errors(layout):
-            found.errors[point_id] = errors
+        record.errors = read_errors(layout)
     except DamagedFile as damage:
         take_damage(damage, layout.error)
 

@@ -1,7 +1,7 @@
 """Saves: writing that is done in threads, so that flushing to the disk keeps no core waiting.
 
-    owner's thread              threads                 owner's thread
-    submit(save, then) ──> save.write() ──> … take_in(): save.take_in(), then()
+    owner's thread         threads              owner's thread
+    submit(save) ──> save.write() ──> … take_in(): save.saved()
 
 Several saves are flushed at a time, which the file system then commits together. What belongs to one key
 keeps its order.
@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from threading import Condition, Lock, Thread
+from typing import Any
 
 _MOST_BYTES = 32 * 2**20
 _MOST_SAVES = 500
@@ -29,7 +30,7 @@ class Save:
     Attributes:
         key: Saves of one key are written in the order in which they are submitted.
         write: Writes it; called once, in any thread.
-        take_in: Notes that it is written; called after that, in the owner's thread.
+        saved: Called when it is written, in the owner's thread; `Saves.take_in` returns what it returns.
         alone: Whether it waits for all earlier saves of its key, and later ones for it. Two that do not are
             written in any order.
         size: Bytes of memory that it holds until it is written.
@@ -37,24 +38,16 @@ class Save:
 
     key: Hashable
     write: Callable[[], None]
-    take_in: Callable[[], None] = _nothing
+    saved: Callable[[], Any] = _nothing
     alone: bool = True
     size: int = 0
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A save that was submitted, and what is to follow it."""
-
-    save: Save
-    then: Callable[[], None]
 
 
 @dataclass
 class _Line:
     """The saves of one key that are not written yet."""
 
-    waiting: deque[_Entry] = field(default_factory=deque)
+    waiting: deque[Save] = field(default_factory=deque)
     writing: int = 0
     has_one_alone: bool = False
 
@@ -80,11 +73,11 @@ class Saves:
     def __init__(self, threads: int, wake: Callable[[], None] = _nothing) -> None:
         self.pending = 0
         self._bytes = 0
-        self._submitted: deque[_Entry] = deque()
+        self._submitted: deque[Save] = deque()
         self._lines: dict[Hashable, _Line] = {}
         self._broken: set[Hashable] = set()
-        self._startable: deque[_Entry] = deque()
-        self._written: deque[tuple[_Entry, BaseException | None]] = deque()
+        self._startable: deque[Save] = deque()
+        self._written: deque[tuple[Save, BaseException | None]] = deque()
         self._is_closed = False
         lock = Lock()
         self._has_work, self._has_news = Condition(lock), Condition(lock)
@@ -105,18 +98,16 @@ class Saves:
         """Whether so much waits that no more should be submitted before something is taken in."""
         return self.pending >= _MOST_SAVES or self._bytes >= _MOST_BYTES
 
-    def submit(self, save: Save, then: Callable[[], None] = _nothing) -> None:
-        """Takes a save; `take_in` calls `then` when it is written."""
-        with self._has_work:
-            self._submitted.append(_Entry(save, then))
-            self._has_work.notify()
+    def submit(self, save: Save) -> None:
+        """Takes a save, to be written."""
+        if self._threads:
+            with self._has_work:
+                self._submitted.append(save)
+                self._has_work.notify()
+        else:
+            self._written.append((save, self._attempt(save)))
         self.pending += 1
         self._bytes += save.size
-        if not self._threads:
-            with self._has_work:
-                self._sort_in()
-            while self._startable:
-                self._write(self._startable.popleft())
 
     def wait(self) -> None:
         """Blocks until there is something to take in. Called only while a save is pending."""
@@ -124,37 +115,37 @@ class Saves:
         with self._has_news:
             self._has_news.wait_for(lambda: self._written)
 
-    def take_in(self) -> None:
-        """Takes in all that is written by now, then calls what is to follow.
+    def take_in(self) -> list[Any]:
+        """Takes in all that is written by now; returns what `saved` returned for each, if anything.
 
         Raises:
-            BaseException: What a save raised. The others are taken in; what was to follow them is not called.
+            BaseException: What a save raised; the others are taken in all the same.
         """
-        following, errors = [], []
-        while self._written:
-            entry, error = self._written.popleft()
-            self.pending -= 1
-            self._bytes -= entry.save.size
-            if error is None:
-                entry.save.take_in()
-                following.append(entry.then)
-            else:
-                errors.append(error)
+        errors: list[BaseException] = []
+        returned = self._take_in(errors)
         if errors:
             raise errors[0]
-        for then in following:
-            then()
+        return returned
 
     def finish(self) -> None:
-        """Writes and takes in all that was submitted; calls nothing that was to follow, raises no error."""
+        """Writes and takes in all that was submitted; raises no error."""
         with self._has_news:
             self._has_work.notify_all()
             self._has_news.wait_for(lambda: not (self._threads and (self._submitted or self._lines)))
-        while self._written:
-            entry, error = self._written.popleft()
-            if error is None:
-                entry.save.take_in()
+        self._take_in([])
         self.pending = self._bytes = 0
+
+    def _take_in(self, errors: list[BaseException]) -> list[Any]:
+        returned = []
+        while self._written:
+            save, error = self._written.popleft()
+            self.pending -= 1
+            self._bytes -= save.size
+            if error is None:
+                returned.append(save.saved())
+            else:
+                errors.append(error)
+        return [value for value in returned if value is not None]
 
     def close(self) -> None:
         """Ends the threads; what no thread has begun to write by now is not written."""
@@ -173,20 +164,28 @@ class Saves:
                 self._sort_in()
                 if not self._startable:
                     continue
-                entry = self._startable.popleft()
-            self._write(entry)
+                save = self._startable.popleft()
+            error = self._attempt(save)
+            with self._has_work:
+                line = self._lines[save.key]
+                line.writing -= 1
+                line.has_one_alone = False
+                self._written.append((save, error))
+                self._start_what_may(save.key)
+                self._has_news.notify_all()
+            self._wake()
 
     def _sort_in(self) -> None:
         while self._submitted:
-            entry = self._submitted.popleft()
-            self._lines.setdefault(entry.save.key, _Line()).waiting.append(entry)
-            self._start_what_may(entry.save.key)
+            save = self._submitted.popleft()
+            self._lines.setdefault(save.key, _Line()).waiting.append(save)
+            self._start_what_may(save.key)
 
     def _start_what_may(self, key: Hashable) -> None:
         """Takes out of a line what nothing is in the way of any more."""
         line = self._lines[key]
         while line.waiting and not line.has_one_alone:
-            alone = line.waiting[0].save.alone
+            alone = line.waiting[0].alone
             if alone and line.writing:
                 break
             line.has_one_alone = alone
@@ -196,24 +195,15 @@ class Saves:
         if not line.waiting and not line.writing:
             del self._lines[key]
 
-    def _write(self, entry: _Entry) -> None:
-        key = entry.save.key
-        error: BaseException | None = None
+    def _attempt(self, save: Save) -> BaseException | None:
+        """Writes a save, unless an earlier one of its key failed; returns what it raised."""
         try:
-            if key in self._broken:
+            if save.key in self._broken:
                 raise _NotWritten
-            entry.save.write()
-        except BaseException as raised:
-            if not self._threads and not isinstance(raised, Exception):
+            save.write()
+        except BaseException as error:
+            if not self._threads and not isinstance(error, Exception):
                 raise  # it is the owner's own thread that was interrupted
-            error = raised
-            self._broken.add(key)
-        with self._has_work:
-            line = self._lines[key]
-            line.writing -= 1
-            line.has_one_alone = False
-            self._written.append((entry, error))
-            self._start_what_may(key)
-            self._has_news.notify_all()
-        if self._threads:
-            self._wake()
+            self._broken.add(save.key)
+            return error
+        return None

@@ -60,13 +60,14 @@ def write_sweep(tmp_path, monkeypatch):
             store.add_points([*points, *failures])
             for point, perfs in points.items():
                 values = (nuisance or {}).get(point)
-                store.now(store.saving_tuned(point, tuned(nuisance=values, **misc)))
+                store.write_tuned(point, tuned(nuisance=values, **misc))
                 for index, perf in enumerate(perfs):
                     record = perf if isinstance(perf, TrialRecord) else trial(perf)
-                    store.now(store.saving_trial(point, index, record))
+                    store.write_trial(point, index, record)
             for point in failures:
                 error = PointError('ValueError', 'no such width', 'tuning', 'Traceback: <b>here</b>')
-                store.now(store.saving_error(point, error))
+                store.write_errors(point, [error])
+        with Store.opened(tmp_path / 'sweep') as store:
             store.collate()
         return Findings.read(tmp_path / 'sweep')
 
@@ -106,8 +107,9 @@ def made_by(tmp_path, monkeypatch):
             with Store.opened(tmp_path / 'sweep', manifest, ['n', 'kind']) as store:
                 store.add_points(points)
                 for point in points:
-                    store.now(store.saving_tuned(point, tuned()))
-                    store.now(store.saving_trial(point, 0, trial(0.5 + point[0] / 100)))
+                    store.write_tuned(point, tuned())
+                    store.write_trial(point, 0, trial(0.5 + point[0] / 100))
+            with Store.opened(tmp_path / 'sweep') as store:
                 store.collate()
         return Findings.read(tmp_path / 'sweep')
 

@@ -15,6 +15,7 @@ from sweeper.errors import InvalidPoint
 from sweeper.points import NamedPoint
 from sweeper.results import PointError, TrialResult, Tuned
 from sweeper.run.driver import Request, SelectorDriver
+from sweeper.store.records import PointRecord
 
 TUNING = None
 
@@ -45,6 +46,9 @@ class World:
     def error(self, point, run):
         phase = 'tuning' if run is TUNING else f'trial {run}'
         return PointError('ValueError', f'{point} failed', phase)
+
+    def __getitem__(self, point):
+        return PointRecord(self.tuned(point), self.trials(point), self.errors(point))
 
     def tuned(self, point):
         run = point, TUNING

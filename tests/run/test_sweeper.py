@@ -81,7 +81,8 @@ def run_sweep(folder, executor, trials, threads, listeners=(), flags=()):
     with Store.opened(folder, manifest) as store:
         store.add_points(POINTS)
         for point in POINTS:
-            store.now(store.saving_tuned(point, replace(TUNED, flags=tuple(flags))))
+            store.write_tuned(point, replace(TUNED, flags=tuple(flags)))
+    with Store.opened(folder, manifest) as store:
         return assemble(
             ProblemParameters(ModelSignature('problem', '(...)', None)),
             FixedSweep.with_fixed_trials(POINTS, trials),

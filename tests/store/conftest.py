@@ -18,6 +18,7 @@ import pytest
 from sweeper.io import files
 from sweeper.results import ModelCost, PointError, TrialRecord, TrialResult, Tuned
 from sweeper.store.manifest import Manifest
+from sweeper.store.reading import failure_order
 from sweeper.store.store import Store
 from sweeper.tuning.settings import get_settings
 
@@ -28,6 +29,35 @@ def _nothing_is_flushed():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, 'fsync', lambda descriptor: None)
         yield
+
+
+class Kept:
+    """A store whose records are kept up to date with what is written, as a sweep's ledger does."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def __getattr__(self, name):
+        return getattr(self._store if hasattr(self._store, name) else self._store.records, name)
+
+    def write_tuned(self, point, tuned):
+        self._store.write_tuned(point, tuned)
+        self.by_point[point].tuned = tuned.without_report()
+
+    def write_trial(self, point, index, trial):
+        self._store.write_trial(point, index, trial)
+        self.by_point[point].add_trial(index, trial.result)
+
+    def write_error(self, point, error):
+        errors = sorted([*self.errors(point), error], key=failure_order)
+        self._store.write_errors(point, errors)
+        self.by_point[point].errors = errors
+
+
+@contextmanager
+def opened_and_kept(*args, **options):
+    with Store.opened(*args, **options) as store:
+        yield Kept(store)
 
 
 class Example:
@@ -42,7 +72,7 @@ class Example:
     error = PointError('ValueError', 'no such\nlayer', 'trial 1', 'Traceback …', None, 'what it printed')
 
     def opened(self, folder, manifest=None, **options):
-        return Store.opened(folder, manifest or self.manifest, self.names, **options)
+        return opened_and_kept(folder, manifest or self.manifest, self.names, **options)
 
     @staticmethod
     def archive(content):
@@ -78,14 +108,12 @@ class Example:
         """Three points: with three trials, one of them diverged; failed after a trial; tuned only."""
         store.add_points(self.points)
         for point, flags in zip(self.points, ([], [], ['lr_at_high_edge', 'nan_seen']), strict=True):
-            store.now(store.saving_tuned(point, self.tuned(flags=flags)))
-        store.now(
-            store.saving_trial(self.points[0], 2, self.record(0.75, test=test))
-        )  # trials come in any order
-        store.now(store.saving_trial(self.points[0], 0, self.record(0.25, test=test)))
-        store.now(store.saving_trial(self.points[0], 1, self.record(diverged=True, test=test)))
-        store.now(store.saving_trial(self.points[1], 0, self.record(test=test)))
-        store.now(store.saving_error(self.points[1], self.error))
+            store.write_tuned(point, self.tuned(flags=flags))
+        store.write_trial(self.points[0], 2, self.record(0.75, test=test))  # trials come in any order
+        store.write_trial(self.points[0], 0, self.record(0.25, test=test))
+        store.write_trial(self.points[0], 1, self.record(diverged=True, test=test))
+        store.write_trial(self.points[1], 0, self.record(test=test))
+        store.write_error(self.points[1], self.error)
         store.rebuild()
 
     @staticmethod

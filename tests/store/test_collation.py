@@ -1,7 +1,6 @@
 """The summaries follow from the single results, byte by byte."""
 
 import csv
-import dataclasses
 import math
 import pickle
 
@@ -63,8 +62,8 @@ def test_results_csv_keeps_parameters_apart_from_its_own_columns(folder, example
     with example.opened(folder) as store:
         point = NamedPoint(trial='a', batch_size=7, id=3)
         store.add_points([point])
-        store.now(store.saving_tuned(point, example.tuned(flags=['nan_seen'])))
-        store.now(store.saving_trial(point, 0, example.record()))
+        store.write_tuned(point, example.tuned(flags=['nan_seen']))
+        store.write_trial(point, 0, example.record())
         store.collate()
     with open(folder / 'points/results.csv', newline='', encoding='utf-8') as file:
         header, row = csv.reader(file)
@@ -80,8 +79,8 @@ def test_results_csv_has_what_nuisance_parameters_were_tuned_to_after_the_batch_
         store.add_points(points)
         tuned = [example.tuned(), example.tuned(momentum=0.9), example.tuned(kind=('a', 2), momentum=0.0)]
         for point, one in reversed([*zip(points, tuned, strict=True)]):  # tuned in any order
-            store.now(store.saving_tuned(point, one))
-            store.now(store.saving_trial(point, 0, example.record()))
+            store.write_tuned(point, one)
+            store.write_trial(point, 0, example.record())
         store.collate()
         with open(folder / 'points/results.csv', newline='', encoding='utf-8') as file:
             header, *rows = csv.reader(file)
@@ -127,38 +126,3 @@ def test_the_summaries_of_a_folder_that_is_opened_again_are_the_same(folder, exa
     with Store.opened(folder) as again:
         again.rebuild()
     assert {path: path.stat().st_mtime_ns for path in folder.rglob('*') if path.is_file()} == before
-
-
-def _count_collations(monkeypatch):
-    count = []
-    write = Store._write_summaries
-    monkeypatch.setattr(Store, '_write_summaries', lambda one: (count.append(1), write(one)))
-    return count
-
-
-def test_a_thousand_trials_are_collated_a_logarithmic_number_of_times(example, in_memory, monkeypatch):
-    with example.opened(in_memory / 'sweep') as store:
-        count = _count_collations(monkeypatch)
-        store.add_points([(1,)])
-        store.now(store.saving_tuned((1,), example.tuned()))
-        record = example.record()
-        for index in range(1000):
-            store.now(store.saving_trial((1,), index, record))
-            store.now(store.collating_if_due())
-            store.now(store.collating_if_due())  # nothing new, nothing to do
-        assert math.log(1000, 2) < len(count) < 10 * math.log(1000, 2)
-        done = len(pickle.loads(store.layout.funcres.read_bytes())[0][4])
-        assert done >= 900  # what is on disk is never far behind
-
-
-def test_points_that_are_only_tuned_are_collated_as_seldom(example, in_memory, monkeypatch):
-    with example.opened(in_memory / 'sweep') as store:
-        count = _count_collations(monkeypatch)
-        points = [(i,) for i in range(300)]
-        store.add_points(points)
-        tuned = dataclasses.replace(example.tuned(), curves={})
-        for point in points:
-            store.now(store.saving_tuned(point, tuned))
-            store.now(store.collating_if_due())
-        assert math.log(300, 2) < len(count) < 10 * math.log(300, 2)
-        assert len(pickle.loads(store.layout.funcres.read_bytes())) >= 270

@@ -76,7 +76,7 @@ def opened_again(example, folder):
 
 
 class Missing:
-    """Saves what the store does not have yet."""
+    """Writes what the store does not have yet."""
 
     def __init__(self, store):
         self._store = store
@@ -84,16 +84,17 @@ class Missing:
     def __getattr__(self, name):
         return getattr(self._store, name)
 
-    def saving_tuned(self, point, tuned):
-        return self._store.saving_tuned(point, tuned) if self._store.tuned(point) is None else None
+    def write_tuned(self, point, tuned):
+        if self._store.tuned(point) is None:
+            self._store.write_tuned(point, tuned)
 
-    def saving_trial(self, point, index, record):
-        is_new = index not in self._store.trials(point)
-        return self._store.saving_trial(point, index, record) if is_new else None
+    def write_trial(self, point, index, trial):
+        if index not in self._store.trials(point):
+            self._store.write_trial(point, index, trial)
 
-    def saving_error(self, point, error):
-        is_new = error not in self._store.errors(point)
-        return self._store.saving_error(point, error) if is_new else None
+    def write_error(self, point, error):
+        if error not in self._store.errors(point):
+            self._store.write_error(point, error)
 
 
 # Setting aside
@@ -229,14 +230,14 @@ def test_a_damaged_run_of_a_tuning_is_set_aside_and_the_others_are_kept(store, e
     (point,) = example.points[:1]
     store.add_points([point])
     for stage, index in RUNS:
-        store.now(store.saving_run(point, stage, index, f'run {index}', {'loss': np.arange(4.0)}))
+        store.write_run(point, stage, index, f'run {index}', {'loss': np.arange(4.0)})
     path = store.layout.point(0).run(0, 1)
     damage(path)
     assert store.saved_run(point, 0, 0, 'run 0').keys() == {'loss'}
     with pytest.warns(DamagedFileWarning, match=r'hparams/runs/0-1\.npz is set aside'):
         assert store.saved_run(point, 0, 1, 'run 1') is None
     assert not path.exists()
-    store.now(store.saving_run(point, 0, 1, 'run 1', {'loss': np.ones(2)}))
+    store.write_run(point, 0, 1, 'run 1', {'loss': np.ones(2)})
     np.testing.assert_array_equal(store.saved_run(point, 0, 1, 'run 1')['loss'], np.ones(2))
 
 

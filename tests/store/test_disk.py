@@ -28,11 +28,12 @@ record = TrialRecord(TrialResult(1, 2, 0.5, False, 1.0, 0.0, 1.0, 0.0), model, m
 try:
     with Store.opened(folder, Manifest('problem', None, {}, 1, 0, 9)) as store:
         store.add_points([(1,)])
-        if store.tuned((1,)) is None:
-            store.now(store.saving_tuned((1,), Tuned(0.1, 0.2, 8, 1, 2)))
+        if store.records.tuned((1,)) is None:
+            store.write_tuned((1,), Tuned(0.1, 0.2, 8, 1, 2))
         for index in range(12):
-            if index not in store.trials((1,)):
-                store.now(store.saving_trial((1,), index, record))
+            if index not in store.records.trials((1,)):
+                store.write_trial((1,), index, record)
+    with Store.opened(folder) as store:
         store.rebuild()
     print('done')
 except FolderError as error:

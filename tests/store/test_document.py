@@ -78,8 +78,8 @@ def test_what_was_tuned_besides_and_where_it_is_declared_is_in_every_format(fold
     with example.opened(folder, manifest) as store:
         store.add_points([*points])
         for index, (point, values) in enumerate(points.items()):
-            store.now(store.saving_tuned(point, example.tuned(**values)))
-            store.now(store.saving_trial(point, 0, example.record(0.9 - index / 10)))
+            store.write_tuned(point, example.tuned(**values))
+            store.write_trial(point, 0, example.record(0.9 - index / 10))
     filled = Store.read(folder)
     text = markdown(filled)
     assert '| batch size | momentum | kind | flags |' in text
@@ -107,7 +107,7 @@ def test_test_performance_stands_beside_validation_performance_wherever_there_is
     example.fill(store)
     assert 'On test data' not in markdown(Store.read(folder))
     example.fill(store, test=0.25)
-    store.now(store.saving_trial(example.points[0], 1, example.record(test=0.0)))
+    store.write_trial(example.points[0], 1, example.record(test=0.0))
     store.rebuild()
     filled = Store.read(folder)
     told = compare(filled).on_test_data()
@@ -129,10 +129,10 @@ def test_what_is_missing_for_an_importance_is_told_and_the_rest_is_there(folder,
     with random.opened(folder) as store:
         store.add_points(random.points)
         for point in random.points:
-            store.now(store.saving_tuned(point, random.tuned()))
+            store.write_tuned(point, random.tuned())
             for index in range(4):
                 noise = (7 * index + 5 * point[0]) % 11 / 1e6
-                store.now(store.saving_trial(point, index, random.record(point[0] / 24 + noise)))
+                store.write_trial(point, index, random.record(point[0] / 24 + noise))
         store.rebuild()
     filled, missing = Store.read(folder), "pip install 'fair-sweeper[importance]'"
     told = json.loads(everything(filled))

@@ -65,13 +65,13 @@ def test_what_comes_later_is_news_when_it_comes(folder, store, example):
     follower, point = follower_of(folder), example.points[1]
     store.add_points(example.points)
     follower.look()
-    store.now(store.saving_tuned(point, example.tuned()))
+    store.write_tuned(point, example.tuned())
     assert told(follower.look()) == [(point, True, [], None, None)]
     for index in (1, 0):
-        store.now(store.saving_trial(point, index, example.record(diverged=index == 0)))
+        store.write_trial(point, index, example.record(diverged=index == 0))
         flags = ['trial_diverged'] if index == 0 else None
         assert told(follower.look()) == [(point, False, [index], None, flags)]
-    store.now(store.saving_error(point, example.error))
+    store.write_error(point, example.error)
     assert told(follower.look()) == [(point, False, [], 'trial 1', None)]
     assert follower.generation == 0
 
@@ -84,18 +84,18 @@ def test_what_is_known_is_not_read_again(folder, store, example, reads):
     reads.clear()
     follower.look()
     assert reads == []
-    store.now(store.saving_trial(example.points[2], 0, example.record()))
+    store.write_trial(example.points[2], 0, example.record())
     follower.look()
     assert reads == ['result.json']
 
 
 def test_a_change_just_after_another_is_seen_though_the_folders_time_is_the_same(folder, store, example):
     store.add_points(example.points)
-    store.now(store.saving_tuned(example.points[0], example.tuned()))
+    store.write_tuned(example.points[0], example.tuned())
     follower = Follower(folder)
     follower.look()
     times = {path: path.stat() for path in folder.rglob('*') if path.is_dir()}
-    store.now(store.saving_error(example.points[0], example.error))
+    store.write_error(example.points[0], example.error)
     for path, status in times.items():
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert told(follower.look()) == [(example.points[0], False, [], 'trial 1', None)]
@@ -145,7 +145,7 @@ def test_when_the_sweep_is_started_anew_what_it_finds_is_news(folder, example):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     with example.opened(folder) as store:
         store.add_points(example.points[:1])
-        store.now(store.saving_tuned(example.points[0], example.tuned()))
+        store.write_tuned(example.points[0], example.tuned())
         assert told(follower.look()) == [((16, 'relu'), True, [], None, None)]
     assert follower.generation == 1 and follower.points == [(16, 'relu')]
 

@@ -36,10 +36,8 @@ def carry_on(example):
             tune(store, trained)
             if not store.errors(untrainable):
                 run_tuning(store, untrainable, 0)
-                store.now(
-                    store.saving_error(untrainable, PointError('TuningFailed', 'it diverges', 'tuning'))
-                )
-            store.now(store.collating_if_due())
+                store.write_error(untrainable, PointError('TuningFailed', 'it diverges', 'tuning'))
+            store.write_summaries(store.records)
             store.add_points([broken])
             for index in (1, 0):
                 train(store, trained, index)
@@ -47,30 +45,28 @@ def carry_on(example):
             train(store, broken, 1)
             for index in (2, 0):
                 if index not in {error.trial for error in store.errors(broken)}:
-                    store.now(
-                        store.saving_error(broken, PointError('ValueError', f'in {index}', f'trial {index}'))
-                    )
+                    store.write_error(broken, PointError('ValueError', f'in {index}', f'trial {index}'))
             for point in (trained, broken):
-                store.now(store.collating_point(point))
+                store.write_scores(point, store.trials(point))
             store.collate()
 
     def tune(store, point):
         if store.tuned(point) is None:
             for stage in range(2):
                 run_tuning(store, point, stage)
-            store.now(store.saving_tuned(point, example.tuned()))
-            store.now(store.collating_point(point))
+            store.write_tuned(point, example.tuned())
+            store.write_scores(point, store.trials(point))
 
     def run_tuning(store, point, stage):
         for index in range(RUNS):
             request = f'run {stage} {index}'
             if store.saved_run(point, stage, index, request) is None:
-                store.now(store.saving_run(point, stage, index, request, {'loss': np.arange(4.0) + index}))
+                store.write_run(point, stage, index, request, {'loss': np.arange(4.0) + index})
 
     def train(store, point, index):
         if index not in store.trials(point):
-            store.now(store.saving_trial(point, index, example.record(0.5 + index / 10)))
-            store.now(store.collating_if_due())
+            store.write_trial(point, index, example.record(0.5 + index / 10))
+            store.write_summaries(store.records)
 
     return carry_on
 
@@ -248,7 +244,7 @@ def test_points_and_failures_that_could_not_be_written_are_not_in_memory(example
     def begun(name):
         store = stack.enter_context(example.opened(in_memory / name))
         store.add_points(example.points[:1])
-        store.now(store.saving_error(example.points[0], example.error))
+        store.write_error(example.points[0], example.error)
         return store
 
     def change(store):

@@ -29,11 +29,7 @@ def layout(store, example):
     point = example.points[1]
     example.fill(store)
     for trial in (3, 2):
-        store.now(
-            store.saving_error(
-                point, dataclasses.replace(example.error, phase=f'trial {trial}', signal='SIGSEGV')
-            )
-        )
+        store.write_error(point, dataclasses.replace(example.error, phase=f'trial {trial}', signal='SIGSEGV'))
     example.without_checksums(store.layout.points)
     return store.layout.point(1)
 
@@ -71,7 +67,7 @@ def test_a_cost_of_other_kinds_is_damage(layout, example, changes):
 def test_a_trial_reads_back_equal(store, example, test, diverged):
     record = example.record(test=test, diverged=diverged)
     store.add_points(example.points)
-    store.now(store.saving_trial(example.points[0], 0, record))
+    store.write_trial(example.points[0], 0, record)
     for thoroughly in (False, True):
         assert reading.read_trial(store.layout.point(0).trial(0), thoroughly) == record.result
 
@@ -108,7 +104,7 @@ def test_the_failure_of_the_tuning_counts_more_than_any_trials():
 
 def test_runs_read_back_if_they_answer_the_same_request(layout, store, example):
     arrays = {'loss': np.array([1.0, np.inf]), 'perf': np.array(0.5)}
-    store.now(store.saving_run(example.points[1], 2, 7, 'this one', arrays))
+    store.write_run(example.points[1], 2, 7, 'this one', arrays)
     found = reading.read_run(layout, 2, 7, 'this one')
     assert found.keys() == arrays.keys()
     for name, array in arrays.items():
@@ -193,13 +189,11 @@ def use(store, layout, example, tuned, trials, errors):
             other.add_points(example.points)
             if tuned:
                 assert isinstance(tuned, Tuned)
-                other.now(other.saving_tuned(example.points[1], dataclasses.replace(tuned, curves={})))
+                other.write_tuned(example.points[1], dataclasses.replace(tuned, curves={}))
             for index, trial in trials.items():
                 assert isinstance(trial, TrialResult)
-                other.now(
-                    other.saving_trial(
-                        example.points[1], index, dataclasses.replace(example.record(), result=trial)
-                    )
+                other.write_trial(
+                    example.points[1], index, dataclasses.replace(example.record(), result=trial)
                 )
             other.rebuild()
     finally:

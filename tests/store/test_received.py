@@ -243,8 +243,8 @@ def test_reading_and_reporting_take_memory_that_is_linear_in_points(example, mem
         with example.opened(folder) as store:
             store.add_points([(width, 'relu') for width in range(count)])
             for point in store.points:
-                store.now(store.saving_tuned(point, example.tuned()))
-                store.now(store.saving_trial(point, 0, example.record(0.5 + point[0] / 10_000)))
+                store.write_tuned(point, example.tuned())
+                store.write_trial(point, 0, example.record(0.5 + point[0] / 10_000))
         return folder
 
     def peak(folder):

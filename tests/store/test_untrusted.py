@@ -213,7 +213,7 @@ def whole(example, tmp_path_factory):
     with example.opened(folder) as store:
         example.fill(store)
         store.add_points([(9, None)])
-        store.now(store.saving_run((9, None), 0, 0, 'one', {'loss': np.arange(3.0)}))
+        store.write_run((9, None), 0, 0, 'one', {'loss': np.arange(3.0)})
     return example.without_checksums(folder)  # which would be refused before they are looked at
 
 

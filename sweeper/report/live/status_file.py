@@ -7,8 +7,8 @@ from threading import Event as Flag
 from threading import Thread
 
 from ...events import Event, Status, SweepEnded
+from ...store.records import Records
 from ...store.status_file import Note, write_note
-from ...store.store import Store
 
 _SECONDS_BETWEEN = (0.5, 5.0)
 _SHARE = 0.1
@@ -21,11 +21,11 @@ class StatusWriter:
     A thread writes it when something has changed: at first every half second, then at most every 5 seconds.
 
     Args:
-        store: The sweep's folder, opened to write.
+        records: What is in the sweep's folder.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, records: Records) -> None:
+        self._records = records
         self._status: Status | None = None
         self._has_news, self._has_ended = Flag(), Flag()
         self._thread: Thread | None = None
@@ -59,5 +59,5 @@ class StatusWriter:
             at=time.time(), cores=status.cores, busy=status.busy, points=status.points, trials=status.trials,
             more_to_come=status.more_to_come, share=status.share, seconds_left=status.seconds_left,
         )  # fmt: skip
-        running = [(self._store.id_of(point), what) for point, what in status.running[:_MOST_RUNNING]]
-        write_note(self._store.layout.folder, note, running)
+        running = [(self._records.id_of(point), what) for point, what in status.running[:_MOST_RUNNING]]
+        write_note(self._records.layout.folder, note, running)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...points import Point
 from ...store.layout import checked_folder
+from ...store.records import Records
 from ...store.store import Store
 from ..collect import named
 from ..flags import EXCLUSIONS, exclusions
@@ -200,7 +201,7 @@ class Comparison:
         return len(self.comparable) * (len(self.comparable) - 1) // 2
 
 
-def compare(source: Store | str | os.PathLike[str]) -> Comparison:
+def compare(source: Records | str | os.PathLike[str]) -> Comparison:
     """Compares the points of a sweep that have trials and did not fail.
 
     Args:
@@ -209,7 +210,7 @@ def compare(source: Store | str | os.PathLike[str]) -> Comparison:
     Raises:
         FolderError: The folder holds no sweep, or cannot be read.
     """
-    store = source if isinstance(source, Store) else Store.read(checked_folder(source))
+    store = source if isinstance(source, Records) else Store.read(checked_folder(source))
     trials = {point: store.trials(point) for point in store.points if store.error(point) is None}
     trials = {point: scores for point, scores in trials.items() if scores}
     scores = np.full((len(trials), max((max(scores) + 1 for scores in trials.values()), default=0)), np.nan)

@@ -40,7 +40,7 @@ def written(monkeypatch):
 
 
 def test_who_looks_on_is_told_what_results_do_not_tell(store, written):
-    listener = StatusWriter(store)
+    listener = StatusWriter(store.records)
     listener.handle(status(0))
     assert written.acquire(timeout=LONG)
     note, running = read_note(holder(store.layout.folder))
@@ -53,7 +53,7 @@ def test_who_looks_on_is_told_what_results_do_not_tell(store, written):
 
 def test_the_last_of_many_statuses_is_written_and_most_others_are_not(store, written, monkeypatch):
     monkeypatch.setattr(status_file, '_SECONDS_BETWEEN', (0.05, 0.05))
-    listener = StatusWriter(store)
+    listener = StatusWriter(store.records)
     for done in range(1000):
         listener.handle(Status(2, 1, 0, done, done, (), False))
     while read_note(holder(store.layout.folder))[0].trials != 999 if written.acquire(timeout=LONG) else True:
@@ -67,5 +67,5 @@ def test_the_last_of_many_statuses_is_written_and_most_others_are_not(store, wri
 
 
 def test_end_without_a_start_is_fine(store):
-    StatusWriter(store).handle(SweepEnded())
+    StatusWriter(store.records).handle(SweepEnded())
     assert read_note(holder(store.layout.folder)) is None

@@ -63,14 +63,15 @@ class Sweep:
 
     def tune(self):
         tuned = Tuned(0.01, 0.1, 8, 2, 4, flags=('sensitive',))
-        self.store.now(self.store.saving_tuned(POINTS[0], tuned))
+        self.store.write_tuned(POINTS[0], tuned)
 
     def train(self):
         result = TrialResult(1, 4, 1.0, False, 0.5, 0.6, 0.7, 0.8)
-        self.store.now(self.store.saving_trial(POINTS[0], 0, TrialRecord(result, b'', b'', {})))
+        self.store.write_trial(POINTS[0], 0, TrialRecord(result, b'', b'', {}))
 
     def fail(self):
-        self.store.now(self.store.saving_error(POINTS[1], ERROR))
+        self.store.write_errors(POINTS[1], [ERROR])
+        self.store.records.by_point[POINTS[1]].errors = [ERROR]
 
     def forget(self):
         self.store.forget_failures()

@@ -1,0 +1,172 @@
+"""What is in a sweep's folder, as values: what the files of every point say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..points import Point
+from ..results import (
+    PointError,
+    PointFailure,
+    PointResult,
+    SweepResults,
+    TrialResult,
+    Tuned,
+    scores_of,
+)
+from .layout import PointLayout, SweepLayout
+from .lookup import Lookup
+from .manifest import Manifest
+from .origin import added_by, command_numbers
+from .trial_files import with_shared_texts
+
+
+@dataclass(eq=False, slots=True)
+class PointRecord:
+    """What is on disk of a point.
+
+    Attributes:
+        tuned: What its tuning came to, without report and curves; None if it is not done.
+        trials: Its trials so far, by index, rising.
+        errors: Which of its runs failed, that which counts first.
+    """
+
+    tuned: Tuned | None = None
+    trials: dict[int, TrialResult] = field(default_factory=dict)
+    errors: list[PointError] = field(default_factory=list)
+
+    def add_trial(self, index: int, result: TrialResult) -> None:
+        """Another trial is on disk."""
+        is_last = not self.trials or index > next(reversed(self.trials))
+        self.trials[index] = with_shared_texts(result)
+        if not is_last:
+            self.trials = dict(sorted(self.trials.items()))
+
+    def flags(self) -> list[str]:
+        """What is suspicious: the flags of the tuning, and what the trials show of it."""
+        return self.tuned.flags_with(self.trials.values()) if self.tuned else []
+
+    def result(self, point: Point) -> PointResult | None:
+        """The point's result; None if it is not tuned, or failed."""
+        if self.tuned is None or self.errors:
+            return None
+        tuned, scores = self.tuned, scores_of([*self.trials.values()])
+        return PointResult(point, tuned.lr_min, tuned.lr_max, tuned.batch_size, *scores)
+
+
+class Records:
+    """What is in a sweep's folder. `Store.read` returns it; a sweep under way keeps it up to date.
+
+    Args:
+        layout: The folder.
+        manifest: Which sweep it is.
+        lookup: Its points.
+
+    Attributes:
+        by_point: What is there of each point, in the order in which they were proposed.
+    """
+
+    def __init__(self, layout: SweepLayout, manifest: Manifest, lookup: Lookup) -> None:
+        self.layout, self.manifest, self.lookup = layout, manifest, lookup
+        self.by_point: dict[Point, PointRecord] = {point: PointRecord() for point in lookup.points}
+
+    def copy(self) -> Records:
+        """Returns one that stays as this one is now, for another thread."""
+        kept = Records(self.layout, self.manifest, self.lookup.copy())
+        for point, record in self.by_point.items():
+            kept.by_point[point] = PointRecord(record.tuned, {**record.trials}, record.errors)
+        return kept
+
+    # Which points
+
+    @property
+    def points(self) -> list[Point]:
+        """All points, in the order in which they were proposed."""
+        return list(self.lookup.points)
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """The names of the parameters of points that are tuples, as far as they are known."""
+        return list(self.lookup.names)
+
+    def points_by(self, selector: str) -> list[Point]:
+        """The points that selectors of this class added, in order, and those that nobody knows who added."""
+        points = self.lookup.points
+        added = zip(points, added_by(self.manifest.origin, len(points)), strict=True)
+        return [point for point, origin in added if origin.selector in (selector, None)]
+
+    def command_numbers(self) -> dict[Point, int | None]:
+        """Which command added each point, counted from 1 on; None where that is not known."""
+        points = self.lookup.points
+        return dict(zip(points, command_numbers(self.manifest.origin, len(points)), strict=True))
+
+    def as_kept(self, point: Point) -> Point:
+        """The point that is there and equal to this one, to Python: 1 for True, say."""
+        return self.lookup.points[self.lookup.ids[point]]
+
+    def id_of(self, point: Point) -> int:
+        """The number of a point's folder."""
+        return self.lookup.ids[point]
+
+    def files(self, point: Point) -> PointLayout:
+        """Where a point's files are."""
+        return self.layout.point(self.lookup.ids[point])
+
+    def parameter_columns(self) -> list[str]:
+        """The names of the points' parameters, as the CSV files have them."""
+        return list(self.lookup.columns)
+
+    def parameter_cells(self, point: Point) -> list[str]:
+        """A point's values as text, one per parameter column."""
+        return self.lookup.cells(point)
+
+    # What is there of them; nothing of a point that is not
+
+    def tuned(self, point: Point) -> Tuned | None:
+        """What a point's tuning came to, or None; it has no curves."""
+        return self._of(point).tuned
+
+    def trials(self, point: Point) -> dict[int, TrialResult]:
+        """A point's trials so far, by index, rising."""
+        return dict(self._of(point).trials)
+
+    def errors(self, point: Point) -> list[PointError]:
+        """Which runs of a point failed, that which counts first."""
+        return list(self._of(point).errors)
+
+    def error(self, point: Point) -> PointError | None:
+        """Why a point failed, or None."""
+        return next(iter(self._of(point).errors), None)
+
+    def flags(self, point: Point) -> list[str]:
+        """What is suspicious about a point: the flags of its tuning, and what its trials show of it."""
+        return self._of(point).flags()
+
+    def _of(self, point: Point) -> PointRecord:
+        return self.by_point.get(point) or PointRecord()
+
+    def nuisance_names(self) -> list[str]:
+        """The names of what is tuned beside learning rates and batch sizes, of whatever point."""
+        tuned = (record.tuned for record in self.by_point.values() if record.tuned is not None)
+        return list(dict.fromkeys(name for values in tuned for name in values.nuisance))
+
+    def point_results(self) -> Iterator[PointResult]:
+        """The results of those points that have some."""
+        for point, record in self.by_point.items():
+            if (result := record.result(point)) is not None:
+                yield result
+
+    def results(self) -> SweepResults:
+        """Everything that is there, as `sweep` returns it."""
+        records, results = self.by_point, [*self.point_results()]
+        compared = {result.params: records[result.params] for result in results}
+        return SweepResults(
+            results,
+            [PointFailure(point, record.errors[0]) for point, record in records.items() if record.errors],
+            {point: record.flags() for point, record in compared.items()},
+            self.parameter_columns(),
+            {point: record.tuned.nuisance for point, record in compared.items() if record.tuned},
+            self.lookup.ids,
+            {point: record.trials for point, record in compared.items()},
+        )

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
-import typer
-from typer import BadParameter
-
-from .config import SweepConfig
 from .errors import InvalidArgument
 from .literals import grid_values, parts_of, range_of, value_of
 
 if TYPE_CHECKING:
-    from .errors import SweepError
     from .selectors.base import ParamSelector
     from .selectors.fixed import FixedSweep
     from .tuning.base import TuningMethod
@@ -181,19 +173,23 @@ def tuning_of(
     lr: float | None = None,
     batch_size: int | None = None,
     epochs: int | None = None,
+    is_preset_given: bool = False,
 ) -> str | TuningMethod:
     """Returns what the options say of tuning.
 
     A preset, with the settings changed that `--setting NAME=VALUE` names; or the values of `--lr`,
-    `--batch-size` and `--epochs`, fixed.
+    `--batch-size` and `--epochs`, fixed, unless the preset is given, too (be it the default).
     """
     from .tuning.settings import get_settings
 
     given = {'--lr': lr, '--batch-size': batch_size, '--epochs': epochs}
     if fixed := [name for name, value in given.items() if value is not None]:
-        changed = f'--setting {settings[0]}' if settings else '' if preset == 'fast' else f'--preset {preset}'
+        changed = [f'--setting {text}' for text in settings[:1]]
+        changed += [f'--preset {preset}'] if is_preset_given or preset != 'fast' else []
         if changed:
-            raise InvalidArgument(f'{changed} tunes what {" and ".join(fixed)} would fix: give one of them')
+            raise InvalidArgument(
+                f'{changed[0]} tunes what {" and ".join(fixed)} would fix: give one of them'
+            )
         if lr is None or batch_size is None:
             missing = [name for name in ('--lr', '--batch-size') if given[name] is None]
             verb = 'is' if len(missing) == 1 else 'are'
@@ -210,87 +206,3 @@ def tuning_of(
         return get_settings(preset).replace(**changes)
     except InvalidArgument as error:
         raise InvalidArgument(f'--setting {", ".join(settings)}: {error}') from None
-
-
-def takes_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command that takes `**options` those of a sweep, as Typer reads them off its signature."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
-    for field, kind, metavar in _option_types():
-        flag = field.metadata.get('option', _option(field.name))
-        parser = {int: whole_number, float: number}.get(kind)
-        option = typer.Option(flag, help=field.metadata['help'], metavar=metavar, parser=parser)
-        annotation = kind if field.default is not None else kind | None
-        own.append(
-            inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=field.default,
-                annotation=Annotated[annotation, option],
-            )
-        )
-    command.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
-    return command
-
-
-def _option_types() -> Iterator[tuple[dataclasses.Field[Any], Any, str]]:
-    """The fields of a sweep's configuration, each with its type and its value's name on the command line."""
-    hints = get_type_hints(SweepConfig)
-    for field in dataclasses.fields(SweepConfig):
-        hint = hints[field.name]
-        if get_origin(hint) is Literal:
-            yield field, str, '|'.join(get_args(hint))
-            continue
-        kinds = {*get_args(hint)} or {hint}
-        kind = next((one for one in (bool, int, float) if kinds <= {one, NoneType}), str)
-        metavar = {bool: '', int: 'NUMBER'}.get(kind, 'NAME')
-        yield field, kind, field.metadata.get('metavar', metavar)
-
-
-def as_options(error: SweepError) -> str:
-    """Returns an error's message with options of the command line where it names arguments of `sweep`."""
-    if error.command is not None:
-        return error.command
-    text = str(error)
-    for argument in error.arguments:
-        if isinstance(argument, str):
-            text = re.sub(rf'\b{argument}\b(?!=)', _option(argument), text, count=1)
-        else:
-            name, value = argument
-            text = text.replace(f'{name}={value!r}', f'{_option(name)} {value}')
-    return text
-
-
-def _option(name: str) -> str:
-    return f'--{name.replace("_", "-")}'
-
-
-def whole_number(text: str) -> int:
-    """A whole number on the command line."""
-    with suppress(ValueError):
-        return int(text)
-    raise BadParameter(f'{text} is not a whole number')
-
-
-def number(text: str) -> float:
-    """A number on the command line."""
-    with suppress(ValueError):
-        return float(text)
-    raise BadParameter(f'{text} is not a number')
-
-
-def hint_of_extra(words: Sequence[str], extra: Sequence[str]) -> str:
-    """Says what was probably meant by words of a command that belong to no option.
-
-    Args:
-        words: Of the whole command.
-        extra: Those that were not expected.
-    """
-    before = list(words)[: list(words).index(extra[0])] if extra[0] in words else []
-    option = next((word for word in reversed(before) if word.startswith('-')), '').partition('=')[0]
-    told = f'unexpected: {" ".join(extra)}'
-    if option in ('--grid', '--random', '--set', '--point') and before:
-        return f'{told} (after {before[-1]}). Put commas between values and no spaces, or quotes around them'
-    if option in ('--declared', '--retry-failed', '--quiet'):
-        return f'{told}. {option} takes no value'
-    return f'{told}. The command `run` takes one problem; everything else is an option'

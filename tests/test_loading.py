@@ -126,7 +126,7 @@ def dataset():
     sweep_inline(problem.path, FixedSweep([((2,), 1)]), tmp_path / 'out')
     assert load_model(tmp_path / 'out', (2,))
     store = Store.read(tmp_path / 'out')
-    assert representations(store, store.points).found
+    assert representations(store, store.points).points
     assert sys.argv == ['look.py', '--of', 'someone else']
 
 

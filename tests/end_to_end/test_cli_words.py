@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 import sweeper
 from sweeper import FixedSweep, InvalidArgument, SweepConfig, cli
-from sweeper.options import as_options, grid_values, range_of
+from sweeper.cli.options import as_options
+from sweeper.literals import grid_values, range_of
 
 PYTHON = re.compile(
     r"\bNone\b|\bTrue\b|\bFalse\b|\[Errno|\w(?:Error|Exception)\(|<class|Traceback|[A-Za-z_]\w*=['\"\[]"
@@ -48,6 +49,7 @@ WRONG = [
     'run listed.py',
     'run own.py --trials 3',
     '+',
+    'run problem.py --grid width=2 --lr 0.1 --batch-size 8 --preset fast',
     '+--grid width',
     '+--grid =2',
     '+--grid width=',

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sweeper import FixedHyperparameters, HyperparameterSettings, SweepConfig, Tuned, get_settings, options
+from sweeper.cli.options import as_options
 from sweeper.errors import InvalidArgument
 from sweeper.testing.tuning import tune
 from sweeper.tuning.methods import chosen_method, for_sweep_cores, get_method, record
@@ -182,6 +183,10 @@ def test_fixed_values_may_be_given_on_the_command_line():
             ('slow', (), 0.1, 32),
             '--preset slow tunes what --lr and --batch-size would fix: give one of them',
         ),
+        (
+            ('fast', (), 0.1, 32, None, True),
+            '--preset fast tunes what --lr and --batch-size would fix: give one of them',
+        ),
         (('fast', ['rounds=3'], 0.1), '--setting rounds=3 tunes what --lr would fix: give one of them'),
     ],
 )
@@ -194,4 +199,4 @@ def test_options_that_do_not_go_together_are_refused(given, said):
 def test_an_impossible_value_is_told_as_an_option():
     with pytest.raises(InvalidArgument) as raised:
         options.tuning_of('fast', (), 0.1, 0)
-    assert options.as_options(raised.value) == '--batch-size 0: must be an integer of at least 1'
+    assert as_options(raised.value) == '--batch-size 0: must be an integer of at least 1'

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from .executors.base import Executor, Outcome, Resources, RunError, Task
     from .executors.inline import InlineExecutor, run_task
     from .executors.local.executor import LocalExecutor
+    from .frozen import NamedPoint
     from .listeners.base import SweepListener
     from .listeners.mlflow import MLflowListener
     from .listeners.tensorboard import TensorBoardListener
     from .loading import load, load_model
-    from .points import NamedPoint
     from .report.figures.kinds import plot
     from .report.figures.paper import save_figure
     from .report.page.writing import report_page
@@ -145,7 +145,7 @@ _MODULES = {
     'LocalExecutor': 'executors.local.executor',
     'MLflowListener': 'listeners.mlflow',
     'MissingExtra': 'errors',
-    'NamedPoint': 'points',
+    'NamedPoint': 'frozen',
     'Outcome': 'executors.base',
     'ParamSelector': 'selectors.base',
     'ParamsTask': 'run.queue',

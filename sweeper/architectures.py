@@ -45,6 +45,7 @@ def of_networks(
     """
     if not isinstance(selector, FixedSweep):
         return selector
+    selector = selector.continued(records.points)
     proposals = selector.points_and_trials()
     named = records.manifest.named_points
     if named is not None and type(selector) is FixedSweep:
@@ -56,11 +57,7 @@ def of_networks(
         return selector
     read = _read_by_all(points, given, parameters, executor, seed)
     _check_read(given, read, parameters)
-    tuned = (
-        {parameter.name for parameter in parameters.declared.nuisance}
-        if parameters.declared is not None
-        else set()
-    )
+    tuned = {*parameters.declared.nuisance} if parameters.declared is not None else set()
     own = {point: _without(point, given[point] - tuned - names) for point, names in read.items()}
     own = _one_of_each(own, read, parameters, records.points)
     if all(own.get(point, point) == point for point in points):
@@ -154,7 +151,7 @@ def _in_force(point: NamedPoint, name: str, parameters: ProblemParameters) -> An
     if known is None or name not in known.nodes or name in parameters.preset:
         return said
     default = known.default(name)
-    if name not in point and (default is EMPTY or name in {parameter.name for parameter in known.nuisance}):
+    if name not in point and (default is EMPTY or name in known.nuisance):
         return said
     try:
         value = known.as_read({name: known.whole(name, point, default)})[known.managers[name]][name]

@@ -1,4 +1,4 @@
-"""Values that cannot be changed, and so can be hashed: what a point has for lists, sets and dicts."""
+"""Values that cannot be changed, and so can be hashed: points by name, and what is in points."""
 
 from __future__ import annotations
 
@@ -57,6 +57,21 @@ class FrozenDict(FrozenMapping):
 
     def __repr__(self) -> str:
         return repr(self._values)
+
+
+class NamedPoint(FrozenMapping):
+    """An immutable, hashable mapping from parameter name to value: `model(**point)`.
+
+    Two named points are equal if they have the same names and values, in whatever order.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, *args: Mapping[str, Any], **values: Any) -> None:
+        super().__init__(dict(*args, **values))
+
+    def __repr__(self) -> str:
+        return f'NamedPoint({", ".join(f"{name}={value!r}" for name, value in self.items())})'
 
 
 def _is_key(key: Any) -> bool:

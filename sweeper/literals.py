@@ -7,78 +7,112 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidArgument
 from .frozen import freeze
+
+if TYPE_CHECKING:
+    from .space import Categorical, Domain
 
 _WORDS = {
     'true': True, 'false': False, 'null': None, 'inf': math.inf, '-inf': -math.inf, 'nan': math.nan,
     'infinity': math.inf, '-infinity': -math.inf,
 }  # fmt: skip
+_NULLS = ('None', 'null')
 _NUMBER = r'[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?'
 _LIKE_A_RANGE = re.compile(rf'({_NUMBER})\s*(?:-|:|\.{{3,}}|…|to)\s*({_NUMBER})', re.IGNORECASE)
 _BRACKETS = {'(': ')', '[': ']', '{': '}'}
 _NO_LITERAL = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
 
 
-def values_of(text: str) -> list[Any]:
+def choices_of(text: str, kind: type | None = None) -> Categorical:
     """Parses `16,32`, `relu,tanh`, `(8,8),(16,16)`, `{"a": 1},{"a": 2}` or `true,false`.
 
-    Any other bare word is a string.
+    Any other bare word is a string, and so is a text in quotes, whatever is in it.
+
+    Args:
+        text: One value or several, with commas in between.
+        kind: What they must be, if that is known: of texts, `1` is one.
 
     Raises:
-        InvalidArgument: A value is missing, cannot be read, or is there twice.
+        InvalidArgument: A value is missing, cannot be read, or is there twice; or a range is meant.
     """
-    try:
-        values = [freeze(value) for value in _literal(f'[{text}]')]
-    except _NO_LITERAL:
-        values = [value_of(one.strip()) for one in parts_of(text)]
-        if '' in values:
-            raise InvalidArgument('a value is missing between two commas') from None
-    for index, value in enumerate(values):
-        earlier = next((one for one in values[:index] if one == value), values)
-        if earlier is not values:
-            from .points import value_to_text  # here, since it imports numpy
+    from .space import Categorical
 
-            if repr(earlier) == repr(value):
-                raise InvalidArgument(f'{value_to_text(value)} is given twice')
-            shown = f'{value_to_text(earlier)} and {value_to_text(value)}'
-            raise InvalidArgument(f'{shown} are equal in Python, and so would be one architecture')
-    return values
-
-
-def grid_values(text: str) -> list[Any]:
-    """Parses values as `values_of` does; refuses what is meant as a range, unless it stands in quotes."""
     if re.fullmatch(rf'{_NUMBER}\.\.{_NUMBER}(?::\w+)?', text):
         raise InvalidArgument('a range goes with --random; --grid takes values, as in 8,16 (text in quotes)')
-    return values_of(text)
+    return Categorical(tuple(_values_of(text, kind)))
 
 
-def range_of(text: str) -> Any:
-    """Parses `8..128` or `1e-4..0.1:log`, both ends included, or a list of values."""
+def _values_of(text: str, kind: type | None) -> list[Any]:
+    if kind not in (bool, str):
+        with suppress(*_NO_LITERAL):
+            return [_as_kind(freeze(value), kind) for value in _literal(f'[{text}]')]
+    parts = [part.strip() for part in parts_of(text)]
+    if '' in parts:
+        raise InvalidArgument('a value is missing between two commas')
+    return [value_of(part, kind) for part in parts]
+
+
+def range_of(text: str, kind: type | None = None) -> Domain:
+    """Parses `8..128` or `1e-4..0.1:log`, both ends included, or values as `choices_of` does.
+
+    Args:
+        text: It.
+        kind: What the values must be, if that is known: of floats, `0..1` is an interval.
+
+    Raises:
+        InvalidArgument: It is no range.
+    """
     if meant := _LIKE_A_RANGE.fullmatch(text):
         raise InvalidArgument(f'write a range as {meant[1]}..{meant[2]}')
     first, dots, rest = text.partition('..')
     if not dots or text[0] in (*_BRACKETS, '"', "'"):
-        return values_of(text)
+        return choices_of(text, kind)
     last, colon, log = rest.partition(':')
     low, high = value_of(first), value_of(last)
     if not all(type(end) in (int, float) for end in (low, high)) or (colon and log != 'log'):
         raise InvalidArgument('must be LOW..HIGH or LOW..HIGH:log, with two numbers, or values as in 8,16')
-    if not -math.inf < low < high < math.inf:
-        raise InvalidArgument(f'a range goes from a lower to a higher number; got {first} and {last}')
-    if colon and low <= 0:
-        raise InvalidArgument(f'with :log the lower end must be above 0; it is {first}')
-    return (low, high, *['log'] * bool(colon))
+    from .space.forms import interval_of
+
+    return interval_of(low, high, bool(colon), kind)
 
 
-def value_of(text: str) -> Any:
+def value_of(text: str, kind: type | None = None) -> Any:
     """Parses one value: a literal of Python or JSON, or else a word.
+
+    Args:
+        text: It.
+        kind: What it must be, if that is known. A text is taken as it is, unless it stands in quotes.
 
     Raises:
         InvalidArgument: It begins with a bracket and cannot be read, or it is not a number.
     """
+    if kind in (bool, str) and text not in _NULLS:
+        return _as_kind(_unquoted(text), kind)
+    return _as_kind(_plain_value(text), kind)
+
+
+def _as_kind(value: Any, kind: type | None) -> Any:
+    """Returns a value as the kind that is wanted; what cannot be is refused later, with its parameter."""
+    if kind in (bool, int, float, str):
+        from .declare.kinds import as_kind
+
+        with suppress(ValueError):
+            return as_kind(value, kind)
+    return value
+
+
+def _unquoted(text: str) -> str:
+    if text[:1] in ('"', "'"):
+        with suppress(*_NO_LITERAL):
+            return str(ast.literal_eval(text))
+    return text
+
+
+def _plain_value(text: str) -> Any:
     word = _word(text)
     if word is not text:
         return word

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidArgument
-from .literals import grid_values, parts_of, range_of, value_of
+from .literals import choices_of, parts_of, range_of, value_of
 
 if TYPE_CHECKING:
+    from .declare.project import DeclaredParameters
     from .selectors.base import ParamSelector
     from .selectors.fixed import FixedSweep
     from .tuning.base import TuningMethod
@@ -41,7 +42,8 @@ def selector_of(
 ) -> ParamSelector | Callable[[], ParamSelector]:
     """Returns what the options ask for, or what gets it while the problem is loaded."""
     from .selectors.fixed import FixedSweep
-    from .selectors.random import DEFAULT_POINTS, space_size
+    from .selectors.random import DEFAULT_POINTS
+    from .space import Categorical, Space
 
     if grid and random:
         raise InvalidArgument('--grid and --random cannot be mixed; --random takes lists of values, too')
@@ -52,14 +54,15 @@ def selector_of(
     if trials is not None and trials < 0:
         raise InvalidArgument(f'--trials {trials}: must be at least 0 (0 tunes only)')
     count = DEFAULT_TRIALS if trials is None else trials
-    varied = _named('--random', random, range_of) if random else _named('--grid', grid, grid_values)
-    fixed = _named('--set', settings, lambda text: [value_of(text)], known=varied)
-    varied |= fixed
-    single = [_single_point(text, {name: value for name, (value,) in fixed.items()}) for text in point]
+    kind_of = _Kinds(module)
+    varied = _named('--random', random, range_of, kind_of) or _named('--grid', grid, choices_of, kind_of)
+    fixed = _named('--set', settings, value_of, kind_of, known=varied)
+    varied |= {name: Categorical((value,)) for name, value in fixed.items()}
+    single = [_single_point(text, fixed, kind_of) for text in point]
     if declared:
         return partial(_declared, module, count, varied, points, seed, single)
     if random:
-        drawn = int(min(DEFAULT_POINTS, space_size(varied))) if points is None else points
+        drawn = int(min(DEFAULT_POINTS, Space(varied).size)) if points is None else points
         return _with(FixedSweep.with_random_trials(varied, drawn, count, seed=seed), single, count)
     if varied.keys() - fixed.keys() or (fixed and not single):
         return _with(FixedSweep.with_grid(varied, count), single, count)
@@ -85,15 +88,41 @@ def _declared(
 def _with(selector: FixedSweep, more: list[dict[str, Any]], trials: int) -> ParamSelector:
     """Returns a selector of points that tries single ones, too."""
     from .points import as_point
-    from .selectors.fixed import FixedSweep
 
     proposals = selector.points_and_trials()
     known = {point for point, _ in proposals}
     added = dict.fromkeys(point for point in map(as_point, more) if point not in known)
-    return FixedSweep([*proposals, *((point, trials) for point in added)])
+    return selector.with_others([*proposals, *((point, trials) for point in added)])
 
 
-def _single_point(text: str, others: dict[str, Any]) -> dict[str, Any]:
+class _Kinds:
+    """Tells of which type a problem's code declares a parameter to be; the code is read when it is asked.
+
+    Args:
+        module: The problem.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __call__(self, name: str) -> type | None:
+        return self._declared.kind(name) if self._declared is not None else None
+
+    @cached_property
+    def _declared(self) -> DeclaredParameters | None:
+        from .errors import ProblemError
+        from .problem.parameters import declared_in
+        from .problem.reference import find_problem
+
+        try:
+            return declared_in(find_problem(self._module).sources())
+        except ProblemError:  # which is told when it is to be loaded
+            return None
+
+
+def _single_point(
+    text: str, others: dict[str, Any], kind_of: Callable[[str], type | None] = lambda _: None
+) -> dict[str, Any]:
     """Parses `depth=3,width=8`; a comma within brackets or quotes parts nothing."""
     parts: list[str] = []
     for part in parts_of(text):
@@ -109,7 +138,7 @@ def _single_point(text: str, others: dict[str, Any]) -> dict[str, Any]:
         if name in values or name in others:
             raise InvalidArgument(f'--point {text}: {name} is given twice')
         try:
-            values[name] = value_of(value)
+            values[name] = value_of(value, kind_of(name))
         except InvalidArgument as error:
             raise InvalidArgument(f'--point {text}: {error}') from None
     return {**values, **others}
@@ -150,7 +179,11 @@ def _checked(selector: object, module: str) -> ParamSelector:
 
 
 def _named(
-    option: str, texts: list[str], parse: Callable[[str], Any], known: Collection[str] = ()
+    option: str,
+    texts: list[str],
+    parse: Callable[[str, type | None], Any],
+    kind_of: Callable[[str], type | None] = lambda _: None,
+    known: Collection[str] = (),
 ) -> dict[str, Any]:
     parsed: dict[str, Any] = {}
     for text in texts:
@@ -161,7 +194,7 @@ def _named(
             advice = '' if option == '--set' else '; list all its values in one'
             raise InvalidArgument(f'{option} {text}: {name} is given twice{advice}')
         try:
-            parsed[name] = parse(values)
+            parsed[name] = parse(values, kind_of(name))
         except InvalidArgument as error:
             raise InvalidArgument(f'{option} {text}: {error}') from None
     return parsed

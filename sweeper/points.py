@@ -20,7 +20,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .errors import InvalidPoint
-from .frozen import FrozenDict, FrozenMapping
+from .frozen import FrozenDict
+from .frozen import NamedPoint as NamedPoint
 from .text import one_line
 
 OWN_PROBLEM = 'sweeper_problem_'
@@ -48,21 +49,6 @@ class Reference:
 
     def __repr__(self) -> str:
         return self.text
-
-
-class NamedPoint(FrozenMapping):
-    """An immutable, hashable mapping from parameter name to value: `model(**point)`.
-
-    Two named points are equal if they have the same names and values, in whatever order.
-    """
-
-    __slots__ = ()
-
-    def __init__(self, *args: Mapping[str, Any], **values: Any) -> None:
-        super().__init__(dict(*args, **values))
-
-    def __repr__(self) -> str:
-        return f'NamedPoint({", ".join(f"{name}={value!r}" for name, value in self.items())})'
 
 
 Point: TypeAlias = tuple[Any, ...] | NamedPoint

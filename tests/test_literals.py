@@ -11,6 +11,7 @@ from sweeper import literals
 from sweeper.errors import InvalidArgument
 from sweeper.frozen import freeze, thaw
 from sweeper.points import value_to_text
+from sweeper.space import Categorical, Float, Integer
 
 PLAIN = (
     st.none()
@@ -29,8 +30,9 @@ LITERALS = st.recursive(
     ),
     max_leaves=8,
 )
+KEYS = st.text(max_size=4).filter(lambda key: key not in ('dict', 'enum'))  # by which files tell what is what
 JSON = st.recursive(
-    PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3)
 )
 
 
@@ -42,7 +44,7 @@ def test_a_value_written_as_in_python_is_itself(value):
 @given(st.lists(LITERALS, min_size=1, max_size=4, unique_by=lambda value: freeze(value)))
 def test_values_written_as_in_python_are_themselves(values):
     text = ', '.join(map(repr, values))
-    assert repr(literals.values_of(text)) == repr([freeze(value) for value in values])
+    assert repr(literals.choices_of(text).values()) == repr([freeze(value) for value in values])
 
 
 @given(st.dictionaries(st.from_regex(r'[a-z_][a-z0-9_.]{0,6}', fullmatch=True), LITERALS, min_size=1))
@@ -84,7 +86,7 @@ def test_a_value_on_record_is_thawed_as_it_was(value):
 )
 def test_what_cannot_be_a_value_is_refused(text, told):
     with pytest.raises(InvalidArgument) as caught:
-        literals.values_of(text)
+        literals.choices_of(text)
     assert told in str(caught.value)
 
 
@@ -110,17 +112,17 @@ def test_what_cannot_be_a_value_is_refused(text, told):
     ],
 )
 def test_values_on_the_command_line(text, values):
-    assert literals.values_of(text) == values
+    assert literals.choices_of(text).values() == values
 
 
 @pytest.mark.parametrize(
     ('text', 'given'),
     [
-        ('8..128', (8, 128)),
-        ('0.1..0.5', (0.1, 0.5)),
-        ('1e-4..1:log', (1e-4, 1, 'log')),
-        ('relu,tanh', ['relu', 'tanh']),
-        ('{"path": "../x"},{"path": "../y"}', [freeze({'path': '../x'}), freeze({'path': '../y'})]),
+        ('8..128', Integer(8, 128)),
+        ('0.1..0.5', Float(0.1, 0.5)),
+        ('1e-4..1:log', Float(1e-4, 1, log=True)),
+        ('relu,tanh', Categorical(['relu', 'tanh'])),
+        ('{"path": "../x"},"../y"', Categorical([freeze({'path': '../x'}), '../y'])),
     ],
 )
 def test_ranges_on_the_command_line(text, given):

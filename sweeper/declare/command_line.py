@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DeclarationError, DeclarationWarning, InvalidArgument, SweepError
+from .domains import checked
 from .kinds import from_text, kind_of
 from .listing import LISTINGS, show
 from .manager import HyperParameterManager
@@ -120,8 +121,9 @@ class _Binding:
 
         def convert(text: str) -> Any:
             try:
-                return from_text(text, kind)
-            except ValueError as error:
+                value = from_text(text, kind)
+                return checked(value, node) if 'range' in node.hints else value
+            except (ValueError, DeclarationError) as error:
                 raise argparse.ArgumentTypeError(str(error)) from error
 
         try:

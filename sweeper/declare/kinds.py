@@ -6,6 +6,7 @@ import ast
 from typing import Any
 
 from ..errors import DeclarationError
+from ..space.base import as_number
 from .occurrence import HyperParameterNode
 
 KINDS: dict[str, type] = {
@@ -96,40 +97,21 @@ def as_kind(value: Any, kind: type | None) -> Any:
     """
     if kind is None or value is None or type(value) is kind:
         return value
-    if kind is float and type(value) is int:
-        return float(value)
-    if kind is int and type(value) is float and value.is_integer():
-        return int(value)
+    number = as_number(value, kind)
+    if type(number) is kind:
+        return number
     if kind in (int, float, bool) and isinstance(value, str):
         return from_text(value, kind)
     if kind in (list, tuple, set, frozenset) and isinstance(value, list | tuple | set | frozenset):
         return kind(value)
-    raise ValueError(f'{_shown(value)} is not {_articled(kind)}')
-
-
-def checked(value: Any, node: HyperParameterNode) -> Any:
-    """Returns `value` as the kind that a parameter takes, and one of its choices.
-
-    Raises:
-        DeclarationError: It is not; the message names the parameter and what is valid.
-    """
-    try:
-        value = as_kind(value, kind_of(node))
-    except ValueError as error:
-        raise DeclarationError(f'`{node.name}`: {error}') from error
-    choices = node.hints.get('choices')
-    if isinstance(choices, list | tuple | set | frozenset) and value not in list(choices):
-        raise DeclarationError(
-            f'`{node.name}`: {_shown(value)} is not among its choices {", ".join(map(_shown, choices))}'
-        )
-    return value
+    raise ValueError(f'{shown(value)} is not {_articled(kind)}')
 
 
 def _articled(kind: type) -> str:
     return _NOUNS.get(kind, f'a {kind.__name__}')
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as it is typed: texts stand bare, unless they would read as something else."""
     if not isinstance(value, str):
         return repr(value)

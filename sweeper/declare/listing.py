@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from ..errors import DeclarationError, DeclarationWarning, InvalidArgument
 from ..text import one_line
-from .kinds import checked, from_text, kind_of
+from .domains import checked
+from .kinds import from_text, kind_of
 from .manager import HyperParameterManager
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence
 from .parsing import find_in_files

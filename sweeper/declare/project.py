@@ -11,8 +11,10 @@ from typing import Any
 
 from ..errors import DeclarationError
 from ..frozen import freeze, thaw
-from .dimensions import KNOWN_HINTS, Dimension, dimension_of, role_of
-from .kinds import checked
+from ..space import Domain, Role
+from ..space.base import UNSET
+from .domains import KNOWN_HINTS, checked, domain_of, role_of
+from .kinds import kind_of
 from .manager import checked_names, fresh, suggestion
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence, Priority
 from .parsing import find_in_files
@@ -35,7 +37,7 @@ class DeclaredParameters:
     managers: Mapping[str, str]
     faults: Mapping[str, str]
     warnings: Sequence[str]
-    nuisance: Sequence[Dimension]
+    nuisance: Mapping[str, Domain]
 
     @cached_property
     def by_manager(self) -> dict[str, list[HyperParameterNode]]:
@@ -91,13 +93,13 @@ class DeclaredParameters:
         rows = sorted(node.occurrences, key=lambda row: row is not node.declaration)
         return [row.place for row in rows]
 
-    def scientific(self) -> list[Dimension]:
+    def scientific(self) -> dict[str, Domain]:
         """Returns what is to be compared, by the hints.
 
         Raises:
             DeclarationError: A hint is wrong, or a parameter to be compared says nothing of its values.
         """
-        return _dimensions(self.nodes, self.faults, 'scientific')
+        return _domains(self.nodes, self.faults, 'scientific')
 
     def check(self, name: str) -> None:
         """Raises `DeclarationError` if a parameter cannot be swept."""
@@ -121,12 +123,19 @@ class DeclaredParameters:
         """
         found: dict[str, dict[str, Any]] = {}
         for name in sorted(values, key=lambda name: name not in self.nodes):
-            owner = self.owner(name) or name
-            node = self.nodes[owner]
-            if owner != name:
-                node = _node(name, [HyperParameterOccurrence(name, self.default(name))])
-            found.setdefault(self.managers[owner], {})[name] = _as_declared(values[name], node)
+            manager = self.managers[self.owner(name) or name]
+            found.setdefault(manager, {})[name] = _as_declared(values[name], self._node(name))
         return found
+
+    def kind(self, name: str) -> type | None:
+        """Returns the type of a parameter's values; None if any will do, or there is no such parameter."""
+        return kind_of(self._node(name)) if self.owner(name) is not None else None
+
+    def _node(self, name: str) -> HyperParameterNode:
+        """Returns a parameter, or the entry of a dict as one."""
+        if name in self.nodes:
+            return self.nodes[name]
+        return _node(name, [HyperParameterOccurrence(name, self.default(name))])
 
     def told(self) -> dict[str, dict[str, Any]]:
         """For `sweep.json`: of every parameter the role, the default's source and the places."""
@@ -157,11 +166,11 @@ def read_project(files: Sequence[Path], folder: Path) -> DeclaredParameters:
     faults = {name: _fault(name, rows[name], managers[name]) for name in rows}
     faults = {name: fault for name, fault in faults.items() if fault}
     nodes = {name: _node(name, places) for name, places in rows.items()}
-    nuisance = _dimensions(nodes, faults, 'nuisance')
-    for one in nuisance:
-        if one.default is EMPTY:
+    nuisance = _domains(nodes, faults, 'nuisance')
+    for name, domain in nuisance.items():
+        if domain.default is UNSET:
             raise DeclarationError(
-                f"{_listed(rows[one.name])}: `{one.name}` has role='nuisance': it needs a default that is a "
+                f"{_listed(rows[name])}: `{name}` has role='nuisance': it needs a default that is a "
                 f'literal, with which tuning begins'
             )
     managers_known = {'_', *found.occurrences}
@@ -216,23 +225,23 @@ def _fault(name: str, rows: list[HyperParameterOccurrence], managers: Collection
     return ''
 
 
-def _dimensions(
-    nodes: Mapping[str, HyperParameterNode], faults: Mapping[str, str], role: str
-) -> list[Dimension]:
+def _domains(
+    nodes: Mapping[str, HyperParameterNode], faults: Mapping[str, str], role: Role
+) -> dict[str, Domain]:
     """The values of all parameters of a role, which must have some."""
-    found = []
+    found = {}
     for name, node in nodes.items():
         if role_of(node) != role:
             continue
         if name in faults:
             raise DeclarationError(faults[name])
-        dimension = dimension_of(node)
-        if dimension is None:
+        domain = domain_of(node)
+        if domain is None:
             raise DeclarationError(
                 f'{_listed(node.occurrences)}: `{name}` has role={role!r}, but its hints give neither '
                 f'choices nor a range'
             )
-        found.append(dimension)
+        found[name] = domain
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import DeclarationError, FolderError, InvalidArgument, SweepError
 from ..extras import needed
 from ..text import reason
-from .kinds import checked
+from .domains import checked
 from .manager import HyperParameterManager, suggestion
 from .occurrence import HyperParameterNode
 from .tree import SEPARATOR, flatten, nest

@@ -14,8 +14,8 @@ from ..points import NamedPoint, Point, by_name, label
 from .sources import ProblemSources
 
 if TYPE_CHECKING:
-    from ..declare.dimensions import Dimension
     from ..declare.project import DeclaredParameters
+    from ..space import Domain
 
 _MOST_LISTED = 5
 _IMPORTS_MANAGER = re.compile(rb'\bsweeper\s*\.\s*m\b|\bfrom\s+sweeper\s+import\b[^#;]*?\bm\b')
@@ -218,11 +218,11 @@ class ProblemParameters:
         """Returns the declared parameter that a name sets, itself or an entry of its dict; None if none."""
         return self.declared.owner(name) if self.declared is not None else None
 
-    def nuisance(self, point: Point) -> tuple[Dimension, ...]:
+    def nuisance(self, point: Point) -> dict[str, Domain]:
         """Returns what is tuned beside learning rate and batch size: what of that the point does not fix."""
-        known = self.declared.nuisance if self.declared is not None else ()
+        known = self.declared.nuisance if self.declared is not None else {}
         own = self.split(point)[1] if isinstance(point, NamedPoint) else {}
-        return tuple(one for one in known if one.name not in own and one.name not in self.preset)
+        return {name: known[name] for name in known if name not in own and name not in self.preset}
 
 
 def _is_number(parameter: inspect.Parameter) -> bool:

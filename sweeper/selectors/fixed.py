@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from functools import partial
 from typing import Any, Self
 
 from ..errors import InvalidArgument
 from ..points import Point, as_point
+from ..space import Domain, Space
+from ..space.forms import domain_of
 from .base import ParamSelector
-from .random import DEFAULT_POINTS, all_values, draw_distinct, space_size
+from .random import DEFAULT_POINTS, draw_distinct, draw_unrounded
 
 _MOST_COMBINED = 100
 
@@ -35,6 +39,7 @@ class FixedSweep(ParamSelector):
         if not self._proposals:
             raise InvalidArgument('a sweep needs at least one point; got none')
         self._next = 0
+        self._unrounded: Callable[[], Iterable[Point]] = list
 
     @classmethod
     def with_fixed_trials(cls, points: Iterable[Any], trials: int) -> FixedSweep:
@@ -42,18 +47,24 @@ class FixedSweep(ParamSelector):
         return cls((params, trials) for params in points)
 
     @classmethod
-    def with_grid(cls, values: Mapping[str, Collection[Any]], trials: int) -> FixedSweep:
+    def with_grid(cls, values: Mapping[str, Domain | Collection[Any]], trials: int) -> FixedSweep:
         """Tries every combination of the parameters' values, as named points.
 
         Args:
-            values: For each parameter of `model` by name, the values to try.
+            values: For each parameter of `model` by name, the values to try, or a domain of finitely many.
             trials: Trials of every point.
+
+        Raises:
+            InvalidArgument: A parameter has no values, infinitely many, or one of them twice.
         """
+        domains: dict[str, Domain] = {}
         for name, options in values.items():
-            if not options:
+            if not isinstance(options, Domain | range | AbstractSet):  # a tuple is no interval here
+                options = list(options)
+            if not isinstance(options, Domain) and not options:
                 raise InvalidArgument(f'parameter {name!r} of the grid has no values')
-        combinations = itertools.product(*values.values())
-        return cls.with_fixed_trials((dict(zip(values, c, strict=True)) for c in combinations), trials)
+            domains[name] = domain_of(name, options)
+        return cls.with_fixed_trials(Space(domains).grid() if domains else [{}], trials)
 
     @classmethod
     def with_random_trials(
@@ -67,9 +78,10 @@ class FixedSweep(ParamSelector):
         """Tries points drawn at random, no two of them nearly the same.
 
         Args:
-            ranges: One range per parameter, in order, or by name for named points. A range is a `range`
-                or a `(low, high)` pair of ints (both included), a `(low, high)` pair with a float (an
-                interval), `(low, high, 'log')` to draw by ratios, or a set or list of values.
+            ranges: One range per parameter, in order, or by name (a `Space`, for example) for named points.
+                A range is a domain (`Integer`, `Float` or `Categorical`), a `range` or a `(low, high)` pair
+                of ints (both included), a `(low, high)` pair with a float (an interval), `(low, high, 'log')`
+                to draw by ratios, or a set or list of values.
             points: How many points to draw; at least 1.
             trials: Trials of every point.
             r_eps: Two points are nearly the same if all their float parameters are closer than this share
@@ -79,11 +91,12 @@ class FixedSweep(ParamSelector):
         Raises:
             InvalidArgument: A range is none, or so many different points cannot be found.
         """
-        named = ranges if isinstance(ranges, Mapping) else dict(enumerate(ranges))
-        drawn = draw_distinct(named, points, r_eps, seed)
-        if isinstance(ranges, Mapping):
-            return cls.with_fixed_trials((dict(zip(ranges, p, strict=True)) for p in drawn), trials)
-        return cls.with_fixed_trials(drawn, trials)
+        named = ranges if isinstance(ranges, Mapping) else {str(i): one for i, one in enumerate(ranges)}
+        space = Space({name: domain_of(name, given) for name, given in named.items()})
+        drawn = partial(_drawn, isinstance(ranges, Mapping), space, points, r_eps, seed)
+        selector = cls.with_fixed_trials(drawn(), trials)
+        selector._unrounded = partial(drawn, draw_unrounded)
+        return selector
 
     @classmethod
     def with_declared(
@@ -113,19 +126,34 @@ class FixedSweep(ParamSelector):
             DeclarationError: A parameter is not declared as it must be.
             ProblemError: There is no such problem.
         """
-        ranges = {**_declared_ranges(module_name, values or {}), **(values or {})}
-        if not ranges:
+        domains = _declared_domains(module_name, values or {})
+        if not domains:
             raise InvalidArgument(
                 f'{os.fspath(module_name)} declares nothing to be compared: give a parameter choices or a '
                 f"range, as in _('width', 64, choices=[32, 64])"
             )
-        if points is None and space_size(ranges) <= _MOST_COMBINED:
-            return cls.with_grid({name: all_values(name, given) for name, given in ranges.items()}, trials)
-        return cls.with_random_trials(ranges, DEFAULT_POINTS if points is None else points, trials, seed=seed)
+        if points is None and Space(domains).size <= _MOST_COMBINED:
+            return cls.with_grid(domains, trials)
+        points = DEFAULT_POINTS if points is None else points
+        return cls.with_random_trials(domains, points, trials, seed=seed)
 
     def points_and_trials(self) -> list[tuple[Point, int]]:
         """What is tried, in order."""
         return list(self._proposals)
+
+    def continued(self, kept: Collection[Point]) -> Self:
+        """Returns one that tries what a folder holds of it already, where floats were not rounded when drawn.
+
+        Args:
+            kept: The folder's points.
+        """
+        with suppress(InvalidArgument):
+            unrounded = list(self._unrounded())
+            if not {*kept}.isdisjoint(unrounded):
+                added = self._proposals[len(unrounded) :]
+                trials = (trials for _, trials in self._proposals)
+                return self.with_others([*zip(unrounded, trials, strict=False), *added])
+        return self
 
     def with_others(self, points_and_trials: Iterable[tuple[Any, int]]) -> Self:
         """Returns one of the same kind that tries other points."""
@@ -141,18 +169,21 @@ class FixedSweep(ParamSelector):
         return self._proposals[self._next - 1]
 
 
-def _declared_ranges(module_name: str | os.PathLike[str], others: Collection[str]) -> dict[str, Any]:
-    """The values of all parameters that are declared to be compared, but for `others`."""
+def _drawn(is_named: bool, *arguments: Any) -> list[Point]:
+    return [point if is_named else tuple(point.values()) for point in draw_distinct(*arguments)]
+
+
+def _declared_domains(module_name: str | os.PathLike[str], others: Mapping[str, Any]) -> dict[str, Domain]:
+    """The values of all parameters that are declared to be compared, and of `others`."""
     from ..problem.parameters import declared_in
     from ..problem.reference import find_problem
 
     declared = declared_in(find_problem(module_name).sources())
-    ranges: dict[str, Any] = {}
-    for one in declared.scientific() if declared is not None else ():
-        if one.name not in others:
-            interval = (one.low, one.high, 'log') if one.log else (one.low, one.high)
-            ranges[one.name] = list(one.choices) or interval
-    return ranges
+    known = declared.scientific() if declared is not None else {}
+    domains = {name: domain for name, domain in known.items() if name not in others}
+    for name, given in others.items():
+        domains[name] = domain_of(name, given, declared.kind(name) if declared is not None else None)
+    return domains
 
 
 def _checked(proposal: Any) -> tuple[Point, int]:

@@ -13,6 +13,15 @@ Role: TypeAlias = Literal['scientific', 'nuisance', 'fixed']
 JUST_BELOW_1: Final = 1 - 1e-9
 
 
+def as_number(value: Any, kind: type | None) -> Any:
+    """Returns a number as the kind of number that is wanted, if it is one: 1 as 1.0 and 2.0 as 2."""
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
 class Unset:
     """The default of a parameter that has none."""
 
@@ -87,7 +96,7 @@ class Domain(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """Says in a few words which values are valid, for messages: `8 to 128 (log)`."""
+        """Says in a few words which values are valid, for messages: `an integer from 8 to 128 (log)`."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the domain as plain values, without what has its default."""

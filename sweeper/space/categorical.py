@@ -27,16 +27,18 @@ class Categorical(Domain):
     def __post_init__(self) -> None:
         if not isinstance(self.choices, tuple):
             object.__setattr__(self, 'choices', _listed(self.choices))
-        try:
-            is_valid = 0 < len(self.choices) == len(set(self.choices))
-        except TypeError:
-            is_valid = False
-        if not is_valid:
-            raise InvalidArgument(
-                f'choices={list(self.choices)!r}: must be different, hashable values, at least one'
-            )
+        if not self.choices:
+            raise InvalidArgument('there must be at least one value')
+        known: dict[Any, Any] = {}
+        for choice in self.choices:
+            try:
+                if choice in known:
+                    raise InvalidArgument(_why_equal(known[choice], choice))
+                known[choice] = choice
+            except TypeError as error:
+                raise InvalidArgument(f'{choice!r} cannot be hashed ({error})') from None
         if self.default is not UNSET and not self.contains(self.default):
-            raise InvalidArgument(f'default={self.default!r}: must be one of {self.describe()}')
+            raise InvalidArgument(f'default={self.default!r}: must be {self.describe()}')
 
     @property
     def size(self) -> float:
@@ -67,13 +69,23 @@ class Categorical(Domain):
         return next((choice for choice in self.choices if choice == value), value)
 
     def describe(self) -> str:
-        return ', '.join(map(repr, self.choices))
+        listed = ', '.join(map(repr, self.choices))
+        return f'one of {listed}' if len(self.choices) > 1 else listed
 
 
 def _listed(choices: object) -> tuple[Any, ...]:
     if isinstance(choices, str) or not isinstance(choices, Iterable):
         raise InvalidArgument(f'choices={choices!r}: must be a list of values')
     return tuple(choices)
+
+
+def _why_equal(one: Any, other: Any) -> str:
+    from ..points import value_to_text  # here, since it imports numpy
+
+    shown = [value_to_text(value) for value in (one, other)]
+    if repr(one) == repr(other):
+        return f'{shown[0]} is given twice'
+    return f'{shown[0]} and {shown[1]} are equal in Python, and so would be one architecture'
 
 
 def _is_same(one: object, other: object) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidArgument
-from .base import Domain
+from .base import Domain, as_number
 from .interval import check_default, check_ends, check_step, described
 
 _FINEST = 1e-3
@@ -102,10 +102,10 @@ class Float(Domain):
         return [other for other in dict.fromkeys(map(self.decode, places)) if other != value]
 
     def coerce(self, value: Any) -> Any:
-        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        return as_number(value, float)
 
     def describe(self) -> str:
-        return described(self.low, self.high, self.log, self.step)
+        return 'a number ' + described(self.low, self.high, self.log, self.step)
 
 
 def _rounded(value: float, width: float) -> float:

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from .base import JUST_BELOW_1, Domain
+from .base import JUST_BELOW_1, Domain, as_number
 from .interval import check_default, check_ends, check_step, described
 
 
@@ -82,9 +82,7 @@ class Integer(Domain):
         return self.decode(rng.random()) if self.log else rng.choice(self._range)
 
     def coerce(self, value: Any) -> Any:
-        return int(value) if isinstance(value, float) and value.is_integer() else value
+        return as_number(value, int)
 
     def describe(self) -> str:
-        return 'integers from ' + described(
-            self.low, self.high, self.log, self.step if self.step != 1 else None
-        )
+        return 'an integer ' + described(self.low, self.high, self.log, self.step if self.step != 1 else None)

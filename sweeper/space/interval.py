@@ -21,7 +21,7 @@ def check_ends(low: Any, high: Any, log: Any, kind: type[int] | type[float]) -> 
     if not (low < high and math.isfinite(high - low)):
         raise InvalidArgument(f'low={low!r}, high={high!r}: low must be below high')
     if log and low <= 0:
-        raise InvalidArgument(f'low={low!r}: must be above 0 with log=True')
+        raise InvalidArgument(f'low={low!r}: must be above 0 on a logarithmic scale')
 
 
 def check_step(step: Any, width: float, kind: type[int] | type[float]) -> None:
@@ -36,9 +36,10 @@ def check_step(step: Any, width: float, kind: type[int] | type[float]) -> None:
 def check_default(domain: Domain) -> None:
     """Raises `InvalidArgument` unless a domain's default is one of its values, or unset."""
     if domain.default is not UNSET and not domain.contains(domain.default):
-        raise InvalidArgument(f'default={domain.default!r}: must be one of {domain.describe()}')
+        raise InvalidArgument(f'default={domain.default!r}: must be {domain.describe()}')
 
 
 def described(low: float, high: float, log: bool, step: float | None) -> str:
-    """Returns an interval for a message: `0.1 to 0.5, in steps of 0.1`."""
-    return f'{low:g} to {high:g}' + ' (log)' * log + (f', in steps of {step:g}' if step is not None else '')
+    """Returns an interval for a message: `from 0.1 to 0.5, in steps of 0.1`."""
+    steps = f', in steps of {step:g}' if step is not None else ''
+    return f'from {low:g} to {high:g}' + ' (log)' * log + steps

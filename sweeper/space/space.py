@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import InvalidArgument, InvalidPoint
-from ..points import NamedPoint
+from ..frozen import NamedPoint
 from .base import Domain
 
 
@@ -88,9 +88,9 @@ class Space(Mapping[str, Domain]):
                 )
         for name, domain in self.items():
             if name not in point:
-                raise InvalidPoint(f'{name} is missing; it must be one of {domain.describe()}')
+                raise InvalidPoint(f'{name} is missing; it must be {domain.describe()}')
             if not domain.contains(point[name]):
-                raise InvalidPoint(f'{name}={point[name]!r}: must be one of {domain.describe()}')
+                raise InvalidPoint(f'{name}={point[name]!r}: must be {domain.describe()}')
 
     def encode(self, point: Mapping[str, Any]) -> list[float]:
         """Returns a point's place in the unit cube, a number in [0, 1] per parameter."""

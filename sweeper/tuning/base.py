@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from ..declare.dimensions import Dimension
     from ..results import Tuned
+    from ..space import Domain
 
+NO_PARAMETERS: Mapping[str, Domain] = MappingProxyType({})
 FUNCTIONS = ('measure_curve', 'train_briefly')
 
 
@@ -119,15 +121,15 @@ class TuningMethod(Protocol):
     in trials: the first guess at the time that is left. By default it is 1.
     """
 
-    def tune(self, train_size: int, seed: int, nuisance: Sequence[Dimension] = ()) -> Tuner:
+    def tune(self, train_size: int, seed: int, nuisance: Mapping[str, Domain] = NO_PARAMETERS) -> Tuner:
         """Tunes one architecture; called once for each.
 
         Args:
             train_size: Samples in the training set; at least 1.
             seed: The sweep's; `run_seed(seed, name, index)` gives those of runs. The same ones for every
                 architecture make a fair comparison.
-            nuisance: Parameters, each with a name, a default and values, that are to be tuned besides. One
-                that the result does not name has its default.
+            nuisance: The domains, by name, of parameters that are to be tuned besides, each with a default,
+                which holds for those that the result does not name.
 
         Yields:
             Stages of runs. Sent back are their results, in order.

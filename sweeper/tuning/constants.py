@@ -169,8 +169,5 @@ class Constants:
     far: float = 0.25
     """Finalists are at least so far from each other, as a share of all values."""
 
-    just_below_1: float = 1 - 1e-9
-    """The end of all values as a share, which lies in [0, 1)."""
-
 
 CONSTANTS = Constants()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidArgument
+from .base import NO_PARAMETERS
 from .settings import HyperparameterSettings
 
 if TYPE_CHECKING:
-    from ..declare.dimensions import Dimension
+    from ..space import Domain
     from .base import Tuner
 
 
@@ -59,7 +60,7 @@ class FixedHyperparameters:
             is_whole = self.epochs is not None and self.epochs % self.cycle_epochs == 0
             require('cycle_epochs', is_whole, f'a divisor of epochs={self.epochs}')
 
-    def tune(self, train_size: int, seed: int, nuisance: Sequence[Dimension] = ()) -> Tuner:
+    def tune(self, train_size: int, seed: int, nuisance: Mapping[str, Domain] = NO_PARAMETERS) -> Tuner:
         """Trains nothing and returns what was given."""
         from ..results import Tuned  # with numpy, which the command line's help can do without
 

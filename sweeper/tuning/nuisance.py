@@ -8,31 +8,33 @@ do, loses every brief training; so values that are far apart stay in until train
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..space.base import JUST_BELOW_1
 from .candidates import Candidate, Scored, grid, reference_size, winner, within
 from .constants import CONSTANTS
 from .effort import Effort
 
 if TYPE_CHECKING:
-    from ..declare.dimensions import Dimension
+    from ..space import Domain
 
 
 def grid_and_scattered(
-    settings: Effort, train_size: int, low: float, high: float, nuisance: Sequence[Dimension]
+    settings: Effort, train_size: int, low: float, high: float, nuisance: Mapping[str, Domain]
 ) -> list[Candidate]:
     """Returns the candidates of the first round.
 
     Nuisance parameters have their defaults in the grid of learning rates from `low` to `high`. As many
     candidates again, for each of up to three of them, are scattered evenly over all values of all.
     """
-    defaults = tuple((one.name, one.default) for one in nuisance)
+    defaults = tuple((name, domain.default) for name, domain in nuisance.items())
     found = [one._replace(nuisance=defaults) for one in grid(settings, train_size, low, high)]
     size, count = reference_size(settings, train_size), min(len(nuisance), CONSTANTS.most_scattered)
     for shares in _scattered(settings.lr_candidates * count, 1 + len(nuisance)):
         lr = within(settings, low * (high / low) ** shares[0])
-        values = tuple((one.name, one.at(share)) for one, share in zip(nuisance, shares[1:], strict=True))
+        pairs = zip(nuisance.items(), shares[1:], strict=True)
+        values = tuple((name, domain.decode(share)) for (name, domain), share in pairs)
         found.append(Candidate(lr, size, values))
     return found
 
@@ -52,7 +54,7 @@ def _scattered(count: int, dimensions: int) -> list[list[float]]:
 
 
 def finalists(
-    settings: Effort, scored: Sequence[Scored], nuisance: Sequence[Dimension], most: int
+    settings: Effort, scored: Sequence[Scored], nuisance: Mapping[str, Domain], most: int
 ) -> list[Candidate]:
     """Returns the best candidate of a round, and then the best of those far from all that are taken already.
 
@@ -73,13 +75,13 @@ def finalists(
     return taken
 
 
-def _distance(one: Candidate, other: Candidate, nuisance: Sequence[Dimension]) -> float:
+def _distance(one: Candidate, other: Candidate, nuisance: Mapping[str, Domain]) -> float:
     """How far apart the values of nuisance parameters are, as a share of all values of one."""
-    pairs = zip(nuisance, one.nuisance, other.nuisance, strict=True)
-    return max((of.distance(a, b) for of, (_, a), (_, b) in pairs), default=0.0)
+    pairs = zip(one.nuisance, other.nuisance, strict=True)
+    return max((nuisance[name].distance(a, b) for (name, a), (_, b) in pairs), default=0.0)
 
 
-def varied(best: Candidate, nuisance: Sequence[Dimension], step: float) -> list[Candidate]:
+def varied(best: Candidate, nuisance: Mapping[str, Domain], step: float) -> list[Candidate]:
     """Returns candidates beside the best, each with another value of one nuisance parameter.
 
     Args:
@@ -88,12 +90,11 @@ def varied(best: Candidate, nuisance: Sequence[Dimension], step: float) -> list[
         step: How far to go to either side, as a share of all values.
     """
     found = []
-    for place, one in enumerate(nuisance):
-        name, value = best.nuisance[place]
-        share = one.share_of(value)
-        for other in {
-            one.at(min(max(share + by, 0.0), CONSTANTS.just_below_1)): None for by in (-step, step)
-        }:
+    for place, (name, value) in enumerate(best.nuisance):
+        share = nuisance[name].encode(value)
+        for other in dict.fromkeys(
+            nuisance[name].decode(min(max(share + by, 0.0), JUST_BELOW_1)) for by in (-step, step)
+        ):
             if other != value:
                 values = (*best.nuisance[:place], (name, other), *best.nuisance[place + 1 :])
                 found.append(best._replace(nuisance=values))

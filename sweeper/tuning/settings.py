@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidArgument
+from .base import NO_PARAMETERS
 from .effort import Effort
 
 if TYPE_CHECKING:
-    from ..declare.dimensions import Dimension
+    from ..space import Domain
     from .base import Tuner
 
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class HyperparameterSettings(Effort):  # noqa: D101
     __doc__ = Effort.__doc__
 
-    def tune(self, train_size: int, seed: int, nuisance: Sequence[Dimension] = ()) -> Tuner:
+    def tune(self, train_size: int, seed: int, nuisance: Mapping[str, Domain] = NO_PARAMETERS) -> Tuner:
         """Tunes one architecture with this budget, as docs/tuning.md explains."""
         from .tuner import tune  # with numpy, which the command line's help can do without
 

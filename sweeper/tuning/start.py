@@ -17,10 +17,10 @@ from ..io.checksums import json_bytes
 from ..points import to_json
 from ..results import UNSURE, ModelCost, Tuned
 from ..seeding import run_seed
-from .base import FUNCTIONS, RunRequest, RunResult, Stage, Tuner, TuningMethod
+from .base import FUNCTIONS, NO_PARAMETERS, RunRequest, RunResult, Stage, Tuner, TuningMethod
 
 if TYPE_CHECKING:
-    from ..declare.dimensions import Dimension
+    from ..space import Domain
 
 CURVES: Mapping[str, frozenset[str]] = {
     'lr_vs_perf': frozenset({'lrs', 'loss', 'perf'}),
@@ -32,7 +32,7 @@ _LISTED = ', '.join(f'{", ".join(sorted(columns))} in {name!r}' for name, column
 
 
 def start_tuning(
-    method: TuningMethod, train_size: int, seed: int, nuisance: Sequence[Dimension] = ()
+    method: TuningMethod, train_size: int, seed: int, nuisance: Mapping[str, Domain] = NO_PARAMETERS
 ) -> Tuner:
     """Starts a method on one architecture; checks what it yields and returns, and adds what runs tell of it.
 
@@ -50,7 +50,7 @@ def start_tuning(
         try:
             stage = next(tuner) if results is None else tuner.send(results)
         except StopIteration as end:
-            tuned = _checked(name, end.value, [dimension.name for dimension in nuisance])
+            tuned = _checked(name, end.value, [*nuisance])
             if not observed.has_curve:  # what tells the cost of an architecture
                 stage = _first_step(tuned, train_size, seed)
                 observed.note(stage, (yield stage))

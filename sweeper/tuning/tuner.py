@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +14,7 @@ from ..errors import EvaluationDiverged, TuningFailed
 from ..results import Tuned, is_only_in_evaluation
 from ..seeding import run_seed
 from . import candidates, lr_range
-from .base import RunRequest, RunResult, Stage, Tuner
+from .base import NO_PARAMETERS, RunRequest, RunResult, Stage, Tuner
 from .candidates import Candidate, Scored
 from .choice import choose
 from .constants import CONSTANTS
@@ -24,7 +24,7 @@ from .nuisance import at_both_rates, finalists, grid_and_scattered, varied
 from .rounds import Budget, LadderBase, Round, table
 
 if TYPE_CHECKING:
-    from ..declare.dimensions import Dimension
+    from ..space import Domain
 
 ROUNDS = 'candidates'
 
@@ -41,7 +41,9 @@ class Holdout(NamedTuple):
     samples: int
 
 
-def tune(settings: Effort, train_size: int, seed: int, nuisance: Sequence[Dimension] = ()) -> Tuner:
+def tune(
+    settings: Effort, train_size: int, seed: int, nuisance: Mapping[str, Domain] = NO_PARAMETERS
+) -> Tuner:
     """Tunes one architecture's learning-rate range, batch size and nuisance parameters.
 
     Yields stages of runs, receives each stage's results, and returns what the trials shall use. It
@@ -105,7 +107,7 @@ def _rounds(
     seed: int,
     budget: Budget,
     lr_range: LRRange,
-    nuisance: Sequence[Dimension],
+    nuisance: Mapping[str, Domain],
     holdout: Holdout | None,
 ) -> Generator[Stage, Sequence[RunResult], list[Round]]:
     """Compares candidates round by round; one that says nothing is repeated at lower learning rates.
@@ -179,7 +181,7 @@ def _proposed(
     train_size: int,
     lr_range: LRRange,
     done: Sequence[Round],
-    nuisance: Sequence[Dimension],
+    nuisance: Mapping[str, Domain],
 ) -> list[Candidate]:
     """Returns the candidates of a round before the last; or of the second of two."""
     if not done:
@@ -208,7 +210,7 @@ def _proposed(
 
 
 def _descent(
-    settings: Effort, before: Round, budget: Budget, nuisance: Sequence[Dimension]
+    settings: Effort, before: Round, budget: Budget, nuisance: Mapping[str, Domain]
 ) -> tuple[list[Candidate], list[LadderBase]]:
     """Returns the last ladders: where the best learning rate is if it falls slowly, as usual, or fast."""
     last = finalists(settings, before.scored, nuisance, CONSTANTS.finalists)

@@ -3,7 +3,8 @@
 import pytest
 
 from sweeper.declare import DeclarationError, HyperParameterManager
-from sweeper.declare.kinds import as_kind, checked, from_text, kind_of
+from sweeper.declare.domains import checked
+from sweeper.declare.kinds import as_kind, from_text, kind_of
 
 
 def node(call):

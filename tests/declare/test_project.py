@@ -107,8 +107,8 @@ def test_what_is_compared_and_what_is_tuned_go_by_the_roles(read):
         "_('d', 1)",
     ]
     declared = read(net=in_function(*calls))
-    assert [one.name for one in declared.scientific()] == ['a']
-    assert [one.name for one in declared.nuisance] == ['b']
+    assert [*declared.scientific()] == ['a']
+    assert [*declared.nuisance] == ['b']
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_what_is_compared_and_what_is_tuned_go_by_the_roles(read):
         ("_('a', 1, role='nuisance')", 'give neither choices nor a range'),
         ("_('a', range=(1, 2), role='nuisance')", 'needs a default that is a literal'),
         ("_('a', f(), range=(1, 2), role='nuisance')", 'needs a default that is a literal'),
-        ("_('a', 5, range=(1, 2), role='nuisance')", 'the default 5 is not in'),
+        ("_('a', 5, range=(1, 2), role='nuisance')", 'default=5: must be an integer from 1 to 2'),
         ("_('a', 5, role='nuisances')", "valid are 'scientific', 'nuisance', 'fixed'"),
     ],
 )

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import sweeper
 from sweeper import FixedSweep, InvalidArgument, SweepConfig, cli
 from sweeper.cli.options import as_options
-from sweeper.literals import grid_values, range_of
+from sweeper.literals import choices_of, range_of
 
 PYTHON = re.compile(
     r"\bNone\b|\bTrue\b|\bFalse\b|\[Errno|\w(?:Error|Exception)\(|<class|Traceback|[A-Za-z_]\w*=['\"\[]"
@@ -243,7 +243,7 @@ def test_any_wrong_text_is_shown_as_it_was_typed(name, text):
 RANGES = st.from_regex(r'-?\d{1,2}\.\.-?\d{1,2}(:log)?', fullmatch=True)
 
 
-@given(st.sampled_from([range_of, grid_values]), TEXTS | RANGES)
+@given(st.sampled_from([range_of, choices_of]), TEXTS | RANGES)
 def test_values_are_what_they_can_be_or_refused_without_python(parse, text):
     said = ''
     try:

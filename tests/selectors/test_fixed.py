@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sweeper.errors import InvalidArgument, InvalidPoint
 from sweeper.points import NamedPoint
 from sweeper.selectors.fixed import FixedSweep
+from sweeper.space import Categorical, Float, Integer, Space
 
 
 def proposals(selector):
@@ -202,8 +203,8 @@ def test_a_space_that_is_too_small_is_refused():
         draw([(1, 3), {'a', 'b'}], 7)
     with pytest.raises(InvalidArgument, match=r'found only 1 of 2 points .* r_eps=0\.99'):
         draw([(0.0, 1.0)], 2, r_eps=0.99)
-    with pytest.raises(InvalidArgument, match='found only 1 of 3 points'):
-        draw([[1, 1, 1]], 3)
+    with pytest.raises(InvalidArgument, match='it has 1 different point, not 3'):
+        draw([[1]], 3)
     assert len(draw([(1, 3), {'a', 'b'}], 6)) == 6
 
 
@@ -217,3 +218,63 @@ def test_a_number_of_points_that_is_none_is_refused(points):
 def test_a_share_outside_its_range_is_refused(r_eps):
     with pytest.raises(InvalidArgument, match=r'r_eps=.* must be in \[0, 1\)'):
         draw([(1, 3)], 1, r_eps=r_eps)
+
+
+# Spaces
+
+
+RANGES = {'width': (1, 10**6), 'act': ['a', 'b', 'c'], 'units': (1, 1000, 'log'), 'kernel': range(0, 90, 3)}
+RATES = {'rate': (1e-4, 1.0, 'log'), 'dropout': (0.0, 0.5)}
+
+
+def test_a_space_is_drawn_from_and_combined_like_the_plain_values_that_mean_the_same():
+    space = Space(
+        {
+            'width': Integer(1, 10**6), 'act': Categorical(['a', 'b', 'c']),
+            'units': Integer(1, 1000, log=True), 'kernel': Integer(0, 87, step=3),
+        }
+    )  # fmt: skip
+    assert draw(space, 9, seed=3) == draw(RANGES, 9, seed=3)
+    small = {name: space[name] for name in ('act', 'kernel')}
+    values = {'act': ('a', 'b', 'c'), 'kernel': range(0, 90, 3)}
+    one, other = (FixedSweep.with_grid(given, 2).points_and_trials() for given in (small, values))
+    assert one == other and len(one) == 90
+    with pytest.raises(InvalidArgument, match=r"parameter 'rate': .* no complete list of values"):
+        FixedSweep.with_grid({'rate': Float(0, 1)}, 1)
+
+
+def test_integers_and_choices_are_drawn_as_they_always_were():
+    assert draw([*RANGES.values()], 3, seed=5) == [
+        (653160, 'b', 141, 75), (723986, 'c', 71, 48), (30415, 'b', 182, 21)
+    ]  # fmt: skip
+
+
+def test_floats_that_are_drawn_have_the_digits_that_mean_something():
+    assert draw(RATES, 3, seed=5) == [
+        NamedPoint(rate=0.031, dropout=0.3709), NamedPoint(rate=0.152, dropout=0.4712),
+        NamedPoint(rate=0.0911, dropout=0.4612),
+    ]  # fmt: skip
+
+
+def test_a_folder_that_was_begun_with_all_digits_goes_on_with_them():
+    selector = FixedSweep.with_random_trials(RATES, 3, 2, seed=5)
+    first = NamedPoint(rate=0.0310174991900114, dropout=0.3708934946303647)  # as version 0.1 drew them
+    others = [
+        NamedPoint(rate=0.15162620393869125, dropout=0.47122514188852516),
+        NamedPoint(rate=0.09111592720578732, dropout=0.4611624983327085),
+    ]
+    added = NamedPoint(rate=0.5, dropout=0.1)
+    longer = selector.with_others([*selector.points_and_trials(), (added, 1)])
+    assert longer.continued([first]).points_and_trials() == [
+        *((point, 2) for point in [first, *others]), (added, 1)
+    ]  # fmt: skip
+    for kept in ([], [added], [NamedPoint(rate=0.031, dropout=0.3709)]):
+        assert longer.continued(kept).points_and_trials() == longer.points_and_trials()
+
+
+@pytest.mark.parametrize('make', [FixedSweep.with_grid, lambda values, _: draw(values, 1)])
+def test_a_value_that_is_given_twice_is_refused(make):
+    with pytest.raises(InvalidArgument, match=r"\[8, 8\] of parameter 'width': 8 is given twice"):
+        make({'width': [8, 8]}, 1)
+    with pytest.raises(InvalidArgument, match='1 and true are equal in Python'):
+        make({'width': [1, True]}, 1)

@@ -50,7 +50,7 @@ def test_samples_are_points_with_a_place_and_neighbours(seed):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'width': 11}, 'width=11: must be one of integers from 8 to 10'),
+        ({'width': 11}, 'width=11: must be an integer from 8 to 10'),
         ({'activation': 'elu'}, "activation='elu': must be one of 'relu', 'tanh'"),
         ({'widht': 8}, 'widht=8: the space has no such parameter; did you mean width'),
         ({'x': 8}, 'x=8: the space has no such parameter; it has width, activation, dropout'),
@@ -61,7 +61,7 @@ def test_what_is_no_point_is_refused_with_the_parameter(changes, message):
     assert not WIDTHS.contains(point)
     with pytest.raises(InvalidPoint, match=message):
         WIDTHS.check(point)
-    with pytest.raises(InvalidPoint, match=r'dropout is missing; it must be one of 0 to 0\.5'):
+    with pytest.raises(InvalidPoint, match=r'dropout is missing; it must be a number from 0 to 0\.5'):
         WIDTHS.check({'width': 8, 'activation': 'relu'})
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.declare.dimensions import Dimension
 from sweeper.io.checksums import json_bytes
 from sweeper.io.files import npz_bytes, read_npz
+from sweeper.space import Categorical, Float
 from sweeper.store.tuned_files import final_content, misc_content
 from sweeper.tuning.candidates import Candidate, Scored
 from sweeper.tuning.nuisance import at_both_rates, finalists, grid_and_scattered
@@ -20,9 +20,9 @@ from sweeper.tuning.start import start_tuning
 FAST = get_settings('fast')
 TRAIN_SIZE = 5000
 TRIAL = TRAIN_SIZE * FAST.trial_epochs(TRAIN_SIZE)
-MOMENTUM = Dimension('momentum', 0.0, low=0.0, high=0.99)
-DECAY = Dimension('decay', 1e-5, low=1e-6, high=1e-1, log=True)
-LAYER = Dimension('layer', 'batch', ('batch', 'group', None, 'layer'))
+MOMENTUM = Float(0.0, 0.99, default=0.0)
+DECAY = Float(1e-6, 1e-1, log=True, default=1e-5)
+LAYER = Categorical(('batch', 'group', None, 'layer'), default='batch')
 
 
 class World:
@@ -30,14 +30,15 @@ class World:
 
     Args:
         best: The best value of each nuisance parameter, by name.
-        dimensions: What they may be.
+        domains: What they may be.
         coupled: By how many decades the best learning rate falls with the first of them.
         late: The first of them does the opposite in trainings shorter than a twentieth of a trial.
         unread: What nobody asks for; all but the first only from the second round on.
     """
 
-    def __init__(self, best=None, dimensions=(MOMENTUM,), coupled=0.0, late=False, unread=()):
-        self.best, self.dimensions = best or {}, dimensions
+    def __init__(self, best=None, domains=None, coupled=0.0, late=False, unread=()):
+        self.best = best or {}
+        self.domains = {'momentum': MOMENTUM} if domains is None else domains
         self.coupled, self.late, self.unread = coupled, late, list(unread)
         self.stages, self.samples = [], 0
 
@@ -58,11 +59,11 @@ class World:
         assert lr_min < lr_max
         samples = batch_size * steps
         self.samples += samples
-        shares = {one.name: one.share_of(nuisance[one.name]) for one in self.dimensions}
+        shares = {name: domain.encode(nuisance[name]) for name, domain in self.domains.items()}
         off = [
-            abs(shares[one.name] - one.share_of(self.best[one.name]))
-            for one in self.dimensions
-            if one.name in self.best
+            abs(shares[name] - domain.encode(self.best[name]))
+            for name, domain in self.domains.items()
+            if name in self.best
         ]
         if self.late and samples < TRIAL / 20:
             off[0] = 1 - off[0]
@@ -77,7 +78,7 @@ class World:
 
 def run(world, settings=FAST, train_size=TRAIN_SIZE, seed=0):
     """Drives the coroutine to its end; returns what was tuned."""
-    tuner = start_tuning(settings, train_size, seed, world.dimensions)
+    tuner = start_tuning(settings, train_size, seed, world.domains)
     stage = next(tuner)
     while True:
         try:
@@ -89,8 +90,8 @@ def run(world, settings=FAST, train_size=TRAIN_SIZE, seed=0):
 def off_by(tuned, world):
     """How far a choice is from the best, as a share of all values."""
     return max(
-        abs(one.share_of(tuned.nuisance[one.name]) - one.share_of(world.best[one.name]))
-        for one in world.dimensions
+        abs(domain.encode(tuned.nuisance[name]) - domain.encode(world.best[name]))
+        for name, domain in world.domains.items()
     )
 
 
@@ -109,21 +110,21 @@ def test_a_value_about_the_best_is_chosen(preset, best):
 @pytest.mark.parametrize('preset', ['fast', 'slow'])
 @pytest.mark.parametrize('best', [1e-6, 1e-4, 1e-2])
 def test_a_value_of_a_logarithmic_range_is_chosen_by_ratios(preset, best):
-    world = World({'decay': best}, [DECAY])
+    world = World({'decay': best}, {'decay': DECAY})
     assert off_by(run(world, get_settings(preset)), world) < 0.2
 
 
 @pytest.mark.parametrize('preset', ['fast', 'slow', 'slowest'])
 @pytest.mark.parametrize('best', LAYER.choices)
 def test_the_best_choice_is_found(preset, best):
-    assert run(World({'layer': best}, [LAYER]), get_settings(preset)).nuisance == {'layer': best}
+    assert run(World({'layer': best}, {'layer': LAYER}), get_settings(preset)).nuisance == {'layer': best}
 
 
 @pytest.mark.parametrize('best', [0.1, 0.8])
 def test_the_best_learning_rate_may_depend_on_it(best):
     world = World({'momentum': best}, coupled=1.5)
     tuned = run(world)
-    best_lr = 0.3 * 10 ** (-1.5 * MOMENTUM.share_of(tuned.nuisance['momentum']))
+    best_lr = 0.3 * 10 ** (-1.5 * MOMENTUM.encode(tuned.nuisance['momentum']))
     assert off_by(tuned, world) < 0.3
     assert best_lr / 4 < tuned.lr_max < 2 * best_lr
 
@@ -136,15 +137,18 @@ def test_what_pays_in_long_trainings_only_is_chosen(preset, best):
 
 
 def test_several_are_tuned_together():
-    world = World({'momentum': 0.8, 'layer': 'group', 'decay': 1e-3}, [MOMENTUM, LAYER, DECAY])
+    world = World(
+        {'momentum': 0.8, 'layer': 'group', 'decay': 1e-3},
+        {'momentum': MOMENTUM, 'layer': LAYER, 'decay': DECAY},
+    )
     tuned = run(world, get_settings('slow'))
     assert tuned.nuisance.keys() == {'momentum', 'layer', 'decay'}
-    default = World(world.best, world.dimensions)
+    default = World(world.best, world.domains)
     perfs = [
         default.train_briefly(
             seed=0, lr_min=0.01, lr_max=tuned.lr_max, batch_size=16, steps=TRIAL // 16, nuisance=values
         )['perf']
-        for values in (tuned.nuisance, {one.name: one.default for one in world.dimensions})
+        for values in (tuned.nuisance, {name: domain.default for name, domain in world.domains.items()})
     ]
     assert perfs[0] > perfs[1] + 0.2
 
@@ -160,16 +164,17 @@ def test_the_budget_is_the_same(preset):
     assert 0.7 * settings.tuning_budget < told['trials'] <= settings.tuning_budget
 
 
-@pytest.mark.parametrize('dimensions', [[MOMENTUM], [MOMENTUM, DECAY], [MOMENTUM, DECAY, LAYER, LAYER]])
-def test_the_first_round_has_the_defaults_at_every_rate_and_scattered_values(dimensions):
-    found = grid_and_scattered(FAST, TRAIN_SIZE, 0.01, 1.0, dimensions)
-    defaults = tuple((one.name, one.default) for one in dimensions)
+@pytest.mark.parametrize('domains', [[MOMENTUM], [MOMENTUM, DECAY], [MOMENTUM, DECAY, LAYER, LAYER]])
+def test_the_first_round_has_the_defaults_at_every_rate_and_scattered_values(domains):
+    named = {f'parameter {index}': domain for index, domain in enumerate(domains)}
+    found = grid_and_scattered(FAST, TRAIN_SIZE, 0.01, 1.0, named)
+    defaults = tuple((name, domain.default) for name, domain in named.items())
     assert [one.nuisance for one in found[: FAST.lr_candidates]] == [defaults] * FAST.lr_candidates
     scattered = found[FAST.lr_candidates :]
-    assert len(scattered) == FAST.lr_candidates * min(3, len(dimensions))
+    assert len(scattered) == FAST.lr_candidates * min(3, len(domains))
     assert all(0.01 <= one.lr <= 1.0 for one in scattered)
-    for place, dimension in enumerate(dimensions[:2]):  # every third of all values has some
-        thirds = [int(3 * dimension.share_of(one.nuisance[place][1])) for one in scattered]
+    for place, domain in enumerate(domains[:2]):  # every third of all values has some
+        thirds = [int(3 * domain.encode(one.nuisance[place][1])) for one in scattered]
         assert {*thirds} >= {0, 1, 2}
 
 
@@ -187,7 +192,7 @@ def test_candidates_are_scored_on_the_same_held_out_samples():
 
 
 def test_without_nuisance_parameters_nothing_is_held_out():
-    world = World(dimensions=[])
+    world = World(domains={})
     tuned = run(world)
     assert tuned.nuisance == {} and 'nuisance' not in final_content(tuned)
     for stage in world.stages[1:]:
@@ -200,7 +205,7 @@ def test_the_last_round_compares_values_that_are_far_apart():
     tuned = run(world)
     last = sorted({row['nuisance']['momentum'] for row in tuned.report['rounds'][-1]})
     assert 2 < len(last) <= 4
-    assert np.diff([MOMENTUM.share_of(value) for value in last]).min() >= 0.25
+    assert np.diff([MOMENTUM.encode(value) for value in last]).min() >= 0.25
 
 
 @pytest.mark.parametrize('train_size', [1, 3, 4, 7])
@@ -233,8 +238,10 @@ def test_for_throughput_the_batch_size_is_the_largest_all_the_same(best):
 
 
 def test_everything_is_told_and_can_be_written():
-    kinds = Dimension('kind', None, (None, True, 'text', (1, 2), 0.5, frozenset({1})))
-    tuned = run(World({'momentum': 0.5, 'kind': (1, 2)}, [MOMENTUM, kinds]), get_settings('slow'))
+    kinds = Categorical((None, True, 'text', (1, 2), 0.5, frozenset({1})), default=None)
+    tuned = run(
+        World({'momentum': 0.5, 'kind': (1, 2)}, {'momentum': MOMENTUM, 'kind': kinds}), get_settings('slow')
+    )
     assert tuned.nuisance['kind'] == (1, 2)
     assert json.loads(json_bytes(final_content(tuned)))['nuisance'] == {**tuned.nuisance, 'kind': [1, 2]}
     assert json_bytes(misc_content(tuned)) and npz_bytes(tuned.curves['candidates'])
@@ -262,7 +269,7 @@ def test_answers_that_were_written_and_read_back_give_the_same_tuning(tmp_path):
             return answers
 
     one, other = (
-        run(world({'momentum': 0.5, 'layer': None}, [MOMENTUM, LAYER], unread=['width']))
+        run(world({'momentum': 0.5, 'layer': None}, {'momentum': MOMENTUM, 'layer': LAYER}, unread=['width']))
         for world in (World, Stored)
     )
     assert json_bytes(final_content(one)) == json_bytes(final_content(other))
@@ -278,13 +285,13 @@ def test_finalists_are_the_best_that_are_far_from_each_other():
         Scored(Candidate(0.1, 8, (('momentum', value),)), loss, 0.5)
         for value, loss in zip(values, [0.3, 0.2, 0.1, 0.4, 0.5, math.inf], strict=True)
     ]
-    found = finalists(FAST, scored, [MOMENTUM], 4)
+    found = finalists(FAST, scored, {'momentum': MOMENTUM}, 4)
     assert [one.nuisance[0][1] for one in found] == [0.3, 0.0, 0.6]
-    assert finalists(FAST, scored, [MOMENTUM], 2) == found[:2]
+    assert finalists(FAST, scored, {'momentum': MOMENTUM}, 2) == found[:2]
     bare = [one._replace(candidate=one.candidate._replace(nuisance=())) for one in scored]
-    assert finalists(FAST, bare, [], 4) == [bare[2].candidate]
+    assert finalists(FAST, bare, {}, 4) == [bare[2].candidate]
     layers = [Scored(Candidate(0.1, 8, (('layer', name),)), 0.1, 0.5) for name in LAYER.choices]
-    assert len(finalists(FAST, layers, [LAYER], 9)) == 4
+    assert len(finalists(FAST, layers, {'layer': LAYER}, 9)) == 4
 
 
 def test_other_finalists_are_tried_at_the_rate_of_the_best_too():

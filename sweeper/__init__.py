@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from .selectors.base import DONE, WAIT, ParamSelector, Proposal, Selector
     from .selectors.fixed import FixedSweep
     from .space import Categorical, Float, Integer, Space
+    from .training.attached import Run
+    from .training.engine import RunEvents
     from .tuning.base import RunRequest, Stage, TuningMethod
     from .tuning.fixed import FixedHyperparameters
     from .tuning.settings import HyperparameterSettings, get_settings
@@ -90,7 +92,9 @@ __all__ = [
     'ProblemWarning',
     'Proposal',
     'Resources',
+    'Run',
     'RunError',
+    'RunEvents',
     'RunRequest',
     'Selector',
     'SelectorError',
@@ -159,7 +163,9 @@ _MODULES = {
     'ProblemWarning': 'errors',
     'Proposal': 'selectors.base',
     'Resources': 'executors.base',
+    'Run': 'training.attached',
     'RunError': 'executors.base',
+    'RunEvents': 'training.engine',
     'RunRequest': 'tuning.base',
     'Selector': 'selectors.base',
     'SelectorError': 'errors',

@@ -208,12 +208,13 @@ class TrialResult:
 
     Test scores are None without a test split. `step`, `step_reason` and `lanes` say how its steps were taken,
     as in `StepKind`; in the file they are one text.
+    `epochs` is a fraction if a handler ended the training within one.
     `flags`, separated by spaces: `training_diverged` and `evaluation_diverged` if at the end the loss was NaN
     or infinite in that mode (the latter: on any split), `threshold_unsure` if outputs left [0, 1].
     """
 
     seed: int
-    epochs: int
+    epochs: float
     seconds: float
     diverged: bool
     perf_train: float

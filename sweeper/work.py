@@ -142,9 +142,11 @@ def train_briefly(workspace: Workspace, point: Point, seed: int, **plan: Any) ->
     return result
 
 
-def train_trial(workspace: Workspace, point: Point, seed: int, **plan: Any) -> TrialRecord:
-    """One trial: a full training, scored on every split."""
-    result: TrialRecord = in_lanes(workspace, point, [seed], 'train_trial', **plan)[0]
+def train_trial(
+    workspace: Workspace, point: Point, seed: int, index: int | None = None, **plan: Any
+) -> TrialRecord:
+    """One trial: a full training, scored on every split; `index` is its number."""
+    result: TrialRecord = in_lanes(workspace, point, [seed], 'train_trial', index=index, **plan)[0]
     return result
 
 
@@ -183,7 +185,8 @@ def _in_lanes(
         return _with_step_as_text(runs.measure_curve(workspace, point, seeds, lrs, sizes))
     if function == 'train_briefly':
         return _with_step_as_text(runs.train_briefly(workspace, point, seeds, **arguments))
-    trials = runs.train_fully(workspace, point, seeds, runs.TrainingPlan(**arguments))
+    index, plan = arguments.get('index'), {k: v for k, v in arguments.items() if k != 'index'}
+    trials = runs.train_fully(workspace, point, seeds, runs.TrainingPlan(**plan), index)
     return [_record(seed, done) for seed, done in zip(seeds, trials, strict=True)]
 
 

@@ -46,6 +46,7 @@ class Problem:
         presets: Values of declared parameters, by manager, that hold unless a point says otherwise.
         read_by_dataset: The names that `dataset()` has read.
         read_on_import: The names that were read while the module was imported, as far as that is known.
+        attach: Adds handlers to the engine of a run, or None.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Problem:
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     read_by_dataset: set[str] = field(default_factory=set, compare=False)
     read_on_import: Collection[str] = ()
+    attach: Callable[[Any, Any], object] | None = None
 
     @cached_property
     def sources(self) -> ProblemSources | None:
@@ -193,7 +195,7 @@ def load_problem(
             f'the problem {reference} has no {", ".join(missing)}; '
             f'a problem is a module with {", ".join(REQUIRED)} (and, optionally, optimizer)'
         )
-    for name in ('model', 'dataset', 'loss', 'optimizer'):
+    for name in ('model', 'dataset', 'loss', 'optimizer', 'attach'):
         value = getattr(module, name, None)
         if value is not None and not callable(value):
             raise ProblemError(f'{name} of {str(reference)!r} must be callable; got {value!r}')
@@ -223,6 +225,7 @@ def load_problem(
         threshold=threshold if style == 'multiclass' else None,
         presets=unpacked(presets or {}),
         read_on_import=getattr(module, _READ, ()),
+        attach=getattr(module, 'attach', None),
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_ROOTS = ('model', 'dataset', 'loss', 'accuracy_style', 'optimizer')
+_ROOTS = ('model', 'dataset', 'loss', 'accuracy_style', 'threshold', 'optimizer', 'attach')
 _ALWAYS = ''  # stands for the name of what counts though no name may lead there
 _DYNAMIC = ('globals', 'eval', 'exec')  # these reach any name, spelled out or not
 _MAIN_TESTS = ("__name__ == '__main__'", "'__main__' == __name__")
@@ -43,7 +43,7 @@ class ProblemSources:
 
     Attributes:
         main: The problem's module. What counts of it is what can be reached by name from `model`, `dataset`,
-            `loss`, `accuracy_style` and `optimizer`, and what always runs on import.
+            `loss`, `accuracy_style`, `threshold`, `optimizer` and `attach`, and what always runs on import.
         modules: By name, the local modules which that imports, and which they import; of these, everything
             counts.
         folder: The folder that all of them are in.

@@ -238,7 +238,7 @@ class TrialsJob:
         return []
 
     def _alone(self, index: int) -> Task:
-        arguments = {'seed': run_seed(self._seed, 'trial', index), **self._plan}
+        arguments = {'seed': run_seed(self._seed, 'trial', index), 'index': index, **self._plan}
         return Task(f'trial {index}', 'train_trial', self.task.params, arguments)
 
     def take(self, indices: Indices, outcome: Outcome) -> list[JobEvent]:

@@ -37,6 +37,8 @@ def check_problem(problem: Problem, seed: int) -> Splits:
     criterion = _check_criterion(problem)
     if problem.build_optimizer is not None:
         _check_binds(problem, 'optimizer', problem.build_optimizer, 'parameters', 'lr')
+    if problem.attach is not None:
+        _check_binds(problem, 'attach', problem.attach, 'engine', 'run')
     seed_everything(seed)
     datasets = _call(problem, 'dataset', problem.datasets)
     if not isinstance(datasets, tuple | list) or len(datasets) not in (2, 3):

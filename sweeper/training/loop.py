@@ -1,13 +1,10 @@
-"""The training loop: one ignite engine around an interchangeable step."""
+"""The training loop around an interchangeable step; an ignite engine drives it where there are handlers."""
 
 from __future__ import annotations
 
-import logging
-import math
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -15,16 +12,11 @@ from .capture.recording import NotCapturable
 from .data_check import DataCheck
 from .steps import EagerStep, Step
 
-with warnings.catch_warnings():  # what libraries do on import is not an error of the problem's
-    warnings.simplefilter('ignore')
-    from ignite.engine import Engine, Events
-
-_SILENT = logging.getLogger('sweeper.training.engine')
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
+if TYPE_CHECKING:
+    from .engine import RunEngine
 
 CHUNK = 32
-"""Steps that are taken in one go: per iteration of the engine."""
+"""Steps that are taken in one go."""
 
 
 class Batches(Protocol):
@@ -36,7 +28,7 @@ class Batches(Protocol):
 
 
 class Loop:
-    """Trains one model, a known learning rate at every step.
+    """Trains one model, or several side by side, a known learning rate at every step.
 
     Args:
         step: Trains the model.
@@ -44,6 +36,10 @@ class Loop:
         after_chunk: Called after every few steps with their losses (before the update) and performances, as
             the step returns them. Answering True ends the training.
         data: Looks at losses that are not finite, before that.
+        engine: Calls handlers, which may end the training, too. Without, nobody listens, and none is needed.
+
+    Attributes:
+        done: How many steps have been taken.
     """
 
     def __init__(
@@ -52,17 +48,17 @@ class Loop:
         lrs: Sequence[float],
         after_chunk: Callable[[torch.Tensor, torch.Tensor], bool] | None = None,
         data: DataCheck | None = None,
+        engine: RunEngine | None = None,
     ) -> None:
-        self._step, self._data = step, data
+        self._step, self._data, self._engine = step, data, engine
         self._lrs = lrs
-        self._done = 0
+        self.done = 0
         self._after_chunk = after_chunk
-        self.engine = Engine(self._advance)
-        self.engine.logger = _SILENT
 
-    def _advance(self, engine: Engine, batches: list[torch.Tensor]) -> None:
-        lrs = self._lrs[self._done : self._done + len(batches)]
-        self._done += len(batches)
+    def _advance(self, batches: list[torch.Tensor]) -> tuple[torch.Tensor, bool]:
+        """Takes some steps; returns their losses, and whether training is to end."""
+        lrs = self._lrs[self.done : self.done + len(batches)]
+        self.done += len(batches)
         try:
             losses, perfs = self._step.run(batches, lrs)
         except Exception as error:
@@ -76,8 +72,7 @@ class Loop:
             raise NotCapturable(f'replaying it raised {last}') from error
         if self._data is not None:
             self._data.check(batches, losses)
-        if self._after_chunk is not None and self._after_chunk(losses, perfs):
-            engine.terminate()
+        return losses, self._after_chunk is not None and self._after_chunk(losses, perfs)
 
     def run(self, batches: Batches, epochs: int = 1, on_epoch: Callable[[int], bool] | None = None) -> None:
         """Trains for `epochs` passes over `batches`.
@@ -87,16 +82,18 @@ class Loop:
             epochs: At least 1.
             on_epoch: Called after every epoch with the number of epochs done; True ends the training.
         """
-        if on_epoch is not None:
-            hook = on_epoch
+        if self._engine is not None:
+            self._engine.train(self._advance_after_handlers, _Chunks(batches), len(batches), epochs, on_epoch)
+            return
+        for epoch in range(1, epochs + 1):
+            if any(self._advance(chunk)[1] for chunk in _Chunks(batches)):
+                return
+            if on_epoch is not None and on_epoch(epoch):
+                return
 
-            @self.engine.on(Events.EPOCH_COMPLETED)
-            def _(engine: Engine) -> None:
-                if hook(engine.state.epoch):
-                    engine.terminate()
-
-        chunks = math.ceil(len(batches) / CHUNK)
-        self.engine.run(_Chunks(batches), max_epochs=epochs, epoch_length=chunks)
+    def _advance_after_handlers(self, batches: list[torch.Tensor]) -> tuple[torch.Tensor, bool]:
+        self._step.expect_changes()
+        return self._advance(batches)
 
 
 class _Chunks:

@@ -189,7 +189,7 @@ def evaluate(
     def loss_of(batch: Batch) -> torch.Tensor:
         return criterion(model(batch[0]), batch[1])
 
-    order = _evaluation_order(split, most)
+    order = evaluation_order(split, most)
     for indices, batch in zip(order, split.batches(order), strict=True):
         inputs, targets = batch
         try:
@@ -230,7 +230,8 @@ def is_finite_in_evaluation(
         return False
 
 
-def _evaluation_order(split: Split, most: int | None) -> Sequence[torch.Tensor]:
+def evaluation_order(split: Split, most: int | None = None) -> Sequence[torch.Tensor]:
+    """The batches in which a split is gone through, as indices; `most` as for `evaluate`."""
     samples = len(split) if most is None else min(len(split), most)
     return torch.split(torch.arange(samples) * len(split) // samples, _EVALUATION_BATCH)
 
@@ -247,7 +248,7 @@ def is_finite_in_training(
         criterion: The loss.
         most: As for `evaluate`.
     """
-    order = _evaluation_order(split, most)
+    order = evaluation_order(split, most)
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     model.train()
     try:

@@ -10,7 +10,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice, repeat
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ import torch
 from ..points import Point
 from ..results import joined_flags
 from ..seeding import run_seed
+from .attached import RunPlan
 from .capture.capture import Learner
 from .capture.recording import NotCapturable
 from .cost import model_cost
@@ -68,8 +69,8 @@ def measure_curve(
             measured.append((losses, perfs))
             return not torch.isfinite(losses[-1]).any().item()
 
-        Loop(training.step, lrs, after_chunk, DataCheck(training.learners)).run(batches)
-        training.verify()
+        Loop(training.step, lrs, after_chunk, DataCheck(training.learners), training.engine).run(batches)
+        training.step.verify_last()
         lanes = len(training.learners)
         losses, perfs = (
             torch.cat(parts).reshape(-1, lanes).double().cpu().numpy().T
@@ -81,7 +82,15 @@ def measure_curve(
             for loss, perf in zip(losses, perfs, strict=True)
         ]
 
-    return _in_lanes(workspace, point, seeds, batches, run, measures_perf=True)
+    about = RunPlan(
+        kind='range_test',
+        lr_min=min(lrs),
+        lr_max=max(lrs),
+        batch_size=max(batch_sizes),
+        epochs=1,
+        steps=len(lrs),
+    )
+    return _in_lanes(workspace, point, seeds, batches, run, about, measures_perf=True)
 
 
 def _curve(steps: int, loss: np.ndarray, perf: np.ndarray) -> dict[str, np.ndarray]:
@@ -143,7 +152,8 @@ def train_briefly(
             results.append({'loss': score.loss, 'perf': score.perf, 'step': training.kind, **told})
         return results
 
-    return _in_lanes(workspace, point, seeds, batches, run)
+    about = RunPlan(kind='brief', lr_min=lr_min, lr_max=lr_max, batch_size=batch_size, epochs=1, steps=steps)
+    return _in_lanes(workspace, point, seeds, batches, run, about)
 
 
 def _parts(train: Split, holdout_seed: int, held_out: int) -> tuple[torch.Tensor | None, Split]:
@@ -168,12 +178,20 @@ class _AcrossEpochs:
 
 
 def train_fully(
-    workspace: Workspace, point: Point, seeds: Sequence[int], plan: TrainingPlan
+    workspace: Workspace, point: Point, seeds: Sequence[int], plan: TrainingPlan, index: int | None = None
 ) -> list[dict[str, Any]]:
     """Trains fresh models by `plan`, scoring them on every split at the end of each cycle.
 
+    Args:
+        workspace: Where.
+        point: The architecture.
+        seeds: One per trial.
+        plan: How.
+        index: The first trial's number; those of the others follow.
+
     Returns:
-        For every seed, `scores`: final `{loss,perf}_{train,val[,test]}`; `diverged`; `epochs` done and
+        For every seed, `scores`: final `{loss,perf}_{train,val[,test]}`; `diverged`; `epochs` done (a
+        fraction if a handler ended the training within one) and
         `seconds` they took (shared out evenly among models trained side by side); `throughtime`: arrays
         over the cycles' ends; `model` and `model_init`: the state dicts, as bytes that
         `torch.load(…, weights_only=True)` reads; `step`: a `StepKind`; `flags`: as of a `TrialResult`.
@@ -182,13 +200,23 @@ def train_fully(
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
         trials = [_Trial(workspace, learner) for learner in training.learners]
-
-        ends = _train(training, batches, plan, lambda lane, epoch: trials[lane].take_scores(epoch))
+        ends = _train(training, batches, plan, trials)
         results = [trial.result(*end) for trial, end in zip(trials, ends, strict=True)]
         seconds = (time.perf_counter() - started) / len(trials)
         return [{**result, 'seconds': seconds, 'step': training.kind} for result in results]
 
-    return _in_lanes(workspace, point, seeds, _shuffled(workspace, plan), run, plan.epochs)
+    batches = _shuffled(workspace, plan)
+    steps = plan.epochs * len(batches(seeds[0]))
+    about = RunPlan(
+        kind='trial',
+        index=index,
+        lr_min=plan.lr_min,
+        lr_max=plan.lr_max,
+        batch_size=plan.batch_size,
+        epochs=plan.epochs,
+        steps=steps,
+    )
+    return _in_lanes(workspace, point, seeds, batches, run, about)
 
 
 class _Trial:
@@ -202,11 +230,25 @@ class _Trial:
         self._rows: list[dict[str, float]] = []
         self._last: dict[str, Score] = {}
         self._is_unsure = False
+        self._scored: list[int] = []
 
-    def take_scores(self, epoch: int) -> None:
-        """Scores the model after an epoch."""
+    def take_scores(self, epochs: float) -> dict[str, float]:
+        """Scores the model after so many epochs; returns the scores by name."""
         self._last = {name: self._score(name, split) for name, split in self._splits.items()}
-        self._rows.append({'epochs': epoch, **_as_row(self._last)})
+        self._rows = [row for row in self._rows if row['epochs'] != epochs]
+        self._rows.append({'epochs': epochs, **_as_row(self._last)})
+        self._scored = self._versions()
+        return _as_row(self._last)
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the model has been scored as it stands."""
+        return self._scored == self._versions()
+
+    def _versions(self) -> list[int]:
+        model = self._learner.model
+        tensors = [*model.parameters(), *model.buffers()]
+        return [number for tensor in tensors for number in (id(tensor), tensor._version)]
 
     def _score(self, name: str, split: Split) -> Score:
         learner = self._learner
@@ -214,7 +256,7 @@ class _Trial:
         self._is_unsure = self._is_unsure or score.is_unsure
         return score
 
-    def result(self, epochs: int, lost: bool) -> dict[str, Any]:
+    def result(self, epochs: float, lost: bool) -> dict[str, Any]:
         learner, train = self._learner, self._splits['train']
         model, last = _state_bytes(learner.model), self._last
         if lost:  # it has not been scored since
@@ -269,7 +311,7 @@ def _in_lanes(
     seeds: Sequence[int],
     batches: Callable[[int], Batches],
     run: Callable[[Training, Batches], list[Result]],
-    epochs: int = 1,
+    plan: RunPlan,
     measures_perf: bool = False,
 ) -> list[Result]:
     """Sets models up and runs them side by side; one after another if that cannot be.
@@ -282,12 +324,14 @@ def _in_lanes(
         seeds: One per run.
         batches: Makes a run's batches from its seed, anew at every call.
         run: Trains and returns every run's result.
-        epochs: How often it will go through the batches.
+        plan: What is known of the run, or of the first of several.
         measures_perf: Whether every step is to measure its performance.
     """
 
-    def alone(seed: int, why_alone: str | None = None) -> list[Result]:
+    def alone(lane: int, why_alone: str | None = None) -> list[Result]:
         tried: Training | None = None
+        seed = seeds[lane]
+        own = plan if plan.index is None else replace(plan, index=plan.index + lane)
 
         def done(training: Training) -> list[Result]:
             kind = training.kind if why_alone is None else training.kind.alone(why_alone)
@@ -295,7 +339,7 @@ def _in_lanes(
 
         def attempt() -> list[Result]:
             nonlocal tried
-            tried = workspace.set_up(point, seed, list(batches(seed)), epochs, measures_perf)
+            tried = workspace.set_up(point, seed, list(batches(seed)), plan.epochs, measures_perf, own)
             return done(tried)
 
         try:
@@ -303,10 +347,10 @@ def _in_lanes(
         except NotCapturable as error:
             reason = str(error)
         assert tried is not None
-        return done(workspace.begin_eagerly(tried.start, point, seed, measures_perf, reason))
+        return done(workspace.begin_eagerly(tried.start, point, seed, measures_perf, reason, own))
 
     if len(seeds) == 1:
-        return alone(seeds[0])
+        return alone(0)
     training = None
     try:
         training = workspace.set_up_lanes(
@@ -317,7 +361,7 @@ def _in_lanes(
         if training is not None:
             training.undo()
         reason = str(error)
-    return [result for seed in seeds for result in alone(seed, reason)]
+    return [result for lane in range(len(seeds)) for result in alone(lane, reason)]
 
 
 class _SideBySide:
@@ -337,16 +381,15 @@ def _train(
     training: Training,
     batches: Batches,
     plan: TrainingPlan,
-    on_cycle: Callable[[int, int], None] | None = None,
-) -> list[tuple[int, bool]]:
+    trials: Sequence[_Trial] = (),
+) -> list[tuple[float, bool]]:
     """Trains by `plan`.
 
     Args:
         training: What to train.
         batches: Its batches.
         plan: How.
-        on_cycle: Called at the end of each cycle with lane and epoch, for every model whose loss is still
-            finite.
+        trials: Of every model, what scores it at the end of each cycle, as long as its loss is finite.
 
     Returns:
         For every model, the epochs done, and whether its loss ceased to be finite.
@@ -355,7 +398,7 @@ def _train(
         plan.lr_min, plan.lr_max, plan.epochs * len(batches), plan.epochs // plan.cycle_size_epochs
     )
     lanes = len(training.learners)
-    ends = [(0, False)] * lanes
+    ends: list[tuple[float, bool]] = [(0, False)] * lanes
     last_losses = torch.zeros(lanes)
 
     def after_chunk(losses: torch.Tensor, _: torch.Tensor) -> bool:
@@ -369,17 +412,24 @@ def _train(
                 ends[lane] = (epoch, not is_finite)
         alive = [lane for lane, (_, diverged) in enumerate(ends) if not diverged]
         is_end = epoch % plan.cycle_size_epochs == 0 or epoch == plan.epochs
-        if alive and is_end and on_cycle is not None:
-            training.update_models()
-            for lane in alive:
-                on_cycle(lane, epoch)
-            training.expect_changes()
+        if alive and is_end and trials:
+            training.step.update_models()
+            scores = [trials[lane].take_scores(epoch) for lane in alive]
+            training.step.expect_changes()
+            if training.engine is not None:
+                training.engine.publish(scores[0])
         return not alive
 
-    data = DataCheck(training.learners)
-    Loop(training.step, lrs.tolist(), after_chunk, data).run(batches, plan.epochs, after_epoch)
-    training.verify()
-    training.update_models()
+    loop = Loop(training.step, lrs.tolist(), after_chunk, DataCheck(training.learners), training.engine)
+    loop.run(batches, plan.epochs, after_epoch)
+    training.step.verify_last()
+    training.step.update_models()
+    if training.engine is not None and not ends[0][1]:  # a handler may have ended it, or changed the model
+        epochs, rest = divmod(loop.done, len(batches))
+        done = epochs + round(rest / len(batches), 3) if rest else epochs
+        ends = [(done, not bool(last_losses.isfinite()))]
+        if trials and not ends[0][1] and not trials[0].is_scored:
+            trials[0].take_scores(done)
     return ends
 
 

@@ -34,7 +34,10 @@ class StepResults(NamedTuple):
 
 
 class Step(Protocol):
-    """Trains a model, step by step."""
+    """Trains a model, or several side by side, step by step.
+
+    What is said between steps means nothing to one that has no copies and remembers nothing: the default.
+    """
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         """Takes as many steps as there are batches, at least one.
@@ -45,8 +48,24 @@ class Step(Protocol):
         """
         ...
 
+    def expect_changes(self) -> None:
+        """Says that Python has run that is not the step's: an evaluation, a handler."""
+        return
 
-class EagerStep:
+    def verify_last(self) -> None:
+        """Has the last batch's step verified once more, in the present state.
+
+        Raises:
+            NotCapturable: It does not do any more what the eager step does; what it trained is worthless.
+        """
+        return
+
+    def update_models(self) -> None:
+        """Brings the models up to date with what has been trained."""
+        return
+
+
+class EagerStep(Step):
     """Trains by asking torch for one operator after another.
 
     Args:
@@ -167,7 +186,7 @@ class Verifier(Protocol):
         ...
 
 
-class _Replaying:
+class _Replaying(Step):
     """What steps that replay have in common.
 
     Args:
@@ -187,12 +206,10 @@ class _Replaying:
         self._verifier = verifier
 
     def expect_changes(self) -> None:
-        """Says that Python has run that is not the step's, an evaluation."""
         if self._verifier is not None:
             self._verifier.expect_changes()
 
     def verify_last(self) -> None:
-        """Has the last batch's step verified once more, in the present state."""
         if self._verifier is not None and self._last is not None:
             self._verifier.verify(self._last, self._done, is_last=True)
 

@@ -5,23 +5,28 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 
+from ..garbage import uncollected
 from ..points import Point, point_key
 from ..problem.problem import Problem
 from ..results import StepKind
 from ..seeding import RandomStates, model_seed, seed_everything
+from .attached import OptimizerRequest, Run, RunPlan
 from .capture.capture import Learner, ModelState, captured_step, why_not_worth_it
-from .capture.lanes import LanesStep, step_in_lanes
+from .capture.lanes import step_in_lanes
 from .capture.recording import CannotRehearse, NotCapturable, python_state_of
 from .data import InMemorySplit, Split, as_split
 from .layout import prefers_channels_last
 from .metrics import Criterion, ignored_label, scorer
 from .objects.state import PythonState, described
 from .optimizers import build_optimizer, trained_by
-from .steps import CapturedGradientStep, CapturedStep, Step
+from .steps import Step
+
+if TYPE_CHECKING:
+    from .engine import RunEngine
 
 Result = TypeVar('Result')
 
@@ -77,41 +82,19 @@ class Training(NamedTuple):
         kind: How it takes steps, and why not otherwise.
         start: What to put back to begin anew: the problem's Python state before the models were built, or how
             things were afterwards if building them again would not give the same. None if steps are eager.
+        engine: Calls the handlers that the problem has attached; None if it has no `attach`.
     """
 
     learners: Sequence[Learner]
     step: Step
     kind: StepKind
     start: PythonState | _Kept | None = None
-
-    @property
-    def _captured(self) -> CapturedStep | CapturedGradientStep | None:
-        step = self.step.captured if isinstance(self.step, LanesStep) else self.step
-        return step if isinstance(step, CapturedStep | CapturedGradientStep) else None
-
-    def expect_changes(self) -> None:
-        """Says that the models have been evaluated: a captured step is verified before it goes on."""
-        if self._captured is not None:
-            self._captured.expect_changes()
+    engine: RunEngine | None = None
 
     def undo(self) -> None:
         """Puts back the problem's Python state, to begin the training anew."""
         if self.start is not None:
             self.start.restore()
-
-    def verify(self) -> None:
-        """Verifies a captured step a last time.
-
-        Raises:
-            NotCapturable: It does not do any more what the eager step does; what it trained is worthless.
-        """
-        if self._captured is not None:
-            self._captured.verify_last()
-
-    def update_models(self) -> None:
-        """Brings the models up to date with what the step has trained."""
-        if isinstance(self.step, LanesStep):
-            self.step.update_models()
 
 
 def why_not_captured(error: Exception) -> str:
@@ -122,8 +105,8 @@ def why_not_captured(error: Exception) -> str:
     return f'preparing to capture it raised {type(error).__name__}' + (f': {first}' if first else '')
 
 
-def _eager(learner: Learner, reason: str | None) -> Training:
-    return Training([learner], learner.eager_step(), StepKind('eager', reason))
+def _eager(learner: Learner, engine: RunEngine | None, reason: str | None) -> Training:
+    return Training([learner], learner.eager_step(), StepKind('eager', reason), engine=engine)
 
 
 def _is_of_optimizer(name: str) -> bool:
@@ -158,6 +141,11 @@ class Workspace:
     step: str = 'auto'
     _labels: dict[int, bool] = field(default_factory=dict, compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        if self.problem.attach is not None:  # imported before any run, so that forked processes share it
+            with uncollected():
+                from . import engine  # noqa: F401
+
     def set_up(
         self,
         point: Point,
@@ -165,6 +153,7 @@ class Workspace:
         batches: Sequence[torch.Tensor],
         epochs: int = 1,
         measures_perf: bool = False,
+        plan: RunPlan | None = None,
     ) -> Training:
         """Initialises a model and decides how its steps are taken; what they draw at random is seeded too.
 
@@ -174,33 +163,39 @@ class Workspace:
             batches: Those of the first epoch, as indices.
             epochs: How many there will be.
             measures_perf: Whether every step is to measure its performance.
+            plan: What the problem's `attach` is told; None: it is not called.
         """
         if self.step == 'eager':
-            return self.set_up_eagerly(point, seed, measures_perf)
+            return self.set_up_eagerly(point, seed, measures_perf, plan=plan)
         reason = why_not_worth_it(batches, epochs, self.device) if self.step != 'captured' else None
         if reason is not None:
-            return self.set_up_eagerly(point, seed, measures_perf, reason)
+            return self.set_up_eagerly(point, seed, measures_perf, reason, plan)
         before = self.python_state()
         start: PythonState | _Kept = before
 
         def attempt() -> Training:
             nonlocal start
             learner = self.learner(point, seed, measures_perf)
+            is_trained = bool(trained_by(learner.criterion))
+            if not is_trained and before.has_changed(stuck_only=True):  # building it again would go on there
+                trained = python_state_of((learner.model, learner.criterion))
+                start = _Kept(learner, trained, self.python_state())
+            learner, engine = self._attached(learner, point, seed, plan)
             try:
-                if trained_by(learner.criterion):
+                if is_trained:
                     raise CannotRehearse(_CRITERION_TRAINED)
-                if before.has_changed(stuck_only=True):  # building it again would go on from there
-                    trained = python_state_of((learner.model, learner.criterion))
-                    start = _Kept(learner, trained, self.python_state())
-                return Training([learner], captured_step(learner, batches), StepKind('captured'), start)
+                if engine is not None and engine.eager_reason is not None:
+                    raise CannotRehearse(engine.eager_reason)
+                step = captured_step(learner, batches)
             except CannotRehearse as error:
-                return _eager(learner, str(error))
+                return _eager(learner, engine, str(error))
+            return Training([learner], step, StepKind('captured'), start, engine)
 
         try:
             return _in_own_context(attempt)
         except Exception as error:  # whatever it is: eagerly it may be none
             reason = why_not_captured(error)
-        return self.begin_eagerly(start, point, seed, measures_perf, reason)
+        return self.begin_eagerly(start, point, seed, measures_perf, reason, plan)
 
     def begin_eagerly(
         self,
@@ -209,6 +204,7 @@ class Workspace:
         seed: int,
         measures_perf: bool,
         reason: str,
+        plan: RunPlan | None = None,
     ) -> Training:
         """Begins a training anew, with eager steps, as if it had never been tried in another way.
 
@@ -218,15 +214,21 @@ class Workspace:
             seed: The run's.
             measures_perf: Whether every step is to measure its performance.
             reason: Why it failed.
+            plan: As for `set_up`; handlers are attached anew, to a new engine.
         """
         if start is not None and (left := start.restore()):
             reason += f'; what it has changed could not all be put back ({described(left)})'
         if isinstance(start, _Kept):
-            return _eager(start.learner, reason)
-        return self.set_up_eagerly(point, seed, measures_perf, reason)
+            return _eager(*self._attached(start.learner, point, seed, plan), reason)
+        return self.set_up_eagerly(point, seed, measures_perf, reason, plan)
 
     def set_up_eagerly(
-        self, point: Point, seed: int, measures_perf: bool = False, reason: str | None = None
+        self,
+        point: Point,
+        seed: int,
+        measures_perf: bool = False,
+        reason: str | None = None,
+        plan: RunPlan | None = None,
     ) -> Training:
         """Initialises a model whose steps are eager; the arguments are as for `set_up`.
 
@@ -235,8 +237,37 @@ class Workspace:
             seed: The run's.
             measures_perf: Whether every step is to measure its performance.
             reason: Why they are not captured, if that was wanted.
+            plan: As for `set_up`.
         """
-        return _eager(self.learner(point, seed, measures_perf), reason)
+        return _eager(*self._attached(self.learner(point, seed, measures_perf), point, seed, plan), reason)
+
+    def _attached(
+        self, learner: Learner, point: Point, seed: int, plan: RunPlan | None
+    ) -> tuple[Learner, RunEngine | None]:
+        """Has the problem attach its handlers; returns the engine, and the learner with its optimizer.
+
+        That is one that handlers have got, if they have.
+        """
+        attach = self.problem.attach
+        if attach is None or plan is None:
+            return learner, None
+        from .engine import RunEngine
+
+        request = OptimizerRequest(learner.make_optimizer)
+        run = Run(
+            **vars(plan),
+            point=point,
+            seed=seed,
+            model=learner.model,
+            criterion=learner.criterion,
+            _splits=self.splits._asdict(),
+            _optimizer=request,
+        )
+        engine = RunEngine()
+        engine.attach_by(attach, run)
+        if (optimizer := request.optimizer) is not None:
+            learner = learner._replace(make_optimizer=lambda: optimizer)
+        return learner, engine
 
     def python_state(self) -> PythonState:
         """What the problem's functions refer to, so that it can be put back after an attempt to capture."""
@@ -245,6 +276,7 @@ class Workspace:
             'optimizer': problem.build_optimizer,
             'model': problem.build_model,
             'loss': problem.build_criterion,
+            **({} if problem.attach is None else {'attach': problem.attach}),
         }
         return PythonState(roots.items(), is_partial=True)
 
@@ -271,6 +303,8 @@ class Workspace:
         Raises:
             NotCapturable: That cannot be done.
         """
+        if self.problem.attach is not None:
+            raise NotCapturable('its handlers (attach) are those of a single run')
         before = self.python_state()
         if before.stuck:
             raise NotCapturable('what it refers to could not be put back after a try')

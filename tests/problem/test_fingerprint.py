@@ -115,6 +115,8 @@ def test_what_is_not_the_problem_does_not_matter(of, old, new):
         ('nn.CrossEntropyLoss', 'nn.NLLLoss'),
         ("'classification'", "'multiclass'"),
         ('optim.SGD', 'optim.Adam'),
+        ('NETS = {}', 'threshold = 0.0'),
+        ('NETS = {}', 'def attach(engine, run): engine.terminate()'),
         ('nn.Linear(width, 2)', 'nn.Linear(width, 3)'),
         ('WIDTH = 4', 'WIDTH = 5'),
         ('WIDTH = 4', 'WIDTH: int = 5'),

@@ -275,14 +275,9 @@ def trials_of(*indices, seed=7):
 
 def test_trials_run_with_the_tuned_plan_and_a_seed_for_their_index():
     job = trials_of(3, 4)
+    arguments = [{'seed': run_seed(7, 'trial', index), 'index': index, **TUNED.plan()} for index in (3, 4)]
     assert list(job.waiting) == [
-        (
-            (index,),
-            Task(
-                f'trial {index}', 'train_trial', POINT, {'seed': run_seed(7, 'trial', index), **TUNED.plan()}
-            ),
-        )
-        for index in (3, 4)
+        ((index,), Task(f'trial {index}', 'train_trial', POINT, arguments[index - 3])) for index in (3, 4)
     ]
 
 
@@ -353,7 +348,7 @@ def test_trials_in_lanes_always_have_the_same_neighbours():
     task = job.waiting[1][1]
     assert (task.name, task.function, task.point) == ('trial 4-7', 'in_lanes', POINT)
     seeds = [run_seed(7, 'trial', index) for index in (4, 5, 6, 7)]
-    assert task.arguments == {'seeds': seeds, 'function': 'train_trial', **TUNED.plan()}
+    assert task.arguments == {'seeds': seeds, 'function': 'train_trial', 'index': 4, **TUNED.plan()}
 
 
 def test_of_a_group_only_the_trials_asked_for_are_told():

@@ -16,7 +16,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from ..data import InMemorySplit, leaves
 from ..objects.state import PythonState
-from ..steps import CapturedStep, StepResults
+from ..steps import CapturedStep, Step, StepResults
 from .capture import (
     MOST_SIZES,
     REHEARSAL_LR,
@@ -35,7 +35,7 @@ from .verification import Verification
 _MOST_PARAMETERS = 50_000
 
 
-class LanesStep:
+class LanesStep(Step):
     """Trains models side by side.
 
     `run` takes, for every step, indices of shape `(lanes, batch size)`, and returns losses and performances
@@ -52,12 +52,13 @@ class LanesStep:
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         return self._step.run(batches, lrs)
 
-    @property
-    def captured(self) -> CapturedStep:
-        return self._step
+    def expect_changes(self) -> None:
+        self._step.expect_changes()
+
+    def verify_last(self) -> None:
+        self._step.verify_last()
 
     def update_models(self) -> None:
-        """Gives the models their parameters and buffers, as trained so far."""
         self._stacked.unstack()
 
 

@@ -1,0 +1,162 @@
+"""The engine of a run to which a problem's `attach(engine, run)` has added handlers: ignite's.
+
+Runs without handlers need none (see `loop`), so ignite is imported only for problems that have `attach`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import torch
+
+from .attached import Run
+from .capture.recording import NotCapturable
+
+with warnings.catch_warnings():  # what libraries do on import is not an error of the problem's
+    warnings.simplefilter('ignore')
+    from ignite.engine import Engine, EventEnum, Events
+
+Chunk: TypeAlias = list[torch.Tensor]
+
+
+class RunEvents(EventEnum):
+    """Events of a run's engine beside ignite's; `state.chunk` and `state.cycle` count them.
+
+    `CHUNK_COMPLETED`: some steps, 32 unless the epoch ended, have been taken. `SCORED`: a trial has been
+    scored at the end of a learning-rate cycle; `engine.state.metrics` has `loss_train`, `perf_train`,
+    `loss_val` and `perf_val`.
+    """
+
+    CHUNK_COMPLETED = 'chunk_completed'
+    SCORED = 'scored'
+
+
+_COUNTED_IN = {RunEvents.CHUNK_COMPLETED: 'chunk', RunEvents.SCORED: 'cycle'}
+_OF_STEPS = (
+    Events.GET_BATCH_STARTED, Events.GET_BATCH_COMPLETED, Events.ITERATION_STARTED, Events.ITERATION_COMPLETED
+)  # fmt: skip
+
+
+class RunEngine(Engine):
+    """Drives a training loop; an iteration is a step.
+
+    Between the events of its steps, if nobody listens to these, the steps of a chunk are taken at its last.
+    `state.output` is the loss of the steps since the last event, their mean.
+
+    Attributes:
+        eager_reason: Why steps must be taken one by one, eagerly; None if that need not be.
+    """
+
+    def __init__(self) -> None:
+        self.eager_reason: str | None = None
+        self._is_attached = False
+        self._failure: BaseException | None = None
+        self._losses: list[float] = []
+        self._steps = 0
+        super().__init__(self._iterate)
+        self.register_events(*RunEvents, event_to_attr=_COUNTED_IN)
+
+    def add_event_handler(
+        self, event_name: Any, handler: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        if event_name in _OF_STEPS and self.eager_reason is None:
+            if self._is_attached:
+                raise RuntimeError(
+                    f'a handler of {event_name.name} was added after attach(engine, run) had returned, when '
+                    f'it was settled that no such events are needed: add it in attach'
+                )
+            self.eager_reason = f'a handler is to be called at every step ({event_name.name})'
+        return super().add_event_handler(event_name, handler, *args, **kwargs)
+
+    def attach_by(self, attach: Callable[[Any, Run], object], run: Run) -> None:
+        """Calls a problem's `attach`; from then on it is known how steps are taken."""
+        attach(self, run)
+        self._is_attached, self._model = True, run.model
+        run._optimizer.is_open = False
+        if run._optimizer.optimizer is not None and self.eager_reason is None:
+            self.eager_reason = 'attach() takes its optimizer'
+
+    def train(
+        self,
+        take: Callable[[Chunk], tuple[torch.Tensor, bool]],
+        chunks: Iterable[Chunk],
+        steps: int,
+        epochs: int,
+        on_epoch: Callable[[int], bool] | None,
+    ) -> None:
+        """Trains, calling all handlers.
+
+        Args:
+            take: Takes some steps; returns their losses, and whether training is to end.
+            chunks: The batches, in chunks; iterated once an epoch.
+            steps: How many there are in an epoch.
+            epochs: How many.
+            on_epoch: Called after every epoch with the number of epochs done; True ends the training.
+        """
+        self._take = take
+        self.add_event_handler(Events.EXCEPTION_RAISED, self._keep_failure)
+        if on_epoch is not None:
+            self.add_event_handler(Events.EPOCH_COMPLETED, self._end_epoch, on_epoch)
+        self.run(_Turns(chunks, self.eager_reason is not None), max_epochs=epochs, epoch_length=steps)
+        self._put_into_training_mode()
+        if self._failure is not None:
+            raise self._failure
+        if not self._steps:
+            raise RuntimeError('a handler ended the training before its first step')
+
+    def publish(self, scores: Mapping[str, float]) -> None:
+        """Tells handlers a trial's scores."""
+        self.state.metrics.update(scores)
+        self.state.cycle += 1  # type: ignore[attr-defined]
+        self.fire_event(RunEvents.SCORED)
+
+    def _put_into_training_mode(self) -> None:
+        if not self._model.training:  # an evaluator's doing
+            self._model.train()
+
+    def _end_epoch(self, _: Engine, on_epoch: Callable[[int], bool]) -> None:
+        if on_epoch(self.state.epoch):
+            self.terminate()
+
+    def _keep_failure(self, _: Engine, error: BaseException) -> None:
+        """Whatever the problem's own handlers do with an exception, it ends the run."""
+        self._failure = error
+
+    def _iterate(self, _: Engine, turn: tuple[Chunk, bool]) -> float | None:
+        batches, ends_chunk = turn
+        if not batches:
+            return None
+        self._put_into_training_mode()
+        try:
+            losses, is_over = self._take(batches)
+        except NotCapturable as error:  # no failure: the run is done again, with an engine of its own
+            self._failure = error
+            self.terminate(skip_completed=True)
+            return None
+        self._steps += len(batches)
+        self._losses += losses.flatten().tolist()
+        if is_over:
+            self.terminate()
+        if ends_chunk:
+            self.state.output = sum(self._losses) / len(self._losses)  # type: ignore[assignment]
+            self._losses.clear()
+            self.state.chunk += 1  # type: ignore[attr-defined]
+            self.fire_event(RunEvents.CHUNK_COMPLETED)
+        return float(losses.mean())
+
+
+class _Turns:
+    """What is done at each step of an epoch: nothing until the last of a chunk, or each step by itself."""
+
+    def __init__(self, chunks: Iterable[Chunk], is_by_step: bool) -> None:
+        self._chunks, self._is_by_step = chunks, is_by_step
+
+    def __iter__(self) -> Iterator[tuple[Chunk, bool]]:
+        for chunk in self._chunks:
+            if self._is_by_step:
+                yield from (([batch], k == len(chunk)) for k, batch in enumerate(chunk, 1))
+            else:
+                yield from (([], False) for _ in chunk[1:])
+                yield chunk, True

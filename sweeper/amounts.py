@@ -43,7 +43,7 @@ def bytes_of(memory: object) -> int | None:
     """Returns an amount of memory in bytes: `2**30`, `'1GiB'` and `'1G'` are the same; None is None.
 
     Raises:
-        InvalidArgument: It is none.
+        InvalidArgument: It is no amount of memory.
     """
     if memory is None:
         return None

@@ -35,9 +35,9 @@ def of_networks(
 
     Args:
         selector: What was asked for; if its points are not known beforehand, it is returned as it is.
-        parameters: Of the problem.
-        executor: Started.
-        seed: The sweep's.
+        parameters: Those of the problem, declared or arguments of `model()`.
+        executor: Has been started; runs what finds out.
+        seed: The sweep's seed.
         records: What is in the folder. If that has all of the points, nothing is built.
 
     Raises:

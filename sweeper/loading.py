@@ -47,7 +47,7 @@ def load_model(
     The problem's module is imported, its data is not loaded.
 
     Args:
-        folder: The sweep's.
+        folder: The folder of the sweep.
         params: The architecture, as in `PointResult.params`, or the values by name; by default, the one
             with the highest mean validation performance of those that are comparable (of all, with a
             warning, if none is).

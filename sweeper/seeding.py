@@ -72,7 +72,7 @@ class RandomStates:
         return states_of_other_generators() != (self._python, _comparable(self._numpy))
 
     def restore_torch(self) -> None:
-        """Puts back torch's."""
+        """Puts back the states of torch's generators."""
         import torch
 
         torch.set_rng_state(self.torch)
@@ -80,7 +80,7 @@ class RandomStates:
             torch.cuda.set_rng_state_all(self._gpus)
 
     def restore(self) -> None:
-        """Puts back all."""
+        """Puts back the states of all generators."""
         self.restore_torch()
         np.random.set_state(self._numpy)
         random.setstate(self._python)

@@ -72,8 +72,8 @@ class _Binding:
     """A parser and the parameters that it has options for.
 
     Attributes:
-        parser: The parser.
-        manager: The parameters.
+        parser: Gets an option for each parameter.
+        manager: Holds the parameters, and gets the values.
         prefix: Comes before their names.
         show_defaults: Whether help tells defaults.
         names: Of those that have an option, by where argparse leaves what was given. That place is not the

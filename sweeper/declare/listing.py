@@ -32,7 +32,7 @@ def show(manager: HyperParameterManager, form: str) -> None:
     """Prints all parameters of a manager.
 
     Args:
-        manager: Whose.
+        manager: The manager whose parameters are listed.
         form: `detail`, `yaml` or `json`. The last two leave out what only running the code can tell; YAML
             has it as comments.
     """
@@ -119,7 +119,7 @@ def list_sources(
 
     Args:
         files: Files and folders.
-        name: Of the manager.
+        name: The name that the code calls to declare parameters.
         form: `detail`, `yaml` or `json`.
         values: `NAME=VALUE`, to show and save instead of the defaults.
         read: A file with values.

@@ -77,7 +77,7 @@ class HyperParameterManager:
         """Finds the parameters in a text, as `parse_file` does in files.
 
         Args:
-            source: Python.
+            source: Python source code.
             filename: The name to show for it.
         """
         text = SourceHelper(source, filename)
@@ -329,7 +329,7 @@ class HyperParameterManager:
         A dict is a value if it is marked by `'__is_dict__': True`, or if its name is known as a value's.
 
         Args:
-            tree: Nested dicts.
+            tree: Nested dicts of values.
             prefix: The name below which they belong.
         """
         return self.set_values(flatten(tree, self.separator, prefix, self._names.__contains__))

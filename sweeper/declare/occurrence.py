@@ -59,7 +59,7 @@ class HyperParameterOccurrence:
             not a literal.
         filename: The file as it was given to be parsed; None for what happened at run time.
         lineno: The line on which the call begins, from 1.
-        hints: The keyword arguments.
+        hints: The keyword arguments of the call.
         priority: Where the value comes from.
         is_early: Whether the code uses the value as soon as its module is imported.
         source: The text of the file, to show a place in its context.

@@ -149,7 +149,7 @@ def read_project(files: Sequence[Path], folder: Path) -> DeclaredParameters:
     """Reads what files declare; nothing is imported or run.
 
     Args:
-        files: All of them.
+        files: All Python files of the project.
         folder: What places are told relative to.
 
     Raises:

@@ -37,7 +37,7 @@ class Foreign:
     Attributes:
         module: The module, as written after `from`; empty in `import name`, and perhaps after dots.
         level: The number of dots.
-        name: The name there.
+        name: What it is called in that module.
     """
 
     module: str
@@ -66,7 +66,7 @@ class Binding:
     """One binding of a name.
 
     Attributes:
-        lineno: Where.
+        lineno: The line of the binding.
         what: What it is bound to: a meaning, or an expression whose meaning it has.
         scope: The scope in which that expression is evaluated.
     """

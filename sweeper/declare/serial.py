@@ -70,8 +70,8 @@ def save(manager: HyperParameterManager, path: Path, form: str = 'auto') -> None
     """Writes the values of all parameters to a file, whole or not at all.
 
     Args:
-        manager: Whose.
-        path: The file.
+        manager: The manager whose values are written or read.
+        path: The file to write or read.
         form: One of `FORMATS`; `auto` goes by the file's suffix.
 
     Raises:
@@ -134,7 +134,7 @@ def named(name: str, nodes: Mapping[str, HyperParameterNode]) -> HyperParameterN
     """Returns the parameter of that name.
 
     Raises:
-        DeclarationError: There is none.
+        DeclarationError: There is no such parameter.
     """
     if name not in nodes:
         raise DeclarationError(f'`{name}` is not declared anywhere{suggestion(name, nodes)}')

@@ -22,7 +22,7 @@ class Names:
 
     Args:
         separator: What stands between the parts of a name.
-        names: To begin with.
+        names: The names that it holds at first.
 
     Raises:
         ImpossibleTree: One of them is the beginning of another.

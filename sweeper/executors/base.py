@@ -56,7 +56,7 @@ class RunError:
 
     Attributes:
         kind: The exception's class name, or `WorkerDied` or `TimedOut`.
-        message: What it said.
+        message: The message of the exception.
         traceback: The traceback in the process where it happened; may be empty.
         signal: The signal that killed the worker ('SIGSEGV', say), if the run failed by that.
         output: The end of what the run printed (its last attempt, if there were several); empty if it

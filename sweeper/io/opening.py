@@ -37,7 +37,7 @@ def open_file(path: Path) -> BinaryIO:
     """Opens a file to read it.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: There is no file at `path`.
         ValueError: There is something else.
         OSError: It cannot be read.
     """

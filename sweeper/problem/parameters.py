@@ -243,7 +243,7 @@ def parameters_of(
 
     Args:
         problem: Its name.
-        model: Its `model`.
+        model: The function that builds a model.
         sources: What it is made of; None if it is no file.
 
     Raises:

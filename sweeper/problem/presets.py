@@ -85,7 +85,7 @@ def unpacked(presets: Presets, *, as_far_as_possible: bool = False) -> dict[str,
     """Returns the values by manager and name.
 
     Args:
-        presets: They.
+        presets: Values by manager and name, pickled.
         as_far_as_possible: The problem is not loaded yet: leave out what needs it.
     """
     values: dict[str, dict[str, Any]] = {}

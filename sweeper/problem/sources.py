@@ -27,8 +27,8 @@ class Source:
     """A file that a problem is made of.
 
     Attributes:
-        path: It.
-        content: All of it.
+        path: Where the file is.
+        content: All of the file's bytes.
         code: What of it counts, as a text that tells syntax trees apart; the content if it cannot be parsed.
     """
 

@@ -30,8 +30,8 @@ class PointSummary:
         lr_range: Lowest and highest learning rate, or None while it is not tuned.
         batch_size: Or None while it is not tuned.
         perfs: Validation performance of each trial that is done.
-        perf_val: Their mean.
-        loss_val: Validation loss.
+        perf_val: Mean validation performance, with its interval.
+        loss_val: Mean validation loss, with its interval.
         perf_test: Test performance, or None without a test split.
         seconds: Mean seconds of a trial; NaN without trials.
         epochs: Of a trial; 0 while it is not tuned.

@@ -26,7 +26,7 @@ class Column:
         name: Its heading.
         cells: One per row.
         rank: The lower, the more it matters; those of rank 0 are never left out, but cropped.
-        style: Of its cells.
+        style: The style of its cells, as Rich knows it.
         justify: Where its cells stand.
     """
 

@@ -27,7 +27,7 @@ class Exclusion(NamedTuple):
     """Why an architecture with a certain flag cannot be compared.
 
     Attributes:
-        why: A clause.
+        why: The reason, as a clause of a sentence.
         remedy: What to do about it, as an imperative.
     """
 

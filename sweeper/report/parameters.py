@@ -19,7 +19,7 @@ class Parameter:
     """A parameter of points, or one that is tuned for every point.
 
     Attributes:
-        name: It.
+        name: The parameter's name.
         role: What is done with it, for a person.
         is_tuned: Whether it is tuned for points that do not fix it.
         declaration: What the code says of it; None if it is an argument of `model`.

@@ -27,7 +27,7 @@ def reopened_workspace(manifest: Manifest, module_name: str | None = None) -> It
     """Loads the problem that a sweep was of, and its data, on the CPU; meanwhile as `reloaded_problem`.
 
     Args:
-        manifest: The sweep's.
+        manifest: Says which problem the sweep was of.
         module_name: Where the problem is now, as for `sweep`; None if it is where it was.
 
     Raises:

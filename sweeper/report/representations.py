@@ -106,7 +106,7 @@ def representations(
 
     Args:
         store: The sweep's folder.
-        points: Of the store.
+        points: Which points of the store to look into.
         samples: How many validation samples at most; always the same ones.
         module_name: Where the problem is now, as for `sweep`; None if it is where it was.
 
@@ -219,8 +219,8 @@ def labels_of(targets: np.ndarray, accuracy_style: str) -> tuple[np.ndarray, boo
     """Returns what samples are coloured by, shape `(samples,)`, and whether that is a class.
 
     Args:
-        targets: The sample first.
-        accuracy_style: The problem's.
+        targets: The targets, shape `(samples, …)`.
+        accuracy_style: The problem's accuracy style.
     """
     if accuracy_style == 'inv-loss':
         values = targets.reshape(len(targets), -1)[:, 0]

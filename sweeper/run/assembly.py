@@ -50,7 +50,7 @@ def assemble(
         store: The sweep's folder, opened.
         method: Tunes every point; already raised to `sweep_cores`.
         train_size: Samples in the training set.
-        seed: The sweep's.
+        seed: The sweep's seed.
         listeners: Told of everything as soon as it is there; the selector is told in its own order.
         raise_failures: Whether the first failure of a point ends the sweep.
         save_threads: How many results are written to the disk at a time, while new runs are started already;

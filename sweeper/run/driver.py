@@ -32,7 +32,7 @@ class Request:
     Attributes:
         point: The point.
         first: Index of the first of the trials.
-        trials: How many.
+        trials: How many trials of it are asked for.
     """
 
     point: Point

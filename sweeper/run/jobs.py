@@ -124,7 +124,7 @@ class TuningJob:
 
     Args:
         task: What the queue gave out.
-        tuner: Not started.
+        tuner: The coroutine that tunes, not started yet.
         saved: Finds runs that were done before the sweep was interrupted.
         lanes: How many runs at most go side by side.
     """
@@ -318,7 +318,7 @@ class JobMaker:
         tuner: Starts the tuning of a point.
         saved: Finds a run of a point's tuning that was done before the sweep was interrupted.
         tuning_of: Returns what a point's tuning came to.
-        seed: The sweep's.
+        seed: The sweep's seed.
         lanes: How many runs of a point at most go side by side.
     """
 

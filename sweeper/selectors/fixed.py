@@ -119,7 +119,7 @@ class FixedSweep(ParamSelector):
                 code says: a list of values or a range each, as for `with_random_trials`.
             points: How many points to draw at random; by default all combinations, or 10 points if there are
                 more than 100 combinations.
-            seed: Of the drawing.
+            seed: Seeds the drawing of points.
 
         Raises:
             InvalidArgument: Nothing is declared to be compared.

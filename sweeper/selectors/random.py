@@ -30,7 +30,7 @@ def draw_distinct(
         space: What to draw from.
         points: How many; at least 1.
         r_eps: Share of an interval within which two floats are nearly the same; in [0, 1).
-        seed: Of the drawing.
+        seed: Seeds the drawing of points.
         draw: Draws one value.
 
     Raises:

@@ -76,7 +76,7 @@ class Follower:
     A look costs three questions to the file system per point, and the reading of what is new.
 
     Args:
-        folder: Need not exist.
+        folder: The folder of the sweep; it need not exist yet.
         now: Returns nanoseconds since 1970.
 
     Attributes:

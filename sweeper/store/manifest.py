@@ -52,7 +52,7 @@ class Manifest:
         declared: What the problem's code declares, by name and in plain values (see `declarations`); the code
             is told from another by `source`.
         values: Of declared parameters that were set before the sweep, as text, by name.
-        format: Of the folder.
+        format: The version of the folder's format.
     """
 
     module: str

@@ -21,7 +21,7 @@ class Origin:
     Attributes:
         command: As it would be typed.
         processor: Of the machine, which is not named.
-        system: Of the machine.
+        system: The machine's operating system.
         selector: The class of the selector; None in folders of earlier versions, of which only the last
             command is known, whether or not it added anything.
         first_point: How many points the folder held before: the id of the first that it added, if any.
@@ -48,7 +48,7 @@ def read_origin(data: object) -> tuple[Origin, ...]:
     """Returns what `sweep.json` says; earlier versions wrote a single origin.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is no list of origins.
     """
     entries = data if isinstance(data, list) else [data] if data else []
     found: list[Origin] = []

@@ -85,7 +85,7 @@ def tune(
     Args:
         method: The method.
         train_size: Samples in the training set.
-        seed: The sweep's.
+        seed: The sweep's seed.
         training: Answers; by default an architecture that trains well at a learning rate of 0.1.
         change: Called with each result before it is sent.
 

@@ -25,7 +25,7 @@ def check_problem(problem: Problem, seed: int) -> Splits:
     """Loads the problem's data and checks that all of it fits together; trains nothing.
 
     Args:
-        problem: Loaded.
+        problem: The loaded problem.
         seed: Seeds random draws in `dataset()`, as in the workers.
 
     Returns:

@@ -134,7 +134,7 @@ class SplitPart:
     """Some samples of a split.
 
     Args:
-        split: It.
+        split: The split to read.
         indices: Which samples, shape `(samples,)`.
     """
 
@@ -336,7 +336,7 @@ class ShuffledBatches:
     Args:
         samples: How many samples there are.
         batch_size: The most samples of a batch.
-        seed: Of the orders.
+        seed: Seeds the order of the samples in each epoch.
         among: The indices of the samples, shape `(samples,)`; from 0 on by default.
     """
 

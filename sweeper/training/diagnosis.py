@@ -30,8 +30,8 @@ class Pass:
         split: What the batch is of.
         where: What that is called.
         indices: Where in it the batch is, shape `(batch size,)`.
-        inputs: The batch's.
-        targets: The batch's.
+        inputs: The batch's inputs.
+        targets: The batch's targets.
         bad: Samples of the split whose inputs have values that are NaN or infinite.
         output: The model's, once it is there.
         loss: The criterion's, once it is there.

@@ -26,7 +26,7 @@ class _Stopped(Exception):
     """A dry run cannot go on.
 
     Attributes:
-        fault: Why.
+        fault: What is wrong.
     """
 
     def __init__(self, fault: Fault) -> None:

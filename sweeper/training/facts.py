@@ -21,7 +21,7 @@ class ProblemFacts:
     """What a sweep must know of a problem that has been checked.
 
     Attributes:
-        name: The module's.
+        name: The module's name.
         path: Its file; None if it has none.
         source: A fingerprint of what the problem is made of.
         parameters: What of it can be swept.
@@ -73,8 +73,8 @@ def check(problem: Problem, seed: int, device: str) -> tuple[ProblemFacts, Split
     """Checks a problem and a device before anything is trained.
 
     Args:
-        problem: Loaded.
-        seed: The sweep's.
+        problem: The loaded problem.
+        seed: The sweep's seed.
         device: As `sweep` takes it.
 
     Returns:

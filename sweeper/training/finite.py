@@ -24,7 +24,7 @@ def check_data(batch: Batch, samples: Sequence[int], name: str, loss_of: LossOf)
     Args:
         batch: Its loss is not finite, or computing it raised an error.
         samples: Where its samples are in their split.
-        name: The split's.
+        name: The name of the split.
         loss_of: Computes a batch's loss with a model that need not be finite itself.
 
     Raises:

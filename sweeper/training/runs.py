@@ -117,13 +117,13 @@ def train_briefly(
     """Trains fresh models for one learning-rate cycle of so many steps; scores them on training data only.
 
     Args:
-        workspace: Where.
+        workspace: The problem and its data.
         point: The architecture.
         seeds: One per run.
         lr_min: Where the cycle begins and ends.
         lr_max: The highest learning rate.
         batch_size: The most samples of a batch.
-        steps: How many.
+        steps: How many steps to take.
         holdout_seed: Draws the training samples on which the models are scored and not trained.
         held_out: How many these are; 0 trains and scores on all.
 
@@ -183,10 +183,10 @@ def train_fully(
     """Trains fresh models by `plan`, scoring them on every split at the end of each cycle.
 
     Args:
-        workspace: Where.
+        workspace: The problem and its data.
         point: The architecture.
         seeds: One per trial.
-        plan: How.
+        plan: The learning rates, batch size and length of the training.
         index: The first trial's number; those of the others follow.
 
     Returns:
@@ -319,7 +319,7 @@ def _in_lanes(
     A run whose captured step is found to differ from the eager one is done again, eagerly.
 
     Args:
-        workspace: Where.
+        workspace: The problem and its data.
         point: The architecture.
         seeds: One per run.
         batches: Makes a run's batches from its seed, anew at every call.
@@ -388,7 +388,7 @@ def _train(
     Args:
         training: What to train.
         batches: Its batches.
-        plan: How.
+        plan: The learning rates, batch size and length of the training.
         trials: Of every model, what scores it at the end of each cycle, as long as its loss is finite.
 
     Returns:

@@ -56,9 +56,9 @@ class _Kept:
     """A model that is built and not yet trained, and all that its training may change.
 
     Args:
-        learner: It, with its loss.
+        learner: The model, its loss and so on.
         python: The Python state of both.
-        problem: The problem's.
+        problem: The Python state of the problem.
     """
 
     def __init__(self, learner: Learner, python: PythonState, problem: PythonState) -> None:
@@ -78,7 +78,7 @@ class Training(NamedTuple):
 
     Attributes:
         learners: The models, their losses and so on.
-        step: Trains them.
+        step: The step that trains them.
         kind: How it takes steps, and why not otherwise.
         start: What to put back to begin anew: the problem's Python state before the models were built, or how
             things were afterwards if building them again would not give the same. None if steps are eager.
@@ -128,8 +128,8 @@ class Workspace:
     """A problem with its data, on a device: all that a run needs besides its own arguments.
 
     Attributes:
-        problem: Loaded.
-        splits: Its data.
+        problem: The loaded problem.
+        splits: The problem's data.
         device: Where it is, and where models are trained.
         step: The kind of step: `eager`, `captured`, `lanes` (captured, for single runs), or `auto`:
             captured where that is worth it. One that cannot be captured is eager.
@@ -159,7 +159,7 @@ class Workspace:
 
         Args:
             point: The architecture.
-            seed: The run's.
+            seed: The seed of the run.
             batches: Those of the first epoch, as indices.
             epochs: How many there will be.
             measures_perf: Whether every step is to measure its performance.
@@ -211,7 +211,7 @@ class Workspace:
         Args:
             start: That of the `Training` that was tried.
             point: The architecture.
-            seed: The run's.
+            seed: The seed of the run.
             measures_perf: Whether every step is to measure its performance.
             reason: Why it failed.
             plan: As for `set_up`; handlers are attached anew, to a new engine.
@@ -234,7 +234,7 @@ class Workspace:
 
         Args:
             point: The architecture.
-            seed: The run's.
+            seed: The seed of the run.
             measures_perf: Whether every step is to measure its performance.
             reason: Why they are not captured, if that was wanted.
             plan: As for `set_up`.
@@ -296,7 +296,7 @@ class Workspace:
 
         Args:
             point: The architecture.
-            seeds: The runs'.
+            seeds: The seed of each run.
             batches: For every run, the batches of its first epoch.
             measures_perf: Whether every step is to measure its performance.
 

@@ -53,7 +53,7 @@ class Scored(NamedTuple):
     """A candidate and what brief trainings came to, on training data.
 
     Attributes:
-        candidate: It.
+        candidate: The candidate that was trained.
         loss: Mean; infinite if one diverged.
         perf: Mean; 0 for one that diverged.
     """
@@ -182,7 +182,7 @@ def winner(settings: Effort, scored: Sequence[Scored], is_early: bool = True) ->
     """Returns the best candidate of a round, not all of which diverged, as `batch_objective` defines it.
 
     Args:
-        settings: These.
+        settings: The settings of the tuning.
         scored: The round.
         is_early: Whether losses tell more than performances yet.
     """

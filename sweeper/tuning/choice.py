@@ -28,8 +28,8 @@ class Choice:
     Attributes:
         scored: The candidate of the last round.
         lr: The highest learning rate of a trial's cycles.
-        why: Says why.
-        flags: What is suspicious.
+        why: Why these, as a sentence.
+        flags: What is suspicious about the choice; see `report.flags`.
     """
 
     scored: Scored

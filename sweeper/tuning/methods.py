@@ -22,11 +22,11 @@ def get_method(hparams: object, argument: str = 'hparams') -> TuningMethod:
     """Returns the method that `hparams` is, or that a preset of that name has.
 
     Args:
-        hparams: What was given.
-        argument: As which argument.
+        hparams: What the user gave.
+        argument: The name of the argument that it was given as.
 
     Raises:
-        InvalidArgument: It is none.
+        InvalidArgument: It is no tuning method.
     """
     if isinstance(hparams, str):
         return get_settings(hparams)

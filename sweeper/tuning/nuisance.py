@@ -61,7 +61,7 @@ def finalists(
     So what pays late, as regularisers do, gets its turn in trainings that are long enough.
 
     Args:
-        settings: What is best.
+        settings: The settings, which say what is best.
         scored: The round; not all of it diverged.
         nuisance: The parameters whose values tell how far candidates are apart.
         most: How many to take at most.
@@ -85,8 +85,8 @@ def varied(best: Candidate, nuisance: Mapping[str, Domain], step: float) -> list
     """Returns candidates beside the best, each with another value of one nuisance parameter.
 
     Args:
-        best: It.
-        nuisance: The parameters.
+        best: The best candidate so far.
+        nuisance: The nuisance parameters.
         step: How far to go to either side, as a share of all values.
     """
     found = []

@@ -34,7 +34,7 @@ class Holdout(NamedTuple):
 
     Attributes:
         seed: Draws them; the same for all candidates.
-        samples: How many.
+        samples: How many samples are held out.
     """
 
     seed: int

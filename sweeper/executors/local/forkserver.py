@@ -203,9 +203,9 @@ class _Server:
     """Forks, and ends what is left of what it has forked.
 
     Args:
-        requests: From the parent.
+        requests: Where the parent's requests come from.
         own: Other descriptors that no worker may keep.
-        streams: Of this process.
+        streams: Standard output and error of this process.
         spec: The problem, the seed and the device.
         workspace: On the CPU; None if each worker is to load it itself.
         isolation: Keeps runs apart in each worker; None like the workspace.

@@ -131,7 +131,7 @@ def limit_memory(limit: int) -> int:
     A loaded worker takes about as much of that as is resident. Linux only: macOS does not enforce it.
 
     Args:
-        limit: Bytes.
+        limit: The limit, in bytes.
 
     Returns:
         The bytes in use; 0 if the system does not tell.

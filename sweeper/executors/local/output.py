@@ -123,7 +123,7 @@ class WorkerOutput:
         ended: Becomes readable when the worker process has ended. What it left in the pipe is read then,
             but not what a process that outlives it may write there.
         token: What the worker's markers begin with, see `streams`.
-        sink: Where text goes.
+        sink: Takes the text, by task.
     """
 
     def __init__(self, pipe: int, ended: Connection | socket, token: str, sink: OutputSink) -> None:

@@ -33,11 +33,11 @@ class WorkerPool:
         server: Where they are forked, if they are.
 
     Args:
-        cores: Most workers.
+        cores: How many workers there are at most.
         spec: The problem, the seed and the device.
         memory: Bytes that a worker may use; None for no limit.
         retries: How often in a row loading the problem may fail, for each core.
-        sink: Where output goes.
+        sink: Takes what workers print.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class WorkerPool:
         """Removes a fork server that ended; the next worker gets another.
 
         Args:
-            server: It.
+            server: The fork server that has ended.
             lost: How many workers ended with it; those that load by themselves are started in their place.
 
         Raises:

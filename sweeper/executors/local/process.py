@@ -87,7 +87,7 @@ class OwnProcess(ChildProcess):
         spec: Sent as the first message.
         sink: Where its output goes.
         descriptors: More that it inherits, by the name of the argument of `main`.
-        arguments: More for `main`.
+        arguments: Further arguments of `main`.
     """
 
     sentinel: Connection

@@ -113,7 +113,7 @@ def work(
 
     Args:
         connection: To the parent.
-        streams: Of this process.
+        streams: Standard output and error of this process.
         load: Returns the workspace, and what keeps runs apart.
         memory: As for `main`.
     """

@@ -28,7 +28,7 @@ class Board:
     """The architectures that have trials, the best first; all lists have one element for each.
 
     Attributes:
-        names: For a person.
+        names: The architectures' names, to be read.
         means: Mean validation performance.
         lows: Lower end of its 95% interval, or None where there is none.
         highs: Upper end.
@@ -114,8 +114,8 @@ def draw_performances(
         axes: Where to draw.
         chosen: Indices of those to draw.
         places: Of each of these.
-        colour: Of all.
-        marker: Of the means.
+        colour: The colour of all marks.
+        marker: The marker of the means, as matplotlib knows it.
         is_level: Whether performance goes along x, and the places are along y.
         beside: By how much single trials stand beside their place.
     """

@@ -18,7 +18,7 @@ def chosen(findings: Findings, text: str) -> PointSummary:
     """Returns the architecture that a text means.
 
     Args:
-        findings: Of a sweep.
+        findings: What is known of the sweep.
         text: Its id, which is its folder's name, or as much of `hidden=16,nonlinearity=relu` as tells it from
             all others; separated by commas or spaces.
 

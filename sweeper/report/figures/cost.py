@@ -61,7 +61,7 @@ def against_cost(findings: Findings, cost: str) -> AgainstCost:
     """Returns performance against a cost.
 
     Args:
-        findings: Of a sweep.
+        findings: What is known of the sweep.
         cost: `parameters`, `flops` or `seconds` (per epoch, on the machine that trained).
 
     Raises:

@@ -26,8 +26,8 @@ class HeatMap:
     Attributes:
         x: Name of the parameter along the columns.
         y: Name of the parameter along the rows.
-        columns: Its values.
-        rows: Its values.
+        columns: The first parameter's values, one per column.
+        rows: The second parameter's values, one per row.
         means: Over the architectures of that pair, `means[row][column]`; None where there is none.
         counts: How many these are.
         left_out: How many architectures have no part in these means, because they are not comparable.

@@ -37,8 +37,8 @@ class Wish:
     """What figure is wanted; None leaves the choice to it.
 
     Attributes:
-        x: A parameter.
-        y: Another.
+        x: The parameter on the x axis.
+        y: The parameter on the y axis of a heat map.
         cost: One of `COSTS`.
         points: Architectures, as `chosen` takes them.
         width: In inches.

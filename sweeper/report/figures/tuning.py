@@ -38,7 +38,7 @@ class Tuning:
             included. If there are nuisance parameters, they are scored on held-out training data.
         lr_min: Lowest learning rate of the trials.
         lr_max: Highest learning rate of the trials.
-        batch_size: Of the trials.
+        batch_size: The batch size of the trials.
         why: The choice in words.
         budget: Samples that tuning trained on, in trials.
         steps: How the training steps of each stage were taken.

@@ -40,7 +40,7 @@ class TerminalScreen:
     """A terminal; what else is printed meanwhile appears above the view.
 
     Args:
-        console: Of the terminal.
+        console: The terminal's console.
     """
 
     def __init__(self, console: Console) -> None:

@@ -30,7 +30,7 @@ class Snapshot:
     """A sweep at one moment.
 
     Attributes:
-        status: Where it stands.
+        status: How far the sweep is.
         elapsed: Seconds since it was started.
         leaders: The top of the board.
         ranked: How many points have trials.

@@ -46,7 +46,7 @@ def grid_effects(
 
     Args:
         points: The architectures: values of the parameters.
-        names: Of the parameters.
+        names: The parameters' names.
         performances: Of the architectures: mean over trials.
 
     Returns:

@@ -33,7 +33,7 @@ def importances(
 
     Args:
         cells: For each point, its parameters as text (`points.value_to_text`); '' for one that it lacks.
-        names: Of the parameters.
+        names: The parameters' names.
         performances: Of the points: mean over trials.
 
     Returns:

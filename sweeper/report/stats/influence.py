@@ -65,7 +65,7 @@ def influence(
 
     Args:
         cells: For each architecture, its parameters as text.
-        names: Of the parameters.
+        names: The parameters' names.
         performances: Of the architectures: mean over trials.
     """
     everyone = range(len(cells))

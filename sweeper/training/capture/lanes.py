@@ -43,7 +43,7 @@ class LanesStep(Step):
 
     Args:
         stacked: The models' tensors, which are what it trains.
-        step: Trains them.
+        step: The step that trains them all.
     """
 
     def __init__(self, stacked: Stacked, step: CapturedStep) -> None:

@@ -50,12 +50,12 @@ class Recording:
     """A step at one batch size: forward and backward pass, not the update.
 
     Attributes:
-        calls: In order.
+        calls: The operators that were called, in order.
         inputs: The tensors of the batch's inputs.
         targets: The batch's targets.
         parameters: The trainable parameters that the loss depends on, the criterion's too.
         gradients: Theirs, in the same order.
-        loss: A scalar.
+        loss: The loss, a scalar.
         perf: The batch's performance, a scalar.
     """
 
@@ -109,11 +109,11 @@ def record(
     """Records one training step on a batch. Changes the model's buffers and the random state as it would.
 
     Args:
-        model: Trained.
+        model: The model that is trained.
         criterion: Its loss.
         score: Measures the performance.
-        inputs: The batch's.
-        targets: The batch's.
+        inputs: The batch's inputs.
+        targets: The batch's targets.
         python: The Python state of both, as it is.
 
     Raises:
@@ -144,7 +144,7 @@ def recorded(
 
     Args:
         step: Returns tensors, or sequences of them.
-        model: What it runs.
+        model: The model that the step runs.
         criterion: What it runs too.
         python: The Python state of both, as it is.
 

@@ -65,7 +65,7 @@ class LocalModules:
     A process has thousands of modules: each is looked at once.
 
     Args:
-        folder: None finds none.
+        folder: Where the problem's own modules are; None if there are none.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -106,7 +106,7 @@ class Walk:
     """Visits objects, and records what they hold.
 
     Attributes:
-        records: What was found.
+        records: A record of each object that may change.
         opaque: Objects of a kind that cannot be looked into, by where they are: what they hold may not fit
             what is put back around them.
 

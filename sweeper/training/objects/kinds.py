@@ -97,7 +97,7 @@ def kind_of(value: Any, is_free: bool = False) -> Kind:
     """Returns how an object is looked into.
 
     Args:
-        value: It.
+        value: The object to look into.
         is_free: It is a tensor whose values may change.
     """
     kind = type(value)

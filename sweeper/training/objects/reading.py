@@ -28,7 +28,7 @@ class Reading(NamedTuple):
     """A way to read the contents of an object.
 
     Attributes:
-        read: Returns them.
+        read: Returns the contents of an object.
         write: Puts them back, if that is possible.
         is_cache: They are what `functools` remembers of a function.
     """
@@ -64,7 +64,7 @@ def look_into_object(value: Any, inner: Sequence[str] = ()) -> Kind:
     """Attributes, slots and the class of an object.
 
     Args:
-        value: It.
+        value: The object to look into.
         inner: Names of attributes that are dicts, to be read together with it.
     """
     readings: list[Reading] = []

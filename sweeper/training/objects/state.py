@@ -34,7 +34,7 @@ class _Node:
 
     Attributes:
         name: How it is reached, for messages.
-        value: It.
+        value: The object.
         reading: How its contents are read, and put back.
         contents: What they were.
     """
@@ -151,7 +151,7 @@ def _is_put_back(node: _Node) -> bool:
 
 
 def contents_of(reading: Reading) -> tuple[Any, ...]:
-    """Reads, whatever that raises."""
+    """Reads the contents of an object, whatever that raises."""
     try:
         return reading.read()
     except Exception as error:  # of an odd object; should it change, repeated steps may show it

@@ -92,7 +92,7 @@ class PointFailed(SweepError):
 
 
 class TuningFailed(SweepError):
-    """Tuning cannot go on: every run of a stage diverged. It costs that point only."""
+    """Tuning cannot go on: every run of a stage diverged. It affects only that point."""
 
 
 class EvaluationDiverged(TuningFailed):

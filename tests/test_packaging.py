@@ -1,6 +1,7 @@
 """The distribution: its name, its extras, its version, and what its source has in it."""
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -62,3 +63,13 @@ def test_the_source_distribution_has_every_folder_and_document_of_the_repository
         'setup.cfg',
     }:
         assert f'{name!r}' in folders + files or name.endswith('.egg-info'), name
+
+
+def test_a_package_index_shows_the_readme_without_links_to_files_that_are_not_there(monkeypatch):
+    options = {}
+    monkeypatch.setattr('setuptools.setup', lambda **given: options.update(given))
+    runpy.run_path(str(ROOT / 'setup.py'))
+    text = options['long_description']
+    assert '`docs/tuning.md`' in text and '## On the command line' in text
+    links = re.findall(r'\]\(([^)]*)\)', text)
+    assert all(link.startswith(('https:', '#')) for link in links), links

@@ -99,9 +99,7 @@ def on_device(workspace: Workspace, spec: WorkerSpec, worker: int) -> Workspace:
         return workspace
 
     def moved(split: Split | None) -> Split | None:
-        return (
-            InMemorySplit(split.inputs, split.targets, device) if isinstance(split, InMemorySplit) else None
-        )
+        return InMemorySplit(split.data, device) if isinstance(split, InMemorySplit) else None
 
     train, val, test = map(moved, workspace.splits)
     if train is None or val is None or (test is None) != (workspace.splits.test is None):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ACCURACY_STYLES = ('classification', 'multiclass', 'inv-loss')
 _READ = '__sweeper_read__'  # of a problem's module: the names that it read when it was imported
 REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
+OPTIONAL = ('optimizer', 'step', 'predict', 'attach')
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Problem:
     Attributes:
         name: The module's name, for messages.
         build_model: `model`, called with one argument per parameter of a point.
-        build_criterion: `loss`.
+        build_criterion: `loss`; None if the problem has a `step` and no `loss`.
         accuracy_style: One of `ACCURACY_STYLES`.
         load_datasets: `dataset`.
         build_optimizer: `optimizer`, or None for plain SGD.
@@ -47,11 +48,14 @@ class Problem:
         read_by_dataset: The names that `dataset()` has read.
         read_on_import: The names that were read while the module was imported, as far as that is known.
         attach: Adds handlers to the engine of a run, or None.
+        step: `step(model, batch)`, which returns the loss to minimise; None for the criterion of what the
+            model makes of a batch's inputs.
+        predict: `predict(model, batch)`: what is scored; None for what the model makes of a batch's inputs.
     """
 
     name: str
     build_model: Callable[..., torch.nn.Module]
-    build_criterion: Callable[[], Callable[..., torch.Tensor]]
+    build_criterion: Callable[[], Callable[..., torch.Tensor]] | None
     accuracy_style: str
     load_datasets: Callable[[], Any]
     build_optimizer: Callable[[Any, float], torch.optim.Optimizer] | None
@@ -62,6 +66,8 @@ class Problem:
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     read_by_dataset: set[str] = field(default_factory=set, compare=False)
     read_on_import: Collection[str] = ()
+    step: Callable[[torch.nn.Module, Any], torch.Tensor] | None = None
+    predict: Callable[[torch.nn.Module, Any], Any] | None = None
     attach: Callable[[Any, Any], object] | None = None
 
     @cached_property
@@ -189,13 +195,15 @@ def load_problem(
         module = load_module(reference, in_worker=in_worker)
     if reference.given is None:
         vars(module).setdefault(_READ, frozenset(read))
-    missing = [name for name in REQUIRED if not hasattr(module, name)]
+    own_step = getattr(module, 'step', None)
+    required = [name for name in REQUIRED if name != 'loss' or own_step is None]
+    missing = [name for name in required if not hasattr(module, name)]
     if missing:
         raise ProblemError(
             f'the problem {reference} has no {", ".join(missing)}; '
-            f'a problem is a module with {", ".join(REQUIRED)} (and, optionally, optimizer)'
+            f'a problem is a module with {", ".join(REQUIRED)} (and, optionally, {", ".join(OPTIONAL)})'
         )
-    for name in ('model', 'dataset', 'loss', 'optimizer', 'attach'):
+    for name in ('model', 'dataset', 'loss', 'optimizer', 'step', 'predict', 'attach'):
         value = getattr(module, name, None)
         if value is not None and not callable(value):
             raise ProblemError(f'{name} of {str(reference)!r} must be callable; got {value!r}')
@@ -215,7 +223,7 @@ def load_problem(
     return Problem(
         name=reference.name,
         build_model=module.model,
-        build_criterion=module.loss,
+        build_criterion=getattr(module, 'loss', None),
         accuracy_style=style,
         load_datasets=module.dataset,
         build_optimizer=getattr(module, 'optimizer', None),
@@ -226,6 +234,8 @@ def load_problem(
         presets=unpacked(presets or {}),
         read_on_import=getattr(module, _READ, ()),
         attach=getattr(module, 'attach', None),
+        step=own_step,
+        predict=getattr(module, 'predict', None),
     )
 
 

@@ -14,7 +14,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_ROOTS = ('model', 'dataset', 'loss', 'accuracy_style', 'threshold', 'optimizer', 'attach')
+_ROOTS = (
+    'model', 'dataset', 'loss', 'accuracy_style', 'threshold', 'optimizer', 'step', 'predict', 'attach',
+)  # fmt: skip
 _ALWAYS = ''  # stands for the name of what counts though no name may lead there
 _DYNAMIC = ('globals', 'eval', 'exec')  # these reach any name, spelled out or not
 _MAIN_TESTS = ("__name__ == '__main__'", "'__main__' == __name__")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import ProblemError
 from ..points import Point, has_reference
 from ..results import TrialResult
 from ..seeding import random_states_kept, run_seed
@@ -191,11 +192,15 @@ def _chosen(workspace: Workspace, seed: int, most: int) -> tuple[object, torch.T
     """Inputs and targets of some validation samples, and which these are."""
     import torch
 
-    from ..training.data import leaves
+    from ..training.data import leaves, pair_of
 
     val = workspace.splits.val
     order = torch.randperm(len(val), generator=torch.Generator().manual_seed(run_seed(seed, 'samples', 0)))
-    first, _ = val.batch(order[:1])
+    try:
+        first, _ = pair_of(val.batch(order[:1]))
+    except TypeError as error:
+        name = workspace.problem.name
+        raise ProblemError(f'representations of {name!r} cannot be computed: {error}') from None
     others = {size for tensor in leaves(first) for size in tensor.shape[1:]}
     count = min(most, len(val))
     while count in others and count > 2:  # else a sequence of that length could be taken for the samples

@@ -11,7 +11,8 @@ import torch
 
 from ..points import Point, point_key
 from .data import Batch, Split
-from .metrics import Criterion, evaluation_order
+from .metrics import evaluation_order
+from .objective import Criterion
 from .optimizers import Optimizer
 
 RunKind: TypeAlias = Literal['trial', 'brief', 'range_test']
@@ -74,13 +75,13 @@ class Run(RunPlan):
         point: The architecture.
         seed: The run's. Equal numbers mean an equal order of the data, whatever the architecture.
         model: Freshly initialised, on its device; trained in place.
-        criterion: The loss, called as `criterion(output, target)`.
+        criterion: The loss, called as `criterion(output, target)`; None if the problem has no `loss`.
     """
 
     point: Point
     seed: int
     model: torch.nn.Module = field(repr=False)
-    criterion: Criterion = field(repr=False)
+    criterion: Criterion | None = field(repr=False)
     _splits: Mapping[str, Split | None] = field(repr=False)
     _optimizer: OptimizerRequest = field(repr=False)
 

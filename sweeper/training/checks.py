@@ -12,8 +12,9 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sequential
 from ..errors import ProblemError
 from ..problem.problem import Problem
 from ..seeding import seed_everything
-from .data import InMemorySplit, Split, as_split, has_own_collate
-from .metrics import Criterion, ignored_label
+from .data import Batch, InMemorySplit, Split, as_split, first_text, has_own_collate, inputs_of
+from .metrics import ignored_label
+from .objective import Criterion
 from .workspace import Splits
 
 _NAMES = ('train', 'val', 'test')
@@ -34,7 +35,8 @@ def check_problem(problem: Problem, seed: int) -> Splits:
     Raises:
         ProblemError: Something is wrong; the message says what and where.
     """
-    criterion = _check_criterion(problem)
+    criterion = None if problem.build_criterion is None else _check_criterion(problem)
+    _check_own_step(problem, criterion)
     if problem.build_optimizer is not None:
         _check_binds(problem, 'optimizer', problem.build_optimizer, 'parameters', 'lr')
     if problem.attach is not None:
@@ -79,6 +81,7 @@ def _check_binds(problem: Problem, name: str, function: Callable[..., Any], *arg
 
 
 def _check_criterion(problem: Problem) -> Criterion:
+    assert problem.build_criterion is not None
     if isinstance(problem.build_criterion, torch.nn.Module):
         raise ProblemError(
             f'loss of {problem.name!r} is the criterion {problem.build_criterion!r} itself; it must be what '
@@ -92,6 +95,19 @@ def _check_criterion(problem: Problem) -> Criterion:
             f'got {criterion!r}. (`loss = torch.nn.CrossEntropyLoss` is right, with no parentheses.)'
         )
     return criterion  # type: ignore[no-any-return]
+
+
+def _check_own_step(problem: Problem, criterion: Criterion | None) -> None:
+    if problem.predict is not None:
+        _check_binds(problem, 'predict', problem.predict, 'model', 'batch')
+    if problem.step is None:
+        return
+    _check_binds(problem, 'step', problem.step, 'model', 'batch')
+    if isinstance(criterion, torch.nn.Module) and any(p.requires_grad for p in criterion.parameters()):
+        raise ProblemError(
+            f'loss of {problem.name!r} has parameters to train ({type(criterion).__name__}), and '
+            f'step(model, batch) gets only the model: make it a part of the model'
+        )
 
 
 def _checked_split(problem: Problem, name: str, given: Any, ignored: int | None) -> Split:
@@ -111,25 +127,41 @@ def _checked_split(problem: Problem, name: str, given: Any, ignored: int | None)
         item = dataset[0]
     except Exception as error:
         raise ProblemError(f'item 0 of {where} raised {type(error).__name__}: {error}') from error
-    if not has_own_collate(given) and (not isinstance(item, tuple | list) or len(item) != 2):
-        raise ProblemError(f'an item of {where} must be (input, target); item 0 is {_short(item)}')
+    needs_pairs = problem.step is None or (problem.predict is None and problem.accuracy_style != 'inv-loss')
+    if needs_pairs and not has_own_collate(given) and not _is_pair(item):
+        raise ProblemError(
+            f'an item of {where} must be (input, target); item 0 is {_short(item)}. Other items need a '
+            f"step(model, batch) of the problem's own, and a predict(model, batch) to be scored by"
+        )
     try:
         split = as_split(given, torch.device('cpu'))
-        targets = _targets(split)
+        batch = _probe(split)
+        if problem.step is None and (text := first_text(inputs_of(batch))) is not None:
+            raise TypeError(
+                f'an input must be a tensor, an array or a number, or a tuple, list or dict of these; '
+                f'got {text!r} ({type(text).__name__}) in one'
+            )
+        if problem.predict is None and _is_pair(batch) and not isinstance(batch[1], torch.Tensor):
+            raise TypeError(f'a target must be a tensor, an array or a number; got {_short(item[1])}')
     except Exception as error:
         raise ProblemError(
             f'the items of {where} cannot be put into batches: {type(error).__name__}: {error}'
         ) from error
-    _check_targets(problem.accuracy_style, targets, where, ignored)
+    if problem.predict is None and _is_pair(batch):
+        _check_targets(problem.accuracy_style, batch[1], where, ignored)
     return split
 
 
-def _targets(split: Split) -> torch.Tensor:
-    """All targets, if they are in memory, or those of a few items spread over the split."""
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple | list) and len(value) == 2
+
+
+def _probe(split: Split) -> Batch:
+    """All samples, if they are in memory, or a few that are spread over the split."""
     if isinstance(split, InMemorySplit):
-        return split.targets
+        return split.data
     count = min(len(split), _PROBED_ITEMS)
-    return split.batch(torch.linspace(0, len(split) - 1, count).long())[1]
+    return split.batch(torch.linspace(0, len(split) - 1, count).long())
 
 
 def _check_loader(loader: DataLoader[Any], where: str) -> None:

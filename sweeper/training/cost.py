@@ -20,6 +20,7 @@ from torch.utils.flop_counter import flop_registry
 from ..results import ModelCost
 from ..seeding import random_states_kept
 from .data import Split
+from .objective import FORWARD_ONLY, Objective
 
 _aten = torch.ops.aten
 
@@ -36,7 +37,7 @@ _LIGHT = re.compile(r'_thnn_fused_(lstm|gru)_cell|upsample_|linalg_(vector_norm|
 _NAMESPACES = ('aten', 'prim', 'prims')
 
 
-def model_cost(model: torch.nn.Module, split: Split) -> ModelCost:
+def model_cost(model: torch.nn.Module, split: Split, objective: Objective = FORWARD_ONLY) -> ModelCost:
     """Counts a model's parameters and the floating-point operations of its forward pass on one sample.
 
     A multiplication and an addition are two operations. Matrix products, convolutions and attention count;
@@ -47,6 +48,7 @@ def model_cost(model: torch.nn.Module, split: Split) -> ModelCost:
         model: As it is after training, so that lazy modules know their shapes. It is left in evaluation
             mode, with 0 for every NaN, and is not to be used any more. Random states are left as they were.
         split: What it takes.
+        objective: How it takes it.
 
     Returns:
         The counts. One that cannot be told is None; nothing is raised.
@@ -60,7 +62,7 @@ def model_cost(model: torch.nn.Module, split: Split) -> ModelCost:
         _without_nan(model)
         model.eval()
         with random_states_kept():
-            flops, reason = _flops(model, split)
+            flops, reason = _flops(model, split, objective)
     except Exception as error:  # without its message, which may differ from process to process
         reason = f'a forward pass on one sample raised {type(error).__name__}'
     return ModelCost(
@@ -79,22 +81,22 @@ def _without_nan(model: torch.nn.Module) -> None:
                 tensor.masked_fill_(tensor.isnan(), 0)
 
 
-def _flops(model: torch.nn.Module, split: Split) -> tuple[int | None, str | None]:
+def _flops(model: torch.nn.Module, split: Split, objective: Objective) -> tuple[int | None, str | None]:
     """The operations per sample, or None and why they cannot be told."""
     try:
-        counter, samples = _counted(model, split, 1), 1
+        counter, samples = _counted(model, split, objective, 1), 1
     except Exception:  # it takes the dimension of a single sample away, say
-        counter, samples = _counted(model, split, 2), 2
+        counter, samples = _counted(model, split, objective, 2), 2
     if counter.uncounted:
         return None, f'there is no formula for {", ".join(sorted(counter.uncounted))}'
     return round(counter.flops / samples), None
 
 
-def _counted(model: torch.nn.Module, split: Split, samples: int) -> _Counter:
-    inputs, _ = split.batch(torch.zeros(samples, dtype=torch.long))
+def _counted(model: torch.nn.Module, split: Split, objective: Objective, samples: int) -> _Counter:
+    batch = split.batch(torch.zeros(samples, dtype=torch.long))
     counter = _Counter()
     with torch.no_grad(), _nothing_fused(), counter:
-        model(inputs)
+        objective.run(model, batch)
     return counter
 
 

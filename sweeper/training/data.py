@@ -18,8 +18,8 @@ IN_MEMORY_BYTES = 2**30
 _PROBES = 8
 
 
-Batch: TypeAlias = tuple[Any, torch.Tensor]
-"""Inputs and targets."""
+Batch: TypeAlias = Any
+"""What items are collated to: inputs and targets, or whatever a problem's own step takes."""
 
 
 class Split(Protocol):
@@ -45,19 +45,23 @@ class Split(Protocol):
 
 
 class InMemorySplit:
-    """A split held as tensors whose first dimension is the sample."""
+    """A split held as tensors whose first dimension is the sample.
 
-    def __init__(self, inputs: Any, targets: torch.Tensor, device: torch.device) -> None:
-        self.inputs = map_tensors(inputs, lambda tensor: tensor.to(device))
-        self.targets = targets.to(device)
-        self._device = device
+    Args:
+        data: All items as one batch.
+        device: Where it goes.
+    """
+
+    def __init__(self, data: Batch, device: torch.device) -> None:
+        self.data = map_tensors(data, lambda tensor: tensor.to(device))
+        self.device = device
+        self._size = len(next(leaves(data)))
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return self._size
 
     def batch(self, indices: torch.Tensor) -> Batch:
-        indices = indices.to(self._device)
-        return taken(self.inputs, indices), self.targets[indices]
+        return taken(self.data, indices.to(self.device))
 
     def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
         return map(self.batch, order)
@@ -97,7 +101,7 @@ class ItemSplit:
     def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
         self._suspect = None
         for indices, batch in zip(order, self._read(order), strict=True):
-            if self._suspect is None and not_finite(batch):
+            if self._suspect is None and not_finite(batch, len(indices)):
                 self._suspect = indices, batch
             yield batch
 
@@ -125,9 +129,8 @@ class ItemSplit:
         )
         return map(self._moved, loader)
 
-    def _moved(self, batch: Any) -> Batch:
-        inputs, targets = batch
-        return map_tensors(inputs, lambda tensor: tensor.to(self._device)), targets.to(self._device)
+    def _moved(self, batch: Batch) -> Batch:
+        return map_tensors(batch, lambda tensor: tensor.to(self._device))
 
 
 class SplitPart:
@@ -173,23 +176,20 @@ def as_split(dataset: Dataset[Any] | DataLoader[Any], device: torch.device) -> S
         if dataset.num_workers or has_own_collate(dataset):
             return ItemSplit(dataset.dataset, device, dataset)
         dataset = dataset.dataset
-    tensors = _tensors_of(dataset)
-    if tensors is None and _is_cheap(dataset):
-        tensors = _collate([dataset[index] for index in range(len(dataset))])  # type: ignore[arg-type]
-    if tensors is None:
-        return ItemSplit(dataset, device)
-    return InMemorySplit(tensors[0], tensors[1], device)
+    data = _tensors_of(dataset)
+    if data is None and _is_cheap(dataset):
+        data = _collate([dataset[index] for index in range(len(dataset))])  # type: ignore[arg-type]
+    return ItemSplit(dataset, device) if data is None else InMemorySplit(data, device)
 
 
 def _tensors_of(dataset: Dataset[Any]) -> Batch | None:
-    """Returns all inputs and targets of a dataset that already is two tensors, or None."""
-    if type(dataset) is TensorDataset and len(dataset.tensors) == 2:  # a subclass may change the items
-        return dataset.tensors[0], dataset.tensors[1]
+    """Returns all items of a dataset that already is tensors as one batch, or None."""
+    if type(dataset) is TensorDataset:  # a subclass may change the items
+        return tuple(dataset.tensors)
     if type(dataset) is Subset:
         whole = _tensors_of(dataset.dataset)
         if whole is not None:
-            indices = torch.as_tensor(list(dataset.indices))
-            return map_tensors(whole[0], lambda tensor: tensor[indices]), whole[1][indices]
+            return taken(whole, torch.as_tensor(list(dataset.indices)))
     return None
 
 
@@ -197,7 +197,7 @@ def _is_cheap(dataset: Dataset[Any]) -> bool:
     size = len(dataset)  # type: ignore[arg-type]
     probes = sorted({index * (size - 1) // max(1, _PROBES - 1) for index in range(_PROBES)})
     first = _collate([dataset[probes[0]]])
-    if size * _bytes(first) > IN_MEMORY_BYTES:
+    if size * _bytes(first) > IN_MEMORY_BYTES or not is_tensors(first):
         return False
     random_states = _random_states()
     for index in probes:
@@ -212,18 +212,37 @@ def _random_states() -> tuple[Any, ...]:
 
 
 def _collate(items: Sequence[Any]) -> Batch:
-    """Stacks `(input, target)` items into one batch; Python floats become torch's default float."""
-    inputs = _as_item(default_collate([item[0] for item in items]), items[0][0])
-    targets = default_collate([item[1] for item in items])
-    if not isinstance(targets, torch.Tensor):
-        raise TypeError(f'a target must be a tensor, an array or a number; got {items[0][1]!r}')
-    if isinstance(items[0][1], float):
-        targets = targets.to(torch.get_default_dtype())
+    """Stacks items into one batch, in containers like theirs; Python floats become torch's default float."""
+    return _as_item(default_collate(list(items)), items[0])
+
+
+def pair_of(batch: Batch) -> tuple[Any, torch.Tensor]:
+    """Returns a batch's inputs and targets.
+
+    Raises:
+        TypeError: It is no pair of them.
+    """
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        kind = f'{len(batch)} parts' if isinstance(batch, tuple | list) else f'a {type(batch).__name__}'
+        raise TypeError(f'a batch must be (inputs, targets) for the default step and metrics; got {kind}')
+    inputs, targets = batch
     return inputs, targets
 
 
+def inputs_of(batch: Batch) -> Any:
+    """Returns a batch's inputs, or all of one that is no pair."""
+    return batch[0] if isinstance(batch, tuple | list) and len(batch) == 2 else batch
+
+
+def has_label(batch: Batch, label: int) -> bool:
+    """Whether the targets of a batch have this label."""
+    is_pair = isinstance(batch, tuple | list) and len(batch) == 2
+    targets = batch[1] if is_pair else None
+    return isinstance(targets, torch.Tensor) and bool((targets == label).any())
+
+
 def map_tensors(tree: Any, function: Any) -> Any:
-    """Applies `function` to every tensor of a tensor, or of a tuple, list or dict of tensors."""
+    """Applies `function` to every tensor of a tensor, or of a tuple, list or dict of tensors and texts."""
     if isinstance(tree, torch.Tensor):
         return function(tree)
     if isinstance(tree, PackedSequence):
@@ -233,6 +252,8 @@ def map_tensors(tree: Any, function: Any) -> Any:
             tree.batch_sizes,
             *(part if part is None else function(part) for part in parts),
         )
+    if isinstance(tree, str | bytes):
+        return tree
     if isinstance(tree, Mapping):
         return _like(tree, {key: map_tensors(value, function) for key, value in tree.items()})
     if isinstance(tree, tuple | list):
@@ -246,6 +267,23 @@ def map_tensors(tree: Any, function: Any) -> Any:
 def taken(tree: Any, indices: torch.Tensor) -> Any:
     """A tensor, or a tuple, list or dict of tensors, at these indices, as a copy."""
     return map_tensors(tree, lambda tensor: tensor[indices])
+
+
+def first_text(tree: Any) -> str | bytes | None:
+    """Returns a text of a tree, if it has any."""
+    if isinstance(tree, str | bytes):
+        return tree
+    parts = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, tuple | list) else ()
+    return next((text for part in parts if (text := first_text(part)) is not None), None)
+
+
+def is_tensors(tree: Any) -> bool:
+    """Whether all that is in a tree are tensors whose first dimension may be the sample."""
+    if isinstance(tree, Mapping):
+        return all(map(is_tensors, tree.values()))
+    if isinstance(tree, tuple | list) and not isinstance(tree, PackedSequence):
+        return all(map(is_tensors, tree))
+    return isinstance(tree, torch.Tensor)
 
 
 def _like(tree: Any, values: Any) -> Any:
@@ -276,15 +314,20 @@ def leaves(tree: Any) -> Iterator[torch.Tensor]:
     yield from found
 
 
-def not_finite(batch: Batch) -> dict[str, list[int] | None]:
+def not_finite(batch: Batch, size: int) -> dict[str, list[int] | None]:
     """What of a batch has values that are NaN or infinite.
 
+    Args:
+        batch: The batch.
+        size: How many samples it has.
+
     Returns:
-        `inputs` or `targets` and the numbers of the samples that have them; None where that cannot be told,
-        since a tensor's first dimension is not the sample.
+        `inputs` or `targets` (of a batch that is no pair: `items`) and the numbers of the samples that have
+        them; None where that cannot be told, since a tensor's first dimension is not the sample.
     """
-    inputs, targets = batch
-    found = {'inputs': _rows(inputs, len(targets)), 'targets': _rows(targets, len(targets))}
+    is_pair = isinstance(batch, tuple | list) and len(batch) == 2
+    parts = dict(zip(('inputs', 'targets'), batch, strict=True)) if is_pair else {'items': batch}
+    found = {name: _rows(part, size) for name, part in parts.items()}
     return {name: sorted(rows) or None for name, rows in found.items() if rows is not None}
 
 
@@ -311,7 +354,7 @@ def with_zeros(batch: Batch) -> Batch:
     def filled(tensor: torch.Tensor) -> torch.Tensor:
         return torch.where(torch.isfinite(tensor), tensor, 0) if _may_be_infinite(tensor) else tensor
 
-    return map_tensors(batch[0], filled), filled(batch[1])
+    return map_tensors(batch, filled)
 
 
 def _bytes(tree: Any) -> int:

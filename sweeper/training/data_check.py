@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 
 from .capture.capture import Learner
-from .data import Batch, not_finite
+from .data import not_finite
 from .finite import check_data, undisturbed
 
 
@@ -55,19 +56,14 @@ class DataCheck:
     def _check(self, lane: int, indices: torch.Tensor) -> None:
         learner = self._learners[lane]
         batch = learner.split.suspect(indices)
-        if batch is None or not not_finite(batch):
+        if batch is None or not not_finite(batch, len(indices)):
             return
         with undisturbed():
             try:
-                model, criterion = learner.fresh()
-                with torch.no_grad():
-                    if math.isfinite(criterion(model(batch[0]), batch[1]).item()):
-                        return  # it copes with such values
+                model, objective = learner.fresh()
+                loss_of = torch.no_grad()(partial(objective.loss, model))
+                if math.isfinite(loss_of(batch).item()):
+                    return  # it copes with such values
             except Exception:
                 pass
-
-        def loss_of(batch: Batch) -> torch.Tensor:
-            with torch.no_grad():
-                return criterion(model(batch[0]), batch[1])
-
         check_data(batch, indices.tolist(), 'train', loss_of)

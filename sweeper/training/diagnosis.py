@@ -13,8 +13,9 @@ import torch
 
 from ..seeding import random_states_kept
 from .capture.capture import Learner
-from .data import InMemorySplit, Split, leaves, map_tensors
+from .data import Batch, InMemorySplit, Split, inputs_of, leaves, map_tensors, pair_of
 from .metrics import ignored_label
+from .objective import Criterion
 
 
 class Certain(Exception):
@@ -30,8 +31,7 @@ class Pass:
         split: What the batch is of.
         where: What that is called.
         indices: Where in it the batch is, shape `(batch size,)`.
-        inputs: The batch's inputs.
-        targets: The batch's targets.
+        batch: The batch, as the step takes it.
         bad: Samples of the split whose inputs have values that are NaN or infinite.
         output: The model's, once it is there.
         loss: The criterion's, once it is there.
@@ -41,11 +41,28 @@ class Pass:
     split: Split
     where: str
     indices: torch.Tensor
-    inputs: Any
-    targets: torch.Tensor
+    batch: Batch
     bad: list[int]
     output: Any = None
     loss: Any = None
+
+    @property
+    def inputs(self) -> Any:
+        return pair_of(self.batch)[0]
+
+    @property
+    def targets(self) -> torch.Tensor:
+        return pair_of(self.batch)[1]
+
+    @property
+    def _criterion(self) -> Criterion:
+        assert self.learner.objective.criterion is not None
+        return self.learner.objective.criterion
+
+    @property
+    def _loss_is(self) -> str:
+        """What gives the loss, as messages call it."""
+        return 'step(model, batch)' if self.learner.objective.is_own else 'the criterion'
 
     def explain_model(self, error: Exception) -> None:
         """Raises `Certain` if the model takes these inputs in the data type of its parameters."""
@@ -60,6 +77,10 @@ class Pass:
                 f'the inputs of {self.where} are {other}, and the model computes in {expected}: {error}. '
                 f'Convert them in dataset(), as with `inputs.to({expected})`'
             )
+
+    def explain_step(self, error: Exception) -> None:
+        """Raises `Certain` if the step takes samples that are finite."""
+        self._explain_by_data(f'and step(model, batch) raises {type(error).__name__}: {error}')
 
     def explain_loss(self, error: Exception) -> None:
         """Raises `Certain` if the criterion takes these targets in another shape or data type."""
@@ -78,7 +99,7 @@ class Pass:
         with warnings.catch_warnings():
             warnings.filterwarnings('error', 'Using a target size')
             try:
-                self.loss = self.learner.criterion(self.output, self.targets)
+                self.loss = self._criterion(self.output, self.targets)
             except UserWarning as warning:
                 self.check_pairs()
                 raise Certain(
@@ -101,7 +122,7 @@ class Pass:
             try:
                 with warnings.catch_warnings(), random_states_kept():
                     warnings.simplefilter('ignore')
-                    found, right = (float(self.learner.criterion(one, t)) for t in (targets, alike))
+                    found, right = (float(self._criterion(one, t)) for t in (targets, alike))
             except Exception:  # it says itself what it does not take
                 continue
             if not math.isclose(found, right, rel_tol=1e-3, abs_tol=1e-9):
@@ -116,11 +137,11 @@ class Pass:
         loss, where = self.loss, self.where
         if not isinstance(loss, torch.Tensor):
             raise Certain(
-                f'the criterion returned {loss!r} on {where}; it must return a tensor, the mean loss'
+                f'{self._loss_is} returned {loss!r} on {where}; it must return a tensor, the mean loss'
             )
         if loss.numel() != 1:
             raise Certain(
-                f'the criterion returned a tensor of shape {_shape(loss)} on {where}; it must return the '
+                f'{self._loss_is} returned a tensor of shape {_shape(loss)} on {where}; it must return the '
                 f"mean over the batch: leave out reduction='none', or take .mean()"
             )
         if torch.is_grad_enabled() and not loss.requires_grad:
@@ -137,7 +158,8 @@ class Pass:
                 f'the loss on {where} is {float(loss):g} in evaluation mode, after model.eval(), and finite '
                 f'in training mode: what does the model do only in evaluation?'
             )
-        self._explain_by_weights(float(loss.detach()))
+        if not self.learner.objective.is_own:
+            self._explain_by_weights(float(loss.detach()))
         raise FloatingPointError(f'the loss of a fresh model is {float(loss.detach()):g}')
 
     def _explain_by_weights(self, loss: float) -> None:
@@ -145,7 +167,7 @@ class Pass:
 
         If only this batch has no labels that count, others may have some: that is no more than the reason.
         """
-        criterion, labels = self.learner.criterion, self.targets
+        criterion, labels = self._criterion, self.targets
         weights, ignored = getattr(criterion, 'weight', None), ignored_label(criterion)
         if labels.is_floating_point() or getattr(criterion, 'reduction', None) != 'mean':
             return
@@ -157,7 +179,7 @@ class Pass:
             )
         if ignored is not None and bool((labels == ignored).all()):
             reason = f'is {ignored}, which the criterion ignores (ignore_index), so that it divides 0 by 0'
-            if isinstance(self.split, InMemorySplit) and bool((self.split.targets == ignored).all()):
+            if isinstance(self.split, InMemorySplit) and bool((self.split.data[1] == ignored).all()):
                 raise Certain(f'every label of {self.where} {reason}')
             raise FloatingPointError(f'every label in a batch of {self.where} {reason}')
         counted = labels if ignored is None else labels[labels != ignored]
@@ -199,22 +221,23 @@ class Pass:
                 yield f'targets{wording} without the dimension of size 1', _squeezed(targets)
 
     def _finite_loss(self, targets: torch.Tensor) -> None:
-        loss = self.learner.criterion(self.output, targets)
+        loss = self._criterion(self.output, targets)
         if loss.numel() != 1 or not math.isfinite(float(loss.detach())):
             raise ValueError
 
     def _finite_loss_of_good_samples(self) -> None:
         bad = set(self.bad)
         good = [index for index in self.indices.tolist() if index not in bad]
-        inputs, targets = self.split.batch(torch.tensor(good, dtype=torch.long))
-        if not math.isfinite(float(self.learner.criterion(self.learner.model(inputs), targets).detach())):
+        self._check_finite(self.split.batch(torch.tensor(good, dtype=torch.long)))
+
+    def _check_finite(self, batch: Batch) -> None:
+        if not math.isfinite(float(self.learner.objective.loss(self.learner.model, batch).detach())):
             raise ValueError
 
     def _finite_loss_in_training(self) -> None:
         model = self.learner.model.train()
         try:
-            if not math.isfinite(float(self.learner.criterion(model(self.inputs), self.targets).detach())):
-                raise ValueError
+            self._check_finite(self.batch)
         finally:
             model.eval()
 
@@ -236,21 +259,22 @@ def bad_samples(split: Split) -> list[int]:
     if not isinstance(split, InMemorySplit):
         return []
     found: set[int] = set()
-    for tensor in leaves(split.inputs):
+    for tensor in leaves(inputs_of(split.data)):
         if (tensor.is_floating_point() or tensor.is_complex()) and not torch.isfinite(tensor.sum()):
             finite = torch.isfinite(tensor).reshape(len(tensor), -1).all(1)
             found.update(torch.nonzero(~finite).flatten().tolist())
     return sorted(found)
 
 
-def check_output(done: Pass) -> None:
+def check_output(done: Pass, targets: Any) -> None:
     """Raises `Certain` if the output cannot be scored, or has no place for a label of the data."""
-    score, output, targets, where = done.learner.score, done.output, done.targets, done.where
-    if score.style == 'inv-loss':
+    score, output, where = done.learner.score, done.output, done.where
+    if not score.needs_outputs:
         return
     if not isinstance(output, torch.Tensor):
+        source = 'the model' if done.learner.objective.predict is None else 'predict(model, batch)'
         raise Certain(
-            f'the model returned a {type(output).__name__} on {where}; accuracy_style={score.style!r} needs '
+            f'{source} returned a {type(output).__name__} on {where}; accuracy_style={score.style!r} needs '
             f"a tensor, to tell predictions from it ('inv-loss' needs the loss only)"
         )
     if score.is_assumed and score.style == 'multiclass' and output.numel():
@@ -262,12 +286,13 @@ def check_output(done: Pass) -> None:
                 f'problem if they are logits, or `threshold = 0.5` if that is meant'
             )
     if score.style == 'classification' and targets.ndim < max(output.ndim, 2) and output.ndim > 1:
-        _check_labels(done, output.shape[1])
+        _check_labels(done, targets, output.shape[1])
 
 
-def _check_labels(done: Pass, classes: int) -> None:
-    targets = done.split.targets if isinstance(done.split, InMemorySplit) else done.targets
-    ignored = ignored_label(done.learner.criterion)
+def _check_labels(done: Pass, targets: torch.Tensor, classes: int) -> None:
+    if isinstance(done.split, InMemorySplit) and done.learner.objective.predict is None:
+        targets = done.split.data[1]
+    ignored = ignored_label(done.learner.objective.criterion)
     labels = targets if ignored is None else targets[targets != ignored]
     if labels.numel() and int(labels.max()) >= classes:
         raise Certain(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -78,7 +79,7 @@ def _train(workspace: Workspace, learner: Learner) -> None:
     where = f'the training step on {done.where}'
     with _stage(where):
         try:
-            check_rates(workspace.problem, learner.model, learner.criterion)
+            check_rates(workspace.problem, learner.model, learner.objective)
         except ValueError as error:
             raise Certain(str(error)) from None
         optimizer = learner.make_optimizer()
@@ -86,7 +87,7 @@ def _train(workspace: Workspace, learner: Learner) -> None:
         rate.set(_LR)
         optimizer.zero_grad()
         done.backward()
-        trained = [*learner.model.parameters(), *trained_by(learner.criterion)]
+        trained = [*learner.model.parameters(), *trained_by(learner.objective)]
         before = [parameter.detach().clone() for parameter in trained]
         optimizer.step()
         if is_over_others(optimizer, trained) and all(map(torch.equal, before, trained)):
@@ -135,23 +136,43 @@ def _forward(workspace: Workspace, learner: Learner, split: Split, name: str) ->
     order = torch.arange(count) * len(split) // count
     order = torch.tensor(sorted({*order.tolist(), *bad[:_BAD_SAMPLES]}))
     with _stage(f'reading a batch of {where}'):
-        inputs, targets = split.batch(order)
+        batch = split.batch(order)
     if not isinstance(split, InMemorySplit):  # of others, it is known of what was read
-        found = not_finite((inputs, targets))
+        found = not_finite(batch, len(order))
         if 'targets' in found:
             raise _Stopped(_fault_of_targets(where, order, found['targets']))
-        if 'inputs' in found:
-            bad = order[found['inputs'] or slice(None)].tolist()
-    done = Pass(learner, split, where, order, inputs, targets, bad)
-    with _stage(f'the model on {where}'), explained(done.explain_model):
-        done.output = learner.model(inputs)
-    with _stage(f'the output on {where}'):
-        check_output(done)
-    with _stage(f'the loss on {where}'), explained(done.explain_loss):
-        done.compute_loss()
+        for name in ('inputs', 'items'):
+            if name in found:
+                bad = order[found[name] or slice(None)].tolist()
+    done = Pass(learner, split, where, order, batch, bad)
+    objective = learner.objective
+    if objective.is_own:
+        with _stage(f'step(model, batch) on {where}'), explained(done.explain_step):
+            done.loss = objective.loss(learner.model, batch)
+    else:
+        with _stage(f'the model on {where}'), explained(done.explain_model):
+            done.output = learner.model(done.inputs)
+        if objective.predict is None:
+            with _stage(f'the output on {where}'):
+                check_output(done, done.targets)
+        with _stage(f'the loss on {where}'), explained(done.explain_loss):
+            done.compute_loss()
     with _stage(f'the loss on {where}'):
         done.check_loss()
         check_loss(float(done.loss.detach()))
     with _stage(f'the performance on {where}'):
-        learner.score.performance(done.output, targets, done.loss.detach())
+        outputs = _scored(done)
+        learner.score.performance(lambda: outputs, done.loss.detach())
     return done
+
+
+def _scored(done: Pass) -> tuple[Any, Any]:
+    """Outputs and targets to be scored; checks those that come from a `predict` or an own step."""
+    learner = done.learner
+    if not learner.score.needs_outputs:
+        return None, None
+    if learner.objective.predict is None and not learner.objective.is_own:
+        return done.output, done.targets
+    done.output, targets = learner.objective.outputs(learner.model, done.batch)
+    check_output(done, targets)
+    return done.output, targets

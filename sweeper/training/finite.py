@@ -31,7 +31,7 @@ def check_data(batch: Batch, samples: Sequence[int], name: str, loss_of: LossOf)
         NotFiniteData: The batch has values that are NaN or infinite, and with 0 in their place its loss is
             finite. A model that copes with such values, and has diverged, has no finite loss either way.
     """
-    found = not_finite(batch)
+    found = not_finite(batch, len(samples))
     if not found:
         return
     with undisturbed():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from .data import Split, leaves
+from .data import Split, inputs_of, leaves
 
 _FEWEST_PIXELS = 256
 
@@ -16,7 +16,7 @@ def prefers_channels_last(model: torch.nn.Module, split: Split, device: torch.de
     """
     if device.type != 'cpu' or not any(isinstance(module, torch.nn.Conv2d) for module in model.modules()):
         return False
-    inputs = list(leaves(split.batch(torch.zeros(1, dtype=torch.long))[0]))
+    inputs = list(leaves(inputs_of(split.batch(torch.zeros(1, dtype=torch.long)))))
     pixels = max((tensor.shape[-1] * tensor.shape[-2] for tensor in inputs if tensor.ndim == 4), default=0)
     normalises = any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules())
     return pixels >= (_FEWEST_PIXELS if normalises else 1)

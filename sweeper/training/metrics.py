@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 
-from .data import Batch, Split, leaves
+from .data import Split
 from .finite import check_data, undisturbed
-
-Criterion = Callable[..., torch.Tensor]
+from .objective import Criterion, Objective, Outputs
 
 _EVALUATION_BATCH = 1024
 _ROUNDING = 1e-5
@@ -71,10 +70,21 @@ class Scorer:
         low, high = output.aminmax()
         return bool(low < 0) or bool(high > 1)
 
-    def performance(self, output: torch.Tensor, target: torch.Tensor, loss: torch.Tensor) -> torch.Tensor:
-        """Returns one batch's performance, as a scalar tensor."""
-        if self.style == 'inv-loss':
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether it looks at more than the loss."""
+        return self.style != 'inv-loss'
+
+    def performance(self, outputs: Outputs, loss: torch.Tensor) -> torch.Tensor:
+        """Returns one batch's performance, as a scalar tensor.
+
+        Args:
+            outputs: Gives the batch's outputs and targets.
+            loss: The batch's, a scalar.
+        """
+        if not self.needs_outputs:
             return 1 / (loss.clamp(min=0) + 1)
+        output, target = outputs()
         output = output.detach()
         correct, counted = self.correct(output, target), self.counted(output, target)
         if counted is None:
@@ -92,13 +102,13 @@ def _check_shapes(output: torch.Tensor, target: torch.Tensor) -> None:
 
 
 def scorer(
-    style: str, criterion: Criterion, threshold: float | None = None, ignored: int | None = None
+    style: str, criterion: Criterion | None, threshold: float | None = None, ignored: int | None = None
 ) -> Scorer:
     """Returns the scorer of a problem.
 
     Args:
         style: Its accuracy style.
-        criterion: One that takes logits moves the threshold to 0.
+        criterion: One that takes logits moves the threshold to 0; None if there is none.
         threshold: The problem's own, if it has one.
         ignored: The label that does not count.
     """
@@ -110,28 +120,10 @@ def scorer(
     return Scorer(style, 0.5, not isinstance(criterion, _ON_PROBABILITIES), ignored)
 
 
-def ignored_label(criterion: Criterion) -> int | None:
+def ignored_label(criterion: Criterion | None) -> int | None:
     """The label that a criterion leaves out, such as the -100 of `torch.nn.CrossEntropyLoss`."""
     index = getattr(criterion, 'ignore_index', None)
     return index if isinstance(index, int) and not isinstance(index, bool) else None
-
-
-def guarded(criterion: Criterion) -> Criterion:
-    """Returns a criterion that gives NaN where the given one raises because outputs are not finite.
-
-    A model that has diverged has such outputs, and `torch.nn.BCELoss`, say, does not take them.
-    """
-
-    def call(output: Any, target: torch.Tensor) -> torch.Tensor:
-        try:
-            return criterion(output, target)
-        except Exception:
-            tensors = [tensor for tensor in leaves(output) if tensor.is_floating_point()]
-            if all(torch.isfinite(tensor).all() for tensor in tensors):
-                raise
-            return sum(tensor.sum() for tensor in tensors) * torch.nan  # type: ignore[return-value]
-
-    return call
 
 
 def check_loss(loss: float) -> None:
@@ -163,7 +155,7 @@ class Score:
 def evaluate(
     model: torch.nn.Module,
     split: Split,
-    criterion: Criterion,
+    objective: Objective,
     scorer: Scorer,
     most: int | None = None,
     name: str = 'train',
@@ -173,7 +165,7 @@ def evaluate(
     Args:
         model: Left in training mode.
         split: The data.
-        criterion: The loss.
+        objective: Its loss, and what is scored.
         scorer: Measures the performance.
         most: How many samples to take, spread over the split; None for all.
         name: The split's, for messages.
@@ -182,24 +174,23 @@ def evaluate(
         NotFiniteData: The loss is not finite because of the data.
     """
     model.eval()
-    criterion = guarded(criterion)
+    objective = objective.guarded()
     loss_sum = perf_sum = weights = 0.0
     is_unsure = False
 
-    def loss_of(batch: Batch) -> torch.Tensor:
-        return criterion(model(batch[0]), batch[1])
-
+    loss_of = partial(objective.loss, model)
     order = evaluation_order(split, most)
     for indices, batch in zip(order, split.batches(order), strict=True):
-        inputs, targets = batch
         try:
-            output = model(inputs)
-            loss = criterion(output, targets)
+            loss, outputs = objective.forward(model, batch)
+            share, perf = 1.0, 0.0
+            if scorer.needs_outputs:
+                output, targets = outputs()
+                is_unsure = is_unsure or scorer.is_unsure_of(output)
+                share, perf = _scored(scorer, output, targets)
         except Exception:
             check_data(batch, split.places(indices), name, loss_of)
             raise
-        is_unsure = is_unsure or scorer.is_unsure_of(output)
-        share, perf = (1.0, 0.0) if scorer.style == 'inv-loss' else _scored(scorer, output, targets)
         if share == 0:  # all labels are ignored
             continue
         weight = share * len(indices)
@@ -220,12 +211,12 @@ def evaluate(
 
 
 def is_finite_in_evaluation(
-    model: torch.nn.Module, split: Split, criterion: Criterion, scorer: Scorer
+    model: torch.nn.Module, split: Split, objective: Objective, scorer: Scorer
 ) -> bool:
     """Whether a model whose loss ceased to be finite in training has a finite one in evaluation mode."""
     try:
         with undisturbed():
-            return evaluate(model, split, criterion, scorer).is_finite
+            return evaluate(model, split, objective, scorer).is_finite
     except Exception:  # as some models raise if something in them is NaN
         return False
 
@@ -238,14 +229,14 @@ def evaluation_order(split: Split, most: int | None = None) -> Sequence[torch.Te
 
 @torch.no_grad()
 def is_finite_in_training(
-    model: torch.nn.Module, split: Split, criterion: Criterion, most: int | None = None
+    model: torch.nn.Module, split: Split, objective: Objective, most: int | None = None
 ) -> bool:
     """Whether a model whose loss is not finite in evaluation mode has a finite one in training mode.
 
     Args:
         model: Left in training mode, its buffers as they were.
         split: The data.
-        criterion: The loss.
+        objective: Its loss.
         most: As for `evaluate`.
     """
     order = evaluation_order(split, most)
@@ -253,10 +244,7 @@ def is_finite_in_training(
     model.train()
     try:
         with undisturbed():
-            return all(
-                math.isfinite(criterion(model(inputs), targets).item())
-                for inputs, targets in split.batches(order)
-            )
+            return all(math.isfinite(objective.loss(model, batch).item()) for batch in split.batches(order))
     except Exception:  # as some criteria do if outputs are NaN
         return False
     finally:

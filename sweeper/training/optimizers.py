@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from ..problem.problem import Problem
+from .objective import Objective
 
 
 class Optimizer(Protocol):
@@ -47,11 +48,10 @@ class PlainSGD:
             torch._foreach_add_(used, gradients, alpha=-self._group['lr'])  # type: ignore[arg-type]
 
 
-def trained_by(criterion: object) -> list[torch.nn.Parameter]:
+def trained_by(objective: Objective | None) -> list[torch.nn.Parameter]:
     """The parameters of a criterion that are trained with the model's."""
-    if not isinstance(criterion, torch.nn.Module):
-        return []
-    return [parameter for parameter in criterion.parameters() if parameter.requires_grad]
+    modules = [] if objective is None else objective.modules
+    return [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
 
 
 def is_over_others(optimizer: Optimizer, parameters: Iterable[torch.Tensor]) -> bool:
@@ -60,12 +60,12 @@ def is_over_others(optimizer: Optimizer, parameters: Iterable[torch.Tensor]) -> 
     return own.isdisjoint(map(id, parameters))
 
 
-def check_rates(problem: Problem, model: torch.nn.Module, criterion: object = None) -> None:
+def check_rates(problem: Problem, model: torch.nn.Module, objective: Objective | None = None) -> None:
     """Raises ValueError unless the rates of all of an optimizer's groups are multiples of the one given."""
     if problem.build_optimizer is None:
         return
     once, half = (
-        [float(group['lr']) for group in build_optimizer(problem, model, criterion, lr).param_groups]
+        [float(group['lr']) for group in build_optimizer(problem, model, objective, lr).param_groups]
         for lr in (1.0, 0.5)
     )
     for number, (rate, halved) in enumerate(zip(once, half, strict=True)):
@@ -78,7 +78,7 @@ def check_rates(problem: Problem, model: torch.nn.Module, criterion: object = No
 
 
 def build_optimizer(
-    problem: Problem, model: torch.nn.Module, criterion: object = None, lr: float = 1.0
+    problem: Problem, model: torch.nn.Module, objective: Objective | None = None, lr: float = 1.0
 ) -> Optimizer:
     """Returns the problem's optimizer for `model`, or plain SGD if it names none.
 
@@ -86,8 +86,8 @@ def build_optimizer(
     the criterion's parameters, too, if that has any.
     """
     if problem.build_optimizer is None:
-        return PlainSGD([*model.parameters(), *trained_by(criterion)], lr)
-    optimizer = problem.build_optimizer([*model.parameters(), *trained_by(criterion)], lr)
+        return PlainSGD([*model.parameters(), *trained_by(objective)], lr)
+    optimizer = problem.build_optimizer([*model.parameters(), *trained_by(objective)], lr)
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise TypeError(
             f'optimizer(parameters, lr) of {problem.name!r} returned {optimizer!r}, '

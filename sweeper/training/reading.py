@@ -21,14 +21,16 @@ def read_by(workspace: Workspace, point: Point, seed: int) -> set[str]:
         seed: Of whatever is drawn.
     """
     with workspace.problem.using(point, {}) as read:
-        model, criterion = workspace.fresh_model(point, model_seed(seed, ''))
+        model, objective = workspace.fresh_model(point, model_seed(seed, ''))
         for name, split in zip(('train', 'val', 'test'), workspace.splits, strict=True):
             if split is None:
                 continue
             model.train(name == 'train')
-            inputs, targets = split.batch(torch.arange(min(_SAMPLES, len(split))))
+            batch = split.batch(torch.arange(min(_SAMPLES, len(split))))
             with torch.no_grad():
-                criterion(model(inputs), targets)
+                objective.loss(model, batch)
+                if objective.predict is not None:
+                    objective.outputs(model, batch)
             if name == 'train':
                 build_optimizer(workspace.problem, model)
         return read()

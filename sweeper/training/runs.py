@@ -76,7 +76,8 @@ def measure_curve(
             torch.cat(parts).reshape(-1, lanes).double().cpu().numpy().T
             for parts in zip(*measured, strict=True)
         )
-        cost = json.dumps(asdict(model_cost(training.learners[0].model, workspace.splits.train)))
+        first = training.learners[0]
+        cost = json.dumps(asdict(model_cost(first.model, workspace.splits.train, first.objective)))
         return [
             {**_curve(len(lrs), loss, perf), 'step': training.kind, 'cost': cost}
             for loss, perf in zip(losses, perfs, strict=True)
@@ -142,10 +143,10 @@ def train_briefly(
         ends = _train(training, batches, plan)
         results = []
         for learner, (_, lost) in zip(training.learners, ends, strict=True):
-            score = evaluate(learner.model, scored, learner.criterion, learner.score, _MOST_SCORED)
+            score = evaluate(learner.model, scored, learner.objective, learner.score, _MOST_SCORED)
             is_lost = lost or (
                 not score.is_finite
-                and not is_finite_in_training(learner.model, scored, learner.criterion, _MOST_SCORED)
+                and not is_finite_in_training(learner.model, scored, learner.objective, _MOST_SCORED)
             )
             flags = joined_flags(is_lost, not score.is_finite, score.is_unsure)
             told = {'flags': flags} if flags else {}
@@ -252,7 +253,7 @@ class _Trial:
 
     def _score(self, name: str, split: Split) -> Score:
         learner = self._learner
-        score = evaluate(learner.model, split, learner.criterion, learner.score, name=name)
+        score = evaluate(learner.model, split, learner.objective, learner.score, name=name)
         self._is_unsure = self._is_unsure or score.is_unsure
         return score
 
@@ -260,7 +261,7 @@ class _Trial:
         learner, train = self._learner, self._splits['train']
         model, last = _state_bytes(learner.model), self._last
         if lost:  # it has not been scored since
-            is_finite = is_finite_in_evaluation(learner.model, train, learner.criterion, learner.score)
+            is_finite = is_finite_in_evaluation(learner.model, train, learner.objective, learner.score)
             in_training, in_evaluation = True, not is_finite
         else:
             if self._test is not None:
@@ -268,7 +269,7 @@ class _Trial:
             in_evaluation = not all(score.is_finite for score in last.values())
             # The last update may have done it.
             in_training = not last['train'].is_finite and not is_finite_in_training(
-                learner.model, train, learner.criterion
+                learner.model, train, learner.objective
             )
         if in_training:
             names = [*self._splits, *(['test'] if self._test is not None else [])]

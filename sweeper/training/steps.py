@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import torch
 
 from .data import Batch, InMemorySplit, Split, leaves, taken
-from .metrics import Criterion, Scorer
+from .metrics import Scorer
+from .objective import Objective
 from .optimizers import LearningRate, Optimizer
 
 # Without optimising the script first, which takes longer than it saves.
@@ -70,7 +71,7 @@ class EagerStep(Step):
 
     Args:
         model: Trained in place.
-        criterion: Called as `criterion(output, target)`.
+        objective: What is minimised.
         optimizer: Each group's learning rate now is the factor by which it takes those given to `run`.
         split: The training data.
         score: Measures the performance on each batch, if given.
@@ -79,12 +80,12 @@ class EagerStep(Step):
     def __init__(
         self,
         model: torch.nn.Module,
-        criterion: Criterion,
+        objective: Objective,
         optimizer: Optimizer,
         split: Split,
         score: Scorer | None = None,
     ) -> None:
-        self._model, self._criterion, self._optimizer = model, criterion, optimizer
+        self._model, self._objective, self._optimizer = model, objective, optimizer
         self._split, self._score = split, score
         self._lr = LearningRate(optimizer)
 
@@ -101,13 +102,11 @@ class EagerStep(Step):
 
     def backward(self, batch: Batch) -> list[torch.Tensor]:
         """Computes the gradients of a batch; returns its loss and, if it is measured, performance."""
-        inputs, targets = batch
-        output = self._model(inputs)
-        loss = self._criterion(output, targets)
+        loss, outputs = self._objective.forward(self._model, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         measured = [loss.detach()]
         if self._score is not None:
-            measured.append(self._score.performance(output, targets, measured[0]))
+            measured.append(self._score.performance(outputs, measured[0]))
         return measured
 
     def update(self, lr: float, states: Mapping[torch.Tensor, Mapping[str, Any]]) -> Mapping[Any, Any]:
@@ -149,13 +148,11 @@ class Feed(NamedTuple):
     """What one call of a script can do: batches of one size.
 
     Attributes:
-        inputs: A tensor, or a tuple, list or dict of them.
-        targets: A tensor.
+        data: Samples, as a batch of them all.
         order: Where in these each batch is.
     """
 
-    inputs: Any
-    targets: torch.Tensor
+    data: Batch
     order: list[torch.Tensor]
 
     def part(self, start: int, stop: int) -> Feed:
@@ -163,7 +160,7 @@ class Feed(NamedTuple):
 
     def batch(self, index: int) -> Batch:
         """A batch, as a copy."""
-        return taken(self.inputs, self.order[index]), self.targets[self.order[index]]
+        return taken(self.data, self.order[index])
 
 
 class Verifier(Protocol):
@@ -261,7 +258,7 @@ class CapturedStep(_Replaying):
         replay = self._replays[_size(feed.order[0])]
         with torch.inference_mode(), torch.enable_grad(), _as_it_is():
             losses, perfs = replay.function(
-                replay.tensors, self.states, [*leaves(feed.inputs)], feed.targets, feed.order, lrs, self._done
+                replay.tensors, self.states, [*leaves(feed.data)], feed.order, lrs, self._done
             )
         return losses, perfs
 
@@ -310,16 +307,15 @@ class CapturedGradientStep(_Replaying):
         """Returns the gradients, the loss and the performance of a single batch."""
         replay = self._replays[len(feed.order[0])]
         with torch.enable_grad(), _as_it_is():
-            gradients, loss, perf = replay.function(
-                replay.tensors, [*leaves(feed.inputs)], feed.targets, feed.order
-            )
+            gradients, loss, perf = replay.function(replay.tensors, [*leaves(feed.data)], feed.order)
         return gradients, loss, perf
 
 
 def _feeds(split: Split, batches: Sequence[torch.Tensor]) -> Iterator[Feed]:
     if isinstance(split, InMemorySplit):
         for _, alike in groupby(batches, _size):
-            yield Feed(split.inputs, split.targets, [batch.to(split.targets.device) for batch in alike])
+            yield Feed(split.data, [batch.to(split.device) for batch in alike])
         return
-    for inputs, targets in split.batches(batches):
-        yield Feed(inputs, targets, [torch.arange(len(targets), device=targets.device)])
+    for indices, batch in zip(batches, split.batches(batches), strict=True):
+        first = next(leaves(batch))
+        yield Feed(batch, [torch.arange(len(indices), device=first.device)])

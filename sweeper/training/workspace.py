@@ -18,9 +18,10 @@ from .attached import OptimizerRequest, Run, RunPlan
 from .capture.capture import Learner, ModelState, captured_step, why_not_worth_it
 from .capture.lanes import step_in_lanes
 from .capture.recording import CannotRehearse, NotCapturable, python_state_of
-from .data import InMemorySplit, Split, as_split
+from .data import InMemorySplit, Split, as_split, has_label
 from .layout import prefers_channels_last
-from .metrics import Criterion, ignored_label, scorer
+from .metrics import ignored_label, scorer
+from .objective import Criterion, Objective
 from .objects.state import PythonState, described
 from .optimizers import build_optimizer, trained_by
 from .steps import Step
@@ -63,7 +64,7 @@ class _Kept:
 
     def __init__(self, learner: Learner, python: PythonState, problem: PythonState) -> None:
         self.learner, self._states = learner, (problem, python)
-        self._random, self._tensors = RandomStates(), ModelState(learner.model, learner.criterion)
+        self._random, self._tensors = RandomStates(), ModelState(learner.model, learner.objective)
 
     def restore(self) -> list[str]:
         """Puts all back; returns the names of what is still another."""
@@ -176,9 +177,9 @@ class Workspace:
         def attempt() -> Training:
             nonlocal start
             learner = self.learner(point, seed, measures_perf)
-            is_trained = bool(trained_by(learner.criterion))
+            is_trained = bool(trained_by(learner.objective))
             if not is_trained and before.has_changed(stuck_only=True):  # building it again would go on there
-                trained = python_state_of((learner.model, learner.criterion))
+                trained = python_state_of((learner.model, learner.objective))
                 start = _Kept(learner, trained, self.python_state())
             learner, engine = self._attached(learner, point, seed, plan)
             try:
@@ -259,7 +260,7 @@ class Workspace:
             point=point,
             seed=seed,
             model=learner.model,
-            criterion=learner.criterion,
+            criterion=learner.objective.criterion,
             _splits=self.splits._asdict(),
             _optimizer=request,
         )
@@ -276,6 +277,8 @@ class Workspace:
             'optimizer': problem.build_optimizer,
             'model': problem.build_model,
             'loss': problem.build_criterion,
+            'step': problem.step,
+            'predict': problem.predict,
             **({} if problem.attach is None else {'attach': problem.attach}),
         }
         return PythonState(roots.items(), is_partial=True)
@@ -310,7 +313,7 @@ class Workspace:
             raise NotCapturable('what it refers to could not be put back after a try')
         learners = [self.learner(point, seed, measures_perf) for seed in seeds]
         try:
-            if trained_by(learners[0].criterion):
+            if trained_by(learners[0].objective):
                 raise NotCapturable(_CRITERION_TRAINED)
             step = _in_own_context(lambda: step_in_lanes(learners, batches))
         except Exception as error:
@@ -318,25 +321,27 @@ class Workspace:
             raise NotCapturable(why_not_captured(error)) from error
         return Training(learners, step, StepKind('lanes', lanes=len(seeds)), before)
 
-    def fresh_model(self, point: Point, seed: int) -> tuple[torch.nn.Module, Criterion]:
-        """Returns a newly initialised model and its criterion; what they draw later is seeded too."""
+    def fresh_model(self, point: Point, seed: int) -> tuple[torch.nn.Module, Objective]:
+        """Returns a newly initialised model and its objective; what they draw later is seeded too."""
         seed_everything(model_seed(seed, point_key(point)))
         model = self.problem.model(point).to(self.device)
         if prefers_channels_last(model, self.splits.train, self.device):
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         model.train()
-        criterion = self.problem.build_criterion()
+        build = self.problem.build_criterion
+        criterion = None if build is None else build()
         if isinstance(criterion, torch.nn.Module):
             criterion = criterion.to(self.device)
-        return model, criterion
+        return model, Objective(criterion, self.problem.step, self.problem.predict)
 
     def learner(self, point: Point, seed: int, measures_perf: bool) -> Learner:
         """Returns a newly initialised model and all that its training takes."""
-        model, criterion = self.fresh_model(point, seed)
+        model, objective = self.fresh_model(point, seed)
+        criterion = objective.criterion
         return Learner(
             model,
-            criterion,
-            lambda: build_optimizer(self.problem, model, criterion),
+            objective,
+            lambda: build_optimizer(self.problem, model, objective),
             self.splits.train,
             scorer(self.problem.accuracy_style, criterion, self.problem.threshold, self._ignored(criterion)),
             measures_perf,
@@ -344,14 +349,14 @@ class Workspace:
             self._stuck,
         )
 
-    def _ignored(self, criterion: Criterion) -> int | None:
+    def _ignored(self, criterion: Criterion | None) -> int | None:
         """The label that the criterion leaves out, if the data may have it."""
         label = ignored_label(criterion)
         if label is None or self.problem.accuracy_style != 'classification':
             return None
         if label not in self._labels:
             self._labels[label] = any(
-                not isinstance(split, InMemorySplit) or bool((split.targets == label).any())
+                not isinstance(split, InMemorySplit) or has_label(split.data, label)
                 for split in self.splits
                 if split is not None
             )

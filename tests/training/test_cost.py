@@ -29,7 +29,7 @@ class Made(nn.Module):
 
 
 def split(shape=FLAT):
-    return InMemorySplit(torch.randn(shape), torch.zeros(shape[0]), CPU)
+    return InMemorySplit((torch.randn(shape), torch.zeros(shape[0])), CPU)
 
 
 def recurrent(kind, **options):

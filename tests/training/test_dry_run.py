@@ -291,7 +291,7 @@ def test_parameters_of_a_criterion_are_trained(step, optimizer, write_problem):
     batches = [torch.arange(8)] * 60
     training = workspace.set_up((4,), 1, batches)
     training.step.run(batches, [0.01] * 60)
-    assert training.learners[0].criterion.scale.item() < 4.9
+    assert training.learners[0].objective.criterion.scale.item() < 4.9
     assert training.kind == StepKind('eager') or 'criterion has parameters' in training.kind.reason
 
 

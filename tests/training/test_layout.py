@@ -25,5 +25,5 @@ def convolution(*layers):
     ],
 )
 def test_channels_are_last_where_that_is_faster(model, shape, device, expected):
-    split = InMemorySplit(torch.zeros(3, *shape), torch.zeros(3), CPU)
+    split = InMemorySplit((torch.zeros(3, *shape), torch.zeros(3)), CPU)
     assert prefers_channels_last(model, split, device) is expected

@@ -8,6 +8,7 @@ from sweeper.problem.problem import Problem
 from sweeper.training.data import InMemorySplit
 from sweeper.training.loop import CHUNK, Loop
 from sweeper.training.metrics import Scorer
+from sweeper.training.objective import Objective
 from sweeper.training.optimizers import PlainSGD, build_optimizer
 from sweeper.training.steps import EagerStep
 
@@ -31,7 +32,7 @@ def batches(count=12, seed=1):
 def split(count=12):
     """The same batches as data: batch i is made of the samples `indices(count)[i]`."""
     inputs, targets = (torch.cat(parts) for parts in zip(*batches(count), strict=True))
-    return InMemorySplit(inputs, targets, torch.device('cpu'))
+    return InMemorySplit((inputs, targets), torch.device('cpu'))
 
 
 def indices(count=12):
@@ -39,7 +40,7 @@ def indices(count=12):
 
 
 def loop(model, optimizer, lrs, after_chunk=None, count=12):
-    return Loop(EagerStep(model, nn.MSELoss(), optimizer, split(count)), lrs, after_chunk)
+    return Loop(EagerStep(model, Objective(nn.MSELoss()), optimizer, split(count)), lrs, after_chunk)
 
 
 def freeze_first(model):
@@ -83,7 +84,7 @@ def test_the_loop_trains_as_a_plain_one_does():
     lrs = [0.1 * (1 + i) for i in range(12)]
     model, reference = network(), network()
     score = Scorer('inv-loss')
-    step = EagerStep(model, nn.MSELoss(), build_optimizer(problem(), model), split(), score)
+    step = EagerStep(model, Objective(nn.MSELoss()), build_optimizer(problem(), model), split(), score)
     seen = []
     Loop(step, lrs, lambda *measured: seen.append(measured)).run(indices())
     ((losses, perfs),) = seen

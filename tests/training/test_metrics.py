@@ -9,6 +9,7 @@ from torch import nn
 
 from sweeper.training.data import InMemorySplit
 from sweeper.training.metrics import evaluate, ignored_label, scorer
+from sweeper.training.objective import Objective
 
 CPU = torch.device('cpu')
 
@@ -21,7 +22,7 @@ def ignite_accuracy(output, target, **options):
 
 def performance(style, criterion, output, target):
     score = scorer(style, criterion)
-    return score.performance(output, target, torch.tensor(0.7)).item()
+    return score.performance(lambda: (output, target), torch.tensor(0.7)).item()
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -75,7 +76,7 @@ def test_inv_loss_is_the_inverse_of_one_plus_the_loss():
 
 def classification_split(samples):
     inputs = torch.randn(samples, 4, generator=torch.Generator().manual_seed(1))
-    return InMemorySplit(inputs, (inputs[:, 0] > 0).long(), CPU)
+    return InMemorySplit((inputs, (inputs[:, 0] > 0).long()), CPU)
 
 
 @pytest.mark.parametrize('samples', [1, 1024, 1300, 2049])
@@ -83,10 +84,10 @@ def test_evaluate_weighs_the_last_smaller_batch_by_its_size(samples):
     split, criterion = classification_split(samples), nn.CrossEntropyLoss()
     torch.manual_seed(0)
     model = nn.Linear(4, 2)
-    score = evaluate(model, split, criterion, scorer('classification', criterion))
-    output = model(split.inputs)
-    assert score.loss == pytest.approx(criterion(output, split.targets).item(), rel=1e-5)
-    assert score.perf == pytest.approx(ignite_accuracy(output, split.targets))
+    score = evaluate(model, split, Objective(criterion), scorer('classification', criterion))
+    output = model(split.data[0])
+    assert score.loss == pytest.approx(criterion(output, split.data[1]).item(), rel=1e-5)
+    assert score.perf == pytest.approx(ignite_accuracy(output, split.data[1]))
 
 
 @pytest.mark.parametrize(('samples', 'most'), [(2049, 1500), (2049, 1), (2049, 2048), (100, 7), (50, 8192)])
@@ -95,21 +96,21 @@ def test_evaluate_of_at_most_so_many_samples_takes_them_from_all_over_the_split(
     torch.manual_seed(0)
     model, seen = nn.Linear(4, 2), []
     model.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0]))
-    score = evaluate(model, split, criterion, scorer('classification', criterion), most)
+    score = evaluate(model, split, Objective(criterion), scorer('classification', criterion), most)
     scored = torch.cat(seen)
-    places = [(split.inputs == one).all(1).nonzero().item() for one in scored]
+    places = [(split.data[0] == one).all(1).nonzero().item() for one in scored]
     assert len(places) == min(samples, most) and places == sorted(set(places))
     gaps = torch.tensor([*places, samples]).diff()
     assert places[0] == 0 and gaps.max() - gaps.min() <= 1
-    output, targets = model(scored), split.targets[places]
+    output, targets = model(scored), split.data[1][places]
     assert score.loss == pytest.approx(criterion(output, targets).item(), rel=1e-5)
     assert score.perf == pytest.approx(ignite_accuracy(output, targets))
 
 
 def test_evaluate_takes_inv_loss_of_the_mean_loss():
     inputs = torch.randn(1500, 1)
-    split, criterion = InMemorySplit(inputs, inputs * 3, CPU), nn.MSELoss()
-    score = evaluate(nn.Identity(), split, criterion, scorer('inv-loss', criterion))
+    split, criterion = InMemorySplit((inputs, inputs * 3), CPU), nn.MSELoss()
+    score = evaluate(nn.Identity(), split, Objective(criterion), scorer('inv-loss', criterion))
     assert score.loss == pytest.approx((4 * inputs**2).mean().item(), rel=1e-5)
     assert score.perf == 1 / (1 + score.loss)
 
@@ -119,11 +120,11 @@ def test_evaluate_uses_evaluation_mode_and_leaves_training_mode():
     model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 2))
     model[1].running_mean += 1.0
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    score = evaluate(model, split, criterion, scorer('classification', criterion))
+    score = evaluate(model, split, Objective(criterion), scorer('classification', criterion))
     assert all(module.training for module in model.modules())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     model.eval()
-    assert score.loss == pytest.approx(criterion(model(split.inputs), split.targets).item(), rel=1e-6)
+    assert score.loss == pytest.approx(criterion(model(split.data[0]), split.data[1]).item(), rel=1e-6)
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
@@ -133,7 +134,7 @@ def test_evaluate_of_a_diverged_model_is_infinite_loss_and_no_performance(style,
     split, criterion = classification_split(50), nn.CrossEntropyLoss()
     model = nn.Linear(4, 2)
     nn.init.constant_(model.weight, value)
-    score = evaluate(model, split, criterion, scorer(style, criterion))
+    score = evaluate(model, split, Objective(criterion), scorer(style, criterion))
     assert (score.loss, score.perf) == (math.inf, 0.0)
 
 
@@ -146,8 +147,8 @@ def test_labels_that_the_criterion_ignores_do_not_count(label):
     counted = target != label
     expected = accuracy_score(target[counted], output.argmax(1)[counted])
     score = scorer('classification', criterion, ignored=ignored_label(criterion))
-    assert score.performance(output, target, torch.tensor(0.0)).item() == pytest.approx(expected)
-    found = evaluate(nn.Identity(), InMemorySplit(output, target, CPU), criterion, score)
+    assert score.performance(lambda: (output, target), torch.tensor(0.0)).item() == pytest.approx(expected)
+    found = evaluate(nn.Identity(), InMemorySplit((output, target), CPU), Objective(criterion), score)
     assert found.perf == pytest.approx(expected)
     assert found.loss == pytest.approx(criterion(output, target).item(), rel=1e-5)
 

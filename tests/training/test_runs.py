@@ -18,6 +18,7 @@ from sweeper.training.capture.verification import Verification
 from sweeper.training.data import as_split
 from sweeper.training.loop import CHUNK
 from sweeper.training.metrics import evaluate, scorer
+from sweeper.training.objective import Objective
 from sweeper.training.runs import TrainingPlan
 from sweeper.training.workspace import Splits, Workspace, load_splits
 
@@ -173,11 +174,11 @@ def test_a_curve_has_the_loss_and_performance_of_every_batch_before_its_update()
     assert [len(batch) for batch in seen] == sizes
     assert curve['loss'].shape == curve['perf'].shape == (5,)
     # the first batch by hand
-    model, criterion = here.fresh_model((6,), 3)
+    model, objective = here.fresh_model((6,), 3)
     order = torch.randperm(60, generator=torch.Generator().manual_seed(run_seed(3, 'order', 0)))[:4]
     inputs, targets = here.splits.train.batch(order)
     output = model(inputs)
-    assert curve['loss'][0] == pytest.approx(criterion(output, targets).item())
+    assert curve['loss'][0] == pytest.approx(objective.criterion(output, targets).item())
     assert curve['perf'][0] == pytest.approx((output.argmax(1) == targets).float().mean().item())
 
 
@@ -317,7 +318,7 @@ def test_a_brief_training_is_scored_on_what_is_held_out_and_trained_on_the_rest(
         plan = BRIEF | {'holdout_seed': holdout_seed, 'held_out': 12}
         where = workspace(lambda: Watched(4, 2), step='eager')
         runs.train_briefly(where, (), [seed], **plan)
-        everything = where.splits.train.inputs[:, 0].tolist()
+        everything = where.splits.train.data[0][:, 0].tolist()
         assert sorted({*trained} | {*scored}) == sorted(everything)
         assert {*trained}.isdisjoint(scored) and len(scored) == 12
         held_out.append(scored)
@@ -353,7 +354,7 @@ def test_a_full_training_scores_every_split(test):
     model, criterion = mlp(6), nn.CrossEntropyLoss()
     model.load_state_dict(loaded(done['model']))
     for name, split in splits.items():
-        score = evaluate(model, split, criterion, scorer('classification', criterion))
+        score = evaluate(model, split, Objective(criterion), scorer('classification', criterion))
         assert done['scores'][f'loss_{name}'] == score.loss
         assert done['scores'][f'perf_{name}'] == score.perf
 

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import torch
 
-from ..data import Split
-from ..metrics import Criterion, Scorer, guarded
+from ..data import Batch, Split, is_tensors, leaves
+from ..metrics import Scorer
+from ..objective import Objective
 from ..objects.state import PythonState, described
 from ..optimizers import Optimizer
 from ..steps import CapturedGradientStep, CapturedStep, EagerStep, Replay, Step, StepResults
@@ -46,30 +47,30 @@ class Learner(NamedTuple):
 
     Attributes:
         model: Freshly initialised, in training mode.
-        criterion: Its loss.
+        objective: What is minimised, and what is scored.
         make_optimizer: Makes the model's optimizer, at a learning rate of 1.
         split: The training data.
         score: Measures the performance.
         measures_perf: Whether the steps are to do so.
-        fresh: Makes the model and its loss anew, as they were before they were trained.
+        fresh: Makes the model and its objective anew, as they were before they were trained.
         stuck: Of some Python state, names what outlives the model and cannot be put back.
     """
 
     model: torch.nn.Module
-    criterion: Criterion
+    objective: Objective
     make_optimizer: Callable[[], Optimizer]
     split: Split
     score: Scorer
     measures_perf: bool
-    fresh: Callable[[], tuple[torch.nn.Module, Criterion]]
+    fresh: Callable[[], tuple[torch.nn.Module, Objective]]
     stuck: Callable[[PythonState], list[str]]
 
     def eager_step(self) -> EagerStep:
         score = self.score if self.measures_perf else None
-        return EagerStep(self.model, guarded(self.criterion), self.make_optimizer(), self.split, score)
+        return EagerStep(self.model, self.objective.guarded(), self.make_optimizer(), self.split, score)
 
     def lane(self) -> Lane:
-        return Lane(self.model, self.criterion, self.eager_step())
+        return Lane(self.model, self.objective, self.eager_step())
 
 
 def why_not_worth_it(batches: Sequence[torch.Tensor], epochs: int, device: torch.device) -> str | None:
@@ -104,15 +105,17 @@ def captured_step(learner: Learner, batches: Sequence[torch.Tensor]) -> Captured
     by_size: dict[int, list[torch.Tensor]] = {}
     for batch in batches:
         by_size.setdefault(len(batch), []).append(batch)
-    state = ModelState(learner.model, learner.criterion)
-    trained = (learner.model, learner.criterion)
+    state = ModelState(learner.model, learner.objective)
+    trained = (learner.model, learner.objective)
     python = python_state_of(trained)
     if stuck := learner.stuck(python):
         raise CannotRehearse(f'what it refers to could not be put back after a try ({described(stuck)})')
     recordings = {}
     for size, (first, *_) in by_size.items():
-        inputs, targets = learner.split.batch(first)
-        recordings[size] = record(learner.model, learner.criterion, learner.score, inputs, targets, python)
+        batch = learner.split.batch(first)
+        check_batch(batch, size)
+        score = learner.score if learner.measures_perf else None
+        recordings[size] = record(learner.model, learner.objective, score, batch, python)
         state.restore()
         python = up_to_date(python, trained)  # what `functools` remembers
     optimizer = learner.make_optimizer()
@@ -145,6 +148,14 @@ def captured_step(learner: Learner, batches: Sequence[torch.Tensor]) -> Captured
     python = up_to_date(python, trained)
     step.verify_by(Verification(step, [lane], python, [parameters], all_rules))
     return step
+
+
+def check_batch(batch: Batch, size: int) -> None:
+    """Raises `NotCapturable` unless a batch is tensors whose first dimension is the sample."""
+    if not is_tensors(batch):
+        raise NotCapturable('its batches are not tensors only')
+    if any(not tensor.ndim or len(tensor) != size for tensor in leaves(batch)):
+        raise NotCapturable('its batches have tensors whose first dimension is not the sample')
 
 
 def _parameters_of(recordings: Sequence[Recording]) -> list[torch.Tensor]:
@@ -204,8 +215,8 @@ def check_same(found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor]) 
 class ModelState:
     """The state of a model before training: its parameters and buffers, and torch's random numbers."""
 
-    def __init__(self, model: torch.nn.Module, criterion: Criterion) -> None:
-        modules = [model, *([criterion] if isinstance(criterion, torch.nn.Module) else [])]
+    def __init__(self, model: torch.nn.Module, objective: Objective) -> None:
+        modules = [model, *objective.modules]
         self._live = [t for module in modules for t in (*module.parameters(), *module.buffers())]
         self._kept = self.copies()
         self._random_state = torch.get_rng_state()

@@ -14,7 +14,7 @@ import torch
 from torch.func import functional_call, grad, vmap
 from torch.nn.modules.conv import _ConvNd
 
-from ..data import InMemorySplit, leaves
+from ..data import Batch, InMemorySplit, leaves
 from ..objects.state import PythonState
 from ..steps import CapturedStep, Step, StepResults
 from .capture import (
@@ -123,8 +123,8 @@ def step_in_lanes(learners: Sequence[Learner], batches: Sequence[Sequence[torch.
     if len(together) > MOST_SIZES:
         raise NotCapturable(f'the batches have more than {MOST_SIZES} sizes')
     stacked = Stacked([learner.model for learner in learners])
-    states = [ModelState(learner.model, learner.criterion) for learner in learners]
-    trained = [(learner.model, learner.criterion) for learner in learners]
+    states = [ModelState(learner.model, learner.objective) for learner in learners]
+    trained = [(learner.model, learner.objective) for learner in learners]
     python = python_state_of(*trained)
     recordings = {}
     for size, (example, *_) in together.items():
@@ -176,23 +176,38 @@ def step_in_lanes(learners: Sequence[Learner], batches: Sequence[Sequence[torch.
 
 def _record(learner: Learner, stacked: Stacked, batch: torch.Tensor, python: PythonState) -> Recording:
     """Records one step on a batch of indices of shape `(lanes, batch size)`."""
-    inputs, targets = learner.split.batch(batch)
+    measured = _Measured(learner)
 
     def one_lane(
-        trainable: dict[str, torch.Tensor], rest: dict[str, torch.Tensor], inputs: Any, targets: torch.Tensor
+        trainable: dict[str, torch.Tensor], rest: dict[str, torch.Tensor], batch: Batch
     ) -> tuple[torch.Tensor, Any]:
-        output = functional_call(learner.model, {**trainable, **rest}, (inputs,))
-        loss = learner.criterion(output, targets)
-        perf = learner.score.performance(output, targets, loss.detach())
+        tensors = {f'model.{name}': tensor for name, tensor in (*trainable.items(), *rest.items())}
+        loss, perf = functional_call(measured, tensors, (batch,))
         return loss, (loss.detach(), perf)
+
+    samples = learner.split.batch(batch)
 
     def step() -> tuple[Any, ...]:
         in_lanes = vmap(grad(one_lane, has_aux=True))  # an error if it draws random numbers
-        gradients, (loss, perf) = in_lanes(stacked.trainable, stacked.rest, inputs, targets)
+        gradients, (loss, perf) = in_lanes(stacked.trainable, stacked.rest, samples)
         return [gradients[name] for name in stacked.trainable], loss, perf
 
     with warnings.catch_warnings():
         warnings.filterwarnings('error', 'There is a performance drop')  # an operator is done lane by lane
-        calls, (gradients, loss, perf) = recorded(step, learner.model, learner.criterion, python)
+        calls, (gradients, loss, perf) = recorded(step, [learner.model, *learner.objective.modules], python)
     parameters = list(stacked.trainable.values())
-    return Recording(calls, list(leaves(inputs)), targets, parameters, gradients, loss, perf)
+    return Recording(calls, list(leaves(samples)), parameters, gradients, loss, perf)
+
+
+class _Measured(torch.nn.Module):
+    """A model with its loss and performance, so that a step sees other tensors whatever of it is called."""
+
+    def __init__(self, learner: Learner) -> None:
+        super().__init__()
+        self.model, self._learner = learner.model, learner
+
+    def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        loss, outputs = self._learner.objective.forward(self.model, batch)
+        if not self._learner.measures_perf:
+            return loss, loss.detach()
+        return loss, self._learner.score.performance(outputs, loss.detach())

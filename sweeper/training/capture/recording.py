@@ -14,8 +14,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ...seeding import states_of_other_generators
-from ..data import leaves
-from ..metrics import Criterion, Scorer
+from ..data import Batch, leaves
+from ..metrics import Scorer
+from ..objective import Objective
 from ..objects.state import MOST_ENTRIES, PythonState, TooManyObjects, described
 
 _DEPENDS_ON_VALUES = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
@@ -51,8 +52,7 @@ class Recording:
 
     Attributes:
         calls: The operators that were called, in order.
-        inputs: The tensors of the batch's inputs.
-        targets: The batch's targets.
+        batch: The tensors of the batch.
         parameters: The trainable parameters that the loss depends on, the criterion's too.
         gradients: Theirs, in the same order.
         loss: The loss, a scalar.
@@ -60,8 +60,7 @@ class Recording:
     """
 
     calls: list[Call]
-    inputs: list[torch.Tensor]
-    targets: torch.Tensor
+    batch: list[torch.Tensor]
     parameters: list[torch.Tensor]
     gradients: list[torch.Tensor]
     loss: torch.Tensor
@@ -100,53 +99,50 @@ def _check(op: torch._ops.OpOverload, args: Sequence[Any]) -> None:
 
 def record(
     model: torch.nn.Module,
-    criterion: Criterion,
-    score: Scorer,
-    inputs: Any,
-    targets: torch.Tensor,
+    objective: Objective,
+    score: Scorer | None,
+    batch: Batch,
     python: PythonState,
 ) -> Recording:
     """Records one training step on a batch. Changes the model's buffers and the random state as it would.
 
     Args:
         model: The model that is trained.
-        criterion: Its loss.
-        score: Measures the performance.
-        inputs: The batch's inputs.
-        targets: The batch's targets.
+        objective: What is minimised.
+        score: Measures the performance; None: that is left out, and the loss stands for it.
+        batch: The batch, as the step takes it.
         python: The Python state of both, as it is.
 
     Raises:
         NotCapturable: The step does something that a recording would leave out.
     """
-    modules = [one for one in (model, criterion) if isinstance(one, torch.nn.Module)]
-    trainable = [*dict.fromkeys(p for one in modules for p in one.parameters() if p.requires_grad)]
+    modules = [model, *objective.modules]
+    trainable = [*dict.fromkeys(p for module in modules for p in module.parameters() if p.requires_grad)]
 
     def step() -> tuple[Any, ...]:
-        output = model(inputs)
-        loss = criterion(output, targets)
+        loss, outputs = objective.forward(model, batch)
         gradients = torch.autograd.grad(loss, trainable, allow_unused=True)
         with torch.no_grad():
-            return gradients, loss, score.performance(output, targets, loss.detach())
+            perf = loss if score is None else score.performance(outputs, loss.detach())
+            return gradients, loss, perf
 
-    calls, (gradients, loss, perf) = recorded(step, model, criterion, python)
+    calls, (gradients, loss, perf) = recorded(step, modules, python)
     used = [(p, g) for p, g in zip(trainable, gradients, strict=True) if g is not None]
     if any(gradient.layout != torch.strided for _, gradient in used):
         raise NotCapturable('it has sparse gradients')
     parameters, gradients = ([pair[k] for pair in used] for k in (0, 1))
-    return Recording(calls, list(leaves(inputs)), targets, parameters, gradients, loss, perf)
+    return Recording(calls, list(leaves(batch)), parameters, gradients, loss, perf)
 
 
 def recorded(
-    step: Callable[[], tuple[Any, ...]], model: torch.nn.Module, criterion: Criterion, python: PythonState
+    step: Callable[[], tuple[Any, ...]], modules: Sequence[torch.nn.Module], python: PythonState
 ) -> tuple[list[Call], tuple[Any, ...]]:
     """Runs a function and records the operators that it calls.
 
     Args:
         step: Returns tensors, or sequences of them.
-        model: The model that the step runs.
-        criterion: What it runs too.
-        python: The Python state of both, as it is.
+        modules: The model and the criterion that the step runs.
+        python: Their Python state, as it is.
 
     Returns:
         The calls, and what the function returned.
@@ -154,9 +150,7 @@ def recorded(
     Raises:
         NotCapturable: It does something that a recording would leave out, or raises an error.
     """
-    _check_no_hooks(
-        [module for one in (model, criterion) if isinstance(one, torch.nn.Module) for module in one.modules()]
-    )
+    _check_no_hooks([part for module in modules for part in module.modules()])
     random_states = states_of_other_generators()
     try:
         with _Recorder() as recorder:
@@ -234,25 +228,25 @@ def _check_no_hooks(modules: Sequence[torch.nn.Module]) -> None:
             raise NotCapturable(f'a module has hooks ({type(module).__name__})')
 
 
-def python_state_of(*trained: tuple[torch.nn.Module, Criterion]) -> PythonState:
+def python_state_of(*trained: tuple[torch.nn.Module, Objective]) -> PythonState:
     """The Python state that a step with these can change.
 
     Args:
-        trained: Models with their losses.
+        trained: Models with what is minimised.
 
     Raises:
         NotCapturable: It is too much to look at.
     """
-    modules = [one for pair in trained for one in pair if isinstance(one, torch.nn.Module)]
+    modules = [module for model, objective in trained for module in (model, *objective.modules)]
     tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
-    roots = [root for pair in trained for root in zip(('model', 'criterion'), pair, strict=True)]
+    roots = [root for model, objective in trained for root in (('model', model), *objective.parts)]
     try:
         return PythonState(roots, tensors)
     except TooManyObjects:
         raise NotCapturable(f'its Python refers to more than {MOST_ENTRIES} objects') from None
 
 
-def up_to_date(state: PythonState, *trained: tuple[torch.nn.Module, Criterion]) -> PythonState:
+def up_to_date(state: PythonState, *trained: tuple[torch.nn.Module, Objective]) -> PythonState:
     """The state itself, if nothing has changed since, or the present one."""
     return python_state_of(*trained) if state.has_changed() else state
 

@@ -20,8 +20,8 @@ from .updates import UpdateRule
 
 _LOOP = """\
 def steps(
-    tensors: List[Tensor], states: List[Tensor], inputs: List[Tensor], targets: Tensor,
-    order: List[Tensor], lrs: List[float], done: int,
+    tensors: List[Tensor], states: List[Tensor], data: List[Tensor], order: List[Tensor],
+    lrs: List[float], done: int,
 ) -> Tuple[Tensor, Tensor]:
     losses: List[Tensor] = []
     perfs: List[Tensor] = []
@@ -34,7 +34,7 @@ def steps(
 """
 _GRADIENTS = """\
 def steps(
-    tensors: List[Tensor], inputs: List[Tensor], targets: Tensor, order: List[Tensor],
+    tensors: List[Tensor], data: List[Tensor], order: List[Tensor],
 ) -> Tuple[List[Tensor], Tensor, Tensor]:
 {prologue}
 {body}
@@ -68,8 +68,7 @@ class Script:
         """
         self.tensors: list[torch.Tensor] = []
         self._names: dict[int, str] = {}
-        data = [(tensor, f'inputs[{k}]') for k, tensor in enumerate(recording.inputs)]
-        data.append((recording.targets, 'targets'))
+        data = [(tensor, f'data[{k}]') for k, tensor in enumerate(recording.batch)]
         indices = 'order[i]' if rules is not None else 'order[0]'
         taken = _INDEX_IN_LANES if in_lanes else _INDEX
         body = [f'{self._new_name(tensor)} = {taken.format(name, indices)}' for tensor, name in data]

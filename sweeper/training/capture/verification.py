@@ -12,7 +12,7 @@ import torch
 
 from ...seeding import RandomStates
 from ..data import Batch
-from ..metrics import Criterion
+from ..objective import Objective
 from ..objects.state import PythonState
 from ..steps import CapturedGradientStep, CapturedStep, EagerStep, Feed
 from .recording import NotCapturable, check_unchanged, up_to_date
@@ -37,13 +37,13 @@ class Lane:
 
     Args:
         model: The model.
-        criterion: Its loss.
+        objective: What is minimised.
         step: Its eager step.
     """
 
-    def __init__(self, model: torch.nn.Module, criterion: Criterion, step: EagerStep) -> None:
-        self.model, self.criterion, self.step = model, criterion, step
-        modules = [one for one in (model, criterion) if isinstance(one, torch.nn.Module)]
+    def __init__(self, model: torch.nn.Module, objective: Objective, step: EagerStep) -> None:
+        self.model, self.objective, self.step = model, objective, step
+        modules = [model, *objective.modules]
         self.tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
 
 
@@ -96,7 +96,7 @@ class Verification:
 
     def verify(self, feed: Feed, done: int, is_last: bool = False) -> None:
         if self._is_due or is_last or self._rules is None:  # Python has run since
-            present = up_to_date(self._python, *((lane.model, lane.criterion) for lane in self._lanes))
+            present = up_to_date(self._python, *((lane.model, lane.objective) for lane in self._lanes))
             self._python_has_changed = self._python_has_changed or present is not self._python
             self._python = present
         lanes: Sequence[int] = range(len(self._lanes))

@@ -190,7 +190,7 @@ def test_an_optimizer_of_the_users_own_and_data_item_by_item_have_no_lanes():
     own = workspace(optimizer=lambda p, lr: torch.optim.RMSprop(p, lr))
     assert 'RMSprop' in str(RUNS['train_briefly'](own, [3, 1])[0]['step'])
     here = workspace()
-    split = ItemSplit(TensorDataset(here.splits.train.inputs, here.splits.train.targets), CPU)
+    split = ItemSplit(TensorDataset(*here.splits.train.data), CPU)
     items = Workspace(here.problem, Splits(split, split, None), CPU, 'lanes')
     assert 'not in memory' in str(RUNS['train_briefly'](items, [3, 1])[0]['step'])
 

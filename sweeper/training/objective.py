@@ -1,0 +1,150 @@
+"""What training minimises and what is scored: by the problem's criterion, or by its own step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+
+from .data import Batch, leaves, pair_of
+from .finite import undisturbed
+
+Criterion: TypeAlias = Callable[..., torch.Tensor]
+"""Called as `criterion(output, target)`; returns the mean loss, a scalar."""
+
+Outputs: TypeAlias = Callable[[], tuple[Any, Any]]
+"""Returns what is scored: outputs and targets."""
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """What a step minimises, and what of a model is scored.
+
+    Attributes:
+        criterion: What `loss()` of the problem gave; None if it has a step of its own and no `loss`.
+        step: The problem's `step(model, batch)`, which returns the loss; None for the criterion of what the
+            model makes of a batch's inputs, and its targets.
+        predict: The problem's `predict(model, batch)`: outputs, or outputs and targets; None for what the
+            model makes of a batch's inputs.
+    """
+
+    criterion: Criterion | None
+    step: Callable[[torch.nn.Module, Any], torch.Tensor] | None = None
+    predict: Callable[[torch.nn.Module, Any], Any] | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the problem has a step of its own."""
+        return self.step is not None
+
+    @property
+    def parts(self) -> list[tuple[str, Any]]:
+        """What of the problem runs in a step besides the model, by the problem's names."""
+        parts = {'criterion': self.criterion, 'step': self.step, 'predict': self.predict}
+        return [(name, part) for name, part in parts.items() if part is not None]
+
+    @property
+    def modules(self) -> list[torch.nn.Module]:
+        """The criterion, if it is a module and computes the loss."""
+        return [self.criterion] if isinstance(self.criterion, torch.nn.Module) and not self.is_own else []
+
+    def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        """Returns a batch's loss, a scalar."""
+        return self.forward(model, batch)[0]
+
+    def forward(self, model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, Outputs]:
+        """Returns a batch's loss, and what gives the outputs and targets to score.
+
+        These cost another forward pass if the problem has a step or a `predict` of its own.
+        """
+        if self.step is not None:
+            return self.step(model, batch), lambda: self.outputs(model, batch)
+        assert self.criterion is not None
+        inputs, targets = pair_of(batch)
+        output = model(inputs)
+        loss = self.criterion(output, targets)
+        if self.predict is not None:
+            return loss, lambda: self.outputs(model, batch)
+        return loss, lambda: (output, targets)
+
+    def outputs(self, model: torch.nn.Module, batch: Batch) -> tuple[Any, Any]:
+        """Returns what is scored of a batch: outputs and targets."""
+        with torch.no_grad():
+            if self.predict is None:
+                inputs, targets = pair_of(batch)
+                return model(inputs), targets
+            predicted = self.predict(model, batch)
+        if isinstance(predicted, tuple) and len(predicted) == 2:
+            return predicted
+        return predicted, pair_of(batch)[1]
+
+    def run(self, model: torch.nn.Module, batch: Batch) -> object:
+        """Has the model process a batch, without a loss if that can be."""
+        if self.predict is not None:
+            return self.predict(model, batch)
+        return model(pair_of(batch)[0]) if self.step is None else self.step(model, batch)
+
+    def guarded(self) -> Objective:
+        """Returns one that gives NaN where this one raises because numbers are not finite.
+
+        A model that has diverged has such outputs, and `torch.nn.BCELoss`, say, does not take them.
+        """
+        step = None if self.step is None else _guarded_step(self.step)
+        criterion = None if self.criterion is None else guarded(self.criterion)
+        return Objective(criterion, step, self.predict)
+
+
+FORWARD_ONLY = Objective(None)
+"""Of a batch's inputs, only what the model makes of them."""
+
+
+def guarded(criterion: Criterion) -> Criterion:
+    """Returns a criterion that gives NaN where the given one raises because outputs are not finite."""
+
+    def call(output: Any, target: torch.Tensor) -> torch.Tensor:
+        try:
+            return criterion(output, target)
+        except Exception:
+            tensors = [tensor for tensor in leaves(output) if tensor.is_floating_point()]
+            if all(torch.isfinite(tensor).all() for tensor in tensors):
+                raise
+            return sum(tensor.sum() for tensor in tensors) * torch.nan  # type: ignore[return-value]
+
+    return call
+
+
+def _guarded_step(
+    step: Callable[[torch.nn.Module, Any], torch.Tensor],
+) -> Callable[[torch.nn.Module, Any], torch.Tensor]:
+    def call(model: torch.nn.Module, batch: Any) -> torch.Tensor:
+        try:
+            return step(model, batch)
+        except Exception:
+            if not _has_diverged(model, lambda: step(model, batch)):
+                raise
+            return sum(parameter.sum() for parameter in model.parameters()) * torch.nan  # type: ignore[return-value]
+
+    return call
+
+
+def _has_diverged(model: torch.nn.Module, repeat: Callable[[], object]) -> bool:
+    """Whether parameters, or what a module gives when a step is repeated, are not finite."""
+    if not all(torch.isfinite(parameter).all() for parameter in model.parameters()):
+        return True
+    infinite = []
+
+    def look(module: torch.nn.Module, _: Any, output: Any) -> None:
+        if isinstance(output, torch.Tensor) and not torch.isfinite(output).all():
+            infinite.append(module)
+
+    handles = [module.register_forward_hook(look) for module in model.modules()]
+    try:
+        with undisturbed(), suppress(Exception):
+            repeat()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return bool(infinite)

@@ -147,15 +147,15 @@ def test_a_missing_argument_is_told_as_ever(declaring):
 
 def test_nuisance_parameters_are_tuned_unless_the_point_fixes_them(declaring):
     parameters = declaring().parameters
-    assert [one.name for one in parameters.nuisance(NamedPoint(width=4))] == ['dropout']
-    assert [one.name for one in parameters.nuisance(())] == ['dropout']
-    assert parameters.nuisance(NamedPoint(dropout=0.3)) == ()
+    assert [*parameters.nuisance(NamedPoint(width=4))] == ['dropout']
+    assert [*parameters.nuisance(())] == ['dropout']
+    assert parameters.nuisance(NamedPoint(dropout=0.3)) == {}
 
 
 def test_a_problem_that_imports_no_manager_declares_nothing(write_problem):
     problem = load_problem(find_problem(write_problem().path))
     assert problem.parameters.declared is None
-    assert problem.parameters.nuisance((1,)) == ()
+    assert problem.parameters.nuisance((1,)) == {}
 
 
 def test_the_manager_may_be_imported_in_any_way(write_problem):
@@ -206,7 +206,7 @@ def test_a_dict_is_read_as_a_dict_and_its_entries_can_be_set_alone(declaring, va
 @pytest.mark.parametrize('value', [{'a': [1]}, {'b': {}, 'a': [2]}], ids=repr)
 def test_choices_may_be_dicts(declaring, value):
     problem = declaring(layers=CONFIGURED)
-    assert value in [thaw(one, value) for one in problem.parameters.declared.scientific()[0].choices]
+    assert value in [thaw(one, value) for one in problem.parameters.declared.scientific()['kind'].choices]
     assert read_by(problem, as_point({'kind': value}))['dropout'] == value
     with pytest.raises(InvalidPoint, match='not among its choices'):
         problem.parameters.check(as_point({'kind': {'a': [3]}}))

@@ -214,7 +214,7 @@ def scores_of(state):
     learner = here.learner((6,), 3, False)
     found = {}
     for name, split in zip(('train', 'val', 'test'), here.splits, strict=True):
-        score = evaluate(model, split, learner.criterion, learner.score)
+        score = evaluate(model, split, learner.objective, learner.score)
         found |= {f'loss_{name}': score.loss, f'perf_{name}': score.perf}
     return found
 

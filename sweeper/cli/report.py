@@ -80,7 +80,7 @@ def _page(store: Records, looked_into: list[str]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    from ..io.opening import write_report
+    from ..io.files import write_report
 
     try:
         write_report(path, text.encode(errors='replace'))

@@ -79,7 +79,7 @@ def save(manager: HyperParameterManager, path: Path, form: str = 'auto') -> None
         DeclarationError: A value cannot be written so.
         FolderError: The file cannot be written.
     """
-    from ..io.opening import write_report
+    from ..io.files import write_report
 
     form = _form_of(path, form)
     tree = plain_tree(manager, annotate_dict=True)

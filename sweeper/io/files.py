@@ -13,9 +13,11 @@ import io
 import math
 import os
 import pickle
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from threading import Lock
@@ -26,7 +28,7 @@ import numpy as np
 from ..errors import FolderError
 from ..text import reason
 from .checksums import json_bytes, sealed_json
-from .opening import check_own_folder, open_file, open_plain, open_temporary, read_file, remove
+from .opening import SAFELY, check_own_folder, kind_of, open_file, open_plain, read_file, remove
 
 TEMPORARY_SUFFIX = '.partial'
 _BLOCK = 2**16
@@ -110,16 +112,7 @@ class AtomicWriter:
 
         Equal values give equal bytes, whether or not they share objects; sets are the exception.
         """
-
-        def fill(file: BinaryIO) -> None:
-            try:
-                _pickle_to(file, value, pickle.Pickler)
-            except KeyError:  # CPython's own loses count of what is nested how deeply after fifty frozensets
-                file.seek(0)
-                file.truncate()
-                _pickle_to(file, value, pickle._Pickler)
-
-        self._write_pieces(path, fill)
+        self._write_pieces(path, lambda file: _pickle_to(file, value))
 
     def _write_pieces(self, path: Path, fill: Callable[[BinaryIO], None]) -> None:
         """Writes what `fill` writes, which need not fit into memory, unless that is the file's content."""
@@ -224,10 +217,16 @@ def _csv_to(file: BinaryIO, header: Sequence[str], rows: Iterable[Sequence[objec
     text.detach()
 
 
-def _pickle_to(file: BinaryIO, value: object, kind: type[pickle.Pickler | pickle._Pickler]) -> None:
-    pickler = kind(file)
-    pickler.fast = True  # no references to what came before
-    pickler.dump(value)
+def _pickle_to(file: BinaryIO, value: object) -> None:
+    # CPython's own loses count of what is nested how deeply after fifty frozensets: a KeyError
+    for kind in (pickle.Pickler, pickle._Pickler):
+        pickler = kind(file)
+        pickler.fast = True  # no references to what came before
+        with suppress(KeyError):
+            pickler.dump(value)
+            return
+        file.seek(0)
+        file.truncate()
 
 
 def _holds(path: Path, data: bytes) -> bool:
@@ -271,6 +270,44 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def open_temporary(path: str, flags: int) -> int:
+    """Opens a temporary file to write it, as an `opener`; what else has its name is removed."""
+    try:
+        descriptor = os.open(path, flags | SAFELY, 0o666)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+    except OSError:
+        if kind_of(Path(path)) in (None, 'a file'):
+            raise
+    remove(Path(path))
+    return os.open(path, flags | SAFELY | os.O_EXCL, 0o666)
+
+
+def write_report(path: Path, data: bytes) -> None:
+    """Writes a file that a user names, whole or not at all; a link in its place is replaced, not followed.
+
+    What is no file, such as `/dev/stdout`, is just written to.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if kind_of(path) not in (None, 'a file', 'a link') or path.parent == Path('/dev'):
+        path.write_bytes(data)
+        return
+    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    try:
+        with open(temporary, 'wb', opener=open_temporary) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def append_text(path: Path, text: str) -> None:

@@ -10,7 +10,6 @@ import errno
 import os
 import shutil
 import stat
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +19,7 @@ _KINDS = (
     (stat.S_ISLNK, 'a link'), (stat.S_ISDIR, 'a folder'), (stat.S_ISFIFO, 'a named pipe'),
     (stat.S_ISSOCK, 'a socket'), (stat.S_ISREG, 'a file'),
 )  # fmt: skip
-_SAFELY = getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_NONBLOCK', 0)  # 0 on Windows
+SAFELY = getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_NONBLOCK', 0)  # 0 on Windows
 _AS_BYTES = getattr(os, 'O_BINARY', 0)  # only there
 
 
@@ -41,10 +40,10 @@ def open_file(path: Path) -> BinaryIO:
         ValueError: There is something else.
         OSError: It cannot be read.
     """
-    if not _SAFELY and kind_of(path) == 'a link':
+    if not SAFELY and kind_of(path) == 'a link':
         raise ValueError('it is a link, not a file')
     try:
-        descriptor = os.open(path, os.O_RDONLY | _SAFELY | _AS_BYTES)
+        descriptor = os.open(path, os.O_RDONLY | SAFELY | _AS_BYTES)
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):
             raise
@@ -63,25 +62,11 @@ def read_file(path: Path) -> bytes:
 
 def open_plain(path: str, flags: int) -> int:
     """Opens a file to write it, as an `opener`; never what a link points to, and never what is no file."""
-    descriptor = os.open(path, flags | _SAFELY, 0o666)
+    descriptor = os.open(path, flags | SAFELY, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, f'it is {kind_of(Path(path))}, not a file')
     return descriptor
-
-
-def open_temporary(path: str, flags: int) -> int:
-    """Opens a temporary file to write it, as an `opener`; what else has its name is removed."""
-    try:
-        descriptor = os.open(path, flags | _SAFELY, 0o666)
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return descriptor
-        os.close(descriptor)
-    except OSError:
-        if kind_of(Path(path)) in (None, 'a file'):
-            raise
-    remove(Path(path))
-    return os.open(path, flags | _SAFELY | os.O_EXCL, 0o666)
 
 
 def remove(path: Path) -> None:
@@ -100,27 +85,3 @@ def check_own_folder(path: Path) -> None:
             f'{path} is {kind}, not a folder: nothing is written outside of the folder of a sweep. Move it '
             f'away, or put the folder itself in its place'
         )
-
-
-def write_report(path: Path, data: bytes) -> None:
-    """Writes a file that a user names, whole or not at all; a link in its place is replaced, not followed.
-
-    What is no file, such as `/dev/stdout`, is just written to.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    if kind_of(path) not in (None, 'a file', 'a link') or path.parent == Path('/dev'):
-        path.write_bytes(data)
-        return
-    temporary = path.with_name(path.name + '.partial')
-    try:
-        with open(temporary, 'wb', opener=open_temporary) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise

@@ -80,7 +80,8 @@ class Dispatcher:
             What that was. It is to be taken in before more is started, which may depend on it.
         """
         cores = self._executor.cores
-        self._queue.set_total_cores(cores)
+        if cores != self._queue.total_cores:
+            self._queue.set_total_cores(cores)
         while self._short and self._queue.available_cores > 0:
             job = self._short.peekitem(0)[1]
             self._start_runs(job, self._queue.reclaim(job.task, len(job.waiting)))
@@ -115,14 +116,15 @@ class Dispatcher:
             self._starts -= started
             if not job.task.trials:
                 self._seconds_of_unfinished += outcome.seconds
-            for event in job.take(indices, outcome):
-                events.append(event)
-                if isinstance(event, TrialDone):
-                    self._queue.trial_took(event.params, event.record.result.seconds)
+            new = job.take(indices, outcome)
+            events += new
             if job.running or job.waiting:
                 self._use_core(job)
             else:
                 events.append(self._end(job))
+            for event in new:
+                if isinstance(event, TrialDone):
+                    self._queue.trial_took(event.params, event.record.result.seconds)
         return events
 
     def _end(self, job: Job) -> TaskDone:

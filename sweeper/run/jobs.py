@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -157,7 +157,8 @@ class TuningJob:
             self._missing -= sum(len(waiting) for waiting, _ in self.waiting)
             self.waiting.clear()  # runs later in the stage would not change which fails first
         else:
-            for index, value in zip(indices, _values(indices, outcome), strict=True):
+            values = [outcome.value] if len(indices) == 1 else outcome.value
+            for index, value in zip(indices, values, strict=True):
                 if self._results[index] is None:
                     self._results[index] = value
                     run = self._stages - 1, index, self._requests[index], value
@@ -244,8 +245,8 @@ class TrialsJob:
     def take(self, indices: Indices, outcome: Outcome) -> list[JobEvent]:
         if outcome.error is None:
             self._unanswered.difference_update(indices)
-            done = zip(indices, _values(indices, outcome), strict=True)
-            trials = self.task.trials
+            records = [outcome.value] if len(indices) == 1 else outcome.value
+            done, trials = zip(indices, records, strict=True), self.task.trials
             return [TrialDone(self.task.params, index, record) for index, record in done if index in trials]
         if len(indices) > 1:  # which of them failed?
             wanted = [index for index in indices if index in self.task.trials]
@@ -302,10 +303,6 @@ def _side_by_side(name: str, group: Indices, tasks: Mapping[int, Task] | Sequenc
     seeds = [tasks[index].arguments['seed'] for index in group]
     arguments = {'seeds': seeds, 'function': first.function, **common}
     return Task(f'{name} {group[0]}-{group[-1]}', 'in_lanes', first.point, arguments)
-
-
-def _values(indices: Indices, outcome: Outcome) -> list[Any]:
-    return [outcome.value] if len(indices) == 1 else list(outcome.value)
 
 
 JobFactory = Callable[[ParamsTask], Job]

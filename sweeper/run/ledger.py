@@ -6,7 +6,7 @@ makes ready to be published.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..events import Event, PointFailed, PointFlagged, PointTuned, TrialsDone
@@ -65,65 +65,56 @@ class Ledger:
 
     Attributes:
         records: Of all points in the folder.
+        points: Those that were asked for.
         tuned: How many points are tuned.
         failed: How many points failed.
         trials: How many trials were asked for, without those of points that cannot be tuned.
         trials_done: How many of them are done or failed.
-        is_summarised: Whether the summaries on disk have every result.
+        unsummarised: How many results no summary of this sweep has.
     """
 
     def __init__(self, records: Records, estimate: Estimate) -> None:
         self.records, self.estimate = records, estimate
-        self._points: dict[Point, PointState] = {}
+        self.points: dict[Point, PointState] = {}
         self._changed: dict[Point, None] = {}
         self.tuned = self.failed = self.trials = self.trials_done = 0
         every = records.by_point.values()
         self._results = sum((one.tuned is not None) + len(one.trials) + bool(one.errors) for one in every)
-        self._results_since = 0  # the last summaries
+        self.unsummarised = self._results
         self._is_summarising = False
-        self.is_summarised = False
-
-    def __contains__(self, point: Point) -> bool:
-        return point in self._points
-
-    def __len__(self) -> int:
-        return len(self._points)
-
-    def __getitem__(self, point: Point) -> PointState:
-        return self._points[point]
 
     def tuning_of(self, point: Point) -> Tuned:
         """What a point's tuning came to, on disk or not yet."""
-        tuned = self._points[point].tuned
+        tuned = self.points[point].tuned
         assert tuned is not None, point
         return tuned
 
     # What summaries are to be written
 
-    def take_complete(self) -> list[Point]:
-        """Points of which something new is on disk and all that was asked for is; each such change once."""
+    def take_complete(self) -> dict[Point, dict[int, TrialResult]]:
+        """The trials of points of which something new is on disk and all that was asked for is; once each."""
         changed, self._changed = self._changed, {}
-        return [p for p in changed if len(self._points[p].finished()) >= self._points[p].requested]
+        states = {point: self.points[point] for point in changed}
+        return {p: {**s.record.trials} for p, s in states.items() if len(s.finished()) >= s.requested}
 
     def take_summary(self) -> Records | None:
         """What is on disk, to summarise it, if that is due: one in ten results is new since the last time.
 
         So all summaries of a sweep together take a time in proportion to its results.
         """
-        if self._is_summarising or not self._results_since or _SHARE * self._results_since < self._results:
+        if self._is_summarising or not self.unsummarised or _SHARE * self.unsummarised < self._results:
             return None
-        self._results_since, self._is_summarising = 0, True
+        self.unsummarised, self._is_summarising = 0, True
         return self.records.copy()
 
     def summary_saved(self) -> None:
-        """The summary is on disk."""
-        self._is_summarising, self.is_summarised = False, not self._results_since
+        """The summary is on disk; called from any thread."""
+        self._is_summarising = False
 
     def _count(self) -> None:
         """There is one more result on disk."""
         self._results += 1
-        self._results_since += 1
-        self.is_summarised = False
+        self.unsummarised += 1
 
     # What is asked for
 
@@ -132,10 +123,10 @@ class Ledger:
         point, events = request.point, list[Event]()
         record = self.records.by_point[point]
         tuned, trials = record.tuned, record.trials
-        if point not in self._points:
-            self._points[point] = PointState(record, tuned=tuned, errors=record.errors)
+        if point not in self.points:
+            self.points[point] = PointState(record, tuned=tuned, errors=record.errors)
             events += self._tuned(point, tuned) if tuned is not None else []
-        state = self._points[point]
+        state = self.points[point]
         state.requested = request.first + request.trials
         if record.errors:
             events += self._failed(point, record.errors[0])
@@ -158,34 +149,34 @@ class Ledger:
 
     def tuning_done(self, point: Point, tuned: Tuned) -> None:
         """A tuning is done; trials may start before it is on disk."""
-        self._points[point].tuned = tuned
+        self.points[point].tuned = tuned
 
     def tuning_took(self, point: Point, seconds: float | None) -> None:
         """All runs of a tuning took so long, or an unknown time; it may have failed."""
-        if self._points[point].tuned is not None:
+        if self.points[point].tuned is not None:
             self.estimate.tuning_took(point, seconds)
 
     def trial_done(self, point: Point, index: int, seconds: float) -> None:
         """A trial is done and is being written."""
-        self._points[point].unsaved.add(index)
+        self.points[point].unsaved.add(index)
         self.estimate.trials_took(point, [seconds])
 
     def run_failed(self, point: Point, error: PointError) -> list[PointError]:
         """A run failed; returns which runs of the point did, and are to be written."""
-        state = self._points[point]
+        state = self.points[point]
         state.errors = sorted([*state.errors, error], key=failure_order)
         return state.errors
 
     def task_done(self, point: Point, trials: tuple[int, ...]) -> list[Event]:
         """All trials of a task are done or failed."""
-        self._points[point].tasks.append(trials)
+        self.points[point].tasks.append(trials)
         return self._tasks_done(point)
 
     # What is on disk
 
     def tuning_saved(self, point: Point, tuned: Tuned) -> list[Event]:
         """A tuning is on disk."""
-        state = self._points[point]
+        state = self.points[point]
         state.record.tuned = state.tuned = tuned.without_report()
         self._count()
         held_back, state.held_back = state.held_back, []
@@ -193,7 +184,7 @@ class Ledger:
 
     def trial_saved(self, point: Point, index: int, result: TrialResult) -> list[Event]:
         """A trial is on disk."""
-        state = self._points[point]
+        state = self.points[point]
         state.record.add_trial(index, result)
         state.unsaved.remove(index)
         self.trials_done += 1
@@ -202,7 +193,7 @@ class Ledger:
 
     def failure_saved(self, point: Point, error: PointError, errors: list[PointError]) -> list[Event]:
         """A failure is on disk, among others."""
-        state = self._points[point]
+        state = self.points[point]
         state.record.errors = errors
         self._count()
         if error.trial is None:
@@ -219,10 +210,10 @@ class Ledger:
     def _tuned(self, point: Point, tuned: Tuned) -> list[Event]:
         self.tuned += 1
         self._changed[point] = None
-        return [PointTuned(point, tuned), *self._flagged(point, tuned.flags)]
+        return [PointTuned(point, tuned), *self._flagged(point, tuned, ())]
 
     def _tasks_done(self, point: Point) -> list[Event]:
-        state, events = self._points[point], list[Event]()
+        state, events = self.points[point], list[Event]()
         waiting = [trials for trials in state.tasks if not state.unsaved.isdisjoint(trials)]
         for trials in state.tasks:
             if state.unsaved.isdisjoint(trials):
@@ -231,7 +222,7 @@ class Ledger:
         return events
 
     def _trials_done(self, point: Point, indices: Sequence[int]) -> list[Event]:
-        state = self._points[point]
+        state = self.points[point]
         on_disk = state.record.trials
         done = {index: on_disk[index] for index in indices if index in on_disk}
         if not done:
@@ -239,17 +230,17 @@ class Ledger:
         self._changed[point] = None
         if state.is_failed or state.tuned is None:
             return []
-        return [TrialsDone(point, done), *self._flagged(point, state.tuned.flags_with(on_disk.values()))]
+        return [TrialsDone(point, done), *self._flagged(point, state.tuned, on_disk.values())]
 
-    def _flagged(self, point: Point, flags: Sequence[str]) -> list[Event]:
-        state = self._points[point]
-        if state.is_failed or tuple(flags) == state.flags:
+    def _flagged(self, point: Point, tuned: Tuned, trials: Iterable[TrialResult]) -> list[Event]:
+        state, flags = self.points[point], tuple(tuned.flags_with(trials))
+        if state.is_failed or flags == state.flags:
             return []
-        state.flags = tuple(flags)
-        return [PointFlagged(point, state.flags)]
+        state.flags = flags
+        return [PointFlagged(point, flags)]
 
     def _failed(self, point: Point, error: PointError) -> list[Event]:
-        state = self._points[point]
+        state = self.points[point]
         if state.is_failed:
             return []
         state.is_failed = True

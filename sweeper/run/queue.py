@@ -86,12 +86,15 @@ class ParamsTaskQueue:
         sweep_cores: A tuning job's share of the cores; more than there are means all of them.
         lanes: How many trials of a point one core does at a time: those whose indices, divided by it, are
             the same.
+
+    Attributes:
+        total_cores: As `set_total_cores` said last.
     """
 
     def __init__(self, total_cores: int, sweep_cores: int, lanes: int = 1) -> None:
         assert total_cores >= 1 and sweep_cores >= 1 and lanes >= 1, (total_cores, sweep_cores, lanes)
         self._lanes = lanes
-        self._total_cores = total_cores
+        self.total_cores = total_cores
         self._sweep_cores = sweep_cores
         self._available = total_cores
         self._held: dict[ParamsTask, int] = {}
@@ -158,7 +161,7 @@ class ParamsTaskQueue:
         if self._untuned:
             state = self._untuned.popleft()
             state.stage = _Stage.TUNING
-            share = min(self._sweep_cores, self._total_cores)
+            share = min(self._sweep_cores, self.total_cores)
             return self._give_out(state, ParamsTask(state.params, (), share), min(cores, share))
         if not self._ready:
             return None
@@ -220,12 +223,12 @@ class ParamsTaskQueue:
     def set_total_cores(self, total_cores: int) -> None:
         """There are more or fewer cores from now on; what runs keeps its own."""
         assert total_cores >= 1, total_cores
-        self._available += total_cores - self._total_cores
-        self._total_cores = total_cores
+        self._available += total_cores - self.total_cores
+        self.total_cores = total_cores
 
     def check_invariants(self) -> None:
         """Raises AssertionError if the state contradicts itself; for tests, O(points)."""
-        assert self._available + sum(self._held.values()) == self._total_cores
+        assert self._available + sum(self._held.values()) == self.total_cores
         assert all(held >= 0 and (task.is_tuning or held <= task.cores) for task, held in self._held.items())
         ready = {id(state) for state in self._ready}
         untuned = {id(state) for state in self._untuned}
@@ -256,7 +259,7 @@ class ParamsTaskQueue:
         """Whether a trial as long as the longest that waits could be the last of all to end."""
         longest: float = min(self._ready_by_length[0].seconds, self._longest_seconds)
         waiting = self._waiting_seconds + self._waiting_unknown * self._mean_seconds
-        return waiting < _ENDING * longest * self._total_cores
+        return waiting < _ENDING * longest * self.total_cores
 
     def _give_out(self, state: _PointState, task: ParamsTask, cores: int) -> ParamsTask:
         state.running += 1

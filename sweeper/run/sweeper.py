@@ -13,6 +13,7 @@ from ..listeners.base import Listeners
 from ..points import Point, label
 from ..results import SweepResults
 from ..selectors.base import Selector
+from ..store.records import Records
 from ..store.saving import Save, Saves
 from ..store.store import Store
 from ..text import users_frames
@@ -73,7 +74,7 @@ class Sweeper:
         except BaseException:
             with suppress(SweepError, OSError):  # what ends the sweep may also be in the way of this
                 self._saves.finish()
-                if len(self._ledger):
+                if self._ledger.points:
                     self._store.collate()
             raise
         finally:
@@ -82,18 +83,19 @@ class Sweeper:
                 self._selector.tell(SweepEnded())
             finally:
                 self._publish([SweepEnded()])
-        if not self._ledger.is_summarised:
+        if self._ledger.unsummarised:
             self._store.collate()
         self._store.check_still_there()
         results = records.results()
-        results.others = [point for point in records.by_point if point not in self._ledger]
+        results.others = [point for point in records.by_point if point not in self._ledger.points]
         return results
 
     def _run_to_the_end(self) -> None:
         self._converse()
         while not self._is_over():
             self._advance(self._wait())
-        if not len(self._ledger):
+        self._saves.drain()
+        if not self._ledger.points:
             raise SelectorError(
                 f'{type(self._selector).__name__} proposed nothing; '
                 f'one that another sweep has used up must be made anew'
@@ -111,12 +113,15 @@ class Sweeper:
 
     def _converse(self) -> None:
         """Asks the selector and tells it what is known, until it is to wait; starts what it asked for."""
+        is_new = False
         while True:
             if requests := self._driver.ask():
                 self._take(requests)
+                is_new = True
             if not self._driver.tell():
                 break
-        self._start_then_save([])
+        if is_new:
+            self._start_then_save([])
         self._write_summaries()
         self._publish([self._status()])
 
@@ -130,7 +135,7 @@ class Sweeper:
         return []
 
     def _is_over(self) -> bool:
-        is_idle = not (self._dispatcher.is_busy or self._saves.pending or self._queue.have_more_tasks())
+        is_idle = not (self._queue.have_more_tasks() or self._saves.awaited)
         if is_idle and not self._driver.is_over:
             raise SelectorError(
                 f'{type(self._selector).__name__} has more trials but proposes none, and waits for '
@@ -174,14 +179,15 @@ class Sweeper:
                 errors = ledger.run_failed(point, error)
                 saved = partial(ledger.failure_saved, point, error, errors)
                 submit(Save(point, partial(store.write_errors, point, errors), saved))
-            case TaskDone(task, seconds) if task.is_tuning:
+            case TaskDone(task) if task.trials:
+                if events := ledger.task_done(task.params, task.trials):
+                    self._publish(events)
+            case TaskDone(task, seconds):
                 ledger.tuning_took(task.params, seconds)
-            case TaskDone(task):
-                self._publish(ledger.task_done(task.params, task.trials))
 
     def _take(self, requests: Sequence[Request]) -> None:
         """Queues what is not on disk yet, and publishes what is."""
-        new = list(dict.fromkeys(one.point for one in requests if one.point not in self._ledger))
+        new = list(dict.fromkeys(one.point for one in requests if one.point not in self._ledger.points))
         self._replay.check(new)
         if new and not self._ledger.records.by_point:
             self._check_points(new)
@@ -189,11 +195,11 @@ class Sweeper:
         self._equal_points.warn(request.point for request in requests)
         for request in requests:
             self._publish(self._ledger.request(request))
-            if not self._ledger[request.point].is_untrainable:
+            if not self._ledger.points[request.point].is_untrainable:
                 self._queue_trials(request)
 
     def _queue_trials(self, request: Request) -> None:
-        point, state = request.point, self._ledger[request.point]
+        point, state = request.point, self._ledger.points[request.point]
         tuned, trials = state.record.tuned, state.record.trials
         self._queue.add_task_by_params(
             point, request.trials, tuned=tuned is not None, finished=state.finished()
@@ -204,12 +210,16 @@ class Sweeper:
 
     def _write_summaries(self) -> None:
         """Has summaries written: of points of which all is there, and of everything if that is due."""
-        for point in self._ledger.take_complete():
-            trials = dict(self._ledger[point].record.trials)
+        complete, records = self._ledger.take_complete(), self._ledger.take_summary()
+        for point, trials in complete.items():
             self._saves.submit(Save((point, 'scores'), partial(self._store.write_scores, point, trials)))
-        if (records := self._ledger.take_summary()) is not None:
-            write = partial(self._store.write_summaries, records)
-            self._saves.submit(Save('summaries', write, self._ledger.summary_saved))
+        if records is not None:
+            self._saves.submit(Save('summaries', partial(self._write_summary, records)))
+
+    def _write_summary(self, records: Records) -> None:
+        """Called in a thread that saves."""
+        self._store.write_summaries(records)
+        self._ledger.summary_saved()
 
     def _publish(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -221,17 +231,18 @@ class Sweeper:
 
     def _status(self) -> Status:
         ledger, dispatcher = self._ledger, self._dispatcher
-        estimate = ledger.estimate
+        cores, busy, under_way = dispatcher.cores, dispatcher.busy_cores, dispatcher.seconds_under_way
+        points, done, trials = len(ledger.points), ledger.trials_done, ledger.trials
         return Status(
-            points=len(ledger),
+            points=points,
             tuned=ledger.tuned,
             failed=ledger.failed,
-            trials=ledger.trials,
-            trials_done=ledger.trials_done,
+            trials=trials,
+            trials_done=done,
             running=Running(lambda: [(job.task.params, job.describe()) for job in dispatcher.jobs]),
             more_to_come=self._driver.more_to_come,
-            cores=dispatcher.cores,
-            busy=dispatcher.busy_cores,
-            share=estimate.share(len(ledger), ledger.trials_done, ledger.trials),
-            seconds_left=estimate.seconds_left(dispatcher.cores, dispatcher.seconds_under_way),
+            cores=cores,
+            busy=busy,
+            share=ledger.estimate.share(points, done, trials),
+            seconds_left=ledger.estimate.seconds_left(cores, under_way),
         )

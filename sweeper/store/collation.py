@@ -34,7 +34,7 @@ def _rows(records: Records, nuisance: Sequence[str]) -> Iterator[list[object]]:
         tuned = record.tuned
         if tuned is None or record.errors:
             continue
-        cells, flags = records.lookup.cells(point), ' '.join(record.flags())
+        cells, flags = records.lookup.cells(point), ' '.join(tuned.flags_with(record.trials.values()))
         others = [value_to_text(tuned.nuisance[name]) if name in tuned.nuisance else '' for name in nuisance]
         hparams = [tuned.lr_min, tuned.lr_max, tuned.batch_size, *others]
         for index, trial in record.trials.items():

@@ -42,6 +42,7 @@ class Lookup:
         points: The points, by id.
         ids: The ids, by point.
         columns: The names of the parameters: one column per parameter, of whatever point.
+        has_references: Whether a point has a value of which only the text is known.
         is_verified: Whether it was read from a file with a checksum, which is right.
     """
 
@@ -51,10 +52,12 @@ class Lookup:
         self.points: list[Point] = []
         self.ids: dict[Point, int] = {}
         self.columns: list[str] = []
+        self.has_references = False
         self.is_verified = False
 
     def add(self, points: Sequence[Point]) -> None:
         """Gives ids to new points."""
+        self.has_references |= any(map(has_reference, points))
         for point in points:
             self.ids[point] = len(self.points)
             self.points.append(point)
@@ -67,6 +70,7 @@ class Lookup:
         """Returns one that stays as this one is now."""
         kept = Lookup(self._layout, self.names)
         kept.points, kept.ids, kept.columns = list(self.points), dict(self.ids), list(self.columns)
+        kept.has_references = self.has_references
         return kept
 
     def write(self, writer: AtomicWriter) -> None:
@@ -76,7 +80,7 @@ class Lookup:
         writer.write_bytes(self._layout.params_csv_copy, text + f'checksum,{checksum(text)}\n'.encode())
         writer.write_bytes(self._layout.params_csv, text)
         # A pickle of references would be worth less than what is there.
-        if not any(map(has_reference, self.points)):
+        if not self.has_references:
             writer.write_pickle(self._layout.params_lookup, (self.ids, dict(enumerate(self.points))))
 
     def cells(self, point: Point) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import sys
+from copy import copy
+from dataclasses import dataclass, field, replace
 
 from ..points import Point
 from ..results import (
@@ -19,7 +20,6 @@ from .layout import PointLayout, SweepLayout
 from .lookup import Lookup
 from .manifest import Manifest
 from .origin import added_by, command_numbers
-from .trial_files import with_shared_texts
 
 
 @dataclass(eq=False, slots=True)
@@ -55,13 +55,21 @@ class PointRecord:
         return PointResult(point, tuned.lr_min, tuned.lr_max, tuned.batch_size, *scores)
 
 
+def with_shared_texts(result: TrialResult) -> TrialResult:
+    """Returns the same with texts that are kept once for all results: there may be very many."""
+    reason = result.step_reason
+    return replace(
+        result, step=sys.intern(result.step), step_reason=None if reason is None else sys.intern(reason)
+    )
+
+
 class Records:
     """What is in a sweep's folder. `Store.read` returns it; a sweep under way keeps it up to date.
 
     Args:
         layout: The folder.
         manifest: Which sweep it is.
-        lookup: Its points.
+        lookup: Its points; one that more were added to takes its place.
 
     Attributes:
         by_point: What is there of each point, in the order in which they were proposed.
@@ -73,9 +81,11 @@ class Records:
 
     def copy(self) -> Records:
         """Returns one that stays as this one is now, for another thread."""
-        kept = Records(self.layout, self.manifest, self.lookup.copy())
-        for point, record in self.by_point.items():
-            kept.by_point[point] = PointRecord(record.tuned, {**record.trials}, record.errors)
+        kept = copy(self)
+        kept.by_point = {
+            point: PointRecord(record.tuned, {**record.trials}, record.errors)
+            for point, record in self.by_point.items()
+        }
         return kept
 
     # Which points
@@ -151,22 +161,20 @@ class Records:
         tuned = (record.tuned for record in self.by_point.values() if record.tuned is not None)
         return list(dict.fromkeys(name for values in tuned for name in values.nuisance))
 
-    def point_results(self) -> Iterator[PointResult]:
+    def point_results(self) -> list[PointResult]:
         """The results of those points that have some."""
-        for point, record in self.by_point.items():
-            if (result := record.result(point)) is not None:
-                yield result
+        results = (record.result(point) for point, record in self.by_point.items())
+        return [result for result in results if result is not None]
 
     def results(self) -> SweepResults:
         """Everything that is there, as `sweep` returns it."""
-        records, results = self.by_point, [*self.point_results()]
-        compared = {result.params: records[result.params] for result in results}
-        return SweepResults(
-            results,
-            [PointFailure(point, record.errors[0]) for point, record in records.items() if record.errors],
-            {point: record.flags() for point, record in compared.items()},
-            self.parameter_columns(),
-            {point: record.tuned.nuisance for point, record in compared.items() if record.tuned},
-            self.lookup.ids,
-            {point: record.trials for point, record in compared.items()},
-        )
+        results, failures, flags, nuisance, trials = [], [], {}, {}, {}
+        for point, record in self.by_point.items():
+            if record.errors:
+                failures.append(PointFailure(point, record.errors[0]))
+            elif (tuned := record.tuned) is not None and (result := record.result(point)) is not None:
+                results.append(result)
+                flags[point] = tuned.flags_with(record.trials.values())
+                nuisance[point], trials[point] = tuned.nuisance, record.trials
+        columns, ids = self.lookup.columns, self.lookup.ids
+        return SweepResults(results, failures, flags, columns, nuisance, ids, trials)

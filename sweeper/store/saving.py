@@ -19,10 +19,6 @@ _MOST_BYTES = 32 * 2**20
 _MOST_SAVES = 500
 
 
-def _nothing() -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class Save:
     """Something to be written.
@@ -30,7 +26,8 @@ class Save:
     Attributes:
         key: Saves of one key are written in the order in which they are submitted.
         write: Writes it; called once, in any thread.
-        saved: Called when it is written, in the owner's thread; `Saves.take_in` returns what it returns.
+        saved: Called when it is written, in the owner's thread, which waits for it; `Saves.take_in` returns
+            what it returns.
         alone: Whether it waits for all earlier saves of its key, and later ones for it. Two that do not are
             written in any order.
         size: Bytes of memory that it holds until it is written.
@@ -38,7 +35,7 @@ class Save:
 
     key: Hashable
     write: Callable[[], None]
-    saved: Callable[[], Any] = _nothing
+    saved: Callable[[], Any] | None = None
     alone: bool = True
     size: int = 0
 
@@ -68,10 +65,11 @@ class Saves:
 
     Attributes:
         pending: How many saves have been submitted and not taken in.
+        awaited: How many of them have something to be called.
     """
 
-    def __init__(self, threads: int, wake: Callable[[], None] = _nothing) -> None:
-        self.pending = 0
+    def __init__(self, threads: int, wake: Callable[[], None] = lambda: None) -> None:
+        self.pending = self.awaited = 0
         self._bytes = 0
         self._submitted: deque[Save] = deque()
         self._lines: dict[Hashable, _Line] = {}
@@ -107,6 +105,7 @@ class Saves:
         else:
             self._written.append((save, self._attempt(save)))
         self.pending += 1
+        self.awaited += save.saved is not None
         self._bytes += save.size
 
     def wait(self) -> None:
@@ -116,36 +115,42 @@ class Saves:
             self._has_news.wait_for(lambda: self._written)
 
     def take_in(self) -> list[Any]:
-        """Takes in all that is written by now; returns what `saved` returned for each, if anything.
+        """Takes in all that is written by now; returns what `saved` returned for each that has one.
 
         Raises:
             BaseException: What a save raised; the others are taken in all the same.
         """
+        returned: list[Any] = []
         errors: list[BaseException] = []
-        returned = self._take_in(errors)
+        while self._written:
+            save, error = self._written.popleft()
+            self.pending -= 1
+            self.awaited -= save.saved is not None
+            self._bytes -= save.size
+            if error is not None:
+                errors.append(error)
+            elif save.saved is not None:
+                returned.append(save.saved())
         if errors:
             raise errors[0]
         return returned
+
+    def drain(self) -> None:
+        """Takes in all that was submitted, once it is written; raises as `take_in` does."""
+        while self.pending:
+            self.wait()
+            self.take_in()
 
     def finish(self) -> None:
         """Writes and takes in all that was submitted; raises no error."""
         with self._has_news:
             self._has_work.notify_all()
             self._has_news.wait_for(lambda: not (self._threads and (self._submitted or self._lines)))
-        self._take_in([])
-        self.pending = self._bytes = 0
-
-    def _take_in(self, errors: list[BaseException]) -> list[Any]:
-        returned = []
         while self._written:
             save, error = self._written.popleft()
-            self.pending -= 1
-            self._bytes -= save.size
-            if error is None:
-                returned.append(save.saved())
-            else:
-                errors.append(error)
-        return [value for value in returned if value is not None]
+            if error is None and save.saved is not None:
+                save.saved()
+        self.pending = self.awaited = self._bytes = 0
 
     def close(self) -> None:
         """Ends the threads; what no thread has begun to write by now is not written."""
@@ -173,7 +178,8 @@ class Saves:
                 self._written.append((save, error))
                 self._start_what_may(save.key)
                 self._has_news.notify_all()
-            self._wake()
+            if save.saved is not None or error is not None:
+                self._wake()
 
     def _sort_in(self) -> None:
         while self._submitted:

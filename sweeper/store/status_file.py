@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..io.checksums import json_bytes
-from ..io.files import TEMPORARY_SUFFIX
-from ..io.opening import open_temporary
+from ..io.files import TEMPORARY_SUFFIX, open_temporary
 from ..kinds import check_kinds
 from .layout import SweepLayout
 from .lock import holder

@@ -14,12 +14,12 @@ import numpy as np
 from ..errors import FolderError
 from ..io.checksums import json_bytes, sealed_json
 from ..io.files import AtomicWriter, append_text, npz_bytes
-from ..points import Point, are_named, has_reference
+from ..points import Point, are_named
 from ..results import PointError, TrialRecord, TrialResult, Tuned
 from ..text import reason
 from .collation import final_arrays, results_table
 from .damage import DamagedFile, set_aside
-from .layout import SweepLayout
+from .layout import PointLayout, SweepLayout
 from .lock import locked
 from .manifest import Manifest, claim, read_manifest, write_manifest
 from .origin import Origin
@@ -129,7 +129,10 @@ class Store:
         self.records.manifest = manifest
 
     def _write_origin(self) -> None:
-        """Writes whose points or results are added now, unless it is who added the last; once."""
+        """Writes whose points or results are added now, unless it is who added the last; once.
+
+        Any thread may be the first to write a result.
+        """
         with self._manifest_lock:
             for origin in self._origin:
                 known = self.manifest.origin
@@ -139,6 +142,12 @@ class Store:
             self._origin = ()
 
     # Results
+
+    def _files_to_write(self, point: Point) -> PointLayout:
+        """Where a point's files are, of which one is to be written."""
+        if self._origin:
+            self._write_origin()
+        return self.layout.point(self.records.lookup.ids[point])
 
     def write_run(
         self, point: Point, stage: int, index: int, request: str, value: Mapping[str, object]
@@ -152,9 +161,8 @@ class Store:
             request: Tells this run from any other that might be asked for in its place.
             value: What it measured, as named arrays or numbers.
         """
-        self._write_origin()
+        path = self._files_to_write(point).run(stage, index)
         arrays = {name: np.asarray(array) for name, array in value.items()}
-        path = self.records.files(point).run(stage, index)
         self.writer.write_npz(path, {'request': np.array(request), **arrays})
 
     def saved_run(self, point: Point, stage: int, index: int, request: str) -> dict[str, np.ndarray] | None:
@@ -167,8 +175,7 @@ class Store:
 
     def write_tuned(self, point: Point, tuned: Tuned) -> None:
         """Writes what a point's tuning came to, `final.json` last; then its single runs are removed."""
-        self._write_origin()
-        layout = self.records.files(point)
+        layout = self._files_to_write(point)
         curves = {layout.curve(name): npz_bytes(arrays) for name, arrays in tuned.curves.items()}
         final = {layout.final: json_bytes(final_content(tuned))}
         content = {'params': self.records.lookup.record(point), **misc_content(tuned)}
@@ -178,20 +185,18 @@ class Store:
 
     def write_trial(self, point: Point, index: int, trial: TrialRecord) -> None:
         """Writes a trial, `result.json` last."""
-        self._write_origin()
-        layout = self.records.files(point).trial(index)
+        layout = self._files_to_write(point).trial(index)
+        path = layout.result
         files = {
             layout.model_init: trial.model_init,
             layout.model: trial.model,
             layout.throughtime: npz_bytes(trial.throughtime),
         }
-        result = sealed_json(result_content(trial.result), files)
-        self.writer.write_together({**files, layout.result: result})
+        self.writer.write_together({**files, path: sealed_json(result_content(trial.result), files)})
 
     def write_errors(self, point: Point, errors: Sequence[PointError]) -> None:
         """Writes which runs of a point failed, that which counts first; a failed tuning leaves no runs."""
-        self._write_origin()
-        layout = self.records.files(point)
+        layout = self._files_to_write(point)
         record = {'params': self.records.lookup.record(point), **asdict(errors[0])}
         record['others'] = [asdict(other) for other in errors[1:]]
         self.writer.write_sealed(layout.error, record)
@@ -220,8 +225,8 @@ class Store:
     def check_still_there(self) -> None:
         """Raises `FolderError` if the folder, or a result in it, disappeared while it was open."""
         self.writer.check_root()
-        for point, record in self.records.by_point.items():
-            layout = self.records.files(point)
+        for point_id, record in enumerate(self.records.by_point.values()):
+            layout = self.layout.point(point_id)
             files = [layout.final] if record.tuned is not None else []
             files += [layout.trial(index).result for index in record.trials]
             missing = next((path for path in files if not path.exists()), None)
@@ -232,13 +237,16 @@ class Store:
 
     def write_scores(self, point: Point, trials: Mapping[int, TrialResult]) -> None:
         """Writes a point's `results.npz`."""
-        self.writer.write_npz(self.records.files(point).results, final_arrays(trials))
+        path = self.layout.point(self.records.lookup.ids[point]).results
+        self.writer.write_npz(path, final_arrays(trials))
 
     def write_summaries(self, records: Records) -> None:
         """Writes `funcres.pt` and `results.csv`; in another thread, of what stays as it is."""
-        if not any(map(has_reference, records.by_point)):
-            self.writer.write_pickle(self.layout.funcres, [*map(tuple, records.point_results())])
-        self.writer.write_csv(self.layout.results_csv, *results_table(records))
+        funcres, results_csv = self.layout.funcres, self.layout.results_csv
+        header, rows = results_table(records)
+        if not records.lookup.has_references:
+            self.writer.write_pickle(funcres, [*map(tuple, records.point_results())])
+        self.writer.write_csv(results_csv, header, rows)
 
     def collate(self) -> None:
         """Writes the lookup, `funcres.pt` and `results.csv` anew."""

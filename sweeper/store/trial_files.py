@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from ..results import StepKind, TrialResult
+from .records import with_shared_texts
 
 
 def result_content(result: TrialResult) -> dict[str, Any]:
@@ -25,11 +25,3 @@ def result_from(content: Mapping[str, Any]) -> TrialResult:
     step, step_reason, lanes = StepKind.parse(content.get('step', ''))
     fields = {**content, 'step': step, 'step_reason': step_reason, 'lanes': lanes}
     return with_shared_texts(TrialResult(**fields))
-
-
-def with_shared_texts(result: TrialResult) -> TrialResult:
-    """Returns the same with texts that are kept once for all results: there may be very many."""
-    reason = result.step_reason
-    return replace(
-        result, step=sys.intern(result.step), step_reason=None if reason is None else sys.intern(reason)
-    )

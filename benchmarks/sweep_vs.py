@@ -119,7 +119,7 @@ def ray(kind):
         tune.Tuner(tune.with_resources(objective, {'cpu': 1}), param_space=space, run_config=run).fit()
 
 
-WAYS = {one.__name__: one for one in (sweeper, processes, joblib, optuna, ray)}
+WAYS = {way.__name__: way for way in (sweeper, processes, joblib, optuna, ray)}
 
 
 class Meter:
@@ -173,13 +173,26 @@ def one_way(name, kind):
     print(json.dumps({'cold': cold, 'warm': cold if name == 'processes' else warm, 'cpu': cpu, 'peak': peak}))
 
 
+def ways(text):
+    names = text.split(',')
+    if unknown := [name for name in names if name not in WAYS]:
+        raise argparse.ArgumentTypeError(f'{", ".join(unknown)}: choose from {", ".join(WAYS)}')
+    return names
+
+
+def at_least_one(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text}: must be a whole number of at least 1')
+    return int(text)
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument('--rounds', type=at_least_one, default=3)
     parser.add_argument('--kind', choices=WIDTHS)
-    parser.add_argument('--ways', help='only these, besides sweeper; with commas between')
+    parser.add_argument('--ways', type=ways, help='only these, besides sweeper; with commas between')
     parser.add_argument('--only', help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
@@ -187,22 +200,22 @@ def main():
     from rich.console import Console
     from rich.table import Table
 
-    asked = ['sweeper', *(options.ways.split(',') if options.ways else WAYS)]
-    names = [name for name in WAYS if name in asked and importlib.util.find_spec(NEEDS[name])]
+    wanted = ['sweeper', *(options.ways or WAYS)]
+    names = [name for name in WAYS if name in wanted and importlib.util.find_spec(NEEDS[name])]
     for kind in [options.kind] if options.kind else WIDTHS:
-        found = {name: [] for name in names}
+        runs = {name: [] for name in names}
         for _ in range(options.rounds):
             for name in names:
                 command = [sys.executable, __file__, '--only', name, '--kind', kind]
                 environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
                 done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-                found[name].append(json.loads(done.stdout.splitlines()[-1]))
+                runs[name].append(json.loads(done.stdout.splitlines()[-1]))
         table = Table('way', 'cold', 'x', 'warm', 'x', 'CPU', 'peak memory', title=f'24 trials, {kind}')
         for name in names:
-            middle = {key: statistics.median(one[key] for one in found[name]) for key in found[name][0]}
+            middle = {key: statistics.median(run[key] for run in runs[name]) for key in runs[name][0]}
             ratios = {
                 key: statistics.median(
-                    one[key] / ours[key] for one, ours in zip(found[name], found['sweeper'], strict=True)
+                    run[key] / ours[key] for run, ours in zip(runs[name], runs['sweeper'], strict=True)
                 )
                 for key in ('cold', 'warm')
             }
@@ -211,7 +224,7 @@ def main():
                 f'{ratios["warm"]:.2f}', f'{middle["cpu"]:.1f} s', f'{middle["peak"] / 2**20:.0f} MiB',
             )  # fmt: skip
         Console(width=100).print(table)
-    if missing := [name for name in WAYS if name in asked and name not in names]:
+    if missing := [name for name in WAYS if name in wanted and name not in names]:
         print(f'not installed: {", ".join(missing)}')
     return None
 

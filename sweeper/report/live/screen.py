@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.text import Text
 
 _NOTEBOOK_WIDTH, _NOTEBOOK_HEIGHT = 100, 40
 _MOST_LINES = 100
+_ECHO = 2 * len('^C')  # a terminal echoes it behind the view: were it wrapped there, a line would stay
 _PRE = '<pre style="white-space:pre;line-height:normal;font-family:monospace">{code}</pre>'
 
 
@@ -55,7 +57,7 @@ class TerminalScreen:
         self._live.start()
 
     def show(self, view: RenderableType, lines: Sequence[Text]) -> None:
-        self._live.update(view)
+        self._live.update(Constrain(view, self._console.width - _ECHO))
         if lines:
             self._console.print(*lines, sep='\n')  # draws the view anew, too
         else:

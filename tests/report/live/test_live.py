@@ -1,4 +1,5 @@
 import io
+import re
 import sys
 import threading
 from functools import partial
@@ -7,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from sweeper.events import PointFailed, PointFlagged, Status, SweepEnded, TrialsDone
 from sweeper.report.live.live import LiveProgress
@@ -187,6 +189,17 @@ def test_in_a_terminal_the_view_is_taken_away_at_the_end_and_lines_stay():
     assert shown.count('failed (16)') == 1
     *_, taken_away, left = shown.split('\x1b[2K')
     assert taken_away == '\x1b[1A' and '1/3+ tuned' in left
+
+
+@pytest.mark.parametrize('width', [40, 60, 100])
+def test_ctrl_c_fits_behind_the_view_so_that_all_of_it_can_be_taken_away(width):
+    file = io.StringIO()
+    screen = TerminalScreen(Console(width=width, file=file, force_terminal=True))
+    screen.open()
+    screen.show(Text('x' * 500, no_wrap=True, overflow='crop'), [])
+    last = re.findall('x+', file.getvalue())[-1]
+    assert 0 < len(last) + len('^C^C') <= width
+    screen.close([])
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ _WORDS = {
 }  # fmt: skip
 _NULLS = ('None', 'null')
 _NUMBER = r'[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?'
+_IS_A_RANGE = re.compile(rf'{_NUMBER}\.\.{_NUMBER}(?::\w+)?')
 _LIKE_A_RANGE = re.compile(rf'({_NUMBER})\s*(?:-|:|\.{{3,}}|…|to)\s*({_NUMBER})', re.IGNORECASE)
 _BRACKETS = {'(': ')', '[': ']', '{': '}'}
 _NO_LITERAL = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
@@ -41,7 +42,7 @@ def choices_of(text: str, kind: type | None = None) -> Categorical:
     """
     from .space import Categorical
 
-    if re.fullmatch(rf'{_NUMBER}\.\.{_NUMBER}(?::\w+)?', text):
+    if _IS_A_RANGE.fullmatch(text):
         raise InvalidArgument('a range goes with --random; --grid takes values, as in 8,16 (text in quotes)')
     return Categorical(tuple(_values_of(text, kind)))
 

@@ -873,6 +873,21 @@ def test_points_that_are_equal_to_python_alone_are_one_and_that_is_said(edited, 
         edited.again((5, 1), (5.0, 1))
 
 
+def test_a_random_sweep_from_before_floats_were_rounded_goes_on_with_its_own_points(
+    write_problem, tmp_path, sweep_inline
+):
+    problem = write_problem(
+        model='def model(p):\n    return torch.nn.Sequential(torch.nn.Dropout(p), torch.nn.Linear(4, 2))\n'
+    )
+    before = [(0.6229016948897019,), (0.7417869892607294,), (0.7951935655656966,)]  # as version 0.1 drew them
+    sweep_inline(problem.path, FixedSweep.with_fixed_trials(before[:2], 1), tmp_path / 'out')
+    again = FixedSweep.with_random_trials([(0.0, 1.0)], 3, 1, seed=5)
+    results = sweep_inline(problem.path, again, tmp_path / 'out')
+    assert [params for params, *_ in results] == before and not results.others
+    fresh = sweep_inline(problem.path, again, tmp_path / 'other')
+    assert [params for params, *_ in fresh] == [(0.623,), (0.742,), (0.795,)]
+
+
 # The caller's process
 
 

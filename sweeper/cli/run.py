@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     'What to try: --grid, --random or --declared (with --grid or --random for some parameters), single '
     'architectures with --point; otherwise the `selector` of the module. A parameter is an argument of '
     'model(), or declared in the code. Values are numbers, true, false, null, text, or tuples, lists and '
-    'dicts as in Python or JSON.',
+    'dicts as in Python or JSON; of the declared type, if there is one. A text with a comma is in quotes, '
+    'within those of the shell: --grid "name=\'a,b\',c".',
 )
 @takes_options
 def run(

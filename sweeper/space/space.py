@@ -77,20 +77,23 @@ class Space(Mapping[str, Domain]):
 
     def contains(self, point: Mapping[str, Any]) -> bool:
         """Tells whether it is one of the points."""
-        return point.keys() == self.keys() and all(self[name].contains(point[name]) for name in self)
+        return self._why_not(point) is None
 
     def check(self, point: Mapping[str, Any]) -> None:
         """Raises `InvalidPoint`, which names the parameter, unless it is one of the points."""
+        if why := self._why_not(point):
+            raise InvalidPoint(why)
+
+    def _why_not(self, point: Mapping[str, Any]) -> str | None:
         for name in point:
             if name not in self:
-                raise InvalidPoint(
-                    f'{name}={point[name]!r}: the space has no such parameter{self._like(name)}'
-                )
+                return f'{name}={point[name]!r}: the space has no such parameter{self._like(name)}'
         for name, domain in self.items():
             if name not in point:
-                raise InvalidPoint(f'{name} is missing; it must be {domain.describe()}')
+                return f'{name} is missing; it must be {domain.describe()}'
             if not domain.contains(point[name]):
-                raise InvalidPoint(f'{name}={point[name]!r}: must be {domain.describe()}')
+                return f'{name}={point[name]!r}: must be {domain.describe()}'
+        return None
 
     def encode(self, point: Mapping[str, Any]) -> list[float]:
         """Returns a point's place in the unit cube, a number in [0, 1] per parameter."""

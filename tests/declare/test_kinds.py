@@ -1,8 +1,10 @@
 """What kind of value a parameter takes."""
 
+import argparse
+
 import pytest
 
-from sweeper.declare import DeclarationError, HyperParameterManager
+from sweeper.declare import DeclarationError, HyperParameterManager, bind
 from sweeper.declare.domains import checked
 from sweeper.declare.kinds import as_kind, from_text, kind_of
 
@@ -88,3 +90,38 @@ def test_a_value_is_one_of_the_choices():
         DeclarationError, match=r'`kernel`: \(4, 4\) is not among its choices \(3, 3\), \(5, 5\)'
     ):
         checked([4, 4], kernel)
+
+
+@pytest.mark.parametrize(
+    ('call', 'value', 'message'),
+    [
+        (
+            "_('rate', 0.5, range=(0.0, 0.9))",
+            1.5,
+            '`rate`: 1.5 is not in its range: it must be a number from 0 to 0.9',
+        ),
+        ("_('rate', 0.5, range=(0, 0.9))", -1, '-1.0 is not in its range'),
+        ("_('rate', 0.5, range=(0, 0.9))", None, 'None is not in its range'),
+        ("_('width', 8, range=(1, 64), log=True)", 65, 'it must be an integer from 1 to 64 (log)'),
+        ("_('width', 8, range=(1, 64), role='fixed')", 0, '0 is not in its range'),
+    ],
+)
+def test_a_value_is_in_the_range(call, value, message):
+    with pytest.raises(DeclarationError) as caught:
+        checked(value, node(call))
+    assert message in str(caught.value)
+
+
+def test_a_value_in_the_range_has_its_type():
+    assert type(checked(1, node("_('rate', 0.5, range=(0, 1))"))) is float
+    assert type(checked(4.0, node("_('width', 8, range=(1, 64))"))) is int
+
+
+def test_an_option_of_a_program_has_its_range(capsys):
+    manager = HyperParameterManager('_').parse_source("_('rate', 0.5, range=(0.0, 0.9))")
+    parser = argparse.ArgumentParser()
+    bind(parser, manager)
+    assert parser.parse_args(['--rate', '0.25']).rate == 0.25
+    with pytest.raises(SystemExit):
+        parser.parse_args(['--rate', '1.5'])
+    assert '1.5 is not in its range' in capsys.readouterr().err

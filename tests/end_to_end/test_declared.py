@@ -124,11 +124,33 @@ def test_set_alone_is_one_architecture():
     assert selector.points_and_trials() == [(NamedPoint(width=2, sizes=(8, 8)), 2)]
 
 
+def test_the_command_line_gives_values_the_type_that_the_code_declares(declaring):
+    path = str(declaring(layers=LAYERS + "    _('cfg', {'rate': 0.5, 'name': 'a'})\n").path)
+    command = {'module': path, 'declared': False, 'points': 5, 'trials': 1, 'seed': 0}
+    random = ['momentum=0..1', 'cfg.rate=1..9:log', 'act=1,relu']
+    drawn = selector_of(random=random, grid=[], point=[], settings=['cfg.name=1'], **command)
+    for point, _ in drawn.points_and_trials():
+        assert [*map(type, point.values())] == [float, float, str, str]
+    command['points'] = None
+    chosen = selector_of(
+        random=[], grid=["act='a,b',c"], point=["act='d,e',momentum=1"], settings=[], **command
+    )
+    assert [repr(point) for point, _ in chosen.points_and_trials()] == [
+        "NamedPoint(act='a,b')", "NamedPoint(act='c')", "NamedPoint(act='d,e', momentum=1.0)"
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
         ({'grid': ['widht=2']}, r'no code reads `widht`: model\(\) has no such argument'),
         ({'grid': ['width=3']}, '`width`: 3 is not among its choices 2, 4'),
+        ({'grid': ['act=1']}, '`act`: 1 is not among its choices ReLU, Tanh'),
+        (
+            {'grid': ['momentum=0.5,1.5']},
+            '`momentum`: 1.5 is not in its range: it must be a number from 0 to',
+        ),
+        ({'random': ['momentum=0..3'], 'points': 9}, 'is not in its range'),
         ({'settings': ['width']}, 'must be NAME=VALUE'),
         ({'settings': ['width=2'], 'grid': ['width=4']}, 'width is given twice'),
         ({'declared': True, 'points': 9}, 'the space is too small: it has 4 different points, not 9'),

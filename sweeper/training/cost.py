@@ -14,12 +14,12 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from ..results import ModelCost
 from ..seeding import random_states_kept
 from .data import Split
+from .dispatch import OperatorMode
 from .objective import FORWARD_ONLY, Objective
 
 _aten = torch.ops.aten
@@ -116,7 +116,7 @@ def _nothing_fused() -> Iterator[None]:
         yield
 
 
-class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Counter(OperatorMode):  # type: ignore[no-untyped-call]
     """Counts the operations of the operators that reach the backend.
 
     Attributes:
@@ -125,13 +125,9 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.flops = 0
         self.uncounted: set[str] = set()
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # what torch would do otherwise imports its compiler, a second's work
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

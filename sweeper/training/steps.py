@@ -7,7 +7,7 @@ was recorded of that, without Python in between (see `capture`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -18,8 +18,11 @@ from .metrics import Scorer
 from .objective import Objective
 from .optimizers import LearningRate, Optimizer
 
-# Without optimising the script first, which takes longer than it saves.
-_as_it_is = partial(torch.jit.optimized_execution, False)  # type: ignore[attr-defined]
+
+def _as_it_is() -> AbstractContextManager[Any]:
+    """Within it, scripts are not optimised first, which takes longer than it saves."""
+    context: AbstractContextManager[Any] = torch.jit.optimized_execution(False)  # type: ignore[attr-defined]
+    return context
 
 
 class StepResults(NamedTuple):

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 from torch.func import functional_call, grad, vmap
-from torch.nn.modules.conv import _ConvNd
 
 from ..data import Batch, InMemorySplit, leaves
 from ..objects.state import PythonState
@@ -33,6 +33,9 @@ from .updates import update_rule
 from .verification import Verification
 
 _MOST_PARAMETERS = 50_000
+_CONVOLUTIONS = (
+    nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d
+)  # fmt: skip
 
 
 class LanesStep(Step):
@@ -111,7 +114,7 @@ def step_in_lanes(learners: Sequence[Learner], batches: Sequence[Sequence[torch.
             optimizer than plain SGD, torch's SGD, Adam or AdamW, or does not do the same as the eager one.
     """
     first = learners[0]
-    if any(isinstance(module, _ConvNd) for module in first.model.modules()):
+    if any(isinstance(module, _CONVOLUTIONS) for module in first.model.modules()):
         raise NotCapturable('convolutions are slower in lanes')
     if sum(parameter.numel() for parameter in first.model.parameters()) > _MOST_PARAMETERS:
         raise NotCapturable(f'it has more than {_MOST_PARAMETERS} parameters, which is slower in lanes')

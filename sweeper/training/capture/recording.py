@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from ...seeding import states_of_other_generators
 from ..data import Batch, leaves
+from ..dispatch import OperatorMode
 from ..metrics import Scorer
 from ..objective import Objective
 from ..objects.state import MOST_ENTRIES, PythonState, TooManyObjects, described
@@ -67,16 +67,12 @@ class Recording:
     perf: torch.Tensor
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Recorder(OperatorMode):  # type: ignore[no-untyped-call]
     """Writes down operators as they reach the backend, below autograd."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.calls: list[Call] = []
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # what torch would do otherwise imports its compiler, a second's work
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -208,8 +204,13 @@ def _view(tensor: torch.Tensor) -> Any:
     """Equal for tensors that show the same memory in the same way."""
     if tensor.layout != torch.strided:
         return id(tensor)
-    storage = tensor.untyped_storage()._cdata
-    return storage, tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype
+    return (
+        tensor.untyped_storage().data_ptr(),
+        tensor.storage_offset(),
+        tensor.shape,
+        tensor.stride(),
+        tensor.dtype,
+    )
 
 
 def tensors_in(value: Any) -> list[torch.Tensor]:

@@ -231,5 +231,5 @@ def copies(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
 
 @torch.no_grad()
 def _restore(tensors: Sequence[torch.Tensor], kept: Sequence[torch.Tensor]) -> None:
-    if tensors:
-        torch._foreach_copy_([*tensors], [*kept])
+    for tensor, value in zip(tensors, kept, strict=True):
+        tensor.copy_(value)

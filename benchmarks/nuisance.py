@@ -32,21 +32,21 @@ def measure(name, preset, seed, trial_samples):
     """Returns the mean validation performance of each way, and the values that the first and third chose."""
     path, settings = FOLDER / f'{name}.py', get_settings(preset).replace(trial_samples=trial_samples)
     values = load_module(find_problem(path)).VALUES
-    (dimension,) = load_problem(find_problem(path)).parameters.nuisance(())
-    points = [{'width': WIDTH}, {'width': WIDTH, dimension.name: dimension.default}]
-    points += [{'width': WIDTH, dimension.name: value} for value in values if value != dimension.default]
+    ((parameter, domain),) = load_problem(find_problem(path)).parameters.nuisance(()).items()
+    points = [{'width': WIDTH}, {'width': WIDTH, parameter: domain.default}]
+    points += [{'width': WIDTH, parameter: value} for value in values if value != domain.default]
     with tempfile.TemporaryDirectory() as folder:
         selector = FixedSweep.with_fixed_trials(points, TRIALS)
         results = sweep(path, selector, 2, settings, folder, seed=seed, progress='none')
         final = json.loads((Path(folder) / 'points/0/hparams/final.json').read_text())
     perfs = {result.params: result.perf_val.mean() for result in results}
     tuned, default = (perfs[NamedPoint(point)] for point in points[:2])
-    best = max((perfs[NamedPoint(point)], point[dimension.name]) for point in points[1:])
-    searched = search(path, dimension, settings, seed)
-    return (tuned, default, best[0], searched), (final['nuisance'][dimension.name], best[1])
+    best = max((perfs[NamedPoint(point)], point[parameter]) for point in points[1:])
+    searched = search(path, parameter, domain, settings, seed)
+    return (tuned, default, best[0], searched), (final['nuisance'][parameter], best[1])
 
 
-def search(path, dimension, settings, seed):
+def search(path, parameter, domain, settings, seed):
     """Random search: the best of `CONFIGURATIONS` equally long trainings, then trials."""
     workspace = open_workspace(WorkerSpec(find_problem(path), seed, 'cpu'))
     size, rng = len(workspace.splits.train), np.random.default_rng(seed)
@@ -58,7 +58,7 @@ def search(path, dimension, settings, seed):
         batch_size = int(rng.choice([8, 16, 32, 64, 128]))
         plan = {
             'lr_min': lr / settings.lr_ratio, 'lr_max': lr, 'batch_size': batch_size,
-            'nuisance': {dimension.name: dimension.at(rng.uniform())},
+            'nuisance': {parameter: domain.decode(rng.uniform())},
         }  # fmt: skip
         (score,) = in_lanes(
             workspace, point, [run_seed(seed, 'search', index)], 'train_briefly', **plan,

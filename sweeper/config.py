@@ -7,11 +7,12 @@ import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar
 
 from .amounts import at_least, bytes_of, seconds_of
 from .cores import usable_cores
 from .errors import InvalidArgument
+from .kinds import valid_in_words, wrong_kind
 from .store.acceptance import ACCEPTABLE, accepted_kinds
 from .tuning.base import TuningMethod
 from .tuning.methods import as_plain, for_sweep_cores, from_plain, get_method, record
@@ -119,14 +120,6 @@ class SweepConfig:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed <= MAX_SEED:
             error = self._wrong('seed', 'must be an integer in [0, 2**63)')
             raise error.on_command_line(f'--seed {self.seed}: must be an integer from 0 to {MAX_SEED}')
-        for name, annotation in get_type_hints(SweepConfig).items():
-            if get_origin(annotation) is Literal and getattr(self, name) not in get_args(annotation):
-                valid = get_args(annotation)
-                error = self._wrong(name, f'valid are {", ".join(map(repr, valid))}')
-                shown = f'--{name.replace("_", "-")} {getattr(self, name)}'
-                raise error.on_command_line(f'{shown}: valid are {", ".join(valid)}')
-            if annotation is bool and not isinstance(getattr(self, name), bool):
-                raise self._wrong(name, 'must be True or False')
         if accepted_kinds(self.if_changed) is None:
             known = f'valid are {", ".join(ACCEPTABLE)}'
             error = self._wrong(
@@ -138,6 +131,11 @@ class SweepConfig:
                 f'--if-changed {self.if_changed}: must be stop, restart, or accept: with what is accepted, '
                 f'as in accept:{ACCEPTABLE[0]}; {known}'
             )
+        if (wrong := wrong_kind(self)) is not None:
+            valid = valid_in_words(SweepConfig, wrong)
+            unquoted = valid.replace("'", '')
+            option = f'--{wrong.replace("_", "-")} {getattr(self, wrong)}'
+            raise self._wrong(wrong, valid).on_command_line(f'{option}: {unquoted}')
         if self.executor == 'inline':
             for name, reason in _NEEDS_WORKERS.items():
                 if getattr(self, name) is not None:

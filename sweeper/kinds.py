@@ -31,10 +31,13 @@ def wrong_kind(value: Any) -> str | None:
     return next((name for name, is_valid in checks if not is_valid(getattr(value, name))), None)
 
 
-def kind_in_words(kind: type, name: str) -> str:
-    """Returns the type of a dataclass's field as a message has it: `int or None`."""
+def valid_in_words(kind: type, name: str) -> str:
+    """Says which values a dataclass's field may have: `must be a int or None`, `valid are 'a', 'b'`."""
+    annotation = get_type_hints(kind)[name]
+    if get_origin(annotation) is Literal:
+        return f'valid are {", ".join(map(repr, get_args(annotation)))}'
     field = next(field for field in dataclasses.fields(kind) if field.name == name)
-    return str(field.type).replace('|', 'or')
+    return 'must be True or False' if annotation is bool else f'must be a {field.type}'.replace('|', 'or')
 
 
 @cache

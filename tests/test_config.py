@@ -180,7 +180,7 @@ def test_options_are_those_of_the_configuration_everywhere():
         assert not fields.keys() - parameters.keys() - others
         for name in fields.keys() - {*others, 'sweep_cores'}:
             assert parameters[name].default == fields[name]
-    command = inspect.signature(cli.run).parameters
+    command = inspect.signature(cli.run.run).parameters
     assert {name: command[name].default for name in fields} == fields
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ..errors import InvalidArgument
-from ..kinds import kind_in_words, wrong_kind
+from ..kinds import valid_in_words, wrong_kind
 
 BATCH_OBJECTIVES = ('performance', 'throughput')
 
@@ -66,8 +66,8 @@ class Effort:
 
     def __post_init__(self) -> None:
         if (name := wrong_kind(self)) is not None:
-            kind = kind_in_words(Effort, name)
-            raise InvalidArgument(f'{name}={getattr(self, name)!r} in the settings: must be a {kind}')
+            valid = valid_in_words(Effort, name)
+            raise InvalidArgument(f'{name}={getattr(self, name)!r} in the settings: {valid}')
         least = {
             'lr_initialisations': 1, 'lr_candidates': 2, 'batch_size': 1, 'batch_start': 1,
             'batch_candidates': 1, 'rounds': 2, 'cycle_epochs': 1,

@@ -121,6 +121,7 @@ class Tuned:
         cost: What the architecture costs; None where tuning did not look.
         performance: What the chosen candidate came to on training data, in [0, 1]; 0 if none was trained.
         unread: Parameters of the point that no code read while it was tuned.
+        training: How the problem's trainings differ from plain ones, such as by their schedule.
         report: What else led to the choice, for `misc.json`; empty when it is read back from disk, or once it
             is there.
         curves: The measured curves, by name (`lr_vs_perf` …), each a set of named arrays; the same holds.
@@ -136,6 +137,7 @@ class Tuned:
     cost: ModelCost | None = None
     performance: float = 0.0
     unread: tuple[str, ...] = ()
+    training: Mapping[str, str | float] = field(default_factory=dict)
     report: Mapping[str, Any] = field(default_factory=dict, repr=False)
     curves: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict, repr=False)
 

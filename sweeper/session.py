@@ -98,7 +98,7 @@ def run_session(
         sweeper = assemble(
             parameters, selector, queue, running, store, config.method, facts.train_size, config.seed,
             [*listeners, StatusWriter(store.records), *([display] if display else [])],
-            raise_failures=config.on_error == 'raise',
+            training=facts.training, raise_failures=config.on_error == 'raise',
             save_threads=0 if running.in_process else _SAVE_THREADS,
             same_selector='selector' not in (accepted_kinds(config.if_changed) or ()), lanes=lanes,
             check_points=lambda points: check_by_dry_runs(

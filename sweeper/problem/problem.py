@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 ACCURACY_STYLES = ('classification', 'multiclass', 'inv-loss')
 _READ = '__sweeper_read__'  # of a problem's module: the names that it read when it was imported
 REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
-OPTIONAL = ('optimizer', 'step', 'predict', 'attach')
+OPTIONAL = ('optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'attach')
+SCHEDULES = ('triangular', 'one-cycle', 'cosine', 'constant')
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class Problem:
         read_by_dataset: The names that `dataset()` has read.
         read_on_import: The names that were read while the module was imported, as far as that is known.
         attach: Adds handlers to the engine of a run, or None.
+        schedule: The learning rates of a training: one of `SCHEDULES`, or a function of progress in [0, 1]
+            that gives a factor of the tuned rate.
+        clip_norm: The largest norm of the gradient; None for any.
         step: `step(model, batch)`, which returns the loss to minimise; None for the criterion of what the
             model makes of a batch's inputs.
         predict: `predict(model, batch)`: what is scored; None for what the model makes of a batch's inputs.
@@ -69,6 +73,19 @@ class Problem:
     step: Callable[[torch.nn.Module, Any], torch.Tensor] | None = None
     predict: Callable[[torch.nn.Module, Any], Any] | None = None
     attach: Callable[[Any, Any], object] | None = None
+    schedule: str | Callable[[float], float] = SCHEDULES[0]
+    clip_norm: float | None = None
+
+    @property
+    def training_options(self) -> dict[str, str | float]:
+        """How its trainings differ from plain ones, as `final.json` has it."""
+        options: dict[str, str | float] = {}
+        if self.schedule != SCHEDULES[0]:
+            own = getattr(self.schedule, '__qualname__', type(self.schedule).__name__)
+            options['schedule'] = self.schedule if isinstance(self.schedule, str) else f'{own}()'
+        if self.clip_norm is not None:
+            options['clip_norm'] = self.clip_norm
+        return options
 
     @cached_property
     def sources(self) -> ProblemSources | None:
@@ -213,11 +230,22 @@ def load_problem(
             f'accuracy_style of {str(reference)!r} is {style!r}; valid are {", ".join(ACCURACY_STYLES)}'
         )
     threshold = getattr(module, 'threshold', None)
-    is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
-    if style == 'multiclass' and threshold is not None and not (is_number and math.isfinite(threshold)):
+    if style == 'multiclass' and threshold is not None and not _is_finite_number(threshold):
         raise ProblemError(
             f'threshold of {str(reference)!r} is {threshold!r}; it must be a number, such as 0.5 for '
             f'probabilities or 0.0 for logits'
+        )
+    schedule = getattr(module, 'schedule', SCHEDULES[0])
+    if not callable(schedule) and (not isinstance(schedule, str) or schedule not in SCHEDULES):
+        raise ProblemError(
+            f'schedule of {str(reference)!r} is {schedule!r}; valid are {", ".join(SCHEDULES)}, or a '
+            f'function of progress in [0, 1] that returns a factor of the tuned learning rate'
+        )
+    clip_norm = getattr(module, 'clip_norm', None)
+    if clip_norm is not None and not (_is_finite_number(clip_norm) and clip_norm > 0):
+        raise ProblemError(
+            f'clip_norm of {str(reference)!r} is {clip_norm!r}; it must be a positive number, the largest '
+            f'norm of the gradient'
         )
     file = getattr(module, '__file__', None)
     return Problem(
@@ -234,9 +262,15 @@ def load_problem(
         presets=unpacked(presets or {}),
         read_on_import=getattr(module, _READ, ()),
         attach=getattr(module, 'attach', None),
+        schedule=schedule,
+        clip_norm=None if clip_norm is None else float(clip_norm),
         step=own_step,
         predict=getattr(module, 'predict', None),
     )
+
+
+def _is_finite_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _module_name(module: Any) -> str:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ROOTS = (
-    'model', 'dataset', 'loss', 'accuracy_style', 'threshold', 'optimizer', 'step', 'predict', 'attach',
+    'model', 'dataset', 'loss', 'accuracy_style', 'threshold', 'optimizer', 'step', 'predict', 'schedule',
+    'clip_norm', 'attach',
 )  # fmt: skip
 _ALWAYS = ''  # stands for the name of what counts though no name may lead there
 _DYNAMIC = ('globals', 'eval', 'exec')  # these reach any name, spelled out or not

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..executors.base import Executor
 from ..listeners.base import Listener, Listeners
@@ -12,7 +12,7 @@ from ..selectors.base import Selector
 from ..store.saving import Saves
 from ..store.store import Store
 from ..tuning.base import Tuner, TuningMethod
-from ..tuning.start import start_tuning
+from ..tuning.start import PLAIN, start_tuning
 from .dispatcher import Dispatcher
 from .driver import SelectorDriver
 from .estimate import Estimate
@@ -34,6 +34,7 @@ def assemble(
     seed: int,
     listeners: Iterable[Listener] = (),
     *,
+    training: Mapping[str, str | float] = PLAIN,
     raise_failures: bool = False,
     save_threads: int = 0,
     same_selector: bool = True,
@@ -52,6 +53,7 @@ def assemble(
         train_size: Samples in the training set.
         seed: The sweep's seed.
         listeners: Told of everything as soon as it is there; the selector is told in its own order.
+        training: How the problem's trainings differ from plain ones.
         raise_failures: Whether the first failure of a point ends the sweep.
         save_threads: How many results are written to the disk at a time, while new runs are started already;
             0 writes each when it is there.
@@ -63,7 +65,7 @@ def assemble(
     ledger = Ledger(records, Estimate(*_expected(method), lanes))
 
     def tuner(point: Point) -> Tuner:
-        return start_tuning(method, train_size, seed, parameters.nuisance(point))
+        return start_tuning(method, train_size, seed, parameters.nuisance(point), training)
 
     make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes)
     name = type(selector).__name__

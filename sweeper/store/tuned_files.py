@@ -19,7 +19,7 @@ _FIRST, _LAST = ('flags', 'why', 'perf'), ('cost', 'unread')
 
 @dataclass(frozen=True)
 class _Final:
-    """What `final.json` has; `nuisance` only if there is some."""
+    """What `final.json` has; `nuisance` and `training` only if there is some."""
 
     lr_start: float
     lr_end: float
@@ -27,6 +27,7 @@ class _Final:
     cycle_size_epochs: int
     epochs: int
     nuisance: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, str | float] = field(default_factory=dict)
 
 
 def final_content(tuned: Tuned) -> dict[str, Any]:
@@ -35,6 +36,8 @@ def final_content(tuned: Tuned) -> dict[str, Any]:
     content = {'lr_start': plan.pop('lr_min'), 'lr_end': plan.pop('lr_max'), **plan}
     if tuned.nuisance:
         content['nuisance'] = {name: to_json(value) for name, value in tuned.nuisance.items()}
+    if tuned.training:
+        content['training'] = {**tuned.training}
     return content
 
 
@@ -88,4 +91,5 @@ def tuned_from(content: Mapping[str, Any], facts: Mapping[str, Any]) -> Tuned:
     for value in nuisance.values():
         value_to_text(value)  # what cannot be written was not written
     rates = final.lr_start, final.lr_end
-    return Tuned(*rates, final.batch_size, final.cycle_size_epochs, final.epochs, nuisance, **facts)
+    plan = *rates, final.batch_size, final.cycle_size_epochs, final.epochs
+    return Tuned(*plan, nuisance, training=final.training, **facts)

@@ -15,10 +15,13 @@ from ..seeding import seed_everything
 from .data import Batch, InMemorySplit, Split, as_split, first_text, has_own_collate, inputs_of
 from .metrics import ignored_label
 from .objective import Criterion
+from .optimizers import takes_model
+from .schedule import learning_rates
 from .workspace import Splits
 
 _NAMES = ('train', 'val', 'test')
 _PROBED_ITEMS = 64
+_SCHEDULE_PROBES = 50
 _LONGEST_REPR = 200
 
 
@@ -39,6 +42,14 @@ def check_problem(problem: Problem, seed: int) -> Splits:
     _check_own_step(problem, criterion)
     if problem.build_optimizer is not None:
         _check_binds(problem, 'optimizer', problem.build_optimizer, 'parameters', 'lr')
+        if takes_model(problem):
+            _check_no_parameters(problem, criterion, 'optimizer(model, lr)')
+    if callable(problem.schedule):
+        try:
+            learning_rates(problem.schedule, 0.0, 1.0, _SCHEDULE_PROBES, 1)
+        except Exception as error:
+            message = str(error) if isinstance(error, ProblemError) else f'{type(error).__name__}: {error}'
+            raise ProblemError(f'schedule of {problem.name!r}, a function of progress: {message}') from error
     if problem.attach is not None:
         _check_binds(problem, 'attach', problem.attach, 'engine', 'run')
     seed_everything(seed)
@@ -103,10 +114,14 @@ def _check_own_step(problem: Problem, criterion: Criterion | None) -> None:
     if problem.step is None:
         return
     _check_binds(problem, 'step', problem.step, 'model', 'batch')
+    _check_no_parameters(problem, criterion, 'step(model, batch)')
+
+
+def _check_no_parameters(problem: Problem, criterion: Criterion | None, function: str) -> None:
     if isinstance(criterion, torch.nn.Module) and any(p.requires_grad for p in criterion.parameters()):
         raise ProblemError(
             f'loss of {problem.name!r} has parameters to train ({type(criterion).__name__}), and '
-            f'step(model, batch) gets only the model: make it a part of the model'
+            f'{function} gets only the model: make it a part of the model'
         )
 
 

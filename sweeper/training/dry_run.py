@@ -15,7 +15,7 @@ from .data import InMemorySplit, Split, not_finite
 from .diagnosis import Certain, Pass, bad_samples, check_output, explained
 from .facts import DryRun, Fault
 from .metrics import check_loss
-from .optimizers import LearningRate, check_rates, is_over_others, trained_by
+from .optimizers import LearningRate, check_rates, is_over_others, signature_of, trained_by
 from .workspace import Workspace
 
 _SAMPLES = 32
@@ -92,7 +92,7 @@ def _train(workspace: Workspace, learner: Learner) -> None:
         optimizer.step()
         if is_over_others(optimizer, trained) and all(map(torch.equal, before, trained)):
             raise Certain(
-                f'optimizer(parameters, lr) of {workspace.problem.name!r} returned an optimizer of '
+                f'{signature_of(workspace.problem)} of {workspace.problem.name!r} returned an optimizer of '
                 'parameters that are none of the model, which does not change in a step: pass on the '
                 'parameters given'
             )

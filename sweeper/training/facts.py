@@ -5,6 +5,7 @@ So the process that sweeps need not load the problem, nor torch, if a process th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ class ProblemFacts:
         parameters: What of it can be swept.
         train_size: Samples in the training set.
         device: The kind of device that will train, such as `cpu`.
+        training: How its trainings differ from plain ones, as `final.json` has it.
     """
 
     name: str
@@ -35,6 +37,7 @@ class ProblemFacts:
     parameters: ProblemParameters
     train_size: int
     device: str
+    training: Mapping[str, str | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,4 +99,7 @@ def check(problem: Problem, seed: int, device: str) -> tuple[ProblemFacts, Split
     parameters = replace(parameters, fixed=problem.fixed_parameters(), preset=[*names])
     kind = resolve_device(device, 0).type
     source = problem.fingerprint()
-    return ProblemFacts(problem.name, problem.path, source, parameters, len(splits.train), kind), splits
+    facts = ProblemFacts(
+        problem.name, problem.path, source, parameters, len(splits.train), kind, problem.training_options
+    )
+    return facts, splits

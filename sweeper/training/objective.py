@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import torch
@@ -14,6 +15,9 @@ from .finite import undisturbed
 
 Criterion: TypeAlias = Callable[..., torch.Tensor]
 """Called as `criterion(output, target)`; returns the mean loss, a scalar."""
+
+OwnStep: TypeAlias = Callable[[torch.nn.Module, Any], torch.Tensor]
+"""Called as `step(model, batch)`; returns the mean loss, a scalar."""
 
 Outputs: TypeAlias = Callable[[], tuple[Any, Any]]
 """Returns what is scored: outputs and targets."""
@@ -29,11 +33,14 @@ class Objective:
             model makes of a batch's inputs, and its targets.
         predict: The problem's `predict(model, batch)`: outputs, or outputs and targets; None for what the
             model makes of a batch's inputs.
+        is_guarded: Where numbers that are not finite make the loss raise, it is NaN: a model that has
+            diverged has such outputs, and `torch.nn.BCELoss`, say, does not take them.
     """
 
     criterion: Criterion | None
-    step: Callable[[torch.nn.Module, Any], torch.Tensor] | None = None
+    step: OwnStep | None = None
     predict: Callable[[torch.nn.Module, Any], Any] | None = None
+    is_guarded: bool = False
 
     @property
     def is_own(self) -> bool:
@@ -60,12 +67,12 @@ class Objective:
 
         These cost another forward pass if the problem has a step or a `predict` of its own.
         """
-        if self.step is not None:
-            return self.step(model, batch), lambda: self.outputs(model, batch)
-        assert self.criterion is not None
+        if self._step is not None:
+            return self._step(model, batch), lambda: self.outputs(model, batch)
+        assert self._criterion is not None
         inputs, targets = pair_of(batch)
         output = model(inputs)
-        loss = self.criterion(output, targets)
+        loss = self._criterion(output, targets)
         if self.predict is not None:
             return loss, lambda: self.outputs(model, batch)
         return loss, lambda: (output, targets)
@@ -88,20 +95,23 @@ class Objective:
         return model(pair_of(batch)[0]) if self.step is None else self.step(model, batch)
 
     def guarded(self) -> Objective:
-        """Returns one that gives NaN where this one raises because numbers are not finite.
+        """Returns the same, guarded."""
+        return replace(self, is_guarded=True)
 
-        A model that has diverged has such outputs, and `torch.nn.BCELoss`, say, does not take them.
-        """
-        step = None if self.step is None else _guarded_step(self.step)
-        criterion = None if self.criterion is None else guarded(self.criterion)
-        return Objective(criterion, step, self.predict)
+    @cached_property
+    def _step(self) -> OwnStep | None:
+        return self.step if self.step is None or not self.is_guarded else _guarded_step(self.step)
+
+    @cached_property
+    def _criterion(self) -> Criterion | None:
+        return self.criterion if self.criterion is None or not self.is_guarded else _guarded(self.criterion)
 
 
 FORWARD_ONLY = Objective(None)
 """Of a batch's inputs, only what the model makes of them."""
 
 
-def guarded(criterion: Criterion) -> Criterion:
+def _guarded(criterion: Criterion) -> Criterion:
     """Returns a criterion that gives NaN where the given one raises because outputs are not finite."""
 
     def call(output: Any, target: torch.Tensor) -> torch.Tensor:
@@ -116,9 +126,7 @@ def guarded(criterion: Criterion) -> Criterion:
     return call
 
 
-def _guarded_step(
-    step: Callable[[torch.nn.Module, Any], torch.Tensor],
-) -> Callable[[torch.nn.Module, Any], torch.Tensor]:
+def _guarded_step(step: OwnStep) -> OwnStep:
     def call(model: torch.nn.Module, batch: Any) -> torch.Tensor:
         try:
             return step(model, batch)

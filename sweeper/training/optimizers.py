@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -54,6 +55,11 @@ def trained_by(objective: Objective | None) -> list[torch.nn.Parameter]:
     return [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
 
 
+def trained_parameters(model: torch.nn.Module, objective: Objective) -> list[torch.nn.Parameter]:
+    """All parameters that are trained: the model's and the criterion's."""
+    return [p for p in model.parameters() if p.requires_grad] + trained_by(objective)
+
+
 def is_over_others(optimizer: Optimizer, parameters: Iterable[torch.Tensor]) -> bool:
     """Whether an optimizer has none of these parameters."""
     own = {id(parameter) for group in optimizer.param_groups for parameter in group['params']}
@@ -71,10 +77,24 @@ def check_rates(problem: Problem, model: torch.nn.Module, objective: Objective |
     for number, (rate, halved) in enumerate(zip(once, half, strict=True)):
         if not math.isclose(rate, 2 * halved, rel_tol=1e-6):
             raise ValueError(
-                f'optimizer(parameters, lr) of {problem.name!r} gives group {number} the learning rate '
+                f'{signature_of(problem)} of {problem.name!r} gives group {number} the learning rate '
                 f'{rate:g} for lr=1 and {halved:g} for lr=0.5. The rate of every group must be a multiple of '
                 f'lr, which is tuned: pass lr on, or write it as lr * factor'
             )
+
+
+def takes_model(problem: Problem) -> bool:
+    """Whether a problem's `optimizer` gets the model, since its first parameter is called so."""
+    try:
+        names = [*inspect.signature(problem.build_optimizer).parameters]  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return names[:1] == ['model']
+
+
+def signature_of(problem: Problem) -> str:
+    """A problem's `optimizer`, as messages call it."""
+    return 'optimizer(model, lr)' if takes_model(problem) else 'optimizer(parameters, lr)'
 
 
 def build_optimizer(
@@ -87,11 +107,11 @@ def build_optimizer(
     """
     if problem.build_optimizer is None:
         return PlainSGD([*model.parameters(), *trained_by(objective)], lr)
-    optimizer = problem.build_optimizer([*model.parameters(), *trained_by(objective)], lr)
+    what = model if takes_model(problem) else [*model.parameters(), *trained_by(objective)]
+    optimizer = problem.build_optimizer(what, lr)
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise TypeError(
-            f'optimizer(parameters, lr) of {problem.name!r} returned {optimizer!r}, '
-            f'not a torch.optim.Optimizer'
+            f'{signature_of(problem)} of {problem.name!r} returned {optimizer!r}, not a torch.optim.Optimizer'
         )
     return optimizer
 

@@ -28,7 +28,7 @@ from .data import ShuffledBatches, SizedBatches, Split, SplitPart
 from .data_check import DataCheck
 from .loop import Batches, Loop
 from .metrics import Score, check_loss, evaluate, is_finite_in_evaluation, is_finite_in_training
-from .schedule import triangular
+from .schedule import Schedule, learning_rates
 from .workspace import Training, Workspace
 
 Result = TypeVar('Result')
@@ -140,7 +140,7 @@ def train_briefly(
         return _AcrossEpochs(shuffled(seed), steps)
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
-        ends = _train(training, batches, plan)
+        ends = _train(training, batches, plan, workspace.problem.schedule)
         results = []
         for learner, (_, lost) in zip(training.learners, ends, strict=True):
             score = evaluate(learner.model, scored, learner.objective, learner.score, _MOST_SCORED)
@@ -201,7 +201,7 @@ def train_fully(
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
         trials = [_Trial(workspace, learner) for learner in training.learners]
-        ends = _train(training, batches, plan, trials)
+        ends = _train(training, batches, plan, workspace.problem.schedule, trials)
         results = [trial.result(*end) for trial, end in zip(trials, ends, strict=True)]
         seconds = (time.perf_counter() - started) / len(trials)
         return [{**result, 'seconds': seconds, 'step': training.kind} for result in results]
@@ -382,6 +382,7 @@ def _train(
     training: Training,
     batches: Batches,
     plan: TrainingPlan,
+    schedule: Schedule,
     trials: Sequence[_Trial] = (),
 ) -> list[tuple[float, bool]]:
     """Trains by `plan`.
@@ -390,14 +391,14 @@ def _train(
         training: What to train.
         batches: Its batches.
         plan: The learning rates, batch size and length of the training.
+        schedule: The learning rates in between.
         trials: Of every model, what scores it at the end of each cycle, as long as its loss is finite.
 
     Returns:
         For every model, the epochs done, and whether its loss ceased to be finite.
     """
-    lrs = triangular(
-        plan.lr_min, plan.lr_max, plan.epochs * len(batches), plan.epochs // plan.cycle_size_epochs
-    )
+    steps, cycles = plan.epochs * len(batches), plan.epochs // plan.cycle_size_epochs
+    lrs = learning_rates(schedule, plan.lr_min, plan.lr_max, steps, cycles)
     lanes = len(training.learners)
     ends: list[tuple[float, bool]] = [(0, False)] * lanes
     last_losses = torch.zeros(lanes)

@@ -16,7 +16,7 @@ import torch
 from .data import Batch, InMemorySplit, Split, leaves, taken
 from .metrics import Scorer
 from .objective import Objective
-from .optimizers import LearningRate, Optimizer
+from .optimizers import LearningRate, Optimizer, trained_parameters
 
 
 def _as_it_is() -> AbstractContextManager[Any]:
@@ -78,6 +78,7 @@ class EagerStep(Step):
         optimizer: Each group's learning rate now is the factor by which it takes those given to `run`.
         split: The training data.
         score: Measures the performance on each batch, if given.
+        clip_norm: The largest norm of the gradient, if given.
     """
 
     def __init__(
@@ -87,10 +88,13 @@ class EagerStep(Step):
         optimizer: Optimizer,
         split: Split,
         score: Scorer | None = None,
+        clip_norm: float | None = None,
     ) -> None:
         self._model, self._objective, self._optimizer = model, objective, optimizer
         self._split, self._score = split, score
         self._lr = LearningRate(optimizer)
+        self._clip_norm = clip_norm
+        self._clipped = [] if clip_norm is None else trained_parameters(model, objective)
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         losses, perfs = [], []
@@ -98,10 +102,15 @@ class EagerStep(Step):
             self._lr.set(lr)
             self._optimizer.zero_grad()
             loss, *perf = self.backward(batch)
-            self._optimizer.step()
+            self._update()
             losses.append(loss)
             perfs += perf
         return StepResults(torch.stack(losses), torch.stack(perfs) if perfs else torch.empty(0))
+
+    def _update(self) -> None:
+        if self._clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self._clipped, self._clip_norm)
+        self._optimizer.step()
 
     def backward(self, batch: Batch) -> list[torch.Tensor]:
         """Computes the gradients of a batch; returns its loss and, if it is measured, performance."""
@@ -125,7 +134,7 @@ class EagerStep(Step):
         self._lr.set(lr)
         state: dict[Any, Any] = getattr(self._optimizer, 'state', {})
         state.update(states)
-        self._optimizer.step()
+        self._update()
         after = dict(state)
         state.clear()
         return after
@@ -279,6 +288,7 @@ class CapturedGradientStep(_Replaying):
         optimizer: As for `EagerStep`.
         split: The training data.
         measures_perf: Whether the script does.
+        clip_norm: As for `EagerStep`.
     """
 
     def __init__(
@@ -288,9 +298,10 @@ class CapturedGradientStep(_Replaying):
         optimizer: Optimizer,
         split: Split,
         measures_perf: bool,
+        clip_norm: float | None = None,
     ) -> None:
         super().__init__(replays, split, measures_perf)
-        self.parameters, self._optimizer = parameters, optimizer
+        self.parameters, self._optimizer, self._clip_norm = parameters, optimizer, clip_norm
         self._lr = LearningRate(optimizer)
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
@@ -301,6 +312,8 @@ class CapturedGradientStep(_Replaying):
             gradients, loss, perf = self.replay(feed)
             for parameter, gradient in zip(self.parameters, gradients, strict=True):
                 parameter.grad = gradient
+            if self._clip_norm is not None:
+                torch.nn.utils.clip_grad_norm_(self.parameters, self._clip_norm)
             self._optimizer.step()
             losses.append(loss)
             perfs.append(perf)

@@ -347,6 +347,7 @@ class Workspace:
             measures_perf,
             lambda: self.fresh_model(point, seed),
             self._stuck,
+            self.problem.clip_norm,
         )
 
     def _ignored(self, criterion: Criterion | None) -> int | None:

@@ -8,6 +8,7 @@ import math
 import operator
 import re
 from collections.abc import Generator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,9 @@ from .base import FUNCTIONS, NO_PARAMETERS, RunRequest, RunResult, Stage, Tuner,
 if TYPE_CHECKING:
     from ..space import Domain
 
+PLAIN: Mapping[str, str | float] = MappingProxyType({})
+"""How trainings differ from plain ones: not at all."""
+
 CURVES: Mapping[str, frozenset[str]] = {
     'lr_vs_perf': frozenset({'lrs', 'loss', 'perf'}),
     'candidates': frozenset({'round', 'lr', 'batch_size', 'steps', 'loss', 'perf'}),
@@ -32,11 +36,15 @@ _LISTED = ', '.join(f'{", ".join(sorted(columns))} in {name!r}' for name, column
 
 
 def start_tuning(
-    method: TuningMethod, train_size: int, seed: int, nuisance: Mapping[str, Domain] = NO_PARAMETERS
+    method: TuningMethod,
+    train_size: int,
+    seed: int,
+    nuisance: Mapping[str, Domain] = NO_PARAMETERS,
+    training: Mapping[str, str | float] = PLAIN,
 ) -> Tuner:
     """Starts a method on one architecture; checks what it yields and returns, and adds what runs tell of it.
 
-    The arguments are those of `TuningMethod.tune`.
+    The arguments are those of `TuningMethod.tune`, and how the problem's trainings differ from plain ones.
 
     Raises:
         TuningFailed: The architecture cannot be trained at all.
@@ -54,7 +62,7 @@ def start_tuning(
             if not observed.has_curve:  # what tells the cost of an architecture
                 stage = _first_step(tuned, train_size, seed)
                 observed.note(stage, (yield stage))
-            return observed.added_to(tuned)
+            return dataclasses.replace(observed.added_to(tuned), training=training)
         _check_stage(name, stage)
         results = yield stage
         observed.note(stage, results)

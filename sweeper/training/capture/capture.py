@@ -54,6 +54,7 @@ class Learner(NamedTuple):
         measures_perf: Whether the steps are to do so.
         fresh: Makes the model and its objective anew, as they were before they were trained.
         stuck: Of some Python state, names what outlives the model and cannot be put back.
+        clip_norm: The largest norm of the gradient; None for any.
     """
 
     model: torch.nn.Module
@@ -64,10 +65,12 @@ class Learner(NamedTuple):
     measures_perf: bool
     fresh: Callable[[], tuple[torch.nn.Module, Objective]]
     stuck: Callable[[PythonState], list[str]]
+    clip_norm: float | None = None
 
     def eager_step(self) -> EagerStep:
         score = self.score if self.measures_perf else None
-        return EagerStep(self.model, self.objective.guarded(), self.make_optimizer(), self.split, score)
+        objective = self.objective.guarded()
+        return EagerStep(self.model, objective, self.make_optimizer(), self.split, score, self.clip_norm)
 
     def lane(self) -> Lane:
         return Lane(self.model, self.objective, self.eager_step())
@@ -122,13 +125,15 @@ def captured_step(learner: Learner, batches: Sequence[torch.Tensor]) -> Captured
     parameters = _parameters_of(list(recordings.values()))
     known = [update_rule(optimizer, parameter) for parameter in parameters]
     rules = [rule for rule in known if rule is not None]
-    replays = compiled_replays(recordings, rules if len(rules) == len(known) else None, learner.measures_perf)
+    replays = compiled_replays(recordings, rules if len(rules) == len(known) else None, learner)
 
     def make_step() -> CapturedStep | CapturedGradientStep:
         if len(rules) == len(known):
             return replaying_step(replays, parameters, rules, learner)
         optimizer = learner.make_optimizer()
-        return CapturedGradientStep(replays, parameters, optimizer, learner.split, learner.measures_perf)
+        return CapturedGradientStep(
+            replays, parameters, optimizer, learner.split, learner.measures_perf, learner.clip_norm
+        )
 
     python = up_to_date(python, trained)
     for size, examples in by_size.items():
@@ -169,13 +174,13 @@ def _parameters_of(recordings: Sequence[Recording]) -> list[torch.Tensor]:
 def compiled_replays(
     recordings: Mapping[int, Recording],
     rules: Sequence[UpdateRule] | None,
-    measures_perf: bool,
+    learner: Learner,
     in_lanes: bool = False,
 ) -> dict[int, Replay]:
     """Compiles recordings, by batch size; the arguments are as for `Script`."""
     replays = {}
     for size, recording in recordings.items():
-        script = Script(recording, rules, measures_perf, in_lanes)
+        script = Script(recording, rules, learner.measures_perf, in_lanes, learner.clip_norm)
         replays[size] = Replay(compiled(script.source), script.tensors)
     return replays
 

@@ -140,7 +140,7 @@ def step_in_lanes(learners: Sequence[Learner], batches: Sequence[Sequence[torch.
     known = [rule for rule in rules if rule is not None]
     if len(known) < len(rules):
         raise NotCapturable(f'its optimizer is a {type(optimizer).__name__}')
-    replays = compiled_replays(recordings, known, first.measures_perf, in_lanes=True)
+    replays = compiled_replays(recordings, known, first, in_lanes=True)
     parameters = list(stacked.trainable.values())
     for examples in together.values():
         examples = examples[:REHEARSED]

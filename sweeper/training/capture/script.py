@@ -57,6 +57,7 @@ class Script:
         rules: Sequence[UpdateRule] | None,
         with_perf: bool,
         in_lanes: bool = False,
+        clip_norm: float | None = None,
     ) -> None:
         """Writes the source.
 
@@ -64,7 +65,8 @@ class Script:
             recording: The step.
             rules: How each of its parameters is updated; None to return the gradients instead.
             with_perf: Compute the performance of every batch too; else the loss is in its place.
-            in_lanes: The batches' indices have two dimensions.
+            in_lanes: The batches' indices have two dimensions, and all tensors one more.
+            clip_norm: The largest norm of the gradient; gradients that are returned are as they are.
         """
         self.tensors: list[torch.Tensor] = []
         self._names: dict[int, str] = {}
@@ -81,6 +83,10 @@ class Script:
         gradients = [self._name(gradient) for gradient in recording.gradients]
         states = 0
         if rules is not None:
+            if clip_norm is not None and gradients:
+                sizes = [gradient.ndim for gradient in recording.gradients] if in_lanes else []
+                body += _clipping(gradients, clip_norm, sizes)
+                gradients = [f'g{k}' for k in range(len(gradients))]
             for parameter, gradient, rule in zip(parameters, gradients, rules, strict=True):
                 names = [f's{states + k}' for k in range(rule.states)]
                 states += rule.states
@@ -151,6 +157,30 @@ class Script:
         if value is None or isinstance(value, bool | int | float | str | _WRITTEN_AS_THEY_ARE):
             return repr(value)
         raise NotCapturable(f'an operator takes {value!r}, a {type(value).__name__}')
+
+
+def _clipping(gradients: Sequence[str], most: float, dimensions: Sequence[int]) -> list[str]:
+    """Lines that make gradients `g0`, `g1`, … of others, as `torch.nn.utils.clip_grad_norm_` does.
+
+    Args:
+        gradients: Their names.
+        most: The largest norm of all of them.
+        dimensions: Of gradients in lanes, how many each has; those of each lane are clipped by themselves.
+    """
+    norm = 'torch.linalg.vector_norm'
+    if dimensions:
+        norms = [f'{norm}({name}.reshape([{name}.size(0), -1]), dim=[1])' for name in gradients]
+        total = f'{norm}(torch.stack([{", ".join(norms)}]), dim=[0])'
+    else:
+        total = f'{norm}(torch.stack([{", ".join(f"{norm}({name})" for name in gradients)}]))'
+    factors = ['k'] * len(gradients)
+    if dimensions:
+        factors = [f'k.reshape({[-1] + [1] * (size - 1)})' for size in dimensions]
+    lines = [f'k = torch.clamp({most!r} / ({total} + 1e-6), max=1.0)']
+    return lines + [
+        f'g{number} = {name} * {factor}'
+        for number, (name, factor) in enumerate(zip(gradients, factors, strict=True))
+    ]
 
 
 _WRITTEN_AS_THEY_ARE = torch.dtype | torch.layout | torch.memory_format

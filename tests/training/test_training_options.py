@@ -1,0 +1,184 @@
+"""Schedules, clipping, and optimizers that get the model: what they do, in every kind of step."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from sweeper import FixedSweep, ProblemError, sweep
+from sweeper.problem.problem import SCHEDULES, Problem
+from sweeper.training.data import as_split
+from sweeper.training.runs import TrainingPlan, train_briefly, train_fully
+from sweeper.training.schedule import PREDEFINED, learning_rates, triangular
+from sweeper.training.workspace import Splits, Workspace
+
+CPU = torch.device('cpu')
+PLAN = TrainingPlan(lr_min=0.02, lr_max=0.2, batch_size=8, epochs=10, cycle_size_epochs=5)
+OPTIMIZERS = {
+    'plain': None,
+    'momentum': lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9),
+    'adamw': lambda p, lr: torch.optim.AdamW(p, lr),
+    'rmsprop': lambda p, lr: torch.optim.RMSprop(p, lr),  # captured without its update
+}
+
+
+def mlp():
+    return nn.Sequential(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 3))
+
+
+def workspace(kind='eager', optimizer=None, **options):
+    generator = torch.Generator().manual_seed(1)
+    inputs = 3 * torch.randn(70, 6, generator=generator)
+    split = as_split(TensorDataset(inputs, torch.randint(3, (70,), generator=generator)), CPU)
+    problem = Problem(
+        'here', mlp, nn.CrossEntropyLoss, 'classification', lambda: None, optimizer, **options
+    )  # fmt: skip
+    return Workspace(problem, Splits(split, split, None), CPU, kind)
+
+
+def trained(here, lanes=False):
+    done = train_fully(here, (), [3, 4] if lanes else [3], PLAN)
+    return done[0]['step'][0], done[0]['scores']
+
+
+@pytest.mark.parametrize('optimizer', OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_clipping_is_the_same_in_every_kind_of_step(optimizer):
+    options = {'optimizer': optimizer, 'clip_norm': 0.1}
+    kind, expected = trained(workspace(**options))
+    assert kind == 'eager'
+    assert expected != trained(workspace(optimizer=optimizer))[1], 'it makes a difference'
+    assert trained(workspace(clip_norm=1e9, optimizer=optimizer)) == trained(workspace(optimizer=optimizer))
+    kind, found = trained(workspace('captured', **options))
+    assert kind == 'captured' and found == pytest.approx(expected, rel=1e-4)
+    kind, found = trained(workspace('captured', **options), lanes=True)
+    assert kind == ('captured' if optimizer is OPTIMIZERS['rmsprop'] else 'lanes')
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_clipped_step_is_no_longer_than_the_norm():
+    here = workspace(clip_norm=0.05)
+    training = here.set_up_eagerly((), 3)
+    model = training.learners[0].model
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    training.step.run([torch.arange(8)], [1.0])
+    moved = torch.cat([(p - b).flatten() for p, b in zip(model.parameters(), before, strict=True)])
+    assert moved.detach().norm().item() == pytest.approx(0.05, rel=1e-4)
+
+
+def test_an_optimizer_whose_first_parameter_is_called_model_gets_the_model():
+    names = []
+
+    def optimizer(model, lr):
+        names.append([name for name, _ in model.named_parameters()])
+        groups = [
+            {'params': [p for name, p in model.named_parameters() if 'bias' in name], 'weight_decay': 0.0},
+            {'params': [p for name, p in model.named_parameters() if 'bias' not in name], 'lr': lr / 2},
+        ]
+        return torch.optim.AdamW(groups, lr, weight_decay=0.1)
+
+    def by_parameters(parameters, lr):
+        weights, biases = parameters[::2], parameters[1::2]
+        groups = [{'params': biases, 'weight_decay': 0.0}, {'params': weights, 'lr': lr / 2}]
+        return torch.optim.AdamW(groups, lr, weight_decay=0.1)
+
+    for kind in ('eager', 'captured'):
+        assert trained(workspace(kind, optimizer)) == trained(workspace(kind, by_parameters))
+    assert names[0] == ['0.weight', '0.bias', '2.weight', '2.bias']
+
+
+@pytest.mark.parametrize('steps', [1, 7, 400])
+@pytest.mark.parametrize('name', [*PREDEFINED, 'own'])
+def test_a_schedule_is_factors_of_the_tuned_rate(name, steps):
+    schedule = (lambda progress: 1 - progress) if name == 'own' else name
+    lrs = learning_rates(schedule, 0.01, 0.5, steps, 2)
+    assert lrs.shape == (steps,) and (lrs >= 0).all() and lrs.max() <= 0.5
+    if steps == 400 and name != 'constant':
+        assert lrs[-1] < 0.01 < 0.49 < lrs.max()
+    if name == 'own':
+        assert lrs == pytest.approx(0.5 * (1 - (np.arange(steps) + 0.5) / steps))
+
+
+def test_the_default_schedule_is_triangular():
+    assert SCHEDULES[0] == 'triangular' and set(SCHEDULES[1:]) == set(PREDEFINED)
+    assert np.array_equal(learning_rates('triangular', 0.1, 1.0, 30, 3), triangular(0.1, 1.0, 30, 3))
+
+
+def test_one_cycle_and_cosine_are_those_of_torch():
+    parameter, steps = nn.Parameter(torch.zeros(1)), 1000
+    for name, make in {
+        'cosine': lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, steps),
+        'one-cycle': lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.5, total_steps=steps),
+    }.items():
+        optimizer = torch.optim.SGD([parameter], 0.5)
+        scheduler, theirs = make(optimizer), []
+        for _ in range(steps):
+            theirs.append(optimizer.param_groups[0]['lr'])
+            optimizer.step()
+            scheduler.step()
+        assert learning_rates(name, 0.1, 0.5, steps, 1) == pytest.approx(theirs, abs=0.005)
+
+
+def test_the_schedule_holds_for_trials_and_for_brief_trainings():
+    seen = []
+
+    def schedule(progress):
+        seen.append(progress)
+        return 0.0
+
+    here = workspace(schedule=schedule)
+    _, scores = trained(here)
+    assert (
+        len(seen) == 90 and scores['loss_train'] == trained(workspace(schedule=lambda _: 0))[1]['loss_train']
+    )
+    (brief,) = train_briefly(here, (), [3], 0.01, 0.1, 8, steps=12)
+    assert len(seen) == 102 and brief['loss'] == pytest.approx(scores['loss_train'], rel=1e-6)
+
+
+def test_it_is_on_record_only_if_it_differs(write_problem, tmp_path, tiny):
+    options = 'schedule = "cosine"\nclip_norm = 2\n'
+    for text, expected in ((options, {'schedule': 'cosine', 'clip_norm': 2.0}), ('', None)):
+        problem = write_problem(ending=text)
+        folder = tmp_path / f'out{len(text)}'
+        results = sweep(
+            problem.path, FixedSweep.with_fixed_trials([(4,)], 1), 1, tiny, folder, executor='inline'
+        )
+        final = json.loads((folder / 'points/0/hparams/final.json').read_text())
+        assert not results.failures and final.get('training') == expected
+
+
+def test_a_schedule_of_ones_own_goes_by_its_name():
+    def warm_up(progress):
+        return min(1.0, 10 * progress)
+
+    assert workspace(schedule=warm_up).problem.training_options['schedule'].endswith('warm_up()')
+
+
+BAD = {
+    'schedule = "cosin"': "is 'cosin'; valid are triangular, one-cycle, cosine, constant, or a function",
+    'schedule = 3': 'schedule of .* is 3; valid are',
+    'def schedule(progress):\n    return None': r'schedule\(0.01\) returned None; it must be a factor',
+    'def schedule(progress):\n    return -1': 'returned -1; it must be a factor',
+    'def schedule():\n    return 1': 'a function of progress: TypeError',
+    'clip_norm = 0': 'clip_norm of .* is 0; it must be a positive number',
+    'clip_norm = "1"': "clip_norm of .* is '1'; it must be a positive number",
+    f'clip_norm = {math.inf!r}'.replace('inf', 'float("inf")'): 'it must be a positive number',
+}
+
+
+@pytest.mark.parametrize('text', BAD)
+def test_what_is_wrong_is_said_before_anything_is_trained(text, write_problem, tmp_path, tiny):
+    problem = write_problem(ending=text)
+    with pytest.raises(ProblemError, match=BAD[text]):
+        sweep(
+            problem.path,
+            FixedSweep.with_fixed_trials([(4,)], 1),
+            1,
+            tiny,
+            tmp_path / 'out',
+            executor='inline',
+        )
+    assert not (tmp_path / 'out' / 'points').exists()

@@ -43,6 +43,7 @@ LAYERS = [
     ['amounts', 'cores', 'garbage', 'pipes'],
     ['signals'],
     ['extras'],
+    ['source'],
     ['errors', 'kinds'],
     ['text', 'version'],
 ]

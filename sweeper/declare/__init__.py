@@ -14,12 +14,12 @@ from ..errors import (
     SourceSyntaxError,
     UnknownParameter,
 )
+from ..source.text import SourceHelper
 from .command_line import bind
 from .manager import HyperParameterManager
 from .occurrence import EmptyValue, HyperParameterNode, HyperParameterOccurrence, Priority
 from .query import HyperParameterDB, L
 from .registry import managers
-from .source import SourceHelper
 from .tree import HyperParameterTree
 
 __all__ = [

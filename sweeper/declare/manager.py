@@ -17,10 +17,10 @@ from ..errors import (
     NotLiteralNameException,
     UnknownParameter,
 )
+from ..source.text import UNKNOWN, Paths, SourceHelper
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence, Priority
 from .parsing import Found, find_in_files, find_in_source
 from .query import HyperParameterDB
-from .source import UNKNOWN, Paths, SourceHelper
 from .tree import SEPARATOR, HyperParameterTree, Names, beginnings, flatten, nest
 
 _ALIKE = 0.6  # names less alike than this are not taken for each other, as in `difflib`

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 
 from ..errors import SourceError
+from ..source.modules import module_file, outermost_package
+from ..source.syntax import parsed
+from ..source.text import SourceHelper
 from .scopes import OTHER, Foreign, Free, Meaning, ModuleScopes
-from .source import SourceHelper
-from .syntax import parsed
 
-_INIT = '__init__.py'
 _DEEPEST = 20
 
 
@@ -72,12 +72,9 @@ class Modules:
         if not foreign.module and not foreign.level:
             return None  # `import name` itself is no name in a module
         parts = foreign.module.split('.') if foreign.module else []
-        for folder in self._bases(foreign, path):
-            module = os.path.join(folder, *parts)
-            for candidate in (f'{module}.py', os.path.join(module, _INIT)):
-                if os.path.isfile(candidate):
-                    return os.path.realpath(candidate)
-        return None
+        files = (module_file(folder, parts) for folder in self._bases(foreign, path))
+        found = next((file for file in files if file is not None), None)
+        return None if found is None else os.path.realpath(found)
 
     def _bases(self, foreign: Foreign, path: str) -> Iterator[str]:
         folder = os.path.dirname(path)
@@ -87,7 +84,5 @@ class Modules:
             yield folder
             return
         yield folder
-        while os.path.isfile(os.path.join(folder, _INIT)) and os.path.dirname(folder) != folder:
-            folder = os.path.dirname(folder)
-        yield folder
+        yield outermost_package(folder)
         yield from self._folders

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..errors import NotLiteralEvaluable
-from .source import SourceHelper
+from ..source.text import SourceHelper
 
 
 class EmptyValue:

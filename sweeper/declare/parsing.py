@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ..errors import DeclarationError, NotLiteralEvaluable, NotLiteralNameException, SourceError
 from ..garbage import uncollected
+from ..source.syntax import literal, parsed, shortened
+from ..source.text import Paths, SourceFile, SourceHelper, as_paths, find_sources, read_bytes
 from .modules import Modules
 from .occurrence import EMPTY, HyperParameterOccurrence
 from .scopes import Foreign, Free, Manager, Meaning, ModuleScopes, Scope
-from .source import Paths, SourceFile, SourceHelper, as_paths, find_sources, read_bytes
-from .syntax import literal, parsed, shortened
 
 
 @dataclass

@@ -10,6 +10,10 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
+from ..errors import SourceError
+from ..source.syntax import parsed
+from ..source.text import SourceHelper
+
 _MOST_LISTED = 5
 _UNKNOWN_NAME = re.compile(r"cannot import name '([^']+)'")
 
@@ -64,8 +68,8 @@ def _modules_in(folder: Path) -> list[str]:
 def _names_of(file: Path) -> list[str]:
     """What a module defines at its top, without running it."""
     try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
+        tree = parsed(SourceHelper.from_file(file))
+    except SourceError:
         return []
     names: list[str] = []
     imported: list[str] = []

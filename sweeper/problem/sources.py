@@ -6,13 +6,16 @@ Sources are only read and parsed; nothing is imported or run.
 from __future__ import annotations
 
 import ast
-import importlib.util
 import os
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from ..errors import SourceError
+from ..source.modules import imported_modules, is_package, module_file
+from ..source.syntax import parsed
+from ..source.text import SourceHelper
 
 _ROOTS = (
     'model', 'dataset', 'loss', 'accuracy_style', 'threshold', 'optimizer', 'step', 'predict', 'schedule',
@@ -22,7 +25,12 @@ _ALWAYS = ''  # stands for the name of what counts though no name may lead there
 _DYNAMIC = ('globals', 'eval', 'exec')  # these reach any name, spelled out or not
 _MAIN_TESTS = ("__name__ == '__main__'", "'__main__' == __name__")
 _INSTALLED = ('site-packages', 'dist-packages')
-_UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # what ast raises on odd sources
+_UNPARSABLE = (
+    SourceError,
+    ValueError,
+    RecursionError,
+    MemoryError,
+)  # all but the first from walking the tree
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ def code_that_counts(source: bytes) -> str:
     """Returns what counts in a piece of source, as `read_sources` has it, in some notation.
 
     Raises:
-        SyntaxError: It is no Python.
+        SourceError: It is no Python.
     """
     return _dump(_parse(source))
 
@@ -107,9 +115,7 @@ def _read(file: Path) -> bytes | None:
 
 def _parse(source: bytes) -> list[ast.stmt]:
     """The statements that run when a module is imported, without those that do nothing."""
-    with warnings.catch_warnings():  # of '\d', say: importing the module warns, once is enough
-        warnings.simplefilter('ignore')
-        tree = ast.parse(source)
+    tree = parsed(SourceHelper.from_bytes(source))
     for node in ast.walk(tree):
         for field, value in ast.iter_fields(node):
             if isinstance(value, list):
@@ -197,50 +203,30 @@ def _local_modules(statements: list[ast.stmt], file: Path, package: str, folder:
         return {}
     found: dict[str, Source] = {}
     seen = {package if package and file.stem == '__init__' else f'{package}.{file.stem}'.removeprefix('.')}
-    pending = _imported(statements, package) - seen  # the problem itself is counted, even if one imports it
+    # The problem itself is counted, even if a module imports it.
+    pending = imported_modules(statements, package) - seen
     while pending:
         name = pending.pop()
         seen.add(name)
-        path, content, inside = _read_module(name, folder, package.partition('.')[0])
-        if content is None:
+        path, inside = _find_module(name, folder, package.partition('.')[0])
+        content = None if path is None else _read(path)
+        if path is None or content is None:
             continue
         try:
             statements = _parse(content)
             found[name] = Source(path, content, _dump(statements))
-            pending |= _imported(statements, inside) - seen
+            pending |= imported_modules(statements, inside) - seen
         except _UNPARSABLE:
             found[name] = Source(path, content, content)
     return found
 
 
-def _read_module(name: str, folder: Path, top: str) -> tuple[Path, bytes | None, str]:
-    """The file of the module called `name`, its content (None if it is not local), and its package."""
+def _find_module(name: str, folder: Path, top: str) -> tuple[Path | None, str]:
+    """The file of the module called `name`, None if it is not local, and the package that it is in, or is."""
     parts = name.split('.')
     if top and parts.pop(0) != top:
-        return folder, None, ''
-    path = folder.joinpath(*parts, '__init__.py')
-    content = _read(path)
-    if content is not None or not parts:
-        return path, content, name
-    path = folder.joinpath(*parts[:-1], f'{parts[-1]}.py')
-    return path, _read(path), name.rpartition('.')[0]
-
-
-def _imported(statements: Iterable[ast.stmt], package: str) -> set[str]:
-    """The names of whatever the imports anywhere in `statements` would run, if it is a module."""
-    names: set[str] = set()
-    for node in (node for statement in statements for node in ast.walk(statement)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (base := _base(node, package)):
-            names.update(f'{base}.{alias.name}' for alias in node.names)
-    parts = [name.split('.') for name in names]
-    return {'.'.join(some[:count]) for some in parts for count in range(1, len(some) + 1)}
-
-
-def _base(node: ast.ImportFrom, package: str) -> str:
-    """The absolute name of what `node` imports from; '' if that is outside of every package."""
-    try:
-        return importlib.util.resolve_name('.' * node.level + (node.module or ''), package)
-    except ImportError:
-        return ''
+        return None, ''
+    file = module_file(folder, parts)
+    if file is None:
+        return None, ''
+    return Path(file), name if is_package(file) else name.rpartition('.')[0]

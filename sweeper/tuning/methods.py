@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import InvalidArgument
+from ..errors import InvalidArgument, SourceError
 from ..problem.sources import code_that_counts
 from .base import TuningMethod
 from .fixed import FixedHyperparameters
@@ -108,6 +108,6 @@ def _fingerprint(kind: type) -> str | None:
     """A digest of what counts in a class's source; None if there is no source."""
     try:
         code = code_that_counts(textwrap.dedent(inspect.getsource(kind)).encode())
-    except (OSError, TypeError, SyntaxError):
+    except (OSError, TypeError, SourceError):
         return None
     return hashlib.sha256(code.encode()).hexdigest()

@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from ..errors import NotLiteralEvaluable, SourceError, SourceSyntaxError
-from .source import SourceHelper
+from .text import SourceHelper
 
 _LONGEST = 80
 

@@ -41,7 +41,7 @@ class SourceHelper:
         return cls.from_bytes(read_bytes(filename), filename)
 
     @classmethod
-    def from_bytes(cls, data: bytes, filename: str | os.PathLike[str]) -> SourceHelper:
+    def from_bytes(cls, data: bytes, filename: str | os.PathLike[str] = UNKNOWN) -> SourceHelper:
         """Decodes what `filename` holds, in the encoding that it declares.
 
         Raises:

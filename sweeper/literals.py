@@ -69,9 +69,10 @@ def range_of(text: str, kind: type | None = None) -> Domain:
     """
     if meant := _LIKE_A_RANGE.fullmatch(text):
         raise InvalidArgument(f'write a range as {meant[1]}..{meant[2]}')
-    first, dots, rest = text.partition('..')
-    if not dots or text[0] in (*_BRACKETS, '"', "'"):
+    bare = [part.strip() for part in parts_of(text) if part.strip()[:1] not in (*_BRACKETS, '"', "'")]
+    if not any('..' in part for part in bare):
         return choices_of(text, kind)
+    first, _, rest = text.partition('..')
     last, colon, log = rest.partition(':')
     low, high = value_of(first), value_of(last)
     if not all(type(end) in (int, float) for end in (low, high)) or (colon and log != 'log'):

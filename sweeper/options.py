@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidArgument
 from .literals import choices_of, parts_of, range_of, value_of
 
 if TYPE_CHECKING:
-    from .declare.project import DeclaredParameters
     from .selectors.base import ParamSelector
     from .selectors.fixed import FixedSweep
     from .tuning.base import TuningMethod
@@ -54,7 +53,7 @@ def selector_of(
     if trials is not None and trials < 0:
         raise InvalidArgument(f'--trials {trials}: must be at least 0 (0 tunes only)')
     count = DEFAULT_TRIALS if trials is None else trials
-    kind_of = _Kinds(module)
+    kind_of = _kinds(module) if grid or random or point or settings else lambda _: None
     varied = _named('--random', random, range_of, kind_of) or _named('--grid', grid, choices_of, kind_of)
     fixed = _named('--set', settings, value_of, kind_of, known=varied)
     varied |= {name: Categorical((value,)) for name, value in fixed.items()}
@@ -95,29 +94,16 @@ def _with(selector: FixedSweep, more: list[dict[str, Any]], trials: int) -> Para
     return selector.with_others([*proposals, *((point, trials) for point in added)])
 
 
-class _Kinds:
-    """Tells of which type a problem's code declares a parameter to be; the code is read when it is asked.
+def _kinds(module: str) -> Callable[[str], type | None]:
+    """Returns what tells of which type the problem's code wants a parameter to be."""
+    from .errors import ProblemError
+    from .problem.parameters import kinds_in
+    from .problem.reference import find_problem
 
-    Args:
-        module: The problem.
-    """
-
-    def __init__(self, module: str) -> None:
-        self._module = module
-
-    def __call__(self, name: str) -> type | None:
-        return self._declared.kind(name) if self._declared is not None else None
-
-    @cached_property
-    def _declared(self) -> DeclaredParameters | None:
-        from .errors import ProblemError
-        from .problem.parameters import declared_in
-        from .problem.reference import find_problem
-
-        try:
-            return declared_in(find_problem(self._module).sources())
-        except ProblemError:  # which is told when it is to be loaded
-            return None
+    try:
+        return kinds_in(find_problem(module).sources())
+    except ProblemError:  # which is told when it is to be loaded
+        return lambda _: None
 
 
 def _single_point(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 import re
@@ -268,3 +269,39 @@ def declared_in(sources: ProblemSources) -> DeclaredParameters | None:
     from ..declare.project import read_project
 
     return read_project([source.path for source in files], sources.folder)
+
+
+def kinds_in(sources: ProblemSources) -> Callable[[str], type | None]:
+    """Returns what tells the type of a parameter's values: the one declared, or that of `model`'s annotation.
+
+    It is None if any will do, or it is not known.
+
+    Raises:
+        DeclarationError: A parameter is not declared as it must be.
+    """
+    declared, annotated = declared_in(sources), _annotated(sources)
+
+    def kind_of(name: str) -> type | None:
+        if name in annotated or declared is None:
+            return annotated.get(name)
+        return declared.kind(name)
+
+    return kind_of
+
+
+def _annotated(sources: ProblemSources) -> dict[str, type]:
+    """The types that arguments of a function `model` are annotated with, if they are plain ones."""
+    from ..declare.kinds import KINDS
+
+    body = ast.parse(sources.main.content).body if isinstance(sources.main.code, str) else []
+    found: dict[str, type] = {}
+    for function in body:
+        if isinstance(function, ast.FunctionDef) and function.name == 'model':
+            given = function.args
+            notes = {
+                argument.arg: argument.annotation.id
+                for argument in (*given.posonlyargs, *given.args, *given.kwonlyargs)
+                if isinstance(argument.annotation, ast.Name)
+            }
+            found = {name: KINDS[kind] for name, kind in notes.items() if kind in KINDS}
+    return found

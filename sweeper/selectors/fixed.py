@@ -175,15 +175,14 @@ def _drawn(is_named: bool, *arguments: Any) -> list[Point]:
 
 def _declared_domains(module_name: str | os.PathLike[str], others: Mapping[str, Any]) -> dict[str, Domain]:
     """The values of all parameters that are declared to be compared, and of `others`."""
-    from ..problem.parameters import declared_in
+    from ..problem.parameters import declared_in, kinds_in
     from ..problem.reference import find_problem
 
-    declared = declared_in(find_problem(module_name).sources())
+    sources = find_problem(module_name).sources()
+    declared, kind_of = declared_in(sources), kinds_in(sources)
     known = declared.scientific() if declared is not None else {}
     domains = {name: domain for name, domain in known.items() if name not in others}
-    for name, given in others.items():
-        domains[name] = domain_of(name, given, declared.kind(name) if declared is not None else None)
-    return domains
+    return domains | {name: domain_of(name, given, kind_of(name)) for name, given in others.items()}
 
 
 def _checked(proposal: Any) -> tuple[Point, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 Role: TypeAlias = Literal['scientific', 'nuisance', 'fixed']
@@ -90,17 +90,6 @@ class Domain(ABC):
         """Returns how far apart two values are, in [0, 1], as a share of the whole domain."""
         return abs(self.encode(value) - self.encode(other))
 
-    def coerce(self, value: Any) -> Any:
-        """Returns a value as the domain has it, so that 1 is 1.0 among floats; others as they are."""
-        return value
-
     @abstractmethod
     def describe(self) -> str:
         """Says in a few words which values are valid, for messages: `an integer from 8 to 128 (log)`."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the domain as plain values, without what has its default."""
-        told = {field.name: getattr(self, field.name) for field in fields(self)}
-        defaults = {field.name: field.default for field in fields(self)}
-        kept = {name: value for name, value in told.items() if value is not defaults[name]}
-        return {'type': type(self).__name__.lower(), **kept}

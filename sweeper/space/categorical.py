@@ -65,9 +65,6 @@ class Categorical(Domain):
     def distance(self, value: Any, other: Any) -> float:
         return float(value != other)
 
-    def coerce(self, value: Any) -> Any:
-        return next((choice for choice in self.choices if choice == value), value)
-
     def describe(self) -> str:
         listed = ', '.join(map(repr, self.choices))
         return f'one of {listed}' if len(self.choices) > 1 else listed

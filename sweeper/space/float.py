@@ -42,7 +42,7 @@ class Float(Domain):
             check_step(self.step, self.high - self.low, float)
             if self.log:
                 raise InvalidArgument(f'step={self.step!r}: goes with a linear scale, not with log=True')
-        object.__setattr__(self, 'default', self.coerce(self.default))
+        object.__setattr__(self, 'default', as_number(self.default, float))
         check_default(self)
 
     @property
@@ -100,9 +100,6 @@ class Float(Domain):
         place = self.encode(value)
         places = (max(place - step, 0.0), min(place + step, 1.0))
         return [other for other in dict.fromkeys(map(self.decode, places)) if other != value]
-
-    def coerce(self, value: Any) -> Any:
-        return as_number(value, float)
 
     def describe(self) -> str:
         return 'a number ' + described(self.low, self.high, self.log, self.step)

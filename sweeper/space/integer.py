@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from .base import JUST_BELOW_1, Domain, as_number
+from .base import JUST_BELOW_1, Domain
 from .interval import check_default, check_ends, check_step, described
 
 
@@ -80,9 +80,6 @@ class Integer(Domain):
 
     def sample(self, rng: random.Random) -> Any:
         return self.decode(rng.random()) if self.log else rng.choice(self._range)
-
-    def coerce(self, value: Any) -> Any:
-        return as_number(value, int)
 
     def describe(self) -> str:
         return 'an integer ' + described(self.low, self.high, self.log, self.step if self.step != 1 else None)

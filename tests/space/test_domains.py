@@ -106,17 +106,8 @@ def test_floats_have_the_digits_that_mean_something():
     assert len({Float(0.99, 0.999).decode(index / 10) for index in range(10)}) == 10
 
 
-@pytest.mark.parametrize(
-    ('domain', 'value', 'coerced'),
-    [
-        (Float(0, 1), 1, 1.0), (Float(0, 1), 0.5, 0.5), (Float(0, 1), 'a', 'a'), (Float(0, 1), True, True),
-        (Integer(1, 8), 4.0, 4), (Integer(1, 8), 4.5, 4.5), (Categorical((1.0, 2.0)), 1, 1.0),
-        (Categorical(('a',)), 'b', 'b'),
-    ],
-)  # fmt: skip
-def test_a_value_is_made_one_of_the_domains_type(domain, value, coerced):
-    found = domain.coerce(value)
-    assert found == coerced and type(found) is type(coerced)
+def test_the_default_of_floats_is_one():
+    assert type(Float(0, 2, default=1).default) is float
 
 
 def test_what_is_in_a_domain_and_what_is_not():

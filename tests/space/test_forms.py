@@ -12,13 +12,15 @@ from sweeper import literals
 from sweeper.declare import HyperParameterManager
 from sweeper.declare.domains import domain_of as declared_domain
 from sweeper.frozen import freeze
+from sweeper.problem.parameters import kinds_in
+from sweeper.problem.reference import find_problem
 from sweeper.selectors.fixed import FixedSweep
 from sweeper.space import Categorical, Float, Integer, Space
 from sweeper.space.base import UNSET
 from sweeper.space.forms import domain_of
 
 TEXTS = st.text(max_size=6) | st.sampled_from(
-    ["it's", 'a,b', '"', "'", '1', '1..3', 'None', 'true', '(', ' a']
+    ["it's", 'a,b', '"', "'", '1', '1..3', '..', 'None', 'true', '(', ' a']
 )
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 VALUES = {bool: st.booleans(), int: st.integers(), float: NUMBERS, str: TEXTS}
@@ -124,6 +126,15 @@ def test_a_grid_is_all_points_of_its_space_once(domains):
     if domains:
         assert len({*points}) == len(points) == Space(domains).size
         assert all(map(Space(domains).contains, points))
+
+
+def test_an_annotation_of_model_tells_the_type_too(tmp_path):
+    problem = tmp_path / 'problem.py'
+    problem.write_text('def model(rate: float, act: str, *, sizes: "list[int]", n: int = 1):\n    pass\n')
+    kind_of = kinds_in(find_problem(problem).sources())
+    assert [*map(kind_of, ('rate', 'act', 'sizes', 'n', 'other'))] == [float, str, None, int, None]
+    problem.write_text('def model(rate: float)')
+    assert kinds_in(find_problem(problem).sources())('rate') is None
 
 
 def test_a_sweep_of_what_is_declared_draws_the_declared_type(tmp_path):

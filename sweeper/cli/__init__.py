@@ -6,9 +6,9 @@ command continues.
 """
 
 from . import collate, params, plot, report, run, status
-from .app import SOME_POINTS_FAILED, WRONG_INPUT, app, main
+from .app import ENDED_EARLY, SOME_POINTS_FAILED, WRONG_INPUT, app, main
 
 __all__ = [
-    'SOME_POINTS_FAILED', 'WRONG_INPUT', 'app', 'collate', 'main', 'params', 'plot', 'report', 'run',
-    'status',
+    'ENDED_EARLY', 'SOME_POINTS_FAILED', 'WRONG_INPUT', 'app', 'collate', 'main', 'params', 'plot', 'report',
+    'run', 'status',
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a parameter's hints say of how to vary it: `choices`, `range`, `log` and `role`."""
+"""What a parameter's hints say of how to vary it: `choices`, `range`, `log`, `step` and `role`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .kinds import as_kind, kind_of, shown
 from .occurrence import HyperParameterNode
 
 SCALES = ('linear', 'log')
-KNOWN_HINTS = frozenset(['choices', 'range', 'log', 'scale', 'role', 'type', 'help', 'required'])
+KNOWN_HINTS = frozenset(['choices', 'range', 'log', 'scale', 'step', 'role', 'type', 'help', 'required'])
 """Hints that mean something here; others are for whoever reads them."""
 
 
@@ -86,15 +86,16 @@ def _values_of(node: HyperParameterNode) -> Domain | None:
             f'`log` says if it is given'
         )
     log = hints.get('log', scale == 'log')
-    if log and 'range' not in hints:
-        hint = f'scale={scale!r}' if 'scale' in hints else f'log={log!r}'
+    steps = {'step': hints['step']} if 'step' in hints else {}
+    if (log or steps) and 'range' not in hints:
+        hint = next(f'{name}={hints[name]!r}' for name in ('scale', 'log', 'step') if name in hints)
         raise DeclarationError(f'{_where(node)}: hint {hint} goes with a range')
     try:
         if 'choices' in hints:
             return Categorical(_choices(hints['choices']))
         if 'range' in hints:
             low, high = _ends(hints['range'])
-            return (Integer if kind_of(node) is int else Float)(low, high, log)
+            return (Integer if kind_of(node) is int else Float)(low, high, log, **steps)
     except InvalidArgument as error:
         hint = 'choices' if 'choices' in hints else 'range'
         raise DeclarationError(f'{_where(node)}: hint {hint}: {error}') from error

@@ -292,8 +292,11 @@ def kinds_in(sources: ProblemSources) -> Callable[[str], type | None]:
 def _annotated(sources: ProblemSources) -> dict[str, type]:
     """The types that arguments of a function `model` are annotated with, if they are plain ones."""
     from ..declare.kinds import KINDS
+    from ..source.syntax import parsed
+    from ..source.text import SourceHelper
 
-    body = ast.parse(sources.main.content).body if isinstance(sources.main.code, str) else []
+    is_python = isinstance(sources.main.code, str)
+    body = parsed(SourceHelper.from_bytes(sources.main.content)).body if is_python else []
     found: dict[str, type] = {}
     for function in body:
         if isinstance(function, ast.FunctionDef) and function.name == 'model':

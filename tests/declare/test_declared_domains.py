@@ -51,6 +51,8 @@ NUISANCE = "_('x', 2, range=(1, 8), role='nuisance')"
         ("_('x', 2, range=[1, 8], log=True)", Integer(1, 8, log=True, default=2)),
         ("_('x', 2, range=(1, 8), type='float')", Float(1.0, 8.0, default=2.0)),
         ("_('x', 0.5, range=(0, 1))", Float(0.0, 1.0, default=0.5)),
+        ("_('x', 0.5, range=(0, 1), step=0.25)", Float(0.0, 1.0, step=0.25, default=0.5)),
+        ("_('x', 16, range=(8, 64), step=8)", Integer(8, 64, step=8, default=16)),
         ("_('x', range=(1, 8))", Integer(1, 8)),
         ("_('x', f(), range=(0.5, 8))", Float(0.5, 8.0)),
     ],
@@ -80,7 +82,10 @@ def test_hints_give_values(call, domain):
         ('1, range=(1, 1)', 'low must be below high'),
         ('1, range=(0, 8), log=True', 'low=0: must be above 0 on a logarithmic scale'),
         ('1, range=(1, 8), log=1', 'must be True or False'),
-        ('1, choices=[1], log=True', 'goes with a range'),
+        ('1, choices=[1], log=True', 'hint log=True goes with a range'),
+        ('1, choices=[1], step=1', 'hint step=1 goes with a range'),
+        ('1, range=(1, 8), step=9', 'step=9: must be above 0'),
+        ('9, range=(8, 64), step=8', 'default=9: must be an integer from 8 to 64, in steps of 8'),
     ],
 )
 def test_hints_that_give_no_values_are_refused_with_their_place(hints, message):

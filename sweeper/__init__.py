@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .selectors.fixed import FixedSweep
     from .space import Categorical, Float, Integer, Space
     from .training.attached import Run
+    from .training.callbacks import Callback
     from .training.engine import RunEvents
     from .tuning.base import RunRequest, Stage, TuningMethod
     from .tuning.fixed import FixedHyperparameters
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 __all__ = [
     'DONE',
     'WAIT',
+    'Callback',
     'Categorical',
     'Comparison',
     'DamagedFileWarning',
@@ -128,6 +130,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    'Callback': 'training.callbacks',
     'Categorical': 'space',
     'Comparison': 'report.stats.comparison',
     'DONE': 'selectors.base',

@@ -25,7 +25,7 @@ PUBLIC = {
     'ProblemWarning', 'DeclarationWarning', 'PointFailedWarning', 'DamagedFileWarning', 'ListenerWarning',
     'EqualPointsWarning', 'Selector', 'Proposal', 'WAIT', 'DONE', 'events',
     'Executor', 'LocalExecutor', 'InlineExecutor', 'Resources', 'Task', 'Outcome', 'RunError',
-    'WorkerSpec', 'run_task', 'Run', 'RunEvents',
+    'WorkerSpec', 'run_task', 'Run', 'RunEvents', 'Callback',
 }  # fmt: skip
 NAMESPACES = {'sweeper.m', 'sweeper.declare', 'sweeper.testing'}  # whose names stand for themselves
 

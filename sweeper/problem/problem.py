@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ACCURACY_STYLES = ('classification', 'multiclass', 'inv-loss')
 _READ = '__sweeper_read__'  # of a problem's module: the names that it read when it was imported
 REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
-OPTIONAL = ('optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'attach')
+OPTIONAL = ('optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'callbacks', 'attach')
 SCHEDULES = ('triangular', 'one-cycle', 'cosine', 'constant')
 
 
@@ -49,6 +49,7 @@ class Problem:
         read_by_dataset: The names that `dataset()` has read.
         read_on_import: The names that were read while the module was imported, as far as that is known.
         attach: Adds handlers to the engine of a run, or None.
+        callbacks: Returns the callbacks of a run, or None.
         schedule: The learning rates of a training: one of `SCHEDULES`, or a function of progress in [0, 1]
             that gives a factor of the tuned rate.
         clip_norm: The largest norm of the gradient; None for any.
@@ -73,8 +74,14 @@ class Problem:
     step: Callable[[torch.nn.Module, Any], torch.Tensor] | None = None
     predict: Callable[[torch.nn.Module, Any], Any] | None = None
     attach: Callable[[Any, Any], object] | None = None
+    callbacks: Callable[[], Any] | None = None
     schedule: str | Callable[[float], float] = SCHEDULES[0]
     clip_norm: float | None = None
+
+    @property
+    def has_handlers(self) -> bool:
+        """Whether it takes part in its runs, by `attach` or by callbacks."""
+        return self.attach is not None or self.callbacks is not None
 
     @property
     def training_options(self) -> dict[str, str | float]:
@@ -220,7 +227,7 @@ def load_problem(
             f'the problem {reference} has no {", ".join(missing)}; '
             f'a problem is a module with {", ".join(REQUIRED)} (and, optionally, {", ".join(OPTIONAL)})'
         )
-    for name in ('model', 'dataset', 'loss', 'optimizer', 'step', 'predict', 'attach'):
+    for name in ('model', 'dataset', 'loss', 'optimizer', 'step', 'predict', 'callbacks', 'attach'):
         value = getattr(module, name, None)
         if value is not None and not callable(value):
             raise ProblemError(f'{name} of {str(reference)!r} must be callable; got {value!r}')
@@ -262,6 +269,7 @@ def load_problem(
         presets=unpacked(presets or {}),
         read_on_import=getattr(module, _READ, ()),
         attach=getattr(module, 'attach', None),
+        callbacks=getattr(module, 'callbacks', None),
         schedule=schedule,
         clip_norm=None if clip_norm is None else float(clip_norm),
         step=own_step,

@@ -84,6 +84,11 @@ class Run(RunPlan):
     criterion: Criterion | None = field(repr=False)
     _splits: Mapping[str, Split | None] = field(repr=False)
     _optimizer: OptimizerRequest = field(repr=False)
+    _stop: Callable[[], None] = field(repr=False)
+
+    def stop(self) -> None:
+        """Ends the training after the present step, or chunk of steps; the model is scored as it stands."""
+        self._stop()
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:

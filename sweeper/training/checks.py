@@ -12,6 +12,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sequential
 from ..errors import ProblemError
 from ..problem.problem import Problem
 from ..seeding import seed_everything
+from .callbacks import check_callbacks
 from .data import Batch, InMemorySplit, Split, as_split, first_text, has_own_collate, inputs_of
 from .metrics import ignored_label
 from .objective import Criterion
@@ -50,6 +51,9 @@ def check_problem(problem: Problem, seed: int) -> Splits:
         except Exception as error:
             message = str(error) if isinstance(error, ProblemError) else f'{type(error).__name__}: {error}'
             raise ProblemError(f'schedule of {problem.name!r}, a function of progress: {message}') from error
+    if problem.callbacks is not None:
+        _check_binds(problem, 'callbacks', problem.callbacks)
+        check_callbacks(problem.name, _call(problem, 'callbacks', problem.callbacks))
     if problem.attach is not None:
         _check_binds(problem, 'attach', problem.attach, 'engine', 'run')
     seed_everything(seed)

@@ -6,7 +6,7 @@ Runs without handlers need none (see `loop`), so ignite is imported only for pro
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -22,18 +22,24 @@ Chunk: TypeAlias = list[torch.Tensor]
 
 
 class RunEvents(EventEnum):
-    """Events of a run's engine beside ignite's; `state.chunk` and `state.cycle` count them.
+    """Events of a run's engine beside ignite's; `state` counts them as `chunk`, `cycle` and `valid_step`.
 
-    `CHUNK_COMPLETED`: some steps, 32 unless the epoch ended, have been taken. `SCORED`: a trial has been
-    scored at the end of a learning-rate cycle; `engine.state.metrics` has `loss_train`, `perf_train`,
-    `loss_val` and `perf_val`.
+    `CHUNK_COMPLETED`: some steps, 32 unless the epoch ended, have been taken. `SCORING`: a trial is about to
+    be scored at the end of a learning-rate cycle. `SCORED`: it has been; `engine.state.metrics` has
+    `loss_train`, `perf_train`, `loss_val` and `perf_val`. `VALID_STEP_STARTED` and `VALID_STEP_COMPLETED`: a
+    batch of validation data is about to be scored, and has been.
     """
 
     CHUNK_COMPLETED = 'chunk_completed'
+    SCORING = 'scoring'
     SCORED = 'scored'
+    VALID_STEP_STARTED = 'valid_step_started'
+    VALID_STEP_COMPLETED = 'valid_step_completed'
 
 
-_COUNTED_IN = {RunEvents.CHUNK_COMPLETED: 'chunk', RunEvents.SCORED: 'cycle'}
+_COUNTED_IN = {
+    RunEvents.CHUNK_COMPLETED: 'chunk', RunEvents.SCORED: 'cycle', RunEvents.VALID_STEP_STARTED: 'valid_step'
+}  # fmt: skip
 _OF_STEPS = (
     Events.GET_BATCH_STARTED, Events.GET_BATCH_COMPLETED, Events.ITERATION_STARTED, Events.ITERATION_COMPLETED
 )  # fmt: skip
@@ -70,9 +76,10 @@ class RunEngine(Engine):
             self.eager_reason = f'a handler is to be called at every step ({event_name.name})'
         return super().add_event_handler(event_name, handler, *args, **kwargs)
 
-    def attach_by(self, attach: Callable[[Any, Run], object], run: Run) -> None:
-        """Calls a problem's `attach`; from then on it is known how steps are taken."""
-        attach(self, run)
+    def attach_by(self, attachments: Sequence[Callable[[Any, Run], object]], run: Run) -> None:
+        """Calls what attaches a problem's handlers; from then on it is known how steps are taken."""
+        for attach in attachments:
+            attach(self, run)
         self._is_attached, self._model = True, run.model
         run._optimizer.is_open = False
         if run._optimizer.optimizer is not None and self.eager_reason is None:
@@ -105,6 +112,18 @@ class RunEngine(Engine):
             raise self._failure
         if not self._steps:
             raise RuntimeError('a handler ended the training before its first step')
+
+    def begin_scoring(self) -> None:
+        """Tells handlers that a trial is about to be scored."""
+        self.state.valid_step = 0  # type: ignore[attr-defined]
+        self.fire_event(RunEvents.SCORING)
+
+    def before_valid_step(self) -> None:
+        self.state.valid_step += 1  # type: ignore[attr-defined]
+        self.fire_event(RunEvents.VALID_STEP_STARTED)
+
+    def after_valid_step(self) -> None:
+        self.fire_event(RunEvents.VALID_STEP_COMPLETED)
 
     def publish(self, scores: Mapping[str, float]) -> None:
         """Tells handlers a trial's scores."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -151,6 +151,14 @@ class Score:
         return math.isfinite(self.loss)
 
 
+class BatchWatcher(Protocol):
+    """Is told of the batches that are scored."""
+
+    def before_valid_step(self) -> None: ...
+
+    def after_valid_step(self) -> None: ...
+
+
 @torch.no_grad()  # not inference mode: what a model caches in it could not be trained with
 def evaluate(
     model: torch.nn.Module,
@@ -159,6 +167,7 @@ def evaluate(
     scorer: Scorer,
     most: int | None = None,
     name: str = 'train',
+    watcher: BatchWatcher | None = None,
 ) -> Score:
     """Scores a model in evaluation mode.
 
@@ -168,6 +177,7 @@ def evaluate(
         objective: Its loss, and what is scored.
         scorer: Measures the performance.
         most: How many samples to take, spread over the split; None for all.
+        watcher: Is told before and after each batch, if given.
         name: The split's, for messages.
 
     Raises:
@@ -181,6 +191,8 @@ def evaluate(
     loss_of = partial(objective.loss, model)
     order = evaluation_order(split, most)
     for indices, batch in zip(order, split.batches(order), strict=True):
+        if watcher is not None:
+            watcher.before_valid_step()
         try:
             loss, outputs = objective.forward(model, batch)
             share, perf = 1.0, 0.0
@@ -191,6 +203,8 @@ def evaluate(
         except Exception:
             check_data(batch, split.places(indices), name, loss_of)
             raise
+        if watcher is not None:
+            watcher.after_valid_step()
         if share == 0:  # all labels are ignored
             continue
         weight = share * len(indices)

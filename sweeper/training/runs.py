@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice, repeat
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,9 @@ from .loop import Batches, Loop
 from .metrics import Score, check_loss, evaluate, is_finite_in_evaluation, is_finite_in_training
 from .schedule import Schedule, learning_rates
 from .workspace import Training, Workspace
+
+if TYPE_CHECKING:
+    from .engine import RunEngine
 
 Result = TypeVar('Result')
 
@@ -233,9 +236,14 @@ class _Trial:
         self._is_unsure = False
         self._scored: list[int] = []
 
-    def take_scores(self, epochs: float) -> dict[str, float]:
-        """Scores the model after so many epochs; returns the scores by name."""
-        self._last = {name: self._score(name, split) for name, split in self._splits.items()}
+    def take_scores(self, epochs: float, engine: RunEngine | None = None) -> dict[str, float]:
+        """Scores the model after so many epochs; returns the scores by name. An engine calls handlers."""
+        if engine is not None:
+            engine.begin_scoring()
+        watchers = {'val': engine}
+        self._last = {
+            name: self._score(name, split, watchers.get(name)) for name, split in self._splits.items()
+        }
         self._rows = [row for row in self._rows if row['epochs'] != epochs]
         self._rows.append({'epochs': epochs, **_as_row(self._last)})
         self._scored = self._versions()
@@ -251,9 +259,9 @@ class _Trial:
         tensors = [*model.parameters(), *model.buffers()]
         return [number for tensor in tensors for number in (id(tensor), tensor._version)]
 
-    def _score(self, name: str, split: Split) -> Score:
+    def _score(self, name: str, split: Split, engine: RunEngine | None = None) -> Score:
         learner = self._learner
-        score = evaluate(learner.model, split, learner.objective, learner.score, name=name)
+        score = evaluate(learner.model, split, learner.objective, learner.score, name=name, watcher=engine)
         self._is_unsure = self._is_unsure or score.is_unsure
         return score
 
@@ -416,7 +424,7 @@ def _train(
         is_end = epoch % plan.cycle_size_epochs == 0 or epoch == plan.epochs
         if alive and is_end and trials:
             training.step.update_models()
-            scores = [trials[lane].take_scores(epoch) for lane in alive]
+            scores = [trials[lane].take_scores(epoch, training.engine) for lane in alive]
             training.step.expect_changes()
             if training.engine is not None:
                 training.engine.publish(scores[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
@@ -15,6 +16,7 @@ from ..problem.problem import Problem
 from ..results import StepKind
 from ..seeding import RandomStates, model_seed, seed_everything
 from .attached import OptimizerRequest, Run, RunPlan
+from .callbacks import attach_callbacks
 from .capture.capture import Learner, ModelState, captured_step, why_not_worth_it
 from .capture.lanes import step_in_lanes
 from .capture.recording import CannotRehearse, NotCapturable, python_state_of
@@ -143,7 +145,7 @@ class Workspace:
     _labels: dict[int, bool] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.problem.attach is not None:  # imported before any run, so that forked processes share it
+        if self.problem.has_handlers:  # imported before any run, so that forked processes share it
             with uncollected():
                 from . import engine  # noqa: F401
 
@@ -249,11 +251,11 @@ class Workspace:
 
         That is one that handlers have got, if they have.
         """
-        attach = self.problem.attach
-        if attach is None or plan is None:
+        if not self.problem.has_handlers or plan is None:
             return learner, None
         from .engine import RunEngine
 
+        engine = RunEngine()
         request = OptimizerRequest(learner.make_optimizer)
         run = Run(
             **vars(plan),
@@ -263,9 +265,12 @@ class Workspace:
             criterion=learner.objective.criterion,
             _splits=self.splits._asdict(),
             _optimizer=request,
+            _stop=engine.terminate,
         )
-        engine = RunEngine()
-        engine.attach_by(attach, run)
+        attachments = [] if self.problem.attach is None else [self.problem.attach]
+        if self.problem.callbacks is not None:
+            attachments.append(partial(attach_callbacks, callbacks=self.problem.callbacks()))
+        engine.attach_by(attachments, run)
         if (optimizer := request.optimizer) is not None:
             learner = learner._replace(make_optimizer=lambda: optimizer)
         return learner, engine
@@ -280,6 +285,7 @@ class Workspace:
             'step': problem.step,
             'predict': problem.predict,
             **({} if problem.attach is None else {'attach': problem.attach}),
+            **({} if problem.callbacks is None else {'callbacks': problem.callbacks}),
         }
         return PythonState(roots.items(), is_partial=True)
 
@@ -306,8 +312,9 @@ class Workspace:
         Raises:
             NotCapturable: That cannot be done.
         """
-        if self.problem.attach is not None:
-            raise NotCapturable('its handlers (attach) are those of a single run')
+        if self.problem.has_handlers:
+            names = [name for name in ('attach', 'callbacks') if getattr(self.problem, name) is not None]
+            raise NotCapturable(f'its handlers ({", ".join(names)}) are those of a single run')
         before = self.python_state()
         if before.stuck:
             raise NotCapturable('what it refers to could not be put back after a try')

@@ -65,6 +65,7 @@ def test_help_on_the_command_line_imports_nothing_of_what_runs():
     assert not {'torch', 'numpy', 'scipy', 'ignite', 'sweeper.api'}.intersection(run_python(code))
 
 
+@pytest.mark.slow
 def test_names_are_there_for_completion_for_star_imports_and_for_pickles():
     assert PUBLIC.issubset(dir(sweeper))
     assert run_python('from sweeper import *; print(sweep.__module__)') == ['sweeper.api']

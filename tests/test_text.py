@@ -84,7 +84,7 @@ def model(width):
 """
 
 
-@pytest.mark.parametrize('executor', ['inline', 'local'])
+@pytest.mark.parametrize('executor', ['inline', pytest.param('local', marks=pytest.mark.slow)])
 def test_errors_of_the_users_code_show_the_users_frames_only(write_problem, tmp_path, executor):
     problem = write_problem(model=BROKEN)
     with pytest.raises(ProblemError, match='no point can be trained') as caught:
@@ -129,6 +129,7 @@ def test_a_run_that_fails_in_both_kinds_of_steps_has_failed_once(write_problem, 
     assert re.findall(', in (.*)', str(caught.value)) == ['forward']
 
 
+@pytest.mark.slow
 def test_the_command_line_shows_none_of_ours(write_problem, tmp_path):
     command = [
         'run',

@@ -33,7 +33,7 @@ class Own:
         return CHOSEN
 
 
-@pytest.mark.parametrize('executor', ['inline', 'local'])
+@pytest.mark.parametrize('executor', ['inline', pytest.param('local', marks=pytest.mark.slow)])
 @pytest.mark.parametrize('argument', ['hparams', 'tuning'])
 def test_fixed_hyperparameters_are_those_of_every_trial(
     executor, argument, write_problem, sweep_inline, tmp_path

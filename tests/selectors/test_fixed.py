@@ -157,6 +157,7 @@ def test_the_same_seed_draws_the_same_points(seed):
     assert draw(ranges, 5, seed=seed) != draw(ranges, 5, seed=seed + 1)
 
 
+@pytest.mark.slow
 def test_sets_draw_the_same_points_in_another_process():
     code = (
         'from sweeper.selectors.fixed import FixedSweep; import math, json; '

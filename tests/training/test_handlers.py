@@ -312,6 +312,7 @@ def test_an_evaluator_leaves_training_as_it_was():
         assert without_times(trial(attach, step)) == without_times(trial(step=step))
 
 
+@pytest.mark.slow
 def test_tuning_sees_training_data_only_and_nobody_test_data():
     def attach(engine, run):
         assert len(run.batches('train')) == 1

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from .amounts import at_least, bytes_of, seconds_of
+from .annotations import valid_in_words, wrong_field
 from .cores import usable_cores
 from .errors import InvalidArgument
-from .kinds import valid_in_words, wrong_kind
 from .store.acceptance import ACCEPTABLE, accepted_kinds
 from .tuning.base import TuningMethod
 from .tuning.methods import as_plain, for_sweep_cores, from_plain, get_method, record
@@ -131,7 +131,7 @@ class SweepConfig:
                 f'--if-changed {self.if_changed}: must be stop, restart, or accept: with what is accepted, '
                 f'as in accept:{ACCEPTABLE[0]}; {known}'
             )
-        if (wrong := wrong_kind(self)) is not None:
+        if (wrong := wrong_field(self)) is not None:
             valid = valid_in_words(SweepConfig, wrong)
             unquoted = valid.replace("'", '')
             option = f'--{wrong.replace("_", "-")} {getattr(self, wrong)}'

@@ -100,7 +100,7 @@ def value_of(text: str, kind: type | None = None) -> Any:
 def _as_kind(value: Any, kind: type | None) -> Any:
     """Returns a value as the kind that is wanted; what cannot be is refused later, with its parameter."""
     if kind in (bool, int, float, str):
-        from .declare.kinds import as_kind
+        from .declare.types import as_kind
 
         with suppress(ValueError):
             return as_kind(value, kind)

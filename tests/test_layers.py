@@ -44,7 +44,7 @@ LAYERS = [
     ['signals'],
     ['extras'],
     ['source'],
-    ['errors', 'kinds'],
+    ['annotations', 'errors'],
     ['text', 'version'],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

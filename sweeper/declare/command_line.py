@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DeclarationError, DeclarationWarning, InvalidArgument, SweepError
 from .domains import checked
-from .kinds import from_text, kind_of
 from .listing import LISTINGS, show
 from .manager import HyperParameterManager
 from .occurrence import HyperParameterNode
 from .serial import FORMATS, load, save
+from .types import from_text, kind_of
 
 if TYPE_CHECKING:
     from argparse import Action, ArgumentParser, Namespace, _ArgumentGroup

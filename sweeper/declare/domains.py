@@ -9,8 +9,8 @@ from ..errors import DeclarationError, InvalidArgument
 from ..frozen import freeze
 from ..space import Categorical, Domain, Float, Integer, Role
 from ..space.base import UNSET
-from .kinds import as_kind, kind_of, shown
 from .occurrence import HyperParameterNode
+from .types import as_kind, kind_of, shown
 
 SCALES = ('linear', 'log')
 KNOWN_HINTS = frozenset(['choices', 'range', 'log', 'scale', 'step', 'role', 'type', 'help', 'required'])

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal
 from ..errors import DeclarationError, DeclarationWarning, InvalidArgument
 from ..text import one_line
 from .domains import checked
-from .kinds import from_text, kind_of
 from .manager import HyperParameterManager
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence
 from .parsing import find_in_files
 from .serial import load, named, plain_tree, save, to_json, to_yaml
+from .types import from_text, kind_of
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -14,11 +14,11 @@ from ..frozen import freeze, thaw
 from ..space import Domain, Role
 from ..space.base import UNSET
 from .domains import KNOWN_HINTS, checked, domain_of, role_of
-from .kinds import kind_of
 from .manager import checked_names, fresh, suggestion
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence, Priority
 from .parsing import find_in_files
 from .tree import SEPARATOR, beginnings
+from .types import kind_of
 
 
 @dataclass(frozen=True)

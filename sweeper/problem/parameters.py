@@ -291,7 +291,7 @@ def kinds_in(sources: ProblemSources) -> Callable[[str], type | None]:
 
 def _annotated(sources: ProblemSources) -> dict[str, type]:
     """The types that arguments of a function `model` are annotated with, if they are plain ones."""
-    from ..declare.kinds import KINDS
+    from ..declare.types import KINDS
     from ..source.syntax import parsed
     from ..source.text import SourceHelper
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..kinds import check_kinds
+from ..annotations import check_types
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,6 @@ def declarations(told: Mapping[str, Any]) -> dict[str, Declaration]:
     """
     found = {}
     for name, one in told.items():
-        check_kinds(Declaration, one)
+        check_types(Declaration, one)
         found[name] = Declaration(**one)
     return found

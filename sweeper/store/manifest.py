@@ -10,11 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ..annotations import check_types
 from ..errors import FolderError
 from ..io.checksums import read_json, read_sealed
 from ..io.files import TEMPORARY_SUFFIX, AtomicWriter
 from ..io.opening import kind_of
-from ..kinds import check_kinds
 from ..text import reason
 from ..version import RESULTS_VERSION
 from .acceptance import ACCEPT, accepted_kinds
@@ -138,7 +138,7 @@ def _read(layout: SweepLayout, of_any_format: bool = False) -> tuple[Manifest | 
                 _check_format(path, data['format'])
             data = read_sealed(path)  # of another format it may be another checksum
             origin = read_origin(data.get('origin'))
-            check_kinds(Manifest, {**data, 'origin': []})
+            check_types(Manifest, {**data, 'origin': []})
             declarations(data.get('declared', {}))
             lists = {'origin': origin, 'changes': tuple(data.get('changes', ()))}
             return Manifest(**{**data, **lists}), problems

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..kinds import check_kinds
+from ..annotations import check_types
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def read_origin(data: object) -> tuple[Origin, ...]:
     for one in entries:
         if not isinstance(one, dict):
             raise ValueError(f'origin is {data!r}'[:200])
-        check_kinds(Origin, one)
+        check_types(Origin, one)
         try:
             found.append(Origin(**one))
         except TypeError as error:

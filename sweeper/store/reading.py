@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..annotations import check_types
 from ..errors import FolderError
 from ..io.checksums import OF_FILES, check_files, read_json, read_sealed
 from ..io.files import AtomicWriter, check_archive, read_npz
 from ..io.opening import check_own_folder, kind_of
-from ..kinds import check_kinds
 from ..results import PointError, TrialResult, Tuned
 from .damage import DamagedFile, set_aside
 from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout
@@ -192,7 +192,7 @@ def read_trial(layout: TrialLayout, thoroughly: bool = False) -> TrialResult | N
         data = read_sealed(result_json)
         checksums = _checksums(data)
         data = _with_infinities(data)
-        check_kinds(TrialResult, data)
+        check_types(TrialResult, data)
         _check_scores(data)
         result = result_from(data)
     if thoroughly:
@@ -260,7 +260,7 @@ def read_errors(layout: PointLayout) -> list[PointError]:
         data = read_sealed(layout.error)
         first = {key: value for key, value in data.items() if key not in ('params', 'others')}
         for error in (first, *data['others']):
-            check_kinds(PointError, error)
+            check_types(PointError, error)
         errors = [PointError(**error) for error in (first, *data['others'])]
         return sorted(errors, key=failure_order)
 

@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..annotations import check_types
 from ..io.checksums import json_bytes
 from ..io.files import TEMPORARY_SUFFIX, open_temporary
-from ..kinds import check_kinds
 from .layout import SweepLayout
 from .lock import holder
 
@@ -66,7 +66,7 @@ def read_note(who: dict[str, Any]) -> tuple[Note, Running] | None:
     try:
         told = dict(who['note'])
         running = [(int(point_id), str(text)) for point_id, text in told.pop('running')]
-        check_kinds(Note, told)
+        check_types(Note, told)
         return Note(**told), running
     except (LookupError, TypeError, ValueError):
         return None

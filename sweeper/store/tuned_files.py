@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..kinds import check_kinds
+from ..annotations import check_types
 from ..points import from_json, to_json, value_to_text
 from ..results import ModelCost, Tuned
 
@@ -67,7 +67,7 @@ def facts_from_misc(misc: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(performance, float | int) or not 0 <= performance <= 1:
         raise ValueError(f'perf is {performance!r}')
     if cost is not None:
-        check_kinds(ModelCost, cost)
+        check_types(ModelCost, cost)
         cost = ModelCost(**cost)
     names = map(str, unread) if isinstance(unread, list) else ()
     return {'flags': (*flags,), 'unread': (*names,), 'cost': cost, 'performance': performance}
@@ -79,7 +79,7 @@ def tuned_from(content: Mapping[str, Any], facts: Mapping[str, Any]) -> Tuned:
     Raises:
         ValueError, LookupError, TypeError: It is not what was written, or trials cannot be trained so.
     """
-    check_kinds(_Final, content)
+    check_types(_Final, content)
     final = _Final(**content)
     for name in ('lr_start', 'lr_end'):
         if not 0 <= content[name] < math.inf:

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Self
 
+from ..annotations import valid_in_words, wrong_field
 from ..errors import InvalidArgument
-from ..kinds import valid_in_words, wrong_kind
 
 BATCH_OBJECTIVES = ('performance', 'throughput')
 
@@ -65,7 +65,7 @@ class Effort:
     max_cycles: int = 40
 
     def __post_init__(self) -> None:
-        if (name := wrong_kind(self)) is not None:
+        if (name := wrong_field(self)) is not None:
             valid = valid_in_words(Effort, name)
             raise InvalidArgument(f'{name}={getattr(self, name)!r} in the settings: {valid}')
         least = {

@@ -10,7 +10,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
-def check_kinds(kind: type, data: Mapping[str, object]) -> None:
+def check_types(kind: type, data: Mapping[str, object]) -> None:
     """Checks values by the types of a dataclass's fields.
 
     Args:
@@ -25,7 +25,7 @@ def check_kinds(kind: type, data: Mapping[str, object]) -> None:
             raise ValueError(f'{name} is {data[name]!r}'[:200])
 
 
-def wrong_kind(value: Any) -> str | None:
+def wrong_field(value: Any) -> str | None:
     """Returns the first field of a dataclass's instance whose value is not of its type; None if all are."""
     checks = _checks(value.__class__)
     return next((name for name, is_valid in checks if not is_valid(getattr(value, name))), None)

@@ -6,7 +6,7 @@ import pytest
 
 from sweeper.declare import DeclarationError, HyperParameterManager, bind
 from sweeper.declare.domains import checked
-from sweeper.declare.kinds import as_kind, from_text, kind_of
+from sweeper.declare.types import as_kind, from_text, kind_of
 
 
 def node(call):

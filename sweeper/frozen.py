@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -86,21 +87,32 @@ def _place(key: Any) -> tuple[bool, float, str]:
     return (False, key, '') if is_number else (True, 0, key if type(key) is str else repr(key))
 
 
-def freeze(value: Any) -> Any:
-    """Returns a literal of Python as a point may have it.
+def freeze(value: Any, strictly: bool = False) -> Any:
+    """Returns a value as a point has it: nothing in it can be changed.
 
-    Lists become tuples, sets become frozensets, and dicts become `FrozenDict`s; a dict with other keys than
-    those can have stays what it is.
+    Lists become tuples, sets frozensets, dicts `FrozenDict`s, and numbers of numpy Python's, at whatever
+    depth.
+
+    Args:
+        value: In it, what is of a subclass of these stays as it is.
+        strictly: Whether a dict with keys that a `FrozenDict` cannot have is an error; else it stays one.
+
+    Raises:
+        TypeError: There is such a dict.
     """
-    if isinstance(value, list | tuple):
-        return tuple(map(freeze, value))
-    if isinstance(value, set | frozenset):
-        return frozenset(map(freeze, value))
-    if isinstance(value, dict | FrozenDict):
+    numpy = sys.modules.get('numpy')  # whoever has such a number has imported it
+    if numpy is not None and isinstance(value, numpy.generic):
+        return value.item()
+    if type(value) in (list, tuple):
+        return tuple(freeze(item, strictly) for item in value)
+    if type(value) in (set, frozenset):
+        return frozenset(freeze(item, strictly) for item in value)
+    if type(value) in (dict, FrozenDict):
         try:
-            return FrozenDict({freeze(key): freeze(item) for key, item in value.items()})
+            return FrozenDict({freeze(key, strictly): freeze(item, strictly) for key, item in value.items()})
         except TypeError:
-            return value
+            if strictly:
+                raise
     return value
 
 

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .errors import InvalidPoint
-from .frozen import FrozenDict
+from .frozen import FrozenDict, freeze
 from .frozen import NamedPoint as NamedPoint
 from .text import one_line
 
@@ -94,7 +94,7 @@ def are_named(points: Sequence[Point], known: bool | None = None) -> bool:
 
 def _checked(value: Any, proposed: object) -> Any:
     try:
-        value = _frozen(value)
+        value = freeze(value, strictly=True)
         hash(value)
     except TypeError as error:
         raise InvalidPoint(
@@ -128,19 +128,6 @@ def _reads_back(value: Any) -> bool:
         return bool(value_from_text(text) == value)
     except (TypeError, ValueError, LookupError, AttributeError, RecursionError):
         return False
-
-
-def _frozen(value: Any) -> Any:
-    """Returns a value without lists, sets and dicts that can be changed, and without numbers of numpy."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if type(value) in (list, tuple):
-        return tuple(map(_frozen, value))
-    if type(value) in (set, frozenset):
-        return frozenset(map(_frozen, value))
-    if type(value) in (dict, FrozenDict):
-        return FrozenDict({_frozen(key): _frozen(item) for key, item in value.items()})
-    return value
 
 
 def has_reference(value: Any) -> bool:

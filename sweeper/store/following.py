@@ -17,9 +17,8 @@ from ..text import reason
 from .damage import DamagedFile
 from .layout import PointLayout, SweepLayout
 from .lock import is_locked
-from .lookup import Lookup
 from .manifest import Manifest, read_manifest
-from .reading import read_errors, read_trial, read_tuned, trial_indices
+from .reading import read_errors, read_lookup, read_trial, read_tuned, trial_indices
 
 _SURE_AFTER_NS = 2 * 10**9  # a change this soon after another may leave a folder's time as it was
 
@@ -166,15 +165,13 @@ class Follower:
         return True
 
     def _read_points(self) -> list[Point]:
+        """Reads the points from `params.csv` and its copy, as whoever opens the folder does."""
         assert self.manifest is not None
-        for path in (self._layout.params_csv, self._layout.params_csv_copy):
-            lookup = Lookup(self._layout)
-            try:
-                lookup.read(path, bool(self.manifest.named_points))
-            except (FileNotFoundError, DamagedFile):
-                continue
-            return lookup.points
-        return []
+        named = bool(self.manifest.named_points)
+        return read_lookup(self._layout, named, (), False, self._note_damage).points
+
+    def _note_damage(self, damage: DamagedFile, path: Path) -> None:
+        self.damaged[path] = str(damage)
 
     def _look_at_results(self) -> list[News]:
         news = (self._look_at_point(point_id, known) for point_id, known in enumerate(self._known))
@@ -224,7 +221,7 @@ class Follower:
         try:
             return read()
         except DamagedFile as damage:
-            self.damaged[damage.path] = str(damage)
+            self._note_damage(damage, damage.path)
             return None
 
 

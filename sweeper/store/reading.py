@@ -57,7 +57,7 @@ def read_all(
         set_aside(layout, writer, path, damage)
 
     named, thoroughly = bool(manifest.named_points), writer is not None
-    lookup = _read_lookup(layout, named, parameter_names, thoroughly, take_damage)
+    lookup = read_lookup(layout, named, parameter_names, thoroughly, take_damage)
     if writer is not None and lookup.points:  # before anything else that tells the points is set aside
         lookup.write(writer)
     records = Records(layout, manifest, lookup)
@@ -66,7 +66,7 @@ def read_all(
     return records
 
 
-def _read_lookup(
+def read_lookup(
     layout: SweepLayout,
     named: bool,
     parameter_names: Sequence[str],

@@ -123,6 +123,15 @@ def test_damage_is_noted_and_does_not_hide_the_rest(folder, store, example):
     assert follower_of(folder).look()  # from its copy
 
 
+def test_points_are_those_of_the_copy_where_the_list_was_changed(folder, store, example):
+    example.fill(store)
+    table = folder / 'points/params.csv'
+    table.write_text(table.read_text().replace('16', '17'))
+    follower = follower_of(folder)
+    follower.look()
+    assert follower.points == Store.read(folder).points == [*example.points]
+
+
 def test_when_failures_are_forgotten_everything_is_news_once_more(folder, example):
     with example.opened(folder) as store:
         example.fill(store)

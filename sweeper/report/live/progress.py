@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from ...errors import InvalidArgument
+from typing import Literal
+
 from ...listeners.base import Listener
 from .plain import PlainProgress
 
-PROGRESS = ('auto', 'rich', 'plain', 'none')
 
-
-def open_progress(kind: str) -> Listener | None:
+def open_progress(kind: Literal['auto', 'rich', 'plain', 'none']) -> Listener | None:
     """Returns a listener that shows progress on stderr, or None for `none`.
 
     Args:
         kind: `rich`, `plain`, `none`, or `auto`: `rich` in a terminal or a notebook, `plain` elsewhere.
-
-    Raises:
-        InvalidArgument: It is none of these.
     """
-    if kind not in PROGRESS:
-        error = InvalidArgument(f'progress={kind!r}: valid are {", ".join(map(repr, PROGRESS))}')
-        raise error.on_command_line(f'--progress {kind}: valid are {", ".join(PROGRESS)}')
     if kind == 'none':
         return None
     if kind == 'plain':

@@ -1,8 +1,5 @@
 import sys
 
-import pytest
-
-from sweeper.errors import InvalidArgument
 from sweeper.events import PointFailed, PointFlagged, PointTuned, Status, SweepEnded, SweepStarted, TrialsDone
 from sweeper.points import NamedPoint
 from sweeper.report.live.live import LiveProgress
@@ -112,8 +109,6 @@ def test_kinds():
     assert open_progress('none') is None
     assert isinstance(open_progress('plain'), PlainProgress)
     assert isinstance(open_progress('rich'), LiveProgress)
-    with pytest.raises(InvalidArgument, match="progress='loud'"):
-        open_progress('loud')
 
 
 def test_where_it_is_no_terminal_lines_are_plain(monkeypatch):

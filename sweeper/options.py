@@ -118,7 +118,7 @@ def _single_point(
             parts.append(part)
     values: dict[str, Any] = {}
     for part in parts:
-        name, equals, value = (one.strip() for one in part.partition('='))
+        name, equals, value = (text.strip() for text in part.partition('='))
         if not (name and equals and value):
             raise InvalidArgument(f'--point {text}: must be {_FORMS["--point"]}')
         if name in values or name in others:

@@ -80,8 +80,8 @@ outputs left [0, 1], which alone said that they are probabilities."""
 
 def joined_flags(in_training: bool, in_evaluation: bool, is_unsure: bool) -> str:
     """The flags of a run, separated by spaces."""
-    found = {IN_TRAINING: in_training, IN_EVALUATION: in_evaluation, UNSURE: is_unsure}
-    return ' '.join(name for name, is_so in found.items() if is_so)
+    conditions = {IN_TRAINING: in_training, IN_EVALUATION: in_evaluation, UNSURE: is_unsure}
+    return ' '.join(name for name, is_so in conditions.items() if is_so)
 
 
 def is_only_in_evaluation(flags: str) -> bool:
@@ -200,8 +200,8 @@ class StepKind(NamedTuple):
         """Returns the kind that is told in such words."""
         if lanes := re.fullmatch(r'in (\d{1,9}) lanes', text):
             return cls('lanes', lanes=int(lanes[1]))
-        told = re.fullmatch(rf'(\w*)(?:, because |; (?={_NOT_IN_LANES}))(.*)', text, re.DOTALL)
-        return cls(text) if told is None else cls(told[1], told[2])
+        match = re.fullmatch(rf'(\w*)(?:, because |; (?={_NOT_IN_LANES}))(.*)', text, re.DOTALL)
+        return cls(text) if match is None else cls(match[1], match[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,11 +300,11 @@ class SweepResults(list[PointResult]):
     ) -> None:
         super().__init__(results)
         self.failures = list(failures)
-        self.flags = {point: found for point, found in (flags or {}).items() if found}
+        self.flags = {point: names for point, names in (flags or {}).items() if names}
         self.columns = list(columns)
         self.nuisance = {point: dict(values) for point, values in (nuisance or {}).items() if values}
         self.ids = dict(ids or {})
-        self.trials = {point: dict(found) for point, found in (trials or {}).items()}
+        self.trials = {point: dict(by_index) for point, by_index in (trials or {}).items()}
         self.others: list[Point] = []
         self.store: Any = None
 
@@ -345,8 +345,8 @@ class SweepResults(list[PointResult]):
         if trials is None:  # results that come from elsewhere have scores alone
             scores = zip(*result[4:], strict=True)
             yield from (
-                {**shared, 'trial': i, **dict(zip(_SCORES, one, strict=False))}
-                for i, one in enumerate(scores)
+                {**shared, 'trial': i, **dict(zip(_SCORES, row, strict=False))}
+                for i, row in enumerate(scores)
             )
             return
         for index, trial in sorted(trials.items()):

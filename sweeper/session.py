@@ -18,7 +18,7 @@ from .garbage import uncollected
 from .listeners.base import Listener
 from .points import Point, are_named
 from .problem.parameters import ProblemParameters
-from .problem.presets import Presets, presets_of, told, with_values
+from .problem.presets import Presets, as_texts, presets_of, with_values
 from .problem.problem import load_problem
 from .problem.reference import ProblemReference
 from .report.live.progress import open_progress
@@ -83,8 +83,8 @@ def run_session(
         manifest = Manifest(
             facts.name, train_size=facts.train_size, device=facts.device, path=facts.path,
             source=facts.source, origin=(this_origin(selector),),
-            declared=parameters.declared.told() if parameters.declared is not None else {},
-            values=told(presets), **config.identity(),
+            declared=parameters.declared.to_dict() if parameters.declared is not None else {},
+            values=as_texts(presets), **config.identity(),
         )  # fmt: skip
         names = parameters.signature.parameter_names()
         store = stack.enter_context(Store.opened(folder, manifest, names, config.if_changed))

@@ -19,7 +19,7 @@ from ..errors import (
 )
 from ..source.text import UNKNOWN, Paths, SourceHelper
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence, Priority
-from .parsing import Found, find_in_files, find_in_source
+from .parsing import Parsed, find_in_files, find_in_source
 from .query import HyperParameterDB
 from .tree import SEPARATOR, HyperParameterTree, Names, beginnings, flatten, nest
 
@@ -83,14 +83,14 @@ class HyperParameterManager:
         text = SourceHelper(source, filename)
         return self.take(find_in_source(text, [self.placeholder], [self.placeholder]))
 
-    def take(self, reading: Found) -> Self:
+    def take(self, sources: Parsed) -> Self:
         """Takes over what was found of this manager in sources, as `parse_file` does."""
         rows = [
             row
             for row in self._occurrences()
-            if row.source is None or row.source.path is None or row.source.path not in reading.paths
+            if row.source is None or row.source.path is None or row.source.path not in sources.paths
         ]
-        rows += reading.occurrences.get(self.placeholder, [])
+        rows += sources.occurrences.get(self.placeholder, [])
         parsed: dict[str, list[HyperParameterOccurrence]] = {}
         for row in rows:
             parsed.setdefault(row.name, []).append(row)
@@ -99,7 +99,7 @@ class HyperParameterManager:
         names = checked_names(parsed, self.separator, [*self._defaults, *self._values])
         self._parsed, self._names = parsed, names
         self._copies.clear()
-        for message in reading.warnings.get(self.placeholder, []):
+        for message in sources.warnings.get(self.placeholder, []):
             warnings.warn(message, DeclarationWarning, stacklevel=3)
         return self
 
@@ -130,7 +130,7 @@ class HyperParameterManager:
         value = self._defaults.get(name, EMPTY)
         if value is EMPTY:
             value = self._copies.get(name, EMPTY)
-        return value if value is not EMPTY else self._found(name)
+        return value if value is not EMPTY else self._resolve(name)
 
     def _declare(self, name: str, default: Any) -> None:
         if not isinstance(name, str):
@@ -138,7 +138,7 @@ class HyperParameterManager:
         self._names.add(name)
         self._defaults[name] = default
 
-    def _found(self, name: str) -> Any:
+    def _resolve(self, name: str) -> Any:
         """Returns the value of a parameter for the code, which may change it if it is a list, say."""
         value = self.get_value(name)
         if isinstance(value, NotLiteralEvaluable):

@@ -25,7 +25,7 @@ class Modules:
     def __init__(self, folders: list[str]) -> None:
         self._folders = [*folders, os.curdir]
         self._read: dict[str, ModuleScopes | None] = {}
-        self._found: dict[tuple[str, int, str], str | None] = {}
+        self._resolved: dict[tuple[str, int, str], str | None] = {}
 
     def resolved(self, meanings: frozenset[Meaning], path: str | None, depth: int = 0) -> frozenset[Meaning]:
         """Returns meanings in which what could be followed into other files has taken the place of `Foreign`.
@@ -35,13 +35,13 @@ class Modules:
             path: A true path; None for a text that is no file, whose imports cannot be followed.
             depth: How many imports have been followed already.
         """
-        found: set[Meaning] = set()
+        result: set[Meaning] = set()
         for meaning in meanings:
             if isinstance(meaning, Foreign) and path is not None and depth < _DEEPEST:
-                found |= self._followed(meaning, path, depth)
+                result |= self._followed(meaning, path, depth)
             else:
-                found.add(meaning)
-        return frozenset(found)
+                result.add(meaning)
+        return frozenset(result)
 
     def _followed(self, foreign: Foreign, path: str, depth: int) -> frozenset[Meaning]:
         target = self._find(foreign, path)
@@ -64,17 +64,17 @@ class Modules:
     def _find(self, foreign: Foreign, path: str) -> str | None:
         """Returns the file of a module; None if there is none in sight."""
         key = foreign.module, foreign.level, os.path.dirname(path)
-        if key not in self._found:
-            self._found[key] = self._looked_up(foreign, path)
-        return self._found[key]
+        if key not in self._resolved:
+            self._resolved[key] = self._looked_up(foreign, path)
+        return self._resolved[key]
 
     def _looked_up(self, foreign: Foreign, path: str) -> str | None:
         if not foreign.module and not foreign.level:
             return None  # `import name` itself is no name in a module
         parts = foreign.module.split('.') if foreign.module else []
         files = (module_file(folder, parts) for folder in self._bases(foreign, path))
-        found = next((file for file in files if file is not None), None)
-        return None if found is None else os.path.realpath(found)
+        file = next((file for file in files if file is not None), None)
+        return None if file is None else os.path.realpath(file)
 
     def _bases(self, foreign: Foreign, path: str) -> Iterator[str]:
         folder = os.path.dirname(path)

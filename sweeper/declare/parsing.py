@@ -19,7 +19,7 @@ from .scopes import Foreign, Free, Manager, Meaning, ModuleScopes, Scope
 
 
 @dataclass
-class Found:
+class Parsed:
     """What was found in sources.
 
     Attributes:
@@ -35,7 +35,7 @@ class Found:
     passed: dict[str, list[str]] = field(default_factory=dict)
 
 
-def find_in_files(paths: Paths, managers: Collection[str] | None, free: Collection[str]) -> Found:
+def find_in_files(paths: Paths, managers: Collection[str] | None, free: Collection[str]) -> Parsed:
     """Looks for parameters in files and folders.
 
     In folders, files that cannot contain any are not parsed: those that neither mention `sweeper`, nor call
@@ -50,7 +50,7 @@ def find_in_files(paths: Paths, managers: Collection[str] | None, free: Collecti
         SourceError: A path is missing, or a file cannot be read or parsed.
         DeclarationError: A call of a manager is not as it must be.
     """
-    found = Found()
+    parsed = Parsed()
     modules = Modules(as_paths(paths))
     names = '|'.join(map(re.escape, sorted({*(managers or ()), *free})))
     mentions = re.compile(rf'\bsweeper\b|(?<!\w)(?:{names})\s*\('.encode() if names else rb'\bsweeper\b')
@@ -59,14 +59,14 @@ def find_in_files(paths: Paths, managers: Collection[str] | None, free: Collecti
     names_of_files: list[str] = []
     with uncollected():
         for file in find_sources(paths):
-            found.paths.add(file.path)
+            parsed.paths.add(file.path)
             names_of_files.append(file.name)
             data = read_bytes(file.name)
             if not file.is_asked_for and not mentions.search(data):
                 skipped.append(file)
                 continue
             source = SourceHelper.from_bytes(data, file.name)
-            if _Reader(source, managers, free, modules, found).read():
+            if _Reader(source, managers, free, modules, parsed).read():
                 passing.append(file)
         while passing and skipped:  # they may take their manager from there
             names = '|'.join(sorted({re.escape(_module_name(file.name)) for file in passing}))
@@ -76,13 +76,15 @@ def find_in_files(paths: Paths, managers: Collection[str] | None, free: Collecti
                 data = read_bytes(file.name)
                 if not mentions.search(data):
                     left.append(file)
-                elif _Reader(SourceHelper.from_bytes(data, file.name), managers, free, modules, found).read():
+                elif _Reader(
+                    SourceHelper.from_bytes(data, file.name), managers, free, modules, parsed
+                ).read():
                     passing.append(file)
             skipped = left
     order = {file: index for index, file in enumerate(names_of_files)}
-    for rows in found.occurrences.values():
+    for rows in parsed.occurrences.values():
         rows.sort(key=lambda row: order[row.filename or ''])
-    return found
+    return parsed
 
 
 def _module_name(filename: str) -> str:
@@ -90,11 +92,11 @@ def _module_name(filename: str) -> str:
     return Path(os.path.abspath(path)).parent.name if path.stem == '__init__' else path.stem
 
 
-def find_in_source(source: SourceHelper, managers: Collection[str] | None, free: Collection[str]) -> Found:
+def find_in_source(source: SourceHelper, managers: Collection[str] | None, free: Collection[str]) -> Parsed:
     """Looks for parameters in a text, as `find_in_files` does."""
-    found = Found()
-    _Reader(source, managers, free, Modules([]), found).read()
-    return found
+    parsed = Parsed()
+    _Reader(source, managers, free, Modules([]), parsed).read()
+    return parsed
 
 
 class _Reader:
@@ -106,20 +108,20 @@ class _Reader:
         managers: Collection[str] | None,
         free: Collection[str],
         modules: Modules,
-        found: Found,
+        parsed: Parsed,
     ) -> None:
         self._source = source
         self._managers = managers
         self._free = free
         self._modules = modules
-        self._found = found
+        self._parsed = parsed
         self._known: dict[tuple[Scope, str], frozenset[Meaning]] = {}
 
     def read(self) -> bool:
         """Reads it; returns whether it has a manager that other modules may import from it."""
         try:
             self._scopes = ModuleScopes(parsed(self._source))
-            for call, scope in sorted(self._scopes.calls, key=lambda found: _position(found[0])):
+            for call, scope in sorted(self._scopes.calls, key=lambda pair: _position(pair[0])):
                 self._read_call(call, scope)
             for escape in self._scopes.escapes:
                 for name in self._managers_in(self._meanings(escape.value, escape.scope)):
@@ -193,7 +195,7 @@ class _Reader:
                 self._warn(name, call, text)
                 return
             if self._managers is None and Free(name) in hidden:
-                self._found.passed.setdefault(name, []).append(self._at(call, text))
+                self._parsed.passed.setdefault(name, []).append(self._at(call, text))
                 return
 
     def _occurrence(self, call: ast.Call, scope: Scope) -> HyperParameterOccurrence:
@@ -270,10 +272,10 @@ class _Reader:
         return f' (line {", ".join(map(str, sorted(lines)))})' if lines else ''
 
     def _add(self, manager: str, occurrence: HyperParameterOccurrence) -> None:
-        self._found.occurrences.setdefault(manager, []).append(occurrence)
+        self._parsed.occurrences.setdefault(manager, []).append(occurrence)
 
     def _warn(self, manager: str, node: ast.expr, text: str) -> None:
-        self._found.warnings.setdefault(manager, []).append(self._at(node, text))
+        self._parsed.warnings.setdefault(manager, []).append(self._at(node, text))
 
     def _at(self, node: ast.expr, text: str) -> str:
         return f'{self._source.filename}:{node.lineno}: {text}'

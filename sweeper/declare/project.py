@@ -42,10 +42,10 @@ class DeclaredParameters:
     @cached_property
     def by_manager(self) -> dict[str, list[HyperParameterNode]]:
         """The parameters of each manager."""
-        found: dict[str, list[HyperParameterNode]] = {}
+        nodes: dict[str, list[HyperParameterNode]] = {}
         for name, node in self.nodes.items():
-            found.setdefault(self.managers[name], []).append(node)
-        return found
+            nodes.setdefault(self.managers[name], []).append(node)
+        return nodes
 
     def owner(self, name: str) -> str | None:
         """Returns the parameter that a name sets: itself, or the one with a dict of which it sets an entry.
@@ -121,11 +121,11 @@ class DeclaredParameters:
         Raises:
             DeclarationError: A value is not of the parameter's type, or none of its choices.
         """
-        found: dict[str, dict[str, Any]] = {}
+        values_of: dict[str, dict[str, Any]] = {}
         for name in sorted(values, key=lambda name: name not in self.nodes):
             manager = self.managers[self.owner(name) or name]
-            found.setdefault(manager, {})[name] = _as_declared(values[name], self._node(name))
-        return found
+            values_of.setdefault(manager, {})[name] = _as_declared(values[name], self._node(name))
+        return values_of
 
     def kind(self, name: str) -> type | None:
         """Returns the type of a parameter's values; None if any will do, or there is no such parameter."""
@@ -137,7 +137,7 @@ class DeclaredParameters:
             return self.nodes[name]
         return _node(name, [HyperParameterOccurrence(name, self.default(name))])
 
-    def told(self) -> dict[str, dict[str, Any]]:
+    def to_dict(self) -> dict[str, dict[str, Any]]:
         """For `sweep.json`: of every parameter the role, the default's source and the places."""
         return {
             name: {'role': role_of(node), 'default': _default(node), 'places': self.places(name)}
@@ -155,10 +155,10 @@ def read_project(files: Sequence[Path], folder: Path) -> DeclaredParameters:
     Raises:
         DeclarationError: A call of a manager is not as it must be, or a nuisance parameter's hints are not.
     """
-    found = find_in_files(files, None, [])
+    parsed = find_in_files(files, None, [])
     rows: dict[str, list[HyperParameterOccurrence]] = {}
     managers: dict[str, set[str]] = {}
-    for manager, occurrences in found.occurrences.items():
+    for manager, occurrences in parsed.occurrences.items():
         for row in occurrences:
             rows.setdefault(row.name, []).append(_nearer(row, folder))
             managers.setdefault(row.name, set()).add(manager)
@@ -173,12 +173,12 @@ def read_project(files: Sequence[Path], folder: Path) -> DeclaredParameters:
                 f"{_listed(rows[name])}: `{name}` has role='nuisance': it needs a default that is a "
                 f'literal, with which tuning begins'
             )
-    managers_known = {'_', *found.occurrences}
-    told = [
-        *found.warnings.values(),
-        *(some for name, some in found.passed.items() if name in managers_known),
+    managers_known = {'_', *parsed.occurrences}
+    texts = [
+        *parsed.warnings.values(),
+        *(some for name, some in parsed.passed.items() if name in managers_known),
     ]
-    messages = [one.removeprefix(f'{folder}{os.sep}') for some in told for one in some]
+    messages = [text.removeprefix(f'{folder}{os.sep}') for some in texts for text in some]
     messages += _doubtful_hints(nodes.values())
     return DeclaredParameters(nodes, {name: min(managers[name]) for name in rows}, faults, messages, nuisance)
 
@@ -229,7 +229,7 @@ def _domains(
     nodes: Mapping[str, HyperParameterNode], faults: Mapping[str, str], role: Role
 ) -> dict[str, Domain]:
     """The values of all parameters of a role, which must have some."""
-    found = {}
+    domains = {}
     for name, node in nodes.items():
         if role_of(node) != role:
             continue
@@ -241,8 +241,8 @@ def _domains(
                 f'{_listed(node.occurrences)}: `{name}` has role={role!r}, but its hints give neither '
                 f'choices nor a range'
             )
-        found[name] = domain
-    return found
+        domains[name] = domain
+    return domains
 
 
 def _as_declared(value: Any, node: HyperParameterNode) -> Any:

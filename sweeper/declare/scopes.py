@@ -180,8 +180,8 @@ class ModuleScopes:
                 )
             case ast.NamedExpr(value=value):
                 return self._meanings_of(value, scope, seen)
-            case ast.IfExp(body=one, orelse=other):
-                return self._meanings_of(one, scope, seen) | self._meanings_of(other, scope, seen)
+            case ast.IfExp(body=first, orelse=other):
+                return self._meanings_of(first, scope, seen) | self._meanings_of(other, scope, seen)
             case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
                 if getattr(function, 'id', getattr(function, 'attr', None)) == _MANAGER_CLASS:
                     return frozenset([Manager(name)])
@@ -196,15 +196,15 @@ class ModuleScopes:
             return frozenset()
         if (known := self._meanings.get(key)) is not None:
             return known
-        found: set[Meaning] = set()
+        meanings: set[Meaning] = set()
         for binding in owner.bindings[name]:
             if isinstance(binding.what, ast.expr):
-                found |= self._meanings_of(binding.what, binding.scope, seen | {key})
+                meanings |= self._meanings_of(binding.what, binding.scope, seen | {key})
             else:
-                found.add(binding.what)
+                meanings.add(binding.what)
         if not seen:
-            self._meanings[key] = frozenset(found)
-        return frozenset(found)
+            self._meanings[key] = frozenset(meanings)
+        return frozenset(meanings)
 
     def _walk(self, tree: ast.Module) -> None:
         self._stack: list[tuple[ast.AST, Scope]] = [(tree, self.module)]

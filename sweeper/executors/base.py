@@ -205,9 +205,9 @@ def _free_frames(error: BaseException) -> None:
     """A model that took all memory must be gone before anything else is done."""
     left, seen = [error], {id(error)}
     while left:
-        one = left.pop()
-        traceback.clear_frames(one.__traceback__)
-        for other in (one.__cause__, one.__context__, *getattr(one, 'exceptions', ())):
+        current = left.pop()
+        traceback.clear_frames(current.__traceback__)
+        for other in (current.__cause__, current.__context__, *getattr(current, 'exceptions', ())):
             if isinstance(other, BaseException) and id(other) not in seen:
                 seen.add(id(other))
                 left.append(other)

@@ -95,7 +95,7 @@ class _TaskRunner:
         self.spec = spec
         self._worker = worker
         self._loaded: tuple[Workspace, Isolation] | None = None
-        self._told: set[tuple[str, ...]] = set()
+        self._reported: set[tuple[str, ...]] = set()
 
     def run(self, task: Task) -> Outcome:
         with _as_in_a_worker(), self.spec.problem.with_own_argv():
@@ -106,8 +106,8 @@ class _TaskRunner:
             isolation.take_objects()
             isolation.take_settings()
             outcome, left = perform(workspace, task, isolation)
-        if left and tuple(left) not in self._told:
-            self._told.add(tuple(left))
+        if left and tuple(left) not in self._reported:
+            self._reported.add(tuple(left))
             from ..training.isolation import in_words
 
             warnings.warn(_LEFT.format(task.name, label(task.point), in_words(left)), stacklevel=3)

@@ -32,8 +32,8 @@ def import_hint(error: BaseException) -> str:
 def _place(error: BaseException) -> tuple[str, int] | None:
     """The innermost line of a file; the machinery of importing has none."""
     frames = traceback.extract_tb(error.__traceback__)
-    found = [frame for frame in frames if os.path.isfile(frame.filename) and frame.lineno is not None]
-    return (found[-1].filename, found[-1].lineno or 0) if found else None
+    own = [frame for frame in frames if os.path.isfile(frame.filename) and frame.lineno is not None]
+    return (own[-1].filename, own[-1].lineno or 0) if own else None
 
 
 def _meant(error: ImportError, file: Path) -> str:
@@ -56,13 +56,13 @@ def _folders(package: str, file: Path) -> list[Path]:
     while (folder / '__init__.py').is_file():
         folder = folder.parent
         starts.append(folder)
-    return [found for found in (start.joinpath(*package.split('.')) for start in starts) if found.is_dir()]
+    return [folder for folder in (start.joinpath(*package.split('.')) for start in starts) if folder.is_dir()]
 
 
 def _modules_in(folder: Path) -> list[str]:
-    found = {path.stem for path in folder.glob('*.py')}
-    found |= {path.parent.name for path in folder.glob('*/__init__.py')}
-    return sorted(name for name in found if name.isidentifier() and name != '__init__')
+    names = {path.stem for path in folder.glob('*.py')}
+    names |= {path.parent.name for path in folder.glob('*/__init__.py')}
+    return sorted(name for name in names if name.isidentifier() and name != '__init__')
 
 
 def _names_of(file: Path) -> list[str]:
@@ -79,7 +79,9 @@ def _names_of(file: Path) -> list[str]:
         elif isinstance(node, ast.Import | ast.ImportFrom):
             imported += [name.asname or name.name for name in node.names]
         else:
-            names += [one.id for one in ast.walk(node) if isinstance(one, ast.Name) and _is_bound(one)]
+            names += [
+                child.id for child in ast.walk(node) if isinstance(child, ast.Name) and _is_bound(child)
+            ]
     return names + imported
 
 

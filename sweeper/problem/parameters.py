@@ -297,7 +297,7 @@ def _annotated(sources: ProblemSources) -> dict[str, type]:
 
     is_python = isinstance(sources.main.code, str)
     body = parsed(SourceHelper.from_bytes(sources.main.content)).body if is_python else []
-    found: dict[str, type] = {}
+    types: dict[str, type] = {}
     for function in body:
         if isinstance(function, ast.FunctionDef) and function.name == 'model':
             given = function.args
@@ -306,5 +306,5 @@ def _annotated(sources: ProblemSources) -> dict[str, type]:
                 for argument in (*given.posonlyargs, *given.args, *given.kwonlyargs)
                 if isinstance(argument.annotation, ast.Name)
             }
-            found = {name: KINDS[kind] for name, kind in notes.items() if kind in KINDS}
-    return found
+            types = {name: KINDS[kind] for name, kind in notes.items() if kind in KINDS}
+    return types

@@ -99,7 +99,7 @@ def unpacked(presets: Presets, *, as_far_as_possible: bool = False) -> dict[str,
     return values
 
 
-def told(presets: Presets) -> dict[str, str]:
+def as_texts(presets: Presets) -> dict[str, str]:
     """Returns the values by name as texts, for `sweep.json`."""
     values = {name: value for some in unpacked(presets).values() for name, value in some.items()}
     return {name: _text(value) for name, value in sorted(values.items())}

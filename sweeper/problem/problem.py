@@ -137,7 +137,9 @@ class Problem:
             for name, nodes in declared.by_manager.items():
                 given = {**self.presets.get(name, {}), **values.get(name, {})}
                 stack.enter_context(manager(name).using(given, nodes))
-            yield lambda: {name for one in declared.by_manager for name in manager(one).names_read()}
+            yield lambda: {
+                name for placeholder in declared.by_manager for name in manager(placeholder).names_read()
+            }
 
     @contextmanager
     def preparing(self) -> Iterator[Callable[[], set[str]]]:
@@ -157,7 +159,9 @@ class Problem:
         with ExitStack() as stack:
             for name, nodes in declared.by_manager.items():
                 stack.enter_context(manager(name).holding(self.presets.get(name, {}), nodes))
-            yield lambda: {name for one in declared.by_manager for name in manager(one).names_read()}
+            yield lambda: {
+                name for placeholder in declared.by_manager for name in manager(placeholder).names_read()
+            }
 
     def datasets(self) -> Any:
         """Calls `dataset()`, with the values that all points have, and notes what it reads."""

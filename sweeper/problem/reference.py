@@ -101,10 +101,10 @@ class ProblemReference:
             except (ImportError, ValueError):
                 spec = None
             path, package = (spec.origin, spec.parent or '') if spec is not None else (None, '')
-        found = None if path is None else read_sources(Path(path), package)
-        if found is None:
+        sources = None if path is None else read_sources(Path(path), package)
+        if sources is None:
             raise ProblemError(f'cannot find the source of the problem {str(self)!r}')
-        return found
+        return sources
 
 
 def find_problem(module_name: str | os.PathLike[str] | ModuleType) -> ProblemReference:
@@ -198,10 +198,12 @@ def load_module(reference: ProblemReference, *, in_worker: bool = False) -> Modu
 
 def _no_module(reference: ProblemReference) -> ProblemError:
     name = str(reference)
-    told = f'there is no module {name}'
+    message = f'there is no module {name}'
     if Path(name).is_file():
-        told += f' (and the file {name} is no .py file)'
-    return ProblemError(f'{told}: give the path to a .py file, or the name of a module that can be imported')
+        message += f' (and the file {name} is no .py file)'
+    return ProblemError(
+        f'{message}: give the path to a .py file, or the name of a module that can be imported'
+    )
 
 
 def _hint(reference: ProblemReference, error: BaseException) -> str:

@@ -201,7 +201,7 @@ def _local_modules(statements: list[ast.stmt], file: Path, package: str, folder:
     """The local modules that `statements`, of the problem in `file`, lead to, by name."""
     if folder.name in _INSTALLED:
         return {}
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     seen = {package if package and file.stem == '__init__' else f'{package}.{file.stem}'.removeprefix('.')}
     # The problem itself is counted, even if a module imports it.
     pending = imported_modules(statements, package) - seen
@@ -214,11 +214,11 @@ def _local_modules(statements: list[ast.stmt], file: Path, package: str, folder:
             continue
         try:
             statements = _parse(content)
-            found[name] = Source(path, content, _dump(statements))
+            sources[name] = Source(path, content, _dump(statements))
             pending |= imported_modules(statements, inside) - seen
         except _UNPARSABLE:
-            found[name] = Source(path, content, content)
-    return found
+            sources[name] = Source(path, content, content)
+    return sources
 
 
 def _find_module(name: str, folder: Path, top: str) -> tuple[Path | None, str]:

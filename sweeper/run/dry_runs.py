@@ -40,17 +40,17 @@ def check_by_dry_runs(executor: Executor, points: Sequence[Point], seed: int, ar
     fault = first.fault
     if not fault.is_certain and (not are_all or len(points) == 1):
         return
-    tried = 1
+    attempts = 1
     for other in dry_runs:
         if other is None or other.fault is None or not _is_alike(other.fault, fault):
             return
-        tried += 1
-        if fault.is_certain and tried > _MORE_IF_CERTAIN:
+        attempts += 1
+        if fault.is_certain and attempts > _MORE_IF_CERTAIN:
             break
     if fault.is_certain:
         raise ProblemError(fault.message)
     raise ProblemError(
-        f'no point can be trained: for all {tried}, such as ({label(points[0])}), {fault.stage} '
+        f'no point can be trained: for all {attempts}, such as ({label(points[0])}), {fault.stage} '
         f'raised {fault.message}\n{users_frames(fault.traceback)}'.rstrip()
     )
 

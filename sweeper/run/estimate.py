@@ -56,7 +56,7 @@ class Estimate:
         self._left_by_tuning = 0.0  # trials times the seconds of the tuning, of points without trials
         self._left_unknown = 0  # trials
 
-    def asked(self, point: Point, trials: int, is_tuned: bool = False) -> None:
+    def request(self, point: Point, trials: int, is_tuned: bool = False) -> None:
         """More trials of a point are wanted that are not done; and its tuning, unless that is."""
         times = self._points.get(point)
         if times is None:
@@ -102,7 +102,7 @@ class Estimate:
 
     def trial_failed(self, point: Point) -> None:
         """One trial less is left."""
-        self.asked(point, -1)
+        self.request(point, -1)
 
     def tuning_failed(self, point: Point) -> None:
         """Nothing of the point is left."""

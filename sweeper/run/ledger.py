@@ -79,7 +79,9 @@ class Ledger:
         self._changed: dict[Point, None] = {}
         self.tuned = self.failed = self.trials = self.trials_done = 0
         every = records.by_point.values()
-        self._results = sum((one.tuned is not None) + len(one.trials) + bool(one.errors) for one in every)
+        self._results = sum(
+            (state.tuned is not None) + len(state.trials) + bool(state.errors) for state in every
+        )
         self.unsummarised = self._results
         self._is_summarising = False
 
@@ -141,7 +143,7 @@ class Ledger:
             state.held_back += known
         else:
             events += self._trials_done(point, known)
-        self.estimate.asked(point, request.trials - done, is_tuned=tuned is not None)
+        self.estimate.request(point, request.trials - done, is_tuned=tuned is not None)
         self.estimate.trials_took(point, [trials[index].seconds for index in known], were_left=False)
         return events
 

@@ -50,7 +50,7 @@ class _PointState:
     params: Point
     order: int
     stage: _Stage = _Stage.UNTUNED
-    asked: int = 0
+    requested: int = 0
     waiting: deque[int] = field(default_factory=deque)
     running: int = 0
     measured: int = 0
@@ -144,8 +144,8 @@ class ParamsTaskQueue:
         if state.stage is _Stage.FAILED:
             return
         self._leave_ready(state)
-        state.waiting.extend(i for i in range(state.asked, state.asked + trials) if i not in finished)
-        state.asked += trials
+        state.waiting.extend(i for i in range(state.requested, state.requested + trials) if i not in finished)
+        state.requested += trials
         self._enter_ready(state)
 
     def get_next_task(self, cores: int) -> ParamsTask | None:
@@ -241,7 +241,7 @@ class ParamsTaskQueue:
             assert (id(state) in untuned) == (state.stage is _Stage.UNTUNED), state
             assert state.running == running.get(state.params, 0), state
             assert state.stage is not _Stage.TUNING or state.running == 1, state
-            assert all(0 <= index < state.asked for index in state.waiting), state
+            assert all(0 <= index < state.requested for index in state.waiting), state
             assert state.stage is not _Stage.FAILED or not state.waiting, state
             assert (state.measured > 0) == math.isfinite(state.seconds), state
         assert len(ready) == len(self._ready) and len(untuned) == len(self._untuned)

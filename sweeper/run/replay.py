@@ -49,7 +49,7 @@ class Replay:
         if expected == proposed:
             return
         pairs = zip(expected, proposed, strict=False)
-        place = next((index for index, (one, other) in enumerate(pairs) if one != other), 0)
+        place = next((index for index, (first, other) in enumerate(pairs) if first != other), 0)
         instead = f', but ({label(proposed[place])})' if proposed else ''
         raise FolderError(
             f'{self._folder}: another selector made this, or another version of it: '

@@ -187,7 +187,9 @@ class Sweeper:
 
     def _take(self, requests: Sequence[Request]) -> None:
         """Queues what is not on disk yet, and publishes what is."""
-        new = list(dict.fromkeys(one.point for one in requests if one.point not in self._ledger.points))
+        new = list(
+            dict.fromkeys(request.point for request in requests if request.point not in self._ledger.points)
+        )
         self._replay.check(new)
         if new and not self._ledger.records.by_point:
             self._check_points(new)

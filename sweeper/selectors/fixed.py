@@ -91,7 +91,7 @@ class FixedSweep(ParamSelector):
         Raises:
             InvalidArgument: A range is none, or so many different points cannot be found.
         """
-        named = ranges if isinstance(ranges, Mapping) else {str(i): one for i, one in enumerate(ranges)}
+        named = ranges if isinstance(ranges, Mapping) else {str(i): domain for i, domain in enumerate(ranges)}
         space = Space({name: domain_of(name, given) for name, given in named.items()})
         drawn = partial(_drawn, isinstance(ranges, Mapping), space, points, r_eps, seed)
         selector = cls.with_fixed_trials(drawn(), trials)

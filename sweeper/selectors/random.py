@@ -41,9 +41,9 @@ def draw_distinct(
     if not 0 <= r_eps < 1:
         raise InvalidArgument(f'r_eps={r_eps!r}: must be in [0, 1)')
     if points > space.size:
-        told = f'it has {space.size:.0f} different point{"s" * (space.size != 1)}, not {points}'
-        told = f'the space is too small: {told}'
-        raise InvalidArgument(told).on_command_line(f'--points {points}: {told}')
+        message = f'it has {space.size:.0f} different point{"s" * (space.size != 1)}, not {points}'
+        message = f'the space is too small: {message}'
+        raise InvalidArgument(message).on_command_line(f'--points {points}: {message}')
     intervals = {name: domain for name, domain in space.items() if math.isinf(domain.size)}
     rng = random.Random(seed)
     drawn: list[NamedPoint] = []

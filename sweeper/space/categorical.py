@@ -76,15 +76,15 @@ def _listed(choices: object) -> tuple[Any, ...]:
     return tuple(choices)
 
 
-def _why_equal(one: Any, other: Any) -> str:
+def _why_equal(value: Any, other: Any) -> str:
     from ..points import value_to_text  # here, since it imports numpy
 
-    shown = [value_to_text(value) for value in (one, other)]
-    if repr(one) == repr(other):
+    shown = [value_to_text(value) for value in (value, other)]
+    if repr(value) == repr(other):
         return f'{shown[0]} is given twice'
     return f'{shown[0]} and {shown[1]} are equal in Python, and so would be one architecture'
 
 
-def _is_same(one: object, other: object) -> bool:
+def _is_same(value: object, other: object) -> bool:
     """Whether two values are equal and neither is a truth value that only counts as a number."""
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+    return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)

@@ -17,5 +17,5 @@ def accepted_kinds(if_changed: object) -> frozenset[str] | None:
         return frozenset()
     if not isinstance(if_changed, str) or not if_changed.startswith(ACCEPT):
         return None
-    kinds = frozenset(one.strip() for one in if_changed.removeprefix(ACCEPT).split(','))
+    kinds = frozenset(name.strip() for name in if_changed.removeprefix(ACCEPT).split(','))
     return kinds if kinds <= set(ACCEPTABLE) else None

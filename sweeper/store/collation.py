@@ -16,7 +16,9 @@ def final_arrays(trials: Mapping[int, TrialResult]) -> dict[str, np.ndarray]:
     results = [result for _, result in sorted(trials.items())]
     has_test = bool(results) and all(result.loss_test is not None for result in results)
     return {
-        f'final_{kind}_{split}': np.array([getattr(one, f'{kind}_{split}') for one in results], dtype=float)
+        f'final_{kind}_{split}': np.array(
+            [getattr(result, f'{kind}_{split}') for result in results], dtype=float
+        )
         for split in ('train', 'val', 'test')[: 2 + has_test]
         for kind in ('loss', 'perf')
     }

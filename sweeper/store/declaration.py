@@ -24,14 +24,14 @@ class Declaration:
     places: Sequence[str]
 
 
-def declarations(told: Mapping[str, Any]) -> dict[str, Declaration]:
+def declarations(entries: Mapping[str, Any]) -> dict[str, Declaration]:
     """Returns the declarations by the parameter's name, as a manifest has them in plain values.
 
     Raises:
         ValueError, TypeError: They are something else.
     """
-    found = {}
-    for name, one in told.items():
-        check_types(Declaration, one)
-        found[name] = Declaration(**one)
-    return found
+    result = {}
+    for name, entry in entries.items():
+        check_types(Declaration, entry)
+        result[name] = Declaration(**entry)
+    return result

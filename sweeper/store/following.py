@@ -66,7 +66,7 @@ class _Known:
     times: Times | None = None
 
     def __post_init__(self) -> None:
-        self.folders = [str(one) for one in (self.layout.folder, self.layout.hparams, self.layout.trials)]
+        self.folders = [str(path) for path in (self.layout.folder, self.layout.hparams, self.layout.trials)]
 
 
 class Follower:
@@ -175,7 +175,7 @@ class Follower:
 
     def _look_at_results(self) -> list[News]:
         news = (self._look_at_point(point_id, known) for point_id, known in enumerate(self._known))
-        return [one for one in news if one is not None]
+        return [change for change in news if change is not None]
 
     def _look_at_point(self, point_id: int, known: _Known) -> News | None:
         times = _times(known.folders)
@@ -231,10 +231,10 @@ class _Gone(Exception):
 
 def _times(paths: Sequence[str]) -> Times:
     """When each was changed last; None for what is not there."""
-    found: list[int | None] = []
+    times: list[int | None] = []
     for path in paths:
         try:
-            found.append(os.stat(path).st_mtime_ns)
+            times.append(os.stat(path).st_mtime_ns)
         except FileNotFoundError:
-            found.append(None)
-    return tuple(found)
+            times.append(None)
+    return tuple(times)

@@ -92,13 +92,13 @@ class Manifest:
 
 
 def _versions() -> dict[str, str]:
-    found = {'python': '.'.join(platform.python_version_tuple()[:2]), 'sweeper': RESULTS_VERSION}
+    versions = {'python': '.'.join(platform.python_version_tuple()[:2]), 'sweeper': RESULTS_VERSION}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = 'unknown'
-    return found
+            versions[package] = 'unknown'
+    return versions
 
 
 def read_manifest(layout: SweepLayout) -> Manifest:
@@ -116,12 +116,12 @@ def read_manifest(layout: SweepLayout) -> Manifest:
     return manifest
 
 
-def _check_format(path: Path, found: object) -> None:
-    if found == FORMAT:
+def _check_format(path: Path, recorded: object) -> None:
+    if recorded == FORMAT:
         return
-    is_newer = isinstance(found, int) and found > FORMAT
+    is_newer = isinstance(recorded, int) and recorded > FORMAT
     raise FolderError(
-        f'{path} has format {found!r}; this version of sweeper reads format {FORMAT}'
+        f'{path} has format {recorded!r}; this version of sweeper reads format {FORMAT}'
         + ('. It is of a newer version: update sweeper, or name another folder' if is_newer else '')
     )
 
@@ -153,7 +153,9 @@ def _read(layout: SweepLayout, of_any_format: bool = False) -> tuple[Manifest | 
     return None, problems
 
 
-def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed: str = 'stop') -> Manifest:
+def claim(
+    layout: SweepLayout, requested: Manifest, writer: AtomicWriter, if_changed: str = 'stop'
+) -> Manifest:
     """Sees that the folder is empty or already this sweep's; returns the manifest that holds for it.
 
     A new folder becomes this sweep's only when its first points are added. A damaged manifest is set aside
@@ -161,7 +163,7 @@ def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed
 
     Args:
         layout: The folder, locked.
-        asked: The sweep that it is for.
+        requested: The sweep that it is for.
         writer: Writes in it.
         if_changed: If the folder's sweep is another than this: `stop`; accept what is named
             (`accept:source`, `accept:versions,device`), which need not change results; or `restart`, after
@@ -170,20 +172,20 @@ def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed
     Raises:
         FolderError: It holds another sweep, or something that is no sweep.
     """
-    found, damaged = _read(layout, of_any_format=if_changed == 'restart')
-    if found is None:
+    recorded, damaged = _read(layout, of_any_format=if_changed == 'restart')
+    if recorded is None:
         if damaged:
             raise FolderError(f'cannot tell which sweep {layout.folder} holds: {_listed(damaged)}')
         _check_nothing_unexpected(layout)
-        return asked
+        return requested
     for path, error in damaged.items():
         set_aside(layout, writer, path, error)
     set_aside_strange(layout, writer)
-    different, changed = _differences(found, asked), _changes(found, asked)
+    different, changed = _differences(recorded, requested), _changes(recorded, requested)
     accepted = accepted_kinds(if_changed) or frozenset()
     if (different or changed) and if_changed == 'restart':
-        _move_to_earlier(layout, writer, found)
-        return asked
+        _move_to_earlier(layout, writer, recorded)
+        return requested
     if different:
         raise FolderError(
             f'{layout.folder} holds another sweep ({"; ".join(different)}). Name another folder, run it as '
@@ -198,9 +200,9 @@ def claim(layout: SweepLayout, asked: Manifest, writer: AtomicWriter, if_changed
             f"difference to results, or if_changed='restart' to move what is there to {layout.earlier.name}/ "
             f'and start anew'
         ).naming(('if_changed', accept), ('if_changed', 'restart'))
-    changes = (*found.changes, *(text for _, text in changed))
+    changes = (*recorded.changes, *(text for _, text in changed))
     continued = dataclasses.replace(
-        asked, named_points=found.named_points, origin=found.origin, changes=changes
+        requested, named_points=recorded.named_points, origin=recorded.origin, changes=changes
     )
     write_manifest(layout, writer, continued)
     return continued
@@ -237,12 +239,12 @@ def _is_hollow(folder: Path) -> bool:
     return folder.is_dir() and all(path.is_dir() or path.suffix == TEMPORARY_SUFFIX for path in inside)
 
 
-def _move_to_earlier(layout: SweepLayout, writer: AtomicWriter, found: Manifest) -> None:
+def _move_to_earlier(layout: SweepLayout, writer: AtomicWriter, recorded: Manifest) -> None:
     kept = (layout.running, layout.earlier)
     taken = [int(path.name) for path in layout.earlier.glob('*') if path.name.isdecimal()]
     target = layout.earlier / str(max(taken, default=-1) + 1)
     # The manifest stays until the rest is moved, so that the choice can be put to the user again.
-    writer.write_sealed(target / layout.manifest.name, asdict(found))
+    writer.write_sealed(target / layout.manifest.name, asdict(recorded))
     last = (layout.manifest_copy.parent, layout.manifest)
     for path in sorted(layout.folder.iterdir(), key=lambda path: (path in last, path == layout.manifest)):
         if path == layout.manifest:
@@ -251,41 +253,48 @@ def _move_to_earlier(layout: SweepLayout, writer: AtomicWriter, found: Manifest)
             writer.move(path, target / path.name)
 
 
-def _differences(found: Manifest, asked: Manifest) -> list[str]:
+def _differences(recorded: Manifest, requested: Manifest) -> list[str]:
     """What makes it another sweep."""
     different = [
         f'{name.replace("_", " ")}: {_shown(there)} there, {_shown(here)} asked'
         for name in ('format', 'module', 'seed', 'sweep_cores', 'train_size', 'preset')
-        if (there := getattr(found, name)) != (here := getattr(asked, name))
+        if (there := getattr(recorded, name)) != (here := getattr(requested, name))
     ]
-    if found.path != asked.path and found.source != asked.source:
-        different.append(f'path of another file: {_shown(found.path)} there, {_shown(asked.path)} asked')
-    different += _compared('value of the parameter ', found.values, asked.values)
-    if found.preset != asked.preset and None not in (found.preset, asked.preset):
+    if recorded.path != requested.path and recorded.source != requested.source:
+        different.append(
+            f'path of another file: {_shown(recorded.path)} there, {_shown(requested.path)} asked'
+        )
+    different += _compared('value of the parameter ', recorded.values, requested.values)
+    if recorded.preset != requested.preset and None not in (recorded.preset, requested.preset):
         return different
-    one, other = found.method, asked.method
-    if one != other:
-        return [*different, f'tuning method: {one or "settings"} there, {other or "settings"} asked']
-    return different + _compared('setting ', found.setting_values, asked.setting_values)
+    recorded_method, other = recorded.method, requested.method
+    if recorded_method != other:
+        return [
+            *different,
+            f'tuning method: {recorded_method or "settings"} there, {other or "settings"} asked',
+        ]
+    return different + _compared('setting ', recorded.setting_values, requested.setting_values)
 
 
-def _changes(found: Manifest, asked: Manifest) -> list[tuple[str, str]]:
+def _changes(recorded: Manifest, requested: Manifest) -> list[tuple[str, str]]:
     """What may or may not make a difference to results, each after its kind; only the user can tell."""
-    changed = [('source', f'the source of {asked.module}')] if found.source != asked.source else []
-    if found.settings.get('source') != asked.settings.get('source'):
-        changed.append(('source', f'the source of {asked.method}'))
-    changed += [('versions', text) for text in _compared('version of ', found.versions, asked.versions)]
+    changed = [('source', f'the source of {requested.module}')] if recorded.source != requested.source else []
+    if recorded.settings.get('source') != requested.settings.get('source'):
+        changed.append(('source', f'the source of {requested.method}'))
+    changed += [
+        ('versions', text) for text in _compared('version of ', recorded.versions, requested.versions)
+    ]
     for name in ('device', 'step'):
-        values = ({name: getattr(one, name)} for one in (found, asked))
+        values = ({name: getattr(manifest, name)} for manifest in (recorded, requested))
         changed += [(name, text) for text in _compared('', *values)]
     return changed
 
 
-def _compared(what: str, found: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+def _compared(what: str, recorded: Mapping[str, Any], requested: Mapping[str, Any]) -> list[str]:
     return [
-        f'{what}{name}: {_shown(found.get(name))} there, {_shown(asked.get(name))} asked'
-        for name in sorted({*found, *asked})
-        if found.get(name) != asked.get(name)
+        f'{what}{name}: {_shown(recorded.get(name))} there, {_shown(requested.get(name))} asked'
+        for name in sorted({*recorded, *requested})
+        if recorded.get(name) != requested.get(name)
     ]
 
 

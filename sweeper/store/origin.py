@@ -51,25 +51,25 @@ def read_origin(data: object) -> tuple[Origin, ...]:
         ValueError: It is no list of origins.
     """
     entries = data if isinstance(data, list) else [data] if data else []
-    found: list[Origin] = []
-    for one in entries:
-        if not isinstance(one, dict):
+    origins: list[Origin] = []
+    for entry in entries:
+        if not isinstance(entry, dict):
             raise ValueError(f'origin is {data!r}'[:200])
-        check_types(Origin, one)
+        check_types(Origin, entry)
         try:
-            found.append(Origin(**one))
+            origins.append(Origin(**entry))
         except TypeError as error:
             raise ValueError(f'origin: {error}') from error
-    return tuple(found)
+    return tuple(origins)
 
 
 def added_by(origin: Sequence[Origin], points: int) -> list[Origin]:
     """Returns which command added each of so many points, in the points' order."""
-    found = [origin[0] if origin else Origin()] * points
-    for one in origin:
-        first = min(max(one.first_point, 0), points)
-        found[first:] = [one] * (points - first)
-    return found
+    by_point = [origin[0] if origin else Origin()] * points
+    for part in origin:
+        first = min(max(part.first_point, 0), points)
+        by_point[first:] = [part] * (points - first)
+    return by_point
 
 
 def command_numbers(origin: Sequence[Origin], points: int) -> list[int | None]:
@@ -78,12 +78,12 @@ def command_numbers(origin: Sequence[Origin], points: int) -> list[int | None]:
     It is None where that is not known: in folders of earlier versions.
     """
     places = {command: place for place, command in enumerate(commands(origin), 1)}
-    return [None if one.selector is None else places.get(one.command) for one in added_by(origin, points)]
+    return [None if part.selector is None else places.get(part.command) for part in added_by(origin, points)]
 
 
 def commands(origin: Sequence[Origin]) -> list[str]:
     """Returns the commands that are known, in order, each once."""
-    return list(dict.fromkeys(one.command for one in origin if one.command))
+    return list(dict.fromkeys(part.command for part in origin if part.command))
 
 
 def _command() -> str:

@@ -118,8 +118,8 @@ def _disagreements(layout: SweepLayout, whole: dict[Path, Lookup]) -> list[tuple
             reason = f'it differs from {layout.params_csv_copy}, whose checksum is right'
             return [(layout.params_csv, DamagedFile(layout.params_csv, reason))]
     damaged = []
-    for path, one in whole.items():
-        point_id = None if one.is_verified else _first_of_another_point(layout, one)
+    for path, result in whole.items():
+        point_id = None if result.is_verified else _first_of_another_point(layout, result)
         if point_id is not None:
             reason = f'the results of point {point_id} are of another point'
             damaged.append((path, DamagedFile(path, reason)))
@@ -203,10 +203,10 @@ def read_trial(layout: TrialLayout, thoroughly: bool = False) -> TrialResult | N
 
 def _checksums(data: dict[str, Any]) -> dict[str, str] | None:
     """Takes out of a file's content the checksums of others; None if it is of a version without."""
-    found = data.pop(OF_FILES, None)
-    if found is not None and not isinstance(found, dict):
-        raise ValueError(f'{OF_FILES} are {found!r}')
-    return found
+    checksums = data.pop(OF_FILES, None)
+    if checksums is not None and not isinstance(checksums, dict):
+        raise ValueError(f'{OF_FILES} are {checksums!r}')
+    return checksums
 
 
 def _check_whole(path: Path, checksums: dict[str, str] | None) -> None:
@@ -277,8 +277,8 @@ def read_run(layout: PointLayout, stage: int, index: int, request: str) -> dict[
         return None
     with _damage_of(path):
         arrays = read_npz(path)
-        asked = str(arrays.pop('request'))
-    return arrays if asked == request else None
+        recorded = str(arrays.pop('request'))
+    return arrays if recorded == request else None
 
 
 def read_params(layout: PointLayout) -> dict[str, str] | None:

@@ -53,9 +53,9 @@ def write_note(folder: Path, note: Note, running: Running) -> None:
     """
     path = SweepLayout(folder).running
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
-    told = {**asdict(note), 'running': [list(one) for one in running]}
+    content = {**asdict(note), 'running': [list(task) for task in running]}
     with suppress(OSError):
-        data = json_bytes({**holder(folder), 'note': told})
+        data = json_bytes({**holder(folder), 'note': content})
         with open(temporary, 'wb', opener=open_temporary) as file:
             file.write(data)
         os.replace(temporary, path)
@@ -64,10 +64,10 @@ def write_note(folder: Path, note: Note, running: Running) -> None:
 def read_note(who: dict[str, Any]) -> tuple[Note, Running] | None:
     """Finds the note in what `lock.holder` returns; None if there is none that can be understood."""
     try:
-        told = dict(who['note'])
-        running = [(int(point_id), str(text)) for point_id, text in told.pop('running')]
-        check_types(Note, told)
-        return Note(**told), running
+        content = dict(who['note'])
+        running = [(int(point_id), str(text)) for point_id, text in content.pop('running')]
+        check_types(Note, content)
+        return Note(**content), running
     except (LookupError, TypeError, ValueError):
         return None
 

@@ -74,20 +74,20 @@ class _Walk:
         """Lists a folder after temporary files in it were removed; it need not be there."""
         try:
             with os.scandir(folder) as entries:
-                found = {entry.name: entry for entry in entries}
+                by_name = {entry.name: entry for entry in entries}
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        for name in [name for name in found if name.endswith(TEMPORARY_SUFFIX)]:
-            if not found[name].is_dir(follow_symlinks=False):
-                self._writer.remove(Path(found.pop(name).path))
-        return found
+        for name in [name for name in by_name if name.endswith(TEMPORARY_SUFFIX)]:
+            if not by_name[name].is_dir(follow_symlinks=False):
+                self._writer.remove(Path(by_name.pop(name).path))
+        return by_name
 
     def look_at_point(self, entry: os.DirEntry[str]) -> None:
         if not self._is_folder(entry):
             return
-        found = self.without_temporary(entry.path)
-        self._are_files(found, _OF_POINT)
-        hparams, trials = found.get(_POINT.hparams.name), found.get(_POINT.trials.name)
+        inside = self.without_temporary(entry.path)
+        self._are_files(inside, _OF_POINT)
+        hparams, trials = inside.get(_POINT.hparams.name), inside.get(_POINT.trials.name)
         if hparams is not None and self._is_folder(hparams):
             self._look_at_tuning(hparams)
         if trials is not None and self._is_folder(trials):
@@ -96,14 +96,14 @@ class _Walk:
                     self._look_at_trial(trial)
 
     def _look_at_tuning(self, folder: os.DirEntry[str]) -> None:
-        found = self.without_temporary(folder.path)
-        if not self._are_files(found, _OF_TUNING, folder):
+        inside = self.without_temporary(folder.path)
+        if not self._are_files(inside, _OF_TUNING, folder):
             return
-        runs = found.pop(_RUNS, None)
+        runs = inside.pop(_RUNS, None)
         if runs is not None and not self._is_folder(runs, folder):
             return
-        if _FINAL not in found:
-            for entry in found.values():
+        if _FINAL not in inside:
+            for entry in inside.values():
                 self._writer.remove(Path(entry.path))
             if runs is not None:
                 self.without_temporary(runs.path)
@@ -111,17 +111,19 @@ class _Walk:
             self._writer.remove(Path(runs.path))
 
     def _look_at_trial(self, folder: os.DirEntry[str]) -> None:
-        found = self.without_temporary(folder.path)
-        if self._are_files(found, _OF_TRIAL, folder) and _RESULT not in found:
+        inside = self.without_temporary(folder.path)
+        if self._are_files(inside, _OF_TRIAL, folder) and _RESULT not in inside:
             self._writer.remove(Path(folder.path))
 
     def _is_folder(self, entry: os.DirEntry[str], unit: os.DirEntry[str] | None = None) -> bool:
         return entry.is_dir(follow_symlinks=False) or self._check(entry, 'a folder', unit)
 
-    def _are_files(self, found: Entries, names: Iterable[str], unit: os.DirEntry[str] | None = None) -> bool:
+    def _are_files(self, inside: Entries, names: Iterable[str], unit: os.DirEntry[str] | None = None) -> bool:
         """Whether those that are there are files; else they, or once all of the unit, are set aside."""
         strange = [
-            found[name] for name in names if name in found and not found[name].is_file(follow_symlinks=False)
+            inside[name]
+            for name in names
+            if name in inside and not inside[name].is_file(follow_symlinks=False)
         ]
         for entry in strange[:1] if unit is not None else strange:
             self._check(entry, 'a file', unit)

@@ -94,7 +94,7 @@ def _looks(
     look: Callable[[np.ndarray], Looked],
 ) -> list[LayerLook[Looked]]:
     left = dict(calls)
-    found: dict[torch.nn.Module, LayerLook[Looked]] = {}
+    looks: dict[torch.nn.Module, LayerLook[Looked]] = {}
     names = {module: name for name, module in model.named_modules()}
 
     def take(module: torch.nn.Module, _: Any, output: Any) -> None:
@@ -103,18 +103,18 @@ def _looks(
         left[module] -= 1
         if left[module]:
             return
-        told = names[module], type(module).__name__, calls[module]
+        layer = names[module], type(module).__name__, calls[module]
         try:
             values, shape = values_of(output)
-            found[module] = LayerLook(*told, shape, look(values), None)
+            looks[module] = LayerLook(*layer, shape, look(values), None)
         except _NotSeen as reason:
-            found[module] = LayerLook(*told, None, None, str(reason))
+            looks[module] = LayerLook(*layer, None, None, str(reason))
         except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:  # a nested tensor, say
-            found[module] = LayerLook(*told, None, None, f'{type(error).__name__} in reading what it gives')
+            looks[module] = LayerLook(*layer, None, None, f'{type(error).__name__} in reading what it gives')
 
     with _hooked(model, lambda module: module.register_forward_hook(take)):
         model(inputs)
-    return [found[module] for module in calls if module in found]
+    return [looks[module] for module in calls if module in looks]
 
 
 @contextmanager
@@ -163,4 +163,4 @@ def _first_tensor(output: Any) -> torch.Tensor | None:
     parts = output.values() if isinstance(output, Mapping) else output
     if not isinstance(output, Mapping | tuple | list):
         return None
-    return next((found for part in parts if (found := _first_tensor(part)) is not None), None)
+    return next((tensor for part in parts if (tensor := _first_tensor(part)) is not None), None)

@@ -61,7 +61,9 @@ def check_callbacks(problem: str, callbacks: object) -> None:
         problem: Its name, for messages.
         callbacks: What its `callbacks()` returned.
     """
-    if not isinstance(callbacks, list | tuple) or not all(isinstance(one, Callback) for one in callbacks):
+    if not isinstance(callbacks, list | tuple) or not all(
+        isinstance(callback, Callback) for callback in callbacks
+    ):
         raise ProblemError(
             f'callbacks() of {problem!r} must return a list of objects of subclasses of sweeper.Callback; '
             f'got {callbacks!r}'

@@ -65,7 +65,8 @@ def check_problem(problem: Problem, seed: int) -> Splits:
         )
     ignored = ignored_label(criterion)
     splits = [
-        _checked_split(problem, name, one, ignored) for name, one in zip(_NAMES, datasets, strict=False)
+        _checked_split(problem, name, dataset, ignored)
+        for name, dataset in zip(_NAMES, datasets, strict=False)
     ]
     return Splits(splits[0], splits[1], splits[2] if len(splits) == 3 else None)
 

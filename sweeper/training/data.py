@@ -106,8 +106,10 @@ class ItemSplit:
             yield batch
 
     def suspect(self, indices: torch.Tensor) -> Batch | None:
-        found = self._suspect  # one that comes later than another had a finite loss, or came after the first
-        return found[1] if found is not None and torch.equal(found[0], indices) else None
+        suspect = (
+            self._suspect
+        )  # one that comes later than another had a finite loss, or came after the first
+        return suspect[1] if suspect is not None and torch.equal(suspect[0], indices) else None
 
     def places(self, indices: torch.Tensor) -> list[int]:
         places: list[int] = indices.tolist()
@@ -309,9 +311,9 @@ def _as_item(inputs: Any, item: Any) -> Any:
 
 def leaves(tree: Any) -> Iterator[torch.Tensor]:
     """The tensors of a tensor, or of a tuple, list or dict of tensors."""
-    found: list[torch.Tensor] = []
-    map_tensors(tree, found.append)
-    yield from found
+    tensors: list[torch.Tensor] = []
+    map_tensors(tree, tensors.append)
+    yield from tensors
 
 
 def not_finite(batch: Batch, size: int) -> dict[str, list[int] | None]:
@@ -327,8 +329,8 @@ def not_finite(batch: Batch, size: int) -> dict[str, list[int] | None]:
     """
     is_pair = isinstance(batch, tuple | list) and len(batch) == 2
     parts = dict(zip(('inputs', 'targets'), batch, strict=True)) if is_pair else {'items': batch}
-    found = {name: _rows(part, size) for name, part in parts.items()}
-    return {name: sorted(rows) or None for name, rows in found.items() if rows is not None}
+    rows_of = {name: _rows(part, size) for name, part in parts.items()}
+    return {name: sorted(rows) or None for name, rows in rows_of.items() if rows is not None}
 
 
 def _rows(tree: Any, size: int) -> set[int] | None:
@@ -365,8 +367,8 @@ def _shapes(tree: Any) -> list[torch.Size]:
     return [tensor.shape for tensor in leaves(tree)]
 
 
-def _equal(one: Any, other: Any) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(leaves(one), leaves(other), strict=True))
+def _equal(tree: Any, other: Any) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(leaves(tree), leaves(other), strict=True))
 
 
 class ShuffledBatches:

@@ -28,11 +28,13 @@ def check_device(name: str) -> None:
             raise RuntimeError(reason)
     except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
         there = "'cpu' or 'cuda'" if gpus else "'cpu'"
-        told = f"device={name!r}: must be 'auto' or a torch device that is there, such as {there} ({reason})"
+        message = (
+            f"device={name!r}: must be 'auto' or a torch device that is there, such as {there} ({reason})"
+        )
         raise (
-            InvalidArgument(told)
+            InvalidArgument(message)
             .naming(('device', name))
-            .on_command_line(f'--device {name}: {told.partition(": ")[2]}'.replace("'", ''))
+            .on_command_line(f'--device {name}: {message.partition(": ")[2]}'.replace("'", ''))
         ) from error
 
 

@@ -118,14 +118,14 @@ class Pass:
         alike = targets.reshape(output.shape)
         # The outputs of a fresh model may all be the same, as far as the loss can tell.
         noise = torch.rand(output.shape, generator=torch.Generator().manual_seed(0)).to(output)
-        for one in (output.detach(), noise):
+        for candidate in (output.detach(), noise):
             try:
                 with warnings.catch_warnings(), random_states_kept():
                     warnings.simplefilter('ignore')
-                    found, right = (float(self._criterion(one, t)) for t in (targets, alike))
+                    loss, right = (float(self._criterion(candidate, t)) for t in (targets, alike))
             except Exception:  # it says itself what it does not take
                 continue
-            if not math.isclose(found, right, rel_tol=1e-3, abs_tol=1e-9):
+            if not math.isclose(loss, right, rel_tol=1e-3, abs_tol=1e-9):
                 raise Certain(
                     f'the targets of {self.where} have shape {_shape(targets)} and the outputs '
                     f'{_shape(output)}, so that the criterion pairs every output with every target. Give '
@@ -258,12 +258,12 @@ def bad_samples(split: Split) -> list[int]:
     """The samples whose inputs have values that are NaN or infinite, if they are in memory."""
     if not isinstance(split, InMemorySplit):
         return []
-    found: set[int] = set()
+    samples: set[int] = set()
     for tensor in leaves(inputs_of(split.data)):
         if (tensor.is_floating_point() or tensor.is_complex()) and not torch.isfinite(tensor.sum()):
             finite = torch.isfinite(tensor).reshape(len(tensor), -1).all(1)
-            found.update(torch.nonzero(~finite).flatten().tolist())
-    return sorted(found)
+            samples.update(torch.nonzero(~finite).flatten().tolist())
+    return sorted(samples)
 
 
 def check_output(done: Pass, targets: Any) -> None:

@@ -138,12 +138,12 @@ def _forward(workspace: Workspace, learner: Learner, split: Split, name: str) ->
     with _stage(f'reading a batch of {where}'):
         batch = split.batch(order)
     if not isinstance(split, InMemorySplit):  # of others, it is known of what was read
-        found = not_finite(batch, len(order))
-        if 'targets' in found:
-            raise _Stopped(_fault_of_targets(where, order, found['targets']))
+        bad_rows = not_finite(batch, len(order))
+        if 'targets' in bad_rows:
+            raise _Stopped(_fault_of_targets(where, order, bad_rows['targets']))
         for name in ('inputs', 'items'):
-            if name in found:
-                bad = order[found[name] or slice(None)].tolist()
+            if name in bad_rows:
+                bad = order[bad_rows[name] or slice(None)].tolist()
     done = Pass(learner, split, where, order, batch, bad)
     objective = learner.objective
     if objective.is_own:

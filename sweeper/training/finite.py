@@ -31,8 +31,8 @@ def check_data(batch: Batch, samples: Sequence[int], name: str, loss_of: LossOf)
         NotFiniteData: The batch has values that are NaN or infinite, and with 0 in their place its loss is
             finite. A model that copes with such values, and has diverged, has no finite loss either way.
     """
-    found = not_finite(batch, len(samples))
-    if not found:
+    bad_rows = not_finite(batch, len(samples))
+    if not bad_rows:
         return
     with undisturbed():
         try:
@@ -40,12 +40,12 @@ def check_data(batch: Batch, samples: Sequence[int], name: str, loss_of: LossOf)
         except Exception:  # the model or the criterion has other reasons
             return
     if is_finite:
-        raise NotFiniteData(_message(found, samples, name))
+        raise NotFiniteData(_message(bad_rows, samples, name))
 
 
-def _message(found: dict[str, list[int] | None], samples: Sequence[int], name: str) -> str:
-    kinds = ' and '.join(found)
-    rows = [row for some in found.values() for row in some or ()]
+def _message(bad_rows: dict[str, list[int] | None], samples: Sequence[int], name: str) -> str:
+    kinds = ' and '.join(bad_rows)
+    rows = [row for some in bad_rows.values() for row in some or ()]
     some = samples[:_NAMED]
     more = f' … ({len(samples)} in all)' if len(samples) > _NAMED else ''
     place = (

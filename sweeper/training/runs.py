@@ -152,8 +152,8 @@ def train_briefly(
                 and not is_finite_in_training(learner.model, scored, learner.objective, _MOST_SCORED)
             )
             flags = joined_flags(is_lost, not score.is_finite, score.is_unsure)
-            told = {'flags': flags} if flags else {}
-            results.append({'loss': score.loss, 'perf': score.perf, 'step': training.kind, **told})
+            extra = {'flags': flags} if flags else {}
+            results.append({'loss': score.loss, 'perf': score.perf, 'step': training.kind, **extra})
         return results
 
     about = RunPlan(kind='brief', lr_min=lr_min, lr_max=lr_max, batch_size=batch_size, epochs=1, steps=steps)
@@ -338,7 +338,7 @@ def _in_lanes(
     """
 
     def alone(lane: int, why_alone: str | None = None) -> list[Result]:
-        tried: Training | None = None
+        current: Training | None = None
         seed = seeds[lane]
         own = plan if plan.index is None else replace(plan, index=plan.index + lane)
 
@@ -347,16 +347,16 @@ def _in_lanes(
             return run(training._replace(kind=kind), batches(seed))
 
         def attempt() -> list[Result]:
-            nonlocal tried
-            tried = workspace.set_up(point, seed, list(batches(seed)), plan.epochs, measures_perf, own)
-            return done(tried)
+            nonlocal current
+            current = workspace.set_up(point, seed, list(batches(seed)), plan.epochs, measures_perf, own)
+            return done(current)
 
         try:
             return contextvars.copy_context().run(attempt)
         except NotCapturable as error:
             reason = str(error)
-        assert tried is not None
-        return done(workspace.begin_eagerly(tried.start, point, seed, measures_perf, reason, own))
+        assert current is not None
+        return done(workspace.begin_eagerly(current.start, point, seed, measures_perf, reason, own))
 
     if len(seeds) == 1:
         return alone(0)

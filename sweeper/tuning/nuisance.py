@@ -29,14 +29,16 @@ def grid_and_scattered(
     candidates again, for each of up to three of them, are scattered evenly over all values of all.
     """
     defaults = tuple((name, domain.default) for name, domain in nuisance.items())
-    found = [one._replace(nuisance=defaults) for one in grid(settings, train_size, low, high)]
+    candidates = [
+        candidate._replace(nuisance=defaults) for candidate in grid(settings, train_size, low, high)
+    ]
     size, count = reference_size(settings, train_size), min(len(nuisance), CONSTANTS.most_scattered)
     for shares in _scattered(settings.lr_candidates * count, 1 + len(nuisance)):
         lr = within(settings, low * (high / low) ** shares[0])
         pairs = zip(nuisance.items(), shares[1:], strict=True)
         values = tuple((name, domain.decode(share)) for (name, domain), share in pairs)
-        found.append(Candidate(lr, size, values))
-    return found
+        candidates.append(Candidate(lr, size, values))
+    return candidates
 
 
 def _scattered(count: int, dimensions: int) -> list[list[float]]:
@@ -67,17 +69,17 @@ def finalists(
         most: How many to take at most.
     """
     taken: list[Candidate] = []
-    left = [one for one in scored if math.isfinite(one.loss)]
+    left = [score for score in scored if math.isfinite(score.loss)]
     while left and len(taken) < most:
         best = winner(settings, left).candidate
         taken.append(best)
-        left = [one for one in left if _distance(one.candidate, best, nuisance) >= CONSTANTS.far]
+        left = [score for score in left if _distance(score.candidate, best, nuisance) >= CONSTANTS.far]
     return taken
 
 
-def _distance(one: Candidate, other: Candidate, nuisance: Mapping[str, Domain]) -> float:
+def _distance(candidate: Candidate, other: Candidate, nuisance: Mapping[str, Domain]) -> float:
     """How far apart the values of nuisance parameters are, as a share of all values of one."""
-    pairs = zip(one.nuisance, other.nuisance, strict=True)
+    pairs = zip(candidate.nuisance, other.nuisance, strict=True)
     return max((nuisance[name].distance(a, b) for (name, a), (_, b) in pairs), default=0.0)
 
 
@@ -89,7 +91,7 @@ def varied(best: Candidate, nuisance: Mapping[str, Domain], step: float) -> list
         nuisance: The nuisance parameters.
         step: How far to go to either side, as a share of all values.
     """
-    found = []
+    candidates = []
     for place, (name, value) in enumerate(best.nuisance):
         share = nuisance[name].encode(value)
         for other in dict.fromkeys(
@@ -97,11 +99,11 @@ def varied(best: Candidate, nuisance: Mapping[str, Domain], step: float) -> list
         ):
             if other != value:
                 values = (*best.nuisance[:place], (name, other), *best.nuisance[place + 1 :])
-                found.append(best._replace(nuisance=values))
-    return found
+                candidates.append(best._replace(nuisance=values))
+    return candidates
 
 
 def at_both_rates(finalists: Sequence[Candidate]) -> list[Candidate]:
     """Returns all but the best of some candidates, each also at the learning rate of the best."""
     best, *others = finalists
-    return [one for other in others for one in dict.fromkeys((other, other._replace(lr=best.lr)))]
+    return [candidate for other in others for candidate in dict.fromkeys((other, other._replace(lr=best.lr)))]

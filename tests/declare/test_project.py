@@ -30,7 +30,7 @@ def in_function(*calls):
 def test_places_are_told_relative_to_the_folder_the_default_first(read):
     declared = read(a=in_function("_('width')"), b=in_function("_('width', 8)", "_('depth', 1)"))
     assert declared.places('width') == ['b.py:3', 'a.py:3']
-    assert declared.told() == {
+    assert declared.to_dict() == {
         'width': {'role': 'fixed', 'default': '8', 'places': ['b.py:3', 'a.py:3']},
         'depth': {'role': 'fixed', 'default': '1', 'places': ['b.py:4']},
     }
@@ -39,7 +39,7 @@ def test_places_are_told_relative_to_the_folder_the_default_first(read):
 
 def test_what_is_told_of_a_default_is_its_source(read):
     calls = ["_('a', nn.ReLU)", "_('b', 'text')", "_('c')"]
-    told = read(net=in_function(*calls)).told()
+    told = read(net=in_function(*calls)).to_dict()
     assert [told[name]['default'] for name in 'abc'] == ['nn.ReLU', "'text'", None]
 
 
@@ -47,7 +47,7 @@ def test_everything_known_goes_to_other_processes(read):
     source = in_function("_('a', nn.ReLU, choices=[1, 2])", "_('b', 2, range=(1, 4), role='nuisance')")
     declared = read(net=source)
     copy = pickle.loads(pickle.dumps(declared))
-    assert copy.told() == declared.told() and copy.nuisance == declared.nuisance
+    assert copy.to_dict() == declared.to_dict() and copy.nuisance == declared.nuisance
     assert len(pickle.dumps(declared)) < 3000  # so without the files' texts
 
 

@@ -7,31 +7,31 @@ from sweeper.run.estimate import Estimate
 A, B, C = ('a',), ('b',), ('c',)
 
 
-def asked(*points, trials=3, **options):
+def requested(*points, trials=3, **options):
     estimate = Estimate(**{'tuning_in_trials': 2.0} | options)
     for point in points:
-        estimate.asked(point, trials)
+        estimate.request(point, trials)
     return estimate
 
 
 def test_nothing_is_said_before_anything_is_known():
-    assert asked(A, B).seconds_left(2) is None
+    assert requested(A, B).seconds_left(2) is None
 
 
 def test_where_nothing_is_left_it_takes_no_time():
-    assert asked().seconds_left(2) == 0
-    assert asked(A, trials=0).seconds_left(2) is None
+    assert requested().seconds_left(2) == 0
+    assert requested(A, trials=0).seconds_left(2) is None
 
 
 def test_a_tuning_tells_what_the_others_take_and_by_the_budget_what_trials_do():
-    estimate = asked(A, B)
+    estimate = requested(A, B)
     estimate.tuning_took(A, 20)
     assert estimate.seconds_left(1) == pytest.approx(20 + 6 * 10)
 
 
 def test_trials_tell_what_a_tuning_takes_for_which_the_budget_is_known():
-    estimate = asked(B)
-    estimate.asked(A, 0, is_tuned=True)
+    estimate = requested(B)
+    estimate.request(A, 0, is_tuned=True)
     estimate.trials_took(A, [4, 6], were_left=False)
     assert estimate.seconds_left(1) == pytest.approx(2 * 5 + 3 * 5)
 
@@ -39,14 +39,14 @@ def test_trials_tell_what_a_tuning_takes_for_which_the_budget_is_known():
 def test_what_was_found_on_disk_is_not_taken_for_instantaneous():
     estimate = Estimate(2.0)
     for point in (A, B):
-        estimate.asked(point, 0, is_tuned=True)
+        estimate.request(point, 0, is_tuned=True)
     estimate.trials_took(A, [10, 10], were_left=False)
-    estimate.asked(C, 2)
+    estimate.request(C, 2)
     assert estimate.seconds_left(1) == pytest.approx(2 * 10 + 2 * 10)
 
 
 def test_a_tuning_that_was_not_seen_as_a_whole_says_nothing_of_others():
-    estimate = asked(A, B)
+    estimate = requested(A, B)
     estimate.tuning_took(A, None)
     assert estimate.seconds_left(1) is None
     estimate.trials_took(A, [7])
@@ -54,7 +54,7 @@ def test_a_tuning_that_was_not_seen_as_a_whole_says_nothing_of_others():
 
 
 def test_each_point_has_trials_of_its_own_length():
-    estimate = asked(A, B)
+    estimate = requested(A, B)
     for point, seconds in ((A, 2), (B, 200)):
         estimate.tuning_took(point, seconds)
     assert estimate.seconds_left(1) == pytest.approx(3 * 1 + 3 * 100)
@@ -66,7 +66,7 @@ def test_each_point_has_trials_of_its_own_length():
 
 
 def test_how_many_trials_a_tuning_amounts_to_is_learned():
-    estimate = asked(A, B)
+    estimate = requested(A, B)
     for point in (A, B):
         estimate.tuning_took(point, 30)
     estimate.trials_took(A, [10])
@@ -75,7 +75,7 @@ def test_how_many_trials_a_tuning_amounts_to_is_learned():
 
 
 def test_what_is_under_way_is_partly_done_and_never_less_than_nothing_is_left():
-    estimate = asked(A)
+    estimate = requested(A)
     estimate.tuning_took(A, 20)
     assert estimate.seconds_left(1, under_way=12) == pytest.approx(18)
     assert estimate.seconds_left(1, under_way=1000) == 0
@@ -83,17 +83,17 @@ def test_what_is_under_way_is_partly_done_and_never_less_than_nothing_is_left():
 
 def test_no_more_cores_help_than_there_are_trials_or_groups_of_them():
     for lanes, cores in ((1, 3), (2, 2), (4, 1)):
-        estimate = asked(A, lanes=lanes)
+        estimate = requested(A, lanes=lanes)
         estimate.tuning_took(A, 20)
         assert estimate.seconds_left(100) == pytest.approx(30 / cores)
-    assert asked(A, sweep_cores=4).seconds_left(1) is None
-    estimate = asked(A, B, trials=0, sweep_cores=4)
+    assert requested(A, sweep_cores=4).seconds_left(1) is None
+    estimate = requested(A, B, trials=0, sweep_cores=4)
     estimate.tuning_took(A, 20)
     assert estimate.seconds_left(100) == pytest.approx(20 / 4)
 
 
 def test_of_what_failed_nothing_is_left():
-    estimate = asked(A, B)
+    estimate = requested(A, B)
     estimate.tuning_took(A, 20)
     estimate.tuning_failed(B)
     estimate.trial_failed(A)
@@ -103,7 +103,7 @@ def test_of_what_failed_nothing_is_left():
 
 
 def test_the_share_counts_tunings_by_what_they_take():
-    estimate = asked(A, B, trials=4)
+    estimate = requested(A, B, trials=4)
     assert estimate.share(2, 0, 8) == 0
     estimate.tuning_took(A, 20)
     assert estimate.share(2, 0, 8) == pytest.approx(2 / 12)
@@ -118,7 +118,7 @@ def test_whatever_the_order_what_is_known_in_the_end_is_the_same():
     """Sums that are kept up to date are those that one would compute from all that is known."""
     rng = random.Random(0)
     for _ in range(50):
-        estimate = asked(*((n,) for n in range(5)))
+        estimate = requested(*((n,) for n in range(5)))
         events = [(n, kind) for n in range(5) for kind in ('tuning', 'trial', 'trial', 'failed trial')]
         rng.shuffle(events)
         for n, kind in events[:-4]:

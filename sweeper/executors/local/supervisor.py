@@ -208,10 +208,10 @@ class Supervisor:
         if not worker.is_ready and worker.exit_code is not None:
             self.pool.take_failed_load(worker)
         if entry is not None:
-            outcomes += self._tried(entry, worker)
+            outcomes += self._retry_or_fail(entry, worker)
         return outcomes
 
-    def _tried(self, entry: _Entry, worker: Worker) -> list[Answer]:
+    def _retry_or_fail(self, entry: _Entry, worker: Worker) -> list[Answer]:
         """The worker of a task died."""
         if worker.exit_code is None and worker.is_ready:  # by no fault of the task, if not for ever
             entry.times_lost += 1

@@ -29,7 +29,7 @@ from ..stats.statistics import Interval
 
 _MOST_HEAT_MAPS = 15
 _DIGITS = 5
-Found = TypeVar('Found')
+Content = TypeVar('Content')
 
 
 def overview(findings: Findings) -> dict[str, Any]:
@@ -96,11 +96,11 @@ def left_out_as_damaged(damaged: Sequence[str]) -> list[str]:
 
 
 def _whole(
-    find: Callable[[Findings, PointSummary], Found],
+    find: Callable[[Findings, PointSummary], Content],
     findings: Findings,
     summary: PointSummary,
     damaged: list[str],
-) -> Found | None:
+) -> Content | None:
     """Returns what there is to show, or None if a file of it is damaged, which is noted."""
     try:
         return find(findings, summary)

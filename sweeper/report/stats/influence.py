@@ -72,10 +72,10 @@ def influence(
     if _swept(cells) == 0:
         return Influence(chosen=everyone, unknown='no parameter has more than one value')
     if is_grid(cells):
-        return _found(grid_effects(cells, names, performances), everyone)
+        return _influence(grid_effects(cells, names, performances), everyone)
     if len(cells) >= FEWEST_POINTS:
         try:
-            return _found(importances(cells, names, performances), everyone)
+            return _influence(importances(cells, names, performances), everyone)
         except MissingExtra as missing:
             return Influence(chosen=everyone, unknown=str(missing))
     chosen = complete_part(cells)
@@ -86,14 +86,14 @@ def influence(
             f'an estimate needs {FEWEST_POINTS}',
         )
     part = grid_effects([cells[index] for index in chosen], names, [performances[index] for index in chosen])
-    return _found(part, chosen, len(cells) - len(chosen))
+    return _influence(part, chosen, len(cells) - len(chosen))
 
 
 def _swept(cells: Sequence[Sequence[str]]) -> int:
     return sum(len(set(column)) > 1 for column in zip(*cells, strict=True))
 
 
-def _found(effects: Sequence[Effect], chosen: Sequence[int], left_out: int = 0) -> Influence:
+def _influence(effects: Sequence[Effect], chosen: Sequence[int], left_out: int = 0) -> Influence:
     unknown = '' if effects else 'all architectures perform the same'
     return Influence(effects, chosen, left_out, unknown)
 

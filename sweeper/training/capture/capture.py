@@ -145,9 +145,9 @@ def captured_step(learner: Learner, batches: Sequence[torch.Tensor]) -> Captured
             state.restore()
             check_repeatable([repeat.losses], [expected[0][:1]])
         check_unchanged(python)
-        found = [*rehearsed(make_step(), examples[:REHEARSED]), *state.copies()]
+        actual = [*rehearsed(make_step(), examples[:REHEARSED]), *state.copies()]
         state.restore()
-        check_same(found, expected)
+        check_same(actual, expected)
     step = make_step()
     all_rules, lane = rules if len(rules) == len(known) else None, learner.lane()
     python = up_to_date(python, trained)
@@ -208,11 +208,11 @@ def rehearsed(step: Step, batches: Sequence[torch.Tensor]) -> StepResults:
         raise NotCapturable(f'replaying it raised {str(error).strip().splitlines()[-1]}') from error
 
 
-def check_same(found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor]) -> None:
+def check_same(actual: Sequence[torch.Tensor], expected: Sequence[torch.Tensor]) -> None:
     """Raises `NotCapturable` if tensors differ by more than the tolerance."""
-    for one, other in zip(found, expected, strict=True):
-        if one.shape != other.shape or not torch.allclose(
-            one, other, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE, equal_nan=True
+    for tensor, other in zip(actual, expected, strict=True):
+        if tensor.shape != other.shape or not torch.allclose(
+            tensor, other, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE, equal_nan=True
         ):
             raise NotCapturable('replaying it gives other numbers')
 

@@ -173,15 +173,15 @@ def _without_aliases(calls: Sequence[Call]) -> tuple[list[Call], Callable[[Any],
     known: dict[int, Any] = {}  # the calls keep all tensors, so no two have the same id
 
     def view(tensor: torch.Tensor) -> Any:
-        if (found := known.get(id(tensor))) is None:
-            found = known[id(tensor)] = _view(tensor)
-        return found
+        if (view := known.get(id(tensor))) is None:
+            view = known[id(tensor)] = _view(tensor)
+        return view
 
     def resolve(value: Any) -> Any:
         if isinstance(value, torch.Tensor):
             return stand_ins.get(id(value), value)
         if isinstance(value, tuple | list):
-            return type(value)(resolve(one) for one in value)
+            return type(value)(resolve(item) for item in value)
         return value
 
     kept = []
@@ -217,7 +217,9 @@ def tensors_in(value: Any) -> list[torch.Tensor]:
     """All tensors in an argument or an output, those in lists included."""
     if isinstance(value, torch.Tensor):
         return [value]
-    return [tensor for one in value for tensor in tensors_in(one)] if isinstance(value, tuple | list) else []
+    return (
+        [tensor for item in value for tensor in tensors_in(item)] if isinstance(value, tuple | list) else []
+    )
 
 
 def _check_no_hooks(modules: Sequence[torch.nn.Module]) -> None:

@@ -133,8 +133,10 @@ class Script:
         if not isinstance(output, tuple | list):
             return ''
         names = [
-            self._new_name(one) if isinstance(one, torch.Tensor) and id(one) not in self._names else f'_{k}'
-            for k, one in enumerate(output, len(self._names))
+            self._new_name(item)
+            if isinstance(item, torch.Tensor) and id(item) not in self._names
+            else f'_{k}'
+            for k, item in enumerate(output, len(self._names))
         ]
         return ', '.join(names) + (',' if len(names) == 1 else '')
 
@@ -143,8 +145,8 @@ class Script:
             return self._name(value)
         if isinstance(value, tuple | list):
             inner = kind.removeprefix('Optional[').removeprefix('List[').rstrip(']')
-            elements = ', '.join(self._literal(one, inner) for one in value)
-            has_none = any(one is None for one in value)
+            elements = ', '.join(self._literal(item, inner) for item in value)
+            has_none = any(item is None for item in value)
             if value and not has_none:
                 return f'[{elements}]'
             if 'Tensor' in inner:

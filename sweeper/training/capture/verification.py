@@ -180,23 +180,25 @@ class Verification:
         kept = copies(trained)
         if isinstance(step, CapturedStep):
             losses, perfs = step.replay(feed, [self._lr])
-            measured = [one[0].reshape(-1) for one in ((losses, perfs) if step.measures_perf else (losses,))]
+            measured = [
+                measure[0].reshape(-1) for measure in ((losses, perfs) if step.measures_perf else (losses,))
+            ]
         else:
             gradients, loss, perf = step.replay(feed)
-            measured = [one.reshape(1) for one in ((loss, perf) if step.measures_perf else (loss,))]
+            measured = [measure.reshape(1) for measure in ((loss, perf) if step.measures_perf else (loss,))]
         if self._unstack is not None:
             self._unstack()
-        found = [
+        actual = [
             tensor
             for k in lanes
             for tensor in (
-                *(one[k] for one in measured),
+                *(measure[k] for measure in measured),
                 *(gradients if self._rules is None else self._states(k)),
                 *self._lanes[k].tensors,
             )
         ]
-        pairs = [pair for pair in zip(found, expected, strict=True) if not _equal(*pair)]
-        pairs = [(one.detach().clone(), other) for one, other in pairs]
+        pairs = [pair for pair in zip(actual, expected, strict=True) if not _equal(*pair)]
+        pairs = [(tensor.detach().clone(), other) for tensor, other in pairs]
         _restore(trained, kept)
         if self._unstack is not None:
             self._unstack()
@@ -205,22 +207,22 @@ class Verification:
 
 def check_repeatable(repeat: Sequence[torch.Tensor], first: Sequence[torch.Tensor]) -> None:
     """Raises `NotCapturable` unless a step that was repeated gave the same."""
-    for one, other in zip(repeat, first, strict=True):
-        if not torch.equal(one, other) and not torch.equal(one.nan_to_num(), other.nan_to_num()):
+    for tensor, other in zip(repeat, first, strict=True):
+        if not torch.equal(tensor, other) and not torch.equal(tensor.nan_to_num(), other.nan_to_num()):
             raise NotCapturable('it gives other numbers when repeated')
 
 
-def _equal(found: torch.Tensor, expected: torch.Tensor) -> bool:
-    return found.shape == expected.shape and torch.equal(found, expected)
+def _equal(actual: torch.Tensor, expected: torch.Tensor) -> bool:
+    return actual.shape == expected.shape and torch.equal(actual, expected)
 
 
-def _close(found: torch.Tensor, expected: torch.Tensor) -> bool:
-    if found.shape != expected.shape or not expected.is_floating_point():
+def _close(actual: torch.Tensor, expected: torch.Tensor) -> bool:
+    if actual.shape != expected.shape or not expected.is_floating_point():
         return False
     finite = expected[expected.isfinite()].abs()
     scale = float(finite.max()) if finite.numel() else 0.0
     tolerance = ABSOLUTE_TOLERANCE + RELATIVE_TOLERANCE * scale
-    return torch.allclose(found, expected, RELATIVE_TOLERANCE, tolerance, equal_nan=True)
+    return torch.allclose(actual, expected, RELATIVE_TOLERANCE, tolerance, equal_nan=True)
 
 
 @torch.no_grad()

@@ -39,22 +39,22 @@ def library_records() -> list[records.Record]:
         for name, module in list(sys.modules.items())
         if isinstance(module, ModuleType) and (name in _MODULES or name.startswith(_PACKAGES))
     ]
-    found: list[records.Record] = []
+    result: list[records.Record] = []
     classes: dict[type, None] = {}
     for module in (*modules, *_ALSO):
         held = vars(module)
         names = [name for name, value in held.items() if callable(value) and not name.startswith('__')]
         names = [name for name in names if _is_at_home(held[name], module)]
         if names:
-            found.append(records.OfNames(module.__name__, held, names, comes_from_torch))
+            result.append(records.OfNames(module.__name__, held, names, comes_from_torch))
         classes |= {held[name]: None for name in names if isinstance(held[name], type)}
-    found += [
-        records.OfLibraryClass(f'{one.__module__}.{one.__qualname__}', one, comes_from_torch)
-        for one in classes
-        if one.__module__.partition('.')[0] == 'torch' and one.__flags__ & _HEAP_TYPE
+    result += [
+        records.OfLibraryClass(f'{kind.__module__}.{kind.__qualname__}', kind, comes_from_torch)
+        for kind in classes
+        if kind.__module__.partition('.')[0] == 'torch' and kind.__flags__ & _HEAP_TYPE
     ]
     of_python = records.OfDict('builtins', vars(builtins), frozenset({'_'}))  # which a prompt sets
-    return [*found, of_python, *_global_hooks()]
+    return [*result, of_python, *_global_hooks()]
 
 
 _HEAP_TYPE = 1 << 9

@@ -49,9 +49,9 @@ class Record(ABC):
         """Gives the object back what it held."""
 
 
-def same(one: Iterable[Any], other: Iterable[Any]) -> bool:
+def same(values: Iterable[Any], other: Iterable[Any]) -> bool:
     """Whether two series of equal length are of the same objects."""
-    return all(map(operator.is_, one, other))
+    return all(map(operator.is_, values, other))
 
 
 class OfDict(Record):
@@ -204,9 +204,9 @@ class OfLibraryClass(OfClass):
         return _equal_values(tuple(vars(self._held).values()), self._values)
 
 
-def _equal_values(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+def _equal_values(values: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     try:
-        return one == other  # by identity where it can, and several times as fast as `same`
+        return values == other  # by identity where it can, and several times as fast as `same`
     except Exception:  # tensors, say
         return False
 
@@ -219,7 +219,7 @@ class OfNames(Record):
     ) -> None:
         super().__init__(name)
         self._held, self._names = held, names
-        self._values = [held[one] for one in names]
+        self._values = [held[name] for name in names]
         self._get, self._before = operator.itemgetter(*names, *names[:1]), (*self._values, *self._values[:1])
         self._by_library = by_library
 

@@ -161,9 +161,9 @@ def _loggers() -> dict[str, tuple[Any, ...]]:
     """The state of every logger there is, by name, and what is switched off altogether."""
     known = [('', logging.root), *logging.root.manager.loggerDict.items()]
     states: dict[str, tuple[Any, ...]] = {
-        name: (one.level, one.propagate, one.disabled, tuple(one.handlers), tuple(one.filters))
-        for name, one in known
-        if isinstance(one, logging.Logger)
+        name: (logger.level, logger.propagate, logger.disabled, tuple(logger.handlers), tuple(logger.filters))
+        for name, logger in known
+        if isinstance(logger, logging.Logger)
     }
     states['disable'] = (logging.root.manager.disable,)
     return states
@@ -178,10 +178,10 @@ def _set_loggers(states: dict[str, tuple[Any, ...]]) -> None:
         if name == 'disable':
             logging.disable(state[0])
             continue
-        one = logging.getLogger(name or None)
-        level, one.propagate, one.disabled, handlers, filters = state
-        one.setLevel(level)
-        one.handlers[:], one.filters[:] = handlers, filters
+        logger = logging.getLogger(name or None)
+        level, logger.propagate, logger.disabled, handlers, filters = state
+        logger.setLevel(level)
+        logger.handlers[:], logger.filters[:] = handlers, filters
 
 
 def _modules() -> dict[str, Any]:

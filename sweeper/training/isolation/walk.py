@@ -71,7 +71,7 @@ class LocalModules:
     def __init__(self, folder: Path | None) -> None:
         self._start = None if folder is None else f'{folder}/'
         self._loaded: dict[str, Any] = {}
-        self._found: dict[str, ModuleType] = {}
+        self._modules: dict[str, ModuleType] = {}
 
     def find(self) -> dict[str, ModuleType]:
         """Returns those that are loaded now, by name, in the order in which they were loaded."""
@@ -79,14 +79,14 @@ class LocalModules:
             return {}
         now, before = dict(sys.modules), self._loaded
         if len(now) != len(before) or not records.same((*now.values(), *now), (*before.values(), *before)):
-            start, found = self._start, self._found
-            self._found = {
+            start, known = self._start, self._modules
+            self._modules = {
                 name: module
                 for name, module in now.items()
-                if (name in found if before.get(name) is module else is_local(name, module, start))
+                if (name in known if before.get(name) is module else is_local(name, module, start))
             }
             self._loaded = now
-        return dict(self._found)
+        return dict(self._modules)
 
 
 def is_local(name: str, module: Any, start: str) -> bool:
@@ -131,93 +131,93 @@ class Walk:
         else:
             self._pending.append((root, name))
         while self._pending and len(self._seen) < MOST_OBJECTS:
-            one, where = self._pending.popleft()
-            if isinstance(one, _WITHOUT_STATE) and not isinstance(one, np.random.Generator):
+            item, where = self._pending.popleft()
+            if isinstance(item, _WITHOUT_STATE) and not isinstance(item, np.random.Generator):
                 continue
-            if isinstance(one, ModuleType):  # the problem's own are roots, each to be visited in its turn
+            if isinstance(item, ModuleType):  # the problem's own are roots, each to be visited in its turn
                 continue
-            if id(one) not in self._seen:
-                self._seen.add(id(one))
-                self._look_into(one, where)
+            if id(item) not in self._seen:
+                self._seen.add(id(item))
+                self._look_into(item, where)
         self._pending.clear()
 
     def _record(self, record: records.Record, content: Any, name: str) -> None:
         self.records.append(record)
         items: Iterator[tuple[Any, Any]] = (
-            iter(content.items()) if isinstance(content, dict) else ((None, one) for one in content)
+            iter(content.items()) if isinstance(content, dict) else ((None, item) for item in content)
         )
         for key, value in items:
             if not (isinstance(key, str) and key in _OF_ITSELF):
                 self._pending.append((value, f'{name}.{key}' if isinstance(key, str) else name))
 
-    def _look_into(self, one: Any, name: str) -> None:
-        if isinstance(one, type):
-            if one.__module__ in self._own:
-                self._record(records.OfClass(name, one, comes_from_torch), dict(vars(one)), name)
-        elif isinstance(one, FunctionType):
-            if one.__globals__.get('__name__') in self._own:
-                self._look_into_function(one, name)
-        elif isinstance(one, torch.Tensor):
-            more = [one.grad] if one.is_leaf and one.grad is not None else []
-            self._record(records.OfTensor(name, one), more, name)
-        elif isinstance(one, np.ndarray):
-            more = list(one.flat) if one.dtype.hasobject and one.size <= MANY else []
-            self._record(records.OfArray(name, one), more, name)
-        elif isinstance(one, _CACHED):
-            self._record(records.OfCache(name, one), [one.__wrapped__], name)
-        elif isinstance(one, MethodType):
-            self._pending += [(one.__self__, name), (one.__func__, name)]
-        elif isinstance(one, staticmethod | classmethod):
-            self._pending.append((one.__func__, name))
-        elif isinstance(one, functools.partial):
-            self._pending += [(one.func, name), (one.args, name), (one.keywords, name)]
-        elif has_contents(one):
-            self._look_into_as_steps_do(one, name)
+    def _look_into(self, item: Any, name: str) -> None:
+        if isinstance(item, type):
+            if item.__module__ in self._own:
+                self._record(records.OfClass(name, item, comes_from_torch), dict(vars(item)), name)
+        elif isinstance(item, FunctionType):
+            if item.__globals__.get('__name__') in self._own:
+                self._look_into_function(item, name)
+        elif isinstance(item, torch.Tensor):
+            more = [item.grad] if item.is_leaf and item.grad is not None else []
+            self._record(records.OfTensor(name, item), more, name)
+        elif isinstance(item, np.ndarray):
+            more = list(item.flat) if item.dtype.hasobject and item.size <= MANY else []
+            self._record(records.OfArray(name, item), more, name)
+        elif isinstance(item, _CACHED):
+            self._record(records.OfCache(name, item), [item.__wrapped__], name)
+        elif isinstance(item, MethodType):
+            self._pending += [(item.__self__, name), (item.__func__, name)]
+        elif isinstance(item, staticmethod | classmethod):
+            self._pending.append((item.__func__, name))
+        elif isinstance(item, functools.partial):
+            self._pending += [(item.func, name), (item.args, name), (item.keywords, name)]
+        elif has_contents(item):
+            self._look_into_as_steps_do(item, name)
         else:
-            self._look_into_object(one, name)
+            self._look_into_object(item, name)
 
-    def _look_into_function(self, one: FunctionType, name: str) -> None:
-        self._record(records.OfFunction(name, one), [], name)
-        self._record(records.OfDict(name, vars(one)), vars(one), name)
-        self._pending += [(held, name) for held in (one.__defaults__, one.__kwdefaults__) if held]
-        self._pending += [(cell, name) for cell in one.__closure__ or ()]
+    def _look_into_function(self, function: FunctionType, name: str) -> None:
+        self._record(records.OfFunction(name, function), [], name)
+        self._record(records.OfDict(name, vars(function)), vars(function), name)
+        self._pending += [(held, name) for held in (function.__defaults__, function.__kwdefaults__) if held]
+        self._pending += [(cell, name) for cell in function.__closure__ or ()]
 
-    def _look_into_as_steps_do(self, one: Any, name: str) -> None:
+    def _look_into_as_steps_do(self, item: Any, name: str) -> None:
         with suppress(Exception):  # of an odd object: a cell that is empty, say
-            kind = kind_of(one)
+            kind = kind_of(item)
             self.records += [records.OfContents(name, reading) for reading in kind.readings]
             if OPAQUE.readings[0] in kind.readings:
-                self._note_opaque(one, name)
+                self._note_opaque(item, name)
             self._pending += [(value, name) for _, value in kind.children()]
 
-    def _note_opaque(self, one: Any, name: str) -> None:
-        if not hasattr(type(one), '__get__'):  # a descriptor, which is made with its class
-            self.opaque.append(f'{name} ({type(one).__module__}.{type(one).__qualname__})')
+    def _note_opaque(self, item: Any, name: str) -> None:
+        if not hasattr(type(item), '__get__'):  # a descriptor, which is made with its class
+            self.opaque.append(f'{name} ({type(item).__module__}.{type(item).__qualname__})')
 
-    def _look_into_object(self, one: Any, name: str) -> None:
-        kind, is_container = type(one), True
-        many = hasattr(kind, '__len__') and isinstance(one, dict | list | deque | set | frozenset | tuple)
-        if many and len(one) > MANY:
-            self.records.append(records.OfMany(name, one))
-        elif isinstance(one, dict):
-            self._record(records.OfDict(name, one), dict(one), name)
-        elif isinstance(one, list | deque):
-            self._record(records.OfList(name, one), list(one), name)
-        elif isinstance(one, set):
-            self._look_into_as_steps_do(one, name)
-        elif isinstance(one, tuple | frozenset):
-            self._pending += [(value, name) for value in one]
+    def _look_into_object(self, item: Any, name: str) -> None:
+        kind, is_container = type(item), True
+        many = hasattr(kind, '__len__') and isinstance(item, dict | list | deque | set | frozenset | tuple)
+        if many and len(item) > MANY:
+            self.records.append(records.OfMany(name, item))
+        elif isinstance(item, dict):
+            self._record(records.OfDict(name, item), dict(item), name)
+        elif isinstance(item, list | deque):
+            self._record(records.OfList(name, item), list(item), name)
+        elif isinstance(item, set):
+            self._look_into_as_steps_do(item, name)
+        elif isinstance(item, tuple | frozenset):
+            self._pending += [(value, name) for value in item]
         else:
             is_container = False
         top = kind.__module__.partition('.')[0]
-        is_own = kind.__module__ in self._own or isinstance(one, _SEEN_INTO)
-        if is_own and hasattr(one, '__dict__'):
-            self._record(records.OfDict(name, vars(one)), vars(one), name)
+        is_own = kind.__module__ in self._own or isinstance(item, _SEEN_INTO)
+        if is_own and hasattr(item, '__dict__'):
+            self._record(records.OfDict(name, vars(item)), vars(item), name)
         if is_own and (slots := _slots_of(kind)):
-            record = records.OfSlots(name, one, slots)
+            record = records.OfSlots(name, item, slots)
             self._record(record, record.values, name)
         if not (is_container or is_own or kind.__module__ in _MODULES_WITHOUT_STATE or top == _THIS_PACKAGE):
-            self._note_opaque(one, name)
+            self._note_opaque(item, name)
 
 
 def _slots_of(kind: type) -> list[str]:

@@ -36,11 +36,11 @@ def look_into_function(value: types.FunctionType) -> Kind:
         return tuple(space.get(name, MISSING) for space, name in places)
 
     def write(saved: tuple[Any, ...]) -> None:
-        for (space, name), one in zip(places, saved, strict=True):
-            if one is MISSING:
+        for (space, name), content in zip(places, saved, strict=True):
+            if content is MISSING:
                 space.pop(name, None)
             else:
-                space[name] = one
+                space[name] = content
 
     def children() -> Iterator[tuple[str, Any]]:
         for name, cell in cells:
@@ -61,7 +61,7 @@ def _variables(function: types.FunctionType) -> Iterator[tuple[dict[str, Any], s
     used = [name for name in names if name in space]
     yield from ((space, name) for name in used)
     imported = [sys.modules[name] for name in names if name not in space and name in sys.modules]
-    ahead = [one for name in used if isinstance(one := space[name], types.ModuleType)] + imported
+    ahead = [content for name in used if isinstance(content := space[name], types.ModuleType)] + imported
     seen = {id(builtins)}
     while ahead:
         module = ahead.pop()
@@ -92,19 +92,19 @@ def look_into_class(value: type) -> Kind:
     skipped = ('__dict__', '__weakref__', '__doc__', '_abc_impl', '__annotations__', '__abstractmethods__')
 
     def attributes() -> dict[str, Any]:
-        return {name: one for name, one in [*vars(value).items()] if name not in skipped}
+        return {name: content for name, content in [*vars(value).items()] if name not in skipped}
 
     def write(saved: tuple[Any, ...]) -> None:
         half = len(saved) // 2
         before = dict(zip(saved[:half], saved[half:], strict=True))
         for name in attributes().keys() - before.keys():
             type.__delattr__(value, name)
-        for name, one in before.items():
-            if vars(value).get(name, MISSING) is not one:
-                type.__setattr__(value, name, one)
+        for name, content in before.items():
+            if vars(value).get(name, MISSING) is not content:
+                type.__setattr__(value, name, content)
 
     def children() -> list[tuple[str, Any]]:
-        named = [(f': {value.__qualname__}.{name}', one) for name, one in attributes().items()]
+        named = [(f': {value.__qualname__}.{name}', content) for name, content in attributes().items()]
         return named + [('', base) for base in value.__bases__]
 
     return Kind((Reading(lambda: (*(a := attributes()), *a.values()), write),), children)
@@ -131,7 +131,7 @@ def look_into_generator(value: types.GeneratorType[Any, Any, Any]) -> Kind:
 
     def children() -> list[tuple[str, Any]]:
         frame = value.gi_frame
-        inside = [] if frame is None else [(f': {name}', one) for name, one in frame.f_locals.items()]
+        inside = [] if frame is None else [(f': {name}', content) for name, content in frame.f_locals.items()]
         return [*inside, (': yield from', value.gi_yieldfrom)]
 
     return Kind((Reading(read),), children)
@@ -151,8 +151,10 @@ def look_into_iterator(value: Any) -> Kind:
             value.__setstate__(saved[-1])
 
     can_write = type(value).__module__ == 'builtins' and hasattr(type(value), '__setstate__')
-    referents = [one for one in gc.get_referents(value) if not isinstance(one, type)]
-    return Kind((Reading(read, write if can_write else None),), lambda: [('', one) for one in referents])
+    referents = [referent for referent in gc.get_referents(value) if not isinstance(referent, type)]
+    return Kind(
+        (Reading(read, write if can_write else None),), lambda: [('', referent) for referent in referents]
+    )
 
 
 def _place(iterator: Any) -> tuple[Any, ...]:
@@ -172,8 +174,8 @@ def _place(iterator: Any) -> tuple[Any, ...]:
         if type(part) in PLAIN:
             numbers.append(part)
         elif isinstance(part, tuple):
-            for one in part:
-                collect(one)
+            for item in part:
+                collect(item)
         elif hasattr(type(part), '__length_hint__'):
             numbers.append(part.__length_hint__())
 
@@ -185,24 +187,26 @@ def look_into_cache(value: Any) -> Kind:
     """A function with a cache of `functools`: what it remembers, and the function."""
 
     def remembered() -> list[Any]:
-        found = []
-        for one in gc.get_referents(value):
-            if not isinstance(one, dict):
-                found += [] if isinstance(one, type) else [one]  # of a bounded cache, keys and results
-            elif one is not value.__dict__:
-                found += [entry for entry in one.values() if type(entry).__name__ != '_lru_list_elem']
-        return found
+        entries = []
+        for referent in gc.get_referents(value):
+            if not isinstance(referent, dict):
+                entries += (
+                    [] if isinstance(referent, type) else [referent]
+                )  # of a bounded cache, keys and results
+            elif referent is not value.__dict__:
+                entries += [entry for entry in referent.values() if type(entry).__name__ != '_lru_list_elem']
+        return entries
 
     def clear(_: tuple[Any, ...]) -> None:
         value.cache_clear()
 
     size = Reading(lambda: (value.cache_info().currsize, value.cache_info().misses), clear, is_cache=True)
-    return Kind((size,), lambda: [('', value.__wrapped__), *[('(…)', one) for one in remembered()]])
+    return Kind((size,), lambda: [('', value.__wrapped__), *[('(…)', entry) for entry in remembered()]])
 
 
 def look_into_manager(value: HyperParameterManager) -> Kind:
     """Values of declared parameters, which the code may change; reading one changes other things there."""
-    return Kind((), lambda: [(f'({name!r})', one) for name, one in value._values.items()])
+    return Kind((), lambda: [(f'({name!r})', entry) for name, entry in value._values.items()])
 
 
 def look_into_bound(value: Any) -> Kind:
@@ -213,7 +217,7 @@ def look_into_bound(value: Any) -> Kind:
 
 def look_into_referring(value: Any) -> Kind:
     """Something built in, by what it refers to."""
-    return Kind((), lambda: [('', one) for one in gc.get_referents(value)])
+    return Kind((), lambda: [('', referent) for referent in gc.get_referents(value)])
 
 
 def look_into_method(value: Any) -> Kind:
@@ -228,12 +232,12 @@ def look_into_wrapper(value: Any) -> Kind:
 
 def look_into_property(value: property) -> Kind:
     """The functions of a property."""
-    return Kind((), lambda: [('', one) for one in (value.fget, value.fset, value.fdel)])
+    return Kind((), lambda: [('', function) for function in (value.fget, value.fset, value.fdel)])
 
 
 def look_into_partial(value: functools.partial[Any]) -> Kind:
     """A function with arguments of its own."""
-    return Kind((), lambda: [('', one) for one in (value.func, value.args, value.keywords)])
+    return Kind((), lambda: [('', content) for content in (value.func, value.args, value.keywords)])
 
 
 def look_into_context(value: ContextVar[Any]) -> Kind:

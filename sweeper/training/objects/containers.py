@@ -42,12 +42,12 @@ def look_into_dict(value: dict[Any, Any]) -> Kind:
     """Keys and values; both are followed."""
 
     def children() -> Iterator[tuple[str, Any]]:
-        for key, one in [*dict.items(value)]:
+        for key, item in [*dict.items(value)]:
             if type(key) in PLAIN:
-                yield (f'[{key!r}]' if type(one) not in PLAIN else ''), one
+                yield (f'[{key!r}]' if type(item) not in PLAIN else ''), item
             else:
                 yield '[…]', key
-                yield '[…]', one
+                yield '[…]', item
         if isinstance(value, defaultdict):
             yield '.default_factory', value.default_factory
 
@@ -55,15 +55,15 @@ def look_into_dict(value: dict[Any, Any]) -> Kind:
 
 
 def _elements(value: Any) -> list[tuple[str, Any]]:
-    return [(f'[{k}]', one) for k, one in enumerate(value) if type(one) not in PLAIN]
+    return [(f'[{k}]', item) for k, item in enumerate(value) if type(item) not in PLAIN]
 
 
 def _look_into_elements(value: Any, base: Any, write: Callable[[tuple[Any, ...]], object]) -> Kind:
     """The elements of a container, as `base` goes through them, whatever a subclass does."""
 
     def elements() -> Iterator[Any]:
-        found: Iterator[Any] = base.__iter__(value)
-        return found
+        items: Iterator[Any] = base.__iter__(value)
+        return items
 
     return _with_attributes(value, Reading(lambda: (*elements(),), write), lambda: _elements(elements()))
 
@@ -128,8 +128,8 @@ def look_into_array(value: np.ndarray) -> Kind:
     if value.dtype.hasobject:
 
         def write_objects(saved: tuple[Any, ...]) -> None:
-            for k, one in enumerate(saved):
-                value.flat[k] = one
+            for k, item in enumerate(saved):
+                value.flat[k] = item
 
         return Kind(
             (Reading(lambda: (*value.ravel().tolist(),), write_objects),),

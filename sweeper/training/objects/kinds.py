@@ -89,7 +89,7 @@ _UNCHANGING = (int, float, complex, str, bytes, date, time, timedelta, tzinfo, B
 """What is as it was made, but for attributes of subclasses."""
 
 
-_OF_MODULES = [name for name, one in vars(torch.nn.Module()).items() if isinstance(one, dict)]
+_OF_MODULES = [name for name, content in vars(torch.nn.Module()).items() if isinstance(content, dict)]
 """What torch keeps in every module, most of it empty: looked into together, in a tenth of the time."""
 
 
@@ -117,10 +117,10 @@ def kind_of(value: Any, is_free: bool = False) -> Kind:
         return look_into_iterator(value)
     if kind.__name__ == '_lru_cache_wrapper':
         return look_into_cache(value)
-    found = look_into_object(value)
+    as_object = look_into_object(value)
     if has_hidden_state(kind):  # type: ignore[arg-type]
-        return Kind((*found.readings, *OPAQUE.readings), found.children)
-    return found
+        return Kind((*as_object.readings, *OPAQUE.readings), as_object.children)
+    return as_object
 
 
 def is_iterator(kind: type) -> bool:
@@ -141,7 +141,7 @@ def has_hidden_state(kind: type) -> bool:
     pointer = ctypes.sizeof(ctypes.c_void_p)
     while (base := kind.__base__) is not None and package_of(kind) not in _WITHOUT_STATE:
         own = vars(kind)
-        shown = sum(isinstance(one, types.MemberDescriptorType) for one in own.values())
+        shown = sum(isinstance(content, types.MemberDescriptorType) for content in own.values())
         shown += ('__dict__' in own) + ('__weakref__' in own)
         if kind.__basicsize__ - base.__basicsize__ > pointer * shown:
             return True
@@ -194,7 +194,7 @@ _KINDS = [*_OF_CODE, *_WITH_CONTENTS]
 
 
 _TYPES_WITH_CONTENTS: tuple[type, ...] = tuple(
-    one for kinds, _ in _WITH_CONTENTS for one in (kinds if isinstance(kinds, tuple) else (kinds,))
+    kind for kinds, _ in _WITH_CONTENTS for kind in (kinds if isinstance(kinds, tuple) else (kinds,))
 )
 
 

@@ -25,8 +25,8 @@ def look_into_local(value: threading.local) -> Kind:
     """What this thread has there."""
 
     def attributes() -> dict[str, Any]:
-        found: dict[str, Any] = threading.local.__getattribute__(value, '__dict__')
-        return found
+        attributes: dict[str, Any] = threading.local.__getattribute__(value, '__dict__')
+        return attributes
 
     def write(saved: tuple[Any, ...]) -> None:
         here = dict_reading(attributes()).write

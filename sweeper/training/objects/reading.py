@@ -72,9 +72,9 @@ def look_into_object(value: Any, inner: Sequence[str] = ()) -> Kind:
     attributes = attributes_of(value)
     if attributes is not None:
         dicts = {
-            name: one
+            name: content
             for name in inner
-            if isinstance(one := attributes.get(name), dict) and type(one) in (dict, OrderedDict)
+            if isinstance(content := attributes.get(name), dict) and type(content) in (dict, OrderedDict)
         }
         readings.append(dict_reading(attributes, *dicts.values()))
         children.append(lambda: named(attributes, dicts))
@@ -91,24 +91,24 @@ def look_into_object(value: Any, inner: Sequence[str] = ()) -> Kind:
             return tuple(_slot(slot, value) for slot in slots)
 
         def write_slots(saved: tuple[Any, ...]) -> None:
-            for slot, one in zip(slots, saved, strict=True):
-                if one is not MISSING:
-                    slot.__set__(value, one)
+            for slot, content in zip(slots, saved, strict=True):
+                if content is not MISSING:
+                    slot.__set__(value, content)
 
         readings.append(Reading(read_slots, write_slots))
         children.append(lambda: [(f'.{slot.__name__}', _slot(slot, value)) for slot in slots])
     if package_of(type(value)) not in LIBRARIES:
         children.append(lambda: [('', type(value))])
-    return Kind(tuple(readings), lambda: [pair for one in children for pair in one()])
+    return Kind(tuple(readings), lambda: [pair for read in children for pair in read()])
 
 
 def attributes_of(value: Any) -> dict[str, Any] | None:
     """The `__dict__` of an object, or None, without calling code of its class."""
     try:
-        found = object.__getattribute__(value, '__dict__')
+        attributes = object.__getattribute__(value, '__dict__')
     except Exception:
         return None
-    return found if isinstance(found, dict) else None
+    return attributes if isinstance(attributes, dict) else None
 
 
 def _slot(slot: Any, value: Any) -> Any:
@@ -120,18 +120,22 @@ def _slot(slot: Any, value: Any) -> Any:
 
 def named(attributes: dict[str, Any], dicts: Mapping[str, dict[Any, Any]] = EMPTY) -> list[tuple[str, Any]]:
     """Attributes as children; in place of some that are dicts, their contents."""
-    found = [(f'.{name}', one) for name, one in [*dict.items(attributes)] if name not in dicts]
+    content = [(f'.{name}', item) for name, item in [*dict.items(attributes)] if name not in dicts]
     for name, inside in dicts.items():
-        for key, one in [*inside.items()]:
-            found += [(f'.{name}[{key!r}]', one)] if type(key) in PLAIN else [('', key), (f'.{name}[…]', one)]
-    return found
+        for key, item in [*inside.items()]:
+            content += (
+                [(f'.{name}[{key!r}]', item)] if type(key) in PLAIN else [('', key), (f'.{name}[…]', item)]
+            )
+    return content
 
 
 def dict_reading(*dicts: dict[Any, Any]) -> Reading:
     """Reads and writes dicts, whatever a subclass does: their sizes, all keys, all values."""
-    kinds: list[Any] = [OrderedDict if isinstance(one, OrderedDict) else dict for one in dicts]
-    keys = [kind.keys(one) for kind, one in zip(kinds, dicts, strict=True)]  # views: they show what is there
-    values = [kind.values(one) for kind, one in zip(kinds, dicts, strict=True)]
+    kinds: list[Any] = [OrderedDict if isinstance(mapping, OrderedDict) else dict for mapping in dicts]
+    keys = [
+        kind.keys(mapping) for kind, mapping in zip(kinds, dicts, strict=True)
+    ]  # views: they show what is there
+    values = [kind.values(mapping) for kind, mapping in zip(kinds, dicts, strict=True)]
 
     def read() -> tuple[Any, ...]:
         return (*map(len, keys), *chain.from_iterable(keys), *chain.from_iterable(values))
@@ -140,9 +144,9 @@ def dict_reading(*dicts: dict[Any, Any]) -> Reading:
         sizes, contents = saved[: len(dicts)], saved[len(dicts) :]
         half = len(contents) // 2
         pairs = zip(contents[:half], contents[half:], strict=True)
-        for kind, one, size in zip(kinds, dicts, sizes, strict=True):
-            kind.clear(one)
+        for kind, mapping, size in zip(kinds, dicts, sizes, strict=True):
+            kind.clear(mapping)
             for key, value in islice(pairs, size):
-                kind.__setitem__(one, key, value)
+                kind.__setitem__(mapping, key, value)
 
     return Reading(read, write)

@@ -114,8 +114,8 @@ class PythonState:
     @property
     def opaque(self) -> list[str]:
         """The names and types of those of which nothing is known."""
-        found = [(node.name, node.value) for node in self._nodes if node.reading is OPAQUE.readings[0]]
-        return [f'{name} ({type(one).__module__}.{type(one).__qualname__})' for name, one in found]
+        objects = [(node.name, node.value) for node in self._nodes if node.reading is OPAQUE.readings[0]]
+        return [f'{name} ({type(item).__module__}.{type(item).__qualname__})' for name, item in objects]
 
     def restore(self) -> list[str]:
         """Puts back what was, as far as that is possible: a generator, say, cannot be turned back.
@@ -158,27 +158,27 @@ def contents_of(reading: Reading) -> tuple[Any, ...]:
         return (type(error).__name__,)
 
 
-def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+def same(values: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     """Whether contents are the same objects, or equal numbers and strings."""
-    if len(one) != len(other):
+    if len(values) != len(other):
         return False
-    return all(map(is_, one, other)) or all(map(_equal, one, other))
+    return all(map(is_, values, other)) or all(map(_equal, values, other))
 
 
-def _equal(one: Any, other: Any) -> bool:
-    if one is other:
+def _equal(value: Any, other: Any) -> bool:
+    if value is other:
         return True
-    kind = type(one)
+    kind = type(value)
     if kind is not type(other):
         return False
     if kind in PLAIN:
-        return bool(one == other or (one != one and other != other))
+        return bool(value == other or (value != value and other != other))
     if issubclass(kind, tuple):
-        return len(one) == len(other) and all(map(_equal, tuple.__iter__(one), tuple.__iter__(other)))
+        return len(value) == len(other) and all(map(_equal, tuple.__iter__(value), tuple.__iter__(other)))
     compare: Callable[[Any, Any], bool] | None = _BY_VALUE.get(f'{kind.__module__}.{kind.__qualname__}')
     if compare is not None:
-        return compare(one, other)
-    return kind.__module__ == 'numpy' and hasattr(kind, 'dtype') and one.tobytes() == other.tobytes()
+        return compare(value, other)
+    return kind.__module__ == 'numpy' and hasattr(kind, 'dtype') and value.tobytes() == other.tobytes()
 
 
 _BY_VALUE: dict[str, Callable[[Any, Any], bool]] = {

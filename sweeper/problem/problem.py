@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 ACCURACY_STYLES = ('classification', 'multiclass', 'inv-loss')
 _READ = '__sweeper_read__'  # of a problem's module: the names that it read when it was imported
 REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
-OPTIONAL = ('optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'callbacks', 'attach')
+OPTIONAL = ('optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'callbacks', 'attach', 'train')
 SCHEDULES = ('triangular', 'one-cycle', 'cosine', 'constant')
 
 
@@ -50,6 +51,7 @@ class Problem:
         read_on_import: The names that were read while the module was imported, as far as that is known.
         attach: Adds handlers to the engine of a run, or None.
         callbacks: Returns the callbacks of a run, or None.
+        train: The problem's own training loop, `train(run)`, or None.
         schedule: The learning rates of a training: one of `SCHEDULES`, or a function of progress in [0, 1]
             that gives a factor of the tuned rate.
         clip_norm: The largest norm of the gradient; None for any.
@@ -75,6 +77,7 @@ class Problem:
     predict: Callable[[torch.nn.Module, Any], Any] | None = None
     attach: Callable[[Any, Any], object] | None = None
     callbacks: Callable[[], Any] | None = None
+    train: Callable[[Any], object] | None = None
     schedule: str | Callable[[float], float] = SCHEDULES[0]
     clip_norm: float | None = None
 
@@ -274,11 +277,29 @@ def load_problem(
         read_on_import=getattr(module, _READ, ()),
         attach=getattr(module, 'attach', None),
         callbacks=getattr(module, 'callbacks', None),
+        train=_own_loop(module),
         schedule=schedule,
         clip_norm=None if clip_norm is None else float(clip_norm),
         step=own_step,
         predict=getattr(module, 'predict', None),
     )
+
+
+def _own_loop(module: Any) -> Callable[[Any], object] | None:
+    """The module's `train`, if it takes a run; scripts have others, and may import ours."""
+    train = getattr(module, 'train', None)
+    if (
+        train is None
+        or str(getattr(train, '__module__', '')).partition('.')[0] == __package__.partition('.')[0]
+    ):
+        return None
+    try:
+        signature = inspect.signature(train)
+        if [*signature.parameters][:1] != ['run']:
+            signature.bind('run')
+    except (TypeError, ValueError):
+        return None
+    return train  # type: ignore[no-any-return]
 
 
 def _is_finite_number(value: object) -> bool:

@@ -51,6 +51,17 @@ def check_problem(problem: Problem, seed: int) -> Splits:
         except Exception as error:
             message = str(error) if isinstance(error, ProblemError) else f'{type(error).__name__}: {error}'
             raise ProblemError(f'schedule of {problem.name!r}, a function of progress: {message}') from error
+    if problem.train is not None:
+        _check_binds(problem, 'train', problem.train, 'run')
+        unused = {
+            'optimizer': problem.build_optimizer, 'clip_norm': problem.clip_norm, 'attach': problem.attach,
+            'callbacks': problem.callbacks,
+        }  # fmt: skip
+        if names := [name for name, value in unused.items() if value is not None]:
+            raise ProblemError(
+                f'{problem.name!r} has its own training loop, train(run), which would ignore '
+                f'{", ".join(names)}: do it in the loop, and give it another name if the loop calls it'
+            )
     if problem.callbacks is not None:
         _check_binds(problem, 'callbacks', problem.callbacks)
         check_callbacks(problem.name, _call(problem, 'callbacks', problem.callbacks))

@@ -9,13 +9,16 @@ from typing import Any
 
 import torch
 
+from ..errors import ProblemError
 from ..points import Point, label
+from .attached import RunPlan
 from .capture.capture import Learner
 from .data import InMemorySplit, Split, not_finite
 from .diagnosis import Certain, Pass, bad_samples, check_output, explained
 from .facts import DryRun, Fault
 from .metrics import check_loss
 from .optimizers import LearningRate, check_rates, is_over_others, signature_of, trained_by
+from .own_loop import OwnLoop
 from .workspace import Workspace
 
 _SAMPLES = 32
@@ -50,7 +53,7 @@ def dry_run(workspace: Workspace, point: Point, seed: int) -> DryRun:
     try:
         with _stage(f'model({label(point)})'):
             learner = workspace.learner(point, seed, measures_perf=True)
-        _train(workspace, learner)
+        _train(workspace, learner, point, seed)
         for name, split in zip(('train', 'val', 'test'), workspace.splits, strict=True):
             if split is not None:
                 messages += _evaluate(workspace, learner, split, name)
@@ -74,8 +77,12 @@ def _stage(name: str) -> Iterator[None]:
         raise _Stopped(Fault(name, type(error).__name__, message, traceback=text)) from error
 
 
-def _train(workspace: Workspace, learner: Learner) -> None:
+def _train(workspace: Workspace, learner: Learner, point: Point, seed: int) -> None:
     done = _forward(workspace, learner, workspace.splits.train, 'train')
+    if workspace.problem.train is not None:
+        with _stage(f'train(run) on {done.where}'):
+            _train_by_own_loop(workspace, done.indices, point, seed)
+        return
     where = f'the training step on {done.where}'
     with _stage(where):
         try:
@@ -102,6 +109,16 @@ def _train(workspace: Workspace, learner: Learner) -> None:
                     f'the loss is finite and its gradient is not: after one step the parameter '
                     f' {name!r} has values that are NaN or infinite'
                 )
+
+
+def _train_by_own_loop(workspace: Workspace, batch: torch.Tensor, point: Point, seed: int) -> None:
+    plan = RunPlan(kind='brief', lr_min=_LR, lr_max=_LR, batch_size=len(batch), epochs=1, steps=1)
+    training = workspace.set_up(point, seed, [batch], plan=plan)
+    assert training.own is not None
+    try:
+        OwnLoop(*training.own, training.learners[0], [_LR]).run([batch])
+    except ProblemError as error:
+        raise Certain(str(error)) from None
 
 
 def _evaluate(workspace: Workspace, learner: Learner, split: Split, name: str) -> list[str]:

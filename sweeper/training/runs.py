@@ -28,6 +28,7 @@ from .data import ShuffledBatches, SizedBatches, Split, SplitPart
 from .data_check import DataCheck
 from .loop import Batches, Loop
 from .metrics import Score, check_loss, evaluate, is_finite_in_evaluation, is_finite_in_training
+from .own_loop import OwnLoop
 from .schedule import Schedule, learning_rates
 from .workspace import Training, Workspace
 
@@ -72,7 +73,7 @@ def measure_curve(
             measured.append((losses, perfs))
             return not torch.isfinite(losses[-1]).any().item()
 
-        Loop(training.step, lrs, after_chunk, DataCheck(training.learners), training.engine).run(batches)
+        _loop(training, lrs, after_chunk).run(batches)
         training.step.verify_last()
         lanes = len(training.learners)
         losses, perfs = (
@@ -430,17 +431,26 @@ def _train(
                 training.engine.publish(scores[0])
         return not alive
 
-    loop = Loop(training.step, lrs.tolist(), after_chunk, DataCheck(training.learners), training.engine)
+    loop = _loop(training, lrs.tolist(), after_chunk)
     loop.run(batches, plan.epochs, after_epoch)
     training.step.verify_last()
     training.step.update_models()
-    if training.engine is not None and not ends[0][1]:  # a handler may have ended it, or changed the model
+    may_end = training.engine is not None or training.own is not None
+    if may_end and not ends[0][1]:  # the problem may have ended it, or changed the model
         epochs, rest = divmod(loop.done, len(batches))
         done = epochs + round(rest / len(batches), 3) if rest else epochs
         ends = [(done, not bool(last_losses.isfinite()))]
         if trials and not ends[0][1] and not trials[0].is_scored:
             trials[0].take_scores(done)
     return ends
+
+
+def _loop(
+    training: Training, lrs: Sequence[float], after_chunk: Callable[[torch.Tensor, torch.Tensor], bool]
+) -> Loop | OwnLoop:
+    if training.own is not None:
+        return OwnLoop(*training.own, training.learners[0], lrs, after_chunk)
+    return Loop(training.step, lrs, after_chunk, DataCheck(training.learners), training.engine)
 
 
 def _state_bytes(model: torch.nn.Module) -> bytes:

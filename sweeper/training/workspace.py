@@ -6,7 +6,7 @@ import contextvars
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 
@@ -14,7 +14,7 @@ from ..garbage import uncollected
 from ..points import Point, point_key
 from ..problem.problem import Problem
 from ..results import StepKind
-from ..seeding import RandomStates, model_seed, seed_everything
+from ..seeding import RandomStates, model_seed, run_seed, seed_everything
 from .attached import OptimizerRequest, Run, RunPlan
 from .callbacks import attach_callbacks
 from .capture.capture import Learner, ModelState, captured_step, why_not_worth_it
@@ -26,6 +26,7 @@ from .metrics import ignored_label, scorer
 from .objective import Criterion, Objective
 from .objects.state import PythonState, described
 from .optimizers import build_optimizer, trained_by
+from .own_loop import REASON, Progress, TrainingRun
 from .steps import Step
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Training(NamedTuple):
         start: What to put back to begin anew: the problem's Python state before the models were built, or how
             things were afterwards if building them again would not give the same. None if steps are eager.
         engine: Calls the handlers that the problem has attached; None if it has no `attach`.
+        own: The problem's own training loop, and what it gets; then the step is not used.
     """
 
     learners: Sequence[Learner]
@@ -93,6 +95,7 @@ class Training(NamedTuple):
     kind: StepKind
     start: PythonState | _Kept | None = None
     engine: RunEngine | None = None
+    own: tuple[Callable[[Any], object], TrainingRun] | None = None
 
     def undo(self) -> None:
         """Puts back the problem's Python state, to begin the training anew."""
@@ -168,6 +171,8 @@ class Workspace:
             measures_perf: Whether every step is to measure its performance.
             plan: What the problem's `attach` is told; None: it is not called.
         """
+        if self.problem.train is not None:
+            return self._set_up_own_loop(self.problem.train, point, seed, measures_perf, plan)
         if self.step == 'eager':
             return self.set_up_eagerly(point, seed, measures_perf, plan=plan)
         reason = why_not_worth_it(batches, epochs, self.device) if self.step != 'captured' else None
@@ -244,6 +249,36 @@ class Workspace:
         """
         return _eager(*self._attached(self.learner(point, seed, measures_perf), point, seed, plan), reason)
 
+    def _set_up_own_loop(
+        self,
+        train: Callable[[Any], object],
+        point: Point,
+        seed: int,
+        measures_perf: bool,
+        plan: RunPlan | None,
+    ) -> Training:
+        learner = self.learner(point, seed, measures_perf)
+        assert plan is not None
+        run = TrainingRun(
+            **self._about(learner, point, seed, plan),
+            generator=torch.Generator().manual_seed(run_seed(seed, 'own loop', 0)),
+            _optimizer=OptimizerRequest(learner.make_optimizer),
+            _stop=lambda: setattr(run._progress, 'is_stopped', True),
+            _progress=Progress(),
+        )
+        return Training([learner], learner.eager_step(), StepKind('eager', REASON), own=(train, run))
+
+    def _about(self, learner: Learner, point: Point, seed: int, plan: RunPlan) -> dict[str, Any]:
+        """What a run is told of itself."""
+        return {
+            **vars(plan),
+            'point': point,
+            'seed': seed,
+            'model': learner.model,
+            'criterion': learner.objective.criterion,
+            '_splits': self.splits._asdict(),
+        }
+
     def _attached(
         self, learner: Learner, point: Point, seed: int, plan: RunPlan | None
     ) -> tuple[Learner, RunEngine | None]:
@@ -257,16 +292,8 @@ class Workspace:
 
         engine = RunEngine()
         request = OptimizerRequest(learner.make_optimizer)
-        run = Run(
-            **vars(plan),
-            point=point,
-            seed=seed,
-            model=learner.model,
-            criterion=learner.objective.criterion,
-            _splits=self.splits._asdict(),
-            _optimizer=request,
-            _stop=engine.terminate,
-        )
+        about = self._about(learner, point, seed, plan)
+        run = Run(**about, _optimizer=request, _stop=engine.terminate)
         attachments = [] if self.problem.attach is None else [self.problem.attach]
         if self.problem.callbacks is not None:
             attachments.append(partial(attach_callbacks, callbacks=self.problem.callbacks()))
@@ -284,6 +311,7 @@ class Workspace:
             'loss': problem.build_criterion,
             'step': problem.step,
             'predict': problem.predict,
+            **({} if problem.train is None else {'train': problem.train}),
             **({} if problem.attach is None else {'attach': problem.attach}),
             **({} if problem.callbacks is None else {'callbacks': problem.callbacks}),
         }
@@ -312,6 +340,8 @@ class Workspace:
         Raises:
             NotCapturable: That cannot be done.
         """
+        if self.problem.train is not None:
+            raise NotCapturable(REASON)
         if self.problem.has_handlers:
             names = [name for name in ('attach', 'callbacks') if getattr(self.problem, name) is not None]
             raise NotCapturable(f'its handlers ({", ".join(names)}) are those of a single run')

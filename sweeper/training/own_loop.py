@@ -1,0 +1,171 @@
+"""A problem's own training loop: `train(run)`, which takes batches and reports losses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..errors import ProblemError
+from .attached import Run
+from .data import Batch
+from .data_check import DataCheck
+
+if TYPE_CHECKING:
+    from .capture.capture import Learner
+    from .loop import Batches
+
+REASON = 'its training loop is its own, train(run)'
+
+
+@dataclass
+class Progress:
+    """How far a loop is: what changes from step to step."""
+
+    batches: Iterator[Batch] = field(default_factory=lambda: iter(()))
+    lr: float = 0.0
+    done: int = 0
+    loss: torch.Tensor | None = None
+    is_stopped: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun(Run):
+    """A training that a problem does by itself, as `train(run)` gets it.
+
+    Iterating over it gives the training batches of the whole run, one epoch after another, in the sweep's
+    order; the loss of each is to be reported before the next is taken. Models are scored in between.
+
+    Attributes:
+        generator: For random draws; seeded by the run's seed, as torch, numpy and `random` are.
+    """
+
+    generator: torch.Generator = field(repr=False)
+    _progress: Progress = field(repr=False)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the present step, by the schedule; of `__next__`'s batch."""
+        return self._progress.lr
+
+    @property
+    def step(self) -> int:
+        """How many steps have been taken."""
+        return self._progress.done
+
+    @property
+    def progress(self) -> float:
+        """How much of the training is done, in [0, 1]."""
+        return self._progress.done / self.steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self._progress.batches
+
+    def report(self, loss: torch.Tensor | float) -> None:
+        """Says what the loss of the present batch is, a scalar; one that is not finite ends the training."""
+        value = torch.as_tensor(loss).detach()
+        if value.numel() != 1:
+            raise ProblemError(f'run.report() takes a scalar, the mean loss of the batch; got {loss!r}')
+        self._progress.loss = value.reshape(()).to(torch.get_default_dtype())
+
+    def set_lr(self, *optimizers: torch.optim.Optimizer) -> None:
+        """Sets the present learning rate in all groups of optimizers."""
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group['lr'] = self.lr
+
+
+class OwnLoop:
+    """Has a problem train a model by its own loop; the interface is that of `Loop`.
+
+    Args:
+        train: The problem's `train`.
+        run: What it gets.
+        learner: The model, and how it is scored.
+        lrs: The learning rate of every step, in order.
+        after_chunk: Called after every step with its loss and performance; True ends the training.
+
+    Attributes:
+        done: How many steps have been taken.
+    """
+
+    def __init__(
+        self,
+        train: Callable[[Any], object],
+        run: TrainingRun,
+        learner: Learner,
+        lrs: Sequence[float],
+        after_chunk: Callable[[torch.Tensor, torch.Tensor], bool] | None = None,
+    ) -> None:
+        self._train, self._run, self._learner, self._lrs = train, run, learner, lrs
+        self._after_chunk, self._data = after_chunk, DataCheck([learner])
+
+    @property
+    def done(self) -> int:
+        return self._run.step
+
+    def run(self, batches: Batches, epochs: int = 1, on_epoch: Callable[[int], bool] | None = None) -> None:
+        """Trains for `epochs` passes over `batches`; the arguments are as for `Loop.run`."""
+        progress = self._run._progress
+        progress.batches = self._batches(batches, epochs, on_epoch)
+        self._learner.model.train()
+        try:
+            self._train(self._run)
+        except Exception:
+            if all(math.isfinite(p.sum()) for p in self._learner.model.parameters()):
+                raise
+            self._end_as_diverged()  # a criterion raises since outputs are NaN, say
+        else:
+            if progress.loss is not None:  # it ended before it took the next batch
+                self._take(torch.empty(0))
+        self._learner.model.train()
+        if not progress.done:
+            raise ProblemError(
+                'train(run) took no batch, or reported no loss: `for batch in run: …; run.report(loss)`'
+            )
+
+    def _batches(
+        self, batches: Batches, epochs: int, on_epoch: Callable[[int], bool] | None
+    ) -> Iterator[Batch]:
+        progress, split = self._run._progress, self._learner.split
+        for epoch in range(1, epochs + 1):
+            order = list(batches)
+            for indices, batch in zip(order, split.batches(order), strict=True):
+                progress.lr, progress.loss = float(self._lrs[progress.done]), None
+                perf = self._measured(batch)
+                yield batch
+                if progress.loss is None:
+                    raise ProblemError(
+                        f'train(run) took batch {progress.done + 2} and had reported no loss of the one '
+                        f'before: call run.report(loss) for each batch'
+                    )
+                self._data.check([indices], progress.loss.reshape(1))
+                if self._take(perf):
+                    return
+            if on_epoch is not None and on_epoch(epoch):
+                return
+
+    def _take(self, perf: torch.Tensor) -> bool:
+        """Counts a step as done; returns whether the training is to end."""
+        progress = self._run._progress
+        assert progress.loss is not None
+        losses, progress.loss = progress.loss.reshape(1), None
+        progress.done += 1
+        is_over = self._after_chunk is not None and self._after_chunk(losses, perf.reshape(-1))
+        return is_over or progress.is_stopped or not bool(losses.isfinite())
+
+    def _end_as_diverged(self) -> None:
+        self._run._progress.loss = torch.tensor(math.nan)
+        self._take(torch.zeros(1) if self._learner.measures_perf else torch.empty(0))
+
+    def _measured(self, batch: Batch) -> torch.Tensor:
+        """The performance on a batch before its update, if that is wanted."""
+        learner = self._learner
+        if not learner.measures_perf:
+            return torch.empty(0)
+        with torch.no_grad():
+            loss, outputs = learner.objective.guarded().forward(learner.model, batch)
+            return learner.score.performance(outputs, loss)

@@ -67,7 +67,7 @@ def range_of(text: str, kind: type | None = None) -> Domain:
     Raises:
         InvalidArgument: It is no range.
     """
-    if meant := _LIKE_A_RANGE.fullmatch(text):
+    if kind is not str and (meant := _LIKE_A_RANGE.fullmatch(text)):
         raise InvalidArgument(f'write a range as {meant[1]}..{meant[2]}')
     bare = [part.strip() for part in parts_of(text) if part.strip()[:1] not in (*_BRACKETS, '"', "'")]
     if not any('..' in part for part in bare):

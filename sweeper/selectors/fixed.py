@@ -147,9 +147,10 @@ class FixedSweep(ParamSelector):
         Args:
             kept: The folder's points.
         """
-        with suppress(InvalidArgument):
-            unrounded = list(self._unrounded())
-            if not {*kept}.isdisjoint(unrounded):
+        others = {*kept}.difference(point for point, _ in self._proposals)
+        with suppress(InvalidArgument):  # so many points could not be found then
+            unrounded = list(self._unrounded()) if others else []
+            if not others.isdisjoint(unrounded):
                 added = self._proposals[len(unrounded) :]
                 trials = (trials for _, trials in self._proposals)
                 return self.with_others([*zip(unrounded, trials, strict=False), *added])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,5 +107,7 @@ class Float(Domain):
 
 
 def _rounded(value: float, width: float) -> float:
-    """Returns a value with the digits that tell a thousandth of a width."""
-    return round(value, math.ceil(-math.log10(width * _FINEST)))
+    """Returns a value with the digits that tell a thousandth of a width, if there are any."""
+    with suppress(ValueError, OverflowError):  # at the ends of what floats can be
+        return round(value, math.ceil(-math.log10(width * _FINEST)))
+    return value

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import Any
 
 from ..errors import InvalidArgument
 from .base import UNSET, Domain
 
+_MOST: dict[type, float] = {int: 2**62, float: sys.float_info.max}
+_NOUNS = {int: 'an integer from -2**62 to 2**62', float: 'a finite number'}
+
 
 def check_ends(low: Any, high: Any, log: Any, kind: type[int] | type[float]) -> None:
     """Raises `InvalidArgument` unless there are values of that type between two ends."""
-    valid = int if kind is int else (int, float)
-    noun = 'integer' if kind is int else 'number'
+    valid, most = int if kind is int else (int, float), _MOST[kind]
     for name, end in (('low', low), ('high', high)):
-        if not isinstance(end, valid) or isinstance(end, bool) or not math.isfinite(end):
-            raise InvalidArgument(f'{name}={end!r}: must be a finite {noun}')
+        if not isinstance(end, valid) or isinstance(end, bool) or not -most <= end <= most:
+            raise InvalidArgument(f'{name}={end!r}: must be {_NOUNS[kind]}')
     if not isinstance(log, bool):
         raise InvalidArgument(f'log={log!r}: must be True or False')
-    if not (low < high and math.isfinite(high - low)):
+    if not low < high or high - low > _MOST[float]:
         raise InvalidArgument(f'low={low!r}, high={high!r}: low must be below high')
     if log and low <= 0:
         raise InvalidArgument(f'low={low!r}: must be above 0 on a logarithmic scale')
+    if log and high > low * _MOST[float]:
+        raise InvalidArgument(f'low={low!r}, high={high!r}: too far apart for a logarithmic scale')
 
 
 def check_step(step: Any, width: float, kind: type[int] | type[float]) -> None:

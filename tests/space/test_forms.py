@@ -31,7 +31,7 @@ INTEGERS = st.builds(
     st.integers(-1000, 1000), st.integers(1, 10**6), st.booleans(),
 )  # fmt: skip
 FLOATS = st.builds(
-    lambda low, width, log: Float(low, low + width, log=log and low > 0),
+    lambda low, width, log: Float(low, low + width, log=log and low > 1e-200),
     st.floats(-1e3, 1e3), st.floats(1e-3, 1e6), st.booleans(),
 )  # fmt: skip
 DOMAINS = st.one_of(CHOICES, INTEGERS, FLOATS)
@@ -97,6 +97,7 @@ def test_words_of_a_parameter_that_takes_texts_are_texts(words):
         ('0,1', float, Categorical((0.0, 1.0))),
         ('1.0,1e2', int, Categorical((1, 100))),
         ('1,2', str, Categorical(('1', '2'))),
+        ('2020-2021', str, Categorical(('2020-2021',))),
         ('true,1e3,[', str, Categorical(('true', '1e3', '['))),
         ("'a,b',c", str, Categorical(('a,b', 'c'))),
         ('"a,b",c', None, Categorical(('a,b', 'c'))),

@@ -38,8 +38,13 @@ def selector_of(
     points: int | None,
     trials: int | None,
     seed: int,
+    loaded: bool = False,
 ) -> ParamSelector | Callable[[], ParamSelector]:
-    """Returns what the options ask for, or what gets it while the problem is loaded."""
+    """Returns what the options ask for, or what gets it while the problem is loaded.
+
+    With nothing to vary that is the problem's own selector; if it has none but values were `loaded`, the one
+    architecture that these make.
+    """
     from .selectors.fixed import FixedSweep
     from .selectors.random import DEFAULT_POINTS
     from .space import Categorical, Space
@@ -67,7 +72,7 @@ def selector_of(
         return _with(FixedSweep.with_grid(varied, count), single, count)
     if single:
         return FixedSweep.with_fixed_trials(single, count)
-    return partial(_own_selector, module, trials)
+    return partial(_own_selector, module, trials, loaded)
 
 
 def _declared(
@@ -130,13 +135,17 @@ def _single_point(
     return {**values, **others}
 
 
-def _own_selector(module: str, trials: int | None) -> ParamSelector:
-    """Returns the selector that the module itself defines."""
+def _own_selector(module: str, trials: int | None, has_values: bool) -> ParamSelector:
+    """Returns the selector that the module itself defines; or one of a single point, if that has values."""
     from .problem.reference import find_problem, load_module
 
     reference = find_problem(module)
     loaded = load_module(reference)
     selector: Any = getattr(loaded, 'selector', None)
+    if selector is None and has_values:
+        from .selectors.fixed import FixedSweep
+
+        return FixedSweep.with_fixed_trials([()], DEFAULT_TRIALS if trials is None else trials)
     if selector is None:
         raise InvalidArgument(
             f'what should be varied? {module} has no `selector`; '

@@ -140,6 +140,7 @@ def run(
         selector = selector_of(
             os.path.expanduser(module), grid=grid or [], random=random or [], point=point or [],
             declared=declared, settings=settings or [], points=points, trials=trials, seed=options['seed'],
+            loaded=load is not None,
         )  # fmt: skip
         options |= {'progress': 'none'} if quiet else {}
         is_given = _is_given(context, 'tuning')

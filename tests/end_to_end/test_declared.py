@@ -539,6 +539,15 @@ def test_the_command_line_loads_what_a_program_saved(declaring, tmp_path):
     assert 'did you mean `act`?' in ' '.join(sweeper('run', problem.path, *options).stderr.split())
 
 
+def test_with_nothing_to_vary_it_trains_what_the_loaded_values_make(declaring, tmp_path):
+    problem, out, file = declaring(), tmp_path / 'out', tmp_path / 'best.json'
+    file.write_text('{"width": 2, "act": "Tanh", "momentum": 0.25}')
+    done = sweeper('run', problem.path, '--load', file, *FAST, '--out', out)
+    assert done.returncode == 0, done.stderr
+    assert {(one['act'], one['momentum'], one['width']) for one in seen_by(problem)} == {('Tanh', 0.25, 2)}
+    assert [result.params for result in load(out)] == [()]
+
+
 def test_a_hint_that_means_nothing_is_warned_of(declaring, sweep_inline, tmp_path):
     problem = declaring(layers=LAYERS.replace('choices=[2, 4]', 'choices=[2, 4], rnage=(1, 2)'))
     with pytest.warns(DeclarationWarning, match=r"sibling_\d+.py:6: hint 'rnage' .*did you mean `range`"):

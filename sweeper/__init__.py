@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from .listeners.mlflow import MLflowListener
     from .listeners.tensorboard import TensorBoardListener
     from .loading import load, load_model
-    from .report.figures.kinds import plot
     from .report.figures.paper import save_figure
+    from .report.figures.plotting import plot
     from .report.page.writing import report_page
     from .report.stats.comparison import Comparison, compare
     from .report.stats.statistics import mean_interval
@@ -193,7 +193,7 @@ _MODULES = {
     'load': 'loading',
     'load_model': 'loading',
     'mean_interval': 'report.stats.statistics',
-    'plot': 'report.figures.kinds',
+    'plot': 'report.figures.plotting',
     'report_page': 'report.page.writing',
     'run_task': 'executors.inline',
     'run_seed': 'seeding',

@@ -161,7 +161,7 @@ def in_lanes(
     While they run, declared parameters have the values that the point gives them, and `nuisance`.
     """
     with workspace.problem.using(point, nuisance or {}) as read:
-        results = _in_lanes(workspace, point, seeds, function, arguments)
+        results = _call(workspace, point, seeds, function, arguments)
         own = workspace.problem.parameters.split(point)[1] if isinstance(point, NamedPoint) else {}
         known = read() if function == 'train_briefly' else set()
         names = [
@@ -173,7 +173,7 @@ def in_lanes(
     return results
 
 
-def _in_lanes(
+def _call(
     workspace: Workspace, point: Point, seeds: Sequence[int], function: str, arguments: Mapping[str, Any]
 ) -> list[Any]:
     from .training import runs

@@ -52,8 +52,8 @@ def plot(
     ] = None,
 ) -> None:
     """Draw a figure for a paper."""
-    from ..report.figures.kinds import plot as draw
     from ..report.figures.paper import image_format, save_figure
+    from ..report.figures.plotting import plot as draw
 
     image_format(out)  # or fails before there is anything to lose
     save_figure(draw(folder, kind, x=x, y=y, cost=cost, points=point or (), width=width), out)

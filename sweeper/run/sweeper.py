@@ -105,7 +105,7 @@ class Sweeper:
     def _advance(self, events: Sequence[JobEvent]) -> None:
         """Takes what happened, and whatever follows from it by now."""
         self._start_then_save(events)
-        saved = self._saves.take_in()
+        saved = self._saves.collect()
         for published in saved:
             self._publish(published)
         if events or saved:

@@ -1,7 +1,7 @@
 """Saves: writing that is done in threads, so that flushing to the disk keeps no core waiting.
 
     owner's thread         threads              owner's thread
-    submit(save) ──> save.write() ──> … take_in(): save.saved()
+    submit(save) ──> save.write() ──> … collect(): save.saved()
 
 Several saves are flushed at a time, which the file system then commits together. What belongs to one key
 keeps its order.
@@ -114,7 +114,7 @@ class Saves:
         with self._has_news:
             self._has_news.wait_for(lambda: self._written)
 
-    def take_in(self) -> list[Any]:
+    def collect(self) -> list[Any]:
         """Takes in all that is written by now; returns what `saved` returned for each that has one.
 
         Raises:
@@ -139,7 +139,7 @@ class Saves:
         """Takes in all that was submitted, once it is written; raises as `take_in` does."""
         while self.pending:
             self.wait()
-            self.take_in()
+            self.collect()
 
     def finish(self) -> None:
         """Writes and takes in all that was submitted; raises no error."""

@@ -95,7 +95,7 @@ def measure_curve(
         epochs=1,
         steps=len(lrs),
     )
-    return _in_lanes(workspace, point, seeds, batches, run, about, measures_perf=True)
+    return _train_side_by_side(workspace, point, seeds, batches, run, about, measures_perf=True)
 
 
 def _curve(steps: int, loss: np.ndarray, perf: np.ndarray) -> dict[str, np.ndarray]:
@@ -158,7 +158,7 @@ def train_briefly(
         return results
 
     about = RunPlan(kind='brief', lr_min=lr_min, lr_max=lr_max, batch_size=batch_size, epochs=1, steps=steps)
-    return _in_lanes(workspace, point, seeds, batches, run, about)
+    return _train_side_by_side(workspace, point, seeds, batches, run, about)
 
 
 def _parts(train: Split, holdout_seed: int, held_out: int) -> tuple[torch.Tensor | None, Split]:
@@ -221,7 +221,7 @@ def train_fully(
         epochs=plan.epochs,
         steps=steps,
     )
-    return _in_lanes(workspace, point, seeds, batches, run, about)
+    return _train_side_by_side(workspace, point, seeds, batches, run, about)
 
 
 class _Trial:
@@ -315,7 +315,7 @@ def _shuffled(
     return batches
 
 
-def _in_lanes(
+def _train_side_by_side(
     workspace: Workspace,
     point: Point,
     seeds: Sequence[int],

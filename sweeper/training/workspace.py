@@ -21,7 +21,7 @@ from .capture.capture import Learner, ModelState, captured_step, why_not_worth_i
 from .capture.lanes import step_in_lanes
 from .capture.recording import CannotRehearse, NotCapturable, python_state_of
 from .data import InMemorySplit, Split, as_split, has_label
-from .layout import prefers_channels_last
+from .memory_format import prefers_channels_last
 from .metrics import ignored_label, scorer
 from .objective import Criterion, Objective
 from .objects.state import PythonState, described

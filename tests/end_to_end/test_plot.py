@@ -66,7 +66,7 @@ def test_plot_refuses_wrong_input(folder, arguments, message):
 
 
 def test_the_kinds_are_told_by_help():
-    from sweeper.report.figures.kinds import KINDS
+    from sweeper.report.figures.plotting import KINDS
 
     told = ' '.join(plot('--help').stdout.replace('│', ' ').split())
     assert ', '.join([*KINDS][:-1]) + f' or {[*KINDS][-1]}.' in told

@@ -42,7 +42,7 @@ def test_taking_in_returns_what_was_returned_for_each_in_the_order_in_which_they
     assert (saves.pending, saves.awaited) == (4, 3)
     while len(saves._written) < 4:
         saves.wait()
-    assert sorted(saves.take_in()) == ['a', 'a', 'c'] and not saves.pending and not saves.awaited
+    assert sorted(saves.collect()) == ['a', 'a', 'c'] and not saves.pending and not saves.awaited
 
 
 @settings(max_examples=60)
@@ -86,13 +86,13 @@ def test_the_owner_goes_on_while_a_save_is_written_and_is_woken_when_it_is():
         saves.submit(Save('b', lambda: None))  # which nobody waits for
         while not saves.has_written:
             saves.wait()
-        saves.take_in()
+        saves.collect()
         saves.submit(Save('a', lambda: may_end.wait(LONG) or pytest.fail('never'), lambda: None))
         assert not saves.has_written and not woken.is_set()
         may_end.set()
         assert woken.wait(LONG)
         assert saves.has_written
-        saves.take_in()
+        saves.collect()
         assert not saves.pending
     finally:
         saves.close()
@@ -111,7 +111,7 @@ def test_an_error_is_raised_when_it_is_taken_in_and_the_others_are_taken_in_all_
     while len(saves._written) < 4:
         saves.wait()
     with pytest.raises(OSError, match='full'):
-        saves.take_in()
+        saves.collect()
     assert sorted(taken) == ['a', 'c'] and saves.pending == 0
 
 

@@ -72,7 +72,7 @@ class LiveProgress:
         self._has_ended.set()
         self._thread.join()
         if self._error is None:
-            self._take_in()
+            self._update()
             self._screen.close(self._last_words())
 
     # In the display's thread
@@ -89,11 +89,11 @@ class LiveProgress:
 
     def draw(self) -> None:
         """Draws what is known by now; called in one thread."""
-        self._take_in()
+        self._update()
         view = SweepView(self._builder.snapshot(self._clock() - self._started), self._screen.height)
         self._screen.show(view, self._builder.new_lines())
 
-    def _take_in(self) -> None:
+    def _update(self) -> None:
         while self._news:
             self._builder.handle(self._news.popleft())
         if self._status is not None:

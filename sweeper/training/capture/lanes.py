@@ -191,8 +191,8 @@ def _record(learner: Learner, stacked: Stacked, batch: torch.Tensor, python: Pyt
     samples = learner.split.batch(batch)
 
     def step() -> tuple[Any, ...]:
-        in_lanes = vmap(grad(one_lane, has_aux=True))  # an error if it draws random numbers
-        gradients, (loss, perf) = in_lanes(stacked.trainable, stacked.rest, samples)
+        vectorized = vmap(grad(one_lane, has_aux=True))  # an error if it draws random numbers
+        gradients, (loss, perf) = vectorized(stacked.trainable, stacked.rest, samples)
         return [gradients[name] for name in stacked.trainable], loss, perf
 
     with warnings.catch_warnings():

@@ -13,9 +13,9 @@ from sweeper.points import NamedPoint
 from sweeper.report.figures.board import board, draw_board
 from sweeper.report.figures.cost import AgainstCost, draw_against_cost
 from sweeper.report.figures.effects import Importance, draw_importance
-from sweeper.report.figures.kinds import KINDS, plot
 from sweeper.report.figures.paper import BLUE, GREY, ORANGE, PALETTE, paper_style, shown
 from sweeper.report.figures.parameter import by_parameter, draw_parameter
+from sweeper.report.figures.plotting import KINDS, plot
 
 from ..conftest import trial
 

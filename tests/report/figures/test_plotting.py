@@ -8,8 +8,8 @@ import pytest
 from sweeper.errors import FolderError, InvalidArgument, MissingExtra
 from sweeper.points import NamedPoint
 from sweeper.report.figures.chosen import chosen
-from sweeper.report.figures.kinds import KINDS, plot
 from sweeper.report.figures.paper import FORMATS, save_figure
+from sweeper.report.figures.plotting import KINDS, plot
 from sweeper.results import ModelCost
 
 pytestmark = pytest.mark.slow

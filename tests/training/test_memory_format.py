@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from sweeper.training.data import InMemorySplit
-from sweeper.training.layout import prefers_channels_last
+from sweeper.training.memory_format import prefers_channels_last
 
 CPU = torch.device('cpu')
 

@@ -329,8 +329,10 @@ class CapturedGradientStep(_Replaying):
 
 def _feeds(split: Split, batches: Sequence[torch.Tensor]) -> Iterator[Feed]:
     if isinstance(split, InMemorySplit):
+        is_elsewhere = split.device.type != 'cpu'
         for _, alike in groupby(batches, _size):
-            yield Feed(split.data, [batch.to(split.device) for batch in alike])
+            order = [*alike]
+            yield Feed(split.data, [batch.to(split.device) for batch in order] if is_elsewhere else order)
         return
     for indices, batch in zip(batches, split.batches(batches), strict=True):
         first = next(leaves(batch))

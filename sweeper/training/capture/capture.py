@@ -211,9 +211,11 @@ def rehearsed(step: Step, batches: Sequence[torch.Tensor]) -> StepResults:
 def check_same(actual: Sequence[torch.Tensor], expected: Sequence[torch.Tensor]) -> None:
     """Raises `NotCapturable` if tensors differ by more than the tolerance."""
     for tensor, other in zip(actual, expected, strict=True):
-        if tensor.shape != other.shape or not torch.allclose(
-            tensor, other, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE, equal_nan=True
-        ):
+        if tensor.shape != other.shape:
+            raise NotCapturable('replaying it gives other numbers')
+        if torch.equal(tensor, other):  # as a rule, and a tenth of the time
+            continue
+        if not torch.allclose(tensor, other, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE, equal_nan=True):
             raise NotCapturable('replaying it gives other numbers')
 
 

@@ -215,11 +215,15 @@ def _view(tensor: torch.Tensor) -> Any:
 
 def tensors_in(value: Any) -> list[torch.Tensor]:
     """All tensors in an argument or an output, those in lists included."""
-    if isinstance(value, torch.Tensor):
-        return [value]
-    return (
-        [tensor for item in value for tensor in tensors_in(item)] if isinstance(value, tuple | list) else []
-    )
+    if not isinstance(value, (tuple, list)):
+        return [value] if isinstance(value, torch.Tensor) else []
+    tensors = []
+    for item in value:
+        if isinstance(item, torch.Tensor):
+            tensors.append(item)
+        elif isinstance(item, (tuple, list)):
+            tensors += tensors_in(item)
+    return tensors
 
 
 def _check_no_hooks(modules: Sequence[torch.nn.Module]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -114,7 +114,7 @@ class Script:
 
     def _statement(self, call: Call) -> str:
         schema = call.op._schema
-        types = {argument.name: str(argument.type) for argument in schema.arguments}
+        types = _types_of_arguments(call.op)
         positional = zip(call.args, types.values(), strict=False)
         arguments = [self._literal(value, kind) for value, kind in positional]
         if types.get('self') == 'Tensor' and isinstance(call.args[0], int | float):
@@ -183,6 +183,11 @@ def _clipping(gradients: Sequence[str], most: float, dimensions: Sequence[int]) 
         f'g{number} = {name} * {factor}'
         for number, (name, factor) in enumerate(zip(gradients, factors, strict=True))
     ]
+
+
+@cache
+def _types_of_arguments(op: torch._ops.OpOverload) -> dict[str, str]:
+    return {argument.name: str(argument.type) for argument in op._schema.arguments}
 
 
 _WRITTEN_AS_THEY_ARE = torch.dtype | torch.layout | torch.memory_format

@@ -57,7 +57,7 @@ def bench_queue(points=100_000, trials=10, cores=64, sweep_cores=4):
             running.append(task)
         task = running.popleft()
         for _ in task.trials:
-            queue.trial_took(task.params, 1.0 + task.params[0] % 97)
+            queue.trial_took(task.point, 1.0 + task.point[0] % 97)
         queue.task_done(task)
         done += len(task.trials)
         marks.append(time.perf_counter())

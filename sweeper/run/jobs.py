@@ -24,14 +24,14 @@ class RunDone:
     """One run of a point's tuning is done.
 
     Attributes:
-        params: The point.
+        point: The point.
         stage: Number of the stage of its tuning.
         index: Number of the run in the stage.
         request: Tells what was asked for.
         value: What it measured.
     """
 
-    params: Point
+    point: Point
     stage: int
     index: int
     request: str
@@ -42,7 +42,7 @@ class RunDone:
 class TuningDone:
     """A point's tuning is done."""
 
-    params: Point
+    point: Point
     tuned: Tuned
 
 
@@ -50,7 +50,7 @@ class TuningDone:
 class TrialDone:
     """One trial of a point is done."""
 
-    params: Point
+    point: Point
     index: int
     record: TrialRecord
 
@@ -59,7 +59,7 @@ class TrialDone:
 class RunFailed:
     """A point's tuning or one of its trials failed, and with that the point."""
 
-    params: Point
+    point: Point
     error: PointError
 
 
@@ -162,7 +162,7 @@ class TuningJob:
                 if self._results[index] is None:
                     self._results[index] = value
                     run = self._stages - 1, index, self._requests[index], value
-                    events.append(RunDone(self.task.params, *run))
+                    events.append(RunDone(self.task.point, *run))
         self._missing -= len(indices)
         return events if self._missing else events + self._end_stage()
 
@@ -176,7 +176,7 @@ class TuningJob:
         try:
             stage = resume()
         except StopIteration as done:
-            return [TuningDone(self.task.params, done.value)]
+            return [TuningDone(self.task.point, done.value)]
         except TuningFailed as error:
             return [self._fail(RunError(type(error).__name__, str(error)))]
         except Exception as error:  # a curve that the analysis does not understand: this point's only
@@ -186,12 +186,12 @@ class TuningJob:
 
     def _begin_stage(self, stage: Stage) -> None:
         self._title = STAGE_TITLES.get(stage.name, stage.name)
-        self._requests = [f'{run.digest()} {point_key(self.task.params)}' for run in stage.runs]
+        self._requests = [f'{run.digest()} {point_key(self.task.point)}' for run in stage.runs]
         self._results = [self._saved(self._stages, *request) for request in enumerate(self._requests)]
         self.is_resumed |= any(result is not None for result in self._results)
         self._errors: dict[int, RunError] = {}
         self._alone = [
-            Task(f'{stage.name} {index}', run.function, self.task.params, run.arguments)
+            Task(f'{stage.name} {index}', run.function, self.task.point, run.arguments)
             for index, run in enumerate(stage.runs)
         ]
         for group in _alike(self._alone, self._lanes):
@@ -203,7 +203,7 @@ class TuningJob:
     def _fail(self, error: RunError) -> JobEvent:
         self.failed = True
         self._tuner.close()
-        return RunFailed(self.task.params, PointError(phase='tuning', **asdict(error)))
+        return RunFailed(self.task.point, PointError(phase='tuning', **asdict(error)))
 
     def describe(self) -> str:
         return f'tuning: {self._title}' + (f', {self.running} cores' if self.running > 1 else '')
@@ -240,21 +240,21 @@ class TrialsJob:
 
     def _alone(self, index: int) -> Task:
         arguments = {'seed': run_seed(self._seed, 'trial', index), 'index': index, **self._plan}
-        return Task(f'trial {index}', 'train_trial', self.task.params, arguments)
+        return Task(f'trial {index}', 'train_trial', self.task.point, arguments)
 
     def take(self, indices: Indices, outcome: Outcome) -> list[JobEvent]:
         if outcome.error is None:
             self._unanswered.difference_update(indices)
             records = [outcome.value] if len(indices) == 1 else outcome.value
             done, trials = zip(indices, records, strict=True), self.task.trials
-            return [TrialDone(self.task.params, index, record) for index, record in done if index in trials]
+            return [TrialDone(self.task.point, index, record) for index, record in done if index in trials]
         if len(indices) > 1:  # which of them failed?
             wanted = [index for index in indices if index in self.task.trials]
             self.waiting.extend(((index,), self._alone(index)) for index in wanted)
             return []
         (index,) = indices
         self._unanswered.discard(index)
-        return [RunFailed(self.task.params, PointError(phase=f'trial {index}', **asdict(outcome.error)))]
+        return [RunFailed(self.task.point, PointError(phase=f'trial {index}', **asdict(outcome.error)))]
 
     def describe(self) -> str:
         trials = sorted(self._unanswered)
@@ -331,7 +331,7 @@ class JobMaker:
         self._seed, self._lanes = seed, lanes
 
     def __call__(self, task: ParamsTask) -> Job:
-        point = task.params
+        point = task.point
         if task.is_tuning:
             return TuningJob(task, self._tuner(point), partial(self._saved, point), self._lanes)
         return TrialsJob(task, self._tuning_of(point), self._seed, self._lanes)

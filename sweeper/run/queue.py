@@ -20,13 +20,13 @@ class ParamsTask:
     """A job for one point: its tuning, or some of its trials. Compared by identity.
 
     Attributes:
-        params: The point.
+        point: The point.
         trials: Indices of the trials to run; empty for the tuning.
         cores: Its share of the cores, at least 1: one for each of its trials (or groups of trials, in
             lanes); of a tuning, which may start with fewer, what it is given as soon as that is free.
     """
 
-    params: Point
+    point: Point
     trials: tuple[int, ...]
     cores: int
 
@@ -47,7 +47,7 @@ class _Stage(Enum):
 class _PointState:
     """What the queue knows of a point; `order` is its place in the order of proposal."""
 
-    params: Point
+    point: Point
     order: int
     stage: _Stage = _Stage.UNTUNED
     requested: int = 0
@@ -124,21 +124,21 @@ class ParamsTaskQueue:
         return bool(self._untuned or self._ready or self._held)
 
     def add_task_by_params(
-        self, params: Point, trials: int, *, tuned: bool = False, finished: Container[int] = ()
+        self, point: Point, trials: int, *, tuned: bool = False, finished: Container[int] = ()
     ) -> None:
         """A point was asked for: it will be tuned unless it is, and `trials` more trials be run.
 
         Args:
-            params: The point; asking again adds trials to it. Asking for a failed point does nothing.
+            point: The point; asking again adds trials to it. Asking for a failed point does nothing.
             trials: How many; 0 tunes only.
             tuned: Its tuning is known already. Counts at the first asking only.
             finished: Indices of trials that need not be run again.
         """
         assert trials >= 0, trials
-        state = self._points.get(params)
+        state = self._points.get(point)
         if state is None:
-            state = _PointState(params, len(self._points), _Stage.TUNED if tuned else _Stage.UNTUNED)
-            self._points[params] = state
+            state = _PointState(point, len(self._points), _Stage.TUNED if tuned else _Stage.UNTUNED)
+            self._points[point] = state
             if not tuned:
                 self._untuned.append(state)
         if state.stage is _Stage.FAILED:
@@ -162,14 +162,14 @@ class ParamsTaskQueue:
             state = self._untuned.popleft()
             state.stage = _Stage.TUNING
             share = min(self._sweep_cores, self.total_cores)
-            return self._give_out(state, ParamsTask(state.params, (), share), min(cores, share))
+            return self._give_out(state, ParamsTask(state.point, (), share), min(cores, share))
         if not self._ready:
             return None
         state = (self._ready_by_length if self._is_near_the_end() else self._ready)[0]
         self._leave_ready(state)
         trials, groups = self._take_trials(state.waiting, cores)
         self._enter_ready(state)
-        return self._give_out(state, ParamsTask(state.params, trials, groups), groups)
+        return self._give_out(state, ParamsTask(state.point, trials, groups), groups)
 
     def _take_trials(self, waiting: deque[int], cores: int) -> tuple[tuple[int, ...], int]:
         """Takes the first of the waiting trials, for so many cores at most; returns them and the cores."""
@@ -180,9 +180,9 @@ class ParamsTaskQueue:
             trials.append(waiting.popleft())
         return tuple(trials), len(groups)
 
-    def trial_took(self, params: Point, seconds: float) -> None:
+    def trial_took(self, point: Point, seconds: float) -> None:
         """A trial of a point took so long: its others are expected to, which decides the order only."""
-        state = self._points[params]
+        state = self._points[point]
         self._leave_ready(state)
         state.measured += 1
         before = 0.0 if state.measured == 1 else state.seconds
@@ -234,12 +234,12 @@ class ParamsTaskQueue:
         untuned = {id(state) for state in self._untuned}
         running: dict[Point, int] = {}
         for task in self._held:
-            running[task.params] = running.get(task.params, 0) + 1
+            running[task.point] = running.get(task.point, 0) + 1
         for state in self._points.values():
             is_ready = state.stage is _Stage.TUNED and bool(state.waiting)
             assert (id(state) in ready) == is_ready, state
             assert (id(state) in untuned) == (state.stage is _Stage.UNTUNED), state
-            assert state.running == running.get(state.params, 0), state
+            assert state.running == running.get(state.point, 0), state
             assert state.stage is not _Stage.TUNING or state.running == 1, state
             assert all(0 <= index < state.requested for index in state.waiting), state
             assert state.stage is not _Stage.FAILED or not state.waiting, state
@@ -275,7 +275,7 @@ class ParamsTaskQueue:
 
     def _end(self, task: ParamsTask) -> _PointState:
         self._available += self._held.pop(task)
-        state = self._points[task.params]
+        state = self._points[task.point]
         state.running -= 1
         return state
 

@@ -152,7 +152,7 @@ class Sweeper:
         while True:
             for event in new:
                 if isinstance(event, TuningDone):
-                    self._ledger.tuning_done(event.params, event.tuned)
+                    self._ledger.tuning_done(event.point, event.tuned)
             new = self._dispatcher.start_what_fits()
             if not new:
                 break
@@ -180,10 +180,10 @@ class Sweeper:
                 saved = partial(ledger.failure_saved, point, error, errors)
                 submit(Save(point, partial(store.write_errors, point, errors), saved))
             case TaskDone(task) if task.trials:
-                if events := ledger.task_done(task.params, task.trials):
+                if events := ledger.task_done(task.point, task.trials):
                     self._publish(events)
             case TaskDone(task, seconds):
-                ledger.tuning_took(task.params, seconds)
+                ledger.tuning_took(task.point, seconds)
 
     def _take(self, requests: Sequence[Request]) -> None:
         """Queues what is not on disk yet, and publishes what is."""
@@ -241,7 +241,7 @@ class Sweeper:
             failed=ledger.failed,
             trials=trials,
             trials_done=done,
-            running=Running(lambda: [(job.task.params, job.describe()) for job in dispatcher.jobs]),
+            running=Running(lambda: [(job.task.point, job.describe()) for job in dispatcher.jobs]),
             more_to_come=self._driver.more_to_come,
             cores=cores,
             busy=busy,

@@ -87,7 +87,7 @@ class FakeExecutor(Executor):
 
 def failures(events):
     """The points that failed and the trial that did, None for the tuning, as they were told."""
-    return [(event.params, event.error.trial) for event in events if isinstance(event, RunFailed)]
+    return [(event.point, event.error.trial) for event in events if isinstance(event, RunFailed)]
 
 
 def run_of(task):
@@ -112,10 +112,10 @@ def dispatcher_of(executor, sweep_cores=1, stages=(3, 3), points=(), saved=(), *
 
     def make_job(task):
         if task.is_tuning:
-            sizes = stages(task.params) if callable(stages) else stages
+            sizes = stages(task.point) if callable(stages) else stages
 
             def find(stage, index, request):
-                run = (*task.params, STAGES[stage], index)
+                run = (*task.point, STAGES[stage], index)
                 return run if run in saved else None
 
             return TuningJob(task, tuner(sizes), find)
@@ -148,10 +148,10 @@ def runs_done(events):
     runs = []
     for event in events:
         if isinstance(event, RunDone):
-            assert event.value == (*event.params, STAGES[event.stage], event.index)
+            assert event.value == (*event.point, STAGES[event.stage], event.index)
             runs.append(event.value)
         elif isinstance(event, TrialDone):
-            assert event.record == (*event.params, 'trial', event.index)
+            assert event.record == (*event.point, 'trial', event.index)
             runs.append(event.record)
     return runs
 
@@ -240,7 +240,7 @@ def test_jobs_are_listed_in_the_order_in_which_they_were_started():
     executor = FakeExecutor(2)
     dispatcher, _ = dispatcher_of(executor, points=[(A, 1, True), (B, 1, False)])
     dispatcher.start_what_fits()
-    assert [job.task.params for job in dispatcher.jobs] == [B, A]
+    assert [job.task.point for job in dispatcher.jobs] == [B, A]
 
 
 def test_events_tell_the_run_then_the_tuning_then_the_end_of_its_task():
@@ -269,7 +269,7 @@ def test_what_a_tuning_took_is_not_known_if_runs_of_it_were_found_on_disk():
     for saved in ([('a', 'lr_vs_perf', 0)], [('a', 'candidates', 1)]):
         dispatcher, queue = dispatcher_of(executor, 2, (2, 2), [(A, 0, False), (B, 0, False)], saved)
         ends = [event for event in run_all(dispatcher, queue) if isinstance(event, TaskDone)]
-        assert {end.task.params: end.seconds for end in ends} == {A: None, B: 6}
+        assert {end.task.point: end.seconds for end in ends} == {A: None, B: 6}
 
 
 def test_seconds_under_way_are_those_of_trials_in_progress_and_of_tunings_with_all_their_runs():
@@ -340,7 +340,7 @@ def test_a_tuning_whose_runs_are_all_on_disk_is_told_without_a_run_before_its_tr
     dispatcher, queue = dispatcher_of(executor, 2, stages=(2, 1), points=[(A, 1, False)], saved=saved)
     tuned, ended = dispatcher.start_what_fits()
     assert tuned == TuningDone(A, TUNED)
-    assert ended.task.is_tuning and ended.task.params == A
+    assert ended.task.is_tuning and ended.task.point == A
     assert executor.now == [] and dispatcher.jobs == []
     queue.check_invariants()
     assert dispatcher.start_what_fits() == []
@@ -458,7 +458,7 @@ def test_whatever_the_order_every_run_is_started_and_told_once_and_everything_dr
         runs, tuning_fails = plan.runs(number)
         mine = {run for run in started if run[0] == number}
         failed = [trial for params, trial in failures(events) if params == (number,)]
-        tunings = [event for event in events if isinstance(event, TuningDone) and event.params == (number,)]
+        tunings = [event for event in events if isinstance(event, TuningDone) and event.point == (number,)]
         if tuning_fails:
             assert mine <= set(runs)
             assert (failed, tunings) == ([None], [])

@@ -71,7 +71,7 @@ def take_all(job, order=None, errors=()):
         assert not events
         run_done = [] if error else [(POINT, index, f'result {index}')]
         told = job.take((index,), outcome)
-        assert [(e.params, e.index, e.value) for e in told if isinstance(e, RunDone)] == run_done
+        assert [(e.point, e.index, e.value) for e in told if isinstance(e, RunDone)] == run_done
         assert all(isinstance(event, RunDone) for event in told[: len(run_done)])
         events += told[len(run_done) :]
     return events

@@ -27,14 +27,14 @@ def take(queue, cores=None):
     """The next task as `(point, trials, cores)`, or None."""
     task = queue.get_next_task(queue.available_cores if cores is None else cores)
     queue.check_invariants()
-    return task and (task.params, task.trials, task.cores)
+    return task and (task.point, task.trials, task.cores)
 
 
 def drain(queue):
     """Runs everything, one task at a time; returns the trials of each point, in order."""
     trials = defaultdict(list)
     while (task := queue.get_next_task(queue.available_cores)) is not None:
-        trials[task.params] += task.trials
+        trials[task.point] += task.trials
         queue.task_done(task)
         queue.check_invariants()
     assert not queue.have_more_tasks()
@@ -56,7 +56,7 @@ def test_tuning_starts_on_what_is_free_and_gets_the_rest_of_its_share_as_that_be
     trials = queue.get_next_task(3)
     queue.add_task_by_params(B, 1)
     tuning = queue.get_next_task(1)
-    assert (tuning.params, tuning.cores, queue.held_cores(tuning)) == (B, 3, 1)
+    assert (tuning.point, tuning.cores, queue.held_cores(tuning)) == (B, 3, 1)
     queue.release(trials, 1)
     assert queue.reclaim(tuning, 2) == 1
     queue.release(trials, 2)
@@ -76,7 +76,7 @@ def test_point_with_most_trials_left_is_next():
     queue = queue_of(1, a=2, b=4, c=3)
     order = []
     while (task := queue.get_next_task(1)) is not None:
-        order.append(task.params)
+        order.append(task.point)
         queue.task_done(task)
     assert order == [B, B, C, A, B, C, A, B, C]
 
@@ -171,12 +171,12 @@ def test_cores_run_out_of_work_within_the_length_of_one_run_of_each_other(length
     while queue.have_more_tasks():
         while (task := queue.get_next_task(queue.available_cores)) is not None:
             for index in task.trials:
-                seconds = lengths[task.params[0]]
+                seconds = lengths[task.point[0]]
                 heapq.heappush(running, (now + seconds, id(task), task, index))
                 last_start[seconds] = now
         end, _, task, _ = heapq.heappop(running)
         now = end
-        queue.trial_took(task.params, lengths[task.params[0]])
+        queue.trial_took(task.point, lengths[task.point[0]])
         others = any(other is task for _, _, other, _ in running)
         queue.release(task) if others else queue.task_done(task)
         queue.check_invariants()
@@ -307,7 +307,7 @@ def test_released_cores_go_to_another_task_and_come_back_as_they_become_free():
     tuning = queue.get_next_task(3)
     queue.release(tuning, 2)
     other = queue.get_next_task(2)
-    assert (other.params, queue.available_cores) == (B, 1)
+    assert (other.point, queue.available_cores) == (B, 1)
     assert queue.reclaim(tuning, 2) == 1
     queue.task_done(other)
     assert queue.reclaim(tuning, 2) == 1
@@ -435,15 +435,15 @@ class QueueMachine(RuleBasedStateMachine):
     def get(self, cores):
         expected = self.expected(cores)
         task = self.queue.get_next_task(cores)
-        assert (task and (task.params[0], task.trials, task.cores)) == expected
+        assert (task and (task.point[0], task.trials, task.cores)) == expected
         if task is None:
             return
-        one = self.points[task.params[0]]
+        one = self.points[task.point[0]]
         if task.is_tuning:
             one['stage'] = 'tuning'
         else:
             assert one['stage'] == 'tuned'
-            runs = {(task.params, index) for index in task.trials}
+            runs = {(task.point, index) for index in task.trials}
             assert not runs & self.given
             self.given |= runs
             one['left'] = one['left'][len(task.trials) :]
@@ -458,7 +458,7 @@ class QueueMachine(RuleBasedStateMachine):
         task = self.pick(data)
         del self.running[task]
         self.queue.task_done(task)
-        one = self.points[task.params[0]]
+        one = self.points[task.point[0]]
         if one['stage'] == 'tuning':
             one['stage'] = 'tuned'
 
@@ -468,7 +468,7 @@ class QueueMachine(RuleBasedStateMachine):
         task = data.draw(st.sampled_from([task for task in self.running if task.is_tuning]), label='task')
         del self.running[task]
         self.queue.task_failed(task)
-        self.points[task.params[0]] |= {'stage': 'failed', 'left': []}
+        self.points[task.point[0]] |= {'stage': 'failed', 'left': []}
 
     @precondition(lambda self: any(self.running.values()))
     @rule(data=st.data())
@@ -527,10 +527,10 @@ class QueueMachine(RuleBasedStateMachine):
     def teardown(self):
         for task in list(self.running):
             self.queue.task_done(task)
-            one = self.points[task.params[0]]
+            one = self.points[task.point[0]]
             one['stage'] = 'tuned' if one['stage'] == 'tuning' else one['stage']
         while (task := self.queue.get_next_task(self.queue.available_cores)) is not None:
-            runs = {(task.params, index) for index in task.trials}
+            runs = {(task.point, index) for index in task.trials}
             assert not runs & self.given
             self.given |= runs
             self.queue.task_done(task)
@@ -604,9 +604,9 @@ def most_calls(points, trials, between, limits=None):
 
     def run():
         while (task := queue.get_next_task(8)) is not None:
-            given[task.params[0]] += len(task.trials)
+            given[task.point[0]] += len(task.trials)
             for _ in task.trials:
-                queue.trial_took(task.params, 1.0 + task.params[0] % 7)
+                queue.trial_took(task.point, 1.0 + task.point[0] % 7)
             queue.task_done(task)
             yield
 

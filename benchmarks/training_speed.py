@@ -11,6 +11,10 @@ one epoch each in alternation with it, one process and one thread:
     lanes      sweeper with 8 models side by side, for networks small enough; per sample of each
     compiled   the plain loop's step under `torch.compile`, warm (only with --compile; needs a C++ compiler)
 
+Below, trainings that say more than a loss: own steps, clipped gradients, groups of parameters, a schedule.
+There the ordinary way is a DataLoader and a hand-written loop, and `gain` is how much faster `auto` is, in
+proportion to how much faster it is for the same network and plain SGD: 1 means that saying more is free.
+
 Printed are medians of the ratios over the rounds; `set-up` is what recording, compiling and rehearsing cost
 once per run in milliseconds, and `verify` what one verification of the captured step costs in processor time.
 """
@@ -23,7 +27,7 @@ from contextlib import suppress
 
 import torch
 from ignite.engine import create_supervised_trainer
-from networks import CASES
+from networks import CASES, OWN_CASES
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -69,9 +73,33 @@ def plain(case, compiled=False):
     return epoch
 
 
+def by_hand(case):
+    """A hand-written loop of an own case."""
+    model = case.build()
+    optimizer = case.optimizer(model, LR) if case.optimizer else torch.optim.SGD(model.parameters(), LR)
+    loader = DataLoader(TensorDataset(*case.data()), batch_size=case.batch_size, shuffle=True)
+    factors = [group['lr'] / LR for group in optimizer.param_groups]
+
+    def epoch():
+        for number, batch in enumerate(loader):
+            for group, factor in zip(optimizer.param_groups, factors, strict=True):
+                group['lr'] = factor * case.rate(number / len(loader)) * LR
+            optimizer.zero_grad()
+            case.step(model, batch).backward()
+            if case.clip_norm is not None:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), case.clip_norm)
+            optimizer.step()
+
+    return epoch
+
+
 def ours(case, kind, lanes=1):
     """Returns what trains an epoch, the seconds that it took to set that up, and what verifies its step."""
-    problem = Problem('benchmark', case.build, nn.CrossEntropyLoss, 'classification', lambda: None, None)
+    own = {name: getattr(case, name, None) for name in ('step', 'clip_norm')}
+    problem = Problem(
+        'benchmark', case.build, nn.CrossEntropyLoss, 'inv-loss' if own['step'] else 'classification',
+        lambda: None, getattr(case, 'optimizer', None), **own,
+    )  # fmt: skip
     split = as_split(TensorDataset(*case.data()), CPU)
     workspace = Workspace(problem, Splits(split, split, None), CPU, kind)
     batches = [ShuffledBatches(case.samples, case.batch_size, seed) for seed in range(lanes)]
@@ -83,8 +111,9 @@ def ours(case, kind, lanes=1):
             training = workspace.set_up((), 0, list(batches[0]), EPOCHS)
         seconds = time.perf_counter() - start
     side_by_side = _SideBySide(batches) if lanes > 1 else batches[0]
-    lrs = [LR] * len(side_by_side)
-    return lambda: Loop(training.step, lrs).run(side_by_side), seconds, training.verify
+    steps = len(side_by_side)
+    lrs = [LR * case.rate(number / steps) for number in range(steps)]
+    return lambda: Loop(training.step, lrs).run(side_by_side), seconds, training.step.verify_last
 
 
 def seconds(work):
@@ -147,6 +176,24 @@ def main():
         rate = f'{case.samples / base / 1000:.1f} k/s'
         set_up = f'{1000 * set_up:.0f} ms'
         table.add_row(case.name, str(case.batch_size), rate, *cells, set_up, verified, f'>= {case.target}')
+    Console(width=130).print(table)
+    print_own(options)
+
+
+def print_own(options):
+    table = Table('training', 'batch', 'by hand', 'auto', 'plain auto', 'gain', 'promised', title='own steps')
+    for case in OWN_CASES:
+        if options.names and not any(name in case.name for name in options.names):
+            continue
+        ways = {'ordinary': (by_hand(case), 1), 'auto': (ours(case, 'auto')[0], 1)}
+        found, base = ratios(ways, options.rounds)
+        plain_case = case._replace(step=case.plain_step, optimizer=None, clip_norm=None, rate=lambda _: 1.0)
+        ways = {'ordinary': (by_hand(plain_case), 1), 'auto': (ours(plain_case, 'auto')[0], 1)}
+        plain_found, _ = ratios(ways, options.rounds)
+        gain = found['auto'] / plain_found['auto']
+        rate = f'{case.samples / base / 1000:.1f} k/s'
+        cells = [f'{value:.2f}' for value in (found['auto'], plain_found['auto'], gain)]
+        table.add_row(case.name, str(case.batch_size), rate, *cells, '>= 0.95')
     Console(width=130).print(table)
 
 

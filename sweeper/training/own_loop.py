@@ -115,7 +115,7 @@ class OwnLoop:
         try:
             self._train(self._run)
         except Exception:
-            if all(math.isfinite(p.sum()) for p in self._learner.model.parameters()):
+            if all(torch.isfinite(p).all() for p in self._learner.model.parameters()):
                 raise
             self._end_as_diverged()  # a criterion raises since outputs are NaN, say
         else:

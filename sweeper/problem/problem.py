@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from ..errors import ProblemError
 from ..frozen import freeze, thaw
 from ..points import NamedPoint, Point, label, value_to_text
 from .fingerprint import fingerprint_of
+from .options import SCHEDULES, is_finite_number, options_of
 from .parameters import FixedParameter, ProblemParameters, parameters_of
 from .presets import Presets, in_force, unpacked
 from .reference import ProblemReference, load_module
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 ACCURACY_STYLES = ('classification', 'multiclass', 'inv-loss')
 _READ = '__sweeper_read__'  # of a problem's module: the names that it read when it was imported
 REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
-OPTIONAL = ('optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'callbacks', 'attach', 'train')
-SCHEDULES = ('triangular', 'one-cycle', 'cosine', 'constant')
+OPTIONAL = (
+    'optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'precision', 'callbacks', 'attach', 'train'
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Problem:
         schedule: The learning rates of a training: one of `SCHEDULES`, or a function of progress in [0, 1]
             that gives a factor of the tuned rate.
         clip_norm: The largest norm of the gradient; None for any.
+        precision: `bf16`, for forward passes in bfloat16 by autocast; None for the model's own precision.
         step: `step(model, batch)`, which returns the loss to minimise; None for the criterion of what the
             model makes of a batch's inputs.
         predict: `predict(model, batch)`: what is scored; None for what the model makes of a batch's inputs.
@@ -80,6 +82,7 @@ class Problem:
     train: Callable[[Any], object] | None = None
     schedule: str | Callable[[float], float] = SCHEDULES[0]
     clip_norm: float | None = None
+    precision: str | None = None
 
     @property
     def has_handlers(self) -> bool:
@@ -95,6 +98,8 @@ class Problem:
             options['schedule'] = self.schedule if isinstance(self.schedule, str) else f'{own}()'
         if self.clip_norm is not None:
             options['clip_norm'] = self.clip_norm
+        if self.precision is not None:
+            options['precision'] = self.precision
         return options
 
     @cached_property
@@ -244,22 +249,10 @@ def load_problem(
             f'accuracy_style of {str(reference)!r} is {style!r}; valid are {", ".join(ACCURACY_STYLES)}'
         )
     threshold = getattr(module, 'threshold', None)
-    if style == 'multiclass' and threshold is not None and not _is_finite_number(threshold):
+    if style == 'multiclass' and threshold is not None and not is_finite_number(threshold):
         raise ProblemError(
             f'threshold of {str(reference)!r} is {threshold!r}; it must be a number, such as 0.5 for '
             f'probabilities or 0.0 for logits'
-        )
-    schedule = getattr(module, 'schedule', SCHEDULES[0])
-    if not callable(schedule) and (not isinstance(schedule, str) or schedule not in SCHEDULES):
-        raise ProblemError(
-            f'schedule of {str(reference)!r} is {schedule!r}; valid are {", ".join(SCHEDULES)}, or a '
-            f'function of progress in [0, 1] that returns a factor of the tuned learning rate'
-        )
-    clip_norm = getattr(module, 'clip_norm', None)
-    if clip_norm is not None and not (_is_finite_number(clip_norm) and clip_norm > 0):
-        raise ProblemError(
-            f'clip_norm of {str(reference)!r} is {clip_norm!r}; it must be a positive number, the largest '
-            f'norm of the gradient'
         )
     file = getattr(module, '__file__', None)
     return Problem(
@@ -278,8 +271,7 @@ def load_problem(
         attach=getattr(module, 'attach', None),
         callbacks=getattr(module, 'callbacks', None),
         train=_own_loop(module),
-        schedule=schedule,
-        clip_norm=None if clip_norm is None else float(clip_norm),
+        **options_of(module, str(reference)),
         step=own_step,
         predict=getattr(module, 'predict', None),
     )
@@ -300,10 +292,6 @@ def _own_loop(module: Any) -> Callable[[Any], object] | None:
     except (TypeError, ValueError):
         return None
     return train  # type: ignore[no-any-return]
-
-
-def _is_finite_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _module_name(module: Any) -> str:

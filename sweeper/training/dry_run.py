@@ -167,12 +167,12 @@ def _forward(workspace: Workspace, learner: Learner, split: Split, name: str) ->
         with _stage(f'step(model, batch) on {where}'), explained(done.explain_step):
             done.loss = objective.loss(learner.model, batch)
     else:
-        with _stage(f'the model on {where}'), explained(done.explain_model):
+        with _stage(f'the model on {where}'), explained(done.explain_model), objective.in_precision():
             done.output = learner.model(done.inputs)
         if objective.predict is None:
             with _stage(f'the output on {where}'):
                 check_output(done, done.targets)
-        with _stage(f'the loss on {where}'), explained(done.explain_loss):
+        with _stage(f'the loss on {where}'), explained(done.explain_loss), objective.in_precision():
             done.compute_loss()
     with _stage(f'the loss on {where}'):
         done.check_loss()

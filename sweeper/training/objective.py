@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -35,12 +35,15 @@ class Objective:
             model makes of a batch's inputs.
         is_guarded: Where numbers that are not finite make the loss raise, it is NaN: a model that has
             diverged has such outputs, and `torch.nn.BCELoss`, say, does not take them.
+        autocast: The type of the device where forward passes are computed in bfloat16 as far as
+            `torch.autocast` does; None for the precision of the model.
     """
 
     criterion: Criterion | None
     step: OwnStep | None = None
     predict: Callable[[torch.nn.Module, Any], Any] | None = None
     is_guarded: bool = False
+    autocast: str | None = None
 
     @property
     def is_own(self) -> bool:
@@ -68,31 +71,43 @@ class Objective:
         These cost another forward pass if the problem has a step or a `predict` of its own.
         """
         if self._step is not None:
-            return self._step(model, batch), lambda: self.outputs(model, batch)
+            with self.in_precision():
+                loss = self._step(model, batch)
+            return self._full(loss), lambda: self.outputs(model, batch)
         assert self._criterion is not None
         inputs, targets = pair_of(batch)
-        output = model(inputs)
-        loss = self._criterion(output, targets)
+        with self.in_precision():
+            output = model(inputs)
+            loss = self._full(self._criterion(output, targets))
         if self.predict is not None:
             return loss, lambda: self.outputs(model, batch)
-        return loss, lambda: (output, targets)
+        return loss, lambda: (self._full(output), targets)
 
     def outputs(self, model: torch.nn.Module, batch: Batch) -> tuple[Any, Any]:
         """Returns what is scored of a batch: outputs and targets."""
-        with torch.no_grad():
+        with torch.no_grad(), self.in_precision():
             if self.predict is None:
                 inputs, targets = pair_of(batch)
-                return model(inputs), targets
-            predicted = self.predict(model, batch)
+                return self._full(model(inputs)), targets
+            predicted = self._full(self.predict(model, batch))
         if isinstance(predicted, tuple) and len(predicted) == 2:
             return predicted
         return predicted, pair_of(batch)[1]
 
     def run(self, model: torch.nn.Module, batch: Batch) -> object:
         """Has the model process a batch, without a loss if that can be."""
-        if self.predict is not None:
-            return self.predict(model, batch)
-        return model(pair_of(batch)[0]) if self.step is None else self.step(model, batch)
+        with self.in_precision():
+            if self.predict is not None:
+                return self.predict(model, batch)
+            return model(pair_of(batch)[0]) if self.step is None else self.step(model, batch)
+
+    def in_precision(self) -> AbstractContextManager[Any]:
+        """Within it, a forward pass is computed in the problem's precision."""
+        return nullcontext() if self.autocast is None else torch.autocast(self.autocast, torch.bfloat16)
+
+    def _full(self, tree: Any) -> Any:
+        """Losses and outputs, as float32 where they are bfloat16, which NumPy does not have."""
+        return tree if self.autocast is None else _without_bfloat16(tree)
 
     def guarded(self) -> Objective:
         """Returns the same, guarded."""
@@ -109,6 +124,16 @@ class Objective:
 
 FORWARD_ONLY = Objective(None)
 """Of a batch's inputs, only what the model makes of them."""
+
+
+def _without_bfloat16(tree: Any) -> Any:
+    if isinstance(tree, torch.Tensor):
+        return tree.float() if tree.dtype == torch.bfloat16 else tree
+    if type(tree) in (tuple, list):
+        return type(tree)(map(_without_bfloat16, tree))
+    if type(tree) is dict:
+        return {key: _without_bfloat16(value) for key, value in tree.items()}
+    return tree
 
 
 def _guarded(criterion: Criterion) -> Criterion:

@@ -369,7 +369,8 @@ class Workspace:
         criterion = None if build is None else build()
         if isinstance(criterion, torch.nn.Module):
             criterion = criterion.to(self.device)
-        return model, Objective(criterion, self.problem.step, self.problem.predict)
+        autocast = self.device.type if self.problem.precision is not None else None
+        return model, Objective(criterion, self.problem.step, self.problem.predict, autocast=autocast)
 
     def learner(self, point: Point, seed: int, measures_perf: bool) -> Learner:
         """Returns a newly initialised model and all that its training takes."""

@@ -10,7 +10,8 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from sweeper import FixedSweep, ProblemError, sweep
-from sweeper.problem.problem import SCHEDULES, Problem
+from sweeper.problem.options import SCHEDULES
+from sweeper.problem.problem import Problem
 from sweeper.training.data import as_split
 from sweeper.training.runs import TrainingPlan, train_briefly, train_fully
 from sweeper.training.schedule import PREDEFINED, learning_rates, triangular
@@ -90,6 +91,89 @@ def test_an_optimizer_whose_first_parameter_is_called_model_gets_the_model():
     assert names[0] == ['0.weight', '0.bias', '2.weight', '2.bias']
 
 
+def by_hand(here, update, make=lambda p: torch.optim.SGD(p, 1.0), steps=20, seed=3):
+    """Trains as a plain loop does; `update` takes a step and returns its loss. Returns model and losses."""
+    model = here.fresh_model((), seed)[0]
+    optimizer = make(model.parameters())
+    losses = []
+    for k in range(steps):
+        optimizer.param_groups[0]['lr'] = 0.1
+        inputs, targets = here.splits.train.batch(batch_of(k))
+        losses.append(update(model, optimizer, inputs, targets))
+    return model, losses
+
+
+def batch_of(k):
+    return (torch.arange(10) + 7 * k) % 70
+
+
+def by_step(here, steps=20, seed=3):
+    """Trains by the workspace's step at the same batches."""
+    training = here.set_up((), seed, [batch_of(k) for k in range(steps)], epochs=4)
+    losses = training.step.run([batch_of(k) for k in range(steps)], [0.1] * steps).losses
+    training.step.update_models()
+    return training, losses
+
+
+def assert_same(model, expected, rel=1e-5):
+    for (name, one), other in zip(model.state_dict().items(), expected.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other, rtol=rel, atol=1e-6, msg=name)
+
+
+def own_step(model, batch):
+    return nn.functional.cross_entropy(model(batch[0]), batch[1])
+
+
+@pytest.mark.parametrize('kind', ['eager', 'captured'])
+@pytest.mark.parametrize('options', [{}, {'step': own_step}], ids=['default', 'own step'])
+def test_bf16_is_autocast_around_each_forward_pass(kind, options):
+    def update(model, optimizer, inputs, targets):
+        optimizer.zero_grad()
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            loss = own_step(model, (inputs, targets))
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    here = workspace(kind, precision='bf16', **options)
+    training, losses = by_step(here)
+    model, expected = by_hand(here, update)
+    assert training.kind[0] == kind and losses.dtype == torch.float32
+    assert losses.tolist() == pytest.approx(expected, rel=1e-6)
+    assert_same(training.learners[0].model, model)
+    assert losses.tolist() != by_step(workspace(kind, **options))[1].tolist(), 'it makes a difference'
+
+
+@pytest.mark.parametrize('style', ['classification', 'inv-loss'])
+def test_bf16_is_used_in_evaluation_and_not_seen_by_what_scores(style):
+    seen = []
+
+    def predict(model, batch):
+        seen.append(model(batch[0]).dtype)
+        return model(batch[0])
+
+    here = workspace(precision='bf16', predict=predict)
+    model, objective = here.fresh_model((), 3)
+    batch = here.splits.train.batch(torch.arange(8))
+    assert objective.outputs(model, batch)[0].dtype == torch.float32 and seen == [torch.bfloat16]
+    plain, objective = workspace(precision='bf16'), None
+    objective = plain.fresh_model((), 3)[1]
+    exact = workspace().fresh_model((), 3)[1].loss(model, batch)
+    rounded = objective.loss(model, batch)
+    assert rounded != exact and rounded.item() == pytest.approx(exact.item(), rel=0.05)
+    assert objective.forward(model, batch)[1]()[0].dtype == torch.float32
+
+
+def test_bf16_is_the_same_in_every_kind_of_step():
+    kind, expected = trained(workspace(precision='bf16'))
+    assert kind == 'eager' and expected != trained(workspace())[1]
+    kind, found = trained(workspace('captured', precision='bf16'))
+    assert kind == 'captured' and found == pytest.approx(expected, rel=1e-4)
+    done = train_fully(workspace('captured', precision='bf16'), (), [3, 4], PLAN)
+    assert done[0]['step'][0] == 'captured' and 'bfloat16' in str(done[0]['step'])
+    assert done[0]['scores'] == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize('steps', [1, 7, 400])
 @pytest.mark.parametrize('name', [*PREDEFINED, 'own'])
 def test_a_schedule_is_factors_of_the_tuned_rate(name, steps):
@@ -139,8 +223,9 @@ def test_the_schedule_holds_for_trials_and_for_brief_trainings():
 
 
 def test_it_is_on_record_only_if_it_differs(write_problem, tmp_path, tiny):
-    options = 'schedule = "cosine"\nclip_norm = 2\n'
-    for text, expected in ((options, {'schedule': 'cosine', 'clip_norm': 2.0}), ('', None)):
+    options = 'schedule = "cosine"\nclip_norm = 2\nprecision = "bf16"\n'
+    recorded = {'schedule': 'cosine', 'clip_norm': 2.0, 'precision': 'bf16'}
+    for text, expected in ((options, recorded), ('', None)):
         problem = write_problem(ending=text)
         folder = tmp_path / f'out{len(text)}'
         results = sweep(
@@ -164,6 +249,8 @@ BAD = {
     'def schedule(progress):\n    return -1': 'returned -1; it must be a factor',
     'def schedule():\n    return 1': 'a function of progress: TypeError',
     'clip_norm = 0': 'clip_norm of .* is 0; it must be a positive number',
+    'precision = "fp16"': "precision of .* is 'fp16'; valid is 'bf16'",
+    'precision = []': r'precision of .* is \[\]; valid is',
     'clip_norm = "1"': "clip_norm of .* is '1'; it must be a positive number",
     f'clip_norm = {math.inf!r}'.replace('inf', 'float("inf")'): 'it must be a positive number',
 }

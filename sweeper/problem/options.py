@@ -1,0 +1,50 @@
+"""A problem's options of training that are plain values: `schedule`, `clip_norm`, `precision`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..errors import ProblemError
+
+SCHEDULES = ('triangular', 'one-cycle', 'cosine', 'constant')
+
+
+def options_of(module: Any, name: str) -> dict[str, Any]:
+    """Reads a problem's options, by name; those that it leaves out have their defaults.
+
+    Args:
+        module: The problem's module.
+        name: What messages call it.
+
+    Raises:
+        ProblemError: One of them is not as it must be.
+    """
+    schedule = getattr(module, 'schedule', SCHEDULES[0])
+    if not callable(schedule) and (not isinstance(schedule, str) or schedule not in SCHEDULES):
+        raise ProblemError(
+            f'schedule of {name!r} is {schedule!r}; valid are {", ".join(SCHEDULES)}, or a '
+            f'function of progress in [0, 1] that returns a factor of the tuned learning rate'
+        )
+    clip_norm = getattr(module, 'clip_norm', None)
+    if clip_norm is not None and not (is_finite_number(clip_norm) and clip_norm > 0):
+        raise ProblemError(
+            f'clip_norm of {name!r} is {clip_norm!r}; it must be a positive number, the largest '
+            f'norm of the gradient'
+        )
+    precision = getattr(module, 'precision', None)
+    if precision not in (None, 'bf16'):
+        raise ProblemError(
+            f"precision of {name!r} is {precision!r}; valid is 'bf16', for forward passes in bfloat16 by "
+            f"torch.autocast. Leave it out for the model's own precision"
+        )
+    return {
+        'schedule': schedule,
+        'clip_norm': None if clip_norm is None else float(clip_norm),
+        'precision': precision,
+    }
+
+
+def is_finite_number(value: object) -> bool:
+    """Whether a value is an int or float that is finite."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

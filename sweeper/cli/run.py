@@ -112,7 +112,10 @@ def run(
         ),
     ] = None,
     mlflow: Annotated[
-        str | None, typer.Option(help='Also log every trial to MLflow, there.', metavar='DIR|URI')
+        str | None,
+        typer.Option(
+            help='Also log every trial to MLflow, in this folder or at this URI.', metavar='DIR|URI'
+        ),
     ] = None,
     quiet: Annotated[
         bool,

@@ -25,7 +25,7 @@ def status(
         bool, typer.Option('--watch', metavar='', help='Keep watching until the sweep ends.')
     ] = False,
     interval: Annotated[
-        float, Number(help='Seconds between two looks; at least 0.1.', metavar='SECONDS')
+        float, Number(help='Seconds between updates; at least 0.1.', metavar='SECONDS')
     ] = 1.0,
 ) -> None:
     """Show the results of a sweep so far, running or not.

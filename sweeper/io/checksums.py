@@ -89,7 +89,7 @@ def _unsealed(text: bytes, data: dict[str, Any]) -> dict[str, Any]:
         return data
     end = _END.search(text[-40:])
     if end is None or checksum(text[: -len(end[0])]) != end[1].decode():
-        raise ValueError('its checksum is another one: something in it was changed')
+        raise ValueError('its checksum does not match: its content was changed')
     return {name: value for name, value in data.items() if name != NAME}
 
 
@@ -109,7 +109,7 @@ def check_files(checksums: Mapping[str, str], paths: Iterable[Path]) -> None:
         except FileNotFoundError:
             continue
         if f'{checksum:08x}' != checksums.get(path.name):
-            raise ValueError(f'{path.name} has another checksum: something in it was changed')
+            raise ValueError(f'{path.name} does not match its checksum: its content was changed')
 
 
 def _finite(data: Any) -> Any:

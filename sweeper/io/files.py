@@ -186,7 +186,7 @@ class AtomicWriter:
             return FolderError(f'{path.parent} was deleted while the sweep was running')
         return FolderError(
             f'cannot write {path}: {reason(error, error.filename)}. What was finished before is kept: '
-            f'see to that, then run the same again'
+            f'fix this, then run the same again'
         )
 
 

@@ -68,7 +68,7 @@ class MLflowListener(Logger):
         if experiment is None:
             return str(self._client.create_experiment(name))
         if experiment.lifecycle_stage != 'active':
-            raise InvalidArgument(f'experiment={name!r}: is deleted; restore it, or take another name')
+            raise InvalidArgument(f'experiment={name!r}: was deleted; restore it, or choose another name')
         return str(experiment.experiment_id)
 
     def start(self) -> None:

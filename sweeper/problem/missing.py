@@ -95,6 +95,6 @@ def _suggested(name: str, known: Iterable[str], owner: str, before: str = '') ->
     if close := get_close_matches(name, known, n=1):
         return f': did you mean {before + close[0]!r}?'
     if not owner or not known:
-        return '' if owner else f': no module {name!r} is beside that file or installed'
+        return '' if owner else f': there is no module {name!r} next to that file, and none is installed'
     more = ', …' if len(known) > _MOST_LISTED else ''
     return f': {owner!r} has {", ".join(map(repr, known[:_MOST_LISTED]))}{more}'

@@ -146,8 +146,8 @@ def _packed(name: str, value: Any) -> bytes:
         return data
     except Exception as error:
         raise DeclarationError(
-            f'`{name}` was set to {value!r}, which other processes cannot be told ({error}): set it to a '
-            f'plain value, or to a class or function that can be imported'
+            f'`{name}` was set to {value!r}, which cannot be passed on to other processes ({error}): '
+            f'set it to a plain value, or to a class or function that can be imported'
         ) from error
 
 

@@ -72,8 +72,8 @@ class ProblemReference:
         """
         if self.given is not None:
             raise ProblemError(
-                f'module_name={self.given!r}: an object is in this process only, and worker processes load '
-                "the problem by themselves. Pass the module's name or the path to its file, or use "
+                f'module_name={self.given!r}: an object exists only in this process, but worker processes '
+                "load the problem themselves. Pass the module's name or the path to its file, or use "
                 "executor='inline'"
             )
         if self.module is None and self.path is None:

@@ -56,7 +56,7 @@ def reloaded_problem(manifest: Manifest, module_name: str | None = None) -> Iter
     """
     given = module_name or manifest.path or manifest.module
     if manifest.source is None and module_name is None:
-        raise ProblemError(f'the problem {given!r} was no file: it cannot be loaded again')
+        raise ProblemError(f'the problem {given!r} was not in a file, so it cannot be loaded again')
     reference = find_problem(given)
     if given.endswith('.py'):  # what changed had better not be run
         reference = _unchanged(reference, Path(given).resolve(), manifest)
@@ -97,6 +97,6 @@ def _changed(where: str, manifest: Manifest) -> ProblemError:
     swept = manifest.versions.get('python')
     also = f' (or only seems to have: the sweep used Python {swept}, this is {python})' * (swept != python)
     return ProblemError(
-        f'the problem {where!r} changed since the sweep{also}: what was trained then cannot be looked into. '
-        f'Run the sweep again, or name the problem as it was'
+        f'the problem {where!r} changed since the sweep{also}: what was trained then can no longer be '
+        f'inspected. Run the sweep again, or name the problem as it was'
     )

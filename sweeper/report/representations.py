@@ -147,10 +147,10 @@ def _of_point(
     if not trials:
         raise _CannotLook('it has no trial')
     if tuned is None:
-        raise _CannotLook('what it was tuned to is lost')
+        raise _CannotLook('what its tuning found is lost')
     best = max(trials, key=lambda index: trials[index].perf_val)
     if has_reference(resolved):
-        raise _CannotLook('its parameters name something that the problem does not have any more')
+        raise _CannotLook('its parameters name something that the problem no longer has')
     switches = torch_switches()
     try:
         with workspace.problem.using(resolved, tuned.nuisance):  # the forward pass may ask, too
@@ -166,7 +166,7 @@ def _of_point(
         if look.seen is None or look.shape is None:
             skipped.append(SkippedLayer(look.name, look.kind, look.reason or ''))
         elif np.isnan(look.seen[0]).all():
-            skipped.append(SkippedLayer(look.name, look.kind, 'what it gives is not finite'))
+            skipped.append(SkippedLayer(look.name, look.kind, 'its output is not finite'))
         else:
             layers.append(LayerRepresentation(look.name, look.kind, look.calls, look.shape, *look.seen))
     return Representation(point, best, trials[best].perf_val, tuple(layers), tuple(skipped))

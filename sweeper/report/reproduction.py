@@ -29,7 +29,7 @@ def reproduction(manifest: Manifest) -> str:
         )
     if manifest.changes:
         text += (
-            f' But something changed meanwhile and was accepted ({"; ".join(manifest.changes)}): earlier '
-            f'results are those of what was there before.'
+            f' But something changed in between and was accepted ({"; ".join(manifest.changes)}): earlier '
+            f'results come from the earlier state.'
         )
     return text

@@ -64,7 +64,7 @@ def _notes(parameters: Sequence[Parameter]) -> list[str]:
     """What was tuned, and where the parameters are declared; nothing if none is."""
     notes = []
     if tuned := [parameter.name for parameter in parameters if parameter.is_tuned]:
-        notes.append(f'tuned for each architecture, as lr and batch: {", ".join(tuned)}')
+        notes.append(f'tuned for each architecture, like lr and batch: {", ".join(tuned)}')
     if any(parameter.declaration is not None for parameter in parameters):
         notes.append('   '.join(f'{parameter.name}: {parameter.place}' for parameter in parameters))
     return notes

@@ -52,7 +52,7 @@ class Replay:
         place = next((index for index, (first, other) in enumerate(pairs) if first != other), 0)
         instead = f', but ({label(proposed[place])})' if proposed else ''
         raise FolderError(
-            f'{self._folder}: another selector made this, or another version of it: '
+            f'{self._folder}: this was made by another selector, or another version of it: '
             f'{self._selector} does not propose the point ({label(expected[place])}) that is there'
             f"{instead}. Name another folder, or say if_changed='accept:selector' to keep the points of both"
         ).naming(('if_changed', 'accept:selector'))

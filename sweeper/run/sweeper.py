@@ -98,7 +98,7 @@ class Sweeper:
         if not self._ledger.points:
             raise SelectorError(
                 f'{type(self._selector).__name__} proposed nothing; '
-                f'one that another sweep has used up must be made anew'
+                f'make a new one if another sweep has used it up'
             )
         self._replay.check_complete()
 

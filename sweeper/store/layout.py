@@ -168,4 +168,4 @@ def holds_sweep(folder: Path) -> bool:
     try:
         return SweepLayout(folder).holds_sweep()
     except OSError as error:
-        raise FolderError(f'cannot look into the folder {str(folder)!r}: {reason(error, folder)}') from error
+        raise FolderError(f'cannot read the folder {str(folder)!r}: {reason(error, folder)}') from error

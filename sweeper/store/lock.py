@@ -46,7 +46,8 @@ def locked(folder: Path) -> Iterator[None]:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise FolderError(f'cannot lock {folder}: {reason(error, error.filename)}') from error
             raise FolderError(
-                f'another sweep is running in {folder}{_described(holder(folder))}; wait for it, or end it'
+                f'another sweep is running in {folder}{_described(holder(folder))}; '
+                'wait for it to finish, or stop it'
             ) from None
         _check_writable(folder)
         me, writer = SweepLayout(folder).running, AtomicWriter(folder)

@@ -102,7 +102,7 @@ class Lookup:
             if end := _CHECKSUM.search(data):
                 data = data[: end.start()]
                 if checksum(data) != end[1].decode():
-                    raise ValueError('its checksum is another one: something in it was changed')
+                    raise ValueError('its checksum does not match: its content was changed')
             text = data.decode()
             if not text.endswith('\n'):
                 raise ValueError('its end is missing')

@@ -122,7 +122,7 @@ def _check_format(path: Path, recorded: object) -> None:
     is_newer = isinstance(recorded, int) and recorded > FORMAT
     raise FolderError(
         f'{path} has format {recorded!r}; this version of sweeper reads format {FORMAT}'
-        + ('. It is of a newer version: update sweeper, or name another folder' if is_newer else '')
+        + ('. It was written by a newer version: update sweeper, or name another folder' if is_newer else '')
     )
 
 

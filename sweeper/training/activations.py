@@ -110,7 +110,7 @@ def _looks(
         except _NotSeen as reason:
             looks[module] = LayerLook(*layer, None, None, str(reason))
         except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:  # a nested tensor, say
-            looks[module] = LayerLook(*layer, None, None, f'{type(error).__name__} in reading what it gives')
+            looks[module] = LayerLook(*layer, None, None, f'{type(error).__name__} in reading its output')
 
     with _hooked(model, lambda module: module.register_forward_hook(take)):
         model(inputs)
@@ -139,10 +139,10 @@ def _values(output: Any, samples: int) -> tuple[np.ndarray, tuple[int, ...]]:
     """
     tensor = _first_tensor(output)
     if tensor is None:
-        raise _NotSeen(f'it gives no tensor but {type(output).__name__}')
+        raise _NotSeen(f'it returns no tensor but {type(output).__name__}')
     axis = next((axis for axis, size in enumerate(tensor.shape) if size == samples), None)
     if axis is None:
-        raise _NotSeen(f'what it gives, of shape {tuple(tensor.shape)}, is not apart for each sample')
+        raise _NotSeen(f'its output, of shape {tuple(tensor.shape)}, is not separate for each sample')
     tensor = tensor.detach().movedim(axis, 0)
     shape = tuple(tensor.shape[1:])
     return rows_of(torch.view_as_real(tensor) if tensor.is_complex() else tensor), shape

@@ -131,7 +131,7 @@ def _evaluate(workspace: Workspace, learner: Learner, split: Split, name: str) -
         return []
     return [
         f'the inputs of {done.where} have values that are NaN or infinite, first in sample {done.bad[0]}; '
-        f'the loss is finite all the same'
+        f'the loss is finite nevertheless'
     ]
 
 

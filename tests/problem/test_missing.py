@@ -16,7 +16,10 @@ from sweeper.problem.reference import find_problem, load_module
         ('import parts_{n}.block', "(FILE:1): did you mean 'parts_{n}.blocks'?"),
         ('from parts_{n}.zzz import a', "(FILE:1): 'parts_{n}' has 'blocks'"),
         ('from parts_{n} import blocs', "(FILE:1): did you mean 'blocks'?"),
-        ('import quite_another', "(FILE:1): no module 'quite_another' is beside that file or installed"),
+        (
+            'import quite_another',
+            "(FILE:1): there is no module 'quite_another' next to that file, and none is installed",
+        ),
         ('import uses_{n}', "(USES:2): did you mean 'layers_{n}'?"),
         ('from .layers_{n} import hidden', '(FILE:1). A file with relative imports is a module of a package'),
     ],

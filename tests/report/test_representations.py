@@ -108,7 +108,7 @@ def test_a_layer_that_is_dead_or_not_finite_is_told(swept):
     (one,) = representations(store, store.points).points
     assert [layer.name for layer in one.layers] == ['input', '0']
     assert [(layer.name, layer.reason) for layer in one.skipped] == [
-        ('1', 'what it gives is not finite'), ('2', 'what it gives is not finite'),
+        ('1', 'its output is not finite'), ('2', 'its output is not finite'),
     ]  # fmt: skip
 
 

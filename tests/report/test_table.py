@@ -61,7 +61,7 @@ def test_what_was_tuned_for_each_has_a_column_after_the_batch_size_and_is_said_t
     lines = text(rows, ['width', 'depth'], DECLARED).splitlines()
     assert lines[0].split()[4:7] == ['batch', 'momentum', 'trials']
     assert lines[1].split()[5:8] == ['32', '0.875', '3'] and lines[2].split()[5:7] == ['32', '3']
-    assert 'tuned for each architecture, as lr and batch: momentum' in lines
+    assert 'tuned for each architecture, like lr and batch: momentum' in lines
 
 
 def test_where_parameters_are_declared_is_told_below():

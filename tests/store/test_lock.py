@@ -88,7 +88,7 @@ def test_a_second_process_is_told_who_is_there(held, folder):
         f'another sweep is running in {folder}',
         f'process {held.process.pid} on {socket.gethostname()}',
         f'since {told["since"]}',
-        'wait for it, or end it',
+        'wait for it to finish, or stop it',
     ):
         assert words in str(caught.value)
     assert holder(folder) == told

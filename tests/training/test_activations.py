@@ -113,7 +113,7 @@ UNSEEN = {
     'nothing': (lambda _: None, 'no tensor but NoneType'),
     'empty': (lambda _: (), 'no tensor but tuple'),
     'a scalar': (lambda x: x.sum(), 'shape ()'),
-    'sparse': (lambda x: x.to_sparse(), 'in reading what it gives'),
+    'sparse': (lambda x: x.to_sparse(), 'in reading its output'),
 }
 
 

@@ -38,10 +38,10 @@ def chosen(findings: Findings, text: str) -> PointSummary:
             )
         matches = [summary for summary in matches if _is_same(summary.cells[column], value)]
     if not matches:
-        raise InvalidArgument(f'no architecture has all of {text}; see `sweeper status` for those there are')
+        raise InvalidArgument(f'no architecture has all of {text}; see `sweeper status` for the list')
     if len(matches) > 1:
         names = _listed([findings.name(summary) for summary in matches])
-        raise InvalidArgument(f'{text} fits {len(matches)} architectures: {names}; say more')
+        raise InvalidArgument(f'{text} matches {len(matches)} architectures: {names}; be more specific')
     return matches[0]
 
 

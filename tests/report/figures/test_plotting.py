@@ -59,7 +59,7 @@ def test_tuning_is_shown_before_the_first_trial_if_asked_for(write_sweep):
         ('tuning', {'points': '6'}, 'no point 6; ids go from 0 to 5'),
         ('tuning', {'points': list(range(9))}, '9 points are too many'),
         ('training', {'points': 'hidden=17'}, 'no architecture has hidden=17; there are 16, 32, 64'),
-        ('training', {'points': 'hidden=16'}, "hidden=16 fits 2 architectures: .*; say more"),
+        ('training', {'points': 'hidden=16'}, "hidden=16 matches 2 architectures: .*; be more specific"),
         ('training', {'points': 'width=16'}, "cannot tell .* \"width=16\" .*such as hidden=64,nonl"),
         ('board', {'width': 0.1}, 'width=0.1: must be from 2 to 20 inches'),
         ('board', {'width': float('nan')}, 'width=nan'),

@@ -1,4 +1,4 @@
-"""A problem's options of training that are plain values: `schedule`, `clip_norm`, `precision`."""
+"""A problem's options of training that are plain values, such as `clip_norm`."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ def options_of(module: Any, name: str) -> dict[str, Any]:
             f'clip_norm of {name!r} is {clip_norm!r}; it must be a positive number, the largest '
             f'norm of the gradient'
         )
+    accumulate = getattr(module, 'accumulate', 1)
+    if isinstance(accumulate, bool) or not isinstance(accumulate, int) or accumulate < 1:
+        raise ProblemError(
+            f'accumulate of {name!r} is {accumulate!r}; it must be a whole number of at least 1, in how many '
+            f'parts a batch is processed before its update'
+        )
     precision = getattr(module, 'precision', None)
     if precision not in (None, 'bf16'):
         raise ProblemError(
@@ -41,6 +47,7 @@ def options_of(module: Any, name: str) -> dict[str, Any]:
     return {
         'schedule': schedule,
         'clip_norm': None if clip_norm is None else float(clip_norm),
+        'accumulate': accumulate,
         'precision': precision,
     }
 

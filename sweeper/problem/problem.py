@@ -28,7 +28,8 @@ ACCURACY_STYLES = ('classification', 'multiclass', 'inv-loss')
 _READ = '__sweeper_read__'  # of a problem's module: the names that it read when it was imported
 REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
 OPTIONAL = (
-    'optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'precision', 'callbacks', 'attach', 'train'
+    'optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'accumulate', 'precision', 'callbacks', 'attach',
+    'train',
 )  # fmt: skip
 
 
@@ -56,6 +57,7 @@ class Problem:
         schedule: The learning rates of a training: one of `SCHEDULES`, or a function of progress in [0, 1]
             that gives a factor of the tuned rate.
         clip_norm: The largest norm of the gradient; None for any.
+        accumulate: In how many parts a batch is processed before its update.
         precision: `bf16`, for forward passes in bfloat16 by autocast; None for the model's own precision.
         step: `step(model, batch)`, which returns the loss to minimise; None for the criterion of what the
             model makes of a batch's inputs.
@@ -82,6 +84,7 @@ class Problem:
     train: Callable[[Any], object] | None = None
     schedule: str | Callable[[float], float] = SCHEDULES[0]
     clip_norm: float | None = None
+    accumulate: int = 1
     precision: str | None = None
 
     @property
@@ -98,6 +101,8 @@ class Problem:
             options['schedule'] = self.schedule if isinstance(self.schedule, str) else f'{own}()'
         if self.clip_norm is not None:
             options['clip_norm'] = self.clip_norm
+        if self.accumulate > 1:
+            options['accumulate'] = self.accumulate
         if self.precision is not None:
             options['precision'] = self.precision
         return options

@@ -52,6 +52,7 @@ def check_problem(problem: Problem, seed: int) -> Splits:
             message = str(error) if isinstance(error, ProblemError) else f'{type(error).__name__}: {error}'
             raise ProblemError(f'schedule of {problem.name!r}, a function of progress: {message}') from error
     if problem.train is not None:
+        _check_nothing_ignored(problem)
         _check_binds(problem, 'train', problem.train, 'run')
         unused = {
             'optimizer': problem.build_optimizer, 'clip_norm': problem.clip_norm, 'attach': problem.attach,
@@ -122,6 +123,14 @@ def _check_criterion(problem: Problem) -> Criterion:
             f'got {criterion!r}. (`loss = torch.nn.CrossEntropyLoss` is right, with no parentheses.)'
         )
     return criterion  # type: ignore[no-any-return]
+
+
+def _check_nothing_ignored(problem: Problem) -> None:
+    if problem.accumulate > 1:
+        raise ProblemError(
+            f'accumulate of {problem.name!r} is {problem.accumulate}, which its own loop, train(run), would '
+            f'ignore: divide the batches there, and leave it out'
+        )
 
 
 def _check_own_step(problem: Problem, criterion: Criterion | None) -> None:

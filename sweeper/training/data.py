@@ -257,9 +257,9 @@ def map_tensors(tree: Any, function: Any) -> Any:
     if isinstance(tree, str | bytes):
         return tree
     if isinstance(tree, Mapping):
-        return _like(tree, {key: map_tensors(value, function) for key, value in tree.items()})
+        return like(tree, {key: map_tensors(value, function) for key, value in tree.items()})
     if isinstance(tree, tuple | list):
-        return _like(tree, [map_tensors(value, function) for value in tree])
+        return like(tree, [map_tensors(value, function) for value in tree])
     raise TypeError(
         f'an input must be a tensor, an array or a number, or a tuple, list or dict of these; '
         f'got {tree!r} ({type(tree).__name__}) in one'
@@ -288,7 +288,7 @@ def is_tensors(tree: Any) -> bool:
     return isinstance(tree, torch.Tensor)
 
 
-def _like(tree: Any, values: Any) -> Any:
+def like(tree: Any, values: Any) -> Any:
     """Returns values in a container of the same type, as far as that can be made of them."""
     if isinstance(tree, tuple) and hasattr(tree, '_fields'):
         return type(tree)(*values)
@@ -303,9 +303,9 @@ def _as_item(inputs: Any, item: Any) -> Any:
     if isinstance(item, float) and isinstance(inputs, torch.Tensor):
         return inputs.to(torch.get_default_dtype())
     if isinstance(item, Mapping) and isinstance(inputs, Mapping):
-        return _like(item, {key: _as_item(inputs[key], item[key]) for key in inputs})
+        return like(item, {key: _as_item(inputs[key], item[key]) for key in inputs})
     if isinstance(item, tuple | list) and isinstance(inputs, tuple | list):
-        return _like(item, [_as_item(*both) for both in zip(inputs, item, strict=True)])
+        return like(item, [_as_item(*both) for both in zip(inputs, item, strict=True)])
     return inputs
 
 

@@ -11,13 +11,14 @@ import torch
 
 from ..errors import ProblemError
 from ..points import Point, label
+from .accumulation import parts_of
 from .attached import RunPlan
 from .capture.capture import Learner
 from .data import InMemorySplit, Split, not_finite
 from .diagnosis import Certain, Pass, bad_samples, check_output, explained
 from .facts import DryRun, Fault
 from .metrics import check_loss
-from .optimizers import LearningRate, check_rates, is_over_others, signature_of, trained_by
+from .optimizers import LearningRate, check_rates, is_over_others, needs_closure, signature_of, trained_by
 from .own_loop import OwnLoop
 from .workspace import Workspace
 
@@ -85,6 +86,14 @@ def _train(workspace: Workspace, learner: Learner, point: Point, seed: int) -> N
         return
     where = f'the training step on {done.where}'
     with _stage(where):
+        if learner.parts > 1:
+            try:
+                parts_of(done.batch, learner.parts)
+            except ValueError as error:
+                raise Certain(
+                    f'accumulate of {workspace.problem.name!r} is {learner.parts}: {error} in one of '
+                    f'{done.where}'
+                ) from None
         try:
             check_rates(workspace.problem, learner.model, learner.objective)
         except ValueError as error:
@@ -96,7 +105,8 @@ def _train(workspace: Workspace, learner: Learner, point: Point, seed: int) -> N
         done.backward()
         trained = [*learner.model.parameters(), *trained_by(learner.objective)]
         before = [parameter.detach().clone() for parameter in trained]
-        optimizer.step()
+        closure = [lambda: _loss_again(learner, done)] if needs_closure(optimizer) else []
+        optimizer.step(*closure)
         if is_over_others(optimizer, trained) and all(map(torch.equal, before, trained)):
             raise Certain(
                 f'{signature_of(workspace.problem)} of {workspace.problem.name!r} returned an optimizer of '
@@ -119,6 +129,14 @@ def _train_by_own_loop(workspace: Workspace, batch: torch.Tensor, point: Point, 
         OwnLoop(*training.own, training.learners[0], [_LR]).run([batch])
     except ProblemError as error:
         raise Certain(str(error)) from None
+
+
+def _loss_again(learner: Learner, done: Pass) -> torch.Tensor:
+    """Computes the loss and the gradients anew, for optimizers that ask for it."""
+    learner.model.zero_grad()
+    loss = learner.objective.loss(learner.model, done.batch)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.detach()
 
 
 def _evaluate(workspace: Workspace, learner: Learner, split: Split, name: str) -> list[str]:

@@ -83,6 +83,17 @@ def check_rates(problem: Problem, model: torch.nn.Module, objective: Objective |
             )
 
 
+def needs_closure(optimizer: Optimizer) -> bool:
+    """Whether its `step` must be given a closure that computes the loss, as that of `torch.optim.LBFGS`."""
+    if isinstance(optimizer, PlainSGD):
+        return False
+    try:
+        parameter = inspect.signature(optimizer.step).parameters.get('closure')
+    except (TypeError, ValueError):
+        return False
+    return parameter is not None and parameter.default is inspect.Parameter.empty
+
+
 def takes_model(problem: Problem) -> bool:
     """Whether a problem's `optimizer` gets the model, since its first parameter is called so."""
     try:

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import torch
 
+from .accumulation import forward_in_parts
 from .data import Batch, InMemorySplit, Split, leaves, taken
 from .metrics import Scorer
 from .objective import Objective
-from .optimizers import LearningRate, Optimizer, trained_parameters
+from .optimizers import LearningRate, Optimizer, needs_closure, trained_parameters
 
 
 def _as_it_is() -> AbstractContextManager[Any]:
@@ -79,6 +80,7 @@ class EagerStep(Step):
         split: The training data.
         score: Measures the performance on each batch, if given.
         clip_norm: The largest norm of the gradient, if given.
+        parts: In how many parts a batch is processed before its update.
     """
 
     def __init__(
@@ -89,37 +91,71 @@ class EagerStep(Step):
         split: Split,
         score: Scorer | None = None,
         clip_norm: float | None = None,
+        parts: int = 1,
     ) -> None:
         self._model, self._objective, self._optimizer = model, objective, optimizer
         self._split, self._score = split, score
         self._lr = LearningRate(optimizer)
         self._clip_norm = clip_norm
         self._clipped = [] if clip_norm is None else trained_parameters(model, objective)
+        self._parts, self._needs_closure = parts, needs_closure(optimizer)
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         losses, perfs = [], []
         for batch, lr in zip(self._split.batches(batches), lrs, strict=True):
             self._lr.set(lr)
-            self._optimizer.zero_grad()
-            loss, *perf = self.backward(batch)
-            self._update()
+            if self._needs_closure:
+                loss, *perf = self._update_by_closure(batch)
+            else:
+                self._optimizer.zero_grad()
+                loss, *perf = self.backward(batch)
+                self._update()
             losses.append(loss)
             perfs += perf
         return StepResults(torch.stack(losses), torch.stack(perfs) if perfs else torch.empty(0))
 
     def _update(self) -> None:
+        self._clip()
+        self._optimizer.step()
+
+    def _clip(self) -> None:
         if self._clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._clipped, self._clip_norm)
-        self._optimizer.step()
+
+    def _update_by_closure(self, batch: Batch) -> list[torch.Tensor]:
+        """Has the optimizer compute gradients as often as it likes; returns what the first time measured."""
+        first: list[torch.Tensor] = []
+
+        def closure() -> torch.Tensor:
+            self._optimizer.zero_grad()
+            measured = self.backward(batch)
+            self._clip()
+            if not first:
+                first.extend(measured)
+            return measured[0]
+
+        self._optimizer.step(closure)  # type: ignore[call-arg]
+        return first
 
     def backward(self, batch: Batch) -> list[torch.Tensor]:
         """Computes the gradients of a batch; returns its loss and, if it is measured, performance."""
+        if self._parts > 1:
+            return self._backward_in_parts(batch)
         loss, outputs = self._objective.forward(self._model, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         measured = [loss.detach()]
         if self._score is not None:
             measured.append(self._score.performance(outputs, measured[0]))
         return measured
+
+    def _backward_in_parts(self, batch: Batch) -> list[torch.Tensor]:
+        losses, perfs = [], []
+        for loss, outputs, share in forward_in_parts(self._objective, self._model, batch, self._parts):
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+            if self._score is not None:
+                perfs.append(self._score.performance(outputs, losses[-1] / share) * share)
+        return [torch.stack(measured).sum(0) for measured in (losses, perfs) if measured]
 
     def update(self, lr: float, states: Mapping[torch.Tensor, Mapping[str, Any]]) -> Mapping[Any, Any]:
         """Updates the model by its gradients, the optimizer's state being that given.

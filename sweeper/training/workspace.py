@@ -386,6 +386,7 @@ class Workspace:
             lambda: self.fresh_model(point, seed),
             self._stuck,
             self.problem.clip_norm,
+            self.problem.accumulate,
         )
 
     def _ignored(self, criterion: Criterion | None) -> int | None:

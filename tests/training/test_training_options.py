@@ -2,18 +2,23 @@
 
 import json
 import math
+from collections import namedtuple
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 from torch.utils.data import TensorDataset
 
 from sweeper import FixedSweep, ProblemError, sweep
 from sweeper.problem.options import SCHEDULES
 from sweeper.problem.problem import Problem
+from sweeper.training.accumulation import parts_of
 from sweeper.training.data import as_split
-from sweeper.training.runs import TrainingPlan, train_briefly, train_fully
+from sweeper.training.runs import TrainingPlan, measure_curve, train_briefly, train_fully
 from sweeper.training.schedule import PREDEFINED, learning_rates, triangular
 from sweeper.training.workspace import Splits, Workspace
 
@@ -31,12 +36,12 @@ def mlp():
     return nn.Sequential(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 3))
 
 
-def workspace(kind='eager', optimizer=None, **options):
+def workspace(kind='eager', optimizer=None, architecture=mlp, **options):
     generator = torch.Generator().manual_seed(1)
     inputs = 3 * torch.randn(70, 6, generator=generator)
     split = as_split(TensorDataset(inputs, torch.randint(3, (70,), generator=generator)), CPU)
     problem = Problem(
-        'here', mlp, nn.CrossEntropyLoss, 'classification', lambda: None, optimizer, **options
+        'here', architecture, nn.CrossEntropyLoss, 'classification', lambda: None, optimizer, **options
     )  # fmt: skip
     return Workspace(problem, Splits(split, split, None), CPU, kind)
 
@@ -174,6 +179,123 @@ def test_bf16_is_the_same_in_every_kind_of_step():
     assert done[0]['scores'] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize('kind', ['eager', 'captured'])
+@pytest.mark.parametrize('options', [{}, {'step': own_step}], ids=['default', 'own step'])
+def test_a_batch_in_parts_is_one_update_by_the_sum_of_their_gradients(kind, options):
+    def update(model, optimizer, inputs, targets):
+        optimizer.zero_grad()
+        total = 0.0
+        for start, stop in ((0, 3), (3, 6), (6, 10)):
+            loss = own_step(model, (inputs[start:stop], targets[start:stop])) * (stop - start) / 10
+            loss.backward()
+            total += loss.item()
+        nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        optimizer.step()
+        return total
+
+    def normalized():  # by each part's own mean
+        return nn.Sequential(nn.Linear(6, 9), nn.BatchNorm1d(9), nn.ReLU(), nn.Linear(9, 3))
+
+    here = workspace(kind, accumulate=3, clip_norm=0.5, architecture=normalized, **options)
+    training, losses = by_step(here)
+    model, expected = by_hand(here, update)
+    assert training.kind[0] == kind and losses.tolist() == pytest.approx(expected, rel=1e-5)
+    assert_same(training.learners[0].model, model)
+    whole = by_step(workspace(kind, clip_norm=0.5, architecture=normalized, **options))[1]
+    assert losses.tolist() != pytest.approx(whole.tolist(), rel=1e-3), 'it makes a difference'
+
+
+@pytest.mark.parametrize('optimizer', OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_accumulation_is_the_same_in_every_kind_of_step(optimizer):
+    whole = trained(workspace(optimizer=optimizer))[1]
+    for parts in (1, 3, 100):  # more than a batch has samples, at last
+        kind, expected = trained(workspace(optimizer=optimizer, accumulate=parts))
+        assert kind == 'eager' and expected == pytest.approx(whole, rel=1e-3)
+        kind, actual = trained(workspace('captured', optimizer, accumulate=parts))
+        assert kind == 'captured' and actual == pytest.approx(expected, rel=1e-4)
+    kind, actual = trained(workspace('captured', optimizer, accumulate=3), lanes=True)
+    assert kind == ('captured' if optimizer is OPTIMIZERS['rmsprop'] else 'lanes')
+    assert actual == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize('kind', ['eager', 'captured'])
+def test_performance_is_measured_over_all_parts(kind):
+    curves = [
+        measure_curve(workspace(kind, accumulate=parts), (), [3], [0.01] * 50, [10] * 50)[0]
+        for parts in (1, 4)
+    ]
+    assert curves[0]['step'][0] == kind
+    for name in ('loss', 'perf'):
+        assert curves[1][name] == pytest.approx(curves[0][name], rel=1e-4)
+
+
+@given(st.integers(1, 12), st.integers(1, 15))
+def test_parts_of_a_batch_are_all_its_samples(size, count):
+    pair = namedtuple('pair', 'left right')
+    lengths = [1 + k % 3 for k in range(size)]
+    batch = {
+        'pair': pair(torch.arange(size), torch.arange(2 * size).reshape(size, 2)),
+        'texts': [str(k) for k in range(size)],
+        'packed': pack_sequence([torch.arange(n) + k for k, n in enumerate(lengths)], enforce_sorted=False),
+    }
+    parts = parts_of(batch, count)
+    sizes = [len(part['pair'].left) for part, _ in parts]
+    assert len(parts) == min(size, count) and max(sizes) - min(sizes) <= 1
+    assert [share for _, share in parts] == [n / size for n in sizes]
+    assert torch.equal(torch.cat([part['pair'].right for part, _ in parts]), batch['pair'].right)
+    assert [text for part, _ in parts for text in part['texts']] == batch['texts']
+    unpacked = [tensor for part, _ in parts for tensor in unpack_sequence(part['packed'])]
+    assert all(map(torch.equal, unpacked, unpack_sequence(batch['packed'])))
+
+
+def test_a_batch_whose_first_dimension_is_not_the_sample_is_not_divided():
+    for batch in ((torch.zeros(4, 2), torch.zeros(3)), (torch.zeros(4), torch.tensor(1.0)), 'text'):
+        with pytest.raises(ValueError, match='only if the first dimension of all its tensors is the sample'):
+            parts_of(batch, 2)
+
+
+@pytest.mark.parametrize('options', [{}, {'clip_norm': 0.3}, {'accumulate': 2}], ids=str)
+@pytest.mark.parametrize('kind', ['eager', 'captured'])
+def test_an_optimizer_that_needs_a_closure_gets_one(kind, options):
+    def update(model, optimizer, inputs, targets):
+        losses = []
+
+        def closure():
+            optimizer.zero_grad()
+            loss = own_step(model, (inputs, targets))
+            loss.backward()
+            if 'clip_norm' in options:
+                nn.utils.clip_grad_norm_(model.parameters(), options['clip_norm'])
+            losses.append(loss.item())
+            return loss
+
+        optimizer.step(closure)
+        return losses[0]
+
+    def optimizer(parameters, lr=1.0):
+        return torch.optim.LBFGS(parameters, lr, max_iter=3)
+
+    here = workspace(kind, optimizer, **options)
+    training, losses = by_step(here, steps=8)
+    model, expected = by_hand(here, update, optimizer, steps=8)
+    assert training.kind[0] == 'eager' and ('LBFGS' in str(training.kind)) == (kind == 'captured')
+    assert losses.tolist() == pytest.approx(expected, rel=1e-3)
+    assert_same(training.learners[0].model, model, rel=1e-2)
+    done = train_fully(here, (), [3, 4], PLAN)
+    assert [trial['step'][0] for trial in done] == ['eager'] * 2
+    assert not done[0]['diverged']
+
+
+def test_a_sweep_with_lbfgs_runs(write_problem, tmp_path, tiny):
+    problem = write_problem(
+        ending='def optimizer(parameters, lr):\n    return torch.optim.LBFGS(parameters, lr)\n'
+    )
+    results = sweep(
+        problem.path, FixedSweep.with_fixed_trials([(4,)], 1), 1, tiny, tmp_path / 'out', executor='inline'
+    )
+    assert not results.failures and len(results) == 1
+
+
 @pytest.mark.parametrize('steps', [1, 7, 400])
 @pytest.mark.parametrize('name', [*PREDEFINED, 'own'])
 def test_a_schedule_is_factors_of_the_tuned_rate(name, steps):
@@ -223,8 +345,8 @@ def test_the_schedule_holds_for_trials_and_for_brief_trainings():
 
 
 def test_it_is_on_record_only_if_it_differs(write_problem, tmp_path, tiny):
-    options = 'schedule = "cosine"\nclip_norm = 2\nprecision = "bf16"\n'
-    recorded = {'schedule': 'cosine', 'clip_norm': 2.0, 'precision': 'bf16'}
+    options = 'schedule = "cosine"\nclip_norm = 2\naccumulate = 3\nprecision = "bf16"\n'
+    recorded = {'schedule': 'cosine', 'clip_norm': 2.0, 'accumulate': 3, 'precision': 'bf16'}
     for text, expected in ((options, recorded), ('', None)):
         problem = write_problem(ending=text)
         folder = tmp_path / f'out{len(text)}'
@@ -249,6 +371,10 @@ BAD = {
     'def schedule(progress):\n    return -1': 'returned -1; it must be a factor',
     'def schedule():\n    return 1': 'a function of progress: TypeError',
     'clip_norm = 0': 'clip_norm of .* is 0; it must be a positive number',
+    'accumulate = 0': 'accumulate of .* is 0; it must be a whole number of at least 1',
+    'accumulate = 2.0': 'accumulate of .* is 2.0; it must be',
+    'accumulate = True': 'accumulate of .* is True; it must be',
+    'accumulate = 2\ndef train(run):\n    pass': 'is 2, which its own loop, train.run., would ignore',
     'precision = "fp16"': "precision of .* is 'fp16'; valid is 'bf16'",
     'precision = []': r'precision of .* is \[\]; valid is',
     'clip_norm = "1"': "clip_norm of .* is '1'; it must be a positive number",

@@ -15,7 +15,7 @@ from ..data import Batch, Split, is_tensors, leaves
 from ..metrics import Scorer
 from ..objective import Objective
 from ..objects.state import PythonState, described
-from ..optimizers import Optimizer
+from ..optimizers import Optimizer, needs_closure
 from ..steps import CapturedGradientStep, CapturedStep, EagerStep, Replay, Step, StepResults
 from .recording import (
     CannotRehearse,
@@ -55,6 +55,7 @@ class Learner(NamedTuple):
         fresh: Makes the model and its objective anew, as they were before they were trained.
         stuck: Of some Python state, names what outlives the model and cannot be put back.
         clip_norm: The largest norm of the gradient; None for any.
+        parts: In how many parts a batch is processed before its update.
     """
 
     model: torch.nn.Module
@@ -66,11 +67,13 @@ class Learner(NamedTuple):
     fresh: Callable[[], tuple[torch.nn.Module, Objective]]
     stuck: Callable[[PythonState], list[str]]
     clip_norm: float | None = None
+    parts: int = 1
 
     def eager_step(self) -> EagerStep:
         score = self.score if self.measures_perf else None
         objective = self.objective.guarded()
-        return EagerStep(self.model, objective, self.make_optimizer(), self.split, score, self.clip_norm)
+        optimizer = self.make_optimizer()
+        return EagerStep(self.model, objective, optimizer, self.split, score, self.clip_norm, self.parts)
 
     def lane(self) -> Lane:
         return Lane(self.model, self.objective, self.eager_step())
@@ -118,10 +121,14 @@ def captured_step(learner: Learner, batches: Sequence[torch.Tensor]) -> Captured
         batch = learner.split.batch(first)
         check_batch(batch, size)
         score = learner.score if learner.measures_perf else None
-        recordings[size] = record(learner.model, learner.objective, score, batch, python)
+        recordings[size] = record(learner.model, learner.objective, score, batch, python, learner.parts)
         state.restore()
         python = up_to_date(python, trained)  # what `functools` remembers
     optimizer = learner.make_optimizer()
+    if needs_closure(optimizer):
+        raise NotCapturable(
+            f'its optimizer, {type(optimizer).__name__}, computes the loss as often as it likes'
+        )
     parameters = _parameters_of(list(recordings.values()))
     known = [update_rule(optimizer, parameter) for parameter in parameters]
     rules = [rule for rule in known if rule is not None]

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
+from ..accumulation import forward_in_parts
 from ..data import Batch, InMemorySplit, leaves
 from ..objects.state import PythonState
 from ..steps import CapturedStep, Step, StepResults
@@ -212,7 +213,19 @@ class _Measured(torch.nn.Module):
         self.model, self._learner = learner.model, learner
 
     def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        if self._learner.parts > 1:
+            return self._forward_in_parts(batch)
         loss, outputs = self._learner.objective.forward(self.model, batch)
         if not self._learner.measures_perf:
             return loss, loss.detach()
         return loss, self._learner.score.performance(outputs, loss.detach())
+
+    def _forward_in_parts(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        learner = self._learner
+        losses, perfs = [], []
+        for loss, outputs, share in forward_in_parts(learner.objective, self.model, batch, learner.parts):
+            losses.append(loss)
+            if learner.measures_perf:
+                perfs.append(learner.score.performance(outputs, loss.detach() / share) * share)
+        loss = torch.stack(losses).sum(0)
+        return loss, torch.stack(perfs).sum(0) if perfs else loss.detach()

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ...seeding import states_of_other_generators
+from ..accumulation import forward_in_parts
 from ..data import Batch, leaves
 from ..dispatch import OperatorMode
 from ..metrics import Scorer
@@ -99,6 +100,7 @@ def record(
     score: Scorer | None,
     batch: Batch,
     python: PythonState,
+    parts: int = 1,
 ) -> Recording:
     """Records one training step on a batch. Changes the model's buffers and the random state as it would.
 
@@ -108,6 +110,7 @@ def record(
         score: Measures the performance; None: that is left out, and the loss stands for it.
         batch: The batch, as the step takes it.
         python: The Python state of both, as it is.
+        parts: In how many parts the batch is processed.
 
     Raises:
         NotCapturable: The step does something that a recording would leave out.
@@ -122,12 +125,32 @@ def record(
             perf = loss if score is None else score.performance(outputs, loss.detach())
             return gradients, loss, perf
 
-    calls, (gradients, loss, perf) = recorded(step, modules, python)
+    def step_in_parts() -> tuple[Any, ...]:
+        measured = []
+        total: list[torch.Tensor | None] = [None] * len(trainable)
+        for loss, outputs, share in forward_in_parts(objective, model, batch, parts):
+            gradients = torch.autograd.grad(loss, trainable, allow_unused=True)
+            with torch.no_grad():
+                total = [_sum(before, gradient) for before, gradient in zip(total, gradients, strict=True)]
+                loss = loss.detach()
+                perf = loss if score is None else score.performance(outputs, loss / share) * share
+                measured.append((loss, perf))
+        return total, *(torch.stack(values).sum(0) for values in zip(*measured, strict=True))
+
+    in_parts = step_in_parts if parts > 1 else step
+    calls, (gradients, loss, perf) = recorded(in_parts, modules, python)
     used = [(p, g) for p, g in zip(trainable, gradients, strict=True) if g is not None]
     if any(gradient.layout != torch.strided for _, gradient in used):
         raise NotCapturable('it has sparse gradients')
     parameters, gradients = ([pair[k] for pair in used] for k in (0, 1))
     return Recording(calls, list(leaves(batch)), parameters, gradients, loss, perf)
+
+
+def _sum(total: torch.Tensor | None, gradient: torch.Tensor | None) -> torch.Tensor | None:
+    """What gradients of parts add up to; None if the loss does not depend on the parameter."""
+    if total is None or gradient is None:
+        return gradient if total is None else total
+    return total + gradient
 
 
 def recorded(

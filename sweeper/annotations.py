@@ -37,6 +37,8 @@ def valid_in_words(kind: type, name: str) -> str:
     if get_origin(annotation) is Literal:
         return f'valid are {", ".join(map(repr, get_args(annotation)))}'
     field = next(field for field in dataclasses.fields(kind) if field.name == name)
+    if 'valid' in field.metadata:
+        return str(field.metadata['valid'])
     return 'must be True or False' if annotation is bool else f'must be a {field.type}'.replace('|', 'or')
 
 

@@ -88,7 +88,13 @@ class SweepConfig:
     timeout: float | None = field(
         default=None, metadata={'help': 'Time limit of a single run.', 'metavar': 'SECONDS'}
     )
-    device: str = field(default='auto', metadata={'help': 'A torch device, or auto.'})
+    device: str = field(
+        default='auto',
+        metadata={
+            'help': 'A torch device, or auto.',
+            'valid': "must be 'auto' or a torch device, such as 'cpu'",
+        },
+    )
     memory: int | str | None = field(
         default=None,
         metadata={'help': 'Memory that a worker process may use, such as 2GB.', 'metavar': 'AMOUNT'},

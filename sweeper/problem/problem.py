@@ -42,7 +42,7 @@ class Problem:
         build_model: `model`, called with one argument per parameter of a point.
         build_criterion: `loss`; None if the problem has a `step` and no `loss`.
         accuracy_style: One of `ACCURACY_STYLES`.
-        load_datasets: `dataset`.
+        load_datasets: `dataset`; None if the problem trains by its own loop and has no data.
         build_optimizer: `optimizer`, or None for plain SGD.
         path: The module's file; None if it has none.
         package: The package that the module is in, or ''.
@@ -54,6 +54,7 @@ class Problem:
         attach: Adds handlers to the engine of a run, or None.
         callbacks: Returns the callbacks of a run, or None.
         train: The problem's own training loop, `train(run)`, or None.
+        samples: How many samples, such as episodes, an epoch has if there is no data.
         schedule: The learning rates of a training: one of `SCHEDULES`, or a function of progress in [0, 1]
             that gives a factor of the tuned rate.
         clip_norm: The largest norm of the gradient; None for any.
@@ -68,7 +69,7 @@ class Problem:
     build_model: Callable[..., torch.nn.Module]
     build_criterion: Callable[[], Callable[..., torch.Tensor]] | None
     accuracy_style: str
-    load_datasets: Callable[[], Any]
+    load_datasets: Callable[[], Any] | None
     build_optimizer: Callable[[Any, float], torch.optim.Optimizer] | None
     path: str | None = None
     package: str = ''
@@ -82,6 +83,7 @@ class Problem:
     attach: Callable[[Any, Any], object] | None = None
     callbacks: Callable[[], Any] | None = None
     train: Callable[[Any], object] | None = None
+    samples: int = 100
     schedule: str | Callable[[float], float] = SCHEDULES[0]
     clip_norm: float | None = None
     accumulate: int = 1
@@ -179,7 +181,7 @@ class Problem:
     def datasets(self) -> Any:
         """Calls `dataset()`, with the values that all points have, and notes what it reads."""
         with self.preparing() as read:
-            datasets = self.load_datasets()
+            datasets = self.load_datasets() if self.load_datasets is not None else None
             self.read_by_dataset.update(read())
         return datasets
 
@@ -237,7 +239,9 @@ def load_problem(
     if reference.given is None:
         vars(module).setdefault(_READ, frozenset(read))
     own_step = getattr(module, 'step', None)
-    required = [name for name in REQUIRED if name != 'loss' or own_step is None]
+    train = _own_loop(module)
+    is_without_data = train is not None and not hasattr(module, 'dataset')
+    required = ['model'] if is_without_data else [n for n in REQUIRED if n != 'loss' or own_step is None]
     missing = [name for name in required if not hasattr(module, name)]
     if missing:
         raise ProblemError(
@@ -248,7 +252,7 @@ def load_problem(
         value = getattr(module, name, None)
         if value is not None and not callable(value):
             raise ProblemError(f'{name} of {str(reference)!r} must be callable; got {value!r}')
-    style = module.accuracy_style
+    style = 'inv-loss' if is_without_data else module.accuracy_style
     if style not in ACCURACY_STYLES:
         raise ProblemError(
             f'accuracy_style of {str(reference)!r} is {style!r}; valid are {", ".join(ACCURACY_STYLES)}'
@@ -259,13 +263,19 @@ def load_problem(
             f'threshold of {str(reference)!r} is {threshold!r}; it must be a number, such as 0.5 for '
             f'probabilities or 0.0 for logits'
         )
+    samples = getattr(module, 'samples', 100) if is_without_data else 100
+    if not isinstance(samples, int) or isinstance(samples, bool) or samples < 1:
+        raise ProblemError(
+            f'samples of {str(reference)!r} is {samples!r}; it must be how many samples (episodes, say) an '
+            f'epoch has, a whole number of at least 1'
+        )
     file = getattr(module, '__file__', None)
     return Problem(
         name=reference.name,
         build_model=module.model,
         build_criterion=getattr(module, 'loss', None),
         accuracy_style=style,
-        load_datasets=module.dataset,
+        load_datasets=getattr(module, 'dataset', None),
         build_optimizer=getattr(module, 'optimizer', None),
         path=file and str(Path(file).resolve()),
         package=_package_of(module),
@@ -275,7 +285,8 @@ def load_problem(
         read_on_import=getattr(module, _READ, ()),
         attach=getattr(module, 'attach', None),
         callbacks=getattr(module, 'callbacks', None),
-        train=_own_loop(module),
+        train=train,
+        samples=samples,
         **options_of(module, str(reference)),
         step=own_step,
         predict=getattr(module, 'predict', None),

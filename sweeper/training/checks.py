@@ -18,7 +18,7 @@ from .metrics import ignored_label
 from .objective import Criterion
 from .optimizers import takes_model
 from .schedule import learning_rates
-from .workspace import Splits
+from .workspace import Splits, no_data
 
 _NAMES = ('train', 'val', 'test')
 _PROBED_ITEMS = 64
@@ -68,6 +68,8 @@ def check_problem(problem: Problem, seed: int) -> Splits:
         check_callbacks(problem.name, _call(problem, 'callbacks', problem.callbacks))
     if problem.attach is not None:
         _check_binds(problem, 'attach', problem.attach, 'engine', 'run')
+    if problem.load_datasets is None:
+        return no_data(problem)
     seed_everything(seed)
     datasets = _call(problem, 'dataset', problem.datasets)
     if not isinstance(datasets, tuple | list) or len(datasets) not in (2, 3):

@@ -74,6 +74,33 @@ class InMemorySplit:
         return places
 
 
+class NoData:
+    """What a problem without data trains on: a batch is the number of its samples, such as episodes.
+
+    Args:
+        size: How many samples an epoch has.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def batch(self, indices: torch.Tensor) -> Batch:
+        return len(indices)
+
+    def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
+        return map(self.batch, order)
+
+    def suspect(self, indices: torch.Tensor) -> Batch | None:
+        return None
+
+    def places(self, indices: torch.Tensor) -> list[int]:
+        places: list[int] = indices.tolist()
+        return places
+
+
 class ItemSplit:
     """A split read item by item: too large for memory, or different at every reading.
 

@@ -17,7 +17,7 @@ from .capture.capture import Learner
 from .data import InMemorySplit, Split, not_finite
 from .diagnosis import Certain, Pass, bad_samples, check_output, explained
 from .facts import DryRun, Fault
-from .metrics import check_loss
+from .metrics import check_loss, evaluate
 from .optimizers import LearningRate, check_rates, is_over_others, needs_closure, signature_of, trained_by
 from .own_loop import OwnLoop
 from .workspace import Workspace
@@ -56,7 +56,7 @@ def dry_run(workspace: Workspace, point: Point, seed: int) -> DryRun:
             learner = workspace.learner(point, seed, measures_perf=True)
         _train(workspace, learner, point, seed)
         for name, split in zip(('train', 'val', 'test'), workspace.splits, strict=True):
-            if split is not None:
+            if split is not None and workspace.problem.load_datasets is not None:
                 messages += _evaluate(workspace, learner, split, name)
     except _Stopped as stopped:
         return DryRun(stopped.fault)
@@ -79,6 +79,10 @@ def _stage(name: str) -> Iterator[None]:
 
 
 def _train(workspace: Workspace, learner: Learner, point: Point, seed: int) -> None:
+    if workspace.problem.load_datasets is None:
+        with _stage('train(run)'):
+            _train_by_own_loop(workspace, torch.arange(1), point, seed)
+        return
     done = _forward(workspace, learner, workspace.splits.train, 'train')
     if workspace.problem.train is not None:
         with _stage(f'train(run) on {done.where}'):
@@ -127,6 +131,9 @@ def _train_by_own_loop(workspace: Workspace, batch: torch.Tensor, point: Point, 
     assert training.own is not None
     try:
         OwnLoop(*training.own, training.learners[0], [_LR]).run([batch])
+        if workspace.problem.load_datasets is None:
+            learner = training.learners[0]
+            evaluate(learner.model, learner.split, learner.objective, learner.score)
     except ProblemError as error:
         raise Certain(str(error)) from None
 

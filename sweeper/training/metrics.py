@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 import torch
 
+from ..errors import ProblemError
 from .data import Split
 from .finite import check_data, undisturbed
-from .objective import Criterion, Objective, Outputs
+from .objective import Criterion, Objective, Outputs, OwnScore
 
 _EVALUATION_BATCH = 1024
 _ROUNDING = 1e-5
@@ -183,6 +184,8 @@ def evaluate(
     Raises:
         NotFiniteData: The loss is not finite because of the data.
     """
+    if objective.own_score is not None:
+        return _own_score(objective.own_score)
     model.eval()
     objective = objective.guarded()
     loss_sum = perf_sum = weights = 0.0
@@ -224,6 +227,15 @@ def evaluate(
     return Score(loss_mean, perf, is_unsure)
 
 
+def _own_score(score: OwnScore) -> Score:
+    if score.value is None:
+        raise ProblemError(
+            'there is no dataset(), and train(run) had not called run.score(value) when the model was to be '
+            'scored: call it after each step, with a performance in [0, 1]'
+        )
+    return Score(score.loss, score.value)
+
+
 def is_finite_in_evaluation(
     model: torch.nn.Module, split: Split, objective: Objective, scorer: Scorer
 ) -> bool:
@@ -253,6 +265,8 @@ def is_finite_in_training(
         objective: Its loss.
         most: As for `evaluate`.
     """
+    if objective.own_score is not None:
+        return all(torch.isfinite(parameter).all() for parameter in model.parameters())
     order = evaluation_order(split, most)
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     model.train()

@@ -16,6 +16,23 @@ from .finite import undisturbed
 Criterion: TypeAlias = Callable[..., torch.Tensor]
 """Called as `criterion(output, target)`; returns the mean loss, a scalar."""
 
+
+@dataclass(eq=False)
+class OwnScore:
+    """The performance of a model as its own training loop measures it, where there is no data to do so by.
+
+    Attributes:
+        value: In [0, 1]; None as long as there is none.
+    """
+
+    value: float | None = None
+
+    @property
+    def loss(self) -> float:
+        """The loss that goes with it, as in `inv-loss`."""
+        return 1 / max(self.value or 0.0, 1e-6) - 1
+
+
 OwnStep: TypeAlias = Callable[[torch.nn.Module, Any], torch.Tensor]
 """Called as `step(model, batch)`; returns the mean loss, a scalar."""
 
@@ -37,6 +54,7 @@ class Objective:
             diverged has such outputs, and `torch.nn.BCELoss`, say, does not take them.
         autocast: The type of the device where forward passes are computed in bfloat16 as far as
             `torch.autocast` does; None for the precision of the model.
+        own_score: What stands for the loss and for what is scored, if there is no data.
     """
 
     criterion: Criterion | None
@@ -44,6 +62,7 @@ class Objective:
     predict: Callable[[torch.nn.Module, Any], Any] | None = None
     is_guarded: bool = False
     autocast: str | None = None
+    own_score: OwnScore | None = None
 
     @property
     def is_own(self) -> bool:

@@ -13,6 +13,7 @@ from ..errors import ProblemError
 from .attached import Run
 from .data import Batch
 from .data_check import DataCheck
+from .objective import OwnScore
 
 if TYPE_CHECKING:
     from .capture.capture import Learner
@@ -45,6 +46,7 @@ class TrainingRun(Run):
 
     generator: torch.Generator = field(repr=False)
     _progress: Progress = field(repr=False)
+    _score: OwnScore | None = field(repr=False)
 
     @property
     def lr(self) -> float:
@@ -70,6 +72,15 @@ class TrainingRun(Run):
         if value.numel() != 1:
             raise ProblemError(f'run.report() takes a scalar, the mean loss of the batch; got {loss!r}')
         self._progress.loss = value.reshape(()).to(torch.get_default_dtype())
+
+    def score(self, value: float) -> None:
+        """Says how well the model does, in [0, 1], where there is no data to tell; the latest counts."""
+        if self._score is None:
+            raise ProblemError('run.score() is for problems without dataset(); models are scored by the data')
+        number = float(value)
+        if not 0 <= number <= 1:
+            raise ProblemError(f'run.score() takes a performance in [0, 1], such as a share; got {value!r}')
+        self._score.value = number
 
     def set_lr(self, *optimizers: torch.optim.Optimizer) -> None:
         """Sets the present learning rate in all groups of optimizers."""
@@ -154,6 +165,9 @@ class OwnLoop:
         assert progress.loss is not None
         losses, progress.loss = progress.loss.reshape(1), None
         progress.done += 1
+        if self._run._score is not None and losses.isfinite():  # the score says what the loss would
+            losses = torch.tensor([self._run._score.loss])
+            perf = torch.tensor([self._run._score.value or 0.0]) if self._learner.measures_perf else perf
         is_over = self._after_chunk is not None and self._after_chunk(losses, perf.reshape(-1))
         return is_over or progress.is_stopped or not bool(losses.isfinite())
 
@@ -164,7 +178,7 @@ class OwnLoop:
     def _measured(self, batch: Batch) -> torch.Tensor:
         """The performance on a batch before its update, if that is wanted."""
         learner = self._learner
-        if not learner.measures_perf:
+        if not learner.measures_perf or self._run._score is not None:
             return torch.empty(0)
         with torch.no_grad():
             loss, outputs = learner.objective.guarded().forward(learner.model, batch)

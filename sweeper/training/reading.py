@@ -23,7 +23,7 @@ def read_by(workspace: Workspace, point: Point, seed: int) -> set[str]:
     with workspace.problem.using(point, {}) as read:
         model, objective = workspace.fresh_model(point, model_seed(seed, ''))
         for name, split in zip(('train', 'val', 'test'), workspace.splits, strict=True):
-            if split is None:
+            if split is None or workspace.problem.load_datasets is None:
                 continue
             model.train(name == 'train')
             batch = split.batch(torch.arange(min(_SAMPLES, len(split))))

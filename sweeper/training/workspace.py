@@ -20,10 +20,10 @@ from .callbacks import attach_callbacks
 from .capture.capture import Learner, ModelState, captured_step, why_not_worth_it
 from .capture.lanes import step_in_lanes
 from .capture.recording import CannotRehearse, NotCapturable, python_state_of
-from .data import InMemorySplit, Split, as_split, has_label
+from .data import InMemorySplit, NoData, Split, as_split, has_label
 from .memory_format import prefers_channels_last
 from .metrics import ignored_label, scorer
-from .objective import Criterion, Objective
+from .objective import Criterion, Objective, OwnScore
 from .objects.state import PythonState, described
 from .optimizers import build_optimizer, trained_by
 from .own_loop import REASON, Progress, TrainingRun
@@ -50,10 +50,17 @@ def load_splits(problem: Problem, seed: int, device: torch.device) -> Splits:
 
     Random draws in `dataset()` (a random split, say) are seeded, so that every worker has the same data.
     """
+    if problem.load_datasets is None:
+        return no_data(problem)
     seed_everything(seed)
     with problem.preparing():
         train, val, *rest = (as_split(dataset, device) for dataset in problem.datasets())
     return Splits(train, val, rest[0] if rest else None)
+
+
+def no_data(problem: Problem) -> Splits:
+    """What stands for the data of a problem that has none."""
+    return Splits(NoData(problem.samples), NoData(problem.samples), None)
 
 
 class _Kept:
@@ -265,6 +272,7 @@ class Workspace:
             _optimizer=OptimizerRequest(learner.make_optimizer),
             _stop=lambda: setattr(run._progress, 'is_stopped', True),
             _progress=Progress(),
+            _score=learner.objective.own_score,
         )
         return Training([learner], learner.eager_step(), StepKind('eager', REASON), own=(train, run))
 
@@ -370,7 +378,11 @@ class Workspace:
         if isinstance(criterion, torch.nn.Module):
             criterion = criterion.to(self.device)
         autocast = self.device.type if self.problem.precision is not None else None
-        return model, Objective(criterion, self.problem.step, self.problem.predict, autocast=autocast)
+        own_score = OwnScore() if self.problem.load_datasets is None else None
+        problem = self.problem
+        return model, Objective(
+            criterion, problem.step, problem.predict, autocast=autocast, own_score=own_score
+        )
 
     def learner(self, point: Point, seed: int, measures_perf: bool) -> Learner:
         """Returns a newly initialised model and all that its training takes."""

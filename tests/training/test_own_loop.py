@@ -195,3 +195,68 @@ def test_a_sweep_with_an_own_loop(write_problem, tmp_path, tiny):
     default = sweep(write_problem().path, selector, 1, tiny, tmp_path / 'out', executor='inline')
     assert not own.failures
     assert own[0].perf_val.tolist() == pytest.approx(default[0].perf_val.tolist(), abs=0.1)
+
+
+EPISODES = """
+import torch
+
+samples = 40
+
+
+def model(width):
+    return torch.nn.Linear(1, width)
+
+
+def train(run):
+    for count in run:
+        assert isinstance(count, int) and count >= 1
+        with torch.no_grad():
+            run.model.weight.add_(run.lr)
+        run.score(0.2 + 0.8 * run.progress * min(1.0, run.model.out_features / 8))
+        run.report(-1.0)
+"""
+
+
+def test_without_data_a_loop_says_itself_how_well_the_model_does(tmp_path, tiny):
+    path = tmp_path / 'episodes.py'
+    path.write_text(EPISODES)
+    selector = FixedSweep.with_fixed_trials([(2,), (8,)], 2)
+    results = sweep(path, selector, 1, tiny, tmp_path / 'out', executor='local', cores=2)
+    assert not results.failures and len(results) == 2
+    best = {result.params: result for result in results}
+    assert best[(8,)].perf_val.mean() > 0.8 > 0.5 > best[(2,)].perf_val.mean() > 0.2
+    assert best[(8,)].perf_val.tolist() == best[(8,)].perf_train.tolist()
+    assert best[(2,)].loss_val == pytest.approx(1 / best[(2,)].perf_val - 1)
+
+
+WITHOUT_DATA = {
+    'run.score(1.5)': r'takes a performance in \[0, 1\], such as a share; got 1.5',
+    'pass': 'had not called run.score',
+}
+
+
+@pytest.mark.parametrize('score', WITHOUT_DATA)
+def test_a_score_that_is_missing_or_no_share_fails_the_run(score, tmp_path, tiny):
+    path = tmp_path / 'episodes.py'
+    line = next(line for line in EPISODES.splitlines() if 'run.score' in line)
+    path.write_text(EPISODES.replace(line.strip(), score))
+    selector = FixedSweep.with_fixed_trials([(2,)], 1)
+    with pytest.raises(ProblemError, match=WITHOUT_DATA[score]):
+        sweep(path, selector, 1, tiny, tmp_path / 'out', executor='inline', on_error='raise')
+
+
+def test_with_data_a_loop_has_no_score_to_give():
+    def train(run):
+        for _ in run:
+            run.score(0.5)
+
+    with pytest.raises(ProblemError, match='is for problems without dataset'):
+        train_fully(workspace(train), (), [3], PLAN)
+
+
+@pytest.mark.parametrize('samples', ['0', '2.5', 'True', '"many"'])
+def test_samples_are_a_whole_number(samples, tmp_path, tiny):
+    path = tmp_path / 'episodes.py'
+    path.write_text(EPISODES.replace('samples = 40', f'samples = {samples}'))
+    with pytest.raises(ProblemError, match=r'samples of .* it must be how many samples'):
+        sweep(path, FixedSweep.with_fixed_trials([(2,)], 1), 1, tiny, tmp_path / 'out', executor='inline')

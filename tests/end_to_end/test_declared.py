@@ -44,7 +44,18 @@ def optimizer(parameters, lr):
     momentum = _('momentum', 0.5, range=(0.0, 0.9), role='nuisance')
     return torch.optim.SGD(parameters, lr, momentum=momentum)
 """
-FAST = ['--preset', 'fastest', '--sweep-cores', '1', '--trials', '1', '--progress', 'plain']
+FAST = [
+    '--preset',
+    'fastest',
+    '--setting',
+    'trial_samples=8000',
+    '--sweep-cores',
+    '1',
+    '--trials',
+    '1',
+    '--progress',
+    'plain',
+]
 
 
 @pytest.fixture

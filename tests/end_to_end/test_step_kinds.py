@@ -87,7 +87,17 @@ class Net(torch.nn.Module):
 def model():
     return Net(_('width', 8))
 """
-INLINE = ['--preset', 'fastest', '--executor', 'inline', '--cores', '1', '--quiet']
+INLINE = [
+    '--preset',
+    'fastest',
+    '--setting',
+    'trial_samples=8000',
+    '--executor',
+    'inline',
+    '--cores',
+    '1',
+    '--quiet',
+]
 KINDS = {'eager': 'eager', 'captured': 'captured', 'auto': 'captured', 'lanes': 'in 8 lanes'}
 
 

@@ -109,7 +109,7 @@ def _train(workspace: Workspace, learner: Learner, point: Point, seed: int) -> N
         done.backward()
         trained = [*learner.model.parameters(), *trained_by(learner.objective)]
         before = [parameter.detach().clone() for parameter in trained]
-        closure = [lambda: _loss_again(learner, done)] if needs_closure(optimizer) else []
+        closure = [lambda: _recomputed_loss(learner, done)] if needs_closure(optimizer) else []
         optimizer.step(*closure)
         if is_over_others(optimizer, trained) and all(map(torch.equal, before, trained)):
             raise Certain(
@@ -138,7 +138,7 @@ def _train_by_own_loop(workspace: Workspace, batch: torch.Tensor, point: Point, 
         raise Certain(str(error)) from None
 
 
-def _loss_again(learner: Learner, done: Pass) -> torch.Tensor:
+def _recomputed_loss(learner: Learner, done: Pass) -> torch.Tensor:
     """Computes the loss and the gradients anew, for optimizers that ask for it."""
     learner.model.zero_grad()
     loss = learner.objective.loss(learner.model, done.batch)

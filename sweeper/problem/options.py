@@ -38,6 +38,12 @@ def options_of(module: Any, name: str) -> dict[str, Any]:
             f'accumulate of {name!r} is {accumulate!r}; it must be a whole number of at least 1, in how many '
             f'parts a batch is processed before its update'
         )
+    ema = getattr(module, 'ema', None)
+    if ema is not None and not (is_finite_number(ema) and 0 < ema < 1):
+        raise ProblemError(
+            f'ema of {name!r} is {ema!r}; it must be a number between 0 and 1, such as 0.999, the decay of '
+            f'the moving average of weights'
+        )
     precision = getattr(module, 'precision', None)
     if precision not in (None, 'bf16'):
         raise ProblemError(
@@ -48,6 +54,7 @@ def options_of(module: Any, name: str) -> dict[str, Any]:
         'schedule': schedule,
         'clip_norm': None if clip_norm is None else float(clip_norm),
         'accumulate': accumulate,
+        'ema': None if ema is None else float(ema),
         'precision': precision,
     }
 

@@ -28,8 +28,8 @@ ACCURACY_STYLES = ('classification', 'multiclass', 'inv-loss')
 _READ = '__sweeper_read__'  # of a problem's module: the names that it read when it was imported
 REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
 OPTIONAL = (
-    'optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'accumulate', 'precision', 'callbacks', 'attach',
-    'train',
+    'optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'accumulate', 'ema', 'precision', 'callbacks',
+    'attach', 'train',
 )  # fmt: skip
 
 
@@ -59,6 +59,7 @@ class Problem:
             that gives a factor of the tuned rate.
         clip_norm: The largest norm of the gradient; None for any.
         accumulate: In how many parts a batch is processed before its update.
+        ema: The decay of the moving average of weights that is evaluated in the model's place, or None.
         precision: `bf16`, for forward passes in bfloat16 by autocast; None for the model's own precision.
         step: `step(model, batch)`, which returns the loss to minimise; None for the criterion of what the
             model makes of a batch's inputs.
@@ -87,6 +88,7 @@ class Problem:
     schedule: str | Callable[[float], float] = SCHEDULES[0]
     clip_norm: float | None = None
     accumulate: int = 1
+    ema: float | None = None
     precision: str | None = None
 
     @property
@@ -105,6 +107,8 @@ class Problem:
             options['clip_norm'] = self.clip_norm
         if self.accumulate > 1:
             options['accumulate'] = self.accumulate
+        if self.ema is not None:
+            options['ema'] = self.ema
         if self.precision is not None:
             options['precision'] = self.precision
         return options

@@ -128,11 +128,12 @@ def _check_criterion(problem: Problem) -> Criterion:
 
 
 def _check_nothing_ignored(problem: Problem) -> None:
-    if problem.accumulate > 1:
-        raise ProblemError(
-            f'accumulate of {problem.name!r} is {problem.accumulate}, which its own loop, train(run), would '
-            f'ignore: divide the batches there, and leave it out'
-        )
+    for name in ('accumulate', 'ema'):
+        if name in problem.training_options:
+            raise ProblemError(
+                f'{name} of {problem.name!r} is {getattr(problem, name)}, which its own loop, train(run), '
+                f'would ignore: leave it out, and do there what it says'
+            )
 
 
 def _check_own_step(problem: Problem, criterion: Criterion | None) -> None:

@@ -147,10 +147,10 @@ def train_briefly(
         ends = _train(training, batches, plan, workspace.problem.schedule)
         results = []
         for learner, (_, lost) in zip(training.learners, ends, strict=True):
-            score = evaluate(learner.model, scored, learner.objective, learner.score, _MOST_SCORED)
+            score = evaluate(learner.evaluated, scored, learner.objective, learner.score, _MOST_SCORED)
             is_lost = lost or (
                 not score.is_finite
-                and not is_finite_in_training(learner.model, scored, learner.objective, _MOST_SCORED)
+                and not is_finite_in_training(learner.evaluated, scored, learner.objective, _MOST_SCORED)
             )
             flags = joined_flags(is_lost, not score.is_finite, score.is_unsure)
             extra = {'flags': flags} if flags else {}
@@ -231,7 +231,7 @@ class _Trial:
         self._learner = learner
         self._splits = {'train': workspace.splits.train, 'val': workspace.splits.val}
         self._test = workspace.splits.test
-        self._initial = _state_bytes(learner.model)
+        self._initial = _state_bytes(learner.evaluated)
         self._rows: list[dict[str, float]] = []
         self._last: dict[str, Score] = {}
         self._is_unsure = False
@@ -256,21 +256,23 @@ class _Trial:
         return self._scored == self._versions()
 
     def _versions(self) -> list[int]:
-        model = self._learner.model
+        model = self._learner.evaluated
         tensors = [*model.parameters(), *model.buffers()]
         return [number for tensor in tensors for number in (id(tensor), tensor._version)]
 
     def _score(self, name: str, split: Split, engine: RunEngine | None = None) -> Score:
         learner = self._learner
-        score = evaluate(learner.model, split, learner.objective, learner.score, name=name, watcher=engine)
+        score = evaluate(
+            learner.evaluated, split, learner.objective, learner.score, name=name, watcher=engine
+        )
         self._is_unsure = self._is_unsure or score.is_unsure
         return score
 
     def result(self, epochs: float, lost: bool) -> dict[str, Any]:
         learner, train = self._learner, self._splits['train']
-        model, last = _state_bytes(learner.model), self._last
+        model, last = _state_bytes(learner.evaluated), self._last
         if lost:  # it has not been scored since
-            is_finite = is_finite_in_evaluation(learner.model, train, learner.objective, learner.score)
+            is_finite = is_finite_in_evaluation(learner.evaluated, train, learner.objective, learner.score)
             in_training, in_evaluation = True, not is_finite
         else:
             if self._test is not None:
@@ -278,7 +280,7 @@ class _Trial:
             in_evaluation = not all(score.is_finite for score in last.values())
             # The last update may have done it.
             in_training = not last['train'].is_finite and not is_finite_in_training(
-                learner.model, train, learner.objective
+                learner.evaluated, train, learner.objective
             )
         if in_training:
             names = [*self._splits, *(['test'] if self._test is not None else [])]

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import torch
 
 from .accumulation import forward_in_parts
+from .average import WeightAverage
 from .data import Batch, InMemorySplit, Split, leaves, taken
 from .metrics import Scorer
 from .objective import Objective
@@ -81,6 +82,7 @@ class EagerStep(Step):
         score: Measures the performance on each batch, if given.
         clip_norm: The largest norm of the gradient, if given.
         parts: In how many parts a batch is processed before its update.
+        average: Is brought up to date after each step, if given.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class EagerStep(Step):
         score: Scorer | None = None,
         clip_norm: float | None = None,
         parts: int = 1,
+        average: WeightAverage | None = None,
     ) -> None:
         self._model, self._objective, self._optimizer = model, objective, optimizer
         self._split, self._score = split, score
@@ -99,6 +102,7 @@ class EagerStep(Step):
         self._clip_norm = clip_norm
         self._clipped = [] if clip_norm is None else trained_parameters(model, objective)
         self._parts, self._needs_closure = parts, needs_closure(optimizer)
+        self._average = average
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         losses, perfs = [], []
@@ -110,6 +114,8 @@ class EagerStep(Step):
                 self._optimizer.zero_grad()
                 loss, *perf = self.backward(batch)
                 self._update()
+            if self._average is not None:
+                self._average.update()
             losses.append(loss)
             perfs += perf
         return StepResults(torch.stack(losses), torch.stack(perfs) if perfs else torch.empty(0))

@@ -16,6 +16,8 @@ from ..problem.problem import Problem
 from ..results import StepKind
 from ..seeding import RandomStates, model_seed, run_seed, seed_everything
 from .attached import OptimizerRequest, Run, RunPlan
+from .average import REASON as AVERAGED
+from .average import WeightAverage
 from .callbacks import attach_callbacks
 from .capture.capture import Learner, ModelState, captured_step, why_not_worth_it
 from .capture.lanes import step_in_lanes
@@ -183,6 +185,8 @@ class Workspace:
         if self.step == 'eager':
             return self.set_up_eagerly(point, seed, measures_perf, plan=plan)
         reason = why_not_worth_it(batches, epochs, self.device) if self.step != 'captured' else None
+        if self.problem.ema is not None:
+            reason = AVERAGED
         if reason is not None:
             return self.set_up_eagerly(point, seed, measures_perf, reason, plan)
         before = self.python_state()
@@ -350,6 +354,8 @@ class Workspace:
         """
         if self.problem.train is not None:
             raise NotCapturable(REASON)
+        if self.problem.ema is not None:
+            raise NotCapturable(AVERAGED)
         if self.problem.has_handlers:
             names = [name for name in ('attach', 'callbacks') if getattr(self.problem, name) is not None]
             raise NotCapturable(f'its handlers ({", ".join(names)}) are those of a single run')
@@ -399,6 +405,7 @@ class Workspace:
             self._stuck,
             self.problem.clip_norm,
             self.problem.accumulate,
+            None if self.problem.ema is None else WeightAverage(model, self.problem.ema),
         )
 
     def _ignored(self, criterion: Criterion | None) -> int | None:

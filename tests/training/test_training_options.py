@@ -1,5 +1,6 @@
 """Schedules, clipping, and optimizers that get the model: what they do, in every kind of step."""
 
+import io
 import json
 import math
 from collections import namedtuple
@@ -18,6 +19,7 @@ from sweeper.problem.options import SCHEDULES
 from sweeper.problem.problem import Problem
 from sweeper.training.accumulation import parts_of
 from sweeper.training.data import as_split
+from sweeper.training.metrics import evaluate, scorer
 from sweeper.training.runs import TrainingPlan, measure_curve, train_briefly, train_fully
 from sweeper.training.schedule import PREDEFINED, learning_rates, triangular
 from sweeper.training.workspace import Splits, Workspace
@@ -296,6 +298,79 @@ def test_a_sweep_with_lbfgs_runs(write_problem, tmp_path, tiny):
     assert not results.failures and len(results) == 1
 
 
+class Buffers(nn.Module):
+    """A mask with infinities, indices, and running statistics."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(6, 9), nn.BatchNorm1d(9), nn.Linear(9, 3)
+        self.register_buffer('mask', torch.tensor([0.0, 0.0, -math.inf]))
+        self.register_buffer('order', torch.tensor([7, 1, 5, 0, 3, 2, 4, 6, 8]))
+
+    def forward(self, inputs):
+        return self.last(self.norm(self.first(inputs))[:, self.order]).relu() + self.mask.clamp(min=-9)
+
+
+@pytest.mark.parametrize('kind', ['eager', 'captured'])
+def test_the_average_of_weights_is_what_is_evaluated(kind):
+    averages = {}
+
+    def update(model, optimizer, inputs, targets):
+        optimizer.zero_grad()
+        loss = own_step(model, (inputs, targets))
+        loss.backward()
+        optimizer.step()
+        for name, tensor in model.state_dict().items():
+            is_averaged = name in dict(model.named_parameters()) or 'running' in name
+            before = averages.get(name, tensor)
+            averages[name] = 0.8 * before + 0.2 * tensor if is_averaged else tensor.clone()
+        return loss.item()
+
+    here = workspace(kind, ema=0.8, architecture=Buffers)
+    training, losses = by_step(here)
+    model, expected = by_hand(here, update)
+    learner = training.learners[0]
+    assert training.kind[0] == 'eager' and ('ema' in str(training.kind)) == (kind == 'captured')
+    assert losses.tolist() == pytest.approx(expected, rel=1e-6), 'training is as without it'
+    assert_same(learner.model, model)
+    assert learner.evaluated is not learner.model
+    for name, tensor in learner.evaluated.state_dict().items():
+        torch.testing.assert_close(tensor, averages[name], rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_trials_and_brief_trainings_are_scored_by_the_average():
+    here, plain = workspace(ema=0.97), workspace()
+    (done,) = train_fully(here, (), [3], PLAN)
+    (other,) = train_fully(plain, (), [3], PLAN)
+    assert done['scores'] != other['scores'] and done['model_init'] == other['model_init']
+    saved = torch.load(io.BytesIO(done['model']), weights_only=True)
+    model, objective = here.fresh_model((), 3)
+    assert list(saved) == list(model.state_dict())
+    model.load_state_dict(saved)
+    score = scorer('classification', objective.criterion)
+    found = evaluate(model, here.splits.train, objective, score)
+    assert found.loss == pytest.approx(done['scores']['loss_train'], rel=1e-6)
+    briefs = [train_briefly(one, (), [3, 4], 0.02, 0.2, 8, steps=30)[0] for one in (here, plain)]
+    assert briefs[0]['loss'] != briefs[1]['loss']
+    lanes = train_fully(workspace('captured', ema=0.97), (), [3, 4], PLAN)
+    assert lanes[0]['step'][0] == 'eager' and lanes[0]['scores'] == done['scores']
+
+
+def test_a_diverged_training_has_a_diverged_average():
+    (done,) = train_fully(
+        workspace(ema=0.9, optimizer=lambda p, lr: torch.optim.SGD(p, 1e30 * lr)), (), [3], PLAN
+    )
+    assert done['diverged']
+
+
+def test_a_model_with_lazy_modules_is_averaged():
+    def lazy():
+        return nn.Sequential(nn.LazyLinear(9), nn.ReLU(), nn.LazyLinear(3))
+
+    (done,) = train_fully(workspace(ema=0.9, architecture=lazy), (), [3], PLAN)
+    assert math.isfinite(done['scores']['loss_val'])
+
+
 @pytest.mark.parametrize('steps', [1, 7, 400])
 @pytest.mark.parametrize('name', [*PREDEFINED, 'own'])
 def test_a_schedule_is_factors_of_the_tuned_rate(name, steps):
@@ -345,8 +420,8 @@ def test_the_schedule_holds_for_trials_and_for_brief_trainings():
 
 
 def test_it_is_on_record_only_if_it_differs(write_problem, tmp_path, tiny):
-    options = 'schedule = "cosine"\nclip_norm = 2\naccumulate = 3\nprecision = "bf16"\n'
-    recorded = {'schedule': 'cosine', 'clip_norm': 2.0, 'accumulate': 3, 'precision': 'bf16'}
+    options = 'schedule = "cosine"\nclip_norm = 2\naccumulate = 3\nema = 0.9\nprecision = "bf16"\n'
+    recorded = {'schedule': 'cosine', 'clip_norm': 2.0, 'accumulate': 3, 'ema': 0.9, 'precision': 'bf16'}
     for text, expected in ((options, recorded), ('', None)):
         problem = write_problem(ending=text)
         folder = tmp_path / f'out{len(text)}'
@@ -375,6 +450,9 @@ BAD = {
     'accumulate = 2.0': 'accumulate of .* is 2.0; it must be',
     'accumulate = True': 'accumulate of .* is True; it must be',
     'accumulate = 2\ndef train(run):\n    pass': 'is 2, which its own loop, train.run., would ignore',
+    'ema = 1': 'ema of .* is 1; it must be a number between 0 and 1',
+    'ema = "0.9"': "ema of .* is '0.9'; it must be",
+    'ema = 0.9\ndef train(run):\n    pass': 'ema of .* is 0.9, which its own loop, train.run., would ignore',
     'precision = "fp16"': "precision of .* is 'fp16'; valid is 'bf16'",
     'precision = []': r'precision of .* is \[\]; valid is',
     'clip_norm = "1"': "clip_norm of .* is '1'; it must be a positive number",

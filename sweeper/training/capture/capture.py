@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 
+from ..average import WeightAverage
 from ..data import Batch, Split, is_tensors, leaves
 from ..metrics import Scorer
 from ..objective import Objective
@@ -56,6 +57,7 @@ class Learner(NamedTuple):
         stuck: Of some Python state, names what outlives the model and cannot be put back.
         clip_norm: The largest norm of the gradient; None for any.
         parts: In how many parts a batch is processed before its update.
+        average: That of the model's weights, if it is evaluated in its place.
     """
 
     model: torch.nn.Module
@@ -68,12 +70,20 @@ class Learner(NamedTuple):
     stuck: Callable[[PythonState], list[str]]
     clip_norm: float | None = None
     parts: int = 1
+    average: WeightAverage | None = None
+
+    @property
+    def evaluated(self) -> torch.nn.Module:
+        """The model that is scored and saved: the one that is trained, or the average of its weights."""
+        return self.model if self.average is None else self.average.model
 
     def eager_step(self) -> EagerStep:
         score = self.score if self.measures_perf else None
         objective = self.objective.guarded()
         optimizer = self.make_optimizer()
-        return EagerStep(self.model, objective, optimizer, self.split, score, self.clip_norm, self.parts)
+        return EagerStep(
+            self.model, objective, optimizer, self.split, score, self.clip_norm, self.parts, self.average
+        )
 
     def lane(self) -> Lane:
         return Lane(self.model, self.objective, self.eager_step())

@@ -1,0 +1,60 @@
+"""The moving average of a model's weights, which is evaluated in its place."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.parameter import is_lazy
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+REASON = 'the average of its weights (ema) is taken at every step'
+
+
+class WeightAverage:
+    """An exponential moving average of a model's parameters, by `torch.optim.swa_utils`.
+
+    It begins with the parameters after the first step. The running statistics of normalisation layers belong
+    to the activations that the parameters give, and are averaged like them; other buffers are the model's.
+
+    Args:
+        model: The model that is trained. What it is like when this is made is copied; a model with lazy
+            modules is copied after its first step.
+        decay: The weight of the average before each step, in (0, 1).
+    """
+
+    def __init__(self, model: torch.nn.Module, decay: float) -> None:
+        self._model, self._decay = model, decay
+        self._average = None if any(map(is_lazy, model.parameters())) else self._copied()
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """The average, a model like the one that is trained."""
+        return self._model if self._average is None else self._average.module
+
+    def _copied(self) -> AveragedModel:
+        try:
+            average = get_ema_multi_avg_fn(self._decay)  # type: ignore[no-untyped-call]
+            return AveragedModel(self._model, multi_avg_fn=average)
+        except Exception as error:
+            error.add_note('ema needs a copy of the model, by copy.deepcopy')
+            raise
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Takes in the model's present weights."""
+        if self._average is None:
+            self._average = self._copied()
+        is_first = not self._average.n_averaged
+        statistics = _running_statistics(self._average.module)
+        before = [buffer.clone() for buffer in statistics]
+        self._average.update_parameters(self._model)  # copies buffers
+        if not is_first:
+            for buffer, old in zip(statistics, before, strict=True):
+                buffer.copy_(old.lerp(buffer, 1 - self._decay))
+
+
+def _running_statistics(model: torch.nn.Module) -> list[torch.Tensor]:
+    layers = [module for module in model.modules() if isinstance(module, _NormBase)]
+    return [
+        buffer for layer in layers for buffer in (layer.running_mean, layer.running_var) if buffer is not None
+    ]

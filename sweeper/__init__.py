@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from . import events
+    from . import adapters, events
     from .api import sweep, train
     from .errors import (
         DamagedFileWarning,
@@ -114,6 +114,7 @@ __all__ = [
     'TuningFailed',
     'TuningMethod',
     'WorkerSpec',
+    'adapters',
     'compare',
     'events',
     'get_settings',
@@ -187,6 +188,7 @@ _MODULES = {
     'TuningMethod': 'tuning.base',
     'WAIT': 'selectors.base',
     'WorkerSpec': 'work',
+    'adapters': 'adapters',
     'compare': 'report.stats.comparison',
     'events': 'events',
     'get_settings': 'tuning.settings',

@@ -42,7 +42,7 @@ LAYERS = [
     ['io'],
     ['amounts', 'cores', 'garbage', 'pipes'],
     ['signals'],
-    ['extras'],
+    ['adapters', 'extras'],
     ['source'],
     ['annotations', 'errors'],
     ['text', 'version'],

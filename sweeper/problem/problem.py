@@ -242,26 +242,27 @@ def load_problem(
         module = load_module(reference, in_worker=in_worker)
     if reference.given is None:
         vars(module).setdefault(_READ, frozenset(read))
-    own_step = getattr(module, 'step', None)
-    train = _own_loop(module)
-    is_without_data = train is not None and not hasattr(module, 'dataset')
+    names = _names_of(module)
+    own_step = getattr(names, 'step', None)
+    train = _own_loop(names)
+    is_without_data = train is not None and not hasattr(names, 'dataset')
     required = ['model'] if is_without_data else [n for n in REQUIRED if n != 'loss' or own_step is None]
-    missing = [name for name in required if not hasattr(module, name)]
+    missing = [name for name in required if not hasattr(names, name)]
     if missing:
         raise ProblemError(
             f'the problem {reference} has no {", ".join(missing)}; '
             f'a problem is a module with {", ".join(REQUIRED)} (and, optionally, {", ".join(OPTIONAL)})'
         )
     for name in ('model', 'dataset', 'loss', 'optimizer', 'step', 'predict', 'callbacks', 'attach'):
-        value = getattr(module, name, None)
+        value = getattr(names, name, None)
         if value is not None and not callable(value):
             raise ProblemError(f'{name} of {str(reference)!r} must be callable; got {value!r}')
-    style = 'inv-loss' if is_without_data else module.accuracy_style
+    style = 'inv-loss' if is_without_data else names.accuracy_style
     if style not in ACCURACY_STYLES:
         raise ProblemError(
             f'accuracy_style of {str(reference)!r} is {style!r}; valid are {", ".join(ACCURACY_STYLES)}'
         )
-    threshold = getattr(module, 'threshold', None)
+    threshold = getattr(names, 'threshold', None)
     if style == 'multiclass' and threshold is not None and not is_finite_number(threshold):
         raise ProblemError(
             f'threshold of {str(reference)!r} is {threshold!r}; it must be a number, such as 0.5 for '
@@ -276,24 +277,24 @@ def load_problem(
     file = getattr(module, '__file__', None)
     return Problem(
         name=reference.name,
-        build_model=module.model,
-        build_criterion=getattr(module, 'loss', None),
+        build_model=names.model,
+        build_criterion=getattr(names, 'loss', None),
         accuracy_style=style,
-        load_datasets=getattr(module, 'dataset', None),
-        build_optimizer=getattr(module, 'optimizer', None),
+        load_datasets=getattr(names, 'dataset', None),
+        build_optimizer=getattr(names, 'optimizer', None),
         path=file and str(Path(file).resolve()),
         package=_package_of(module),
-        module=_module_name(module),
+        module=_module_name(module, names.model),
         threshold=threshold if style == 'multiclass' else None,
         presets=unpacked(presets or {}),
         read_on_import=getattr(module, _READ, ()),
-        attach=getattr(module, 'attach', None),
-        callbacks=getattr(module, 'callbacks', None),
+        attach=getattr(names, 'attach', None),
+        callbacks=getattr(names, 'callbacks', None),
         train=train,
         samples=samples,
-        **options_of(module, str(reference)),
+        **options_of(names, str(reference)),
         step=own_step,
-        predict=getattr(module, 'predict', None),
+        predict=getattr(names, 'predict', None),
     )
 
 
@@ -314,11 +315,28 @@ def _own_loop(module: Any) -> Callable[[Any], object] | None:
     return train  # type: ignore[no-any-return]
 
 
-def _module_name(module: Any) -> str:
+class _Names:
+    """The names of a problem's module, before those of an object that it calls `problem`."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(self._module, name):
+            return getattr(self._module, name)
+        return getattr(self._module.problem, name)
+
+
+def _names_of(module: Any) -> Any:
+    """What has the names of a problem: its module, or an object in it, made by an adapter."""
+    return _Names(module) if not hasattr(module, 'model') and hasattr(module, 'problem') else module
+
+
+def _module_name(module: Any, model: object) -> str:
     """What the module is called where it is loaded; of another object, the module of its `model`."""
     if isinstance(module, ModuleType):
         return module.__name__
-    return str(getattr(module.model, '__module__', ''))
+    return str(getattr(model, '__module__', ''))
 
 
 def _package_of(module: ModuleType) -> str:

@@ -112,12 +112,14 @@ def find_problem(module_name: str | os.PathLike[str] | ModuleType) -> ProblemRef
 
     Args:
         module_name: An importable name, a path to a `.py` file, or `__main__`; or the problem itself: a
-            module, or any object with `model`, `dataset`, `loss` and `accuracy_style`.
+            module, or any object with `model`, `dataset`, `loss` and `accuracy_style`, or with a `problem`
+            that has these.
 
     Raises:
         ProblemError: It is no name, or there is no such file.
     """
-    if not isinstance(module_name, str | os.PathLike) and hasattr(module_name, 'model'):
+    is_text = isinstance(module_name, str | os.PathLike)
+    if not is_text and (hasattr(module_name, 'model') or hasattr(module_name, 'problem')):
         name = getattr(module_name, '__name__', type(module_name).__name__)
         return ProblemReference(name, None, False, tuple(sys.argv), module_name)
     if not isinstance(module_name, str | os.PathLike) or not os.fspath(module_name):

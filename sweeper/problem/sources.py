@@ -20,6 +20,7 @@ from ..source.text import SourceHelper
 _ROOTS = (
     'model', 'dataset', 'loss', 'accuracy_style', 'threshold', 'optimizer', 'step', 'predict', 'schedule',
     'clip_norm', 'accumulate', 'ema', 'precision', 'callbacks', 'attach', 'train', 'samples',
+    'problem',
 )  # fmt: skip
 _ALWAYS = ''  # stands for the name of what counts though no name may lead there
 _DYNAMIC = ('globals', 'eval', 'exec')  # these reach any name, spelled out or not
@@ -54,7 +55,7 @@ class ProblemSources:
 
     Attributes:
         main: The problem's module. What counts of it is what can be reached by name from `model`, `dataset`,
-            `loss`, `accuracy_style`, `threshold`, `optimizer` and `attach`, and what always runs on import.
+            `loss`, `problem` and a problem's other names, and what always runs on import.
         modules: By name, the local modules which that imports, and which they import; of these, everything
             counts.
         folder: The folder that all of them are in.

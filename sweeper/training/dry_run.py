@@ -54,6 +54,7 @@ def dry_run(workspace: Workspace, point: Point, seed: int) -> DryRun:
     try:
         with _stage(f'model({label(point)})'):
             learner = workspace.learner(point, seed, measures_perf=True)
+            _check_own_methods(workspace, learner)
         _train(workspace, learner, point, seed)
         for name, split in zip(('train', 'val', 'test'), workspace.splits, strict=True):
             if split is not None and workspace.problem.load_datasets is not None:
@@ -70,12 +71,25 @@ def _stage(name: str) -> Iterator[None]:
         yield
     except _Stopped:
         raise
-    except Certain as error:
+    except (Certain, ProblemError) as error:
         raise _Stopped(Fault(name, 'ProblemError', str(error), is_certain=True)) from None
     except (Exception, SystemExit) as error:
         text = ''.join(traceback.format_exception(error))
         message = f'{type(error).__name__}: {error}'
         raise _Stopped(Fault(name, type(error).__name__, message, traceback=text)) from error
+
+
+def _check_own_methods(workspace: Workspace, learner: Learner) -> None:
+    """Raises `Certain` if the model says itself how it is trained, and nobody would listen."""
+    kind = type(learner.model)
+    has_own = hasattr(kind, 'training_step') and hasattr(kind, 'configure_optimizers')
+    if has_own and workspace.problem.step is None and workspace.problem.train is None:
+        raise Certain(
+            f'the model of {workspace.problem.name!r} is a {kind.__name__} with a training_step and '
+            f'configure_optimizers, as Lightning has them, which would be ignored: a problem is trained by '
+            f'its `loss`. Write `problem = sweeper.adapters.lightning({kind.__name__}, data)` in place of '
+            f'model, dataset and loss, or a step(model, batch) or train(run) that calls it'
+        )
 
 
 def _train(workspace: Workspace, learner: Learner, point: Point, seed: int) -> None:

@@ -15,7 +15,10 @@ PLAIN = frozenset(
 """Types of values that are compared by value and refer to nothing."""
 
 
-LIBRARIES = frozenset(sys.stdlib_module_names) | {'torch', 'numpy', 'sweeper', 'ignite'}
+LIBRARIES = frozenset(sys.stdlib_module_names) | {
+    'torch', 'numpy', 'sweeper', 'ignite',
+    'lightning', 'lightning_fabric', 'lightning_utilities', 'pytorch_lightning', 'torchmetrics',
+}  # fmt: skip
 """Packages whose functions and classes keep no state that matters to a step."""
 
 

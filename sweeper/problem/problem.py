@@ -268,7 +268,7 @@ def load_problem(
             f'threshold of {str(reference)!r} is {threshold!r}; it must be a number, such as 0.5 for '
             f'probabilities or 0.0 for logits'
         )
-    samples = getattr(module, 'samples', 100) if is_without_data else 100
+    samples = getattr(names, 'samples', 100) if is_without_data else 100
     if not isinstance(samples, int) or isinstance(samples, bool) or samples < 1:
         raise ProblemError(
             f'samples of {str(reference)!r} is {samples!r}; it must be how many samples (episodes, say) an '

@@ -187,6 +187,7 @@ def test_another_function_of_that_name_is_none(text, write_problem):
     assert load_problem(find_problem(write_problem(ending=text).path)).train is None
 
 
+@pytest.mark.slow
 def test_a_sweep_with_an_own_loop(write_problem, tmp_path, tiny):
     problem = write_problem(ending='import torch\n' + inspect.getsource(plain).replace('plain', 'train'))
     selector = FixedSweep.with_fixed_trials([(4,)], 2)

@@ -288,6 +288,7 @@ def test_an_optimizer_that_needs_a_closure_gets_one(kind, options):
     assert not done[0]['diverged']
 
 
+@pytest.mark.slow
 def test_a_sweep_with_lbfgs_runs(write_problem, tmp_path, tiny):
     problem = write_problem(
         ending='def optimizer(parameters, lr):\n    return torch.optim.LBFGS(parameters, lr)\n'

@@ -19,26 +19,26 @@ def datasets_of(data: Any) -> Any:
     Raises:
         ProblemError: It is none of these, or a loader is not one.
     """
-    found = data if hasattr(data, 'train_dataloader') and not isinstance(data, type) else None
-    if found is None:
+    module = data if hasattr(data, 'train_dataloader') and not isinstance(data, type) else None
+    if module is None:
         if not callable(data):
             raise ProblemError(
                 f'the data of sweeper.adapters.lightning must be a LightningDataModule, its class, or a '
                 f'function that returns (train, val) or (train, val, test); got {data!r}'
             )
-        found = data()
-    if not hasattr(found, 'train_dataloader'):
-        return found
-    check_batch_hooks(found)
-    found.prepare_data()
-    found.setup('fit')
-    names = [name for name in _LOADERS if _is_own(found, name)]
+        module = data()
+    if not hasattr(module, 'train_dataloader'):
+        return module
+    check_batch_hooks(module)
+    module.prepare_data()
+    module.setup('fit')
+    names = [name for name in _LOADERS if _is_own(module, name)]
     if 'test_dataloader' in names:
-        found.setup('test')
+        module.setup('test')
     missing = [name for name in _LOADERS[:2] if name not in names]
     if missing:
-        raise ProblemError(f'{type(found).__name__} has no {" and no ".join(missing)}')
-    return tuple(_loader(found, name) for name in names)
+        raise ProblemError(f'{type(module).__name__} has no {" and no ".join(missing)}')
+    return tuple(_loader(module, name) for name in names)
 
 
 def _is_own(data: Any, name: str) -> bool:

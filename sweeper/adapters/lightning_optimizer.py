@@ -62,11 +62,15 @@ def _configured(returned: Any, name: str) -> tuple[Any, list[Any]]:
     optimizers = [*returned] if isinstance(returned, tuple | list) else [returned]
     schedulers = [
         *schedulers,
-        *(one[SCHEDULER] for one in optimizers if isinstance(one, dict) and one.get(SCHEDULER) is not None),
+        *(
+            entry[SCHEDULER]
+            for entry in optimizers
+            if isinstance(entry, dict) and entry.get(SCHEDULER) is not None
+        ),
     ]
-    optimizers = [_inner(one, 'optimizer') for one in optimizers]
+    optimizers = [_inner(entry, 'optimizer') for entry in optimizers]
     if len(optimizers) != 1 or not hasattr(optimizers[0], 'param_groups'):
-        count = len([one for one in optimizers if hasattr(one, 'param_groups')])
+        count = len([optimizer for optimizer in optimizers if hasattr(optimizer, 'param_groups')])
         raise ProblemError(
             f'configure_optimizers of {name} must return one torch.optim.Optimizer; it returns {count}. '
             f'Several optimizers in turn need a loop: write a problem by hand, with train(run)'

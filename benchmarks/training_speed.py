@@ -34,10 +34,11 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from sweeper.problem.problem import Problem
+from sweeper.training.batches import ShuffledBatches
 from sweeper.training.capture.recording import NotCapturable
-from sweeper.training.data import ShuffledBatches, as_split
+from sweeper.training.data import as_split
 from sweeper.training.loop import Loop
-from sweeper.training.runs import _SideBySide
+from sweeper.training.side_by_side import SideBySide
 from sweeper.training.workspace import Splits, Workspace
 
 LR, LANES, EPOCHS = 0.01, 8, 10
@@ -110,7 +111,7 @@ def ours(case, kind, lanes=1):
         else:
             training = workspace.set_up((), 0, list(batches[0]), EPOCHS)
         seconds = time.perf_counter() - start
-    side_by_side = _SideBySide(batches) if lanes > 1 else batches[0]
+    side_by_side = SideBySide(batches) if lanes > 1 else batches[0]
     steps = len(side_by_side)
     lrs = [LR * case.rate(number / steps) for number in range(steps)]
     return lambda: Loop(training.step, lrs).run(side_by_side), seconds, training.step.verify_last

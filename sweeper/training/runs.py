@@ -5,13 +5,10 @@ Each is one run, or several of one architecture that are trained side by side ("
 
 from __future__ import annotations
 
-import contextvars
-import io
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import chain, islice, repeat
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -21,19 +18,20 @@ from ..points import Point
 from ..results import joined_flags
 from ..seeding import run_seed
 from .attached import RunPlan
-from .capture.capture import Learner
-from .capture.recording import NotCapturable
+from .batches import AcrossEpochs, ShuffledBatches, SizedBatches
 from .cost import model_cost
-from .data import ShuffledBatches, SizedBatches, Split, SplitPart
+from .data import Split, SplitPart
 from .data_check import DataCheck
 from .loop import Batches, Loop
-from .metrics import Score, check_loss, evaluate, is_finite_in_evaluation, is_finite_in_training
+from .metrics import check_loss, evaluate, is_finite_in_training
 from .own_loop import OwnLoop
 from .schedule import Schedule, learning_rates
+from .side_by_side import train_side_by_side
+from .trial import Trial
 from .workspace import Training, Workspace
 
 if TYPE_CHECKING:
-    from .engine import RunEngine
+    pass
 
 Result = TypeVar('Result')
 
@@ -95,7 +93,7 @@ def measure_curve(
         epochs=1,
         steps=len(lrs),
     )
-    return _train_side_by_side(workspace, point, seeds, batches, run, about, measures_perf=True)
+    return train_side_by_side(workspace, point, seeds, batches, run, about, measures_perf=True)
 
 
 def _curve(steps: int, loss: np.ndarray, perf: np.ndarray) -> dict[str, np.ndarray]:
@@ -140,8 +138,8 @@ def train_briefly(
     trained, scored = _parts(workspace.splits.train, holdout_seed, held_out)
     shuffled = _shuffled(workspace, plan, trained)
 
-    def batches(seed: int) -> _AcrossEpochs:
-        return _AcrossEpochs(shuffled(seed), steps)
+    def batches(seed: int) -> AcrossEpochs:
+        return AcrossEpochs(shuffled(seed), steps)
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
         ends = _train(training, batches, plan, workspace.problem.schedule)
@@ -158,7 +156,7 @@ def train_briefly(
         return results
 
     about = RunPlan(kind='brief', lr_min=lr_min, lr_max=lr_max, batch_size=batch_size, epochs=1, steps=steps)
-    return _train_side_by_side(workspace, point, seeds, batches, run, about)
+    return train_side_by_side(workspace, point, seeds, batches, run, about)
 
 
 def _parts(train: Split, holdout_seed: int, held_out: int) -> tuple[torch.Tensor | None, Split]:
@@ -167,19 +165,6 @@ def _parts(train: Split, holdout_seed: int, held_out: int) -> tuple[torch.Tensor
         return None, train
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(holdout_seed))
     return order[held_out:].sort().values, SplitPart(train, order[:held_out].sort().values)
-
-
-class _AcrossEpochs:
-    """The batches of one epoch after another, up to a number of steps."""
-
-    def __init__(self, batches: ShuffledBatches, steps: int) -> None:
-        self._batches, self._steps = batches, steps
-
-    def __len__(self) -> int:
-        return self._steps
-
-    def __iter__(self) -> Iterator[torch.Tensor]:
-        return islice(chain.from_iterable(repeat(self._batches)), self._steps)
 
 
 def train_fully(
@@ -204,7 +189,7 @@ def train_fully(
     started = time.perf_counter()
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
-        trials = [_Trial(workspace, learner) for learner in training.learners]
+        trials = [Trial(workspace, learner) for learner in training.learners]
         ends = _train(training, batches, plan, workspace.problem.schedule, trials)
         results = [trial.result(*end) for trial, end in zip(trials, ends, strict=True)]
         seconds = (time.perf_counter() - started) / len(trials)
@@ -221,88 +206,7 @@ def train_fully(
         epochs=plan.epochs,
         steps=steps,
     )
-    return _train_side_by_side(workspace, point, seeds, batches, run, about)
-
-
-class _Trial:
-    """One model of a full training, and its scores so far."""
-
-    def __init__(self, workspace: Workspace, learner: Learner) -> None:
-        self._learner = learner
-        self._splits = {'train': workspace.splits.train, 'val': workspace.splits.val}
-        self._test = workspace.splits.test
-        self._initial = _state_bytes(learner.evaluated)
-        self._rows: list[dict[str, float]] = []
-        self._last: dict[str, Score] = {}
-        self._is_unsure = False
-        self._scored: list[int] = []
-
-    def take_scores(self, epochs: float, engine: RunEngine | None = None) -> dict[str, float]:
-        """Scores the model after so many epochs; returns the scores by name. An engine calls handlers."""
-        if engine is not None:
-            engine.begin_scoring()
-        watchers = {'val': engine}
-        self._last = {
-            name: self._score(name, split, watchers.get(name)) for name, split in self._splits.items()
-        }
-        self._rows = [row for row in self._rows if row['epochs'] != epochs]
-        self._rows.append({'epochs': epochs, **_as_row(self._last)})
-        self._scored = self._versions()
-        return _as_row(self._last)
-
-    @property
-    def is_scored(self) -> bool:
-        """Whether the model has been scored as it stands."""
-        return self._scored == self._versions()
-
-    def _versions(self) -> list[int]:
-        model = self._learner.evaluated
-        tensors = [*model.parameters(), *model.buffers()]
-        return [number for tensor in tensors for number in (id(tensor), tensor._version)]
-
-    def _score(self, name: str, split: Split, engine: RunEngine | None = None) -> Score:
-        learner = self._learner
-        score = evaluate(
-            learner.evaluated, split, learner.objective, learner.score, name=name, watcher=engine
-        )
-        self._is_unsure = self._is_unsure or score.is_unsure
-        return score
-
-    def result(self, epochs: float, lost: bool) -> dict[str, Any]:
-        learner, train = self._learner, self._splits['train']
-        model, last = _state_bytes(learner.evaluated), self._last
-        if lost:  # it has not been scored since
-            is_finite = is_finite_in_evaluation(learner.evaluated, train, learner.objective, learner.score)
-            in_training, in_evaluation = True, not is_finite
-        else:
-            if self._test is not None:
-                last = {**last, 'test': self._score('test', self._test)}
-            in_evaluation = not all(score.is_finite for score in last.values())
-            # The last update may have done it.
-            in_training = not last['train'].is_finite and not is_finite_in_training(
-                learner.evaluated, train, learner.objective
-            )
-        if in_training:
-            names = [*self._splits, *(['test'] if self._test is not None else [])]
-            last = dict.fromkeys(names, Score(np.inf, 0.0))
-        keys = ('epochs', *(f'{kind}_{name}' for name in self._splits for kind in ('loss', 'perf')))
-        return {
-            'scores': _as_row(last),
-            'diverged': in_training,
-            'flags': joined_flags(in_training, in_evaluation, self._is_unsure),
-            'epochs': epochs,
-            'throughtime': {key: np.array([row[key] for row in self._rows]) for key in keys},
-            'model': model,
-            'model_init': self._initial,
-        }
-
-
-def _as_row(scores: Mapping[str, Score]) -> dict[str, float]:
-    return {
-        f'{kind}_{name}': value
-        for name, score in scores.items()
-        for kind, value in (('loss', score.loss), ('perf', score.perf))
-    }
+    return train_side_by_side(workspace, point, seeds, batches, run, about)
 
 
 def _shuffled(
@@ -317,84 +221,12 @@ def _shuffled(
     return batches
 
 
-def _train_side_by_side(
-    workspace: Workspace,
-    point: Point,
-    seeds: Sequence[int],
-    batches: Callable[[int], Batches],
-    run: Callable[[Training, Batches], list[Result]],
-    plan: RunPlan,
-    measures_perf: bool = False,
-) -> list[Result]:
-    """Sets models up and runs them side by side; one after another if that cannot be.
-
-    A run whose captured step is found to differ from the eager one is done again, eagerly.
-
-    Args:
-        workspace: The problem and its data.
-        point: The architecture.
-        seeds: One per run.
-        batches: Makes a run's batches from its seed, anew at every call.
-        run: Trains and returns every run's result.
-        plan: What is known of the run, or of the first of several.
-        measures_perf: Whether every step is to measure its performance.
-    """
-
-    def alone(lane: int, why_alone: str | None = None) -> list[Result]:
-        current: Training | None = None
-        seed = seeds[lane]
-        own = plan if plan.index is None else replace(plan, index=plan.index + lane)
-
-        def done(training: Training) -> list[Result]:
-            kind = training.kind if why_alone is None else training.kind.alone(why_alone)
-            return run(training._replace(kind=kind), batches(seed))
-
-        def attempt() -> list[Result]:
-            nonlocal current
-            current = workspace.set_up(point, seed, list(batches(seed)), plan.epochs, measures_perf, own)
-            return done(current)
-
-        try:
-            return contextvars.copy_context().run(attempt)
-        except NotCapturable as error:
-            reason = str(error)
-        assert current is not None
-        return done(workspace.begin_eagerly(current.start, point, seed, measures_perf, reason, own))
-
-    if len(seeds) == 1:
-        return alone(0)
-    training = None
-    try:
-        training = workspace.set_up_lanes(
-            point, seeds, [list(batches(seed)) for seed in seeds], measures_perf
-        )
-        return run(training, _SideBySide([batches(seed) for seed in seeds]))
-    except NotCapturable as error:
-        if training is not None:
-            training.undo()
-        reason = str(error)
-    return [result for lane in range(len(seeds)) for result in alone(lane, reason)]
-
-
-class _SideBySide:
-    """Several runs' batches, as indices of shape `(runs, batch size)`."""
-
-    def __init__(self, batches: Sequence[Batches]) -> None:
-        self._batches = batches
-
-    def __len__(self) -> int:
-        return len(self._batches[0])
-
-    def __iter__(self) -> Iterator[torch.Tensor]:
-        return map(torch.stack, zip(*self._batches, strict=True))
-
-
 def _train(
     training: Training,
     batches: Batches,
     plan: TrainingPlan,
     schedule: Schedule,
-    trials: Sequence[_Trial] = (),
+    trials: Sequence[Trial] = (),
 ) -> list[tuple[float, bool]]:
     """Trains by `plan`.
 
@@ -453,13 +285,3 @@ def _loop(
     if training.own is not None:
         return OwnLoop(*training.own, training.learners[0], lrs, after_chunk)
     return Loop(training.step, lrs, after_chunk, DataCheck(training.learners), training.engine)
-
-
-def _state_bytes(model: torch.nn.Module) -> bytes:
-    """Returns the state dict, on the CPU, so that it can be loaded anywhere."""
-    state = model.state_dict()
-    for name, value in state.items():
-        state[name] = value.cpu() if isinstance(value, torch.Tensor) else value
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    return buffer.getvalue()

@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from sweeper.training import data
+from sweeper.training.batches import ShuffledBatches, SizedBatches, steps_per_epoch
 from sweeper.training.data import (
     InMemorySplit,
     ItemSplit,
-    ShuffledBatches,
-    SizedBatches,
     as_split,
     leaves,
-    steps_per_epoch,
 )
 
 CPU = torch.device('cpu')

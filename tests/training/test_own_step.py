@@ -9,7 +9,8 @@ from torch.nn import functional
 from torch.utils.data import Dataset, TensorDataset
 
 from sweeper.problem.problem import Problem
-from sweeper.training.data import InMemorySplit, ItemSplit, ShuffledBatches, as_split
+from sweeper.training.batches import ShuffledBatches
+from sweeper.training.data import InMemorySplit, ItemSplit, as_split
 from sweeper.training.runs import TrainingPlan, measure_curve, train_briefly, train_fully
 from sweeper.training.workspace import Splits, Workspace
 

@@ -11,8 +11,9 @@ from torch.utils.data import TensorDataset
 
 from sweeper.problem.problem import Problem
 from sweeper.results import StepKind
+from sweeper.training.batches import ShuffledBatches
 from sweeper.training.capture import capture, script
-from sweeper.training.data import ItemSplit, ShuffledBatches, as_split
+from sweeper.training.data import ItemSplit, as_split
 from sweeper.training.workspace import Splits, Workspace
 
 CPU = torch.device('cpu')

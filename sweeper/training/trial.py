@@ -1,0 +1,110 @@
+"""A trial: one model of a full training, its scores as it goes, and what remains of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ..results import joined_flags
+from .capture.capture import Learner
+from .data import Split
+from .metrics import Score, evaluate, is_finite_in_evaluation, is_finite_in_training
+from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from .engine import RunEngine
+
+
+class Trial:
+    """One model of a full training, and its scores so far."""
+
+    def __init__(self, workspace: Workspace, learner: Learner) -> None:
+        self._learner = learner
+        self._splits = {'train': workspace.splits.train, 'val': workspace.splits.val}
+        self._test = workspace.splits.test
+        self._initial = state_bytes(learner.evaluated)
+        self._rows: list[dict[str, float]] = []
+        self._last: dict[str, Score] = {}
+        self._is_unsure = False
+        self._scored: list[int] = []
+
+    def take_scores(self, epochs: float, engine: RunEngine | None = None) -> dict[str, float]:
+        """Scores the model after so many epochs; returns the scores by name. An engine calls handlers."""
+        if engine is not None:
+            engine.begin_scoring()
+        watchers = {'val': engine}
+        self._last = {
+            name: self._score(name, split, watchers.get(name)) for name, split in self._splits.items()
+        }
+        self._rows = [row for row in self._rows if row['epochs'] != epochs]
+        self._rows.append({'epochs': epochs, **_as_row(self._last)})
+        self._scored = self._versions()
+        return _as_row(self._last)
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the model has been scored as it stands."""
+        return self._scored == self._versions()
+
+    def _versions(self) -> list[int]:
+        model = self._learner.evaluated
+        tensors = [*model.parameters(), *model.buffers()]
+        return [number for tensor in tensors for number in (id(tensor), tensor._version)]
+
+    def _score(self, name: str, split: Split, engine: RunEngine | None = None) -> Score:
+        learner = self._learner
+        score = evaluate(
+            learner.evaluated, split, learner.objective, learner.score, name=name, watcher=engine
+        )
+        self._is_unsure = self._is_unsure or score.is_unsure
+        return score
+
+    def result(self, epochs: float, lost: bool) -> dict[str, Any]:
+        learner, train = self._learner, self._splits['train']
+        model, last = state_bytes(learner.evaluated), self._last
+        if lost:  # it has not been scored since
+            is_finite = is_finite_in_evaluation(learner.evaluated, train, learner.objective, learner.score)
+            in_training, in_evaluation = True, not is_finite
+        else:
+            if self._test is not None:
+                last = {**last, 'test': self._score('test', self._test)}
+            in_evaluation = not all(score.is_finite for score in last.values())
+            # The last update may have done it.
+            in_training = not last['train'].is_finite and not is_finite_in_training(
+                learner.evaluated, train, learner.objective
+            )
+        if in_training:
+            names = [*self._splits, *(['test'] if self._test is not None else [])]
+            last = dict.fromkeys(names, Score(np.inf, 0.0))
+        keys = ('epochs', *(f'{kind}_{name}' for name in self._splits for kind in ('loss', 'perf')))
+        return {
+            'scores': _as_row(last),
+            'diverged': in_training,
+            'flags': joined_flags(in_training, in_evaluation, self._is_unsure),
+            'epochs': epochs,
+            'throughtime': {key: np.array([row[key] for row in self._rows]) for key in keys},
+            'model': model,
+            'model_init': self._initial,
+        }
+
+
+def _as_row(scores: Mapping[str, Score]) -> dict[str, float]:
+    return {
+        f'{kind}_{name}': value
+        for name, score in scores.items()
+        for kind, value in (('loss', score.loss), ('perf', score.perf))
+    }
+
+
+def state_bytes(model: torch.nn.Module) -> bytes:
+    """Returns the state dict, on the CPU, so that it can be loaded anywhere."""
+    state = model.state_dict()
+    for name, value in state.items():
+        state[name] = value.cpu() if isinstance(value, torch.Tensor) else value
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()

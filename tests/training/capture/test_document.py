@@ -111,7 +111,7 @@ from sweeper.training.workspace import Splits, Workspace
 cpu = torch.device('cpu')
 data = as_split(TensorDataset(torch.randn(64, 4), torch.zeros(64).long()), cpu)
 loss, style = nn.CrossEntropyLoss, 'classification'
-problem = Problem('here', lambda width: nn.Linear(4, width), loss, style, None, None)
+problem = Problem('here', lambda width: nn.Linear(4, width), loss, style, lambda: None, None)
 plan = runs.TrainingPlan(0.1, 0.2, 4, 4, 4)
 print(runs.train_fully(Workspace(problem, Splits(data, data, None), cpu), (2,), [1], plan)[0]['step'])
 """

@@ -128,7 +128,7 @@ def test_all_points_of_a_fixed_sweep_are_checked_before_the_first_is_trained(
 def test_a_selector_that_another_sweep_used_up_is_refused(write_problem, tmp_path, sweep_inline):
     problem, selector = write_problem(), FixedSweep([((3,), 1)])
     sweep_inline(problem.path, selector, tmp_path / 'one')
-    with pytest.raises(SelectorError, match='made anew'):
+    with pytest.raises(SelectorError, match='make a new one'):
         sweep_inline(problem.path, selector, tmp_path / 'two')
 
 

@@ -231,7 +231,7 @@ def test_what_mlflow_cannot_use_is_refused(database, tmp_path):
     MLflowListener('deleted', database)
     client = MlflowClient(f'sqlite:///{database}/mlflow.db')
     client.delete_experiment(client.get_experiment_by_name('deleted').experiment_id)
-    with pytest.raises(InvalidArgument, match='is deleted'):
+    with pytest.raises(InvalidArgument, match='was deleted'):
         MLflowListener('deleted', database)
 
 

@@ -59,6 +59,11 @@ def _message(bad_rows: dict[str, list[int] | None], samples: Sequence[int], name
     )
 
 
+def has_finite_parameters(model: torch.nn.Module) -> bool:
+    """Whether all parameters of a model are finite."""
+    return all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters())
+
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Random numbers go on as if nothing had been tried, and no warning is given."""

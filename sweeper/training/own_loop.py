@@ -13,6 +13,7 @@ from ..errors import ProblemError
 from .attached import Run
 from .data import Batch
 from .data_check import DataCheck
+from .finite import has_finite_parameters
 from .objective import OwnScore
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Progress:
     batches: Iterator[Batch] = field(default_factory=lambda: iter(()))
     lr: float = 0.0
     done: int = 0
+    perf: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     loss: torch.Tensor | None = None
     is_stopped: bool = False
 
@@ -126,12 +128,11 @@ class OwnLoop:
         try:
             self._train(self._run)
         except Exception:
-            if all(torch.isfinite(p).all() for p in self._learner.model.parameters()):
+            if has_finite_parameters(self._learner.model):
                 raise
-            self._end_as_diverged()  # a criterion raises since outputs are NaN, say
-        else:
-            if progress.loss is not None:  # it ended before it took the next batch
-                self._take(torch.empty(0))
+            progress.loss = torch.tensor(math.nan)  # a criterion raises since outputs are NaN, say
+        if progress.loss is not None:  # it ended before it took the next batch
+            self._take()
         self._learner.model.train()
         if not progress.done:
             raise ProblemError(
@@ -146,7 +147,7 @@ class OwnLoop:
             order = list(batches)
             for indices, batch in zip(order, split.batches(order), strict=True):
                 progress.lr, progress.loss = float(self._lrs[progress.done]), None
-                perf = self._measured(batch)
+                progress.perf = self._measured(batch)
                 yield batch
                 if progress.loss is None:
                     raise ProblemError(
@@ -154,26 +155,23 @@ class OwnLoop:
                         f'before: call run.report(loss) for each batch'
                     )
                 self._data.check([indices], progress.loss.reshape(1))
-                if self._take(perf):
+                if self._take():
                     return
             if on_epoch is not None and on_epoch(epoch):
                 return
 
-    def _take(self, perf: torch.Tensor) -> bool:
+    def _take(self) -> bool:
         """Counts a step as done; returns whether the training is to end."""
         progress = self._run._progress
         assert progress.loss is not None
         losses, progress.loss = progress.loss.reshape(1), None
         progress.done += 1
+        perf = progress.perf
         if self._run._score is not None and losses.isfinite():  # the score says what the loss would
             losses = torch.tensor([self._run._score.loss])
             perf = torch.tensor([self._run._score.value or 0.0]) if self._learner.measures_perf else perf
         is_over = self._after_chunk is not None and self._after_chunk(losses, perf.reshape(-1))
         return is_over or progress.is_stopped or not bool(losses.isfinite())
-
-    def _end_as_diverged(self) -> None:
-        self._run._progress.loss = torch.tensor(math.nan)
-        self._take(torch.zeros(1) if self._learner.measures_perf else torch.empty(0))
 
     def _measured(self, batch: Batch) -> torch.Tensor:
         """The performance on a batch before its update, if that is wanted."""

@@ -3,6 +3,7 @@
 import inspect
 import io
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -128,6 +129,20 @@ def test_a_loop_may_end_early_and_what_is_scored_is_the_model_as_it_stands(how):
     assert done['epochs'] == pytest.approx(1.333) and not done['diverged']
     weight = workspace().fresh_model((), 3)[0].weight.detach() + 0.12
     assert torch.load(io.BytesIO(done['model']))['weight'] == pytest.approx(weight, abs=1e-5)
+
+
+def test_a_range_test_may_end_early_too():
+    def train(run):
+        for _ in run:
+            run.report(run.model(torch.ones(4)).pow(2).sum())
+            if run.step == 11:
+                break
+
+    lrs, sizes = [0.01] * 60, [8] * 60
+    (curve,) = measure_curve(workspace(train), (), [3], lrs, sizes)
+    assert curve['loss'].shape == curve['perf'].shape == (60,)
+    assert np.isfinite(curve['loss'][:12]).all() and np.isinf(curve['loss'][12:]).all()
+    assert (curve['perf'][12:] == 0).all()
 
 
 @pytest.mark.parametrize('how', ['reported', 'raised'])

@@ -103,14 +103,9 @@ class Problem:
         if self.schedule != SCHEDULES[0]:
             own = getattr(self.schedule, '__qualname__', type(self.schedule).__name__)
             options['schedule'] = self.schedule if isinstance(self.schedule, str) else f'{own}()'
-        if self.clip_norm is not None:
-            options['clip_norm'] = self.clip_norm
-        if self.accumulate > 1:
-            options['accumulate'] = self.accumulate
-        if self.ema is not None:
-            options['ema'] = self.ema
-        if self.precision is not None:
-            options['precision'] = self.precision
+        for name in ('clip_norm', 'accumulate', 'ema', 'precision'):
+            if (value := getattr(self, name)) != getattr(Problem, name):  # which is the default
+                options[name] = value
         return options
 
     @cached_property

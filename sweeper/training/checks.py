@@ -13,7 +13,7 @@ from ..errors import ProblemError
 from ..problem.problem import Problem
 from ..seeding import seed_everything
 from .callbacks import check_callbacks
-from .data import Batch, InMemorySplit, Split, as_split, first_text, has_own_collate, inputs_of
+from .data import Batch, InMemorySplit, Split, as_split, first_text, has_own_collate, inputs_of, is_pair
 from .metrics import ignored_label
 from .objective import Criterion
 from .optimizers import takes_model
@@ -171,7 +171,7 @@ def _checked_split(problem: Problem, name: str, given: Any, ignored: int | None)
     except Exception as error:
         raise ProblemError(f'item 0 of {where} raised {type(error).__name__}: {error}') from error
     needs_pairs = problem.step is None or (problem.predict is None and problem.accuracy_style != 'inv-loss')
-    if needs_pairs and not has_own_collate(given) and not _is_pair(item):
+    if needs_pairs and not has_own_collate(given) and not is_pair(item):
         raise ProblemError(
             f'an item of {where} must be (input, target); item 0 is {_short(item)}. Other items need a '
             f"step(model, batch) of the problem's own, and a predict(model, batch) to be scored by"
@@ -184,19 +184,15 @@ def _checked_split(problem: Problem, name: str, given: Any, ignored: int | None)
                 f'an input must be a tensor, an array or a number, or a tuple, list or dict of these; '
                 f'got {text!r} ({type(text).__name__}) in one'
             )
-        if problem.predict is None and _is_pair(batch) and not isinstance(batch[1], torch.Tensor):
+        if problem.predict is None and is_pair(batch) and not isinstance(batch[1], torch.Tensor):
             raise TypeError(f'a target must be a tensor, an array or a number; got {_short(item[1])}')
     except Exception as error:
         raise ProblemError(
             f'the items of {where} cannot be put into batches: {type(error).__name__}: {error}'
         ) from error
-    if problem.predict is None and _is_pair(batch):
+    if problem.predict is None and is_pair(batch):
         _check_targets(problem.accuracy_style, batch[1], where, ignored)
     return split
-
-
-def _is_pair(value: object) -> bool:
-    return isinstance(value, tuple | list) and len(value) == 2
 
 
 def _probe(split: Split) -> Batch:

@@ -245,13 +245,18 @@ def _collate(items: Sequence[Any]) -> Batch:
     return _as_item(default_collate(list(items)), items[0])
 
 
+def is_pair(batch: Batch) -> bool:
+    """Whether a batch, or an item, is inputs and targets."""
+    return isinstance(batch, tuple | list) and len(batch) == 2
+
+
 def pair_of(batch: Batch) -> tuple[Any, torch.Tensor]:
     """Returns a batch's inputs and targets.
 
     Raises:
         TypeError: It is no pair of them.
     """
-    if not isinstance(batch, tuple | list) or len(batch) != 2:
+    if not is_pair(batch):
         kind = f'{len(batch)} parts' if isinstance(batch, tuple | list) else f'a {type(batch).__name__}'
         raise TypeError(f'a batch must be (inputs, targets) for the default step and metrics; got {kind}')
     inputs, targets = batch
@@ -260,14 +265,12 @@ def pair_of(batch: Batch) -> tuple[Any, torch.Tensor]:
 
 def inputs_of(batch: Batch) -> Any:
     """Returns a batch's inputs, or all of one that is no pair."""
-    return batch[0] if isinstance(batch, tuple | list) and len(batch) == 2 else batch
+    return batch[0] if is_pair(batch) else batch
 
 
 def has_label(batch: Batch, label: int) -> bool:
     """Whether the targets of a batch have this label."""
-    is_pair = isinstance(batch, tuple | list) and len(batch) == 2
-    targets = batch[1] if is_pair else None
-    return isinstance(targets, torch.Tensor) and bool((targets == label).any())
+    return is_pair(batch) and isinstance(batch[1], torch.Tensor) and bool((batch[1] == label).any())
 
 
 def map_tensors(tree: Any, function: Any) -> Any:
@@ -354,8 +357,7 @@ def not_finite(batch: Batch, size: int) -> dict[str, list[int] | None]:
         `inputs` or `targets` (of a batch that is no pair: `items`) and the numbers of the samples that have
         them; None where that cannot be told, since a tensor's first dimension is not the sample.
     """
-    is_pair = isinstance(batch, tuple | list) and len(batch) == 2
-    parts = dict(zip(('inputs', 'targets'), batch, strict=True)) if is_pair else {'items': batch}
+    parts = dict(zip(('inputs', 'targets'), batch, strict=True)) if is_pair(batch) else {'items': batch}
     rows_of = {name: _rows(part, size) for name, part in parts.items()}
     return {name: sorted(rows) or None for name, rows in rows_of.items() if rows is not None}
 

@@ -143,13 +143,10 @@ def _train_by_own_loop(workspace: Workspace, batch: torch.Tensor, point: Point, 
     plan = RunPlan(kind='brief', lr_min=_LR, lr_max=_LR, batch_size=len(batch), epochs=1, steps=1)
     training = workspace.set_up(point, seed, [batch], plan=plan)
     assert training.own is not None
-    try:
-        OwnLoop(*training.own, training.learners[0], [_LR]).run([batch])
-        if workspace.problem.load_datasets is None:
-            learner = training.learners[0]
-            evaluate(learner.model, learner.split, learner.objective, learner.score)
-    except ProblemError as error:
-        raise Certain(str(error)) from None
+    learner = training.learners[0]
+    OwnLoop(*training.own, learner, [_LR]).run([batch])
+    if workspace.problem.load_datasets is None:
+        evaluate(learner.model, learner.split, learner.objective, learner.score)
 
 
 def _recomputed_loss(learner: Learner, done: Pass) -> torch.Tensor:
@@ -197,9 +194,9 @@ def _forward(workspace: Workspace, learner: Learner, split: Split, name: str) ->
         bad_rows = not_finite(batch, len(order))
         if 'targets' in bad_rows:
             raise _Stopped(_fault_of_targets(where, order, bad_rows['targets']))
-        for name in ('inputs', 'items'):
-            if name in bad_rows:
-                bad = order[bad_rows[name] or slice(None)].tolist()
+        for part in ('inputs', 'items'):
+            if part in bad_rows:
+                bad = order[bad_rows[part] or slice(None)].tolist()
     done = Pass(learner, split, where, order, batch, bad)
     objective = learner.objective
     if objective.is_own:

@@ -12,7 +12,7 @@ import torch
 
 from ..errors import ProblemError
 from .data import Split
-from .finite import check_data, undisturbed
+from .finite import check_data, has_finite_parameters, undisturbed
 from .objective import Criterion, Objective, Outputs, OwnScore
 
 _EVALUATION_BATCH = 1024
@@ -266,7 +266,7 @@ def is_finite_in_training(
         most: As for `evaluate`.
     """
     if objective.own_score is not None:
-        return all(torch.isfinite(parameter).all() for parameter in model.parameters())
+        return has_finite_parameters(model)
     order = evaluation_order(split, most)
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     model.train()

@@ -11,10 +11,16 @@ from typing import Any, TypeAlias
 import torch
 
 from .data import Batch, leaves, pair_of
-from .finite import undisturbed
+from .finite import has_finite_parameters, undisturbed
 
 Criterion: TypeAlias = Callable[..., torch.Tensor]
 """Called as `criterion(output, target)`; returns the mean loss, a scalar."""
+
+OwnStep: TypeAlias = Callable[[torch.nn.Module, Any], torch.Tensor]
+"""Called as `step(model, batch)`; returns the mean loss, a scalar."""
+
+Outputs: TypeAlias = Callable[[], tuple[Any, Any]]
+"""Returns what is scored: outputs and targets."""
 
 
 @dataclass(eq=False)
@@ -31,13 +37,6 @@ class OwnScore:
     def loss(self) -> float:
         """The loss that goes with it, as in `inv-loss`."""
         return 1 / max(self.value or 0.0, 1e-6) - 1
-
-
-OwnStep: TypeAlias = Callable[[torch.nn.Module, Any], torch.Tensor]
-"""Called as `step(model, batch)`; returns the mean loss, a scalar."""
-
-Outputs: TypeAlias = Callable[[], tuple[Any, Any]]
-"""Returns what is scored: outputs and targets."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +183,7 @@ def _guarded_step(step: OwnStep) -> OwnStep:
 
 def _has_diverged(model: torch.nn.Module, repeat: Callable[[], object]) -> bool:
     """Whether parameters, or what a module gives when a step is repeated, are not finite."""
-    if not all(torch.isfinite(parameter).all() for parameter in model.parameters()):
+    if not has_finite_parameters(model):
         return True
     infinite = []
 

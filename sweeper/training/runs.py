@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,11 +29,6 @@ from .schedule import Schedule, learning_rates
 from .side_by_side import train_side_by_side
 from .trial import Trial
 from .workspace import Training, Workspace
-
-if TYPE_CHECKING:
-    pass
-
-Result = TypeVar('Result')
 
 _MOST_SCORED = 8192
 

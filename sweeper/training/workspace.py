@@ -323,9 +323,9 @@ class Workspace:
             'loss': problem.build_criterion,
             'step': problem.step,
             'predict': problem.predict,
-            **({} if problem.train is None else {'train': problem.train}),
-            **({} if problem.attach is None else {'attach': problem.attach}),
-            **({} if problem.callbacks is None else {'callbacks': problem.callbacks}),
+            'train': problem.train,
+            'attach': problem.attach,
+            'callbacks': problem.callbacks,
         }
         return PythonState(roots.items(), is_partial=True)
 

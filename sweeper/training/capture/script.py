@@ -169,14 +169,11 @@ def _clipping(gradients: Sequence[str], most: float, dimensions: Sequence[int]) 
         most: The largest norm of all of them.
         dimensions: Of gradients in lanes, how many each has; those of each lane are clipped by themselves.
     """
-    norm = 'torch.linalg.vector_norm'
+    norm, factors = 'torch.linalg.vector_norm', ['k'] * len(gradients)
+    total = f'{norm}(torch.stack([{", ".join(f"{norm}({name})" for name in gradients)}]))'
     if dimensions:
         norms = [f'{norm}({name}.reshape([{name}.size(0), -1]), dim=[1])' for name in gradients]
         total = f'{norm}(torch.stack([{", ".join(norms)}]), dim=[0])'
-    else:
-        total = f'{norm}(torch.stack([{", ".join(f"{norm}({name})" for name in gradients)}]))'
-    factors = ['k'] * len(gradients)
-    if dimensions:
         factors = [f'k.reshape({[-1] + [1] * (size - 1)})' for size in dimensions]
     lines = [f'k = torch.clamp({most!r} / ({total} + 1e-6), max=1.0)']
     return lines + [

@@ -108,6 +108,8 @@ def sweep_inline(tiny):
     return run
 
 
+SHORT = ['--preset', 'fastest', '--setting', 'trial_samples=8000']  # of the command line
+
 FAILING_MODEL = """
 def model(width):
     record(width)

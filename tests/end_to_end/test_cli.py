@@ -13,6 +13,8 @@ from sweeper import FixedSweep, cli, load, options
 from sweeper.errors import DamagedFileWarning
 from sweeper.frozen import freeze
 
+from ..conftest import SHORT
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -36,21 +38,11 @@ def model(width, depth=1):
 """
 SELECTOR = """
 from sweeper import FixedSweep
+
 def selector(trials=2):
     return FixedSweep.with_fixed_trials([(2,), (3, 2)], trials)
 """
-FAST = [
-    '--preset',
-    'fastest',
-    '--setting',
-    'trial_samples=8000',
-    '--sweep-cores',
-    '1',
-    '--executor',
-    'inline',
-    '--trials',
-    '1',
-]
+FAST = [*SHORT, '--sweep-cores', '1', '--executor', 'inline', '--trials', '1']
 
 
 def sweeper(*arguments):
@@ -232,18 +224,7 @@ def test_run_refuses_wrong_input(write_problem, tmp_path, arguments, message):
 
 def test_interrupting_leaves_no_process_and_says_how_to_continue(write_problem, tmp_path):
     problem = write_problem(model=HANGS)
-    arguments = [
-        '--grid',
-        'width=2,9',
-        '--trials',
-        '1',
-        '--preset',
-        'fastest',
-        '--setting',
-        'trial_samples=8000',
-        '--sweep-cores',
-        '1',
-    ]
+    arguments = ['--grid', 'width=2,9', '--trials', '1', *SHORT, '--sweep-cores', '1']
     command = [sys.executable, '-m', 'sweeper', 'run', problem.path, *arguments, '--cores', '2']
     with subprocess.Popen(
         [*map(str, command), '--out', str(tmp_path / 'out')], stderr=subprocess.PIPE, text=True, cwd=ROOT

@@ -18,6 +18,8 @@ from sweeper.points import NamedPoint
 from sweeper.report.document import FORMATS
 from sweeper.store.store import Store
 
+from ..conftest import SHORT
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,7 @@ MODEL = """
 from {layers} import hidden
 from sweeper.m import _
 
+
 def model({arguments}):
     layer, width = hidden()
     seen = dict(width=width, act=_('act', 'ReLU', choices=['ReLU', 'Tanh']), momentum=_('momentum'))
@@ -44,18 +47,7 @@ def optimizer(parameters, lr):
     momentum = _('momentum', 0.5, range=(0.0, 0.9), role='nuisance')
     return torch.optim.SGD(parameters, lr, momentum=momentum)
 """
-FAST = [
-    '--preset',
-    'fastest',
-    '--setting',
-    'trial_samples=8000',
-    '--sweep-cores',
-    '1',
-    '--trials',
-    '1',
-    '--progress',
-    'plain',
-]
+FAST = [*SHORT, '--sweep-cores', '1', '--trials', '1', '--progress', 'plain']
 
 
 @pytest.fixture

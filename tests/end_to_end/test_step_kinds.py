@@ -8,6 +8,8 @@ import pytest
 
 from sweeper import FixedSweep, cli, load
 
+from ..conftest import SHORT
+
 pytestmark = pytest.mark.slow
 
 DATASET = """
@@ -87,17 +89,7 @@ class Net(torch.nn.Module):
 def model():
     return Net(_('width', 8))
 """
-INLINE = [
-    '--preset',
-    'fastest',
-    '--setting',
-    'trial_samples=8000',
-    '--executor',
-    'inline',
-    '--cores',
-    '1',
-    '--quiet',
-]
+INLINE = [*SHORT, '--executor', 'inline', '--cores', '1', '--quiet']
 KINDS = {'eager': 'eager', 'captured': 'captured', 'auto': 'captured', 'lanes': 'in 8 lanes'}
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from sweeper import Callback, FixedSweep, ProblemError, sweep
+from sweeper import Callback
 from sweeper.problem.problem import Problem
 from sweeper.training import callbacks, runs
 from sweeper.training.data import as_split
@@ -152,14 +152,5 @@ BAD = {
 
 
 @pytest.mark.parametrize('text', BAD)
-def test_what_is_wrong_is_said_before_anything_is_trained(text, write_problem, tmp_path, tiny):
-    problem = write_problem(ending=text)
-    with pytest.raises(ProblemError, match=BAD[text]):
-        sweep(
-            problem.path,
-            FixedSweep.with_fixed_trials([(4,)], 1),
-            1,
-            tiny,
-            tmp_path / 'out',
-            executor='inline',
-        )
+def test_what_is_wrong_is_said_before_anything_is_trained(text, refused):
+    refused(text, BAD[text])

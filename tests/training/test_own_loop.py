@@ -184,17 +184,8 @@ BAD = {
 
 
 @pytest.mark.parametrize('text', BAD)
-def test_what_is_wrong_is_said_before_anything_is_trained(text, write_problem, tmp_path, tiny):
-    problem = write_problem(ending=text)
-    with pytest.raises(ProblemError, match=BAD[text]):
-        sweep(
-            problem.path,
-            FixedSweep.with_fixed_trials([(4,)], 1),
-            1,
-            tiny,
-            tmp_path / 'out',
-            executor='inline',
-        )
+def test_what_is_wrong_is_said_before_anything_is_trained(text, refused):
+    refused(text, BAD[text])
 
 
 @pytest.mark.parametrize('text', ['def train(model, loader, epochs): pass', 'from sweeper import train'])

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
+from torch.utils.data import DataLoader
 
 from ..errors import ProblemError
 from ..problem.problem import Problem
 from ..seeding import seed_everything
 from .callbacks import check_callbacks
 from .data import Batch, InMemorySplit, Split, as_split, first_text, has_own_collate, inputs_of, is_pair
+from .loaders import check_loader
 from .metrics import ignored_label
 from .objective import Criterion
 from .optimizers import takes_model
@@ -163,7 +164,7 @@ def _checked_split(problem: Problem, name: str, given: Any, ignored: int | None)
     except Exception as error:
         raise ProblemError(f'the length of {where} raised {type(error).__name__}: {error}') from error
     if isinstance(given, DataLoader):
-        _check_loader(given, where)
+        check_loader(given, where)
     if size == 0:
         raise ProblemError(f'{where} is empty')
     try:
@@ -201,28 +202,6 @@ def _probe(split: Split) -> Batch:
         return split.data
     count = min(len(split), _PROBED_ITEMS)
     return split.batch(torch.linspace(0, len(split) - 1, count).long())
-
-
-def _check_loader(loader: DataLoader[Any], where: str) -> None:
-    """Raises `ProblemError` if a loader chooses samples: batches and their order are the tuner's."""
-    sampler = loader.sampler
-    is_plain = type(sampler) is SequentialSampler or (
-        type(sampler) is RandomSampler
-        and not sampler.replacement
-        and sampler.num_samples == len(loader.dataset)  # type: ignore[arg-type]
-    )
-    if not is_plain or type(loader.batch_sampler) not in (BatchSampler, type(None)):
-        kind = type(loader.batch_sampler if is_plain else sampler).__name__
-        raise ProblemError(
-            f'{where} is a DataLoader with a {kind}, which would be ignored: every sample is used '
-            f'once an epoch, in an order of our own. Leave samples out with torch.utils.data.Subset; weight '
-            f'classes in the loss'
-        )
-    if loader.drop_last:
-        raise ProblemError(
-            f'{where} is a DataLoader with drop_last=True, which would be ignored: batches differ in size by '
-            f'one at most, and none is dropped. Leave it out'
-        )
 
 
 def _check_targets(style: str, targets: torch.Tensor, where: str, ignored: int | None = None) -> None:

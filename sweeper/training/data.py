@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset, default_collate
 
 from ..seeding import states_of_other_generators
+from .loaders import reading_options
 
 IN_MEMORY_BYTES = 2**30
 """A split that would take more memory than this as tensors is read item by item."""
@@ -107,15 +108,14 @@ class ItemSplit:
     Args:
         dataset: The items.
         device: Where batches go.
-        loader: Says which processes read (its `num_workers`), and how items become a batch.
+        loader: Says which processes read (its `num_workers` and their options), and how items become a batch.
     """
 
     def __init__(
         self, dataset: Dataset[Any], device: torch.device, loader: DataLoader[Any] | None = None
     ) -> None:
         self._dataset, self._device = dataset, device
-        self._workers = 0 if loader is None else loader.num_workers
-        self._worker_init = None if loader is None else loader.worker_init_fn
+        self._reading = reading_options(loader)
         self._collate = loader.collate_fn if has_own_collate(loader) else _collate
         self._suspect: tuple[torch.Tensor, Batch] | None = None  # the first batch that is not finite
 
@@ -143,7 +143,7 @@ class ItemSplit:
         return places
 
     def _read(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
-        if self._workers == 0:
+        if self._reading['num_workers'] == 0:
             return map(self.batch, order)
         # What items draw depends on the run and on which they are, and takes nothing from the model's draws.
         chosen = torch.cat(list(order)).numpy().tobytes()
@@ -151,10 +151,9 @@ class ItemSplit:
         loader = DataLoader(
             self._dataset,
             batch_sampler=[indices.tolist() for indices in order],
-            num_workers=self._workers,
-            worker_init_fn=self._worker_init,
             collate_fn=self._collate,
             generator=seeds,
+            **self._reading,
         )
         return map(self._moved, loader)
 

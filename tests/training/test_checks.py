@@ -29,6 +29,11 @@ class Items(Dataset):
     def __getitem__(self, index):
         return self.item(index)
 
+class OwnLoader(DataLoader):
+    def __iter__(self):
+        for inputs, targets in super().__iter__():
+            yield inputs + 1, targets
+
 class Stream(IterableDataset):
     def __iter__(self):
         return iter([(torch.ones(4), 0)])
@@ -101,6 +106,44 @@ BAD_DATASETS = {
     'a loader that drops samples': (
         '(DataLoader(good, batch_size=7, drop_last=True), good)',
         ['train', 'drop_last=True', 'ignored'],
+    ),
+    'a weighted sampler': (
+        '(DataLoader(good, sampler=torch.utils.data.WeightedRandomSampler(torch.ones(64), 64)), good)',
+        ['train', 'WeightedRandomSampler', 'ignored', 'weight classes in the loss'],
+    ),
+    'a weighted sampler in one of batches': (
+        '(DataLoader(good, batch_sampler=torch.utils.data.BatchSampler('
+        'torch.utils.data.WeightedRandomSampler(torch.ones(64), 64), 4, False)), good)',
+        ['train', 'WeightedRandomSampler', 'ignored'],
+    ),
+    'a sampler of batches that drops samples': (
+        '(DataLoader(good, batch_sampler=torch.utils.data.BatchSampler(range(64), 7, True)), good)',
+        ['train', 'range', 'ignored'],
+    ),
+    'batches that drop samples': (
+        '(DataLoader(good, batch_sampler=torch.utils.data.BatchSampler('
+        'torch.utils.data.SequentialSampler(good), 7, True)), good)',
+        ['train', 'drop_last=True', 'ignored'],
+    ),
+    'a distributed sampler': (
+        '(DataLoader(good, sampler=torch.utils.data.DistributedSampler(good, 2, 0)), good)',
+        ['train', 'DistributedSampler', 'ignored', 'Leave it out'],
+    ),
+    'a sampler of fewer': (
+        '(DataLoader(good, sampler=torch.utils.data.SequentialSampler(range(10))), good)',
+        ['train', 'SequentialSampler', 'ignored', 'Subset'],
+    ),
+    'items that are batches': (
+        '(DataLoader(good, batch_size=None), good)',
+        ['train', 'batch_size=None', 'ignored', 'single samples'],
+    ),
+    'a loader with a generator': (
+        '(good, DataLoader(good, shuffle=True, generator=torch.Generator()))',
+        ['val', 'a generator', 'ignored', "the sweep's seed"],
+    ),
+    'a loader that makes batches by itself': (
+        '(OwnLoader(good), good)',
+        ['train', '__iter__ of its own (OwnLoader)', 'ignored', 'collate_fn'],
     ),
     'one dataset': ('good', ['(train, val) or (train, val, test)', 'TensorDataset']),
     'a tuple of one': ('(good,)', ['(train, val) or (train, val, test)', 'got 1']),

@@ -19,6 +19,7 @@ from sweeper.training.data import (
     as_split,
     leaves,
 )
+from sweeper.training.loaders import reading_options
 
 CPU = torch.device('cpu')
 
@@ -158,6 +159,16 @@ def test_the_workers_of_a_loader_read_its_items():
     assert [inputs[:, 0].tolist() for inputs, _ in read] == [targets for _, targets in read]
     processes = {pid for inputs, _ in read for pid in inputs[:, 1].tolist()}
     assert len(processes) == 2 and os.getpid() not in processes
+
+
+def test_the_workers_of_a_loader_start_as_it_says():
+    options = {'timeout': 50, 'prefetch_factor': 3, 'worker_init_fn': who_reads}
+    loader = DataLoader(tensors(), num_workers=2, multiprocessing_context='spawn', **options)
+    options['num_workers'] = 2
+    used = reading_options(loader)
+    assert used.pop('multiprocessing_context').get_start_method() == 'spawn'
+    assert used == options
+    assert reading_options(DataLoader(tensors())) == reading_options(None) == {'num_workers': 0}
 
 
 def padded(items):

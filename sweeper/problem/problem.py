@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +20,7 @@ from .parameters import FixedParameter, ProblemParameters, parameters_of
 from .presets import Presets, in_force, unpacked
 from .reference import ProblemReference, load_module
 from .sources import ProblemSources, read_sources
+from .unread import similar, unread
 
 if TYPE_CHECKING:
     import torch
@@ -64,6 +65,7 @@ class Problem:
         step: `step(model, batch)`, which returns the loss to minimise; None for the criterion of what the
             model makes of a batch's inputs.
         predict: `predict(model, batch)`: what is scored; None for what the model makes of a batch's inputs.
+        unread: What it says and nobody would read, and what may be meant; a sentence each.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Problem:
     accumulate: int = 1
     ema: float | None = None
     precision: str | None = None
+    unread: Sequence[str] = field(default=(), compare=False)
 
     @property
     def has_handlers(self) -> bool:
@@ -245,7 +248,8 @@ def load_problem(
     missing = [name for name in required if not hasattr(names, name)]
     if missing:
         raise ProblemError(
-            f'the problem {reference} has no {", ".join(missing)}; '
+            f'the problem {reference} has no '
+            f'{", ".join(name + similar(name, dir(module)) for name in missing)}; '
             f'a problem is a module with {", ".join(REQUIRED)} (and, optionally, {", ".join(OPTIONAL)})'
         )
     for name in ('model', 'dataset', 'loss', 'optimizer', 'step', 'predict', 'callbacks', 'attach'):
@@ -290,6 +294,7 @@ def load_problem(
         **options_of(names, str(reference)),
         step=own_step,
         predict=getattr(names, 'predict', None),
+        unread=unread(module, names, style, is_without_data),
     )
 
 
@@ -324,7 +329,8 @@ class _Names:
 
 def _names_of(module: Any) -> Any:
     """What has the names of a problem: its module, or an object in it, made by an adapter."""
-    return _Names(module) if not hasattr(module, 'model') and hasattr(module, 'problem') else module
+    has_both = hasattr(module, 'model') and not hasattr(getattr(module, 'problem', None), 'model')
+    return _Names(module) if hasattr(module, 'problem') and not has_both else module
 
 
 def _module_name(module: Any, model: object) -> str:

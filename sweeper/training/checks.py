@@ -40,6 +40,8 @@ def check_problem(problem: Problem, seed: int) -> Splits:
     Raises:
         ProblemError: Something is wrong; the message says what and where.
     """
+    for fault in problem.unread:
+        raise ProblemError(f'{problem.name!r} defines {fault}')
     criterion = None if problem.build_criterion is None else _check_criterion(problem)
     _check_own_step(problem, criterion)
     if problem.build_optimizer is not None:

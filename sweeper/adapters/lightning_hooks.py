@@ -8,6 +8,8 @@ from typing import Any
 from ..errors import ProblemError
 from .lightning_optimizer import SCHEDULER
 
+BATCH_INDEX = 'batch_idx'
+
 _INSTEAD = {
     'optimizer_step': 'write a problem by hand, with train(run)',
     'optimizer_zero_grad': 'write a problem by hand, with train(run)',
@@ -19,16 +21,22 @@ _INSTEAD = {
     'on_after_batch_transfer': 'change samples in the dataset instead, or batches in the step',
     'transfer_batch_to_device': 'return batches whose tensors can be moved one by one',
     'setup': 'do it in __init__ instead',
+    'prepare_data': "do it in the data's instead",
+    'train_dataloader': 'give the data to sweeper.adapters.lightning(module, data) instead',
+    'val_dataloader': 'give the data to sweeper.adapters.lightning(module, data) instead',
+    'test_dataloader': 'give the data to sweeper.adapters.lightning(module, data) instead',
+    'configure_sharded_model': 'define configure_model instead',
 }
 _DURING_TRAINING = (
-    'on_fit_start', 'on_train_start', 'on_train_epoch_start', 'on_train_epoch_end', 'on_train_batch_start',
+    'on_fit_start', 'on_fit_end', 'on_train_start', 'on_train_end', 'on_train_epoch_start',
+    'on_train_epoch_end', 'on_train_batch_start',
     'on_train_batch_end', 'on_before_zero_grad', 'on_before_backward', 'on_after_backward',
     'on_before_optimizer_step',
 )  # fmt: skip
 _AROUND_VALIDATION = (
     'on_validation_start', 'on_validation_epoch_start', 'on_validation_batch_start',
     'on_validation_batch_end', 'on_validation_epoch_end', 'on_validation_end', 'on_validation_model_eval',
-    'on_validation_model_train',
+    'on_validation_model_train', 'on_validation_model_zero_grad',
 )  # fmt: skip
 _BATCHES = ('on_before_batch_transfer', 'on_after_batch_transfer', 'transfer_batch_to_device')
 
@@ -55,9 +63,9 @@ def check_hooks(module: Any, base: Any, ignored: Collection[str]) -> None:
     """Raises ProblemError if a module's class defines what would be ignored, and is not meant to be."""
     hooks = dict.fromkeys((*_DURING_TRAINING, *_AROUND_VALIDATION), '')
     hooks.update(_INSTEAD)
-    unknown = [name for name in ignored if name not in hooks and name != SCHEDULER]
-    if isinstance(ignored, str) or unknown:
-        raise ProblemError(f'ignored={ignored!r}: valid are some of {", ".join((*hooks, SCHEDULER))}')
+    valid = (*hooks, SCHEDULER, BATCH_INDEX)
+    if isinstance(ignored, str) or not {*ignored} <= {*valid}:
+        raise ProblemError(f'ignored={ignored!r}: valid are some of {", ".join(valid)}')
     check_overridden(module, base, [name for name in hooks if name not in ignored])
 
 

@@ -40,6 +40,29 @@ class NoTrainer:
         )
 
 
+class NoBatchIndex:
+    """Stands for the number of a batch: a step may pass it on, and gets an error where it looks at it.
+
+    Args:
+        name: The module's class, for messages.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def _refuse(self, *_: object) -> Any:
+        raise ProblemError(
+            f'{self._name} reads batch_idx, but batches are not numbered: each epoch has others, at a batch '
+            f"size that is tuned. Leave it out; or, if it does not matter, say ignored=('batch_idx',), which "
+            f'makes it 0'
+        )
+
+    __index__ = __int__ = __float__ = __bool__ = __hash__ = __str__ = __format__ = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __neg__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __pow__ = __rpow__ = __and__ = __rand__ = _refuse
+
+
 def prepare(model: Any, name: str) -> Any:
     """Makes a new module ready to be trained without a `Trainer`, and returns it.
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ProblemError
 from .lightning_data import datasets_of
-from .lightning_hooks import check_hooks, lightning_base
-from .lightning_logging import logged_values, prepare, reset_metrics
+from .lightning_hooks import BATCH_INDEX, check_hooks, lightning_base
+from .lightning_logging import NoBatchIndex, logged_values, prepare, reset_metrics
 from .lightning_optimizer import SCHEDULER, scaled_optimizer
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class LightningProblem:
         check_hooks(module, base, ignored)
         self._name, self._data, self._val_loss = module.__name__, data, val_loss
         self._ignores_scheduler = SCHEDULER in ignored
+        self._batch_index = 0 if BATCH_INDEX in ignored else NoBatchIndex(module.__name__)
         self._validates = module.validation_step is not base.validation_step
         self._numbered = {name: _takes_index(getattr(module, name)) for name in _STEPS}
         self.model = _builder(module)
@@ -76,7 +77,7 @@ class LightningProblem:
         return scaled_optimizer(model, self._name, lr, self._ignores_scheduler)
 
     def _call(self, model: Any, name: str, batch: Any) -> Any:
-        arguments = (batch, 0) if self._numbered[name] else (batch,)
+        arguments = (batch, self._batch_index) if self._numbered[name] else (batch,)
         return getattr(model, name)(*arguments)
 
 
@@ -99,8 +100,8 @@ def lightning(
             A function may also return `(train, val)` or `(train, val, test)`, datasets or loaders.
         val_loss: The loss among what `validation_step` logs: not negative, lower is better. If it logs no
             such value, the loss that it returns counts; without a `validation_step`, that of `training_step`.
-        ignored: What of the module may be left out: names of hooks that it defines, and `'lr_scheduler'`.
-            Anything else that would be ignored is an error.
+        ignored: What of the module may be left out: names of hooks that it defines, `'lr_scheduler'`,
+            and `'batch_idx'`, which is 0 then. Anything else that would be ignored is an error.
 
     Raises:
         ProblemError: That is no Lightning module, or it does what only a `Trainer` could call.

@@ -34,7 +34,7 @@ def scaled_optimizer(model: Any, name: str, lr: float, ignores_scheduler: bool) 
             f"and return the optimizer alone, or say ignored=('{SCHEDULER}',)"
         )
     # A scheduler may have changed the rates as soon as it was made, and noted what they were.
-    rates = [float(group.get('initial_lr', group['lr'])) for group in optimizer.param_groups]
+    rates = [float(group.pop('initial_lr', group['lr'])) for group in optimizer.param_groups]
     highest = max(rates)
     if not highest > 0:
         raise ProblemError(

@@ -77,8 +77,14 @@ def check_problem(problem: Problem, seed: int) -> Splits:
     datasets = _call(problem, 'dataset', problem.datasets)
     if not isinstance(datasets, tuple | list) or len(datasets) not in (2, 3):
         kind = f'{len(datasets)} of them' if isinstance(datasets, tuple | list) else _short(datasets)
+        hint = ''
+        if hasattr(datasets, 'train_dataloader'):
+            hint = (
+                '. A LightningDataModule goes with its module, as `problem = sweeper.adapters.lightning('
+                'module, data)`; or return its datasets'
+            )
         raise ProblemError(
-            f'dataset() of {problem.name!r} must return (train, val) or (train, val, test); got {kind}'
+            f'dataset() of {problem.name!r} must return (train, val) or (train, val, test); got {kind}{hint}'
         )
     ignored = ignored_label(criterion)
     splits = [
@@ -167,6 +173,11 @@ def _checked_split(problem: Problem, name: str, given: Any, ignored: int | None)
         raise ProblemError(f'the length of {where} raised {type(error).__name__}: {error}') from error
     if isinstance(given, DataLoader):
         check_loader(given, where)
+    elif callable(getattr(dataset, 'collate_fn', None)):
+        raise ProblemError(
+            f'{where} has a collate_fn, which would be ignored: return DataLoader(data, '
+            f'collate_fn=data.collate_fn) in its place'
+        )
     if size == 0:
         raise ProblemError(f'{where} is empty')
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -161,6 +161,20 @@ class Pass:
         if not self.learner.objective.is_own:
             self._explain_by_weights(float(loss.detach()))
         raise FloatingPointError(f'the loss of a fresh model is {float(loss.detach()):g}')
+
+    def check_no_other_loss(self) -> None:
+        """Raises `Certain` if the output has a loss that is not the one that counts."""
+        output = self.output
+        other = output.get('loss') if isinstance(output, Mapping) else getattr(output, 'loss', None)
+        if not isinstance(other, torch.Tensor) or other.numel() != 1:
+            return
+        if not math.isclose(float(other.detach()), float(self.loss.detach()), rel_tol=1e-3, abs_tol=1e-6):
+            raise Certain(
+                f'the model returns a {type(output).__name__} with a loss of its own on {self.where}, '
+                f'{float(other.detach()):.4g}, which would be ignored: the criterion gives '
+                f'{float(self.loss.detach()):.4g}. Write a step(model, batch) that returns the right one, '
+                f'or leave labels out of the inputs'
+            )
 
     def _explain_by_weights(self, loss: float) -> None:
         """Raises `Certain` if the criterion divides by the weight of the labels, and that is 0 or not finite.

@@ -81,14 +81,28 @@ def _stage(name: str) -> Iterator[None]:
 
 def _check_own_methods(workspace: Workspace, learner: Learner) -> None:
     """Raises `Certain` if the model says itself how it is trained, and nobody would listen."""
-    kind = type(learner.model)
-    has_own = hasattr(kind, 'training_step') and hasattr(kind, 'configure_optimizers')
-    if has_own and workspace.problem.step is None and workspace.problem.train is None:
+    kind, problem = type(learner.model), workspace.problem
+    if problem.train is not None:
+        return
+    has_step = hasattr(kind, 'training_step') and problem.step is None
+    has_optimizers = hasattr(kind, 'configure_optimizers')
+    if has_step and has_optimizers:
         raise Certain(
-            f'the model of {workspace.problem.name!r} is a {kind.__name__} with a training_step and '
+            f'the model of {problem.name!r} is a {kind.__name__} with a training_step and '
             f'configure_optimizers, as Lightning has them, which would be ignored: a problem is trained by '
             f'its `loss`. Write `problem = sweeper.adapters.lightning({kind.__name__}, data)` in place of '
             f'model, dataset and loss, or a step(model, batch) or train(run) that calls it'
+        )
+    if has_step:
+        raise Certain(
+            f'the model of {problem.name!r} is a {kind.__name__} with a training_step, which would be '
+            f'ignored: a problem is trained by its `loss`. Write a step(model, batch) that calls it'
+        )
+    if has_optimizers and problem.build_optimizer is None:
+        raise Certain(
+            f'the model of {problem.name!r} is a {kind.__name__} with configure_optimizers, which would be '
+            f'ignored: a problem without `optimizer` is trained by plain SGD. Write an optimizer(model, lr) '
+            f'that calls it'
         )
 
 
@@ -212,6 +226,7 @@ def _forward(workspace: Workspace, learner: Learner, split: Split, name: str) ->
             done.compute_loss()
     with _stage(f'the loss on {where}'):
         done.check_loss()
+        done.check_no_other_loss()
         check_loss(float(done.loss.detach()))
     with _stage(f'the performance on {where}'):
         outputs = _scored(done)

@@ -67,13 +67,20 @@ def is_over_others(optimizer: Optimizer, parameters: Iterable[torch.Tensor]) -> 
 
 
 def check_rates(problem: Problem, model: torch.nn.Module, objective: Objective | None = None) -> None:
-    """Raises ValueError unless the rates of all of an optimizer's groups are multiples of the one given."""
+    """Raises ValueError unless the rates of all of an optimizer's groups are multiples of the one given.
+
+    And if a scheduler of rates was made with it: nobody would call that.
+    """
     if problem.build_optimizer is None:
         return
-    once, half = (
-        [float(group['lr']) for group in build_optimizer(problem, model, objective, lr).param_groups]
-        for lr in (1.0, 0.5)
-    )
+    groups = [build_optimizer(problem, model, objective, lr).param_groups for lr in (1.0, 0.5)]
+    if any('initial_lr' in group for group in groups[0]):
+        raise ValueError(
+            f'{signature_of(problem)} of {problem.name!r} makes a scheduler of the rate, which would be '
+            f"ignored: leave it out, and write a `schedule`, such as 'cosine', 'one-cycle', or a function of "
+            f'progress in [0, 1] that returns a factor of the tuned rate'
+        )
+    once, half = ([float(group['lr']) for group in some] for some in groups)
     for number, (rate, halved) in enumerate(zip(once, half, strict=True)):
         if not math.isclose(rate, 2 * halved, rel_tol=1e-6):
             raise ValueError(
@@ -121,8 +128,11 @@ def build_optimizer(
     what = model if takes_model(problem) else [*model.parameters(), *trained_by(objective)]
     optimizer = problem.build_optimizer(what, lr)
     if not isinstance(optimizer, torch.optim.Optimizer):
+        is_several = isinstance(optimizer, tuple | list | dict)
+        hint = '. Return the optimizer alone; what changes its rate is the `schedule`' if is_several else ''
         raise TypeError(
-            f'{signature_of(problem)} of {problem.name!r} returned {optimizer!r}, not a torch.optim.Optimizer'
+            f'{signature_of(problem)} of {problem.name!r} returned {optimizer!r}, not a '
+            f'torch.optim.Optimizer{hint}'
         )
     return optimizer
 

@@ -315,6 +315,46 @@ def test_hooks_that_nobody_calls_are_errors_unless_they_do_not_matter(name):
     assert fault_of(module, ignored=[name]) == ''
 
 
+NOT_CALLED = ('test', 'predict', 'checkpoint', 'teardown')  # of what sweeps do not do: no error
+
+
+def test_every_hook_is_an_error_or_called_or_of_what_sweeps_do_not_do():
+    hooks = {
+        name for base in L.LightningModule.__mro__[1:] if 'hooks' in base.__module__ for name in vars(base)
+    }
+    called = {'configure_model'}
+    for name in sorted(name for name in hooks - called if not name.startswith('_')):
+        module = type('Hooked', (Module,), {name: lambda self, *_: None})
+        if any(part in name for part in NOT_CALLED) and name != 'test_dataloader':
+            adapters.lightning(module, Data)
+        else:
+            with pytest.raises(ProblemError, match=f'Hooked defines {name}, which only'):
+                adapters.lightning(module, Data)
+
+
+@pytest.mark.parametrize('read', ['% 100 == 0', '== 0', '> 3', '* 0.1', 'or 5', '+ 1', '** 2'])
+@pytest.mark.parametrize('name', ['training_step', 'validation_step'])
+def test_reading_the_number_of_a_batch_is_an_error_rather_than_always_0(name, read):
+    def step(self, batch, batch_idx):
+        eval(f'batch_idx {read}')
+        return getattr(Module, name)(self, batch, batch_idx)
+
+    module = type('Numbered', (Module,), {name: step})
+    assert 'Numbered reads batch_idx, but batches are not numbered' in fault_of(module)
+    assert fault_of(module, ignored=('batch_idx',)) == ''
+
+
+def test_passing_the_number_of_a_batch_on_is_captured():
+    class Passing(Module):
+        def training_step(self, batch, batch_idx):
+            return self.shared(batch, batch_idx)
+
+        def shared(self, batch, batch_idx):
+            return super().training_step(batch, batch_idx)
+
+    assert trained(problem_of(Passing), 'captured') == trained(problem_of(Module), 'captured')
+
+
 def test_batch_hooks_of_the_data_are_errors():
     data = type('Augmenting', (Data,), {'on_after_batch_transfer': lambda self, batch, _: batch})
     with pytest.raises(ProblemError, match='Augmenting defines on_after_batch_transfer'):
@@ -381,4 +421,7 @@ def test_a_module_with_a_step_that_nobody_would_call_is_an_error():
     assert fault.is_certain and 'sweeper.adapters.lightning(Module, data)' in fault.message
     names['step'] = lambda model, batch: model.training_step(batch, 0)  # somebody does
     names['model'] = adapters.lightning(Module, Data).model
+    plain = load_problem(find_problem(types.SimpleNamespace(**names)))
+    assert 'configure_optimizers, which would be ignored' in dry_run(workspace(plain), (), 0).fault.message
+    names['optimizer'] = lambda model, lr: torch.optim.SGD(model.parameters(), lr=lr)
     assert dry_run(workspace(load_problem(find_problem(types.SimpleNamespace(**names)))), (), 0).fault is None

@@ -29,6 +29,10 @@ class Items(Dataset):
     def __getitem__(self, index):
         return self.item(index)
 
+class Collating(Items):
+    def collate_fn(self, items):
+        return items
+
 class OwnLoader(DataLoader):
     def __iter__(self):
         for inputs, targets in super().__iter__():
@@ -146,6 +150,14 @@ BAD_DATASETS = {
         ['train', '__iter__ of its own (OwnLoader)', 'ignored', 'collate_fn'],
     ),
     'one dataset': ('good', ['(train, val) or (train, val, test)', 'TensorDataset']),
+    'a LightningDataModule': (
+        '__import__("types").SimpleNamespace(train_dataloader=None)',
+        ['(train, val)', 'adapters.lightning(module, data)'],
+    ),
+    'a dataset that makes batches by itself': (
+        '(Collating(lambda i: (inputs[i], 0)), good)',
+        ['train', 'collate_fn', 'ignored', 'DataLoader(data'],
+    ),
     'a tuple of one': ('(good,)', ['(train, val) or (train, val, test)', 'got 1']),
     'a tuple of four': ('(good,) * 4', ['(train, val) or (train, val, test)', 'got 4']),
     'raises': ('1 / 0', ['dataset()', 'ZeroDivisionError']),

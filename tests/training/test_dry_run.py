@@ -44,6 +44,26 @@ def model(width):
     return Odd(4, 2)
 """
 
+OWN_METHOD = """
+class Own(torch.nn.Linear):
+    def {}(self, *_):
+        raise AssertionError
+
+def model(width):
+    return Own(4, 2)
+"""
+OWN_LOSS_OF_MODEL = """
+from types import SimpleNamespace
+
+class Own(torch.nn.Linear):
+    def forward(self, x):
+        outputs = super().forward(x)
+        return {}
+
+def model(width):
+    return Own(4, 2)
+"""
+
 CERTAIN = {
     'val items of another dtype': (
         {}, 'return good, TensorDataset(x.double(), y)',
@@ -124,6 +144,31 @@ CERTAIN = {
         BCE | {'loss': 'def loss():\n    return lambda o, y: '
                        'torch.nn.functional.binary_cross_entropy_with_logits(2 * o, y)'},
         'return (TensorDataset(x, y[:, None].float()),) * 2', ['no probabilities', '`threshold = 0.0`'],
+    ),
+    'a scheduler of rates': (
+        {'optimizer': 'def optimizer(p, lr):\n    made = torch.optim.SGD(p, lr)\n'
+                      '    torch.optim.lr_scheduler.StepLR(made, 5)\n    return made'},
+        'return good, good', ['makes a scheduler', 'ignored', "'cosine'", 'a factor of the tuned rate'],
+    ),
+    'a step that nobody calls': (
+        {'model': OWN_METHOD.format('training_step')}, 'return good, good',
+        ['with a training_step', 'ignored', 'step(model, batch)'],
+    ),
+    'optimizers that nobody asks for': (
+        {'model': OWN_METHOD.format('configure_optimizers')}, 'return good, good',
+        ['with configure_optimizers', 'ignored', 'plain SGD', 'optimizer(model, lr)'],
+    ),
+    'a loss in the output of a dict': (
+        {'model': OWN_LOSS_OF_MODEL.format("{'logits': outputs, 'loss': outputs.square().mean()}"),
+         'loss': "def loss():\n    return lambda o, y: torch.nn.functional.cross_entropy(o['logits'], y)",
+         'accuracy_style': "accuracy_style = 'inv-loss'"},
+        'return good, good', ['a dict with a loss of its own', 'ignored', 'leave labels out'],
+    ),
+    'a loss in the output of an object': (
+        {'model': OWN_LOSS_OF_MODEL.format('SimpleNamespace(logits=outputs, loss=outputs.square().mean())'),
+         'loss': 'def loss():\n    return lambda o, y: torch.nn.functional.cross_entropy(o.logits, y)',
+         'accuracy_style': "accuracy_style = 'inv-loss'"},
+        'return good, good', ['a SimpleNamespace with a loss', 'ignored', 'step(model, batch)'],
     ),
     'an output that is no tensor': (
         {'model': """

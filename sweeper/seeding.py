@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,6 +57,14 @@ def _comparable(numpy_state: Any) -> tuple[Any, ...]:
     return inner['key'].tobytes(), inner['pos'], numpy_state['has_gauss'], numpy_state['gauss']
 
 
+def global_generators() -> list[Any]:
+    """The generators whose states `RandomStates` has, as objects."""
+    import torch
+
+    generator = np.random.rand.__self__  # type: ignore[attr-defined]
+    return [random.random.__self__, generator, generator._bit_generator, torch.default_generator]  # type: ignore[attr-defined]
+
+
 class RandomStates:
     """The present states of torch, numpy's legacy generator and `random`, to be put back."""
 
@@ -66,6 +74,22 @@ class RandomStates:
         self.torch, self._python = torch.get_rng_state(), random.getstate()
         self._numpy: Any = np.random.get_state(legacy=False)
         self._gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+
+    def to_plain(self) -> dict[str, Any]:
+        """Returns the states as numbers and tensors."""
+        inner = {**self._numpy['state'], 'key': self._numpy['state']['key'].tolist()}
+        numpy_state = {**self._numpy, 'state': inner, 'gauss': float(self._numpy['gauss'])}
+        return {'torch': self.torch, 'numpy': numpy_state, 'python': self._python, 'gpus': self._gpus}
+
+    @classmethod
+    def from_plain(cls, states: Mapping[str, Any]) -> RandomStates:
+        """Returns what `to_plain` of another one gave."""
+        made = cls()
+        made.torch, made._python, made._gpus = states['torch'], states['python'], states['gpus']
+        inner = {**states['numpy']['state']}
+        inner['key'] = np.array(inner['key'], dtype=np.uint32)
+        made._numpy = {**states['numpy'], 'state': inner}
+        return made
 
     def others_have_changed(self) -> bool:
         """Whether something was drawn from numpy or `random` since."""

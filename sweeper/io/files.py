@@ -76,7 +76,7 @@ class AtomicWriter:
             if str(folder) not in self._seen:
                 self._make_folders(remembered)
                 if folder != remembered:
-                    _make_folder(folder)
+                    make_folder(folder)
             for path, data in files.items():
                 with open(f'{path}{TEMPORARY_SUFFIX}', 'wb', opener=open_temporary) as file:
                     file.write(data)
@@ -167,7 +167,7 @@ class AtomicWriter:
                 missing.append(folder)
                 folder = folder.parent
             for new in reversed(missing):
-                _make_folder(new)
+                make_folder(new)
                 self._inside.setdefault(str(new.parent), set()).add(str(new))
                 self._seen.add(str(new))
 
@@ -254,7 +254,7 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """Makes a folder, unless it is there, and flushes its name; something else of the name is an error."""
     try:
         folder.mkdir()
@@ -297,7 +297,16 @@ def write_report(path: Path, data: bytes) -> None:
     if kind_of(path) not in (None, 'a file', 'a link') or path.parent == Path('/dev'):
         path.write_bytes(data)
         return
-    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    write_whole(path, data)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file whole or not at all, whichever process does; a link in its place is replaced.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    temporary = path.with_name(f'{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
     try:
         with open(temporary, 'wb', opener=open_temporary) as file:
             file.write(data)

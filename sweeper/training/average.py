@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parameter import is_lazy
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from .plain import NotKeepable, copy_all
 
 REASON = 'the average of its weights (ema) is taken at every step'
 
@@ -39,6 +44,19 @@ class WeightAverage:
             error.add_note('ema needs a copy of the model, by copy.deepcopy')
             raise
 
+    def state(self) -> dict[str, Any]:
+        """Returns what there is of it: the number of steps, and all tensors."""
+        if self._average is None:
+            raise NotKeepable('there is no average yet')
+        return {'count': self._average.n_averaged, 'tensors': _tensors_of(self._average.module)}
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Puts back what `state` returned."""
+        assert self._average is not None
+        copy_all(state['tensors'], _tensors_of(self._average.module))
+        self._average.n_averaged.copy_(state['count'])
+
     @torch.no_grad()
     def update(self) -> None:
         """Takes in the model's present weights."""
@@ -51,6 +69,10 @@ class WeightAverage:
         if not is_first:
             for buffer, old in zip(statistics, before, strict=True):
                 buffer.copy_(old.lerp(buffer, 1 - self._decay))
+
+
+def _tensors_of(model: torch.nn.Module) -> list[torch.Tensor]:
+    return [*model.parameters(), *model.buffers()]
 
 
 def _running_statistics(model: torch.nn.Module) -> list[torch.Tensor]:

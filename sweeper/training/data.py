@@ -119,6 +119,11 @@ class ItemSplit:
         self._collate = loader.collate_fn if has_own_collate(loader) else _collate
         self._suspect: tuple[torch.Tensor, Batch] | None = None  # the first batch that is not finite
 
+    @property
+    def sources(self) -> tuple[object, ...]:
+        """What reads items, and makes batches of them."""
+        return self._dataset, self._collate, self._worker_init
+
     def __len__(self) -> int:
         return len(self._dataset)  # type: ignore[arg-type]
 

@@ -37,6 +37,7 @@ class Loop:
             the step returns them. Answering True ends the training.
         data: Looks at losses that are not finite, before that.
         engine: Calls handlers, which may end the training, too. Without, nobody listens, and none is needed.
+        done: How many steps have been taken before; `run` takes what comes after them.
 
     Attributes:
         done: How many steps have been taken.
@@ -49,10 +50,11 @@ class Loop:
         after_chunk: Callable[[torch.Tensor, torch.Tensor], bool] | None = None,
         data: DataCheck | None = None,
         engine: RunEngine | None = None,
+        done: int = 0,
     ) -> None:
         self._step, self._data, self._engine = step, data, engine
         self._lrs = lrs
-        self.done = 0
+        self.done, self._behind = 0, done
         self._after_chunk = after_chunk
 
     def _advance(self, batches: list[torch.Tensor]) -> tuple[torch.Tensor, bool]:
@@ -86,9 +88,12 @@ class Loop:
             self._engine.train(self._advance_after_handlers, _Chunks(batches), len(batches), epochs, on_epoch)
             return
         for epoch in range(1, epochs + 1):
-            if any(self._advance(chunk)[1] for chunk in _Chunks(batches)):
-                return
-            if on_epoch is not None and on_epoch(epoch):
+            for chunk in _Chunks(batches):
+                if self.done < self._behind:
+                    self.done += len(chunk)
+                elif self._advance(chunk)[1]:
+                    return
+            if self.done > self._behind and on_epoch is not None and on_epoch(epoch):
                 return
 
     def _advance_after_handlers(self, batches: list[torch.Tensor]) -> tuple[torch.Tensor, bool]:

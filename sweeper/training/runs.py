@@ -9,22 +9,25 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..points import Point
+from ..points import Point, point_key
 from ..results import joined_flags
 from ..seeding import run_seed
 from .attached import RunPlan
 from .batches import AcrossEpochs, ShuffledBatches, SizedBatches
+from .checkpoint import CheckpointPlan
 from .cost import model_cost
 from .data import Split, SplitPart
 from .data_check import DataCheck
 from .loop import Batches, Loop
 from .metrics import check_loss, evaluate, is_finite_in_training
 from .own_loop import OwnLoop
+from .resumable import Resumable
 from .schedule import Schedule, learning_rates
 from .side_by_side import train_side_by_side
 from .trial import Trial
@@ -163,7 +166,12 @@ def _parts(train: Split, holdout_seed: int, held_out: int) -> tuple[torch.Tensor
 
 
 def train_fully(
-    workspace: Workspace, point: Point, seeds: Sequence[int], plan: TrainingPlan, index: int | None = None
+    workspace: Workspace,
+    point: Point,
+    seeds: Sequence[int],
+    plan: TrainingPlan,
+    index: int | None = None,
+    checkpoints: CheckpointPlan | None = None,
 ) -> list[dict[str, Any]]:
     """Trains fresh models by `plan`, scoring them on every split at the end of each cycle.
 
@@ -173,6 +181,7 @@ def train_fully(
         seeds: One per trial.
         plan: The learning rates, batch size and length of the training.
         index: The first trial's number; those of the others follow.
+        checkpoints: Where and how often they keep their state, from which they go on; None: nowhere.
 
     Returns:
         For every seed, `scores`: final `{loss,perf}_{train,val[,test]}`; `diverged`; `epochs` done (a
@@ -185,7 +194,10 @@ def train_fully(
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
         trials = [Trial(workspace, learner) for learner in training.learners]
-        ends = _train(training, batches, plan, workspace.problem.schedule, trials)
+        resumable = None
+        if training.checkpoint is not None:
+            resumable = Resumable(workspace, training, trials, training.checkpoint)
+        ends = _train(training, batches, plan, workspace.problem.schedule, trials, resumable)
         results = [trial.result(*end) for trial, end in zip(trials, ends, strict=True)]
         seconds = (time.perf_counter() - started) / len(trials)
         return [{**result, 'seconds': seconds, 'step': training.kind} for result in results]
@@ -201,7 +213,10 @@ def train_fully(
         epochs=plan.epochs,
         steps=steps,
     )
-    return train_side_by_side(workspace, point, seeds, batches, run, about)
+    checkpoint = None
+    if checkpoints is not None and index is not None:
+        checkpoint = partial(checkpoints.of, index, point_key(point), seeds, asdict(plan))
+    return train_side_by_side(workspace, point, seeds, batches, run, about, checkpoint=checkpoint)
 
 
 def _shuffled(
@@ -222,6 +237,7 @@ def _train(
     plan: TrainingPlan,
     schedule: Schedule,
     trials: Sequence[Trial] = (),
+    resumable: Resumable | None = None,
 ) -> list[tuple[float, bool]]:
     """Trains by `plan`.
 
@@ -231,6 +247,7 @@ def _train(
         plan: The learning rates, batch size and length of the training.
         schedule: The learning rates in between.
         trials: Of every model, what scores it at the end of each cycle, as long as its loss is finite.
+        resumable: Keeps their state at the end of cycles, and puts back what was kept.
 
     Returns:
         For every model, the epochs done, and whether its loss ceased to be finite.
@@ -240,6 +257,9 @@ def _train(
     lanes = len(training.learners)
     ends: list[tuple[float, bool]] = [(0, False)] * lanes
     last_losses = torch.zeros(lanes)
+    done = 0
+    if resumable is not None and (position := resumable.restore()) is not None:
+        done, ends = position
 
     def after_chunk(losses: torch.Tensor, _: torch.Tensor) -> bool:
         nonlocal last_losses
@@ -258,25 +278,30 @@ def _train(
             training.step.expect_changes()
             if training.engine is not None:
                 training.engine.publish(scores[0])
+            if resumable is not None and epoch < plan.epochs:
+                resumable.keep(loop.done, ends)
         return not alive
 
-    loop = _loop(training, lrs.tolist(), after_chunk)
+    loop = _loop(training, lrs.tolist(), after_chunk, done)
     loop.run(batches, plan.epochs, after_epoch)
     training.step.verify_last()
     training.step.update_models()
     may_end = training.engine is not None or training.own is not None
     if may_end and not ends[0][1]:  # the problem may have ended it, or changed the model
         epochs, rest = divmod(loop.done, len(batches))
-        done = epochs + round(rest / len(batches), 3) if rest else epochs
-        ends = [(done, not bool(last_losses.isfinite()))]
+        reached = epochs + round(rest / len(batches), 3) if rest else epochs
+        ends = [(reached, not bool(last_losses.isfinite()))]
         if trials and not ends[0][1] and not trials[0].is_scored:
-            trials[0].take_scores(done)
+            trials[0].take_scores(reached)
     return ends
 
 
 def _loop(
-    training: Training, lrs: Sequence[float], after_chunk: Callable[[torch.Tensor, torch.Tensor], bool]
+    training: Training,
+    lrs: Sequence[float],
+    after_chunk: Callable[[torch.Tensor, torch.Tensor], bool],
+    done: int = 0,
 ) -> Loop | OwnLoop:
     if training.own is not None:
         return OwnLoop(*training.own, training.learners[0], lrs, after_chunk)
-    return Loop(training.step, lrs, after_chunk, DataCheck(training.learners), training.engine)
+    return Loop(training.step, lrs, after_chunk, DataCheck(training.learners), training.engine, done)

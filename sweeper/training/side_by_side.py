@@ -12,7 +12,9 @@ import torch
 from ..points import Point
 from .attached import RunPlan
 from .capture.recording import NotCapturable
+from .checkpoint import Checkpoint
 from .loop import Batches
+from .plain import NotKeepable
 from .workspace import Training, Workspace
 
 Result = TypeVar('Result')
@@ -26,6 +28,7 @@ def train_side_by_side(
     run: Callable[[Training, Batches], list[Result]],
     plan: RunPlan,
     measures_perf: bool = False,
+    checkpoint: Callable[[range], Checkpoint] | None = None,
 ) -> list[Result]:
     """Sets models up and runs them side by side; one after another if that cannot be.
 
@@ -39,6 +42,7 @@ def train_side_by_side(
         run: Trains and returns every run's result.
         plan: What is known of the run, or of the first of several.
         measures_perf: Whether every step is to measure its performance.
+        checkpoint: Returns where some of the runs, as indices, keep their state.
     """
 
     def alone(lane: int, why_alone: str | None = None) -> list[Result]:
@@ -47,16 +51,25 @@ def train_side_by_side(
         own = plan if plan.index is None else replace(plan, index=plan.index + lane)
 
         def done(training: Training) -> list[Result]:
+            if kept is not None:
+                kept.kind = training.kind
             kind = training.kind if why_alone is None else training.kind.alone(why_alone)
-            return run(training._replace(kind=kind), batches(seed))
+            return run(training._replace(kind=kind, checkpoint=kept), batches(seed))
+
+        kept = None if checkpoint is None else checkpoint(range(lane, lane + 1))
 
         def attempt() -> list[Result]:
             nonlocal current
-            current = workspace.set_up(point, seed, list(batches(seed)), plan.epochs, measures_perf, own)
+            kind = None if kept is None else kept.kept_kind
+            if kind is not None and kind.kind == 'eager':
+                current = workspace.set_up_eagerly(point, seed, measures_perf, kind.reason, own)
+            else:
+                first = list(batches(seed))
+                current = workspace.set_up(point, seed, first, plan.epochs, measures_perf, own)
             return done(current)
 
         try:
-            return contextvars.copy_context().run(attempt)
+            return _resumed(lambda: contextvars.copy_context().run(attempt))
         except NotCapturable as error:
             reason = str(error)
         assert current is not None
@@ -65,16 +78,31 @@ def train_side_by_side(
     if len(seeds) == 1:
         return alone(0)
     training = None
+    kept = None if checkpoint is None else checkpoint(range(len(seeds)))
+
+    def together() -> list[Result]:
+        nonlocal training
+        first = [list(batches(seed)) for seed in seeds]
+        training = workspace.set_up_lanes(point, seeds, first, measures_perf)
+        if kept is not None:
+            kept.kind = training.kind
+        return run(training._replace(checkpoint=kept), SideBySide([batches(seed) for seed in seeds]))
+
     try:
-        training = workspace.set_up_lanes(
-            point, seeds, [list(batches(seed)) for seed in seeds], measures_perf
-        )
-        return run(training, SideBySide([batches(seed) for seed in seeds]))
+        return _resumed(together)
     except NotCapturable as error:
         if training is not None:
             training.undo()
         reason = str(error)
     return [result for lane in range(len(seeds)) for result in alone(lane, reason)]
+
+
+def _resumed(run: Callable[[], list[Result]]) -> list[Result]:
+    """Runs from the state that was kept, or once more from the beginning if that does not fit."""
+    try:
+        return run()
+    except NotKeepable:
+        return run()
 
 
 class SideBySide:

@@ -18,7 +18,9 @@ from .average import WeightAverage
 from .data import Batch, InMemorySplit, Split, leaves, taken
 from .metrics import Scorer
 from .objective import Objective
+from .optimizer_state import OptimizerState
 from .optimizers import LearningRate, Optimizer, needs_closure, trained_parameters
+from .plain import copy_all
 
 
 def _as_it_is() -> AbstractContextManager[Any]:
@@ -70,6 +72,18 @@ class Step(Protocol):
         """Brings the models up to date with what has been trained."""
         return
 
+    def state(self) -> dict[str, Any]:
+        """Returns what decides how it goes on, beside the models, in numbers, texts and tensors.
+
+        Raises:
+            NotKeepable: There is something else that does.
+        """
+        ...
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Puts back what `state` returned; the models are as they were then."""
+        ...
+
 
 class EagerStep(Step):
     """Trains by asking torch for one operator after another.
@@ -103,6 +117,7 @@ class EagerStep(Step):
         self._clipped = [] if clip_norm is None else trained_parameters(model, objective)
         self._parts, self._needs_closure = parts, needs_closure(optimizer)
         self._average = average
+        self._kept = OptimizerState(optimizer)
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         losses, perfs = [], []
@@ -119,6 +134,12 @@ class EagerStep(Step):
             losses.append(loss)
             perfs += perf
         return StepResults(torch.stack(losses), torch.stack(perfs) if perfs else torch.empty(0))
+
+    def state(self) -> dict[str, Any]:
+        return {'optimizer': self._kept.state()}
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        self._kept.restore(state['optimizer'])
 
     def _update(self) -> None:
         self._clip()
@@ -224,6 +245,14 @@ class Verifier(Protocol):
         """Says that Python has run that is not the step's."""
         ...
 
+    def state(self) -> dict[str, Any]:
+        """Returns what decides which steps are verified."""
+        ...
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Puts back what `state` returned."""
+        ...
+
     def steps_ahead(self, done: int) -> int:
         """Returns how many steps may be taken before the next is to be verified; 0 if that is to be now."""
         ...
@@ -264,6 +293,15 @@ class _Replaying(Step):
         if self._verifier is not None and self._last is not None:
             self._verifier.verify(self._last, self._done, is_last=True)
 
+    def state(self) -> dict[str, Any]:
+        verified = None if self._verifier is None else self._verifier.state()
+        return {'done': self._done, 'verified': verified}
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        self._done = state['done']
+        if self._verifier is not None:
+            self._verifier.restore_state(state['verified'])
+
     def _parts(self, batches: Sequence[torch.Tensor]) -> Iterator[Feed]:
         """What to replay in one go, verifying steps when it is time to."""
         for feed in _feeds(self._split, batches):
@@ -295,6 +333,13 @@ class CapturedStep(_Replaying):
     ) -> None:
         super().__init__(replays, split, measures_perf)
         self.states = states
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), 'states': self.states}
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        super().restore_state(state)
+        copy_all(state['states'], self.states)
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         results, start = [], 0
@@ -345,6 +390,14 @@ class CapturedGradientStep(_Replaying):
         super().__init__(replays, split, measures_perf)
         self.parameters, self._optimizer, self._clip_norm = parameters, optimizer, clip_norm
         self._lr = LearningRate(optimizer)
+        self._kept = OptimizerState(optimizer)
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), 'optimizer': self._kept.state()}
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        super().restore_state(state)
+        self._kept.restore(state['optimizer'])
 
     def run(self, batches: Sequence[torch.Tensor], lrs: Sequence[float]) -> StepResults:
         losses, perfs = [], []

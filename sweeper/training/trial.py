@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from ..io.checksums import checksum
 from ..results import joined_flags
 from .capture.capture import Learner
 from .data import Split
@@ -31,6 +33,21 @@ class Trial:
         self._last: dict[str, Score] = {}
         self._is_unsure = False
         self._scored: list[int] = []
+
+    @property
+    def initial_checksum(self) -> str:
+        """Of the model as it was before the first step."""
+        return checksum(self._initial)
+
+    def state(self) -> dict[str, Any]:
+        """Returns its scores so far, as plain values."""
+        last = {name: asdict(score) for name, score in self._last.items()}
+        return {'rows': self._rows, 'last': last, 'is_unsure': self._is_unsure}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Puts back what `state` returned."""
+        self._rows, self._is_unsure = state['rows'], state['is_unsure']
+        self._last = {name: Score(**score) for name, score in state['last'].items()}
 
     def take_scores(self, epochs: float, engine: RunEngine | None = None) -> dict[str, float]:
         """Scores the model after so many epochs; returns the scores by name. An engine calls handlers."""

@@ -32,6 +32,7 @@ from .own_loop import REASON, Progress, TrainingRun
 from .steps import Step
 
 if TYPE_CHECKING:
+    from .checkpoint import Checkpoint
     from .engine import RunEngine
 
 Result = TypeVar('Result')
@@ -97,6 +98,7 @@ class Training(NamedTuple):
             things were afterwards if building them again would not give the same. None if steps are eager.
         engine: Calls the handlers that the problem has attached; None if it has no `attach`.
         own: The problem's own training loop, and what it gets; then the step is not used.
+        checkpoint: Where its state is kept, if it is.
     """
 
     learners: Sequence[Learner]
@@ -105,6 +107,7 @@ class Training(NamedTuple):
     start: PythonState | _Kept | None = None
     engine: RunEngine | None = None
     own: tuple[Callable[[Any], object], TrainingRun] | None = None
+    checkpoint: Checkpoint | None = None
 
     def undo(self) -> None:
         """Puts back the problem's Python state, to begin the training anew."""
@@ -316,8 +319,12 @@ class Workspace:
 
     def python_state(self) -> PythonState:
         """What the problem's functions refer to, so that it can be put back after an attempt to capture."""
+        return PythonState(self.python_roots().items(), is_partial=True)
+
+    def python_roots(self) -> dict[str, Any]:
+        """The problem's functions, by name."""
         problem = self.problem
-        roots = {
+        return {
             'optimizer': problem.build_optimizer,
             'model': problem.build_model,
             'loss': problem.build_criterion,
@@ -327,7 +334,6 @@ class Workspace:
             'attach': problem.attach,
             'callbacks': problem.callbacks,
         }
-        return PythonState(roots.items(), is_partial=True)
 
     def _stuck(self, python: PythonState) -> list[str]:
         """What trying a step may change for good: see `Learner.stuck`; an optimizer's counts, too."""

@@ -7,7 +7,7 @@ its own initialisation and its own order of the data; learning rates and batch s
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -64,6 +64,13 @@ class LanesStep(Step):
 
     def update_models(self) -> None:
         self._stacked.unstack()
+
+    def state(self) -> dict[str, Any]:
+        return self._step.state()
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        self._stacked.restack()
+        self._step.restore_state(state)
 
 
 class Stacked:

@@ -5,7 +5,7 @@ Both begin at the same state: parameters, buffers, optimizer state, random numbe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -87,6 +87,17 @@ class Verification:
         """
         if self._is_first_evaluation or self._python.has_changed():
             self._is_due, self._is_first_evaluation = True, False
+
+    def state(self) -> dict[str, Any]:
+        return {
+            'is_due': self._is_due,
+            'is_first_evaluation': self._is_first_evaluation,
+            'verified': self._verified,
+        }
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        self._is_due, self._is_first_evaluation = state['is_due'], state['is_first_evaluation']
+        self._verified = state['verified']
 
     def steps_ahead(self, done: int) -> int:
         following = FIRST

@@ -54,6 +54,7 @@ class PythonState:
         roots: Where to begin, each with a name.
         tensors: The parameters and buffers: their values may change, what they are may not.
         is_partial: If there is too much to look at, the rest is left out.
+        excluded: Objects that are not looked into.
 
     Raises:
         TooManyObjects: There is too much to look at.
@@ -64,10 +65,11 @@ class PythonState:
         roots: Iterable[tuple[str, Any]],
         tensors: Iterable[torch.Tensor] = (),
         is_partial: bool = False,
+        excluded: Iterable[Any] = (),
     ) -> None:
         self._nodes: list[_Node] = []
         free = {id(tensor) for tensor in tensors}
-        seen: dict[int, Any] = {}  # keeps them alive, so that no other gets the same id
+        seen = {id(value): value for value in excluded}  # keeps them alive, so that no other gets the same id
         ahead = [*roots][::-1]
         entries = 0
         while ahead:

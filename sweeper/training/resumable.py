@@ -1,0 +1,137 @@
+"""What decides how trials go on: kept at the end of a cycle, put back into ones that are set up alike.
+
+They go on to the bit as if they had never stopped, or nothing is kept. So whatever decides is either part of
+the state, or must be as it was at the start: all Python state that steps can change, for example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.nn.parameter import is_lazy
+
+from ..seeding import RandomStates, global_generators
+from .capture.capture import Learner
+from .checkpoint import Checkpoint
+from .data import InMemorySplit, ItemSplit
+from .objects.state import PythonState, TooManyObjects
+from .plain import NotKeepable, as_plain, copy_all
+from .trial import Trial
+from .workspace import Training, Workspace
+
+
+class Resumable:
+    """Trials in progress whose state can be kept and put back, as far as that is possible.
+
+    Args:
+        workspace: The problem and its data.
+        training: What is trained; no step has been taken.
+        trials: Their scores so far.
+        checkpoint: Where the state is kept.
+    """
+
+    def __init__(
+        self, workspace: Workspace, training: Training, trials: Sequence[Trial], checkpoint: Checkpoint
+    ) -> None:
+        self._training, self._trials, self._checkpoint = training, trials, checkpoint
+        self._can_be_kept = training.engine is None and training.own is None
+        if self._can_be_kept:
+            try:
+                self._python = _python_state(workspace, training)
+                self._can_be_kept = not self._python.opaque
+            except (TooManyObjects, NotKeepable):
+                self._can_be_kept = False
+
+    def restore(self) -> tuple[int, list[tuple[float, bool]]] | None:
+        """Puts back the state that was kept, if there is one.
+
+        Returns:
+            How many steps led to it, and for every model the epochs done and whether it diverged.
+
+        Raises:
+            NotKeepable: It does not fit; what is trained has to be set up once more.
+        """
+        state = self._checkpoint.take()
+        if state is None or not self._can_be_kept:
+            return None
+        try:
+            if state['initial'] != [trial.initial_checksum for trial in self._trials]:
+                raise NotKeepable('the models begin otherwise')
+            for learner, model in zip(self._training.learners, state['models'], strict=True):
+                _restore_model(learner, model)
+            self._training.step.restore_state(state['step'])
+            for trial, scores in zip(self._trials, state['trials'], strict=True):
+                trial.restore(scores)
+            RandomStates.from_plain(state['random']).restore()
+        except Exception as error:  # of a file that anybody may have written
+            raise NotKeepable(str(error)) from error
+        return state['done'], [(epochs, bool(diverged)) for epochs, diverged in state['ends']]
+
+    def keep(self, done: int, ends: Sequence[tuple[float, bool]]) -> None:
+        """Keeps the present state, if it is time to and that can be done.
+
+        Args:
+            done: How many steps led to it.
+            ends: For every model, the epochs done and whether it diverged.
+        """
+        if not self._can_be_kept or not self._checkpoint.is_due:
+            return
+        try:
+            if self._python.changes(caches_too=False):
+                raise NotKeepable('Python state has changed')
+            state = {
+                'done': done,
+                'ends': [list(end) for end in ends],
+                'initial': [trial.initial_checksum for trial in self._trials],
+                'models': [_model_state(learner) for learner in self._training.learners],
+                'step': self._training.step.state(),
+                'trials': [trial.state() for trial in self._trials],
+                'random': RandomStates().to_plain(),
+            }
+            plain = as_plain(state)
+        except NotKeepable:
+            self._can_be_kept = False
+            return
+        self._checkpoint.write(plain)
+
+
+def _python_state(workspace: Workspace, training: Training) -> PythonState:
+    """All Python state that steps and evaluations can change, as it is.
+
+    Raises:
+        NotKeepable: It is not known what they can change.
+        TooManyObjects: It is too much to look at.
+    """
+    roots: list[tuple[str, Any]] = []
+    for name, split in workspace.splits._asdict().items():
+        if isinstance(split, ItemSplit):
+            roots.append((f'{name} data', split.sources))
+        elif not isinstance(split, InMemorySplit | None):
+            raise NotKeepable('it is not known where its data is')
+    tensors: list[torch.Tensor] = []
+    for learner in training.learners:
+        modules = [learner.model, *learner.objective.modules]
+        if any(is_lazy(parameter) for module in modules for parameter in module.parameters()):
+            raise NotKeepable('a module is lazy')
+        tensors += [t for module in modules for t in (*module.parameters(), *module.buffers())]
+        roots += [('model', learner.model), *learner.objective.parts]
+    roots += workspace.python_roots().items()
+    return PythonState(roots, tensors, excluded=global_generators())
+
+
+def _model_state(learner: Learner) -> dict[str, Any]:
+    average = None if learner.average is None else learner.average.state()
+    return {'tensors': _tensors(learner), 'average': average}
+
+
+def _tensors(learner: Learner) -> list[torch.Tensor]:
+    modules = [learner.model, *learner.objective.modules]
+    return [t.detach() for module in modules for t in (*module.parameters(), *module.buffers())]
+
+
+def _restore_model(learner: Learner, state: dict[str, Any]) -> None:
+    copy_all(state['tensors'], _tensors(learner))
+    if learner.average is not None:
+        learner.average.restore(state['average'])

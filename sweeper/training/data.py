@@ -122,7 +122,7 @@ class ItemSplit:
     @property
     def sources(self) -> tuple[object, ...]:
         """What reads items, and makes batches of them."""
-        return self._dataset, self._collate, self._worker_init
+        return self._dataset, self._collate, self._reading
 
     def __len__(self) -> int:
         return len(self._dataset)  # type: ignore[arg-type]

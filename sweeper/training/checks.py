@@ -111,6 +111,11 @@ def _check_binds(problem: Problem, name: str, function: Callable[..., Any], *arg
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return
+    first = next(iter(signature.parameters), '')
+    if first in arguments[1:]:
+        raise ProblemError(
+            f'{name}{signature} of {problem.name!r} must take ({", ".join(arguments)}), in this order'
+        )
     try:
         signature.bind(*arguments)
     except TypeError as error:
@@ -186,9 +191,12 @@ def _checked_split(problem: Problem, name: str, given: Any, ignored: int | None)
         raise ProblemError(f'item 0 of {where} raised {type(error).__name__}: {error}') from error
     needs_pairs = problem.step is None or (problem.predict is None and problem.accuracy_style != 'inv-loss')
     if needs_pairs and not has_own_collate(given) and not is_pair(item):
+        if problem.step is None:
+            needed = "a step(model, batch) of the problem's own, and a predict(model, batch) to be scored by"
+        else:
+            needed = 'a predict(model, batch) that returns outputs and targets, to be scored by'
         raise ProblemError(
-            f'an item of {where} must be (input, target); item 0 is {_short(item)}. Other items need a '
-            f"step(model, batch) of the problem's own, and a predict(model, batch) to be scored by"
+            f'an item of {where} must be (input, target); item 0 is {_short(item)}. Other items need {needed}'
         )
     try:
         split = as_split(given, torch.device('cpu'))
@@ -201,8 +209,10 @@ def _checked_split(problem: Problem, name: str, given: Any, ignored: int | None)
         if problem.predict is None and is_pair(batch) and not isinstance(batch[1], torch.Tensor):
             raise TypeError(f'a target must be a tensor, an array or a number; got {_short(item[1])}')
     except Exception as error:
+        is_ragged = 'equal size' in str(error)
+        hint = '. Return DataLoader(data, collate_fn=…) with one that pads them' if is_ragged else ''
         raise ProblemError(
-            f'the items of {where} cannot be put into batches: {type(error).__name__}: {error}'
+            f'the items of {where} cannot be put into batches: {type(error).__name__}: {error}{hint}'
         ) from error
     if problem.predict is None and is_pair(batch):
         _check_targets(problem.accuracy_style, batch[1], where, ignored)

@@ -17,6 +17,7 @@ IN_MEMORY_BYTES = 2**30
 """A split that would take more memory than this as tensors is read item by item."""
 
 _PROBES = 8
+_LONGEST_REPR = 80
 
 
 Batch: TypeAlias = Any
@@ -296,7 +297,7 @@ def map_tensors(tree: Any, function: Any) -> Any:
         return like(tree, [map_tensors(value, function) for value in tree])
     raise TypeError(
         f'an input must be a tensor, an array or a number, or a tuple, list or dict of these; '
-        f'got {tree!r} ({type(tree).__name__}) in one'
+        f'got {" ".join(repr(tree).split())[:_LONGEST_REPR]} ({type(tree).__name__}) in one'
     )
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +12,11 @@ import torch
 
 from ..seeding import random_states_kept
 from .capture.capture import Learner
-from .data import Batch, InMemorySplit, Split, inputs_of, leaves, map_tensors, pair_of
+from .data import Batch, InMemorySplit, Split, inputs_of, leaves, pair_of
+from .described import described, shape_of
 from .metrics import ignored_label
 from .objective import Criterion
+from .suspicions import pairs_each_with_each, suspicions
 
 
 class Certain(Exception):
@@ -64,36 +65,6 @@ class Pass:
         """What gives the loss, as messages call it."""
         return 'step(model, batch)' if self.learner.objective.is_own else 'the criterion'
 
-    def explain_model(self, error: Exception) -> None:
-        """Raises `Certain` if the model takes these inputs in the data type of its parameters."""
-        self._explain_by_data(f'which the model does not take: {type(error).__name__}: {error}')
-        expected = next((p.dtype for p in self.learner.model.parameters() if p.is_floating_point()), None)
-        kinds = {tensor.dtype for tensor in leaves(self.inputs)}
-        if expected is None or kinds <= {expected}:
-            return
-        other = sorted(str(kind) for kind in kinds - {expected})[0]
-        if _succeeds(lambda: self.learner.model(_cast(self.inputs, expected))):
-            raise Certain(
-                f'the inputs of {self.where} are {other}, and the model computes in {expected}: {error}. '
-                f'Convert them in dataset(), as with `inputs.to({expected})`'
-            )
-
-    def explain_step(self, error: Exception) -> None:
-        """Raises `Certain` if the step takes samples that are finite."""
-        self._explain_by_data(f'and step(model, batch) raises {type(error).__name__}: {error}')
-
-    def explain_loss(self, error: Exception) -> None:
-        """Raises `Certain` if the criterion takes these targets in another shape or data type."""
-        self._explain_by_data(f'and the criterion raises {type(error).__name__}: {error}')
-        for wording, targets in self._other_targets():
-            if _succeeds(lambda targets=targets: self._finite_loss(targets)):  # type: ignore[misc]
-                raise Certain(
-                    f'the criterion does not take the targets of {self.where}, which are '
-                    f'{_described(self.targets)} with outputs {_described(self.output)}: '
-                    f'{type(error).__name__}: {error}. It takes them as {_described(targets)}: return '
-                    f'{wording} from dataset()'
-                )
-
     def compute_loss(self) -> None:
         """Calls the criterion; raises `Certain` if torch says that shapes do not fit."""
         with warnings.catch_warnings():
@@ -103,8 +74,8 @@ class Pass:
             except UserWarning as warning:
                 self.check_pairs()
                 raise Certain(
-                    f'the targets of {self.where} are {_described(self.targets)}, the outputs '
-                    f'{_described(self.output)}: {str(warning).partition(" This will ")[0].strip()}'
+                    f'the targets of {self.where} are {described(self.targets)}, the outputs '
+                    f'{described(self.output)}: {target_size(warning)}'
                 ) from None
         self.check_pairs()
 
@@ -127,8 +98,8 @@ class Pass:
                 continue
             if not math.isclose(loss, right, rel_tol=1e-3, abs_tol=1e-9):
                 raise Certain(
-                    f'the targets of {self.where} have shape {_shape(targets)} and the outputs '
-                    f'{_shape(output)}, so that the criterion pairs every output with every target. Give '
+                    f'the targets of {self.where} have shape {shape_of(targets)} and the outputs '
+                    f'{shape_of(output)}, so that the criterion pairs every output with every target. Give '
                     f'both the same shape: {_same_shape(output, targets)}'
                 )
 
@@ -137,23 +108,34 @@ class Pass:
         loss, where = self.loss, self.where
         if not isinstance(loss, torch.Tensor):
             raise Certain(
-                f'{self._loss_is} returned {loss!r} on {where}; it must return a tensor, the mean loss'
+                f'{self._loss_is} returned {described(loss)} on {where}; it must return a tensor, the mean '
+                f'loss'
             )
         if loss.numel() != 1:
             raise Certain(
-                f'{self._loss_is} returned a tensor of shape {_shape(loss)} on {where}; it must return the '
+                f'{self._loss_is} returned a tensor of shape {shape_of(loss)} on {where}; it must return the '
                 f"mean over the batch: leave out reduction='none', or take .mean()"
             )
+        if torch.is_grad_enabled() and not any(p.requires_grad for p in self.learner.model.parameters()):
+            raise ValueError('the model has no parameters to train: none of them requires a gradient')
         if torch.is_grad_enabled() and not loss.requires_grad:
             raise ValueError(
                 'the loss does not depend on any parameter that is trained: something between them has no '
                 'gradient (.detach(), .argmax(), .item(), torch.no_grad())'
             )
+        model = self.learner.model
+        if (
+            torch.is_grad_enabled()
+            and self.learner.objective.is_own
+            and any(p.grad is not None for p in model.parameters())
+        ):
+            raise Certain(
+                'step(model, batch) calls backward() itself: return the loss, and that is done for it'
+            )
         if math.isfinite(float(loss.detach())):
             return
-        self._explain_by_data('and so is the loss')
-        model = self.learner.model
-        if not model.training and _succeeds(lambda: self._finite_loss_in_training()):
+        self.explain_by_data('and so is the loss')
+        if not model.training and succeeds(lambda: self._finite_loss_in_training()):
             raise Certain(
                 f'the loss on {where} is {float(loss):g} in evaluation mode, after model.eval(), and finite '
                 f'in training mode: what does the model do only in evaluation?'
@@ -203,69 +185,56 @@ class Pass:
                 f'({type(criterion).__name__}), so that it divides 0 by 0: {_short_list(weights)}'
             )
 
-    def _explain_by_data(self, consequence: str) -> None:
+    def explain_by_data(self, consequence: str) -> None:
         """Raises `Certain` if all is well without the samples that are not finite."""
-        if self.bad and _succeeds(self._finite_loss_of_good_samples):
+        if self.bad and succeeds(self._finite_loss_of_good_samples):
             raise Certain(
                 f'the inputs of {self.where} have values that are NaN or infinite, in {len(self.bad)} of '
                 f'{len(self.split)} samples as far as they were read, first in sample {self.bad[0]}, '
                 f'{consequence}. Replace them or leave these samples out'
             )
 
+    def suspicions(self) -> list[str]:
+        """Looks for what trains and is likely to be a mistake; returns a sentence for each.
+
+        Raises:
+            Certain: The problem's own step pairs every output with every target.
+        """
+        about = self.learner, self.split, self.indices
+        if self.learner.objective.is_own and pairs_each_with_each(*about):
+            raise Certain(
+                f'step(model, batch) computes with outputs of shape (n, 1) and targets of shape (n,), or '
+                f'vice versa, on {self.where}, so that every output is paired with every target. Give both '
+                f'the same shape; if pairs are meant, write output[:, None] and target[None, :]'
+            )
+        return [*suspicions(*about, self.output)]
+
     def backward(self) -> None:
         """Computes the gradients."""
         self.loss.backward()
 
-    def _other_targets(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """The targets as a criterion may take them, and how that is written."""
-        kinds: list[tuple[str, Callable[[torch.Tensor], torch.Tensor]]] = [
-            ('', lambda t: t),
-            ('.long()', lambda t: t.long()),
-            ('.float()', lambda t: t.float()),
-        ]
-        output = self.output
-        same = isinstance(output, torch.Tensor) and output.numel() == self.targets.numel()
-        for wording, convert in kinds:
-            targets = convert(self.targets)
-            if targets.dtype != self.targets.dtype:
-                yield f'targets{wording}', targets
-            if same and output.shape != targets.shape:
-                yield f'targets{wording}.reshape{_shape(output, batch="-1")}', targets.reshape(output.shape)
-            if targets.ndim > 1 and 1 in targets.shape[1:]:
-                yield f'targets{wording} without the dimension of size 1', _squeezed(targets)
-
-    def _finite_loss(self, targets: torch.Tensor) -> None:
-        loss = self._criterion(self.output, targets)
+    def check_loss_of(self, output: Any, targets: torch.Tensor | None = None) -> None:
+        """Raises ValueError unless the criterion gives a finite scalar; `targets` as they are if None."""
+        loss = self._criterion(output, self.targets if targets is None else targets)
         if loss.numel() != 1 or not math.isfinite(float(loss.detach())):
             raise ValueError
 
     def _finite_loss_of_good_samples(self) -> None:
         bad = set(self.bad)
         good = [index for index in self.indices.tolist() if index not in bad]
-        self._check_finite(self.split.batch(torch.tensor(good, dtype=torch.long)))
+        self.check_batch(self.split.batch(torch.tensor(good, dtype=torch.long)))
 
-    def _check_finite(self, batch: Batch) -> None:
+    def check_batch(self, batch: Batch) -> None:
+        """Raises ValueError unless a batch has a finite loss."""
         if not math.isfinite(float(self.learner.objective.loss(self.learner.model, batch).detach())):
             raise ValueError
 
     def _finite_loss_in_training(self) -> None:
         model = self.learner.model.train()
         try:
-            self._check_finite(self.batch)
+            self.check_batch(self.batch)
         finally:
             model.eval()
-
-
-@contextmanager
-def explained(explain: Callable[[Exception], None]) -> Iterator[None]:
-    """Lets an exception be explained before it goes on."""
-    try:
-        yield
-    except Certain:
-        raise
-    except Exception as error:
-        explain(error)
-        raise
 
 
 def bad_samples(split: Split) -> list[int]:
@@ -310,8 +279,13 @@ def _check_labels(done: Pass, targets: torch.Tensor, classes: int) -> None:
     labels = targets if ignored is None else targets[targets != ignored]
     if labels.numel() and int(labels.max()) >= classes:
         raise Certain(
-            f'{done.where} has the label {int(labels.max())}, and the model has {classes} outputs, for the '
-            f'labels 0 to {classes - 1}'
+            f'{done.where} has the label {int(labels.max())}, and the model has '
+            + (
+                f'{classes} outputs, for the labels 0 to {classes - 1}'
+                if classes > 1
+                else '1 output, for the label 0: for a yes or no, give it 2, or write '
+                "accuracy_style='multiclass' with targets of shape (n, 1)"
+            )
         )
 
 
@@ -320,7 +294,8 @@ def _short_list(weights: torch.Tensor, most: int = 6) -> str:
     return ', '.join(values) + (', …' if weights.numel() > most else '')
 
 
-def _succeeds(attempt: Callable[[], Any]) -> bool:
+def succeeds(attempt: Callable[[], Any]) -> bool:
+    """Whether a call raises nothing; random states are as before then."""
     try:
         with warnings.catch_warnings(), random_states_kept():
             warnings.simplefilter('ignore')
@@ -330,26 +305,9 @@ def _succeeds(attempt: Callable[[], Any]) -> bool:
     return True
 
 
-def _cast(inputs: Any, dtype: torch.dtype) -> Any:
-    return map_tensors(inputs, lambda tensor: tensor.to(dtype))
-
-
-def _squeezed(targets: torch.Tensor) -> torch.Tensor:
-    return targets.reshape(len(targets), *(size for size in targets.shape[1:] if size != 1))
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, torch.Tensor):
-        return f'{value.dtype} of shape {_shape(value)}'
-    return f'a {type(value).__name__}'
-
-
-def _shape(tensor: torch.Tensor, batch: str = 'n') -> str:
-    """A tensor's shape, the size of the batch left open."""
-    if tensor.ndim == 0:
-        return '()'
-    rest = ''.join(f', {size}' for size in tensor.shape[1:])
-    return f'({batch}{rest or ","})'
+def target_size(warning: Exception) -> str:
+    """What torch says of a target size that is not the output's."""
+    return str(warning).partition(' This will ')[0].strip()
 
 
 def _same_shape(output: torch.Tensor, targets: torch.Tensor) -> str:
@@ -357,4 +315,4 @@ def _same_shape(output: torch.Tensor, targets: torch.Tensor) -> str:
         return 'return output.squeeze(-1) from the model, or targets.unsqueeze(-1) from dataset()'
     if targets.ndim == output.ndim + 1 and targets.shape[-1] == 1:
         return 'return targets.squeeze(-1) from dataset(), or output.unsqueeze(-1) from the model'
-    return f'return targets.reshape{_shape(output, batch="-1")} from dataset()'
+    return f'return targets.reshape{shape_of(output, batch="-1")} from dataset()'

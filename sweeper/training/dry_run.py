@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,12 +11,15 @@ from typing import Any
 import torch
 
 from ..errors import ProblemError
-from ..points import Point, label
+from ..points import Point, label, point_key
+from ..seeding import model_seed
 from .accumulation import parts_of
 from .attached import RunPlan
 from .capture.capture import Learner
-from .data import InMemorySplit, Split, not_finite
-from .diagnosis import Certain, Pass, bad_samples, check_output, explained
+from .data import InMemorySplit, Split, is_pair, not_finite
+from .described import described
+from .diagnosis import Certain, Pass, bad_samples, check_output
+from .explanations import explain_loss, explain_model, explain_step, explained
 from .facts import DryRun, Fault
 from .metrics import check_loss, evaluate
 from .optimizers import LearningRate, check_rates, is_over_others, needs_closure, signature_of, trained_by
@@ -54,8 +58,9 @@ def dry_run(workspace: Workspace, point: Point, seed: int) -> DryRun:
     try:
         with _stage(f'model({label(point)})'):
             learner = workspace.learner(point, seed, measures_perf=True)
+            messages += _own_seeds(point, seed)
             _check_own_methods(workspace, learner)
-        _train(workspace, learner, point, seed)
+        messages += _train(workspace, learner, point, seed)
         for name, split in zip(('train', 'val', 'test'), workspace.splits, strict=True):
             if split is not None and workspace.problem.load_datasets is not None:
                 messages += _evaluate(workspace, learner, split, name)
@@ -75,8 +80,19 @@ def _stage(name: str) -> Iterator[None]:
         raise _Stopped(Fault(name, 'ProblemError', str(error), is_certain=True)) from None
     except (Exception, SystemExit) as error:
         text = ''.join(traceback.format_exception(error))
-        message = f'{type(error).__name__}: {error}'
+        notes = ''.join(f' {note}' for note in getattr(error, '__notes__', ()))
+        message = f'{type(error).__name__}: {error}{notes}'
         raise _Stopped(Fault(name, type(error).__name__, message, traceback=text)) from error
+
+
+def _own_seeds(point: Point, seed: int) -> list[str]:
+    """What to say if building the model has seeded torch's generator anew."""
+    if torch.initial_seed() == model_seed(seed, point_key(point)):
+        return []
+    return [
+        f"model({label(point)}) seeds torch's generator (torch.manual_seed), so that all trials begin with "
+        f'the same weights, and show less than how much results vary: leave it out'
+    ]
 
 
 def _check_own_methods(workspace: Workspace, learner: Learner) -> None:
@@ -106,16 +122,19 @@ def _check_own_methods(workspace: Workspace, learner: Learner) -> None:
         )
 
 
-def _train(workspace: Workspace, learner: Learner, point: Point, seed: int) -> None:
+def _train(workspace: Workspace, learner: Learner, point: Point, seed: int) -> list[str]:
+    """Trains by a step; returns what is doubtful."""
     if workspace.problem.load_datasets is None:
         with _stage('train(run)'):
             _train_by_own_loop(workspace, torch.arange(1), point, seed)
-        return
+        return []
     done = _forward(workspace, learner, workspace.splits.train, 'train')
     if workspace.problem.train is not None:
         with _stage(f'train(run) on {done.where}'):
             _train_by_own_loop(workspace, done.indices, point, seed)
-        return
+        return []
+    with _stage(f'the loss on {done.where}'):
+        messages = [f'{done.where}: {text}' for text in done.suspicions()]
     where = f'the training step on {done.where}'
     with _stage(where):
         if learner.parts > 1:
@@ -149,8 +168,9 @@ def _train(workspace: Workspace, learner: Learner, point: Point, seed: int) -> N
             if not torch.isfinite(parameter).all():
                 raise FloatingPointError(
                     f'the loss is finite and its gradient is not: after one step the parameter '
-                    f' {name!r} has values that are NaN or infinite'
+                    f'{name!r} has values that are NaN or infinite'
                 )
+    return messages
 
 
 def _train_by_own_loop(workspace: Workspace, batch: torch.Tensor, point: Point, seed: int) -> None:
@@ -214,15 +234,26 @@ def _forward(workspace: Workspace, learner: Learner, split: Split, name: str) ->
     done = Pass(learner, split, where, order, batch, bad)
     objective = learner.objective
     if objective.is_own:
-        with _stage(f'step(model, batch) on {where}'), explained(done.explain_step):
+        with (
+            _stage(f'step(model, batch) on {where}'),
+            explained(explain_step, done),
+            warnings.catch_warnings(),
+        ):
+            warnings.filterwarnings('error', 'Using a target size')
             done.loss = objective.loss(learner.model, batch)
     else:
-        with _stage(f'the model on {where}'), explained(done.explain_model), objective.in_precision():
+        with _stage(f'reading a batch of {where}'):
+            if not is_pair(batch):
+                raise Certain(
+                    f'a batch of {where} is {described(batch)}, and must be (inputs, targets). Others need a '
+                    f"step(model, batch) of the problem's own, and a predict(model, batch) to be scored by"
+                )
+        with _stage(f'the model on {where}'), explained(explain_model, done), objective.in_precision():
             done.output = learner.model(done.inputs)
         if objective.predict is None:
             with _stage(f'the output on {where}'):
                 check_output(done, done.targets)
-        with _stage(f'the loss on {where}'), explained(done.explain_loss), objective.in_precision():
+        with _stage(f'the loss on {where}'), explained(explain_loss, done), objective.in_precision():
             done.compute_loss()
     with _stage(f'the loss on {where}'):
         done.check_loss()

@@ -131,7 +131,7 @@ def build_optimizer(
         is_several = isinstance(optimizer, tuple | list | dict)
         hint = '. Return the optimizer alone; what changes its rate is the `schedule`' if is_several else ''
         raise TypeError(
-            f'{signature_of(problem)} of {problem.name!r} returned {optimizer!r}, not a '
+            f'{signature_of(problem)} of {problem.name!r} returned a {type(optimizer).__name__}, not a '
             f'torch.optim.Optimizer{hint}'
         )
     return optimizer

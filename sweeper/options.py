@@ -200,7 +200,7 @@ def tuning_of(
     settings: Sequence[str] = (),
     lr: float | None = None,
     batch_size: int | None = None,
-    epochs: int | None = None,
+    epochs: float | None = None,
     is_preset_given: bool = False,
 ) -> str | TuningMethod:
     """Returns what the options say of tuning.

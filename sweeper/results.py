@@ -115,7 +115,7 @@ class Tuned:
         lr_max: The highest learning rate of the trials' cycles.
         batch_size: The batch size of the trials.
         cycle_size_epochs: Epochs in one triangular learning-rate cycle.
-        epochs: Epochs of a trial, a whole number of cycles.
+        epochs: Epochs of a trial, a whole number of cycles; a fraction if it ends within an epoch.
         nuisance: What the nuisance parameters are in the trials, by name; empty if there are none.
         flags: What is suspicious about this tuning.
         cost: What the architecture costs; None where tuning did not look.
@@ -130,8 +130,8 @@ class Tuned:
     lr_min: float
     lr_max: float
     batch_size: int
-    cycle_size_epochs: int
-    epochs: int
+    cycle_size_epochs: float
+    epochs: float
     nuisance: Mapping[str, Any] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     cost: ModelCost | None = None
@@ -210,7 +210,7 @@ class TrialResult:
 
     Test scores are None without a test split. `step`, `step_reason` and `lanes` say how its steps were taken,
     as in `StepKind`; in the file they are one text.
-    `epochs` is a fraction if a handler ended the training within one.
+    `epochs` is a fraction if the training ended within one.
     `flags`, separated by spaces: `training_diverged` and `evaluation_diverged` if at the end the loss was NaN
     or infinite in that mode (the latter: on any split), `threshold_unsure` if outputs left [0, 1].
     """

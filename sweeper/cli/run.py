@@ -99,7 +99,10 @@ def run(
     ] = None,
     batch_size: Annotated[int | None, Whole(help='The batch size that goes with --lr.')] = None,
     epochs: Annotated[
-        int | None, Whole(help='Epochs of a trial, with --lr.  \\[default: as --preset fast]')
+        float | None,
+        Number(
+            help='Epochs of a trial, with --lr, such as 0.5.  \\[default: as --preset fast]', metavar='NUMBER'
+        ),
     ] = None,
     out: Annotated[
         Path | None,

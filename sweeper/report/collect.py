@@ -52,7 +52,7 @@ class PointSummary:
     loss_val: Interval
     perf_test: Interval | None
     seconds: float
-    epochs: int
+    epochs: float
     flags: list[str]
     cost: ModelCost | None
     error: PointError | None

@@ -24,8 +24,8 @@ class _Final:
     lr_start: float
     lr_end: float
     batch_size: int
-    cycle_size_epochs: int
-    epochs: int
+    cycle_size_epochs: float
+    epochs: float
     nuisance: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, str | float] = field(default_factory=dict)
 
@@ -84,8 +84,8 @@ def tuned_from(content: Mapping[str, Any], facts: Mapping[str, Any]) -> Tuned:
     for name in ('lr_start', 'lr_end'):
         if not 0 <= content[name] < math.inf:
             raise ValueError(f'{name} is {content[name]!r}')
-    for name in ('batch_size', 'cycle_size_epochs', 'epochs'):
-        if content[name] < 1:
+    for name, least in (('batch_size', 1), ('cycle_size_epochs', 0), ('epochs', 0)):
+        if not least <= content[name] < math.inf or content[name] == 0:
             raise ValueError(f'{name} is {content[name]!r}')
     nuisance = {name: from_json(value) for name, value in final.nuisance.items()}
     for value in nuisance.values():

@@ -29,8 +29,8 @@ class RunPlan:
         lr_min: The lowest learning rate, at both ends of each cycle.
         lr_max: The highest.
         batch_size: The most samples of a batch.
-        epochs: How often the engine goes through its batches: 1 in tuning, however many passes over the data
-            that is.
+        epochs: How often the engine goes through its batches; a fraction if the last time is cut short. In
+            tuning 1, however many passes over the data that is.
         steps: How many steps the run takes if nothing ends it.
     """
 
@@ -39,7 +39,7 @@ class RunPlan:
     lr_min: float
     lr_max: float
     batch_size: int
-    epochs: int
+    epochs: float
     steps: int
 
 

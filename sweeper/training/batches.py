@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice, repeat
+from typing import Protocol
 
 import torch
+
+
+class Batches(Protocol):
+    """The batches of an epoch, as indices into the training data; may differ from epoch to epoch."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[torch.Tensor]: ...
 
 
 class ShuffledBatches:

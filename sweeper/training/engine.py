@@ -13,6 +13,7 @@ import torch
 
 from .attached import Run
 from .capture.recording import NotCapturable
+from .length import Length
 
 with warnings.catch_warnings():  # what libraries do on import is not an error of the problem's
     warnings.simplefilter('ignore')
@@ -24,8 +25,8 @@ Chunk: TypeAlias = list[torch.Tensor]
 class RunEvents(EventEnum):
     """Events of a run's engine beside ignite's; `state` counts them as `chunk`, `cycle` and `valid_step`.
 
-    `CHUNK_COMPLETED`: some steps, 32 unless the epoch ended, have been taken. `SCORING`: a trial is about to
-    be scored at the end of a learning-rate cycle. `SCORED`: it has been; `engine.state.metrics` has
+    `CHUNK_COMPLETED`: some steps, 32 unless the epoch or cycle ended, have been taken. `SCORING`: a trial is
+    about to be scored at the end of a learning-rate cycle. `SCORED`: it has been; `engine.state.metrics` has
     `loss_train`, `perf_train`, `loss_val` and `perf_val`. `VALID_STEP_STARTED` and `VALID_STEP_COMPLETED`: a
     batch of validation data is about to be scored, and has been.
     """
@@ -88,25 +89,27 @@ class RunEngine(Engine):
     def train(
         self,
         take: Callable[[Chunk], tuple[torch.Tensor, bool]],
-        chunks: Iterable[Chunk],
-        steps: int,
-        epochs: int,
-        on_epoch: Callable[[int], bool] | None,
+        chunks: Iterable[tuple[Chunk, bool]],
+        length: Length,
+        on_stop: Callable[[int], bool] | None,
     ) -> None:
-        """Trains, calling all handlers.
+        """Trains, calling all handlers; an epoch that is cut short is not `EPOCH_COMPLETED`.
 
         Args:
             take: Takes some steps; returns their losses, and whether training is to end.
-            chunks: The batches, in chunks; iterated once an epoch.
-            steps: How many there are in an epoch.
-            epochs: How many.
-            on_epoch: Called after every epoch with the number of epochs done; True ends the training.
+            chunks: The batches, in chunks, and whether each ends at a stop; iterated once an epoch.
+            length: How many steps, and where the stops are.
+            on_stop: Called at each stop with the steps up to there; True ends the training.
         """
         self._take = take
         self.add_event_handler(Events.EXCEPTION_RAISED, self._keep_failure)
-        if on_epoch is not None:
-            self.add_event_handler(Events.EPOCH_COMPLETED, self._end_epoch, on_epoch)
-        self.run(_Turns(chunks, self.eager_reason is not None), max_epochs=epochs, epoch_length=steps)
+        within = {stop for stop in length.stops if stop % length.per_epoch}
+        if within:
+            super().add_event_handler(Events.ITERATION_COMPLETED, self._stop_within, within, length, on_stop)
+        if on_stop is not None:
+            self.add_event_handler(Events.EPOCH_COMPLETED, self._end_epoch, length.per_epoch, on_stop)
+        turns = _Turns(chunks, self.eager_reason is not None)
+        self.run(turns, max_epochs=length.begun_epochs, epoch_length=length.per_epoch)
         self._put_into_training_mode()
         if self._failure is not None:
             raise self._failure
@@ -135,8 +138,16 @@ class RunEngine(Engine):
         if not self._model.training:  # an evaluator's doing
             self._model.train()
 
-    def _end_epoch(self, _: Engine, on_epoch: Callable[[int], bool]) -> None:
-        if on_epoch(self.state.epoch):
+    def _stop_within(
+        self, _: Engine, within: set[int], length: Length, on_stop: Callable[[int], bool] | None
+    ) -> None:
+        """Ends a cycle, or all, in the middle of an epoch."""
+        step = self.state.iteration
+        if step in within and ((on_stop is not None and on_stop(step)) or step == length.steps):
+            self.terminate()
+
+    def _end_epoch(self, _: Engine, per_epoch: int, on_stop: Callable[[int], bool]) -> None:
+        if on_stop(self.state.epoch * per_epoch):
             self.terminate()
 
     def _keep_failure(self, _: Engine, error: BaseException) -> None:
@@ -169,11 +180,11 @@ class RunEngine(Engine):
 class _Turns:
     """What is done at each step of an epoch: nothing until the last of a chunk, or each step by itself."""
 
-    def __init__(self, chunks: Iterable[Chunk], is_by_step: bool) -> None:
+    def __init__(self, chunks: Iterable[tuple[Chunk, bool]], is_by_step: bool) -> None:
         self._chunks, self._is_by_step = chunks, is_by_step
 
     def __iter__(self) -> Iterator[tuple[Chunk, bool]]:
-        for chunk in self._chunks:
+        for chunk, _ in self._chunks:
             if self._is_by_step:
                 yield from (([batch], k == len(chunk)) for k, batch in enumerate(chunk, 1))
             else:

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 
+from .batches import Batches
 from .capture.recording import NotCapturable
 from .data_check import DataCheck
+from .length import Chunks, Length
 from .steps import EagerStep, Step
 
 if TYPE_CHECKING:
     from .engine import RunEngine
-
-CHUNK = 32
-"""Steps that are taken in one go."""
-
-
-class Batches(Protocol):
-    """The batches of an epoch, as indices into the training data; may differ from epoch to epoch."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[torch.Tensor]: ...
 
 
 class Loop:
@@ -76,38 +66,32 @@ class Loop:
             self._data.check(batches, losses)
         return losses, self._after_chunk is not None and self._after_chunk(losses, perfs)
 
-    def run(self, batches: Batches, epochs: int = 1, on_epoch: Callable[[int], bool] | None = None) -> None:
-        """Trains for `epochs` passes over `batches`.
+    def run(
+        self, batches: Batches, length: Length | None = None, on_stop: Callable[[int], bool] | None = None
+    ) -> None:
+        """Trains for so many steps.
 
         Args:
             batches: Iterated once an epoch.
-            epochs: At least 1.
-            on_epoch: Called after every epoch with the number of epochs done; True ends the training.
+            length: How many steps; by default those of an epoch.
+            on_stop: Called at the end of every cycle and epoch with the number of steps that there are up to
+                there; True ends the training.
         """
+        length = length or Length(1, 1, len(batches))
+        chunks = Chunks(batches, length.stops)
         if self._engine is not None:
-            self._engine.train(self._advance_after_handlers, _Chunks(batches), len(batches), epochs, on_epoch)
+            self._engine.train(self._advance_after_handlers, chunks, length, on_stop)
             return
-        for epoch in range(1, epochs + 1):
-            for chunk in _Chunks(batches):
+        for _ in range(length.begun_epochs):
+            for chunk, is_stop in chunks:
                 if self.done < self._behind:
                     self.done += len(chunk)
-                elif self._advance(chunk)[1]:
+                    continue
+                if self._advance(chunk)[1]:
                     return
-            if self.done > self._behind and on_epoch is not None and on_epoch(epoch):
-                return
+                if is_stop and on_stop is not None and on_stop(self.done):
+                    return
 
     def _advance_after_handlers(self, batches: list[torch.Tensor]) -> tuple[torch.Tensor, bool]:
         self._step.expect_changes()
         return self._advance(batches)
-
-
-class _Chunks:
-    """Batches in lists of `CHUNK`."""
-
-    def __init__(self, batches: Iterable[torch.Tensor]) -> None:
-        self._batches = batches
-
-    def __iter__(self) -> Iterator[list[torch.Tensor]]:
-        batches = iter(self._batches)
-        while chunk := list(islice(batches, CHUNK)):
-            yield chunk

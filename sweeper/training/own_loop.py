@@ -14,11 +14,12 @@ from .attached import Run
 from .data import Batch
 from .data_check import DataCheck
 from .finite import has_finite_parameters
+from .length import Length
 from .objective import OwnScore
 
 if TYPE_CHECKING:
+    from .batches import Batches
     from .capture.capture import Learner
-    from .loop import Batches
 
 REASON = 'its training loop is its own, train(run)'
 
@@ -120,10 +121,12 @@ class OwnLoop:
     def done(self) -> int:
         return self._run.step
 
-    def run(self, batches: Batches, epochs: int = 1, on_epoch: Callable[[int], bool] | None = None) -> None:
-        """Trains for `epochs` passes over `batches`; the arguments are as for `Loop.run`."""
+    def run(
+        self, batches: Batches, length: Length | None = None, on_stop: Callable[[int], bool] | None = None
+    ) -> None:
+        """Trains for so many steps; the arguments are as for `Loop.run`."""
         progress = self._run._progress
-        progress.batches = self._batches(batches, epochs, on_epoch)
+        progress.batches = self._batches(batches, length or Length(1, 1, len(batches)), on_stop)
         self._learner.model.train()
         try:
             self._train(self._run)
@@ -140,11 +143,11 @@ class OwnLoop:
             )
 
     def _batches(
-        self, batches: Batches, epochs: int, on_epoch: Callable[[int], bool] | None
+        self, batches: Batches, length: Length, on_stop: Callable[[int], bool] | None
     ) -> Iterator[Batch]:
-        progress, split = self._run._progress, self._learner.split
-        for epoch in range(1, epochs + 1):
-            order = list(batches)
+        progress, split, stops = self._run._progress, self._learner.split, set(length.stops)
+        for _ in range(length.begun_epochs):
+            order = list(batches)[: length.steps - progress.done]
             for indices, batch in zip(order, split.batches(order), strict=True):
                 progress.lr, progress.loss = float(self._lrs[progress.done]), None
                 progress.perf = self._measured(batch)
@@ -157,8 +160,8 @@ class OwnLoop:
                 self._data.check([indices], progress.loss.reshape(1))
                 if self._take():
                     return
-            if on_epoch is not None and on_epoch(epoch):
-                return
+                if progress.done in stops and on_stop is not None and on_stop(progress.done):
+                    return
 
     def _take(self) -> bool:
         """Counts a step as done; returns whether the training is to end."""

@@ -19,12 +19,13 @@ from ..points import Point, point_key
 from ..results import joined_flags
 from ..seeding import run_seed
 from .attached import RunPlan
-from .batches import AcrossEpochs, ShuffledBatches, SizedBatches
+from .batches import AcrossEpochs, Batches, ShuffledBatches, SizedBatches
 from .checkpoint import CheckpointPlan
 from .cost import model_cost
 from .data import Split, SplitPart
 from .data_check import DataCheck
-from .loop import Batches, Loop
+from .length import Length
+from .loop import Loop
 from .metrics import check_loss, evaluate, is_finite_in_training
 from .own_loop import OwnLoop
 from .resumable import Resumable
@@ -38,13 +39,13 @@ _MOST_SCORED = 8192
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to train: the tuned hyperparameters, as a trial uses them."""
+    """How to train: the tuned hyperparameters, as a trial uses them; `epochs` need not be whole."""
 
     lr_min: float
     lr_max: float
     batch_size: int
-    epochs: int
-    cycle_size_epochs: int
+    epochs: float
+    cycle_size_epochs: float
 
 
 def measure_curve(
@@ -185,7 +186,7 @@ def train_fully(
 
     Returns:
         For every seed, `scores`: final `{loss,perf}_{train,val[,test]}`; `diverged`; `epochs` done (a
-        fraction if a handler ended the training within one) and
+        fraction if the training ended within one) and
         `seconds` they took (shared out evenly among models trained side by side); `throughtime`: arrays
         over the cycles' ends; `model` and `model_init`: the state dicts, as bytes that
         `torch.load(…, weights_only=True)` reads; `step`: a `StepKind`; `flags`: as of a `TrialResult`.
@@ -203,7 +204,7 @@ def train_fully(
         return [{**result, 'seconds': seconds, 'step': training.kind} for result in results]
 
     batches = _shuffled(workspace, plan)
-    steps = plan.epochs * len(batches(seeds[0]))
+    length = Length(plan.epochs, plan.cycle_size_epochs, len(batches(seeds[0])))
     about = RunPlan(
         kind='trial',
         index=index,
@@ -211,7 +212,7 @@ def train_fully(
         lr_max=plan.lr_max,
         batch_size=plan.batch_size,
         epochs=plan.epochs,
-        steps=steps,
+        steps=length.steps,
     )
     checkpoint = None
     if checkpoints is not None and index is not None:
@@ -252,8 +253,8 @@ def _train(
     Returns:
         For every model, the epochs done, and whether its loss ceased to be finite.
     """
-    steps, cycles = plan.epochs * len(batches), plan.epochs // plan.cycle_size_epochs
-    lrs = learning_rates(schedule, plan.lr_min, plan.lr_max, steps, cycles)
+    length = Length(plan.epochs, plan.cycle_size_epochs, len(batches))
+    lrs = learning_rates(schedule, plan.lr_min, plan.lr_max, length.steps, length.cycles)
     lanes = len(training.learners)
     ends: list[tuple[float, bool]] = [(0, False)] * lanes
     last_losses = torch.zeros(lanes)
@@ -266,30 +267,29 @@ def _train(
         last_losses = losses[-1].reshape(lanes)
         return False
 
-    def after_epoch(epoch: int) -> bool:
+    def at_stop(steps: int) -> bool:
+        epochs = length.epochs_after(steps)
         for lane, is_finite in enumerate(torch.isfinite(last_losses).tolist()):
             if not ends[lane][1]:
-                ends[lane] = (epoch, not is_finite)
+                ends[lane] = (epochs, not is_finite)
         alive = [lane for lane, (_, diverged) in enumerate(ends) if not diverged]
-        is_end = epoch % plan.cycle_size_epochs == 0 or epoch == plan.epochs
-        if alive and is_end and trials:
+        if alive and trials and steps in length.cycle_ends:
             training.step.update_models()
-            scores = [trials[lane].take_scores(epoch, training.engine) for lane in alive]
+            scores = [trials[lane].take_scores(epochs, training.engine) for lane in alive]
             training.step.expect_changes()
             if training.engine is not None:
                 training.engine.publish(scores[0])
-            if resumable is not None and epoch < plan.epochs:
+            if resumable is not None and steps < length.steps:
                 resumable.keep(loop.done, ends)
         return not alive
 
     loop = _loop(training, lrs.tolist(), after_chunk, done)
-    loop.run(batches, plan.epochs, after_epoch)
+    loop.run(batches, length, at_stop)
     training.step.verify_last()
     training.step.update_models()
     may_end = training.engine is not None or training.own is not None
     if may_end and not ends[0][1]:  # the problem may have ended it, or changed the model
-        epochs, rest = divmod(loop.done, len(batches))
-        reached = epochs + round(rest / len(batches), 3) if rest else epochs
+        reached = length.epochs_after(loop.done)
         ends = [(reached, not bool(last_losses.isfinite()))]
         if trials and not ends[0][1] and not trials[0].is_scored:
             trials[0].take_scores(reached)

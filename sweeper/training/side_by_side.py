@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TypeVar
 
 import torch
 
 from ..points import Point
 from .attached import RunPlan
+from .batches import Batches
 from .capture.recording import NotCapturable
 from .checkpoint import Checkpoint
-from .loop import Batches
 from .plain import NotKeepable
 from .workspace import Training, Workspace
 
@@ -45,6 +46,9 @@ def train_side_by_side(
         checkpoint: Returns where some of the runs, as indices, keep their state.
     """
 
+    def first(seed: int) -> list[torch.Tensor]:
+        return list(islice(batches(seed), plan.steps))
+
     def alone(lane: int, why_alone: str | None = None) -> list[Result]:
         current: Training | None = None
         seed = seeds[lane]
@@ -64,8 +68,7 @@ def train_side_by_side(
             if kind is not None and kind.kind == 'eager':
                 current = workspace.set_up_eagerly(point, seed, measures_perf, kind.reason, own)
             else:
-                first = list(batches(seed))
-                current = workspace.set_up(point, seed, first, plan.epochs, measures_perf, own)
+                current = workspace.set_up(point, seed, first(seed), max(1, plan.epochs), measures_perf, own)
             return done(current)
 
         try:
@@ -82,8 +85,7 @@ def train_side_by_side(
 
     def together() -> list[Result]:
         nonlocal training
-        first = [list(batches(seed)) for seed in seeds]
-        training = workspace.set_up_lanes(point, seeds, first, measures_perf)
+        training = workspace.set_up_lanes(point, seeds, [first(seed) for seed in seeds], measures_perf)
         if kept is not None:
             kept.kind = training.kind
         return run(training._replace(checkpoint=kept), SideBySide([batches(seed) for seed in seeds]))

@@ -169,7 +169,7 @@ class Workspace:
         point: Point,
         seed: int,
         batches: Sequence[torch.Tensor],
-        epochs: int = 1,
+        epochs: float = 1,
         measures_perf: bool = False,
         plan: RunPlan | None = None,
     ) -> Training:

@@ -75,7 +75,7 @@ class Scored(NamedTuple):
 
 def size_limits(settings: Effort, train_size: int) -> tuple[int, int]:
     """Returns the least and largest batch size to consider for `train_size` training samples."""
-    largest = max(1, min(settings.batch_end, train_size // 4))
+    largest = max(1, min(settings.batch_end, min(settings.trial_samples, train_size) // 4))
     return min(settings.batch_start, largest), largest
 
 

@@ -41,8 +41,9 @@ class Effort:
         smoothing: Width of the learning-rate curve's smoothing window, as a share of it; in (0, 0.5].
         lr_ratio: The highest learning rate of a trial's cycle ÷ the lowest; > 1.
         cycle_epochs: Epochs in one triangular learning-rate cycle of a trial; >= 1.
-        trial_samples: Training samples that a trial sees at least, in whole cycles, unless `max_cycles`
-            ends it before; >= 1.
+        trial_samples: Training samples that a trial sees; >= 1. If they are more than those of a cycle, in
+            whole cycles (so it may see more), unless `max_cycles` ends it before; if they are fewer, the
+            trial is one shorter cycle, which may end within an epoch.
         max_cycles: Most cycles of a trial, for tiny data; >= 1.
     """
 
@@ -106,7 +107,27 @@ class Effort:
         """Returns the settings with at least `sweep_cores` initialisations behind the learning-rate curve."""
         return self.replace(lr_initialisations=max(self.lr_initialisations, sweep_cores))
 
-    def trial_epochs(self, train_size: int) -> int:
-        """Returns how many epochs a trial lasts on `train_size` training samples: whole cycles."""
+    def trial_epochs(self, train_size: int) -> float:
+        """Returns how many epochs a trial lasts on `train_size` training samples.
+
+        Whole cycles; or, if it is shorter than one, any number, to six digits.
+        """
+        if self.trial_samples < train_size * self.cycle_epochs:
+            return whole_if_it_is(float(f'{self.trial_samples / train_size:.6g}'))
         cycles = math.ceil(self.trial_samples / train_size / self.cycle_epochs)
-        return self.cycle_epochs * min(max(cycles, 1), self.max_cycles)
+        return self.cycle_epochs * min(cycles, self.max_cycles)
+
+    def trial_cycle_epochs(self, train_size: int) -> float:
+        """Returns how many epochs a cycle of such a trial lasts."""
+        return min(self.cycle_epochs, self.trial_epochs(train_size))
+
+
+def whole_if_it_is(number: float) -> float:
+    """Returns a number as an integer if it is one."""
+    return int(number) if float(number).is_integer() else number
+
+
+def are_whole_cycles(epochs: float, cycle_epochs: float) -> bool:
+    """Whether a training of so many epochs is a whole number of such cycles, but for rounding."""
+    cycles = round(epochs / cycle_epochs)
+    return cycles >= 1 and math.isclose(cycles * cycle_epochs, epochs, rel_tol=1e-5)

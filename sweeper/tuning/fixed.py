@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidArgument
 from .base import NO_PARAMETERS
+from .effort import are_whole_cycles
 from .settings import HyperparameterSettings
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class FixedHyperparameters:
     Attributes:
         lr: The highest learning rate of a trial's cycles; > 0.
         batch_size: The most samples of a batch; >= 1.
-        epochs: Epochs of a trial; >= 1. By default as many as the preset `fast` takes.
+        epochs: Epochs of a trial; > 0, such as 0.5. By default as many as the preset `fast` takes.
         lr_ratio: The highest learning rate of a cycle ÷ the lowest; >= 1. With 1 the rate is constant.
         cycle_epochs: Epochs in one triangular learning-rate cycle; `epochs` is a multiple of it. By default
             all of `epochs`, or those of the preset.
@@ -35,9 +36,9 @@ class FixedHyperparameters:
 
     lr: float
     batch_size: int
-    epochs: int | None = None
+    epochs: float | None = None
     lr_ratio: float = 10.0
-    cycle_epochs: int | None = None
+    cycle_epochs: float | None = None
 
     tuning_budget = 0.01  # of a trial: next to nothing
 
@@ -52,12 +53,15 @@ class FixedHyperparameters:
             value = getattr(self, name)
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             require(name, is_number and max(least, 1e-300) <= value < math.inf, f'a number above {least:g}')
-        for name in ('batch_size', 'epochs', 'cycle_epochs'):
+        size = self.batch_size
+        is_count = isinstance(size, int) and not isinstance(size, bool) and size >= 1
+        require('batch_size', is_count, 'an integer of at least 1')
+        for name in ('epochs', 'cycle_epochs'):
             value = getattr(self, name)
-            is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            require(name, is_count or (value is None and name != 'batch_size'), 'an integer of at least 1')
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            require(name, value is None or (is_number and 0 < value < math.inf), 'a number above 0')
         if self.cycle_epochs is not None:
-            is_whole = self.epochs is not None and self.epochs % self.cycle_epochs == 0
+            is_whole = self.epochs is not None and are_whole_cycles(self.epochs, self.cycle_epochs)
             require('cycle_epochs', is_whole, f'a divisor of epochs={self.epochs}')
 
     def tune(self, train_size: int, seed: int, nuisance: Mapping[str, Domain] = NO_PARAMETERS) -> Tuner:
@@ -66,12 +70,14 @@ class FixedHyperparameters:
 
         yield from ()
         usual = HyperparameterSettings()
-        epochs = self.epochs or usual.trial_epochs(train_size)
+        cycle, epochs = self.cycle_epochs or self.epochs, self.epochs
+        if epochs is None:
+            cycle, epochs = usual.trial_cycle_epochs(train_size), usual.trial_epochs(train_size)
         return Tuned(
             lr_min=self.lr / self.lr_ratio,
             lr_max=self.lr,
             batch_size=self.batch_size,
-            cycle_size_epochs=self.cycle_epochs or (usual.cycle_epochs if self.epochs is None else epochs),
+            cycle_size_epochs=cycle or epochs,
             epochs=epochs,
             report={'why': 'given, not tuned', 'train_size': train_size},
         )

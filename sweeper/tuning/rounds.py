@@ -25,7 +25,7 @@ class Budget:
     """
 
     def __init__(self, settings: Effort, train_size: int) -> None:
-        self.trial = train_size * settings.trial_epochs(train_size)
+        self.trial = max(1, round(train_size * settings.trial_epochs(train_size)))
         self.whole = settings.tuning_budget * self.trial
         self._spent = 0
 

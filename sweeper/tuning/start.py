@@ -19,6 +19,7 @@ from ..points import to_json
 from ..results import UNSURE, ModelCost, Tuned
 from ..seeding import run_seed
 from .base import FUNCTIONS, NO_PARAMETERS, RunRequest, RunResult, Stage, Tuner, TuningMethod
+from .effort import are_whole_cycles, whole_if_it_is
 
 if TYPE_CHECKING:
     from ..space import Domain
@@ -153,18 +154,21 @@ def _checked(method: str, tuned: object, nuisance: Sequence[str]) -> Tuned:
             raise InvalidArgument(f'{method}.tune() returned {name}={value!r}: it must be {valid}'[:500])
 
     changes: dict[str, Any] = {}
-    for name in ('batch_size', 'cycle_size_epochs', 'epochs'):
-        value = getattr(tuned, name)
-        require(hasattr(value, '__index__') and not isinstance(value, bool), name, 'an integer')
-        changes[name] = operator.index(value)
-        require(changes[name] >= 1, name, 'at least 1')
-    for name in ('lr_min', 'lr_max', 'performance'):
+    size = tuned.batch_size
+    require(hasattr(size, '__index__') and not isinstance(size, bool), 'batch_size', 'an integer')
+    changes['batch_size'] = operator.index(size)
+    require(changes['batch_size'] >= 1, 'batch_size', 'at least 1')
+    for name in ('lr_min', 'lr_max', 'performance', 'cycle_size_epochs', 'epochs'):
         value = getattr(tuned, name)
         require(hasattr(value, '__float__') and not isinstance(value, bool), name, 'a number')
         changes[name] = float(value)
         require(0 <= changes[name] < math.inf, name, 'finite and not negative')
+    for name in ('cycle_size_epochs', 'epochs'):
+        require(changes[name] > 0, name, 'above 0')
+        changes[name] = whole_if_it_is(changes[name])
     require(tuned.lr_min <= tuned.lr_max, 'lr_min', f'at most lr_max={tuned.lr_max!r}')
-    require(tuned.epochs % tuned.cycle_size_epochs == 0, 'epochs', 'a whole number of cycles')
+    is_whole = are_whole_cycles(changes['epochs'], changes['cycle_size_epochs'])
+    require(is_whole, 'epochs', 'a whole number of cycles')
     require(tuned.performance <= 1, 'performance', 'at most 1')
     are_words = all(isinstance(flag, str) and re.fullmatch(r'\w+', flag) for flag in tuned.flags)
     require(not isinstance(tuned.flags, str) and are_words, 'flags', 'a tuple of words')

@@ -75,7 +75,7 @@ def tune(
         lr_min=choice.lr / settings.lr_ratio,
         lr_max=choice.lr,
         batch_size=choice.scored.candidate.batch_size,
-        cycle_size_epochs=settings.cycle_epochs,
+        cycle_size_epochs=settings.trial_cycle_epochs(train_size),
         epochs=settings.trial_epochs(train_size),
         nuisance=dict(choice.scored.candidate.nuisance),
         flags=tuple(choice.flags),

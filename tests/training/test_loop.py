@@ -6,7 +6,8 @@ from torch import nn
 
 from sweeper.problem.problem import Problem
 from sweeper.training.data import InMemorySplit
-from sweeper.training.loop import CHUNK, Loop
+from sweeper.training.length import CHUNK, Length
+from sweeper.training.loop import Loop
 from sweeper.training.metrics import Scorer
 from sweeper.training.objective import Objective
 from sweeper.training.optimizers import PlainSGD, build_optimizer
@@ -116,10 +117,10 @@ def test_every_step_has_its_learning_rate_over_all_epochs():
     model, lrs = network(), [0.01 * (1 + i) for i in range(12)]
     optimizer = build_optimizer(problem(lambda parameters, lr: Recording(parameters, lr)), model)
     assert isinstance(optimizer, Recording)
-    epochs = []
-    loop(model, optimizer, lrs).run(indices(4), 3, lambda epoch: epochs.append(epoch))
+    stops = []
+    loop(model, optimizer, lrs).run(indices(4), Length(3, 1, 4), lambda done: stops.append(done))
     assert optimizer.rates == [[lr] for lr in lrs]
-    assert epochs == [1, 2, 3]
+    assert stops == [4, 8, 12]
 
 
 def test_a_groups_learning_rate_is_its_factor():
@@ -166,7 +167,7 @@ def test_steps_can_end_the_training():
         losses.extend(chunk.tolist())
         return len(losses) == 8
 
-    loop(model, PlainSGD(model.parameters(), 1.0), [0.1] * 12, after_chunk).run(indices(4), 3)
+    loop(model, PlainSGD(model.parameters(), 1.0), [0.1] * 12, after_chunk).run(indices(4), Length(3, 1, 4))
     assert len(losses) == 8
 
 
@@ -180,19 +181,19 @@ def test_long_epochs_go_in_chunks():
         lambda losses, _: chunks.append(len(losses)),
         count,
     )
-    training.run(indices(count), 2)
+    training.run(indices(count), Length(2, 1, count))
     assert chunks == [CHUNK, CHUNK, 3] * 2
 
 
 def test_an_epoch_can_end_the_training():
-    model, epochs = network(), []
+    model, stops = network(), []
 
-    def after_epoch(epoch):
-        epochs.append(epoch)
-        return epoch == 2
+    def at_stop(steps):
+        stops.append(steps)
+        return steps == 8
 
-    loop(model, PlainSGD(model.parameters(), 1.0), [0.1] * 12).run(indices(4), 3, after_epoch)
-    assert epochs == [1, 2]
+    loop(model, PlainSGD(model.parameters(), 1.0), [0.1] * 12).run(indices(4), Length(3, 1, 4), at_stop)
+    assert stops == [4, 8]
 
 
 def test_an_error_in_a_step_comes_through_as_it_is():

@@ -16,7 +16,7 @@ from sweeper.seeding import run_seed
 from sweeper.training import data, runs
 from sweeper.training.capture.verification import Verification
 from sweeper.training.data import as_split
-from sweeper.training.loop import CHUNK
+from sweeper.training.length import CHUNK
 from sweeper.training.metrics import evaluate, scorer
 from sweeper.training.objective import Objective
 from sweeper.training.runs import TrainingPlan

@@ -145,7 +145,8 @@ def test_what_is_given_is_what_trials_use():
 def test_trials_are_as_long_as_those_of_the_preset_by_default(train_size):
     tuned, _ = tune(FIXED, train_size)
     fast = get_settings('fast')
-    assert (tuned.epochs, tuned.cycle_size_epochs) == (fast.trial_epochs(train_size), fast.cycle_epochs)
+    assert tuned.epochs == fast.trial_epochs(train_size)
+    assert tuned.cycle_size_epochs == fast.trial_cycle_epochs(train_size)
     assert tuned.lr_min == tuned.lr_max / fast.lr_ratio
 
 

@@ -124,14 +124,21 @@ def test_sweep_cores_is_the_least_number_of_models_behind_the_curve(sweep_cores,
 
 
 @given(st.integers(1, 10**12), st.sampled_from(list(PRESETS)))
-def test_a_trial_lasts_whole_cycles(train_size, preset):
+def test_a_trial_lasts_whole_cycles_or_is_a_shorter_one(train_size, preset):
     settings = get_settings(preset)
-    cycles, rest = divmod(settings.trial_epochs(train_size), settings.cycle_epochs)
-    assert rest == 0 and 1 <= cycles <= settings.max_cycles
+    epochs, cycle = settings.trial_epochs(train_size), settings.trial_cycle_epochs(train_size)
+    if settings.trial_samples < settings.cycle_epochs * train_size:
+        assert epochs == cycle and epochs * train_size == pytest.approx(settings.trial_samples, rel=1e-5)
+    else:
+        assert cycle == settings.cycle_epochs and isinstance(epochs, int)
+        assert epochs % cycle == 0 and 1 <= epochs // cycle <= settings.max_cycles
 
 
 def test_a_trial_sees_the_samples_asked_for_within_its_bounds():
     settings = get_settings('fast')
     assert settings.trial_epochs(1) == settings.cycle_epochs * settings.max_cycles
-    assert settings.trial_epochs(10**9) == settings.cycle_epochs
+    assert settings.trial_epochs(10**9) == settings.trial_samples / 10**9
+    assert settings.trial_epochs(settings.trial_samples) == 1
+    assert isinstance(settings.trial_epochs(settings.trial_samples), int)
+    assert settings.replace(trial_samples=30_000).trial_epochs(31_033) == 0.966713
     assert settings.trial_epochs(1000) * 1000 == settings.trial_samples

@@ -222,7 +222,7 @@ def test_brief_trainings_have_the_cycle_of_a_trial():
 def test_tuning_takes_its_budget(preset, objective, train_size):
     settings, world = get_settings(preset).replace(batch_objective=objective), World()
     tuned, _ = run(settings, world, train_size)
-    trial = train_size * settings.trial_epochs(train_size)
+    trial = round(train_size * settings.trial_epochs(train_size))
     told = tuned.report['budget']
     assert told['samples'] == world.samples and told['trial_samples'] == trial
     assert told['trials'] == pytest.approx(world.samples / trial)

@@ -108,7 +108,7 @@ def _candidates(table: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _note(compared: Sequence[Mapping[str, Any]], lr_max: float, trial_samples: int) -> str:
+def _note(compared: Sequence[Mapping[str, Any]], lr_max: float, trial_samples: float) -> str:
     """Why the trials' learning rates lie below all that the last round compared; '' if they do not."""
     last = [
         candidate for candidate in compared if candidate['round'] == max(every['round'] for every in compared)

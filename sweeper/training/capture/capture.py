@@ -89,7 +89,7 @@ class Learner(NamedTuple):
         return Lane(self.model, self.objective, self.eager_step())
 
 
-def why_not_worth_it(batches: Sequence[torch.Tensor], epochs: int, device: torch.device) -> str | None:
+def why_not_worth_it(batches: Sequence[torch.Tensor], epochs: float, device: torch.device) -> str | None:
     """Says why a run had better not be captured, or returns None if it had.
 
     Args:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .listeners.mlflow import MLflowListener
     from .listeners.tensorboard import TensorBoardListener
     from .loading import load, load_model
+    from .metric import Metric, MetricInfo
     from .report.figures.paper import save_figure
     from .report.figures.plotting import plot
     from .report.page.writing import report_page
@@ -79,6 +80,8 @@ __all__ = [
     'ListenerWarning',
     'LocalExecutor',
     'MLflowListener',
+    'Metric',
+    'MetricInfo',
     'MissingExtra',
     'NamedPoint',
     'Outcome',
@@ -152,6 +155,8 @@ _MODULES = {
     'ListenerWarning': 'errors',
     'LocalExecutor': 'executors.local.executor',
     'MLflowListener': 'listeners.mlflow',
+    'Metric': 'metric',
+    'MetricInfo': 'metric',
     'MissingExtra': 'errors',
     'NamedPoint': 'frozen',
     'Outcome': 'executors.base',

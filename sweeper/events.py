@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias, overload
 
+from .metric import PERFORMANCE, MetricInfo
 from .points import Point
 from .results import PointError, TrialResult, Tuned
 
@@ -22,10 +23,12 @@ class SweepStarted:
     Attributes:
         folder: Where everything is kept.
         parameter_names: Names of the parameters of points that are tuples, as far as they are known.
+        metrics: What is known of the problem's metrics; the first is what points are compared by.
     """
 
     folder: Path
     parameter_names: tuple[str, ...]
+    metrics: tuple[MetricInfo, ...] = (PERFORMANCE,)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .extras import needed
+from .metric import PERFORMANCE, MetricInfo
 from .points import Point, by_name
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 class PointResult(NamedTuple):
     """One point's tuned hyperparameters and the results of its trials.
 
-    Performances are in [0, 1], higher is better; losses are non-negative, lower is better. A trial
-    that diverged has performance 0 and loss infinity. The arrays have shape `(trials,)`.
+    Performances are the problem's objective, in its own unit (see `SweepResults.objective`): with an
+    `accuracy_style`, in [0, 1], higher is better. Lower losses are better. A trial that diverged has loss
+    infinity and the worst performance, by default 0. The arrays have shape `(trials,)`.
     """
 
     params: Point
@@ -70,7 +72,8 @@ class PointFailure(NamedTuple):
 
 
 WORSE = 0.03
-"""By how much trials may stay behind a brief training in tuning without a flag."""
+"""By how much trials may stay behind a brief training in tuning without a flag, of the way from an untrained
+model to the best there is."""
 
 
 IN_TRAINING, IN_EVALUATION, UNSURE = 'training_diverged', 'evaluation_diverged', 'threshold_unsure'
@@ -119,9 +122,11 @@ class Tuned:
         nuisance: What the nuisance parameters are in the trials, by name; empty if there are none.
         flags: What is suspicious about this tuning.
         cost: What the architecture costs; None where tuning did not look.
-        performance: What the chosen candidate came to on training data, in [0, 1]; 0 if none was trained.
+        performance: The objective of the chosen candidate on training data; 0 if none was trained.
         unread: Parameters of the point that no code read while it was tuned.
         training: How the problem's trainings differ from plain ones, such as by their schedule.
+        span: From the objective of an untrained model to the best there is, negative if lower is better; 0 if
+            that is not known.
         report: What else led to the choice, for `misc.json`; empty when it is read back from disk, or once it
             is there.
         curves: The measured curves, by name (`lr_vs_perf` …), each a set of named arrays; the same holds.
@@ -138,6 +143,7 @@ class Tuned:
     performance: float = 0.0
     unread: tuple[str, ...] = ()
     training: Mapping[str, str | float] = field(default_factory=dict)
+    span: float = 1.0
     report: Mapping[str, Any] = field(default_factory=dict, repr=False)
     curves: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict, repr=False)
 
@@ -150,7 +156,7 @@ class Tuned:
         trials = list(trials)
         reached = [trial.perf_train for trial in trials]
         is_unsure = UNSURE in self.flags or any(UNSURE in trial.flags.split() for trial in trials)
-        is_worse = bool(reached) and sum(reached) / len(reached) < self.performance - WORSE
+        is_worse = bool(reached) and self._is_worse(sum(reached) / len(reached))
         return (
             [flag for flag in self.flags if flag != UNSURE]
             + ['trial_diverged'] * any(trial.diverged for trial in trials)
@@ -158,6 +164,11 @@ class Tuned:
             + [UNSURE] * is_unsure
             + ['worse_than_tuned'] * is_worse
         )
+
+    def _is_worse(self, performance: float) -> bool:
+        """Whether a performance stays behind that of the tuning."""
+        limit = self.performance - WORSE * self.span
+        return (performance - limit) * self.span < 0
 
     def plan(self) -> dict[str, Any]:
         """How to train: `nuisance` only if there is some."""
@@ -211,6 +222,9 @@ class TrialResult:
     Test scores are None without a test split. `step`, `step_reason` and `lanes` say how its steps were taken,
     as in `StepKind`; in the file they are one text.
     `epochs` is a fraction if the training ended within one.
+    `perf_…` is the objective, in its own unit. `best_val` is the best objective on validation data at the end
+    of a cycle, and `best_epoch` where that was: the best of many, so it flatters. `metrics` has the other
+    metrics, by name and split, such as `f1_val`.
     `flags`, separated by spaces: `training_diverged` and `evaluation_diverged` if at the end the loss was NaN
     or infinite in that mode (the latter: on any split), `threshold_unsure` if outputs left [0, 1].
     """
@@ -229,10 +243,33 @@ class TrialResult:
     flags: str = ''
     step_reason: str | None = None
     lanes: int = 1
+    best_val: float | None = None
+    best_epoch: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-_SCORES = ('perf_train', 'loss_train', 'perf_val', 'loss_val', 'perf_test', 'loss_test')
-TRIAL_COLUMNS = ('epochs', 'seed', 'seconds', 'diverged', *_SCORES)
+SCORES = ('perf_train', 'loss_train', 'perf_val', 'loss_val', 'perf_test', 'loss_test')
+TRIAL_COLUMNS = ('epochs', 'seed', 'seconds', 'diverged', *SCORES, 'best_val', 'best_epoch')
+SPLITS = ('train', 'val', 'test')
+
+
+def split_scores(scores: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, float]]:
+    """Parts a trial's final scores into losses and performances, and the metrics beside them."""
+    others = {name: value for name, value in scores.items() if name not in SCORES}
+    return {name: value for name, value in scores.items() if name in SCORES}, others
+
+
+def metric_columns(metrics: Sequence[MetricInfo]) -> list[str]:
+    """Names of the columns of metrics other than the objective, the first; the loss has its own anyway."""
+    return [f'{info.name}_{split}' for info in metrics[1:] if info.name != 'loss' for split in SPLITS]
+
+
+def trial_row(trial: TrialResult, metrics: Sequence[MetricInfo]) -> dict[str, Any]:
+    """A trial's columns of `results.csv` and `to_frame`, by name."""
+    row = {name: getattr(trial, name) for name in TRIAL_COLUMNS}
+    return {**row, **{name: trial.metrics.get(name) for name in metric_columns(metrics)}}
+
+
 TUNED_COLUMNS = ('lr_start', 'lr_end', 'batch_size')
 """Of `lr_min`, `lr_max` and the batch size: tables keep the names that they have always had."""
 _RESERVED = {'id', 'trial', 'flags', *TUNED_COLUMNS, *TRIAL_COLUMNS}
@@ -248,11 +285,13 @@ def nuisance_columns(names: Sequence[str]) -> list[str]:
     return [f'nuisance_{name}' for name in names]
 
 
-def results_header(parameters: Sequence[str], nuisance: Sequence[str] = ()) -> list[str]:
-    """The columns of `results.csv` and `to_frame`, for parameters of points and nuisance parameters."""
-    columns = nuisance_columns(nuisance)
-    names = parameter_columns(parameters, _RESERVED.union(columns))
-    return ['id', *names, *TUNED_COLUMNS, *columns, 'trial', *TRIAL_COLUMNS, 'flags']
+def results_header(
+    parameters: Sequence[str], nuisance: Sequence[str] = (), metrics: Sequence[MetricInfo] = (PERFORMANCE,)
+) -> list[str]:
+    """The columns of `results.csv` and `to_frame`, for parameters of points, nuisance parameters, metrics."""
+    columns, measured = nuisance_columns(nuisance), metric_columns(metrics)
+    names = parameter_columns(parameters, _RESERVED.union(columns, measured))
+    return ['id', *names, *TUNED_COLUMNS, *columns, 'trial', *TRIAL_COLUMNS, *measured, 'flags']
 
 
 def scores_of(trials: Sequence[TrialResult]) -> list[np.ndarray]:
@@ -282,6 +321,7 @@ class SweepResults(list[PointResult]):
         nuisance: What the nuisance parameters of a point were tuned to, by name, for points that have some.
         ids: A point's id, which names its folder in `points/`.
         trials: Everything recorded of a point's trials, by index.
+        metric_infos: What is known of the problem's metrics, the objective first.
         others: Points that the folder held already and that this sweep's selector did not propose; what is
             there of them is among the results. Empty where results were only read.
         store: The folder's `Records`, so that the command line need not read it again; None if there are
@@ -297,6 +337,7 @@ class SweepResults(list[PointResult]):
         nuisance: Mapping[Point, Mapping[str, Any]] | None = None,
         ids: Mapping[Point, int] | None = None,
         trials: Mapping[Point, Mapping[int, TrialResult]] | None = None,
+        metric_infos: Sequence[MetricInfo] = (PERFORMANCE,),
     ) -> None:
         super().__init__(results)
         self.failures = list(failures)
@@ -305,8 +346,40 @@ class SweepResults(list[PointResult]):
         self.nuisance = {point: dict(values) for point, values in (nuisance or {}).items() if values}
         self.ids = dict(ids or {})
         self.trials = {point: dict(by_index) for point, by_index in (trials or {}).items()}
+        self.metric_infos = tuple(metric_infos)
         self.others: list[Point] = []
         self.store: Any = None
+
+    @property
+    def objective(self) -> MetricInfo:
+        """What performances are: its name, its direction, and its limits as far as they are known."""
+        return self.metric_infos[0]
+
+    @property
+    def metrics(self) -> dict[str, dict[Point, dict[str, np.ndarray]]]:
+        """The final values of all metrics: `results.metrics['f1'][point]['val']` has shape `(trials,)`.
+
+        The splits are `train`, `val` and, if there is one, `test`; the objective is among the metrics.
+        """
+        return {
+            info.name: {point: self._values(info, number, trials) for point, trials in self.trials.items()}
+            for number, info in enumerate(self.metric_infos)
+        }
+
+    def _values(
+        self, info: MetricInfo, number: int, trials: Mapping[int, TrialResult]
+    ) -> dict[str, np.ndarray]:
+        kind = 'loss' if info.name == 'loss' else info.name if number else 'perf'
+        by_split = {}
+        for split in SPLITS:
+            name = f'{kind}_{split}'
+            values = [
+                getattr(trial, name) if name in SCORES else trial.metrics.get(name)
+                for _, trial in sorted(trials.items())
+            ]
+            if values and None not in values:
+                by_split[split] = np.array(values, dtype=float)
+        return by_split
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), 'store': None}  # which can be neither pickled nor copied
@@ -324,11 +397,12 @@ class SweepResults(list[PointResult]):
         with needed('pandas', 'to_frame() needs pandas'):
             import pandas
         tuned = list(dict.fromkeys(name for values in self.nuisance.values() for name in values))
-        columns = results_header(self.columns, tuned)
+        columns = results_header(self.columns, tuned, self.metric_infos)
         names = dict(zip(self.columns, columns[1:], strict=False))
         rows = [row for place, result in enumerate(self) for row in self._rows(place, result, names)]
         frame = pandas.DataFrame(rows, columns=columns)
-        return frame.astype(dict.fromkeys(_SCORES, float))
+        scores = [*SCORES, 'best_val', 'best_epoch', *metric_columns(self.metric_infos)]
+        return frame.astype(dict.fromkeys(scores, float))
 
     def _rows(self, place: int, result: PointResult, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         """A point's rows of the table, of which `names` has its parameters' columns."""
@@ -345,9 +419,8 @@ class SweepResults(list[PointResult]):
         if trials is None:  # results that come from elsewhere have scores alone
             scores = zip(*result[4:], strict=True)
             yield from (
-                {**shared, 'trial': i, **dict(zip(_SCORES, row, strict=False))}
-                for i, row in enumerate(scores)
+                {**shared, 'trial': i, **dict(zip(SCORES, row, strict=False))} for i, row in enumerate(scores)
             )
             return
         for index, trial in sorted(trials.items()):
-            yield {**shared, 'trial': index, **{name: getattr(trial, name) for name in TRIAL_COLUMNS}}
+            yield {**shared, 'trial': index, **trial_row(trial, self.metric_infos)}

@@ -84,7 +84,7 @@ def run_session(
             facts.name, train_size=facts.train_size, device=facts.device, path=facts.path,
             source=facts.source, origin=(this_origin(selector),),
             declared=parameters.declared.to_dict() if parameters.declared is not None else {},
-            values=as_texts(presets), **config.identity(),
+            values=as_texts(presets), metrics=facts.metrics, **config.identity(),
         )  # fmt: skip
         names = parameters.signature.parameter_names()
         store = stack.enter_context(Store.opened(folder, manifest, names, config.if_changed))

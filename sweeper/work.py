@@ -17,7 +17,7 @@ from .points import NamedPoint, Point
 from .problem.presets import Presets
 from .problem.problem import load_problem
 from .problem.reference import ProblemReference
-from .results import TrialRecord, TrialResult
+from .results import TrialRecord, TrialResult, split_scores
 from .seeding import run_seed
 
 if TYPE_CHECKING:
@@ -203,9 +203,11 @@ def read_parameters(workspace: Workspace, point: Point, seed: int) -> list[str]:
 def _record(seed: int, done: dict[str, Any]) -> TrialRecord:
     step, step_reason, lanes = done['step']
     fields = {name: done[name] for name in ('epochs', 'seconds', 'diverged', 'flags')}
+    scores, others = split_scores(done['scores'])
     result = TrialResult(
-        seed=seed, **fields, **done['scores'], step=step, step_reason=step_reason, lanes=lanes
-    )
+        seed=seed, **fields, **scores, step=step, step_reason=step_reason, lanes=lanes,
+        best_val=done.get('best_val'), best_epoch=done.get('best_epoch'), metrics=others,
+    )  # fmt: skip
     return TrialRecord(result, done['model'], done['model_init'], done['throughtime'])
 
 

@@ -25,7 +25,7 @@ PUBLIC = {
     'ProblemWarning', 'DeclarationWarning', 'PointFailedWarning', 'DamagedFileWarning', 'ListenerWarning',
     'EqualPointsWarning', 'Selector', 'Proposal', 'WAIT', 'DONE', 'events',
     'Executor', 'LocalExecutor', 'InlineExecutor', 'Resources', 'Task', 'Outcome', 'RunError',
-    'WorkerSpec', 'run_task', 'Run', 'RunEvents', 'Callback', 'adapters',
+    'WorkerSpec', 'run_task', 'Run', 'RunEvents', 'Callback', 'adapters', 'Metric', 'MetricInfo',
 }  # fmt: skip
 NAMESPACES = {'sweeper.adapters', 'sweeper.m', 'sweeper.declare', 'sweeper.testing'}  # as a whole
 

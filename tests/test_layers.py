@@ -36,6 +36,7 @@ LAYERS = [
     ['store'],
     ['results'],
     ['space'],
+    ['metric'],
     ['points'],
     ['frozen'],
     ['seeding'],

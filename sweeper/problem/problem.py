@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ProblemError
 from ..frozen import freeze, thaw
+from ..metric import Metric, MetricInfo
 from ..points import NamedPoint, Point, label, value_to_text
 from .fingerprint import fingerprint_of
+from .metrics import metrics_of, metrics_of_style, style_of
 from .options import SCHEDULES, is_finite_number, options_of
 from .parameters import FixedParameter, ProblemParameters, parameters_of
 from .presets import Presets, in_force, unpacked
@@ -25,12 +27,11 @@ from .unread import similar, unread
 if TYPE_CHECKING:
     import torch
 
-ACCURACY_STYLES = ('classification', 'multiclass', 'inv-loss')
 _READ = '__sweeper_read__'  # of a problem's module: the names that it read when it was imported
 REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
 OPTIONAL = (
-    'optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'accumulate', 'ema', 'precision', 'callbacks',
-    'attach', 'train',
+    'metrics', 'optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'accumulate', 'ema', 'precision',
+    'callbacks', 'attach', 'train',
 )  # fmt: skip
 
 
@@ -42,7 +43,8 @@ class Problem:
         name: The module's name, for messages.
         build_model: `model`, called with one argument per parameter of a point.
         build_criterion: `loss`; None if the problem has a `step` and no `loss`.
-        accuracy_style: One of `ACCURACY_STYLES`.
+        accuracy_style: One of `ACCURACY_STYLES`, by which each step can measure the objective; None if only a
+            whole split can.
         load_datasets: `dataset`; None if the problem trains by its own loop and has no data.
         build_optimizer: `optimizer`, or None for plain SGD.
         path: The module's file; None if it has none.
@@ -64,6 +66,8 @@ class Problem:
         precision: `bf16`, for forward passes in bfloat16 by autocast; None for the model's own precision.
         step: `step(model, batch)`, which returns the loss to minimise; None for the criterion of what the
             model makes of a batch's inputs.
+        metrics: What models are measured by, by name; the first is the objective, by which they are compared.
+            By default that is the accuracy style alone.
         predict: `predict(model, batch)`: what is scored; None for what the model makes of a batch's inputs.
         unread: What it says and nobody would read, and what may be meant; a sentence each.
     """
@@ -71,7 +75,7 @@ class Problem:
     name: str
     build_model: Callable[..., torch.nn.Module]
     build_criterion: Callable[[], Callable[..., torch.Tensor]] | None
-    accuracy_style: str
+    accuracy_style: str | None
     load_datasets: Callable[[], Any] | None
     build_optimizer: Callable[[Any, float], torch.optim.Optimizer] | None
     path: str | None = None
@@ -93,11 +97,26 @@ class Problem:
     ema: float | None = None
     precision: str | None = None
     unread: Sequence[str] = field(default=(), compare=False)
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.metrics:
+            object.__setattr__(self, 'metrics', metrics_of_style(self.accuracy_style, self.name))
 
     @property
     def has_handlers(self) -> bool:
         """Whether it takes part in its runs, by `attach` or by callbacks."""
         return self.attach is not None or self.callbacks is not None
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether a metric looks at more than the loss."""
+        return any(metric.needs_outputs for metric in self.metrics.values())
+
+    @property
+    def objective(self) -> MetricInfo:
+        """What models are compared by."""
+        return next(iter(self.metrics.values())).info
 
     @property
     def training_options(self) -> dict[str, str | float]:
@@ -244,7 +263,10 @@ def load_problem(
     own_step = getattr(names, 'step', None)
     train = _own_loop(names)
     is_without_data = train is not None and not hasattr(names, 'dataset')
-    required = ['model'] if is_without_data else [n for n in REQUIRED if n != 'loss' or own_step is None]
+    optional = {'loss'} if own_step is not None else set()
+    if getattr(names, 'metrics', None) is not None:
+        optional.add('accuracy_style')
+    required = ['model'] if is_without_data else [name for name in REQUIRED if name not in optional]
     missing = [name for name in required if not hasattr(names, name)]
     if missing:
         raise ProblemError(
@@ -256,11 +278,8 @@ def load_problem(
         value = getattr(names, name, None)
         if value is not None and not callable(value):
             raise ProblemError(f'{name} of {str(reference)!r} must be callable; got {value!r}')
-    style = 'inv-loss' if is_without_data else names.accuracy_style
-    if style not in ACCURACY_STYLES:
-        raise ProblemError(
-            f'accuracy_style of {str(reference)!r} is {style!r}; valid are {", ".join(ACCURACY_STYLES)}'
-        )
+    metrics = metrics_of(names, str(reference), is_without_data)
+    style = style_of(next(iter(metrics.values())))
     threshold = getattr(names, 'threshold', None)
     if style == 'multiclass' and threshold is not None and not is_finite_number(threshold):
         raise ProblemError(
@@ -278,6 +297,7 @@ def load_problem(
         name=reference.name,
         build_model=names.model,
         build_criterion=getattr(names, 'loss', None),
+        metrics=metrics,
         accuracy_style=style,
         load_datasets=getattr(names, 'dataset', None),
         build_optimizer=getattr(names, 'optimizer', None),
@@ -324,6 +344,8 @@ class _Names:
     def __getattr__(self, name: str) -> Any:
         if hasattr(self._module, name):
             return getattr(self._module, name)
+        if name == 'accuracy_style' and hasattr(self._module, 'metrics'):  # which take its place
+            raise AttributeError(name)
         return getattr(self._module.problem, name)
 
 

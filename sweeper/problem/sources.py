@@ -18,8 +18,8 @@ from ..source.syntax import parsed
 from ..source.text import SourceHelper
 
 _ROOTS = (
-    'model', 'dataset', 'loss', 'accuracy_style', 'threshold', 'optimizer', 'step', 'predict', 'schedule',
-    'clip_norm', 'accumulate', 'ema', 'precision', 'callbacks', 'attach', 'train', 'samples',
+    'model', 'dataset', 'loss', 'accuracy_style', 'metrics', 'threshold', 'optimizer', 'step', 'predict',
+    'schedule', 'clip_norm', 'accumulate', 'ema', 'precision', 'callbacks', 'attach', 'train', 'samples',
     'problem',
 )  # fmt: skip
 _ALWAYS = ''  # stands for the name of what counts though no name may lead there

@@ -220,13 +220,15 @@ def _data_layer(inputs: object) -> LayerRepresentation:
     return LayerRepresentation(INPUT, 'data', 1, shape, *principal_components(rows))
 
 
-def labels_of(targets: np.ndarray, accuracy_style: str) -> tuple[np.ndarray, bool]:
+def labels_of(targets: np.ndarray, accuracy_style: str | None) -> tuple[np.ndarray, bool]:
     """Returns what samples are coloured by, shape `(samples,)`, and whether that is a class.
 
     Args:
         targets: The targets, shape `(samples, …)`.
-        accuracy_style: The problem's accuracy style.
+        accuracy_style: The problem's accuracy style; if it has none, the targets tell what they are.
     """
+    if accuracy_style is None and np.issubdtype(targets.dtype, np.floating):
+        accuracy_style = 'multiclass' if np.isin(targets, (0, 1)).all() else 'inv-loss'
     if accuracy_style == 'inv-loss':
         values = targets.reshape(len(targets), -1)[:, 0]
         return values, not np.issubdtype(values.dtype, np.floating)

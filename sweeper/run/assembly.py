@@ -65,7 +65,9 @@ def assemble(
     ledger = Ledger(records, Estimate(*_expected(method), lanes))
 
     def tuner(point: Point) -> Tuner:
-        return start_tuning(method, train_size, seed, parameters.nuisance(point), training)
+        return start_tuning(
+            method, train_size, seed, parameters.nuisance(point), training, records.manifest.metrics[0]
+        )
 
     make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes)
     name = type(selector).__name__

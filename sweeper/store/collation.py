@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ..points import value_to_text
-from ..results import TRIAL_COLUMNS, TrialResult, results_header
+from ..results import TrialResult, results_header, trial_row
 from .records import Records
 
 
@@ -15,19 +15,27 @@ def final_arrays(trials: Mapping[int, TrialResult]) -> dict[str, np.ndarray]:
     """The content of `results.npz`: the final scores, those on test data only if all trials have them."""
     results = [result for _, result in sorted(trials.items())]
     has_test = bool(results) and all(result.loss_test is not None for result in results)
-    return {
+    kept = (
+        [name for name in results[0].metrics if all(name in result.metrics for result in results)]
+        if results
+        else []
+    )
+    scores = {
         f'final_{kind}_{split}': np.array(
             [getattr(result, f'{kind}_{split}') for result in results], dtype=float
         )
         for split in ('train', 'val', 'test')[: 2 + has_test]
         for kind in ('loss', 'perf')
     }
+    others = {f'final_{name}': np.array([result.metrics[name] for result in results]) for name in kept}
+    return {**scores, **others}
 
 
 def results_table(records: Records) -> tuple[list[str], Iterator[list[object]]]:
     """The header and the rows of `results.csv`, which are made while they are written."""
     nuisance = records.nuisance_names()
-    return results_header(records.lookup.columns, nuisance), _rows(records, nuisance)
+    metrics = records.manifest.metrics
+    return results_header(records.lookup.columns, nuisance, metrics), _rows(records, nuisance)
 
 
 def _rows(records: Records, nuisance: Sequence[str]) -> Iterator[list[object]]:
@@ -40,5 +48,5 @@ def _rows(records: Records, nuisance: Sequence[str]) -> Iterator[list[object]]:
         others = [value_to_text(tuned.nuisance[name]) if name in tuned.nuisance else '' for name in nuisance]
         hparams = [tuned.lr_min, tuned.lr_max, tuned.batch_size, *others]
         for index, trial in record.trials.items():
-            row = [getattr(trial, name) for name in TRIAL_COLUMNS]
+            row = trial_row(trial, records.manifest.metrics).values()
             yield [point_id, *cells, *hparams, index, *row, flags]

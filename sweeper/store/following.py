@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from ..errors import FolderError
+from ..metric import PERFORMANCE, MetricInfo
 from ..points import Point
 from ..results import PointError, TrialResult, Tuned
 from ..text import reason
@@ -146,6 +147,10 @@ class Follower:
             folder = self._layout.folder
             raise FolderError(f'cannot read {folder}: {reason(error, folder)}') from error
 
+    @property
+    def _objective(self) -> MetricInfo:
+        return PERFORMANCE if self.manifest is None else self.manifest.objective
+
     def _look_at_points(self) -> bool:
         """Reads which sweep it is and its points; returns whether there is one."""
         if self.manifest is None:
@@ -206,7 +211,7 @@ class Follower:
         indices = set(self._whole(partial(trial_indices, layout)) or ())
         trials, known.unfinished = {}, set()
         for index in sorted(indices - known.trials.keys()):
-            trial = self._whole(partial(read_trial, layout.trial(index)))
+            trial = self._whole(partial(read_trial, layout.trial(index), objective=self._objective))
             if trial is None:
                 known.unfinished.add(index)
             else:

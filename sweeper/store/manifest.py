@@ -15,6 +15,7 @@ from ..errors import FolderError
 from ..io.checksums import read_json, read_sealed
 from ..io.files import TEMPORARY_SUFFIX, AtomicWriter
 from ..io.opening import kind_of
+from ..metric import PERFORMANCE, MetricInfo
 from ..text import reason
 from ..version import RESULTS_VERSION
 from .acceptance import ACCEPT, accepted_kinds
@@ -52,6 +53,7 @@ class Manifest:
         declared: What the problem's code declares, by name and in plain values (see `declarations`); the code
             is told from another by `source`.
         values: Of declared parameters that were set before the sweep, as text, by name.
+        metrics: What is known of the problem's metrics, the objective first.
         format: The version of the folder's format.
     """
 
@@ -71,7 +73,13 @@ class Manifest:
     changes: Sequence[str] = ()
     declared: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
+    metrics: Sequence[MetricInfo] = (PERFORMANCE,)
     format: int = FORMAT
+
+    @property
+    def objective(self) -> MetricInfo:
+        """What architectures are compared by."""
+        return self.metrics[0]
 
     @property
     def method(self) -> str | None:
@@ -138,9 +146,10 @@ def _read(layout: SweepLayout, of_any_format: bool = False) -> tuple[Manifest | 
                 _check_format(path, data['format'])
             data = read_sealed(path)  # of another format it may be another checksum
             origin = read_origin(data.get('origin'))
-            check_types(Manifest, {**data, 'origin': []})
+            check_types(Manifest, {**data, 'origin': [], 'metrics': []})
+            metrics = tuple(MetricInfo.from_dict(each) for each in data.get('metrics', ())) or (PERFORMANCE,)
             declarations(data.get('declared', {}))
-            lists = {'origin': origin, 'changes': tuple(data.get('changes', ()))}
+            lists = {'origin': origin, 'changes': tuple(data.get('changes', ())), 'metrics': metrics}
             return Manifest(**{**data, **lists}), problems
         except FileNotFoundError:
             continue
@@ -265,6 +274,9 @@ def _differences(recorded: Manifest, requested: Manifest) -> list[str]:
             f'path of another file: {_shown(recorded.path)} there, {_shown(requested.path)} asked'
         )
     different += _compared('value of the parameter ', recorded.values, requested.values)
+    if recorded.objective not in (PERFORMANCE, requested.objective):
+        names = (manifest.objective.name for manifest in (recorded, requested))
+        different.append('objective: {} there, {} asked'.format(*names))
     if recorded.preset != requested.preset and None not in (recorded.preset, requested.preset):
         return different
     recorded_method, other = recorded.method, requested.method

@@ -16,17 +16,15 @@ from ..errors import FolderError
 from ..io.checksums import OF_FILES, check_files, read_json, read_sealed
 from ..io.files import AtomicWriter, check_archive, read_npz
 from ..io.opening import check_own_folder, kind_of
+from ..metric import PERFORMANCE, MetricInfo
 from ..results import PointError, TrialResult, Tuned
 from .damage import DamagedFile, set_aside
 from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout
 from .lookup import Lookup
 from .manifest import Manifest
 from .records import PointRecord, Records
-from .trial_files import result_from
+from .trial_files import result_from, with_infinities
 from .tuned_files import facts_from_misc, tuned_from
-
-_LOSSES = ('loss_train', 'loss_val', 'loss_test')
-
 
 TakeDamage: TypeAlias = Callable[[DamagedFile, Path], None]
 
@@ -62,7 +60,7 @@ def read_all(
         lookup.write(writer)
     records = Records(layout, manifest, lookup)
     for point_id, record in enumerate(records.by_point.values()):
-        _read_point(layout.point(point_id), record, thoroughly, take_damage)
+        _read_point(layout.point(point_id), record, thoroughly, manifest.objective, take_damage)
     return records
 
 
@@ -135,7 +133,13 @@ def _first_of_another_point(layout: SweepLayout, lookup: Lookup) -> int | None:
     return None
 
 
-def _read_point(layout: PointLayout, record: PointRecord, thoroughly: bool, take_damage: TakeDamage) -> None:
+def _read_point(
+    layout: PointLayout,
+    record: PointRecord,
+    thoroughly: bool,
+    objective: MetricInfo,
+    take_damage: TakeDamage,
+) -> None:
     try:
         record.tuned = read_tuned(layout, thoroughly)
     except DamagedFile as damage:
@@ -147,7 +151,7 @@ def _read_point(layout: PointLayout, record: PointRecord, thoroughly: bool, take
         indices = []
     for index in indices:
         try:
-            if (trial := read_trial(layout.trial(index), thoroughly)) is not None:
+            if (trial := read_trial(layout.trial(index), thoroughly, objective)) is not None:
                 record.trials[index] = trial
         except DamagedFile as damage:
             take_damage(damage, layout.trial(index).folder)
@@ -182,8 +186,16 @@ def read_tuned(layout: PointLayout, thoroughly: bool = False) -> Tuned | None:
     return tuned
 
 
-def read_trial(layout: TrialLayout, thoroughly: bool = False) -> TrialResult | None:
-    """Reads a trial's result; None if it is not done."""
+def read_trial(
+    layout: TrialLayout, thoroughly: bool = False, objective: MetricInfo = PERFORMANCE
+) -> TrialResult | None:
+    """Reads a trial's result; None if it is not done.
+
+    Args:
+        layout: The trial's files.
+        thoroughly: Look whether its other files are whole, too.
+        objective: What is known of the metric that is its performance.
+    """
     result_json = layout.result
     if kind_of(result_json) is None:
         return None
@@ -191,9 +203,9 @@ def read_trial(layout: TrialLayout, thoroughly: bool = False) -> TrialResult | N
         _check_no_link(layout.folder)
         data = read_sealed(result_json)
         checksums = _checksums(data)
-        data = _with_infinities(data)
+        data = with_infinities(data)
         check_types(TrialResult, data)
-        _check_scores(data)
+        _check_scores(data, objective)
         result = result_from(data)
     if thoroughly:
         for path in (layout.model, layout.model_init, layout.throughtime):
@@ -224,12 +236,12 @@ def _check_no_link(*folders: Path) -> None:
             raise ValueError(f'{folder} is a link, which could lead anywhere')
 
 
-def _check_scores(data: dict[str, Any]) -> None:
+def _check_scores(data: dict[str, Any], objective: MetricInfo) -> None:
     """Raises `ValueError` if no trial can have such scores."""
     for name, value in data.items():
         is_valid = True
-        if name.startswith('perf_') and value is not None:
-            is_valid = 0 <= value <= 1
+        if name in ('perf_train', 'perf_val', 'perf_test', 'best_val') and value is not None:
+            is_valid = objective.is_valid(value)
         elif name.startswith('loss_') and value is not None:
             is_valid = value > -math.inf  # infinite if it diverged, but not NaN
         elif name in ('seconds', 'epochs'):
@@ -299,12 +311,3 @@ def _damage_of(path: Path) -> Iterator[None]:
         raise DamagedFile(path, 'it is missing') from error
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise DamagedFile(path, error) from error
-
-
-def _with_infinities(data: dict[str, Any]) -> dict[str, Any]:
-    """Restores the losses that strict JSON cannot hold."""
-    has_test = data.get('perf_test') is not None
-    for name in _LOSSES if has_test else _LOSSES[:2]:
-        if data[name] is None:
-            data[name] = math.inf
-    return data

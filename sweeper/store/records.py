@@ -177,4 +177,5 @@ class Records:
                 flags[point] = tuned.flags_with(record.trials.values())
                 nuisance[point], trials[point] = tuned.nuisance, record.trials
         columns, ids = self.lookup.columns, self.lookup.ids
-        return SweepResults(results, failures, flags, columns, nuisance, ids, trials)
+        metrics = self.manifest.metrics
+        return SweepResults(results, failures, flags, columns, nuisance, ids, trials, metrics)

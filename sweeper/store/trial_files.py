@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from ..results import StepKind, TrialResult
 from .records import with_shared_texts
+
+_LOSSES = ('loss_train', 'loss_val', 'loss_test')
+_OBJECTIVE = ('perf_train', 'perf_val', 'perf_test', 'best_val')
+_INFINITE: Mapping[Any, float] = {'inf': math.inf, '-inf': -math.inf}
 
 
 def result_content(result: TrialResult) -> dict[str, Any]:
@@ -17,7 +22,31 @@ def result_content(result: TrialResult) -> dict[str, Any]:
     content['step'] = str(kind)
     if not result.flags:
         del content['flags']
+    for name, value in content['metrics'].items():
+        content['metrics'][name] = _as_json(value)
+    if not result.metrics:
+        del content['metrics']
+    for name in _OBJECTIVE:
+        content[name] = _as_json(content[name])
     return content
+
+
+def _as_json(value: float | None) -> float | str | None:
+    """A value of a metric; one that is infinite, which strict JSON cannot hold, as text."""
+    return str(value) if value is not None and math.isinf(value) else value
+
+
+def with_infinities(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of `result.json` with its infinite numbers as such."""
+    data = {**content}
+    for name in _OBJECTIVE:
+        data[name] = _INFINITE.get(data.get(name), data.get(name))
+    if isinstance(metrics := data.get('metrics'), dict):
+        data['metrics'] = {name: _INFINITE.get(value, value) for name, value in metrics.items()}
+    for name in _LOSSES if data.get('perf_test') is not None else _LOSSES[:2]:
+        if data[name] is None:
+            data[name] = math.inf
+    return data
 
 
 def result_from(content: Mapping[str, Any]) -> TrialResult:

@@ -14,7 +14,7 @@ from ..annotations import check_types
 from ..points import from_json, to_json, value_to_text
 from ..results import ModelCost, Tuned
 
-_FIRST, _LAST = ('flags', 'why', 'perf'), ('cost', 'unread')
+_FIRST, _LAST = ('flags', 'why', 'perf', 'span'), ('cost', 'unread')
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ def misc_content(tuned: Tuned) -> dict[str, Any]:
         **tuned.report,
         'flags': [*tuned.flags],
         'perf': tuned.performance,
+        **({'span': tuned.span} if tuned.span != 1 else {}),
         'cost': None if tuned.cost is None else asdict(tuned.cost),
         **({'unread': [*tuned.unread]} if tuned.unread else {}),
     }
@@ -64,13 +65,17 @@ def facts_from_misc(misc: Mapping[str, Any]) -> dict[str, Any]:
     performance = misc.get('perf') or 0.0
     if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
         raise ValueError(f'flags are {flags!r}')
-    if not isinstance(performance, float | int) or not 0 <= performance <= 1:
+    span = misc.get('span', 1.0)
+    for name, value in (('perf', performance), ('span', span)):
+        if not isinstance(value, float | int) or not math.isfinite(value):
+            raise ValueError(f'{name} is {value!r}')
+    if 'span' not in misc and not 0 <= performance <= 1:
         raise ValueError(f'perf is {performance!r}')
     if cost is not None:
         check_types(ModelCost, cost)
         cost = ModelCost(**cost)
     names = map(str, unread) if isinstance(unread, list) else ()
-    return {'flags': (*flags,), 'unread': (*names,), 'cost': cost, 'performance': performance}
+    return {'flags': (*flags,), 'unread': (*names,), 'cost': cost, 'performance': performance, 'span': span}
 
 
 def tuned_from(content: Mapping[str, Any], facts: Mapping[str, Any]) -> Tuned:

@@ -15,10 +15,10 @@ from ..seeding import seed_everything
 from .callbacks import check_callbacks
 from .data import Batch, InMemorySplit, Split, as_split, first_text, has_own_collate, inputs_of, is_pair
 from .loaders import check_loader
-from .metrics import ignored_label
 from .objective import Criterion
 from .optimizers import takes_model
 from .schedule import learning_rates
+from .scorer import ignored_label
 from .workspace import Splits, no_data
 
 _NAMES = ('train', 'val', 'test')
@@ -189,7 +189,7 @@ def _checked_split(problem: Problem, name: str, given: Any, ignored: int | None)
         item = dataset[0]
     except Exception as error:
         raise ProblemError(f'item 0 of {where} raised {type(error).__name__}: {error}') from error
-    needs_pairs = problem.step is None or (problem.predict is None and problem.accuracy_style != 'inv-loss')
+    needs_pairs = problem.step is None or (problem.predict is None and problem.needs_outputs)
     if needs_pairs and not has_own_collate(given) and not is_pair(item):
         if problem.step is None:
             needed = "a step(model, batch) of the problem's own, and a predict(model, batch) to be scored by"
@@ -227,7 +227,7 @@ def _probe(split: Split) -> Batch:
     return split.batch(torch.linspace(0, len(split) - 1, count).long())
 
 
-def _check_targets(style: str, targets: torch.Tensor, where: str, ignored: int | None = None) -> None:
+def _check_targets(style: str | None, targets: torch.Tensor, where: str, ignored: int | None = None) -> None:
     """Raises `ProblemError` if the targets, sample first, do not fit the accuracy style."""
     if not isinstance(targets, torch.Tensor):
         raise ProblemError(f'the targets of {where} must be tensors or numbers; got {type(targets).__name__}')

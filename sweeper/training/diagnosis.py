@@ -14,8 +14,8 @@ from ..seeding import random_states_kept
 from .capture.capture import Learner
 from .data import Batch, InMemorySplit, Split, inputs_of, leaves, pair_of
 from .described import described, shape_of
-from .metrics import ignored_label
 from .objective import Criterion
+from .scorer import ignored_label
 from .suspicions import pairs_each_with_each, suspicions
 
 
@@ -252,7 +252,7 @@ def bad_samples(split: Split) -> list[int]:
 def check_output(done: Pass, targets: Any) -> None:
     """Raises `Certain` if the output cannot be scored, or has no place for a label of the data."""
     score, output, where = done.learner.score, done.output, done.where
-    if not score.needs_outputs:
+    if not score.is_by_output:
         return
     if not isinstance(output, torch.Tensor):
         source = 'the model' if done.learner.objective.predict is None else 'predict(model, batch)'

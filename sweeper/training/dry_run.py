@@ -6,6 +6,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,13 +22,15 @@ from .described import described
 from .diagnosis import Certain, Pass, bad_samples, check_output
 from .explanations import explain_loss, explain_model, explain_step, explained
 from .facts import DryRun, Fault
-from .metrics import check_loss, evaluate
+from .metrics import evaluate
 from .optimizers import LearningRate, check_rates, is_over_others, needs_closure, signature_of, trained_by
 from .own_loop import OwnLoop
+from .split_metrics import SplitMetric, Undefined
 from .workspace import Workspace
 
 _SAMPLES = 32
 _BAD_SAMPLES = 4
+_SCORED_SAMPLES = 1024
 _LR = 1e-4
 
 
@@ -258,11 +261,25 @@ def _forward(workspace: Workspace, learner: Learner, split: Split, name: str) ->
     with _stage(f'the loss on {where}'):
         done.check_loss()
         done.check_no_other_loss()
-        check_loss(float(done.loss.detach()))
+        learner.score.check_loss(float(done.loss.detach()))
     with _stage(f'the performance on {where}'):
         outputs = _scored(done)
-        learner.score.performance(lambda: outputs, done.loss.detach())
+        if learner.score.style is not None:
+            learner.score.performance(lambda: outputs, done.loss.detach())
+    for metric in learner.score.on_splits:
+        with _stage(f'the metric {metric.name!r} on {where}'):
+            _try_metric(learner, split, metric, name)
     return done
+
+
+def _try_metric(learner: Learner, split: Split, metric: SplitMetric, name: str) -> None:
+    """Measures a metric on a part of a split; it may need more samples than a batch has."""
+    alone = replace(learner.score, style=None, on_splits=(metric,), objective=metric.metric.info)
+    try:
+        evaluate(learner.model, split, learner.objective, alone, _SCORED_SAMPLES, name)
+    except Undefined:
+        if len(split) <= _SCORED_SAMPLES:
+            raise
 
 
 def _scored(done: Pass) -> tuple[Any, Any]:

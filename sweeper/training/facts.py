@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ..metric import PERFORMANCE, MetricInfo
 from ..problem.parameters import ProblemParameters
 from ..problem.problem import Problem
 from ..seeding import run_seed
@@ -29,6 +30,7 @@ class ProblemFacts:
         train_size: Samples in the training set.
         device: The kind of device that will train, such as `cpu`.
         training: How its trainings differ from plain ones, as `final.json` has it.
+        metrics: What is known of its metrics, the objective first.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ProblemFacts:
     train_size: int
     device: str
     training: Mapping[str, str | float] = field(default_factory=dict)
+    metrics: tuple[MetricInfo, ...] = (PERFORMANCE,)
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ def check(problem: Problem, seed: int, device: str) -> tuple[ProblemFacts, Split
     kind = resolve_device(device, 0).type
     source = problem.fingerprint()
     facts = ProblemFacts(
-        problem.name, problem.path, source, parameters, len(splits.train), kind, problem.training_options
-    )
+        problem.name, problem.path, source, parameters, len(splits.train), kind, problem.training_options,
+        tuple(metric.info for metric in problem.metrics.values()),
+    )  # fmt: skip
     return facts, splits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from ..metric import PERFORMANCE, MetricInfo
 from .data import Batch, leaves, pair_of
 from .finite import has_finite_parameters, undisturbed
 
@@ -28,15 +30,19 @@ class OwnScore:
     """The performance of a model as its own training loop measures it, where there is no data to do so by.
 
     Attributes:
-        value: In [0, 1]; None as long as there is none.
+        info: What is known of the problem's objective, which that performance is.
+        value: None as long as there is none.
     """
 
+    info: MetricInfo = PERFORMANCE
     value: float | None = None
 
     @property
     def loss(self) -> float:
-        """The loss that goes with it, as in `inv-loss`."""
-        return 1 / max(self.value or 0.0, 1e-6) - 1
+        """The loss that goes with it: as in `inv-loss` of a share, else the value, the lower the better."""
+        if self.info.is_share:
+            return 1 / max(self.value or 0.0, 1e-6) - 1
+        return math.inf if self.value is None else -self.info.sign * self.value
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,12 +77,17 @@ class TrainingRun(Run):
         self._progress.loss = value.reshape(()).to(torch.get_default_dtype())
 
     def score(self, value: float) -> None:
-        """Says how well the model does, in [0, 1], where there is no data to tell; the latest counts."""
+        """Says how well the model does, where there is no data to tell; the latest counts.
+
+        Args:
+            value: The objective in its own unit; in [0, 1] if the problem has no `metrics`.
+        """
         if self._score is None:
             raise ProblemError('run.score() is for problems without dataset(); models are scored by the data')
         number = float(value)
-        if not 0 <= number <= 1:
-            raise ProblemError(f'run.score() takes a performance in [0, 1], such as a share; got {value!r}')
+        if not self._score.info.is_valid(number):
+            valid = 'in [0, 1], such as a share' if self._score.info.is_share else 'that is finite'
+            raise ProblemError(f'run.score() takes a performance {valid}; got {value!r}')
         self._score.value = number
 
     def set_lr(self, *optimizers: torch.optim.Optimizer) -> None:

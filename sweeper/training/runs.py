@@ -24,12 +24,14 @@ from .checkpoint import CheckpointPlan
 from .cost import model_cost
 from .data import Split, SplitPart
 from .data_check import DataCheck
+from .finite import undisturbed
 from .length import Length
 from .loop import Loop
-from .metrics import check_loss, evaluate, is_finite_in_training
+from .metrics import evaluate, is_finite_in_training
 from .own_loop import OwnLoop
 from .resumable import Resumable
 from .schedule import Schedule, learning_rates
+from .scorer import Scorer
 from .side_by_side import train_side_by_side
 from .trial import Trial
 from .workspace import Training, Workspace
@@ -56,9 +58,11 @@ def measure_curve(
     Returns:
         For every seed, `loss` and `perf`, shape `(len(lrs),)`: each step's loss and performance on its own
         batch before the update. From the first loss that is not finite on, loss is infinity and performance
-        0. `step`: a `StepKind`. `cost`: the fields of a `ModelCost` as JSON, so that they can be saved as
-        arrays are.
+        0. Where only a whole split can be scored, `perf` is 0, and `untrained` is the objective of the fresh
+        model on training data. `step`: a `StepKind`. `cost`: the fields of a `ModelCost` as JSON, so that
+        they can be saved as arrays are.
     """
+    measures_perf = workspace.problem.accuracy_style is not None
 
     def batches(seed: int) -> SizedBatches:
         return SizedBatches(len(workspace.splits.train), batch_sizes, run_seed(seed, 'order', 0))
@@ -67,9 +71,10 @@ def measure_curve(
         measured: list[tuple[torch.Tensor, torch.Tensor]] = []
 
         def after_chunk(losses: torch.Tensor, perfs: torch.Tensor) -> bool:
-            measured.append((losses, perfs))
+            measured.append((losses, perfs if measures_perf else torch.zeros_like(losses)))
             return not torch.isfinite(losses[-1]).any().item()
 
+        untrained = [] if measures_perf else _untrained(training)
         _loop(training, lrs, after_chunk).run(batches)
         training.step.verify_last()
         lanes = len(training.learners)
@@ -79,10 +84,14 @@ def measure_curve(
         )
         first = training.learners[0]
         cost = json.dumps(asdict(model_cost(first.model, workspace.splits.train, first.objective)))
-        return [
-            {**_curve(len(lrs), loss, perf), 'step': training.kind, 'cost': cost}
+        score = first.score
+        results = [
+            {**_curve(len(lrs), loss, perf, score), 'step': training.kind, 'cost': cost}
             for loss, perf in zip(losses, perfs, strict=True)
         ]
+        for result, value in zip(results, untrained, strict=False):
+            result['untrained'] = value
+        return results
 
     about = RunPlan(
         kind='range_test',
@@ -92,12 +101,26 @@ def measure_curve(
         epochs=1,
         steps=len(lrs),
     )
-    return train_side_by_side(workspace, point, seeds, batches, run, about, measures_perf=True)
+    return train_side_by_side(workspace, point, seeds, batches, run, about, measures_perf)
 
 
-def _curve(steps: int, loss: np.ndarray, perf: np.ndarray) -> dict[str, np.ndarray]:
+def _untrained(training: Training) -> list[float]:
+    """The objective of models that have not been trained, on training data, of a large set on a part."""
+    learners = training.learners
+    if learners[0].objective.own_score is not None:
+        return []
+    with undisturbed():
+        scores = [
+            evaluate(learner.model, learner.split, learner.objective, learner.score, _MOST_SCORED)
+            for learner in learners
+        ]
+    training.step.expect_changes()
+    return [score.perf for score in scores]
+
+
+def _curve(steps: int, loss: np.ndarray, perf: np.ndarray, score: Scorer) -> dict[str, Any]:
     """A measured curve, made `steps` long and infinite from the first loss that is not finite."""
-    check_loss(loss.min())
+    score.check_loss(loss.min())
     diverged = np.flatnonzero(~np.isfinite(loss))
     end = diverged[0] if len(diverged) else len(loss)
     curve = {'loss': np.full(steps, np.inf), 'perf': np.zeros(steps)}

@@ -16,11 +16,11 @@ import torch
 from .accumulation import forward_in_parts
 from .average import WeightAverage
 from .data import Batch, InMemorySplit, Split, leaves, taken
-from .metrics import Scorer
 from .objective import Objective
 from .optimizer_state import OptimizerState
 from .optimizers import LearningRate, Optimizer, needs_closure, trained_parameters
 from .plain import copy_all
+from .scorer import Scorer
 
 
 def _as_it_is() -> AbstractContextManager[Any]:

@@ -80,6 +80,14 @@ class Trial:
         self._is_unsure = self._is_unsure or score.is_unsure
         return score
 
+    def _best(self) -> dict[str, float]:
+        """The best objective on validation data at the end of a cycle, the first if there are several."""
+        if not self._rows:
+            return {}
+        sign = self._learner.score.objective.sign
+        best = max(self._rows, key=lambda row: sign * row['perf_val'])
+        return {'best_val': best['perf_val'], 'best_epoch': best['epochs']}
+
     def result(self, epochs: float, lost: bool) -> dict[str, Any]:
         learner, train = self._learner, self._splits['train']
         model, last = state_bytes(learner.evaluated), self._last
@@ -96,10 +104,12 @@ class Trial:
             )
         if in_training:
             names = [*self._splits, *(['test'] if self._test is not None else [])]
-            last = dict.fromkeys(names, Score(np.inf, 0.0))
-        keys = ('epochs', *(f'{kind}_{name}' for name in self._splits for kind in ('loss', 'perf')))
+            last = dict.fromkeys(names, Score.of_diverged(learner.score))
+        kinds = ('loss', 'perf', *(metric.name for metric in learner.score.others))
+        keys = ('epochs', *(f'{kind}_{name}' for name in self._splits for kind in kinds))
         return {
             'scores': _as_row(last),
+            **self._best(),
             'diverged': in_training,
             'flags': joined_flags(in_training, in_evaluation, self._is_unsure),
             'epochs': epochs,
@@ -113,7 +123,7 @@ def _as_row(scores: Mapping[str, Score]) -> dict[str, float]:
     return {
         f'{kind}_{name}': value
         for name, score in scores.items()
-        for kind, value in (('loss', score.loss), ('perf', score.perf))
+        for kind, value in (('loss', score.loss), ('perf', score.perf), *score.metrics.items())
     }
 
 

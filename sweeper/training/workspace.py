@@ -24,11 +24,11 @@ from .capture.lanes import step_in_lanes
 from .capture.recording import CannotRehearse, NotCapturable, python_state_of
 from .data import InMemorySplit, NoData, Split, as_split, has_label
 from .memory_format import prefers_channels_last
-from .metrics import ignored_label, scorer
 from .objective import Criterion, Objective, OwnScore
 from .objects.state import PythonState, described
 from .optimizers import build_optimizer, trained_by
 from .own_loop import REASON, Progress, TrainingRun
+from .scorer import Scorer, ignored_label, scorer
 from .steps import Step
 
 if TYPE_CHECKING:
@@ -390,7 +390,7 @@ class Workspace:
         if isinstance(criterion, torch.nn.Module):
             criterion = criterion.to(self.device)
         autocast = self.device.type if self.problem.precision is not None else None
-        own_score = OwnScore() if self.problem.load_datasets is None else None
+        own_score = OwnScore(self.problem.objective) if self.problem.load_datasets is None else None
         problem = self.problem
         return model, Objective(
             criterion, problem.step, problem.predict, autocast=autocast, own_score=own_score
@@ -405,7 +405,7 @@ class Workspace:
             objective,
             lambda: build_optimizer(self.problem, model, objective),
             self.splits.train,
-            scorer(self.problem.accuracy_style, criterion, self.problem.threshold, self._ignored(criterion)),
+            self._scorer(criterion),
             measures_perf,
             lambda: self.fresh_model(point, seed),
             self._stuck,
@@ -414,10 +414,16 @@ class Workspace:
             None if self.problem.ema is None else WeightAverage(model, self.problem.ema),
         )
 
+    def _scorer(self, criterion: Criterion | None) -> Scorer:
+        problem = self.problem
+        return scorer(
+            problem.accuracy_style, criterion, problem.threshold, self._ignored(criterion), problem.metrics
+        )
+
     def _ignored(self, criterion: Criterion | None) -> int | None:
         """The label that the criterion leaves out, if the data may have it."""
         label = ignored_label(criterion)
-        if label is None or self.problem.accuracy_style != 'classification':
+        if label is None or self.problem.accuracy_style not in ('classification', None):
             return None
         if label not in self._labels:
             self._labels[label] = any(

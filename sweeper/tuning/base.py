@@ -117,6 +117,9 @@ class TuningMethod(Protocol):
     again and gets the results of runs that were done: so what it yields and returns must depend on its
     arguments and on these results alone, and draw random numbers from `seed`.
 
+    If `tune` takes an argument `objective`, it gets a `MetricInfo`: the name, direction and limits of the
+    metric that models are compared by, which is what runs measure as `perf`.
+
     An attribute `tuning_budget` (a number), if there is one, says how much is trained for one architecture,
     in trials: the first guess at the time that is left. By default it is 1.
     """

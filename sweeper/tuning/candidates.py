@@ -55,12 +55,19 @@ class Scored(NamedTuple):
     Attributes:
         candidate: The candidate that was trained.
         loss: Mean; infinite if one diverged.
-        perf: Mean; 0 for one that diverged.
+        perf: Mean performance, on the tuner's scale (see `scale`); 0 for one that diverged.
+        value: The mean of the objective in its own unit; None if that is the performance.
     """
 
     candidate: Candidate
     loss: float
     perf: float
+    value: float | None = None
+
+    @property
+    def objective(self) -> float:
+        """The mean of the objective, in its own unit."""
+        return self.perf if self.value is None else self.value
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -156,7 +163,9 @@ def patient(
         scored: The round; not all of it diverged.
         lr_range: By the range test.
     """
-    harmless = [score for score in scored if score.loss < CONSTANTS.risen * lr_range.baseline_loss]
+    level = lr_range.baseline_loss
+    limit = CONSTANTS.risen * level if level > 0 else level + (CONSTANTS.risen - 1) * abs(level)
+    harmless = [score for score in scored if score.loss < limit]
     harmless = harmless or [min(scored, key=lambda score: score.loss)]
     highest, top = (max((score.candidate for score in some), key=_height) for some in (harmless, scored))
     lr = lr_range.cutoff if highest == top else highest.lr

@@ -129,6 +129,7 @@ def _cutoff(loss: np.ndarray, baseline: int) -> int:
     Or back up at much of it, having been far lower.
     """
     infinite = np.flatnonzero(np.isinf(loss))
+    loss = loss - min(0.0, float(loss.min()))  # which may be negative
     cutoff = int(infinite[0]) if len(infinite) else len(loss)
     if cutoff > baseline:
         level = float(np.median(loss[:baseline]))

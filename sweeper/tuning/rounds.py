@@ -96,7 +96,10 @@ class Round:
 
     def has_collapsed(self, baseline_loss: float) -> bool:
         """Whether all candidates came to the same, well below an untrained loss: a constant answer."""
-        losses = [score.loss for score in self.scored]
+        finite = [score.loss for score in self.scored if math.isfinite(score.loss)]
+        floor = min(0.0, *finite, baseline_loss)  # of losses that may be negative
+        losses = [score.loss - floor for score in self.scored]
+        baseline_loss -= floor
         return max(losses) < min(CONSTANTS.untrained * baseline_loss, CONSTANTS.alike * min(losses))
 
     def rungs(self, candidate: Candidate) -> list[Scored]:
@@ -110,7 +113,7 @@ class Round:
     def rows(self) -> list[dict[str, Any]]:
         """A row per candidate, for `misc.json`."""
         return [
-            {**score.candidate.to_dict(), 'steps': steps, 'loss': score.loss, 'perf': score.perf}
+            {**score.candidate.to_dict(), 'steps': steps, 'loss': score.loss, 'perf': score.objective}
             for score, steps in zip(self.scored, self.steps, strict=True)
         ]
 

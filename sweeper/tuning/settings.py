@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidArgument
+from ..metric import PERFORMANCE, MetricInfo
 from .base import NO_PARAMETERS
 from .effort import Effort
 
@@ -19,11 +20,17 @@ if TYPE_CHECKING:
 class HyperparameterSettings(Effort):  # noqa: D101
     __doc__ = Effort.__doc__
 
-    def tune(self, train_size: int, seed: int, nuisance: Mapping[str, Domain] = NO_PARAMETERS) -> Tuner:
+    def tune(
+        self,
+        train_size: int,
+        seed: int,
+        nuisance: Mapping[str, Domain] = NO_PARAMETERS,
+        objective: MetricInfo = PERFORMANCE,
+    ) -> Tuner:
         """Tunes one architecture with this budget, as docs/tuning.md explains."""
         from .tuner import tune  # with numpy, which the command line's help can do without
 
-        return tune(self, train_size, seed, nuisance)
+        return tune(self, train_size, seed, nuisance, objective)
 
 
 PRESETS: dict[str, HyperparameterSettings] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import math
 import operator
@@ -15,6 +16,7 @@ import numpy as np
 
 from ..errors import InvalidArgument
 from ..io.checksums import json_bytes
+from ..metric import PERFORMANCE, MetricInfo
 from ..points import to_json
 from ..results import UNSURE, ModelCost, Tuned
 from ..seeding import run_seed
@@ -42,16 +44,20 @@ def start_tuning(
     seed: int,
     nuisance: Mapping[str, Domain] = NO_PARAMETERS,
     training: Mapping[str, str | float] = PLAIN,
+    objective: MetricInfo = PERFORMANCE,
 ) -> Tuner:
     """Starts a method on one architecture; checks what it yields and returns, and adds what runs tell of it.
 
-    The arguments are those of `TuningMethod.tune`, and how the problem's trainings differ from plain ones.
+    The arguments are those of `TuningMethod.tune`, how the problem's trainings differ from plain ones, and
+    what is known of its objective.
 
     Raises:
         TuningFailed: The architecture cannot be trained at all.
         InvalidArgument: The method broke its contract.
     """
-    name, tuner, observed = type(method).__name__, method.tune(train_size, seed, nuisance), _Observed()
+    also = {'objective': objective} if _takes_objective(method) else {}
+    name, observed = type(method).__name__, _Observed()
+    tuner = method.tune(train_size, seed, nuisance, **also)
     if not isinstance(tuner, Generator):
         raise InvalidArgument(f'{name}.tune() returned {tuner!r}: it must be a generator, with a `yield`')
     results: Sequence[RunResult] | None = None
@@ -59,14 +65,20 @@ def start_tuning(
         try:
             stage = next(tuner) if results is None else tuner.send(results)
         except StopIteration as end:
-            tuned = _checked(name, end.value, [*nuisance])
+            tuned = _checked(name, end.value, [*nuisance], objective)
             if not observed.has_curve:  # what tells the cost of an architecture
                 stage = _first_step(tuned, train_size, seed)
                 observed.note(stage, (yield stage))
+            if not also and not objective.is_share:  # the method does not know which direction is better
+                tuned = dataclasses.replace(tuned, span=0.0)
             return dataclasses.replace(observed.added_to(tuned), training=training)
         _check_stage(name, stage)
         results = yield stage
         observed.note(stage, results)
+
+
+def _takes_objective(method: TuningMethod) -> bool:
+    return 'objective' in inspect.signature(method.tune).parameters
 
 
 def _first_step(tuned: Tuned, train_size: int, seed: int) -> Stage:
@@ -139,7 +151,7 @@ def _is_curve(item: tuple[str, Mapping[str, Any]]) -> bool:
     return is_plain and all(array.ndim == 1 and len(array) == len(required[0]) for array in required)
 
 
-def _checked(method: str, tuned: object, nuisance: Sequence[str]) -> Tuned:
+def _checked(method: str, tuned: object, nuisance: Sequence[str], objective: MetricInfo) -> Tuned:
     """Returns what a method returned, its numbers as Python's own.
 
     Raises:
@@ -158,18 +170,21 @@ def _checked(method: str, tuned: object, nuisance: Sequence[str]) -> Tuned:
     require(hasattr(size, '__index__') and not isinstance(size, bool), 'batch_size', 'an integer')
     changes['batch_size'] = operator.index(size)
     require(changes['batch_size'] >= 1, 'batch_size', 'at least 1')
-    for name in ('lr_min', 'lr_max', 'performance', 'cycle_size_epochs', 'epochs'):
+    for name in ('lr_min', 'lr_max', 'performance', 'span', 'cycle_size_epochs', 'epochs'):
         value = getattr(tuned, name)
         require(hasattr(value, '__float__') and not isinstance(value, bool), name, 'a number')
         changes[name] = float(value)
-        require(0 <= changes[name] < math.inf, name, 'finite and not negative')
+        require(math.isfinite(changes[name]), name, 'finite')
+        is_bounded = name not in ('performance', 'span') or objective.is_share
+        require(not is_bounded or changes[name] >= 0, name, 'finite and not negative')
     for name in ('cycle_size_epochs', 'epochs'):
         require(changes[name] > 0, name, 'above 0')
         changes[name] = whole_if_it_is(changes[name])
     require(tuned.lr_min <= tuned.lr_max, 'lr_min', f'at most lr_max={tuned.lr_max!r}')
     is_whole = are_whole_cycles(changes['epochs'], changes['cycle_size_epochs'])
     require(is_whole, 'epochs', 'a whole number of cycles')
-    require(tuned.performance <= 1, 'performance', 'at most 1')
+    if objective.is_share:
+        require(tuned.performance <= 1, 'performance', 'at most 1')
     are_words = all(isinstance(flag, str) and re.fullmatch(r'\w+', flag) for flag in tuned.flags)
     require(not isinstance(tuned.flags, str) and are_words, 'flags', 'a tuple of words')
     require(tuned.nuisance.keys() <= {*nuisance}, 'nuisance', f'of {", ".join(nuisance) or "none"}')

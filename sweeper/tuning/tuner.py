@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import EvaluationDiverged, TuningFailed
+from ..metric import PERFORMANCE, MetricInfo
 from ..results import Tuned, is_only_in_evaluation
 from ..seeding import run_seed
 from . import candidates, lr_range
@@ -22,6 +23,7 @@ from .effort import Effort
 from .lr_range import LRRange
 from .nuisance import at_both_rates, finalists, grid_and_scattered, varied
 from .rounds import Budget, LadderBase, Round, table
+from .scale import Scale
 
 if TYPE_CHECKING:
     from ..space import Domain
@@ -42,7 +44,11 @@ class Holdout(NamedTuple):
 
 
 def tune(
-    settings: Effort, train_size: int, seed: int, nuisance: Mapping[str, Domain] = NO_PARAMETERS
+    settings: Effort,
+    train_size: int,
+    seed: int,
+    nuisance: Mapping[str, Domain] = NO_PARAMETERS,
+    objective: MetricInfo = PERFORMANCE,
 ) -> Tuner:
     """Tunes one architecture's learning-rate range, batch size and nuisance parameters.
 
@@ -55,14 +61,15 @@ def tune(
         seed: The sweep's seed.
         nuisance: What is to be tuned besides, by the same rounds. A regulariser is no use on the data that a
             network is trained on, so candidates are scored on a held-out part of them then.
+        objective: What is known of the metric that models are compared by.
 
     Raises:
         TuningFailed: The architecture cannot be trained at all.
     """
     budget = Budget(settings, train_size)
     holdout = Holdout(run_seed(seed, 'holdout', 0), train_size // CONSTANTS.held_out) if nuisance else None
-    lr_range = yield from _range_test(settings, train_size, seed, budget)
-    rounds = yield from _rounds(settings, train_size, seed, budget, lr_range, nuisance, holdout)
+    lr_range, scale = yield from _range_test(settings, train_size, seed, budget, objective)
+    rounds = yield from _rounds(settings, train_size, seed, budget, lr_range, nuisance, holdout, scale)
     choice = choose(settings, lr_range, rounds, budget.trial, holdout.samples if holdout else 0)
     report = {
         'why': choice.why,
@@ -79,15 +86,16 @@ def tune(
         epochs=settings.trial_epochs(train_size),
         nuisance=dict(choice.scored.candidate.nuisance),
         flags=tuple(choice.flags),
-        performance=choice.scored.perf,
+        performance=choice.scored.objective,
+        span=scale.span,
         report=report,
         curves={'lr_vs_perf': lr_range.arrays, ROUNDS: table(rounds)},
     )
 
 
 def _range_test(
-    settings: Effort, train_size: int, seed: int, budget: Budget
-) -> Generator[Stage, Sequence[RunResult], LRRange]:
+    settings: Effort, train_size: int, seed: int, budget: Budget, objective: MetricInfo
+) -> Generator[Stage, Sequence[RunResult], tuple[LRRange, Scale]]:
     size = candidates.reference_size(settings, train_size)
     lrs = lr_range.schedule(settings, budget.whole, size)
     sizes = [size] * len(lrs)
@@ -98,7 +106,7 @@ def _range_test(
     results = yield Stage('lr_vs_perf', runs)
     budget.spend(len(runs) * len(lrs) * size)
     losses, perfs = (np.stack([result[key] for result in results]) for key in ('loss', 'perf'))
-    return lr_range.analyse(settings, lrs, size, losses, perfs)
+    return lr_range.analyse(settings, lrs, size, losses, perfs), Scale(objective, results)
 
 
 def _rounds(
@@ -109,6 +117,7 @@ def _rounds(
     lr_range: LRRange,
     nuisance: Mapping[str, Domain],
     holdout: Holdout | None,
+    scale: Scale,
 ) -> Generator[Stage, Sequence[RunResult], list[Round]]:
     """Compares candidates round by round; one that says nothing is repeated at lower learning rates.
 
@@ -131,7 +140,8 @@ def _rounds(
             samples = budget.left if is_last else _share(budget, settings.rounds - number - 1)
             models = max(1, math.floor(samples / len(proposed) / budget.trial))
             seeds = [run_seed(seed, f'{ROUNDS} {number}', index) for index in range(models)]
-            latest = yield from _compare(seeds, holdout, proposed, samples, budget, settings.lr_ratio)
+            latest = yield from _compare(seeds, holdout, proposed, samples, budget, settings.lr_ratio, scale)
+            rounds = scale.applied(rounds)
             lowered_by = _lowered_by(latest, lr_range, is_first=not rounds)
             rounds.append(dataclasses.replace(latest, bases=bases, is_void=lowered_by > 1))
             if lowered_by == 1:
@@ -237,6 +247,7 @@ def _compare(
     samples: float,
     budget: Budget,
     lr_ratio: float,
+    scale: Scale,
 ) -> Generator[Stage, Sequence[RunResult], Round]:
     """Trains every candidate briefly, from the same seeds, on an equal share of the samples."""
     each = min(samples / len(proposed) / len(seeds), budget.trial)
@@ -255,6 +266,9 @@ def _compare(
         for key in ('loss', 'perf')
     )
     scored = [Scored(*score) for score in zip(proposed, losses.tolist(), perfs.tolist(), strict=True)]
+    if not scale.is_share:
+        scale.note(perfs.tolist())
+        scored = [score._replace(perf=scale.share(score.perf), value=score.perf) for score in scored]
     done = Round(scored, steps, flags=[str(result.get('flags', '')) for result in results])
     budget.spend(len(seeds) * done.samples)
     return done

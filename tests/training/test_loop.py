@@ -8,9 +8,9 @@ from sweeper.problem.problem import Problem
 from sweeper.training.data import InMemorySplit
 from sweeper.training.length import CHUNK, Length
 from sweeper.training.loop import Loop
-from sweeper.training.metrics import Scorer
 from sweeper.training.objective import Objective
 from sweeper.training.optimizers import PlainSGD, build_optimizer
+from sweeper.training.scorer import Scorer
 from sweeper.training.steps import EagerStep
 
 

@@ -19,9 +19,10 @@ from sweeper.problem.options import SCHEDULES
 from sweeper.problem.problem import Problem
 from sweeper.training.accumulation import parts_of
 from sweeper.training.data import as_split
-from sweeper.training.metrics import evaluate, scorer
+from sweeper.training.metrics import evaluate
 from sweeper.training.runs import TrainingPlan, measure_curve, train_briefly, train_fully
 from sweeper.training.schedule import PREDEFINED, learning_rates, triangular
+from sweeper.training.scorer import scorer
 from sweeper.training.workspace import Splits, Workspace
 
 CPU = torch.device('cpu')

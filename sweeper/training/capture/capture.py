@@ -13,10 +13,10 @@ import torch
 
 from ..average import WeightAverage
 from ..data import Batch, Split, is_tensors, leaves
-from ..metrics import Scorer
 from ..objective import Objective
 from ..objects.state import PythonState, described
 from ..optimizers import Optimizer, needs_closure
+from ..scorer import Scorer
 from ..steps import CapturedGradientStep, CapturedStep, EagerStep, Replay, Step, StepResults
 from .recording import (
     CannotRehearse,

@@ -16,9 +16,9 @@ from ...seeding import states_of_other_generators
 from ..accumulation import forward_in_parts
 from ..data import Batch, leaves
 from ..dispatch import OperatorMode
-from ..metrics import Scorer
 from ..objective import Objective
 from ..objects.state import MOST_ENTRIES, PythonState, TooManyObjects, described
+from ..scorer import Scorer
 
 _DEPENDS_ON_VALUES = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
 _MASKS = (torch.bool, torch.uint8)

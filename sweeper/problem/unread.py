@@ -14,7 +14,7 @@ from ..source.syntax import parsed
 from ..source.text import SourceHelper
 
 _ALIKE = 0.8
-_OF_DATA = ('accuracy_style', 'step', 'predict', 'metrics', 'precision', 'threshold')
+_OF_DATA = ('accuracy_style', 'step', 'predict', 'precision', 'threshold')
 
 _ELSEWHERE = {  # as other libraries call it
     'training_step': 'step',
@@ -71,7 +71,7 @@ _KINDS: dict[str, Callable[[object], bool]] = {
 """The optional names of a problem, and whether a value may be meant as one."""
 
 
-def unread(module: object, names: object, style: str, is_without_data: bool) -> list[str]:
+def unread(module: object, names: object, style: str | None, is_without_data: bool) -> list[str]:
     """Returns what a problem defines and nobody would read, and what to write instead, as ends of sentences.
 
     A name that is like an optional one which is not there counts if its value may be meant as that one's, and
@@ -80,7 +80,7 @@ def unread(module: object, names: object, style: str, is_without_data: bool) -> 
     Args:
         module: The module, or another object with the names of a problem.
         names: The names of the problem: the module, or that and an object in it.
-        style: The accuracy style.
+        style: The accuracy style; None if the metrics are others.
         is_without_data: It has no `dataset()`.
     """
     unused = [name for name in _OF_DATA if is_without_data and hasattr(names, name)]
@@ -90,10 +90,10 @@ def unread(module: object, names: object, style: str, is_without_data: bool) -> 
         for name in unused
     ]
     if style != 'multiclass' and 'threshold' not in unused and _is_number(getattr(names, 'threshold', None)):
-        faults.append(
-            f"threshold, which would be ignored: only accuracy_style='multiclass' has one, and this one is "
-            f'{style!r}. Leave it out'
-        )
+        here = f'and this one is {style!r}. Leave it out'
+        if style is None:
+            here = "and a metric has its own: Metric('f1', threshold=…)"
+        faults.append(f"threshold, which would be ignored: only accuracy_style='multiclass' has one, {here}")
     return faults + [
         f'{name}, which would be ignored; did you mean {meant}? If not, give it another name, such as _{name}'
         for name, meant in _misspelt(module, names).items()

@@ -14,7 +14,7 @@ from ..garbage import uncollected
 from ..points import Point, point_key
 from ..problem.problem import Problem
 from ..results import StepKind
-from ..seeding import RandomStates, model_seed, run_seed, seed_everything
+from ..seeding import model_seed, run_seed, seed_everything
 from .attached import OptimizerRequest, Run, RunPlan
 from .average import REASON as AVERAGED
 from .average import WeightAverage
@@ -77,13 +77,12 @@ class _Kept:
 
     def __init__(self, learner: Learner, python: PythonState, problem: PythonState) -> None:
         self.learner, self._states = learner, (problem, python)
-        self._random, self._tensors = RandomStates(), ModelState(learner.model, learner.objective)
+        self._tensors = ModelState(learner.model, learner.objective)
 
     def restore(self) -> list[str]:
         """Puts all back; returns the names of what is still another."""
         left = [name for state in self._states for name in state.restore()]
         self._tensors.restore()
-        self._random.restore()
         return left
 
 

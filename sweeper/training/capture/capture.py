@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 
+from ...seeding import RandomStates
 from ..average import WeightAverage
 from ..data import Batch, Split, is_tensors, leaves
 from ..objective import Objective
@@ -237,14 +238,13 @@ def check_same(actual: Sequence[torch.Tensor], expected: Sequence[torch.Tensor])
 
 
 class ModelState:
-    """The state of a model before training: its parameters and buffers, and torch's random numbers."""
+    """The state of a model before training: its parameters and buffers, and random numbers."""
 
     def __init__(self, model: torch.nn.Module, objective: Objective) -> None:
         modules = [model, *objective.modules]
         self._live = [t for module in modules for t in (*module.parameters(), *module.buffers())]
         self._kept = self.copies()
-        self._random_state = torch.get_rng_state()
-        self._on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+        self._random_states = RandomStates()
 
     def copies(self) -> list[torch.Tensor]:
         return [tensor.detach().clone() for tensor in self._live]
@@ -254,6 +254,4 @@ class ModelState:
             for tensor, kept in zip(self._live, self._kept, strict=True):
                 tensor.copy_(kept)
                 tensor.grad = None
-        torch.set_rng_state(self._random_state)
-        if self._on_gpus:
-            torch.cuda.set_rng_state_all(self._on_gpus)
+        self._random_states.restore()  # of all generators: reading data may draw from any

@@ -272,6 +272,24 @@ def test_data_that_is_read_item_by_item():
     assert torch.equal(*losses)
 
 
+@pytest.mark.parametrize(
+    'draw', [torch.rand, np.random.rand, random.uniform], ids=['torch', 'numpy', 'random']
+)
+def test_items_may_be_drawn_at_random(draw):
+    """Each reading gives others, as in augmentation, and a captured step gets those of the eager one."""
+
+    class Augmented(torch.utils.data.Dataset):
+        def __len__(self):
+            return SAMPLES
+
+        def __getitem__(self, index):
+            inputs, target = data()[index]
+            noise = float(draw(0, 1) if draw is random.uniform else draw(1)[0])
+            return inputs + noise, target
+
+    assert_same_training(mlp, dataset=Augmented())
+
+
 # What cannot be captured
 
 

@@ -1,7 +1,6 @@
 """Trials that are shorter than an epoch, from the settings to the page."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +28,7 @@ def test_a_trial_shorter_than_an_epoch(write_problem, tmp_path, tiny, sweep_inli
     assert str(load(tmp_path / 'out')) == str(results)
     assert str(run()) == str(results)
     assert results.to_frame()['epochs'].tolist() == [0.625] * 4
-    assert Path(report_page(tmp_path / 'out')).is_file()
+    assert 'width' in report_page(tmp_path / 'out')
 
 
 @pytest.mark.parametrize(('epochs', 'cycle'), [(0.5, 0.25), (1.5, 0.5)])

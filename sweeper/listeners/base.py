@@ -96,8 +96,8 @@ class SweepListener:
 
         Args:
             values: The point.
-            perfs_train: Final performance on the training data, shape `(trials,)`, in [0, 1]; these
-                trials only, not those told before.
+            perfs_train: Final performance on the training data, shape `(trials,)`: the objective in its own
+                unit, with an `accuracy_style` in [0, 1]; of these trials only, not those told before.
             losses_train: Final loss on the training data, the same shape; infinite if diverged.
             perfs_val: Final performance on the validation data.
             losses_val: Final loss on the validation data.

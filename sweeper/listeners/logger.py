@@ -44,7 +44,8 @@ class Logger(ABC):
                 self.keep_tuning(point)
             case TrialsDone(point, trials):
                 new = {
-                    index: {name: getattr(trial, name) for name in SCORES} for index, trial in trials.items()
+                    index: {**{name: getattr(trial, name) for name in SCORES}, **trial.metrics}
+                    for index, trial in trials.items()
                 }
                 self._trials.setdefault(point, {}).update(new)
                 self.keep_trials(point, new)
@@ -72,9 +73,9 @@ class Logger(ABC):
 
     def means(self, point: Point) -> dict[str, float]:
         """Mean scores of the trials heard of so far."""
-        return {
-            name: float(np.mean([trial[name] for trial in self._trials[point].values()])) for name in SCORES
-        }
+        trials = [*self._trials[point].values()]
+        names = [name for name in trials[0] if all(name in trial for trial in trials)]
+        return {name: float(np.mean([trial[name] for trial in trials])) for name in names}
 
     def trials(self, point: Point) -> int:
         """How many trials were heard of."""

@@ -69,13 +69,10 @@ class Sweeper:
         """Runs the sweep to its end and returns its results; what is done is kept if it cannot."""
         records = self._ledger.records
         try:
-            self._publish(
-                [
-                    SweepStarted(
-                        records.layout.folder, tuple(records.parameter_names), tuple(records.manifest.metrics)
-                    )
-                ]
-            )
+            metrics = tuple(records.manifest.metrics)
+            started = SweepStarted(records.layout.folder, tuple(records.parameter_names), metrics)
+            self._publish([started])
+            self._selector.tell(started)
             self._run_to_the_end()
         except BaseException:
             with suppress(SweepError, OSError):  # what ends the sweep may also be in the way of this

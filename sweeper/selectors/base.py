@@ -9,8 +9,9 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 from ..errors import InvalidArgument, InvalidPoint
-from ..events import Event
+from ..events import Event, SweepStarted
 from ..listeners.base import SweepListener, check_hooks
+from ..metric import PERFORMANCE, MetricInfo
 
 
 class Answer(Enum):
@@ -58,8 +59,9 @@ class Proposal:
 class Selector(ABC):
     """Decides which points are tried, and how often. Implement it to search in your own way.
 
-    A selector lives in the parent process and serves one sweep. It is told of results in the order of its
-    proposals (each one's `PointTuned`, then all its trials in one `TrialsDone`, or `PointFailed`), not in
+    A selector lives in the parent process and serves one sweep. It is told first of the `SweepStarted`, whose
+    `metrics[0]` says which direction of the performance is better. Then it is told of results in the order of
+    its proposals (each one's `PointTuned`, then all its trials in one `TrialsDone`, or `PointFailed`), not in
     that in which they are done, and of nothing else but the `SweepEnded`. After each event it is asked, if
     not more than fifty of its proposals wait for their results, until it answers `WAIT` or `DONE` or a
     hundred do (or a tenth of all, if that is more).
@@ -93,8 +95,14 @@ class Selector(ABC):
 class ParamSelector(Selector, SweepListener):
     """A selector that says separately whether there is more, and hears of results as a `SweepListener`.
 
-    Its methods `on_start`, `on_flagged` and `on_status` are never called.
+    Its methods `on_start`, `on_flagged` and `on_status` are never called. Whether higher performances are
+    better is said by `objective`.
+
+    Attributes:
+        objective: What is known of the metric that performances are, before it is first asked.
     """
+
+    objective: MetricInfo = PERFORMANCE
 
     @abstractmethod
     def has_more_trials(self) -> bool:
@@ -129,7 +137,11 @@ class ParamSelector(Selector, SweepListener):
         return Proposal(params, trials)
 
     def tell(self, event: Event) -> None:
-        self.handle(event)
+        if isinstance(event, SweepStarted):
+            if isinstance(self.objective, MetricInfo):  # and nothing of the selector's own
+                self.objective = event.metrics[0]
+        else:
+            self.handle(event)
 
 
 def checked_selector(selector: object) -> Selector:

@@ -143,7 +143,15 @@ def train_briefly(workspace: Workspace, point: Point, seed: int, **plan: Any) ->
 def train_trial(
     workspace: Workspace, point: Point, seed: int, index: int | None = None, **plan: Any
 ) -> TrialRecord:
-    """One trial: a full training, scored on every split; `index` is its number."""
+    """One trial: a full training, scored on every split.
+
+    Args:
+        workspace: The problem and its data.
+        point: The architecture.
+        seed: Of the trial.
+        index: Its number.
+        plan: Of a `TrainingPlan`; and `checkpoints`, of a `CheckpointPlan`, if it is to keep its state.
+    """
     result: TrialRecord = in_lanes(workspace, point, [seed], 'train_trial', index=index, **plan)[0]
     return result
 
@@ -177,14 +185,17 @@ def _call(
     workspace: Workspace, point: Point, seeds: Sequence[int], function: str, arguments: Mapping[str, Any]
 ) -> list[Any]:
     from .training import runs
+    from .training.checkpoint import CheckpointPlan
 
     if function == 'measure_curve':
         lrs, sizes = (np.asarray(arguments[name]).tolist() for name in ('lrs', 'batch_sizes'))
         return _with_step_as_text(runs.measure_curve(workspace, point, seeds, lrs, sizes))
     if function == 'train_briefly':
         return _with_step_as_text(runs.train_briefly(workspace, point, seeds, **arguments))
-    index, plan = arguments.get('index'), {k: v for k, v in arguments.items() if k != 'index'}
-    trials = runs.train_fully(workspace, point, seeds, runs.TrainingPlan(**plan), index)
+    plan = {**arguments}
+    index, kept = plan.pop('index', None), plan.pop('checkpoints', None)
+    checkpoints = None if kept is None else CheckpointPlan(**kept)
+    trials = runs.train_fully(workspace, point, seeds, runs.TrainingPlan(**plan), index, checkpoints)
     return [_record(seed, done) for seed, done in zip(seeds, trials, strict=True)]
 
 

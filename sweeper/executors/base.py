@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from queue import SimpleQueue
 from typing import Any, ClassVar
 
 from ..amounts import at_least
-from ..errors import SweepError
+from ..errors import InvalidArgument, SweepError
 from ..points import Point
 from ..work import WorkerSpec
 
@@ -79,6 +80,21 @@ class Outcome:
     seconds: float = field(default=0.0, compare=False)
 
 
+CHECKPOINT_SECONDS = 30.0
+"""How often trials keep their state, unless another time is given."""
+
+
+def checked_seconds(seconds: float | None) -> float | None:
+    """Returns a time between two states of a trial; raises `InvalidArgument` unless it is one, or None."""
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        raise InvalidArgument(
+            f'checkpoint_seconds={seconds!r}: must be a number of seconds, 0 for every cycle, or None'
+        ).naming(('checkpoint_seconds', seconds))
+    return float(seconds)
+
+
 OnOutput = Callable[[Task | None, str], None]
 Answer = tuple[int, Outcome]
 
@@ -99,11 +115,15 @@ class Executor(ABC):
 
     Attributes:
         cores: The same. It may change while the sweep runs.
+        checkpoint_seconds: Trials that take longer keep their state in the sweep's folder this often, at ends
+            of cycles, so that they go on there after their process was killed; 0 for every cycle. None, the
+            default of executors of your own, is for processes that do not share the sweep's file system.
         in_process: Whether tasks run in the process that sweeps. If not, the problem must be a module or a
             file that other processes can load.
     """
 
     in_process: ClassVar[bool] = False
+    checkpoint_seconds: float | None = None
 
     def __init__(self, cores: int = 1) -> None:
         self.cores = at_least(1, 'cores', cores)

@@ -13,7 +13,7 @@ from ..errors import ProblemError, SweepError
 from ..points import label
 from ..seeding import random_states_kept
 from ..work import FUNCTIONS, WorkerSpec, isolate, open_workspace
-from .base import Answer, Executor, OnOutput, Outcome, Task, run_error
+from .base import CHECKPOINT_SECONDS, Answer, Executor, OnOutput, Outcome, Task, checked_seconds, run_error
 from .preload import import_for_runs
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ class InlineExecutor(Executor):
 
     Args:
         cores: How many cores to pretend to have; the values do not depend on it.
+        checkpoint_seconds: As for `LocalExecutor`.
     """
 
     in_process = True
 
-    def __init__(self, cores: int = 1) -> None:
+    def __init__(self, cores: int = 1, checkpoint_seconds: float | None = CHECKPOINT_SECONDS) -> None:
         super().__init__(cores)
+        self.checkpoint_seconds = checked_seconds(checkpoint_seconds)
         self._runner: _TaskRunner | None = None
         self._tasks: deque[tuple[int, Task]] = deque()
 

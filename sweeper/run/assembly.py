@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from ..executors.base import Executor
 from ..listeners.base import Listener, Listeners
@@ -69,7 +70,8 @@ def assemble(
             method, train_size, seed, parameters.nuisance(point), training, records.manifest.metrics[0]
         )
 
-    make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes)
+    checkpoints = partial(store.checkpoints, seconds=executor.checkpoint_seconds)
+    make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes, checkpoints)
     name = type(selector).__name__
     expected = records.points_by(name) if selector.adaptive and same_selector else []
     return Sweeper(

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -219,17 +219,33 @@ class TrialsJob:
     """Some trials of a point, all with its tuned hyperparameters; one that fails does not stop the others.
 
     So what is computed for a point does not depend on which of its trials was first.
+
+    Args:
+        task: What the queue gave out.
+        tuned: What the point's tuning came to.
+        seed: The sweep's.
+        lanes: How many trials at most go side by side.
+        checkpoints: Of a `CheckpointPlan`: where trials keep their state; None if they do not.
     """
 
     failed = is_resumed = False
 
-    def __init__(self, task: ParamsTask, tuned: Tuned, seed: int, lanes: int = 1) -> None:
+    def __init__(
+        self,
+        task: ParamsTask,
+        tuned: Tuned,
+        seed: int,
+        lanes: int = 1,
+        checkpoints: Mapping[str, Any] | None = None,
+    ) -> None:
         self.task = task
         self.waiting: deque[tuple[Indices, Task]] = deque()
         self.running = 0
         self.seconds = 0.0
         self._unanswered = set(task.trials)
         self._plan, self._seed, self._lanes = tuned.plan(), seed, lanes
+        if checkpoints is not None:
+            self._plan = {**self._plan, 'checkpoints': checkpoints}
 
     def begin(self) -> list[JobEvent]:
         for start in sorted({index - index % self._lanes for index in self.task.trials}):
@@ -317,6 +333,7 @@ class JobMaker:
         tuning_of: Returns what a point's tuning came to.
         seed: The sweep's seed.
         lanes: How many runs of a point at most go side by side.
+        checkpoints: Returns where trials of a point keep their state, as for `TrialsJob`.
     """
 
     def __init__(
@@ -326,12 +343,14 @@ class JobMaker:
         tuning_of: Callable[[Point], Tuned],
         seed: int,
         lanes: int = 1,
+        checkpoints: Callable[[Point], Mapping[str, Any] | None] = lambda _: None,
     ) -> None:
         self._tuner, self._saved, self._tuning_of = tuner, saved, tuning_of
-        self._seed, self._lanes = seed, lanes
+        self._seed, self._lanes, self._checkpoints = seed, lanes, checkpoints
 
     def __call__(self, task: ParamsTask) -> Job:
         point = task.point
         if task.is_tuning:
             return TuningJob(task, self._tuner(point), partial(self._saved, point), self._lanes)
-        return TrialsJob(task, self._tuning_of(point), self._seed, self._lanes)
+        checkpoints = self._checkpoints(point)
+        return TrialsJob(task, self._tuning_of(point), self._seed, self._lanes, checkpoints)

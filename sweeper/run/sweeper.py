@@ -217,7 +217,7 @@ class Sweeper:
         """Has summaries written: of points of which all is there, and of everything if that is due."""
         complete, records = self._ledger.take_complete(), self._ledger.take_summary()
         for point, trials in complete.items():
-            self._saves.submit(Save((point, 'scores'), partial(self._store.write_scores, point, trials)))
+            self._saves.submit(Save((point, 'scores'), partial(self._store.complete, point, trials)))
         if records is not None:
             self._saves.submit(Save('summaries', partial(self._write_summary, records)))
 

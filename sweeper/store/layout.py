@@ -43,6 +43,14 @@ class PointLayout:
     def run(self, stage: int, index: int) -> Path:
         return self.runs / f'{stage}-{index}.npz'
 
+    @property
+    def checkpoints(self) -> Path:
+        """States of trials in progress: `<i>.pt`, or `<i>-<j>.pt` of trials side by side."""
+        return self.folder / 'checkpoints'
+
+    def checkpoint(self, index: int) -> Path:
+        return self.checkpoints / f'{index}.pt'
+
     @cached_property
     def trials(self) -> Path:
         return self.folder / 'trials'

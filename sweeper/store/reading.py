@@ -155,6 +155,12 @@ def _read_point(
                 record.trials[index] = trial
         except DamagedFile as damage:
             take_damage(damage, layout.trial(index).folder)
+    if thoroughly:
+        for path in sorted(layout.checkpoints.glob('*.pt')):
+            try:
+                _check_whole(path, None)
+            except DamagedFile as damage:
+                take_damage(damage, path)
     try:
         record.errors = read_errors(layout)
     except DamagedFile as damage:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from threading import RLock
+from typing import Any
 
 import numpy as np
 
@@ -185,7 +187,8 @@ class Store:
 
     def write_trial(self, point: Point, index: int, trial: TrialRecord) -> None:
         """Writes a trial, `result.json` last."""
-        layout = self._files_to_write(point).trial(index)
+        of_point = self._files_to_write(point)
+        layout = of_point.trial(index)
         path = layout.result
         files = {
             layout.model_init: trial.model_init,
@@ -193,6 +196,23 @@ class Store:
             layout.throughtime: npz_bytes(trial.throughtime),
         }
         self.writer.write_together({**files, path: sealed_json(result_content(trial.result), files)})
+        self.writer.remove(of_point.checkpoint(index))
+
+    def checkpoints(self, point: Point, seconds: float | None) -> dict[str, Any] | None:
+        """Says where workers keep the states of a point's trials, and how often, as a `CheckpointPlan` does.
+
+        These files are no results. Only here they are named and removed; what is in them is of use to the
+        same version of the sweep alone.
+        """
+        if seconds is None:
+            return None
+        manifest, layout = self.manifest, self.layout.point(self.records.lookup.ids[point])
+        identity = [manifest.source, manifest.device, *sorted(manifest.versions.items())]
+        return {
+            'folder': str(layout.checkpoints.absolute()),
+            'seconds': seconds,
+            'identity': json.dumps(identity),
+        }
 
     def write_errors(self, point: Point, errors: Sequence[PointError]) -> None:
         """Writes which runs of a point failed, that which counts first; a failed tuning leaves no runs."""
@@ -239,6 +259,11 @@ class Store:
         """Writes a point's `results.npz`."""
         path = self.layout.point(self.records.lookup.ids[point]).results
         self.writer.write_npz(path, final_arrays(trials))
+
+    def complete(self, point: Point, trials: Mapping[int, TrialResult]) -> None:
+        """Writes the scores of a point of which all that was asked for is there; no state is left."""
+        self.write_scores(point, trials)
+        self.writer.remove(self.layout.point(self.records.lookup.ids[point]).checkpoints)
 
     def write_summaries(self, records: Records) -> None:
         """Writes `funcres.pt` and `results.csv`; in another thread, of what stays as it is."""

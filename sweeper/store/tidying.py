@@ -20,6 +20,7 @@ _POINT, _TRIAL = PointLayout(Path()), TrialLayout(Path())
 _OF_TUNING = {path.name for path in (_POINT.final, _POINT.misc, *map(_POINT.curve, CURVE_NAMES))}
 _OF_TRIAL = {path.name for path in (_TRIAL.result, _TRIAL.model, _TRIAL.model_init, _TRIAL.throughtime)}
 _OF_POINT = {path.name for path in (_POINT.results, _POINT.error, _POINT.log)}
+_TRIALS = _POINT.trials.name
 _RUNS, _FINAL, _RESULT = _POINT.runs.name, _POINT.final.name, _TRIAL.result.name
 
 Entries: TypeAlias = 'dict[str, os.DirEntry[str]]'
@@ -88,12 +89,23 @@ class _Walk:
         inside = self.without_temporary(entry.path)
         self._are_files(inside, _OF_POINT)
         hparams, trials = inside.get(_POINT.hparams.name), inside.get(_POINT.trials.name)
+        checkpoints = inside.get(_POINT.checkpoints.name)
         if hparams is not None and self._is_folder(hparams):
             self._look_at_tuning(hparams)
         if trials is not None and self._is_folder(trials):
             for name, trial in self.without_temporary(trials.path).items():
                 if name.isdecimal() and self._is_folder(trial):
                     self._look_at_trial(trial)
+
+        if checkpoints is not None and self._is_folder(checkpoints):
+            self._look_at_checkpoints(checkpoints)
+
+    def _look_at_checkpoints(self, folder: os.DirEntry[str]) -> None:
+        inside = self.without_temporary(folder.path)
+        self._are_files(inside, inside)
+        for path in map(Path, (entry.path for entry in inside.values())):
+            if path.stem.isdecimal() and kind_of(path.parent.parent / _TRIALS / path.stem / _RESULT):
+                self._writer.remove(path)
 
     def _look_at_tuning(self, folder: os.DirEntry[str]) -> None:
         inside = self.without_temporary(folder.path)

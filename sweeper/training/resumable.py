@@ -16,6 +16,7 @@ from ..seeding import RandomStates, global_generators
 from .capture.capture import Learner
 from .checkpoint import Checkpoint
 from .data import InMemorySplit, ItemSplit
+from .objects.reading import package_of
 from .objects.state import PythonState, TooManyObjects
 from .plain import NotKeepable, as_plain, copy_all
 from .trial import Trial
@@ -118,6 +119,9 @@ def _python_state(workspace: Workspace, training: Training) -> PythonState:
         tensors += [t for module in modules for t in (*module.parameters(), *module.buffers())]
         roots += [('model', learner.model), *learner.objective.parts]
     roots += workspace.python_roots().items()
+    for name, metric in workspace.problem.metrics.items():
+        if package_of(type(metric.function)) != 'ignite':  # whose metrics begin anew at each evaluation
+            roots.append((f'metrics[{name!r}]', metric.function))
     return PythonState(roots, tensors, excluded=global_generators())
 
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import torch
 
-from sweeper import InlineExecutor, LocalExecutor
+from sweeper import InlineExecutor, InvalidArgument, LocalExecutor
 from sweeper.executors.base import Task, run_error
 from sweeper.executors.local.output import OutputSink
 from sweeper.executors.local.process import WorkerProcess
@@ -416,3 +416,10 @@ def test_local_workers_end_in_the_middle_of_a_run_when_their_parent_is_killed(ki
 def test_local_keeps_what_a_model_prints_out_of_the_parents_output(killed_parent):
     printed, _ = killed_parent
     assert printed == b''
+
+
+@pytest.mark.parametrize('make', [LocalExecutor, InlineExecutor])
+@pytest.mark.parametrize('seconds', [-1, float('nan'), float('inf'), '30', True])
+def test_a_time_between_states_that_cannot_be_is_an_error(make, seconds):
+    with pytest.raises(InvalidArgument, match=r'checkpoint_seconds=.*must be a number of seconds'):
+        make(1, checkpoint_seconds=seconds)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
+from sweeper.metric import Metric
 from sweeper.problem.problem import Problem
 from sweeper.training import loop, runs
 from sweeper.training.callbacks import Callback
@@ -143,6 +144,18 @@ def train(space, folder=None, seeds=(5,), plan=PLAN):
     return runs.train_fully(space, (6,), seeds, plan, 0, checkpoints)
 
 
+TOTAL = [0]
+
+
+def share(outputs, targets):
+    return float((outputs.argmax(1) == targets).double().mean())
+
+
+def counting_share(outputs, targets):
+    TOTAL[0] += 1
+    return share(outputs, targets) / TOTAL[0]
+
+
 KINDS = {
     'captured': {},
     'captured with dropout': {'model': dropout},
@@ -157,6 +170,10 @@ KINDS = {
     'average': {'ema': 0.9, 'build_optimizer': sgd},
     'bfloat16 in parts': {'precision': 'bf16', 'accumulate': 2, 'clip_norm': 1.0, 'model': plain},
     'criterion with parameters': {'build_criterion': lambda: Scaled()},
+    'metrics': {
+        'accuracy_style': None,
+        'metrics': {'share': Metric(share, higher=True), 'nll': Metric('loss')},
+    },
     'own schedule': {'schedule': lambda progress: 1 - progress / 2},
 }
 
@@ -302,13 +319,16 @@ class Quiet(Callback):
     [
         {'model': Counting},
         {'build_optimizer': Counted},
+        {'accuracy_style': None, 'metrics': {'share': Metric(counting_share, higher=True)}},
         {'callbacks': lambda: [Quiet()]},
         {'attach': lambda engine, run: None},
         {'model': lambda width: nn.Sequential(nn.LazyLinear(2))},
     ],
 )
 def test_what_might_go_on_otherwise_is_not_kept(changes, tmp_path, writes):
+    TOTAL[0] = 0
     result = train(workspace(**changes), tmp_path)
+    TOTAL[0] = 0
     assert_same(result, train(workspace(**changes)))
     assert writes.count == 0
     assert os.listdir(tmp_path) == []

@@ -9,7 +9,7 @@ from ...amounts import at_least, bytes_of, seconds_of
 from ...cores import usable_cores
 from ...errors import InvalidArgument
 from ...work import WorkerSpec
-from ..base import Answer, Executor, OnOutput, Task
+from ..base import CHECKPOINT_SECONDS, Answer, Executor, OnOutput, Task, checked_seconds
 
 if TYPE_CHECKING:
     from ...training.facts import ProblemFacts
@@ -31,6 +31,9 @@ class LocalExecutor(Executor):
         memory: What a worker process may use as a whole, with its libraries and the problem's data, in bytes
             or as `'2GB'`; None for no limit. A run that needs more fails with `MemoryLimitExceeded`, wherever
             it runs: a worker that has run others before leaves it to a fresh one. Enforced on Linux.
+        checkpoint_seconds: How often trials that take longer keep their state in the sweep's folder, at ends
+            of cycles, so that they go on there after they were killed: once in so many seconds at most, and
+            in 2% of their time; 0 for every cycle, None for never. Results do not depend on it.
 
     Raises:
         InvalidArgument: An argument has a value that it cannot have, or the system is another one.
@@ -42,12 +45,14 @@ class LocalExecutor(Executor):
         retries: int = 1,
         timeout: float | None = None,
         memory: int | str | None = None,
+        checkpoint_seconds: float | None = CHECKPOINT_SECONDS,
     ) -> None:
         if os.name != 'posix':
             raise InvalidArgument("executor='local' needs Linux or macOS; use executor='inline' here")
         super().__init__(usable_cores() if cores is None else cores)
         self.retries, self.timeout = at_least(0, 'retries', retries), seconds_of(timeout)
         self.memory = bytes_of(memory)
+        self.checkpoint_seconds = checked_seconds(checkpoint_seconds)
         self._supervisor: Supervisor | None = None
 
     def start(self, spec: WorkerSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:

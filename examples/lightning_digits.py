@@ -67,8 +67,7 @@ class DigitsData(lightning.LightningDataModule):
         return DataLoader(self.val, batch_size=256)
 
 
-problem = adapters.lightning(Digits, DigitsData)
-accuracy_style = 'classification'  # of what `forward` gives; without it, the validation loss is compared
+problem = adapters.lightning(Digits, DigitsData, monitor='val_acc', mode='max')
 
 
 def selector(trials=3):

@@ -111,7 +111,7 @@ def reset_metrics(model: Any) -> None:
 
 def _log(name: str, value: Any, *_: Any, **__: Any) -> None:
     if _collecting:
-        _collecting[-1][name] = value.compute() if hasattr(value, 'compute') else value
+        _collecting[-1][name] = value
 
 
 def _log_all(dictionary: Mapping[str, Any], *_: Any, **__: Any) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Collection
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProblemError
+from ..metric import Metric
 from .lightning_data import datasets_of
 from .lightning_hooks import BATCH_INDEX, check_hooks, lightning_base
 from .lightning_logging import NoBatchIndex, logged_values, prepare, reset_metrics
@@ -23,10 +26,10 @@ class LightningProblem:
 
     Attributes:
         model: Called as the module's class; returns the module, ready to be trained without a `Trainer`.
-        accuracy_style: `'inv-loss'`; a problem's file may say something else.
+        accuracy_style: `'inv-loss'`, if nothing is monitored; a problem's file may say something else.
+        metrics: What is monitored.
+        predict: Its value for a batch.
     """
-
-    accuracy_style = 'inv-loss'
 
     def __init__(
         self,
@@ -34,6 +37,8 @@ class LightningProblem:
         data: Any,
         val_loss: str = 'val_loss',
         ignored: Collection[str] = (),
+        monitor: str | None = None,
+        mode: str | None = None,
     ) -> None:
         base = lightning_base(module)
         check_hooks(module, base, ignored)
@@ -43,6 +48,12 @@ class LightningProblem:
         self._validates = module.validation_step is not base.validation_step
         self._numbered = {name: _takes_index(getattr(module, name)) for name in _STEPS}
         self.model = _builder(module)
+        if monitor is None:
+            self.accuracy_style = 'inv-loss'
+        else:
+            self._monitor = monitor
+            self.metrics = {_as_name(monitor): Metric(Monitored(), higher=mode == 'max')}
+            self.predict = self._monitored
 
     def dataset(self) -> Any:
         """Returns the datasets of the data module, or what the function returns."""
@@ -72,6 +83,23 @@ class LightningProblem:
             )
         return loss
 
+    def _monitored(self, model: torch.nn.Module, batch: Any) -> tuple[Any, Any]:
+        """Returns what `validation_step` logs of a batch, and of how many samples."""
+        from ..training.data import leaves
+
+        with logged_values() as logged:
+            self._call(model, 'validation_step', batch)
+        if self._monitor not in logged:
+            names = ', '.join(map(repr, logged)) or 'nothing'
+            raise ProblemError(
+                f'validation_step of {self._name} does not log {self._monitor!r}, which is monitored; it '
+                f'logs {names}'
+            )
+        value = logged[self._monitor]
+        value = deepcopy(value) if hasattr(value, 'compute') else _as_tensor(value, model)
+        reset_metrics(model)
+        return value, len(next(leaves(batch)))
+
     def optimizer(self, model: torch.nn.Module, lr: float) -> torch.optim.Optimizer:
         """Returns the module's optimizer: its highest rate is `lr`, those of others are in proportion."""
         return scaled_optimizer(model, self._name, lr, self._ignores_scheduler)
@@ -85,7 +113,13 @@ _STEPS = ('training_step', 'validation_step')
 
 
 def lightning(
-    module: type[Any], data: Any, *, val_loss: str = 'val_loss', ignored: Collection[str] = ()
+    module: type[Any],
+    data: Any,
+    *,
+    val_loss: str = 'val_loss',
+    ignored: Collection[str] = (),
+    monitor: str | None = None,
+    mode: str | None = None,
 ) -> LightningProblem:
     """Returns a Lightning module as a problem, to be written as `problem = …` in a problem's file.
 
@@ -102,11 +136,44 @@ def lightning(
             such value, the loss that it returns counts; without a `validation_step`, that of `training_step`.
         ignored: What of the module may be left out: names of hooks that it defines, `'lr_scheduler'`,
             and `'batch_idx'`, which is 0 then. Anything else that would be ignored is an error.
+        monitor: The metric among what `validation_step` logs by which architectures are compared; by default
+            they are by the loss.
+        mode: Whether that is better if it is higher (`'max'`) or lower (`'min'`).
 
     Raises:
         ProblemError: That is no Lightning module, or it does what only a `Trainer` could call.
     """
-    return LightningProblem(module, data, val_loss, ignored)
+    if mode not in ((None,) if monitor is None else ('max', 'min')):
+        raise ProblemError(
+            f'lightning(…, monitor={monitor!r}, mode={mode!r}): say which is better of what is monitored, '
+            f"mode='max' or mode='min'"
+        )
+    return LightningProblem(module, data, val_loss, ignored, monitor, mode)
+
+
+class Monitored:
+    """What is monitored, over a split: the metric of `torchmetrics` of all batches, or the samples' mean."""
+
+    def reset(self) -> None:
+        self._values: list[tuple[Any, int]] = []
+
+    def update(self, batch: tuple[Any, int]) -> None:
+        self._values.append(batch)
+
+    def compute(self) -> Any:
+        first, *others = [value for value, _ in self._values]
+        if hasattr(first, 'merge_state'):
+            for other in others:
+                first.merge_state(other)
+            return first.compute()
+        sizes = sum(size for _, size in self._values)
+        return sum(float(value) * size for value, size in self._values) / sizes
+
+
+def _as_name(monitor: str) -> str:
+    """A name for a metric, of letters, digits and underscores."""
+    name = re.sub(r'\W', '_', monitor)
+    return name if name.isidentifier() and name != 'loss' else f'monitored_{name}'
 
 
 def _builder(module: type[Any]) -> Callable[..., torch.nn.Module]:
@@ -149,4 +216,6 @@ def _as_tensor(value: Any, model: torch.nn.Module) -> torch.Tensor:
 
     if isinstance(value, torch.Tensor):
         return value.reshape(()) if value.numel() == 1 else value
+    if hasattr(value, 'compute'):
+        value = value.compute()
     return torch.tensor(float(value), device=next(model.parameters()).device)

@@ -150,9 +150,9 @@ class _OfIgnite:
     def add(self, output: Any, target: Any) -> None:
         if self._owner.ignored is not None:
             output, target = _counted(output, target, self._owner.ignored)
-        self._samples += len(target)
+        self._samples += len(target) if isinstance(target, torch.Tensor) else 1
         try:
-            self._metric.update((output.detach(), target))
+            self._metric.update((output.detach() if isinstance(output, torch.Tensor) else output, target))
         except Exception as error:
             raise self._owner.failure(error, output, target) from error
 

@@ -1,9 +1,11 @@
 """A Lightning module is a problem: it is trained by its own step, and what would be ignored is an error."""
 
+import io
 import json
 import types
 
 import pytest
+import sklearn.metrics
 import torch
 from torch import nn
 from torch.nn import functional
@@ -226,6 +228,47 @@ def test_metrics_in_the_module_do_not_remember_other_batches():
         expected = functional.cross_entropy(model(inputs[part]), targets[part])
         assert torch.isclose(problem.step(model, (inputs[part], targets[part])), expected)
     assert trained(problem, 'captured')['loss_val'] == trained(problem_of(Module), 'captured')['loss_val']
+
+
+class Monitored(Module):
+    def __init__(self, width=9, lr=1e-3):
+        super().__init__(width, lr)
+        from torchmetrics.classification import MulticlassF1Score
+
+        self.f1 = MulticlassF1Score(3, average='macro')
+
+    def validation_step(self, batch, batch_idx):
+        logits = self(batch[0])
+        self.log('val_loss', functional.cross_entropy(logits, batch[1]))
+        self.log('val/acc', (logits.argmax(1) == batch[1]).float().mean())
+        self.f1(logits, batch[1])
+        self.log('val_f1', self.f1)
+
+
+@pytest.mark.parametrize('monitor', ['val/acc', 'val_f1'])
+def test_what_is_monitored_is_what_is_compared(monitor, monkeypatch):
+    monkeypatch.setattr('sweeper.training.metrics._EVALUATION_BATCH', 23)
+    problem = problem_of(Monitored, monitor=monitor, mode='max')
+    assert problem.objective.higher and problem.objective.name == monitor.replace('/', '_')
+    (done,) = train_fully(workspace(problem, 'captured'), (), [3], PLAN)
+    assert 0.5 < done['scores']['perf_val'] < 1
+    model = problem.model(())
+    model.load_state_dict(torch.load(io.BytesIO(done['model']), weights_only=True))
+    predicted, targets = model.eval()(tensors()[0]).argmax(1), tensors()[1]
+    expected = {
+        'val/acc': sklearn.metrics.accuracy_score(targets, predicted),
+        'val_f1': sklearn.metrics.f1_score(targets, predicted, average='macro'),
+    }
+    assert done['scores']['perf_val'] == pytest.approx(expected[monitor])
+
+
+def test_what_is_monitored_must_be_logged_and_have_a_direction():
+    with pytest.raises(
+        ProblemError, match="does not log 'val_auc', which is monitored; it logs 'val_loss', 'val/acc'"
+    ):
+        trained(problem_of(Monitored, monitor='val_auc', mode='max'), 'eager')
+    with pytest.raises(ProblemError, match="monitor='val/acc', mode=None"):
+        adapters.lightning(Monitored, Data, monitor='val/acc')
 
 
 # The optimizer

@@ -5,11 +5,13 @@ import sys
 
 import pytest
 
-from sweeper import FixedSweep, SweepListener, load
+from sweeper import FixedHyperparameters, FixedSweep, SweepListener, load
 from sweeper.errors import FolderError, InvalidPoint, SelectorError
 from sweeper.points import from_json
 
 pytestmark = pytest.mark.slow
+
+LONG = FixedHyperparameters(lr=0.1, batch_size=8, epochs=10)  # enough steps to be captured
 
 MEDDLING = """
 def model(kind):
@@ -42,6 +44,40 @@ class Caching(torch.nn.Module):
 def model(kind):
     return Caching()
 """
+SHARED = """
+LARGE = torch.eye(64, 512)
+TENSORS = {'small': torch.eye(64), 'large': LARGE, 'sparse': torch.eye(64).to_sparse()}
+WEIGHT = torch.tensor([1.0, 2.0])
+
+
+class Graph(torch.nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.register_buffer('graph', TENSORS[kind])
+        self.linear = torch.nn.Linear(4, 2)
+
+    def forward(self, inputs):
+        return self.linear(inputs) * torch.mm(self.graph, torch.ones(self.graph.shape[1], 1))[0]
+
+
+def model(kind):
+    return Graph(kind)
+
+
+def loss():
+    return torch.nn.CrossEntropyLoss(weight=WEIGHT)
+"""
+
+
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('kind', ['small', 'large', 'sparse'])
+def test_buffers_that_are_tensors_of_the_module_are_not_written_to(
+    kind, write_problem, tmp_path, sweep_inline
+):
+    """Else each run would need a process of its own (inline, that is a warning), and steps were eager."""
+    problem = write_problem(model=SHARED, loss='')
+    results = sweep_inline(problem.path, FixedSweep([((kind,), 1)]), tmp_path / 'out', hparams=LONG)
+    assert {trial.step for trial in results.trials[(kind,)].values()} == {'captured'}
 
 
 def test_torchs_switches_are_put_back(write_problem, tmp_path, sweep_inline):

@@ -77,8 +77,9 @@ def _without_nan(model: torch.nn.Module) -> None:
     """Removes what a diverged training left, which a model may refuse to work with."""
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
-            if tensor.is_floating_point():
-                tensor.masked_fill_(tensor.isnan(), 0)
+            is_dense = tensor.is_floating_point() and tensor.layout is torch.strided
+            if is_dense and (nan := tensor.isnan()).any():  # else nothing is written: it may be the problem's
+                tensor.masked_fill_(nan, 0)
 
 
 def _flops(model: torch.nn.Module, split: Split, objective: Objective) -> tuple[int | None, str | None]:

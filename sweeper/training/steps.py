@@ -214,6 +214,11 @@ class Replay(NamedTuple):
     function: Callable[..., Any]
     tensors: list[torch.Tensor]
 
+    def inference_mode(self) -> AbstractContextManager[Any]:
+        """What it is fastest in; sparse tensors cannot be replayed in torch's inference mode."""
+        is_dense = all(tensor.layout is torch.strided for tensor in self.tensors)
+        return torch.inference_mode() if is_dense else torch.no_grad()
+
 
 Replays: TypeAlias = Mapping[int, Replay]
 """By batch size."""
@@ -355,7 +360,7 @@ class CapturedStep(_Replaying):
     def replay(self, feed: Feed, lrs: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
         """Takes steps; they do not count as done yet."""
         replay = self._replays[_size(feed.order[0])]
-        with torch.inference_mode(), torch.enable_grad(), _as_it_is():
+        with replay.inference_mode(), torch.enable_grad(), _as_it_is():
             losses, perfs = replay.function(
                 replay.tensors, self.states, [*leaves(feed.data)], feed.order, lrs, self._done
             )

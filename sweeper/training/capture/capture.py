@@ -30,7 +30,15 @@ from .recording import (
 )
 from .script import Script, compiled
 from .updates import UpdateRule, update_rule
-from .verification import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE, Lane, Verification, check_repeatable
+from .verification import (
+    ABSOLUTE_TOLERANCE,
+    RELATIVE_TOLERANCE,
+    Lane,
+    Verification,
+    check_repeatable,
+    is_equal,
+    restore,
+)
 
 REHEARSED = 2
 """Batches of each size by which a captured step is compared with the eager one."""
@@ -231,7 +239,7 @@ def check_same(actual: Sequence[torch.Tensor], expected: Sequence[torch.Tensor])
     for tensor, other in zip(actual, expected, strict=True):
         if tensor.shape != other.shape:
             raise NotCapturable('replaying it gives other numbers')
-        if torch.equal(tensor, other):  # as a rule, and a tenth of the time
+        if is_equal(tensor, other):  # as a rule, and a tenth of the time
             continue
         if not torch.allclose(tensor, other, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE, equal_nan=True):
             raise NotCapturable('replaying it gives other numbers')
@@ -251,7 +259,7 @@ class ModelState:
 
     def restore(self) -> None:
         with torch.no_grad():
-            for tensor, kept in zip(self._live, self._kept, strict=True):
-                tensor.copy_(kept)
+            restore(self._live, self._kept)
+            for tensor in self._live:
                 tensor.grad = None
         self._random_states.restore()  # of all generators: reading data may draw from any

@@ -154,7 +154,7 @@ class Verification:
                 tensor.grad = None
             return self._one_eagerly(k, self._batch(feed, k), done) + copies(lane.tensors)
         finally:
-            _restore(lane.tensors, kept)
+            restore(lane.tensors, kept)
             for tensor, gradient in zip(lane.tensors, gradients, strict=True):
                 tensor.grad = gradient
 
@@ -208,9 +208,9 @@ class Verification:
                 *self._lanes[k].tensors,
             )
         ]
-        pairs = [pair for pair in zip(actual, expected, strict=True) if not _equal(*pair)]
+        pairs = [pair for pair in zip(actual, expected, strict=True) if not is_equal(*pair)]
         pairs = [(tensor.detach().clone(), other) for tensor, other in pairs]
-        _restore(trained, kept)
+        restore(trained, kept)
         if self._unstack is not None:
             self._unstack()
         return pairs
@@ -223,8 +223,17 @@ def check_repeatable(repeat: Sequence[torch.Tensor], first: Sequence[torch.Tenso
             raise NotCapturable('it gives other numbers when repeated')
 
 
-def _equal(actual: torch.Tensor, expected: torch.Tensor) -> bool:
+def is_equal(actual: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Whether two tensors, dense or sparse, have the same values."""
+    if actual.layout is torch.sparse_coo:
+        return all(map(is_equal, _parts_of(actual), _parts_of(expected)))
+    if actual.layout is not torch.strided:
+        return False
     return actual.shape == expected.shape and torch.equal(actual, expected)
+
+
+def _parts_of(sparse: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return sparse._indices(), sparse._values()
 
 
 def _close(actual: torch.Tensor, expected: torch.Tensor) -> bool:
@@ -243,6 +252,8 @@ def copies(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
 
 
 @torch.no_grad()
-def _restore(tensors: Sequence[torch.Tensor], kept: Sequence[torch.Tensor]) -> None:
+def restore(tensors: Sequence[torch.Tensor], kept: Sequence[torch.Tensor]) -> None:
+    """Gives tensors back their values; the others, which may be the problem's own, are not written to."""
     for tensor, value in zip(tensors, kept, strict=True):
-        tensor.copy_(value)
+        if tensor.requires_grad or not is_equal(tensor, value):
+            tensor.copy_(value)

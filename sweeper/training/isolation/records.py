@@ -290,10 +290,10 @@ class OfTensor(Record):
         held = self._held
         if held.requires_grad != self._requires_grad or (held.is_leaf and held.grad is not self._grad):
             return True
-        if _pointer(held) != self._pointer or _version(held) != self._version:
+        if _pointer(held) != self._pointer:
             return True
         if self._copy is None:
-            return False
+            return _version(held) != self._version
         now = held.detach()
         return now.shape != self._copy.shape or not torch.equal(_bytes(now), _bytes(self._copy))
 

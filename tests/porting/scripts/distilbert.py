@@ -90,7 +90,7 @@ def predict(model, batch):
     return model(**batch).logits, batch['labels']
 
 
-accuracy_style = 'classification'
+metrics = {'accuracy': 'accuracy', 'f1': 'f1'}
 clip_norm = 1.0
 
 

@@ -41,4 +41,4 @@ def optimizer(parameters, lr):
 
 
 loss = nn.MSELoss
-accuracy_style = 'inv-loss'
+metrics = {'test_loss': 'loss'}

@@ -51,3 +51,4 @@ class Curves(L.LightningDataModule):
 
 
 problem = adapters.lightning(LitAutoEncoder, Curves)
+metrics = {'val_loss': 'loss'}

@@ -5,6 +5,8 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
+from sweeper import Metric
+
 SEQ_LEN, PRED_LEN = 48, 12
 
 
@@ -43,6 +45,14 @@ class Dataset_Custom(Dataset):
         return len(self.data_x) - SEQ_LEN - PRED_LEN + 1
 
 
+def MAE(pred, true):
+    return np.mean(np.abs(pred - true))
+
+
+def MSE(pred, true):
+    return np.mean((pred - true) ** 2)
+
+
 def model(kind):
     return {'Linear': Linear, 'NLinear': NLinear}[kind]()
 
@@ -57,6 +67,11 @@ def step(model, batch):
     return nn.functional.mse_loss(outputs[:, -PRED_LEN:], batch_y[:, -PRED_LEN:].float())
 
 
+def predict(model, batch):
+    batch_x, batch_y, batch_x_mark, batch_y_mark = batch
+    return model(batch_x.float())[:, -PRED_LEN:], batch_y[:, -PRED_LEN:]
+
+
 def optimizer(parameters, lr):
     return torch.optim.Adam(parameters, lr=lr)
 
@@ -65,4 +80,4 @@ def schedule(progress, epochs=10):  # was adjust_learning_rate, type1
     return 0.5 ** int(epochs * progress)
 
 
-accuracy_style = 'inv-loss'
+metrics = {'mse': Metric(MSE, higher=False, best=0.0), 'mae': Metric(MAE, higher=False, best=0.0)}

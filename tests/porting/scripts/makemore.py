@@ -72,7 +72,7 @@ def step(model, batch):
     return loss
 
 
-accuracy_style = 'inv-loss'
+metrics = {'bits_per_character': 'bits_per_character'}
 
 
 def optimizer(parameters, lr):

@@ -96,7 +96,7 @@ def schedule(progress, warmup=0.05, min_lr=0.1):  # was get_lr(it)
     return min_lr + coeff * (1 - min_lr)
 
 
-accuracy_style = 'inv-loss'
+metrics = {'val_loss': 'loss', 'perplexity': 'perplexity'}
 clip_norm = 1.0
 accumulate = 2
 precision = 'bf16'

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from torch import nn, optim
 from torch.distributions import Categorical
 
+from sweeper import Metric
+
 GAMMA, LENGTH = 0.9, 8
 
 
@@ -61,6 +63,7 @@ def discounted(rewards):
 
 
 samples = 20  # episodes of an epoch
+metrics = {'reward': Metric(None, higher=True, best=LENGTH)}
 
 
 def train(run):
@@ -80,5 +83,5 @@ def train(run):
         loss.backward()
         run.set_lr(optimizer)
         optimizer.step()
-        run.score(running_reward / LENGTH)
+        run.score(running_reward)
         run.report(loss)

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import Dataset
 
+from sweeper import Metric
+
 
 class DoubleConv(nn.Module):
     """(convolution => [BN] => ReLU) * 2"""
@@ -40,10 +42,14 @@ class UNet(nn.Module):
         return self.outc(self.conv(torch.cat([x1, x], dim=1) if self.has_skips else x))
 
 
-def dice_loss(input, target, epsilon=1e-6):
+def dice_coeff(input, target, epsilon=1e-6):
     inter = 2 * (input * target).sum(dim=(1, 2))
     sets_sum = input.sum(dim=(1, 2)) + target.sum(dim=(1, 2))
-    return 1 - ((inter + epsilon) / (sets_sum + epsilon)).mean()
+    return ((inter + epsilon) / (sets_sum + epsilon)).mean()
+
+
+def dice_loss(input, target):
+    return 1 - dice_coeff(input, target)
 
 
 class Shapes(Dataset):
@@ -75,9 +81,13 @@ def step(model, batch):
     return loss + dice_loss(F.sigmoid(masks_pred.squeeze(1)), batch['mask'])
 
 
+def predict(model, batch):
+    return (F.sigmoid(model(batch['image']).squeeze(1)) > 0.5).float(), batch['mask']
+
+
 def optimizer(parameters, lr):
     return torch.optim.RMSprop(parameters, lr=lr, weight_decay=1e-8, momentum=0.9)
 
 
 clip_norm = 1.0
-accuracy_style = 'inv-loss'
+metrics = {'dice': Metric(dice_coeff, higher=True, best=1.0, worst=0.0)}

@@ -49,9 +49,9 @@ def load_model(
     Args:
         folder: The folder of the sweep.
         params: The architecture, as in `PointResult.params`, or the values by name; by default, the one
-            with the highest mean validation performance of those that are comparable (of all, with a
+            with the best mean validation performance of those that are comparable (of all, with a
             warning, if none is).
-        trial: The index of the trial; the one with the highest validation performance by default.
+        trial: The index of the trial; the one with the best validation performance by default.
         module_name: Where the problem is now, as for `sweep`, if it was moved.
 
     Raises:
@@ -75,7 +75,8 @@ def load_model(
         if tuned is None or not trials:
             raise InvalidArgument(f'params={params!r}: {label(point)} has no trial')
         if trial is None:
-            trial = max(trials, key=lambda index: trials[index].perf_val)
+            sign = store.manifest.objective.sign
+            trial = max(trials, key=lambda index: sign * trials[index].perf_val)
         if trial not in trials:
             raise InvalidArgument(
                 f'trial={trial!r}: {label(point)} has the trials {", ".join(map(str, trials))}'

@@ -41,6 +41,12 @@ def number(text: str) -> float:
 
 Whole = partial(typer.Option, parser=whole_number, metavar='NUMBER')
 Number = partial(typer.Option, parser=number)
+MetricName = Annotated[
+    str | None,
+    typer.Option(
+        '--metric', metavar='NAME', help='The metric to look at.  \\[default: the one that was tuned by]'
+    ),
+]
 Folder = Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR', parser=path_of)]
 
 

@@ -9,7 +9,7 @@ import typer
 
 from ..text import one_line
 from .app import Command, app
-from .options import Folder, Number, path_of
+from .options import Folder, MetricName, Number, path_of
 
 
 @app.command(cls=Command)
@@ -46,6 +46,7 @@ def plot(
             metavar='POINT',
         ),
     ] = None,
+    metric: MetricName = None,
     width: Annotated[
         float | None,
         Number(metavar='INCHES', help='Width of the figure.  \\[default: 3.3, a column, or 6.9, a page]'),
@@ -56,5 +57,5 @@ def plot(
     from ..report.figures.plotting import plot as draw
 
     image_format(out)  # or fails before there is anything to lose
-    save_figure(draw(folder, kind, x=x, y=y, cost=cost, points=point or (), width=width), out)
+    save_figure(draw(folder, kind, x=x, y=y, cost=cost, points=point or (), metric=metric, width=width), out)
     print(f'wrote {one_line(out)}')

@@ -11,7 +11,7 @@ import typer
 from ..errors import InvalidArgument
 from ..text import one_line, printable, reason
 from .app import Command, app
-from .options import Folder, path_of
+from .options import Folder, MetricName, path_of
 
 if TYPE_CHECKING:
     from ..store.records import Records
@@ -31,6 +31,7 @@ def report(
             parser=path_of,
         ),
     ] = None,
+    metric: MetricName = None,
     representations: Annotated[
         list[str] | None,
         typer.Option(
@@ -41,6 +42,7 @@ def report(
 ) -> None:
     """Write the comparison: a page with figures that works offline, or a document."""
     from ..report.document import FORMATS
+    from ..report.measure import measure_of
     from ..store.store import Store
 
     if format != 'html' and format not in FORMATS:
@@ -48,23 +50,24 @@ def report(
     if representations and format != 'html':
         raise InvalidArgument(f'--representations goes with --format html, not {format}')
     store = Store.read(folder)
+    measure_of(store.manifest.metrics, metric)  # or fails before anything is written
     if format == 'html':
         out = out or store.layout.page
-        _write(out, _page(store, representations or []))
+        _write(out, _page(store, representations or [], metric))
         print(f'wrote {one_line(out)}')
     elif out is None:
-        text = FORMATS[format](store)
+        text = FORMATS[format](store, metric)
         print(printable(text) if sys.stdout.isatty() else text, end='')
     else:
-        _write(out, FORMATS[format](store))
+        _write(out, FORMATS[format](store, metric))
 
 
-def _page(store: Records, looked_into: list[str]) -> str:
+def _page(store: Records, looked_into: list[str], metric: str | None) -> str:
     from ..report.figures.chosen import chosen
     from ..report.findings import Findings
     from ..report.page.writing import report_page
 
-    findings = Findings(store)
+    findings = Findings(store, metric)
     if not looked_into:
         return report_page(findings)
     from ..points import label

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..points import Point, value_to_text
-from ..results import ModelCost, PointError
+from ..results import ModelCost, PointError, TrialResult
 from ..store.records import Records
 from ..text import one_line
 from .flags import exclusions
-from .stats.statistics import Interval, mean_interval, performance_interval
+from .measure import Measure, measure_of
+from .stats.statistics import Interval, mean_interval
 
 ABSENT = '\u2013'
 """Shown where an architecture has no value of a parameter."""
@@ -22,7 +24,7 @@ ABSENT = '\u2013'
 
 @dataclass(frozen=True)
 class PointSummary:
-    """One point of a sweep.
+    """One point of a sweep. Performances are values of the measure that is looked at.
 
     Attributes:
         params: The point.
@@ -33,6 +35,8 @@ class PointSummary:
         perf_val: Mean validation performance, with its interval.
         loss_val: Mean validation loss, with its interval.
         perf_test: Test performance, or None without a test split.
+        best: Means over trials of the best performance on validation data at the end of a cycle, and of its
+            epoch; None if that is not known.
         seconds: Mean seconds of a trial; NaN without trials.
         epochs: Of a trial; 0 while it is not tuned.
         flags: What is suspicious about it.
@@ -59,6 +63,7 @@ class PointSummary:
     nuisance: Mapping[str, Any] = field(default_factory=dict)
     unread: Sequence[str] = ()
     command: int | None = None
+    best: tuple[float, float] | None = None
 
     @property
     def trials(self) -> int:
@@ -91,14 +96,18 @@ class PointSummary:
         return [value_to_text(self.nuisance[name]) if name in self.nuisance else '' for name in names]
 
 
-def summarise(store: Records) -> list[PointSummary]:
+def summarise(store: Records, measure: Measure | None = None) -> list[PointSummary]:
     """Summarises every point: the best by validation performance first.
 
     Then those that cannot be compared, the unfinished, and the failed.
+
+    Args:
+        store: The sweep's folder.
+        measure: What performances are; the objective by default.
     """
-    numbers = store.command_numbers()
-    summaries = [_summarise_point(store, point, numbers[point]) for point in store.points]
-    return sorted(summaries, key=_rank)
+    measure, numbers = measure or measure_of(store.manifest.metrics), store.command_numbers()
+    summaries = [_summarise_point(store, point, numbers[point], measure) for point in store.points]
+    return sorted(summaries, key=partial(_rank, measure.sign))
 
 
 def named(columns: Sequence[str], cells: Sequence[str], between: str) -> str:
@@ -106,30 +115,40 @@ def named(columns: Sequence[str], cells: Sequence[str], between: str) -> str:
     return one_line(between.join(f'{c}={v}' for c, v in zip(columns, cells, strict=True) if v != ''))
 
 
-def _rank(summary: PointSummary) -> tuple[bool, bool, bool, float]:
+def _rank(sign: int, summary: PointSummary) -> tuple[bool, bool, bool, float]:
     mean = summary.perf_val.mean
-    return summary.error is not None, math.isnan(mean), bool(summary.exclusions), -mean
+    return summary.error is not None, math.isnan(mean), bool(summary.exclusions), -sign * mean
 
 
-def _summarise_point(store: Records, point: Point, command: int | None) -> PointSummary:
+def _summarise_point(store: Records, point: Point, command: int | None, measure: Measure) -> PointSummary:
     tuned, trials = store.tuned(point), list(store.trials(point).values())
-    perfs = [trial.perf_val for trial in trials]
-    tests = [trial.perf_test for trial in trials if trial.perf_test is not None]
+    perfs = measure.values(trials)
+    tests = measure.values(trials, 'test')
     return PointSummary(
         params=point,
         cells=store.parameter_cells(point),
         lr_range=(tuned.lr_min, tuned.lr_max) if tuned else None,
         batch_size=tuned.batch_size if tuned else None,
         perfs=perfs,
-        perf_val=performance_interval(perfs),
+        perf_val=measure.interval(perfs),
         loss_val=mean_interval(np.array([trial.loss_val for trial in trials])),
-        perf_test=performance_interval(np.array(tests)) if tests else None,
+        perf_test=measure.interval(tests) if tests else None,
         seconds=float(np.mean([trial.seconds for trial in trials])) if trials else math.nan,
         epochs=tuned.epochs if tuned else 0,
-        flags=store.flags(point),
+        flags=measure.flags(store.flags(point), perfs),
         cost=tuned.cost if tuned else None,
         error=store.error(point),
         nuisance=tuned.nuisance if tuned else {},
         unread=[*tuned.unread] if tuned else [],
         command=command,
+        best=_best(trials) if measure.is_objective else None,
     )
+
+
+def _best(trials: Sequence[TrialResult]) -> tuple[float, float] | None:
+    reached = [(trial.best_val, trial.best_epoch) for trial in trials]
+    pairs = [(value, epoch) for value, epoch in reached if value is not None and epoch is not None]
+    if not pairs or len(pairs) < len(reached):
+        return None
+    values, epochs = zip(*pairs, strict=True)
+    return float(np.mean(values)), float(np.mean(epochs))

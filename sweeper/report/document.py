@@ -19,7 +19,8 @@ from ..store.records import Records
 from ..text import one_line
 from .collect import PointSummary
 from .findings import Findings
-from .flags import EXCLUSIONS, FLAG_MEANINGS
+from .flags import EXCLUSIONS
+from .measure import Measure, measures
 from .stats.statistics import Pairwise
 
 _COLUMNS = (
@@ -27,17 +28,16 @@ _COLUMNS = (
     'tied_for_first', 'loss_val', 'perf_test', 'perf_test_low', 'perf_test_high', 'lr_start', 'lr_end',
     'batch_size', 'seconds', 'flags',
 )  # fmt: skip
-_AFTER_BATCH_SIZE = _COLUMNS.index('batch_size') + 1
 
 
-def markdown(store: Records) -> str:
+def markdown(store: Records, metric: str | None = None) -> str:
     """Returns the answer, a table of all architectures, what its parts mean, and the failures."""
-    findings, manifest = Findings(store), store.manifest
+    findings, manifest = Findings(store, metric), store.manifest
     comparison, rows = findings.comparison, _rows(findings)
     lines = [f'# {_escaped(manifest.module)}', '', _escaped(comparison.answer()), '']
     for said in filter(None, (comparison.on_test_data(), comparison.influence())):
         lines += [_escaped(said), '']
-    shown = ('validation performance', 'tied for first', 'trials', 'learning rates', 'batch size')
+    shown = (_escaped(findings.measure.title), 'tied for first', 'trials', 'learning rates', 'batch size')
     last = [*['command'] * bool(findings.commands), 'flags']
     header = [*map(_escaped, findings.columns), *shown, *map(_escaped, findings.nuisance), *last]
     lines += [_row(header), _row(['---'] * len(header))]
@@ -52,11 +52,17 @@ def markdown(store: Records) -> str:
             one_line(', '.join(summary.shown_flags)).replace('|', '\\|'),
         ]
         lines.append(_row([*map(_escaped, summary.shown_cells), *cells]))
-    lines += ['', 'Mean, and 95% confidence interval over trials.', '', *_parameters(findings)]
+    lines += [
+        '',
+        f'Mean{findings.measure.direction}, and 95% confidence interval over trials.',
+        '',
+        *_parameters(findings),
+    ]
     made = [f'- command {number}: {_escaped(command)}' for number, command in enumerate(findings.commands, 1)]
     lines += [*made, ''] if made else []
+    meanings = findings.measure.flag_meanings()
     flags = sorted({flag for summary, _ in rows for flag in summary.flags})
-    lines += [f'- `{one_line(flag)}`: {FLAG_MEANINGS.get(flag, "")}' for flag in flags] + [''] * bool(flags)
+    lines += [f'- `{one_line(flag)}`: {meanings.get(flag, "")}' for flag in flags] + [''] * bool(flags)
     for summary, _ in rows:
         if summary.error is not None:
             lines.append(f'- failed: {_escaped(" ".join(summary.cells))}: {_escaped(str(summary.error))}')
@@ -65,15 +71,15 @@ def markdown(store: Records) -> str:
     return re.sub('\n{3,}', '\n\n', text)
 
 
-def table(store: Records) -> str:
+def table(store: Records, metric: str | None = None) -> str:
     """Returns CSV: a row per architecture, best first, the failed last."""
-    stream, findings, after = io.StringIO(), Findings(store), _AFTER_BATCH_SIZE
-    tuned = findings.nuisance
-    writer = csv.writer(stream, lineterminator='\n')
-    columns = [*_COLUMNS[:after], *nuisance_columns(tuned), *_COLUMNS[after:]]
+    stream, findings = io.StringIO(), Findings(store, metric)
+    tuned, names = findings.nuisance, _names(findings.measure)
+    writer, after = csv.writer(stream, lineterminator='\n'), names.index('batch_size') + 1
+    columns = [*names[:after], *nuisance_columns(tuned), *names[after:]]
     writer.writerow([*findings.columns, *columns, 'error', 'unread', 'command'])
     for summary, row in _rows(findings):
-        cells = ['' if row[name] is None else row[name] for name in _COLUMNS]
+        cells = ['' if row[name] is None else row[name] for name in names]
         cells[-1] = ' '.join(summary.flags)
         cells[after:after] = summary.nuisance_cells(tuned)
         last = [summary.error or '', ' '.join(summary.unread), summary.command or '']
@@ -81,9 +87,9 @@ def table(store: Records) -> str:
     return stream.getvalue()
 
 
-def everything(store: Records) -> str:
+def everything(store: Records, metric: str | None = None) -> str:
     """Returns JSON: the answer, architectures, differences, effects, settings; NaN and infinity are null."""
-    findings = Findings(store)
+    findings = Findings(store, metric)
     comparison, pairs = findings.comparison, findings.comparison.pairwise
     tables = vars(pairs) if isinstance(pairs, Pairwise) else {}  # of very many architectures there are none
     document: dict[str, Any] = {
@@ -91,6 +97,8 @@ def everything(store: Records) -> str:
         'preset': store.manifest.preset,
         'settings': dict(store.manifest.settings),
         'seed': store.manifest.seed,
+        'metric': findings.measure.to_dict(),
+        'metrics': [measure.name for measure in measures(store.manifest.metrics)],
         'answer': comparison.answer(),
         'on_test_data': comparison.on_test_data(),
         'tied_for_first': [comparison.names[index] for index in comparison.first],
@@ -122,23 +130,34 @@ def everything(store: Records) -> str:
     return json_bytes(document).decode()
 
 
-FORMATS: dict[str, Callable[[Records], str]] = {'md': markdown, 'csv': table, 'json': everything}
+FORMATS: dict[str, Callable[[Records, str | None], str]] = {'md': markdown, 'csv': table, 'json': everything}
 
 
 def _rows(findings: Findings) -> list[tuple[PointSummary, dict[str, Any]]]:
-    return [(summary, _numbers(summary, summary.params in findings.first)) for summary in findings.summaries]
+    measure = findings.measure
+    return [
+        (summary, _numbers(summary, summary.params in findings.first, measure))
+        for summary in findings.summaries
+    ]
 
 
-def _numbers(summary: PointSummary, is_first: bool) -> dict[str, Any]:
-    perfs = summary.perfs
+def _names(measure: Measure) -> list[str]:
+    """The columns: scores of the objective are called `perf_…`, those of another metric by its name."""
+    names = (re.sub('^perf_', f'{measure.key}_', name) for name in _COLUMNS)
+    return list(dict.fromkeys(names))
+
+
+def _numbers(summary: PointSummary, is_first: bool, measure: Measure) -> dict[str, Any]:
+    perfs = sorted(summary.perfs, key=lambda perf: -measure.sign * perf)
     low, high = summary.lr_range or (None, None)
     values: Sequence[Any] = (
         summary.trials, *summary.perf_val[:3], summary.perf_val.method,
-        *((float(np.median(perfs)), max(perfs), min(perfs)) if perfs else (None, None, None)), is_first,
+        *((float(np.median(perfs)), perfs[0], perfs[-1]) if perfs else (None, None, None)), is_first,
         summary.loss_val.mean, *(summary.perf_test[:3] if summary.perf_test else [None] * 3), low, high,
         summary.batch_size, summary.seconds, summary.flags,
     )  # fmt: skip
-    return dict(zip(_COLUMNS, values, strict=True))
+    names = (re.sub('^perf_', f'{measure.key}_', name) for name in _COLUMNS)
+    return dict(zip(names, values, strict=True))
 
 
 def _params(findings: Findings, summary: PointSummary) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ..store.origin import commands
 from ..store.records import Records
 from ..store.store import Store
 from .collect import PointSummary, named, summarise
+from .measure import measure_of
 from .parameters import Parameter, parameters
 from .stats.comparison import Comparison, compare
 
@@ -21,24 +22,35 @@ class Findings:
 
     Args:
         store: The sweep's folder, as it is now.
+        metric: The name of the metric to look at; the objective by default.
+
+    Raises:
+        InvalidArgument: There is no such metric.
     """
 
-    def __init__(self, store: Records) -> None:
-        self.store = store
+    def __init__(self, store: Records, metric: str | None = None) -> None:
+        self.store, self.measure = store, measure_of(store.manifest.metrics, metric)
 
     @classmethod
-    def of(cls, source: Findings | str | os.PathLike[str]) -> Findings:
+    def of(cls, source: Findings | str | os.PathLike[str], metric: str | None = None) -> Findings:
         """Returns those given, or reads a folder."""
-        return source if isinstance(source, Findings) else cls.read(source)
+        if not isinstance(source, Findings):
+            return cls.read(source, metric)
+        return source if metric is None else source.by(metric)
 
     @classmethod
-    def read(cls, folder: str | os.PathLike[str]) -> Findings:
+    def read(cls, folder: str | os.PathLike[str], metric: str | None = None) -> Findings:
         """Reads a sweep's folder, finished or not.
 
         Raises:
             FolderError: It holds no sweep, or cannot be read.
+            InvalidArgument: There is no such metric.
         """
-        return cls(Store.read(checked_folder(folder)))
+        return cls(Store.read(checked_folder(folder)), metric)
+
+    def by(self, metric: str) -> Findings:
+        """Returns the same sweep's findings by another metric."""
+        return self if metric == self.measure.name else Findings(self.store, metric)
 
     @cached_property
     def columns(self) -> list[str]:
@@ -64,12 +76,12 @@ class Findings:
     @cached_property
     def comparison(self) -> Comparison:
         """The architectures that have trials, against each other."""
-        return compare(self.store)
+        return compare(self.store, self.measure.name)
 
     @cached_property
     def summaries(self) -> list[PointSummary]:
         """Of all points: the best first, then the unfinished, the failed."""
-        return summarise(self.store)
+        return summarise(self.store, self.measure)
 
     @cached_property
     def compared(self) -> list[PointSummary]:

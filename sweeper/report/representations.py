@@ -148,7 +148,8 @@ def _of_point(
         raise _CannotLook('it has no trial')
     if tuned is None:
         raise _CannotLook('what its tuning found is lost')
-    best = max(trials, key=lambda index: trials[index].perf_val)
+    sign = store.manifest.objective.sign
+    best = max(trials, key=lambda index: sign * trials[index].perf_val)
     if has_reference(resolved):
         raise _CannotLook('its parameters name something that the problem no longer has')
     switches = torch_switches()

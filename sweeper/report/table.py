@@ -12,10 +12,11 @@ from ..points import Point
 from ..text import one_line, printable
 from .collect import ABSENT, PointSummary, named
 from .columns import Column, FittingTable
-from .flags import FLAG_MEANINGS
+from .measure import Measure
 from .parameters import Parameter
 
 _MOST_ROWS, _MOST_COMMANDS, _LEAST = 100, 10, 10
+_PERFORMANCE = Measure()
 
 
 def comparison_table(
@@ -24,6 +25,7 @@ def comparison_table(
     parameters: Sequence[Parameter] = (),
     commands: Sequence[str] = (),
     others: Collection[Point] = (),
+    measure: Measure = _PERFORMANCE,
 ) -> RenderableType:
     """Returns the table of a sweep, below it what its columns and flags mean, and the failed points.
 
@@ -35,25 +37,30 @@ def comparison_table(
         parameters: What is known of them, and of those that were tuned.
         commands: Which added them, if it was more than one; then each row has the number of its own.
         others: Points to mark with +: those that the command that is over did not ask for.
+        measure: What performances are.
     """
     shown = [summary for summary in summaries if summary.error is None]
     failed = [summary for summary in summaries if summary.error is not None]
     tuned = [parameter.name for parameter in parameters if parameter.is_tuned]
     parts: list[RenderableType] = []
     if shown:
-        parts.append(FittingTable(_columns(shown[:_MOST_ROWS], columns, tuned, bool(commands), others)))
+        parts.append(
+            FittingTable(_columns(shown[:_MOST_ROWS], columns, tuned, bool(commands), others, measure))
+        )
     if len(shown) > _MOST_ROWS:
         parts.append(f'and {len(shown) - _MOST_ROWS} more; all are in points/results.csv')
     methods = sorted({summary.perf_val.method for summary in shown} - {''})
     if methods:
         note = f'mean ± half the 95% confidence interval ({", ".join(methods)}) over trials'
+        note += f'; lower {measure.name} is better' * (not measure.info.higher)
         parts.append(Text(note, style='dim'))
     if any(summary.exclusions for summary in shown):
         parts.append(Text('?: not comparable with the others, because of its flags', style='yellow'))
     parts += [Text(one_line(note), style='dim') for note in _notes(parameters)] if shown else []
     parts += [Text(line, style='dim') for line in _numbered(commands)] if shown else []
+    meanings = measure.flag_meanings()
     for flag in sorted({flag for summary in shown for flag in summary.flags}):
-        parts.append(Text(f'{one_line(flag)}: {FLAG_MEANINGS.get(flag, "")}', style='yellow'))
+        parts.append(Text(f'{one_line(flag)}: {meanings.get(flag, "")}', style='yellow'))
     for summary in failed:
         name = named(columns, summary.cells, ', ')
         parts.append(Text(f'failed: {name}: {printable(summary.error)}', style='red'))
@@ -87,8 +94,10 @@ def _columns(
     tuned: Sequence[str],
     with_command: bool,
     others: Collection[Point],
+    measure: Measure,
 ) -> list[Column]:
     """The columns of the table from left to right; those that are the same for all matter least."""
+    name = 'perf' if measure.is_plain else measure.name
     values = [[summary.shown_cells[index] for summary in summaries] for index in range(len(columns))]
     shown = [
         Column(
@@ -116,12 +125,13 @@ def _columns(
         *(Column(one_line(name), [*map(one_line, cells)], 7) for name, cells in nuisance),
         Column('trials', [str(summary.trials) for summary in summaries], 3),
         *[Column('command', [str(summary.command or ABSENT) for summary in summaries], 4)] * with_command,
-        Column('val perf', [summary.perf_val.text for summary in summaries], 1),
-        Column('val loss', [summary.loss_val.text for summary in summaries], 8),
+        Column(f'val {name}', [summary.perf_val.text for summary in summaries], 1),
     ]
+    if measure.name != 'loss':
+        shown.append(Column('val loss', [summary.loss_val.text for summary in summaries], 8))
     if any(summary.perf_test for summary in summaries):
         tests = [summary.perf_test.text if summary.perf_test else '' for summary in summaries]
-        shown.append(Column('test perf', tests, 4))
+        shown.append(Column(f'test {name}', tests, 4))
     seconds = ['' if math.isnan(summary.seconds) else f'{summary.seconds:.2f}' for summary in summaries]
     shown.append(Column('s/trial', seconds, 9))
     if any(summary.flags for summary in summaries):

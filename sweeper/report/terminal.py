@@ -35,8 +35,9 @@ def show(store: Records, only_the_answer: bool = False, others: Collection[Point
         summaries = [summary for summary in summaries if summary.error is not None]
     if summaries:
         table = comparison_table(
-            summaries, findings.columns, findings.parameters, findings.commands, {*others}
-        )
+            summaries, findings.columns, findings.parameters, findings.commands, {*others},
+            findings.measure,
+        )  # fmt: skip
         console.print(table)
     comparison = findings.comparison
     console.print(Text(comparison.answer(), style='bold'))

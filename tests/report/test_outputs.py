@@ -21,8 +21,8 @@ from sweeper.report.figures.board import board
 from sweeper.report.figures.training import training
 from sweeper.report.live.board import Board
 from sweeper.report.live.view import Snapshot, SweepView
+from sweeper.report.measure import Measure
 from sweeper.report.page.content import overview
-from sweeper.report.stats.statistics import performance_interval
 from sweeper.report.table import comparison_table
 from sweeper.text import one_line
 
@@ -90,7 +90,7 @@ def test_page_terminal_and_documents_round_alike(extreme):
 def test_names_and_values_of_any_letters_leave_every_line_a_line(name, value, width):
     summary = PointSummary(
         params=(value,), cells=[value], lr_range=(0.1, 0.2), batch_size=8, perfs=[0.5, 0.6],
-        perf_val=performance_interval([0.5, 0.6]), loss_val=performance_interval([0.5, 0.6]), perf_test=None,
+        perf_val=Measure().interval([0.5, 0.6]), loss_val=Measure().interval([0.5, 0.6]), perf_test=None,
         seconds=1.0, epochs=1, flags=[value], cost=None, error=None, unread=[name], command=1,
     )  # fmt: skip
     two = [summary, dataclasses.replace(summary, flags=['unread'], command=2)]

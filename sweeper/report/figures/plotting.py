@@ -91,6 +91,7 @@ def plot(
     points: str | Sequence[str | int] = (),
     width: float | None = None,
     axes: Axes | Iterable[Axes] | None = None,
+    metric: str | None = None,
 ) -> Figure:
     """Draws a figure of a sweep for a paper; `save_figure` writes it to a file.
 
@@ -105,12 +106,13 @@ def plot(
         width: In inches; 6.9 (a page) or, for narrow figures, 3.3 (a column), by default.
         axes: Those of a figure of your own to draw in, in its style; `tuning` and `training` take two for
             each architecture.
+        metric: The name of the metric to look at, such as `'loss'`; the objective by default.
 
     Returns:
         The figure: a new one, or that of `axes`.
 
     Raises:
-        InvalidArgument: There is no such kind, parameter, cost or architecture, or nothing to show yet.
+        InvalidArgument: There is no such kind, parameter, cost, architecture or metric; or nothing to show.
         FolderError: The folder holds no sweep, or cannot be read.
         MissingExtra: matplotlib is not installed.
     """
@@ -120,11 +122,11 @@ def plot(
         if width is not None:
             raise InvalidArgument(f'width={width}: axes of your own have the size of their figure')
         own = list(axes) if isinstance(axes, Iterable) else [axes]
-        return _drawn_in(own, KINDS[kind].plan(Findings.of(source), wish))
+        return _drawn_in(own, KINDS[kind].plan(Findings.of(source, metric), wish))
     with paper_style():
         from matplotlib.figure import Figure
 
-        plan = KINDS[kind].plan(Findings.of(source), wish)
+        plan = KINDS[kind].plan(Findings.of(source, metric), wish)
         wide = width or plan.width
         beside = plan.columns if wide >= _BESIDE * plan.columns else 1  # else below each other
         figure = Figure((wide, plan.height * plan.columns / beside), layout='constrained')

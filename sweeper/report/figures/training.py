@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ import numpy as np
 from ...store.details import read_throughtime
 from ..collect import PointSummary
 from ..findings import Findings
-from ..stats.statistics import PERFORMANCES, student_band
+from ..measure import measure_of
+from ..stats.statistics import student_band
 from .numbers import finite, is_wide
 from .paper import BLUE, FAINT, VERMILLION, legend_above
 
@@ -61,21 +63,23 @@ def training(findings: Findings, summary: PointSummary) -> Training:
     histories = (read_throughtime(layout, index) for index in findings.store.trials(summary.params))
     curves = [curve for curve in histories if curve is not None and {'epochs', *MEASURES} <= curve.keys()]
     longest = max((curve['epochs'] for curve in curves), key=len, default=np.array([], dtype=int))
+    nowhere = -math.inf, math.inf
+    limits = measure_of(findings.store.manifest.metrics).limits
     courses = {
-        name: _course([curve[name] for curve in curves], len(longest), name.startswith('perf'))
+        name: _course(
+            [curve[name] for curve in curves], len(longest), limits if name.startswith('perf') else nowhere
+        )
         for name in MEASURES
     }
     return Training(findings.name(summary), longest.astype(int).tolist(), courses)
 
 
-def _course(curves: list[np.ndarray], length: int, is_performance: bool) -> Course:
+def _course(curves: list[np.ndarray], length: int, limits: tuple[float, float]) -> Course:
     table = np.full((len(curves), length), np.nan)
     for row, curve in zip(table, curves, strict=True):
         row[: len(curve)] = curve
-    band = student_band(np.where(np.isfinite(table), table, np.nan))
-    if is_performance:
-        mean, *ends = band
-        band = mean, np.clip(ends[0], *PERFORMANCES), np.clip(ends[1], *PERFORMANCES)
+    mean, low, high = student_band(np.where(np.isfinite(table), table, np.nan))
+    band = mean, np.clip(low, *limits), np.clip(high, *limits)
     return Course(
         [[*map(finite, row.tolist())] for row in table], *([*map(finite, line.tolist())] for line in band)
     )

@@ -11,7 +11,8 @@ import numpy as np
 
 from ...points import Point
 from ..flags import exclusions
-from ..stats.statistics import Interval, compare_all, performance_interval
+from ..measure import Measure
+from ..stats.statistics import Interval, compare_all
 
 _ALPHA = 0.05
 
@@ -53,10 +54,9 @@ class _Scores:
     def mean(self) -> float:
         return self.total / len(self.values)
 
-    @property
-    def interval(self) -> Interval:
+    def interval(self, measure: Measure) -> Interval:
         if self._interval is None:
-            self._interval = performance_interval(self.values)
+            self._interval = measure.interval(self.values)
         return self._interval
 
 
@@ -67,9 +67,13 @@ class Board:
     intervals and comparisons are of the rows shown. What is distinguished from the first here also is in the
     report of the same trials: every p-value is multiplied by the number of all pairs, where Holm's correction
     multiplies only the smallest by that.
+
+    Args:
+        measure: What performances are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, measure: Measure | None = None) -> None:
+        self.measure = measure or Measure()
         self._scores: dict[Point, _Scores] = {}
         self._excluded: set[Point] = set()
         self._ranked: list[Leader] | None = None
@@ -105,15 +109,24 @@ class Board:
         return self._ranked
 
     def _rank(self, rows: int) -> list[Leader]:
+        sign = self.measure.sign
         best = heapq.nlargest(
-            rows, self._scores.values(), key=lambda scores: (scores.point not in self._excluded, scores.mean)
+            rows,
+            self._scores.values(),
+            key=lambda scores: (scores.point not in self._excluded, sign * scores.mean),
         )
         comparable = [row for row in best if row.point not in self._excluded]
         count = len(self) - sum(point in self._scores for point in self._excluded)
         tied = _tied(comparable, count * (count - 1) // 2)
         tied += [False] * (len(best) - len(comparable))
         return [
-            Leader(row.point, row.interval, len(row.values), is_tied, row.point not in self._excluded)
+            Leader(
+                row.point,
+                row.interval(self.measure),
+                len(row.values),
+                is_tied,
+                row.point not in self._excluded,
+            )
             for row, is_tied in zip(best, tied, strict=True)
         ]
 
@@ -123,4 +136,11 @@ def _tied(best: Sequence[_Scores], pairs: int) -> list[bool]:
         return [True] * len(best)
     longest = max(len(row.values) for row in best)
     table = np.array([row.values + [math.nan] * (longest - len(row.values)) for row in best])
-    return [True, *(bool(p * pairs >= _ALPHA) for p in compare_all(table).p[0, 1:])]
+    p_values = compare_all(table).p[0, 1:]
+    return [
+        True,
+        *(
+            bool(p * pairs >= _ALPHA) and math.isfinite(row.mean)
+            for p, row in zip(p_values, best[1:], strict=True)
+        ),
+    ]

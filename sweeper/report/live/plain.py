@@ -17,6 +17,7 @@ from ...events import (
     TrialsDone,
 )
 from ...text import one_line
+from ..measure import Measure, measure_of
 from ..wording import counts, duration, found_on_disk, name, time_left, to_do
 
 
@@ -33,12 +34,13 @@ class PlainProgress:
         self._started = clock() - elapsed
         self._lines: list[str] = []
         self._status: Status | None = None
-        self._is_resuming = False
+        self._is_resuming, self._measure = False, Measure()
         self._tuned = self._trials = self._failed = 0  # found on disk
 
     def handle(self, event: Event) -> None:
         match event:
-            case SweepStarted():
+            case SweepStarted(metrics=metrics):
+                self._measure = measure_of(metrics)
                 self._is_resuming = True  # what follows before the first status was there before
             case Status():
                 self._show_status(event)
@@ -50,8 +52,8 @@ class PlainProgress:
                 rates = f'lr {tuned.lr_min:.3g} to {tuned.lr_max:.3g}'
                 self._lines.append(f'tuned ({name(point)}): {rates}, batch size {tuned.batch_size}')
             case TrialsDone(point, trials):
-                scores = ', '.join(f'{trial.perf_val:.4f}' for trial in trials.values())
-                self._lines.append(f'trained ({name(point)}): validation performance {scores}')
+                scores = ', '.join(self._measure.number(trial.perf_val) for trial in trials.values())
+                self._lines.append(f'trained ({name(point)}): {self._measure.title} {scores}')
             case PointFlagged(point, flags):
                 shown = ', '.join(map(one_line, flags)) or 'none any more'
                 self._lines.append(f'flags of ({name(point)}): {shown}')

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from ...events import Event, PointFailed, PointFlagged, Status, SweepStarted, TrialsDone
+from ...metric import PERFORMANCE, MetricInfo
 from ...points import Point
 from ...text import one_line
+from ..measure import measure_of
 from ..wording import name
 from .board import Board
 from .view import MOST_LEADERS, Snapshot
@@ -18,11 +20,15 @@ _MOST_LINES = 20
 
 
 class SnapshotBuilder:
-    """Gathers what it hears into what is shown. Used by one thread."""
+    """Gathers what it hears into what is shown. Used by one thread.
 
-    def __init__(self) -> None:
+    Args:
+        metrics: What is known of the metrics, until a sweep that starts says so.
+    """
+
+    def __init__(self, metrics: Sequence[MetricInfo] = (PERFORMANCE,)) -> None:
         self._status = Status(0, 0, 0, 0, 0, (), True)
-        self._board = Board()
+        self._board = Board(measure_of(metrics))
         self._flags: dict[Point, Sequence[str]] = {}
         self._flag_counts: Counter[str] = Counter()
         self._latest_flags: tuple[Point, Sequence[str]] | None = None
@@ -31,8 +37,8 @@ class SnapshotBuilder:
 
     def handle(self, event: Event) -> None:
         match event:
-            case SweepStarted():
-                self._is_resuming = True
+            case SweepStarted(metrics=metrics):
+                self._is_resuming, self._board = True, Board(measure_of(metrics))
             case TrialsDone(point, trials):
                 self._board.add(point, [trial.perf_val for trial in trials.values()])
                 self._on_disk += len(trials) * self._is_resuming
@@ -75,6 +81,7 @@ class SnapshotBuilder:
             elapsed=elapsed,
             leaders=self._board.leaders(MOST_LEADERS),
             ranked=len(self._board),
+            measure=self._board.measure,
             flags=+self._flag_counts,
             latest_flags=self._latest_flags,
             on_disk=self._on_disk,

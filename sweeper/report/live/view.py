@@ -15,6 +15,7 @@ from rich.text import Text
 from ...events import Status
 from ...points import NamedPoint, Point, value_to_text
 from ...text import one_line
+from ..measure import Measure
 from ..wording import counted, counts, duration, name, time_left
 from .board import Leader
 
@@ -37,6 +38,7 @@ class Snapshot:
         flags: How many points have each flag.
         latest_flags: The point that was flagged last, and its flags.
         on_disk: How many trials were there before, since the sweep was resumed.
+        measure: What leaders lead by.
     """
 
     status: Status
@@ -46,6 +48,7 @@ class Snapshot:
     flags: Mapping[str, int] = field(default_factory=dict)
     latest_flags: tuple[Point, Sequence[str]] | None = None
     on_disk: int = 0
+    measure: Measure = Measure()  # noqa: RUF009 - it is frozen
 
 
 class SweepView:
@@ -117,6 +120,7 @@ def _board(snapshot: Snapshot, width: int, rows: int) -> RenderResult:
         * any(not leader.is_comparable for leader in leaders),
     ]
     title = f'the best of {snapshot.ranked} so far' if snapshot.ranked > len(leaders) else 'the best so far'
+    title += '' if snapshot.measure.is_plain else f' by {snapshot.measure.title}{snapshot.measure.direction}'
     titles = [f'{title} ({"; ".join(note)})' for note in zip(*notes, strict=True)]
     yield _fitting(width, *titles, title, style='dim')
     scores = [[leader.interval.text, counted(leader.trials, 'trial')] for leader in leaders]

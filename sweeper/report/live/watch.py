@@ -48,7 +48,8 @@ def watch(
                     else:
                         display.handle(SweepEnded())
                     display, generation = open_display(elapsed(folder)), follower.generation
-                    display.handle(SweepStarted(folder, ()))  # what it is told now was there before
+                    metrics = tuple(follower.manifest.metrics)
+                    display.handle(SweepStarted(folder, (), metrics))  # what follows was there before
                 assert display is not None
                 publish(display, news)
                 who = holder(folder) or who  # at the end, what it said last
@@ -66,8 +67,10 @@ def watch(
 
 def snapshot_of(folder: Path) -> Snapshot:
     """Returns what is to be shown of a sweep that is running, at one look."""
-    follower, builder = Follower(folder), SnapshotBuilder()
-    publish(builder, follower.look())
+    follower = Follower(folder)
+    news = follower.look()
+    builder = SnapshotBuilder() if follower.manifest is None else SnapshotBuilder(follower.manifest.metrics)
+    publish(builder, news)
     builder.handle(status_of(follower, holder(folder)))
     return builder.snapshot(elapsed(folder))
 

@@ -199,7 +199,8 @@ def _row(findings: Findings, summary: PointSummary) -> dict[str, Any]:
 
 
 def _interval(interval: Interval) -> dict[str, Any]:
-    return {**interval._asdict(), 'text': interval.text}
+    low, mean, high = interval.low, interval.mean, interval.high
+    return {'mean': mean, 'low': low, 'high': high, 'method': interval.method, 'text': interval.text}
 
 
 def _axis(findings: Findings, name: str) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from ...store.records import Records
 from ...store.store import Store
 from ..collect import named
 from ..flags import EXCLUSIONS, exclusions
+from ..measure import Measure, measure_of
 from .effects import Effect
 from .influence import Influence, influence
 from .statistics import (
     ManyPairs,
     Pairwise,
     compare_some,
-    performance_interval,
     superiority,
     tied_for_first,
     trials_to_settle,
@@ -47,6 +47,7 @@ class Comparison:
         scores: Shape `(points, trials)`; NaN where a point lacks a trial.
         test_scores: The same on test data, or None without a test split.
         flags: For each point, what is suspicious about it; empty if nothing is, about any.
+        measure: What scores are, and which are better.
     """
 
     points: Sequence[Point]
@@ -55,6 +56,7 @@ class Comparison:
     scores: np.ndarray
     test_scores: np.ndarray | None = None
     flags: Sequence[Sequence[str]] = ()
+    measure: Measure = Measure()  # noqa: RUF009 - it is frozen
 
     @cached_property
     def names(self) -> list[str]:
@@ -87,13 +89,13 @@ class Comparison:
     @cached_property
     def first(self) -> list[int]:
         """Indices of the best point and of those that the trials cannot tell from it, best first."""
-        return tied_for_first(self.scores, self.pairwise, ALPHA)
+        return tied_for_first(self.scores, self.pairwise, ALPHA, self.measure.sign)
 
     def answer(self) -> str:
         """Says it in a few sentences: which is best, and which cannot be compared, why, and what to do."""
         if not self.names:
             return 'There are no trials yet.'
-        return ' '.join(filter(None, (self._best(), self.not_comparable())))
+        return ' '.join(filter(None, (self._best(), self.not_comparable(), self._chosen_by())))
 
     def not_comparable(self) -> str:
         """Says which architectures cannot be compared, why, and what to do; '' if all can."""
@@ -104,8 +106,8 @@ class Comparison:
         return ' '.join(self._doubted(flags, members) for flags, members in groups.items())
 
     def _doubted(self, flags: Sequence[str], members: Sequence[int]) -> str:
-        members = sorted(members, key=lambda index: -self.means[index])
-        names = _listed([f'{self.names[index]} ({self.means[index]:.4f})' for index in members])
+        members = sorted(members, key=self._rank)
+        names = _listed([f'{self.names[index]} ({self._mean(index)})' for index in members])
         verb = 'is' if len(members) == 1 else 'are'
         why = '; '.join(f'{EXCLUSIONS[flag].why} ({flag})' for flag in flags)
         remedies = dict.fromkeys(EXCLUSIONS[flag].remedy for flag in flags)
@@ -117,17 +119,17 @@ class Comparison:
         if not self.first:
             return ''
         best, *tied = self.first
-        mean, count = float(self.means[best]), len(self.comparable)
+        mean, count = self._mean(best) + self.measure.direction, len(self.comparable)
         if count == 1:
             only = 'architecture with trials' if len(self.names) == 1 else 'comparable architecture'
-            return f'{self.names[best]} is the only {only}: {mean:.4f}.'
+            return f'{self.names[best]} is the only {only}: {mean}.'
         if not tied:
             rank = 'better of 2' if count == 2 else f'best of {count}'
             comparable = ' comparable architectures' if count < len(self.names) else ''
-            return f'{self.names[best]} is the {rank}{comparable}: {mean:.4f}; {self._lead(best)}.'
+            return f'{self.names[best]} is the {rank}{comparable}: {mean}; {self._lead(best)}.'
         others = _listed([self.names[index] for index in tied])
         return (
-            f'{self.names[best]} has the highest mean ({mean:.4f}), but {others} cannot be distinguished '
+            f'{self.names[best]} has the {self._extreme} mean ({mean}), but {others} cannot be distinguished '
             f'from it yet. {self._what_would_settle_it(best, tied[0])}'
         )
 
@@ -136,14 +138,16 @@ class Comparison:
         if not self.first or self.test_scores is None:
             return ''
         best = self.first[0]
-        tested, chosen = _interval(self.test_scores[best]), _interval(self.scores[best])
+        tested, chosen = self._interval(self.test_scores[best]), self._interval(self.scores[best])
         if not tested:
             return ''
-        sentence = f'On test data, {self.names[best]} reaches {tested}; on validation data, {chosen}'
+        name = '' if self.measure.is_plain else f'{self.measure.name} '
+        sentence = f'On test data, {self.names[best]} reaches {name}{tested}; on validation data, {chosen}'
         if len(self.comparable) == 1:
             return f'{sentence}.'
         return (
-            f'{sentence}, which tends to be too high, as it is the highest of {len(self.comparable)}. '
+            f'{sentence}, which tends to be too {"high" if self.measure.info.higher else "low"}, '
+            f'as it is the {self._extreme} of {len(self.comparable)}. '
             f'Test data was not used to choose anything.'
         )
 
@@ -152,7 +156,7 @@ class Comparison:
         """What each parameter does, of the architectures that can be compared; may take seconds."""
         some = self.comparable
         cells, means = [self.cells[index] for index in some], [float(self.means[index]) for index in some]
-        return influence(cells, self.columns, means)
+        return influence(cells, self.columns, means, self.measure.sign)
 
     def effects(self) -> list[Effect]:
         """What each parameter does, the largest first; empty if that is not known."""
@@ -160,7 +164,7 @@ class Comparison:
 
     def influence(self) -> str:
         """Says what the performance depends on, or why that is not known; '' if all are tied."""
-        return '' if self.are_tied else self.influences.sentence()
+        return '' if self.are_tied else self.influences.sentence(self.measure.name)
 
     @property
     def are_tied(self) -> bool:
@@ -168,22 +172,21 @@ class Comparison:
         return len(self.first) == len(self.comparable)
 
     def _lead(self, best: int) -> str:
-        second = max(
-            (index for index in self.comparable if index != best), key=lambda index: float(self.means[index])
-        )
+        second = min((index for index in self.comparable if index != best), key=self._rank)
         against = self.pairwise.row(best)
         gap, p = against.difference[second], against.p_adjusted[second]
         method = self.pairwise.correction
         corrected = f', {method}-corrected for {self._tests} comparisons' if self._tests > 1 else ''
         surely = f'p < {_SMALLEST_P:g}' if p < _SMALLEST_P else f'p = {p:.2g}'
-        return f'{gap:.4f} ahead of {self.names[second]} ({surely}, paired test{corrected})'
+        lead = f'{self.measure.number(abs(gap))} ahead of {self.names[second]}'
+        return f'{lead} ({surely}, paired test{corrected})'
 
     def _what_would_settle_it(self, best: int, second: int) -> str:
         common = np.isfinite(self.scores[[best, second]]).all(axis=0)
         first, other = self.scores[best, common], self.scores[second, common]
         if len(first) < 2:
             return 'A single trial of each says nothing about differences.'
-        share = superiority(first, other)
+        share = superiority(self.measure.sign * first, self.measure.sign * other)
         chance = (
             f'A trial of {self.names[best]} beats one of {self.names[second]} with probability {share:.2f}, '
             f'judging by {len(first)} trials of each'
@@ -196,30 +199,52 @@ class Comparison:
             f'({needed - len(first)} more) to confirm it.'
         )
 
+    def _chosen_by(self) -> str:
+        """Says that another metric was tuned by, if one was."""
+        name, objective = self.measure.name, self.measure.objective
+        return (
+            '' if self.measure.is_objective else f'Learning rates were tuned by {objective}, not by {name}.'
+        )
+
+    @property
+    def _extreme(self) -> str:
+        return 'highest' if self.measure.info.higher else 'lowest'
+
+    def _rank(self, index: int) -> float:
+        return -self.measure.sign * float(self.means[index])
+
+    def _mean(self, index: int) -> str:
+        return self.measure.text(float(self.means[index]))
+
+    def _interval(self, scores: np.ndarray) -> str:
+        return str(self.measure.interval(scores[np.isfinite(scores)]))
+
     @property
     def _tests(self) -> int:
         return len(self.comparable) * (len(self.comparable) - 1) // 2
 
 
-def compare(source: Records | str | os.PathLike[str]) -> Comparison:
+def compare(source: Records | str | os.PathLike[str], metric: str | None = None) -> Comparison:
     """Compares the points of a sweep that have trials and did not fail.
 
     Args:
         source: The sweep's folder, finished or not.
+        metric: The name of the metric to compare by; the objective by default.
 
     Raises:
         FolderError: The folder holds no sweep, or cannot be read.
+        InvalidArgument: There is no such metric.
     """
     store = source if isinstance(source, Records) else Store.read(checked_folder(source))
+    measure = measure_of(store.manifest.metrics, metric)
     trials = {point: store.trials(point) for point in store.points if store.error(point) is None}
-    trials = {point: scores for point, scores in trials.items() if scores}
+    trials = {point: scores for point, scores in trials.items() if measure.values(scores.values())}
     scores = np.full((len(trials), max((max(scores) + 1 for scores in trials.values()), default=0)), np.nan)
     test_scores = np.full_like(scores, np.nan)
     for row, by_index in enumerate(trials.values()):
         for index, trial in by_index.items():
-            scores[row, index] = trial.perf_val
-            if trial.perf_test is not None:
-                test_scores[row, index] = trial.perf_test
+            scores[row, index] = measure.of(trial)
+            test_scores[row, index] = measure.of(trial, 'test')
     cells = [store.parameter_cells(point) for point in trials]
     has_test = bool(np.isfinite(test_scores).any())
     return Comparison(
@@ -228,12 +253,9 @@ def compare(source: Records | str | os.PathLike[str]) -> Comparison:
         cells,
         scores,
         test_scores if has_test else None,
-        [store.flags(point) for point in trials],
+        [measure.flags(store.flags(point), measure.values(trials[point].values())) for point in trials],
+        measure,
     )
-
-
-def _interval(scores: np.ndarray) -> str:
-    return str(performance_interval(scores[np.isfinite(scores)]))
 
 
 def _listed(names: Sequence[str]) -> str:

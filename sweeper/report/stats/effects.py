@@ -64,7 +64,7 @@ def grid_effects(
         table[tuple(column.index(value) for column, value in zip(columns, point, strict=True))] = performance
     centred = table - table.mean()
     total = float((centred**2).mean())
-    if total <= 1e-24:
+    if total <= (1e-12 * float(np.abs(table).max())) ** 2:
         return []
     swept = [axis for axis, column in enumerate(columns) if len(column) > 1]
     mains = {axis: _kept(centred, (axis,)) for axis in swept}

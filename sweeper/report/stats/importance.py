@@ -44,7 +44,7 @@ def importances(
     Raises:
         MissingExtra: Optuna or scikit-learn is not installed.
     """
-    if len(performances) < FEWEST_POINTS or np.ptp(performances) <= 1e-12:
+    if len(performances) < FEWEST_POINTS or np.ptp(performances) <= 1e-12 * np.abs(performances).max():
         return []
     columns = zip(names, zip(*cells, strict=True), strict=True)
     ranks = {name: _ranks(column, performances) for name, column in columns if len(set(column)) > 1}

@@ -41,10 +41,10 @@ class Influence:
         """`EXACT` or `FANOVA`."""
         return self.effects[0].method if self.effects else EXACT
 
-    def sentence(self) -> str:
-        """Says it; '' where there is nothing to tell, as of a single parameter, which does everything."""
+    def sentence(self, name: str = 'performance') -> str:
+        """Says what a metric depends on; '' where there is nothing to tell, as of a single parameter."""
         if self.unknown:
-            return f'What the performance depends on is not known: {self.unknown}.'
+            return f'What the {name} depends on is not known: {self.unknown}.'
         clauses = [
             f'{one_line(" with ".join(effect.parameters))} {100 * effect.share:.0f}%'
             for effect in self.effects
@@ -56,7 +56,10 @@ class Influence:
 
 
 def influence(
-    cells: Sequence[Sequence[str]], names: Sequence[str], performances: Sequence[float]
+    cells: Sequence[Sequence[str]],
+    names: Sequence[str],
+    performances: Sequence[float],
+    sign: int = 1,
 ) -> Influence:
     """Finds out what the parameters do.
 
@@ -67,6 +70,7 @@ def influence(
         cells: For each architecture, its parameters as text.
         names: The parameters' names.
         performances: Of the architectures: mean over trials.
+        sign: 1 if higher performances are better, -1 if lower ones are.
     """
     everyone = range(len(cells))
     if _swept(cells) == 0:
@@ -75,7 +79,8 @@ def influence(
         return _influence(grid_effects(cells, names, performances), everyone)
     if len(cells) >= FEWEST_POINTS:
         try:
-            return _influence(importances(cells, names, performances), everyone)
+            signed = [sign * performance for performance in performances]
+            return _influence(importances(cells, names, signed), everyone)
         except MissingExtra as missing:
             return Influence(chosen=everyone, unknown=str(missing))
     chosen = complete_part(cells)

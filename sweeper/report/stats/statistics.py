@@ -19,12 +19,26 @@ import numpy as np
 
 ENOUGH_FOR_BOOTSTRAP = 40
 STUDENT, BCA = 'Student t', 'BCa bootstrap'
-PERFORMANCES = 0.0, 1.0
-"""The worst and the best performance there can be."""
-
 _RESAMPLES = 5000
 _SAME = 1e-12
+"""By how much, of their size, numbers differ that are the same but for rounding."""
+_SMALL, _LARGE, _VERY_LARGE = 1e-3, 1e4, 1e7
 _MOST_TRIALS = 1000
+
+
+def number(value: float, size: float | None = None) -> str:
+    """Returns a score for a person: with four decimals, unless it is very large or small.
+
+    Args:
+        value: Infinite for that of a model that diverged.
+        size: Of the largest of the numbers beside which it stands; by default of itself.
+    """
+    if not math.isfinite(value):
+        return 'diverged'
+    size = abs(value) if size is None else abs(size)
+    if size >= _LARGE:
+        return f'{value:.1f}' if size < _VERY_LARGE else f'{value:.4e}'
+    return f'{value:.4f}' if size >= _SMALL or size == 0 else f'{value:.3e}'
 
 
 class Interval(NamedTuple):
@@ -37,12 +51,14 @@ class Interval(NamedTuple):
         low: The lower end.
         high: The upper end.
         method: How the ends were found: `STUDENT`, `BCA`, or '' where they are NaN.
+        size: Of the largest of the numbers beside which it is shown.
     """
 
     mean: float
     low: float = math.nan
     high: float = math.nan
     method: str = ''
+    size: float = 0.0
 
     @property
     def half_width(self) -> float:
@@ -57,19 +73,20 @@ class Interval(NamedTuple):
     @property
     def text(self) -> str:
         """For a table: `0.9000 ± 0.0100`, with both ends if these are not equally far from the mean."""
-        if not math.isfinite(self.mean):
-            return '' if math.isnan(self.mean) else 'diverged'
         if math.isnan(self.low):
-            return f'{self.mean:.4f}'
-        is_level = math.isclose(self.high - self.mean, self.mean - self.low, rel_tol=1e-6, abs_tol=1e-9)
-        return f'{self.mean:.4f} ± {self.half_width:.4f}' if is_level else str(self)
+            return str(self)
+        size = max(self.size, abs(self.mean), self.half_width)
+        off = 1e-9 * min(1.0, size)
+        is_level = math.isclose(self.high - self.mean, self.mean - self.low, rel_tol=1e-6, abs_tol=off)
+        return f'{number(self.mean, size)} ± {number(self.half_width, size)}' if is_level else str(self)
 
     def __str__(self) -> str:
         if math.isnan(self.mean):
             return ''
         if math.isnan(self.low):
-            return f'{self.mean:.4f}'
-        return f'{self.mean:.4f} ({self.low:.4f} to {self.high:.4f})'
+            return number(self.mean, max(self.size, abs(self.mean)))
+        size = max(self.size, *map(abs, (self.mean, self.low, self.high)))
+        return f'{number(self.mean, size)} ({number(self.low, size)} to {number(self.high, size)})'
 
 
 def mean_interval(values: np.ndarray | Sequence[float], confidence: float = 0.95) -> Interval:
@@ -92,11 +109,6 @@ def mean_interval(values: np.ndarray | Sequence[float], confidence: float = 0.95
     if n >= ENOUGH_FOR_BOOTSTRAP:
         return _bootstrap_interval(array, mean, confidence)
     return student_interval(array, confidence)
-
-
-def performance_interval(values: np.ndarray | Sequence[float]) -> Interval:
-    """Returns `mean_interval` of performances, cut off at the worst and the best that there can be."""
-    return mean_interval(values).within(*PERFORMANCES)
 
 
 def student_interval(values: np.ndarray | Sequence[float], confidence: float = 0.95) -> Interval:
@@ -243,16 +255,17 @@ def _paired(scores: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Returns the mean difference to each of the others, and its p-value."""
     from scipy.special import stdtr
 
+    common = np.isfinite(scores) & np.isfinite(others)
+    scores, others = np.where(common, scores, 0), np.where(common, others, 0)
     gaps = scores - others
-    common = np.isfinite(gaps)
+    same = _SAME * np.maximum(np.abs(scores), np.abs(others)).max(axis=1, initial=0)
     n = common.sum(axis=1)
-    gaps = np.where(common, gaps, 0)
     mean = np.divide(gaps.sum(axis=1), n, out=np.full(len(n), np.nan), where=n > 0)
     squares = np.where(common, (gaps - mean[:, None]) ** 2, 0).sum(axis=1)
-    is_spread = (n > 1) & (squares > _SAME**2)
+    is_spread = (n > 1) & (squares > same**2)
     freedom = np.where(is_spread, n - 1, 1)
     error = np.sqrt(np.where(is_spread, squares, 1) / freedom / np.maximum(n, 1))
-    of_signs = np.where((n > 1) & (np.abs(mean) > _SAME), 2.0 ** (1 - n), 1.0)
+    of_signs = np.where((n > 1) & (np.abs(mean) > same), 2.0 ** (1 - n), 1.0)
     return mean, np.where(is_spread, 2 * stdtr(freedom, -np.abs(mean) / error), of_signs)
 
 
@@ -265,23 +278,27 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def tied_for_first(scores: np.ndarray, pairwise: Pairwise | ManyPairs, alpha: float = 0.05) -> list[int]:
+def tied_for_first(
+    scores: np.ndarray, pairwise: Pairwise | ManyPairs, alpha: float = 0.05, sign: int = 1
+) -> list[int]:
     """Returns who may be the best: the best mean, and all whom the trials cannot tell from it; best first.
 
     Args:
         scores: As for `compare_all`; architectures without trials are left out, as are those not compared.
         pairwise: What that returned, or `compare_some`, or `ManyPairs`.
         alpha: How often at most, among sweeps, anyone is told from the best who should not be.
+        sign: 1 if higher scores are better, -1 if lower ones are.
     """
     has_trials = np.isfinite(scores).any(axis=1) & pairwise.is_compared
     if not has_trials.any():
         return []
     means = np.full(len(scores), -np.inf)
-    means[has_trials] = np.nanmean(scores[has_trials], axis=1)
+    means[has_trials] = sign * np.nanmean(scores[has_trials], axis=1)
     ranked = np.argsort(-means, kind='stable')
     best = ranked[0]
     difference, _, p_adjusted = pairwise.row(int(best))
-    is_worse = (p_adjusted < alpha) & (difference > 0)  # in common trials
+    is_worse = (p_adjusted < alpha) & (sign * difference > 0)  # in common trials
+    is_worse |= np.isinf(means) & np.isfinite(means[best])
     return [int(index) for index in ranked if has_trials[index] and not is_worse[index]]
 
 
@@ -314,7 +331,8 @@ def trials_to_settle(
         a thousand were needed.
     """
     gaps = np.subtract(scores, other)
-    if len(gaps) < 2 or np.mean(gaps) == 0 or np.ptp(gaps) == 0:
+    same = _SAME * max(np.abs(scores).max(initial=0), np.abs(other).max(initial=0))
+    if len(gaps) < 2 or abs(np.mean(gaps)) <= same or np.ptp(gaps) <= same:
         return None
     from scipy.special import nctdtr, stdtrit  # scipy.stats takes far longer to import
 

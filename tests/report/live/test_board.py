@@ -5,7 +5,8 @@ import pytest
 
 from sweeper.report.live import board as board_module
 from sweeper.report.live.board import Board
-from sweeper.report.stats.statistics import compare_all, performance_interval, tied_for_first
+from sweeper.report.measure import Measure
+from sweeper.report.stats.statistics import compare_all, tied_for_first
 
 
 def board_of(scores):
@@ -20,7 +21,7 @@ def test_the_best_come_first_with_the_interval_of_the_report():
     leaders = board_of(scores).leaders(2)
     assert [leader.point for leader in leaders] == [('b',), ('a',)]
     for leader in leaders:
-        assert leader.interval == performance_interval(scores[leader.point])
+        assert leader.interval == Measure().interval(scores[leader.point])
         assert leader.trials == 3
 
 
@@ -81,7 +82,7 @@ def test_nothing_is_compared_anew_unless_something_changed(monkeypatch):
 
 def test_the_interval_is_cut_off_at_the_best_there_can_be():
     [leader] = board_of({('a',): [0.9, 1.0, 1.0]}).leaders(5)
-    assert leader.interval.high == 1.0 and leader.interval == performance_interval([0.9, 1.0, 1.0])
+    assert leader.interval.high == 1.0 and leader.interval == Measure().interval([0.9, 1.0, 1.0])
 
 
 def test_those_in_doubt_come_last_and_are_compared_with_none():

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from sweeper.report.measure import Measure
 from sweeper.report.stats.statistics import (
     BCA,
     ENOUGH_FOR_BOOTSTRAP,
@@ -17,7 +18,6 @@ from sweeper.report.stats.statistics import (
     compare_all,
     holm,
     mean_interval,
-    performance_interval,
     superiority,
     tied_for_first,
     trials_to_settle,
@@ -242,7 +242,7 @@ def test_nothing_is_promised_where_nothing_is_known(one, other):
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
 def test_a_performance_is_never_outside_what_can_be(values):
-    found, whole = performance_interval(values), mean_interval(values)
+    found, whole = Measure().interval(values), mean_interval(values)
     if math.isnan(whole.low):
         assert math.isnan(found.low) and found.text == str(found)
         return
@@ -254,6 +254,6 @@ def test_a_performance_is_never_outside_what_can_be(values):
 
 
 def test_an_interval_that_is_cut_off_has_both_ends_in_a_table():
-    assert performance_interval([0.0, 1.0]).text == '0.5000 ± 0.5000', 'not ± 6.3531'
-    assert performance_interval([0.8, 0.81, 0.99]).text.endswith('to 1.0000)')
-    assert performance_interval([0.8, 0.81, 0.82]).text == '0.8100 ± 0.0248'
+    assert Measure().interval([0.0, 1.0]).text == '0.5000 ± 0.5000', 'not ± 6.3531'
+    assert Measure().interval([0.8, 0.81, 0.99]).text.endswith('to 1.0000)')
+    assert Measure().interval([0.8, 0.81, 0.82]).text == '0.8100 ± 0.0248'

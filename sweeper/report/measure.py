@@ -1,0 +1,139 @@
+"""The metric that a report looks at: its values, its name, and which direction is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidArgument
+from ..metric import LOSS, PERFORMANCE, MetricInfo
+from ..results import SCORES, TrialResult
+from .flags import FLAG_MEANINGS
+from .stats.statistics import Interval, mean_interval, number
+
+_PLAIN = ('performance', 'accuracy', 'inv-loss')
+"""What is called performance where it is the only metric: those of `accuracy_style`."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """The metric that a report looks at: the objective, or another one.
+
+    Attributes:
+        info: What is known of it.
+        key: What its scores are called: `perf` of the objective (`perf_val`), else its name.
+        name: For a person: `performance` where a problem has but an accuracy style.
+        objective: The name of the objective, for a person.
+    """
+
+    info: MetricInfo = PERFORMANCE
+    key: str = 'perf'
+    name: str = 'performance'
+    objective: str = 'performance'
+
+    @property
+    def is_objective(self) -> bool:
+        """Whether architectures were tuned by it."""
+        return self.key == 'perf'
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a performance in [0, 1], of which nothing more need be said."""
+        return self.is_objective and self.name == 'performance'
+
+    @property
+    def sign(self) -> int:
+        """1 if higher values are better, else -1."""
+        return self.info.sign
+
+    @property
+    def title(self) -> str:
+        """What the values on validation data are called."""
+        return f'validation {self.name}'
+
+    @property
+    def direction(self) -> str:
+        """What to know of its direction, in brackets; '' where higher is better, as one expects."""
+        return '' if self.info.higher else ' (lower is better)'
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lowest and the highest value that there can be, as far as that is known."""
+        best = self.sign * math.inf if self.info.best is None else self.info.best
+        worst = 0.0 if self.info.is_share else -self.sign * math.inf
+        return min(best, worst), max(best, worst)
+
+    def text(self, value: float) -> str:
+        """A value with its name: `auc 0.9830`; the name of a performance goes without saying."""
+        return self.number(value) if self.is_plain else f'{self.name} {self.number(value)}'
+
+    def number(self, value: float) -> str:
+        """A value, or a difference of two, without its name."""
+        return number(value, max(abs(value), float(self.info.is_share)))
+
+    def of(self, trial: TrialResult, split: str = 'val') -> float | None:
+        """A trial's value on a split; None if there is none."""
+        name = f'{self.key}_{split}'
+        return getattr(trial, name) if name in SCORES else trial.metrics.get(name)
+
+    def values(self, trials: Iterable[TrialResult], split: str = 'val') -> list[float]:
+        """The values of those trials that have one."""
+        values = (self.of(trial, split) for trial in trials)
+        return [value for value in values if value is not None]
+
+    def interval(self, values: np.ndarray | Sequence[float]) -> Interval:
+        """Returns `mean_interval` of values, cut off at the worst and the best that there can be."""
+        interval = mean_interval(values).within(*self.limits)
+        return interval._replace(size=float(self.info.is_share))
+
+    def flags(self, flags: Sequence[str], values: Iterable[float]) -> list[str]:
+        """Returns a point's flags; a value that is not finite is one of a trial that diverged, too."""
+        is_told = 'trial_diverged' in flags or all(map(math.isfinite, values))
+        return [*flags] if is_told else [*flags, 'trial_diverged']
+
+    def to_dict(self) -> dict[str, Any]:
+        """In plain values."""
+        return {'name': self.name, 'higher': self.info.higher, 'is_objective': self.is_objective}
+
+    def flag_meanings(self) -> dict[str, str]:
+        """What each flag means."""
+        if self.is_plain:
+            return dict(FLAG_MEANINGS)
+        worst = 'infinitely bad' if self.info.worst is None else self.text(self.info.worst)
+        meaning = FLAG_MEANINGS['trial_diverged'].replace('performance 0', worst)
+        return {**FLAG_MEANINGS, 'trial_diverged': meaning}
+
+
+def measures(metrics: Sequence[MetricInfo]) -> list[Measure]:
+    """Returns what can be looked at: the objective, the loss, and the other metrics.
+
+    Args:
+        metrics: What is known of a problem's metrics, the objective first.
+    """
+    objective, *others = metrics
+    is_plain = objective.is_share and objective.name in _PLAIN and not others
+    name = 'performance' if is_plain else objective.name
+    by_name = {name: Measure(objective, 'perf', name, name)}
+    for info in (LOSS, *others):
+        by_name.setdefault(info.name, Measure(info, info.name, info.name, name))
+    return list(by_name.values())
+
+
+def measure_of(metrics: Sequence[MetricInfo], name: str | None = None) -> Measure:
+    """Returns the one of a name, by default the objective.
+
+    Raises:
+        InvalidArgument: There is no such metric.
+    """
+    choices = measures(metrics)
+    if name is None:
+        return choices[0]
+    for measure in choices:
+        if name in (measure.name, measure.info.name):
+            return measure
+    valid = f'there is no metric {name}; valid are {", ".join(measure.name for measure in choices)}'
+    raise InvalidArgument(valid)

@@ -94,7 +94,7 @@ def _print_to(log: Path) -> None:
 
 def run(order: Order, on_file: Callable[[], Any]) -> int:
     """Runs the sweep; returns the exit code."""
-    from sweeper import SweepConfig, SweepError, sweep
+    from sweeper import InlineExecutor, LocalExecutor, SweepConfig, SweepError, sweep
 
     from .adaptive import SELECTORS
     from .write_steps import WriteSteps
@@ -106,11 +106,15 @@ def run(order: Order, on_file: Callable[[], Any]) -> int:
     ).install()
     _note_submissions(notes)
     selector = SELECTORS[order.selector](order.seed)
+    executor = (
+        LocalExecutor(order.cores, retries=1000, checkpoint_seconds=0)
+        if order.cores
+        else InlineExecutor(checkpoint_seconds=0)
+    )
     try:
         sweep(
             PROBLEM, selector, SWEEP_CORES, _settings(), order.folder,
-            cores=order.cores or 1, executor='local' if order.cores else 'inline', seed=order.seed,
-            progress='none', retries=1000, step=steps[order.seed % len(steps)],
+            executor=executor, seed=order.seed, progress='none', step=steps[order.seed % len(steps)],
         )  # fmt: skip
     except SweepError as error:
         traceback.print_exc()

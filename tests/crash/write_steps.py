@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sweeper.io import files
@@ -59,10 +60,15 @@ class WriteSteps:
         os.replace(source, target)
         self._on_file()
 
+    def _is_of_state(self) -> bool:
+        return Path(getattr(self._paths, 'last', '')).parent.name == 'checkpoints'
+
     def take(self, step: str, half: Callable[[], None] = lambda: None) -> None:
         """Counts a step; at the fault's, does `half` of it and lets the fault happen."""
         with self._lock:
             number, self._taken = self._taken, self._taken + 1
+            if number == self._at and self._action != SIGKILL and self._is_of_state():
+                self._at += 1  # a trial that cannot save its state just goes on
             is_first = number == self._at
             if not is_first and not (self._has_failed and self._action == 'ENOSPC'):
                 return

@@ -24,7 +24,7 @@ _Function = TypeVar('_Function', bound=Callable[..., Any])
 class SweepConfig:
     """Every option of a sweep, checked. `sweep(…, **options)` and the command line make one.
 
-    Results depend on `sweep_cores`, `tuning`, `seed`, `device` and `step` alone.
+    Results depend on `sweep_cores`, `tuning`, `seed`, `device`, `step`, `stop` and `patience` alone.
 
     Attributes:
         sweep_cores: How many cores tune one architecture, and the least number of initialisations behind
@@ -45,6 +45,9 @@ class SweepConfig:
         step: How training steps are taken: `eager`, one operator after another; `captured`, recorded once
             and replayed without Python; `lanes`, captured, and 8 runs of a tiny network at a time; `auto`,
             captured where it is worth it. What cannot be captured is eager (`misc.json` says why).
+        stop: `held-out` ends a trial when its objective on a tenth of the training data, which no trial is
+            trained on then, has not improved for `patience` cycles. The result is the model as it is then.
+        patience: The number of cycles, at least 1; with `stop='held-out'` only.
         if_changed: What to do if the folder's sweep is not this one any more: `stop` with a `FolderError`
             that says what changed; accept that by its name, `accept:source` or `accept:versions,device`, if
             it makes no difference to results (the problem's `source`, `versions`, `device`, `step`; or the
@@ -102,6 +105,13 @@ class SweepConfig:
     step: Literal['auto', 'eager', 'captured', 'lanes'] = field(
         default='auto', metadata={'help': 'How training steps are taken.'}
     )
+    stop: Literal['never', 'held-out'] = field(
+        default='never',
+        metadata={'help': 'Stop trials that do not improve on a held-out tenth of the training data.'},
+    )
+    patience: int = field(
+        default=3, metadata={'help': 'With --stop held-out: after how many cycles without improvement.'}
+    )
     if_changed: str = field(
         default='stop',
         metadata={
@@ -120,7 +130,7 @@ class SweepConfig:
         get_method(self.tuning, 'tuning')
         bytes_of(self.memory)
         seconds_of(self.timeout)
-        for name, least in (('sweep_cores', 1), ('cores', 1), ('retries', 0)):
+        for name, least in (('sweep_cores', 1), ('cores', 1), ('retries', 0), ('patience', 1)):
             if name != 'cores' or self.cores is not None:
                 at_least(least, name, getattr(self, name))
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed <= MAX_SEED:
@@ -158,6 +168,11 @@ class SweepConfig:
         return for_sweep_cores(get_method(self.tuning), self.sweep_cores)
 
     @property
+    def stopping(self) -> dict[str, str | float]:
+        """How trials stop early, as files have it; empty if they do not."""
+        return {} if self.stop == 'never' else {'stop': self.stop, 'patience': self.patience}
+
+    @property
     def cores_used(self) -> int:
         """How many cores that is on this machine."""
         return usable_cores() if self.cores is None else self.cores
@@ -171,6 +186,7 @@ class SweepConfig:
             'sweep_cores': self.sweep_cores,
             'seed': self.seed,
             'step': self.step,
+            'stopping': self.stopping,
         }
 
     def to_mapping(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .architectures import common_values, known_points, of_networks
 from .config import SweepConfig
-from .errors import DeclarationWarning, InvalidArgument, ProblemWarning
+from .errors import DeclarationWarning, InvalidArgument, ProblemError, ProblemWarning
 from .executors import open_executor
 from .executors.base import Executor, Task
 from .executors.local.executor import LocalExecutor
@@ -78,6 +78,8 @@ def run_session(
                 in_force = with_values(presets, values)
                 start(in_force)
                 facts = _facts(reference, running, config, in_force)
+        if config.stopping and not facts.has_data:
+            raise ProblemError(f"stop='held-out': {facts.name!r} has no dataset() to hold something out of")
         parameters = facts.parameters
         _check_points(parameters, known)
         manifest = Manifest(
@@ -98,7 +100,7 @@ def run_session(
         sweeper = assemble(
             parameters, selector, queue, running, store, config.method, facts.train_size, config.seed,
             [*listeners, StatusWriter(store.records), *([display] if display else [])],
-            training=facts.training, raise_failures=config.on_error == 'raise',
+            training={**facts.training, **config.stopping}, raise_failures=config.on_error == 'raise',
             save_threads=0 if running.in_process else _SAVE_THREADS,
             same_selector='selector' not in (accepted_kinds(config.if_changed) or ()), lanes=lanes,
             check_points=lambda points: check_by_dry_runs(

@@ -244,6 +244,8 @@ class TrialsJob:
         self.seconds = 0.0
         self._unanswered = set(task.trials)
         self._plan, self._seed, self._lanes = tuned.plan(), seed, lanes
+        if patience := tuned.training.get('patience'):
+            self._plan |= {'patience': patience, 'holdout_seed': run_seed(seed, 'stop', 0)}
         if checkpoints is not None:
             self._plan = {**self._plan, 'checkpoints': checkpoints}
 

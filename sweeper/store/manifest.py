@@ -54,6 +54,7 @@ class Manifest:
             is told from another by `source`.
         values: Of declared parameters that were set before the sweep, as text, by name.
         metrics: What is known of the problem's metrics, the objective first.
+        stopping: How trials stop early: `stop` and `patience`; empty if they do not.
         format: The version of the folder's format.
     """
 
@@ -74,6 +75,7 @@ class Manifest:
     declared: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
     metrics: Sequence[MetricInfo] = (PERFORMANCE,)
+    stopping: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
     @property
@@ -274,6 +276,7 @@ def _differences(recorded: Manifest, requested: Manifest) -> list[str]:
             f'path of another file: {_shown(recorded.path)} there, {_shown(requested.path)} asked'
         )
     different += _compared('value of the parameter ', recorded.values, requested.values)
+    different += _compared('option ', recorded.stopping, requested.stopping)
     if recorded.objective not in (PERFORMANCE, requested.objective):
         names = (manifest.objective.name for manifest in (recorded, requested))
         different.append('objective: {} there, {} asked'.format(*names))

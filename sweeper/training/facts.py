@@ -31,6 +31,7 @@ class ProblemFacts:
         device: The kind of device that will train, such as `cpu`.
         training: How its trainings differ from plain ones, as `final.json` has it.
         metrics: What is known of its metrics, the objective first.
+        has_data: Whether it has a `dataset()`.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ProblemFacts:
     device: str
     training: Mapping[str, str | float] = field(default_factory=dict)
     metrics: tuple[MetricInfo, ...] = (PERFORMANCE,)
+    has_data: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,6 @@ def check(problem: Problem, seed: int, device: str) -> tuple[ProblemFacts, Split
     source = problem.fingerprint()
     facts = ProblemFacts(
         problem.name, problem.path, source, parameters, len(splits.train), kind, problem.training_options,
-        tuple(metric.info for metric in problem.metrics.values()),
+        tuple(metric.info for metric in problem.metrics.values()), problem.load_datasets is not None,
     )  # fmt: skip
     return facts, splits

@@ -38,16 +38,27 @@ from .workspace import Training, Workspace
 
 _MOST_SCORED = 8192
 
+_HELD_OUT = 10
+"""One in so many training samples is held out to stop by."""
+
+_STOPS_ALONE = 'each stops when it has stalled itself'
+
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to train: the tuned hyperparameters, as a trial uses them; `epochs` need not be whole."""
+    """How to train: the tuned hyperparameters, as a trial uses them; `epochs` need not be whole.
+
+    With `patience`, it ends when the objective on a tenth of the training data, which `holdout_seed` draws
+    and which is not trained on, has not improved for so many cycles.
+    """
 
     lr_min: float
     lr_max: float
     batch_size: int
     epochs: float
     cycle_size_epochs: float
+    patience: int = 0
+    holdout_seed: int = 0
 
 
 def measure_curve(
@@ -214,10 +225,19 @@ def train_fully(
         over the cycles' ends; `model` and `model_init`: the state dicts, as bytes that
         `torch.load(…, weights_only=True)` reads; `step`: a `StepKind`; `flags`: as of a `TrialResult`.
     """
+    if plan.patience and len(seeds) > 1:
+        one_by_one = [
+            train_fully(workspace, point, [seed], plan, None if index is None else index + lane, checkpoints)
+            for lane, seed in enumerate(seeds)
+        ]
+        return [{**result, 'step': result['step'].alone(_STOPS_ALONE)} for (result,) in one_by_one]
     started = time.perf_counter()
+    train = workspace.splits.train
+    trained, held_out = _parts(train, plan.holdout_seed, -(-len(train) // _HELD_OUT) if plan.patience else 0)
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
-        trials = [Trial(workspace, learner) for learner in training.learners]
+        scored = held_out if plan.patience else None
+        trials = [Trial(workspace, learner, scored) for learner in training.learners]
         resumable = None
         if training.checkpoint is not None:
             resumable = Resumable(workspace, training, trials, training.checkpoint)
@@ -226,7 +246,7 @@ def train_fully(
         seconds = (time.perf_counter() - started) / len(trials)
         return [{**result, 'seconds': seconds, 'step': training.kind} for result in results]
 
-    batches = _shuffled(workspace, plan)
+    batches = _shuffled(workspace, plan, trained)
     length = Length(plan.epochs, plan.cycle_size_epochs, len(batches(seeds[0])))
     about = RunPlan(
         kind='trial',
@@ -302,6 +322,8 @@ def _train(
             training.step.expect_changes()
             if training.engine is not None:
                 training.engine.publish(scores[0])
+            if plan.patience and trials[0].has_stalled(plan.patience):
+                return True
             if resumable is not None and steps < length.steps:
                 resumable.keep(loop.done, ends)
         return not alive

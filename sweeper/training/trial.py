@@ -20,14 +20,23 @@ from .workspace import Workspace
 if TYPE_CHECKING:
     from .engine import RunEngine
 
+_HELD_OUT = 'held_out'
+
 
 class Trial:
-    """One model of a full training, and its scores so far."""
+    """One model of a full training, and its scores so far.
 
-    def __init__(self, workspace: Workspace, learner: Learner) -> None:
+    Args:
+        workspace: The problem and its data.
+        learner: The model, and how it is scored.
+        held_out: Training data that it is not trained on but scored, if it is to stop by that.
+    """
+
+    def __init__(self, workspace: Workspace, learner: Learner, held_out: Split | None = None) -> None:
         self._learner = learner
         self._splits = {'train': workspace.splits.train, 'val': workspace.splits.val}
         self._test = workspace.splits.test
+        self._held_out = held_out
         self._initial = state_bytes(learner.evaluated)
         self._rows: list[dict[str, float]] = []
         self._last: dict[str, Score] = {}
@@ -58,9 +67,18 @@ class Trial:
             name: self._score(name, split, watchers.get(name)) for name, split in self._splits.items()
         }
         self._rows = [row for row in self._rows if row['epochs'] != epochs]
-        self._rows.append({'epochs': epochs, **_as_row(self._last)})
+        held_out = {}
+        if self._held_out is not None:
+            held_out = _as_row({_HELD_OUT: self._score('train', self._held_out)})
+        self._rows.append({'epochs': epochs, **_as_row(self._last), **held_out})
         self._scored = self._versions()
         return _as_row(self._last)
+
+    def has_stalled(self, patience: int) -> bool:
+        """Whether the objective on held-out data has not improved in the last cycles, so many."""
+        sign = self._learner.score.objective.sign
+        scores = [sign * row[f'perf_{_HELD_OUT}'] for row in self._rows]
+        return bool(scores) and len(scores) - 1 - scores.index(max(scores)) >= patience
 
     @property
     def is_scored(self) -> bool:
@@ -106,7 +124,8 @@ class Trial:
             names = [*self._splits, *(['test'] if self._test is not None else [])]
             last = dict.fromkeys(names, Score.of_diverged(learner.score))
         kinds = ('loss', 'perf', *(metric.name for metric in learner.score.others))
-        keys = ('epochs', *(f'{kind}_{name}' for name in self._splits for kind in kinds))
+        scored = [*self._splits, *([_HELD_OUT] if self._held_out is not None else [])]
+        keys = ('epochs', *(f'{kind}_{name}' for name in scored for kind in kinds))
         return {
             'scores': _as_row(last),
             **self._best(),

@@ -42,6 +42,11 @@ class Call:
     output: Any
 
     @property
+    def inputs(self) -> list[torch.Tensor]:
+        """The tensors that it takes."""
+        return tensors_in([*self.args, *self.kwargs.values()])
+
+    @property
     def has_effect(self) -> bool:
         """Whether it does more than compute its output: writes to a tensor, or draws random numbers."""
         return bool(self.op._schema.is_mutable) or torch.Tag.nondeterministic_seeded in self.op.tags

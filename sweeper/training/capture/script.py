@@ -8,9 +8,10 @@ architecture give the same text, since whatever tensors a step uses are passed i
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import torch
@@ -70,13 +71,17 @@ class Script:
         """
         self.tensors: list[torch.Tensor] = []
         self._names: dict[int, str] = {}
-        data = [(tensor, f'data[{k}]') for k, tensor in enumerate(recording.batch)]
+        self._numbers = Numbers()
+        results = [*recording.gradients, recording.loss, *([recording.perf] if with_perf else [])]
+        calls = _needed(recording.calls, results)
+        before, calls = _divided(calls)
+        once = [self._statement(call) for call in before]
+        used = {id(tensor) for call in calls for tensor in call.inputs} | {id(tensor) for tensor in results}
+        data = [(tensor, f'data[{k}]') for k, tensor in enumerate(recording.batch) if id(tensor) in used]
         indices = 'order[i]' if rules is not None else 'order[0]'
         taken = _INDEX_IN_LANES if in_lanes else _INDEX
         body = [f'{self._new_name(tensor)} = {taken.format(name, indices)}' for tensor, name in data]
-        results = [*recording.gradients, recording.loss, *([recording.perf] if with_perf else [])]
-        for call in _needed(recording.calls, results):
-            body.append(self._statement(call))
+        body += [self._statement(call) for call in calls]
         loss = self._name(recording.loss)
         perf = self._name(recording.perf) if with_perf else loss
         parameters = [self._name(parameter) for parameter in recording.parameters]
@@ -87,15 +92,20 @@ class Script:
                 sizes = [gradient.ndim for gradient in recording.gradients] if in_lanes else []
                 body += _clipping(gradients, clip_norm, sizes)
                 gradients = [f'g{k}' for k in range(len(gradients))]
-            for parameter, gradient, rule in zip(parameters, gradients, rules, strict=True):
+            updates = []
+            for tensor, name, gradient, rule in zip(
+                recording.parameters, parameters, gradients, rules, strict=True
+            ):
                 names = [f's{states + k}' for k in range(rule.states)]
                 states += rule.states
-                body += rule.lines(parameter, gradient, names)
+                updates += rule.lines(name, gradient, names, partial(self._numbers.name, like=tensor))
+            body += [*self._numbers.in_each_step, *updates]
             body += [f'losses.append({loss})', f'perfs.append({perf})']
         else:
             body.append(f'return [{", ".join(gradients)}], {loss}, {perf}')
         prologue = [f'c{k} = tensors[{k}]' for k in range(len(self.tensors))]
         prologue += [f's{k} = states[{k}]' for k in range(states)]
+        prologue += [*self._numbers.once, *once]
         self.source = (_LOOP if rules is not None else _GRADIENTS).format(
             prologue=_indented(prologue, 4),
             body=_indented(body, 8 if rules is not None else 4),
@@ -113,10 +123,14 @@ class Script:
         return self._names[id(tensor)]
 
     def _statement(self, call: Call) -> str:
+        if (filling := _filling(call)) is not None:
+            return f'{self._new_name(call.output)} = {filling}'
         schema = call.op._schema
         types = _types_of_arguments(call.op)
         positional = zip(call.args, types.values(), strict=False)
         arguments = [self._literal(value, kind) for value, kind in positional]
+        if _is_of_tensor_and_number(call):
+            arguments[1] = self._numbers.name(arguments[1], like=call.args[0])
         if types.get('self') == 'Tensor' and isinstance(call.args[0], int | float):
             arguments[0] = f'torch.tensor({arguments[0]})'
         arguments += [f'{name}={self._literal(v, types[name])}' for name, v in call.kwargs.items()]
@@ -182,6 +196,79 @@ def _clipping(gradients: Sequence[str], most: float, dimensions: Sequence[int]) 
     ]
 
 
+class Numbers:
+    """Numbers as tensors: an operator takes these in a quarter of the time.
+
+    Attributes:
+        once: Lines that make those that are the same in all steps.
+        in_each_step: Lines that make the others.
+    """
+
+    def __init__(self) -> None:
+        self.once: list[str] = []
+        self.in_each_step: list[str] = []
+        self._names: dict[tuple[str, torch.dtype], str] = {}
+
+    def name(self, expression: str, like: torch.Tensor) -> str:
+        """Returns a name for a number that an operator takes together with a tensor, or the number itself.
+
+        Args:
+            expression: The number; it may use `lr` and `step`.
+            like: The tensor; the result is the same to the last bit.
+        """
+        if like.dtype not in (torch.float32, torch.float64) or like.device.type != 'cpu':
+            return expression
+        if (key := (expression, like.dtype)) not in self._names:
+            name = self._names[key] = f'n{len(self._names)}'
+            lines = self.in_each_step if _CHANGES.search(expression) else self.once
+            lines.append(f'{name} = torch.scalar_tensor({expression}, dtype={like.dtype})')
+        return self._names[key]
+
+
+_CHANGES = re.compile(r'\b(lr|step)\b')
+_WITH_NUMBERS = ('add', 'sub', 'rsub', 'mul', 'div', 'add_', 'sub_', 'mul_', 'div_')
+
+
+def _is_of_tensor_and_number(call: Call) -> bool:
+    """Whether a call computes with a tensor and a number, in the tensor's data type."""
+    name = call.op.overloadpacket.__name__
+    if name not in _WITH_NUMBERS or call.op._schema.overload_name not in ('Tensor', 'Scalar') or call.kwargs:
+        return False
+    tensor, number, *others = call.args
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    is_same_type = isinstance(tensor, torch.Tensor) and call.output.dtype == tensor.dtype
+    return is_number and is_same_type and not others
+
+
+def _filling(call: Call) -> str | None:
+    """Ones or zeros like a tensor, made without it; None if a call is something else."""
+    name, output = call.op.overloadpacket.__name__, call.output
+    if name not in ('ones_like', 'zeros_like') or not output.is_contiguous() or output.device.type != 'cpu':
+        return None
+    return f'torch.{name[:-5]}({list(output.shape)}, dtype={output.dtype})'
+
+
+def _divided(calls: Sequence[Call]) -> tuple[list[Call], list[Call]]:
+    """The calls that give the same in every step, and the others."""
+    fixed: set[int] = set()
+    same, others = [], []
+    for call in calls:
+        is_same = _filling(call) is not None or all(id(tensor) in fixed for tensor in call.inputs)
+        if is_same and not call.has_effect:
+            fixed.update(id(tensor) for tensor in tensors_in(call.output))
+            same.append(call)
+        else:
+            others.append(call)
+    memory = {_memory(tensor) for call in same for tensor in tensors_in(call.output)}
+    if any(call.op._schema.is_mutable and memory & {*map(_memory, call.inputs)} for call in others):
+        return [], list(calls)  # one of them is written to
+    return same, others
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else 0
+
+
 @cache
 def _types_of_arguments(op: torch._ops.OpOverload) -> dict[str, str]:
     return {argument.name: str(argument.type) for argument in op._schema.arguments}
@@ -196,7 +283,7 @@ def _needed(calls: Sequence[Call], results: Sequence[torch.Tensor]) -> list[Call
     for call in reversed(calls):
         if call.has_effect or any(id(tensor) in needed for tensor in tensors_in(call.output)):
             kept.append(call)
-            needed.update(id(tensor) for tensor in tensors_in([*call.args, *call.kwargs.values()]))
+            needed.update(map(id, call.inputs))
     return kept[::-1]
 
 

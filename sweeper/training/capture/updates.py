@@ -14,13 +14,14 @@ class UpdateRule(NamedTuple):
     """The update of one parameter.
 
     Attributes:
-        lines: Called with the names of the parameter, of its gradient and of its state tensors. The lines
-            may use `lr`, the loop's learning rate, and `step`, the number of steps before this one.
+        lines: Called with the names of the parameter, of its gradient and of its state tensors, and with
+            what makes the name of a number as a tensor. Both may use `lr`, the loop's learning rate, and
+            `step`, the number of steps before this one.
         names: What the optimizer calls the state tensors that it needs, each shaped like the parameter and
             0 at first.
     """
 
-    lines: Callable[[str, str, Sequence[str]], list[str]]
+    lines: Callable[[str, str, Sequence[str], Callable[[str], str]], list[str]]
     names: tuple[str, ...] = ()
 
     @property
@@ -67,7 +68,7 @@ def _lr(group: dict[str, Any]) -> str:
 def _sgd(group: dict[str, Any]) -> UpdateRule:
     momentum, decay = float(group['momentum']), float(group['weight_decay'])
 
-    def lines(p: str, g: str, states: Sequence[str]) -> list[str]:
+    def lines(p: str, g: str, states: Sequence[str], number: Callable[[str], str]) -> list[str]:
         made, d = [], g
         if decay:
             made.append(f'd = torch.add({g}, {p}, alpha={decay!r})')
@@ -78,7 +79,7 @@ def _sgd(group: dict[str, Any]) -> UpdateRule:
                 'if step == 0:',
                 f'    {m}.copy_({d})',
                 'else:',
-                f'    {m}.mul_({momentum!r}).add_({d}, alpha={1 - float(group["dampening"])!r})',
+                f'    {m}.mul_({number(repr(momentum))}).add_({d}, alpha={1 - float(group["dampening"])!r})',
             ]
             if group['nesterov']:
                 made.append(f'd = torch.add({d}, {m}, alpha={momentum!r})')
@@ -94,20 +95,21 @@ def _adam(group: dict[str, Any]) -> UpdateRule:
     beta1, beta2 = map(float, group['betas'])
     decay, eps = float(group['weight_decay']), float(group['eps'])
     decoupled = group.get('decoupled_weight_decay', False)
+    correction = f'(1 - {beta2!r} ** (step + 1)) ** 0.5'
 
-    def lines(p: str, g: str, states: Sequence[str]) -> list[str]:
+    def lines(p: str, g: str, states: Sequence[str], number: Callable[[str], str]) -> list[str]:
         m, v = states
         made = []
         if decay and decoupled:
-            made.append(f'{p}.mul_(1 - {_lr(group)} * {decay!r})')
+            made.append(f'{p}.mul_({number(f"1 - {_lr(group)} * {decay!r}")})')
         elif decay:
             made.append(f'd = torch.add({g}, {p}, alpha={decay!r})')
             g = 'd'
         return [
             *made,
             f'{m}.lerp_({g}, {1 - beta1!r})',
-            f'{v}.mul_({beta2!r}).addcmul_({g}, {g}, value={1 - beta2!r})',
-            f'd = torch.sqrt({v}).div_((1 - {beta2!r} ** (step + 1)) ** 0.5).add_({eps!r})',
+            f'{v}.mul_({number(repr(beta2))}).addcmul_({g}, {g}, value={1 - beta2!r})',
+            f'd = torch.sqrt({v}).div_({number(correction)}).add_({number(repr(eps))})',
             f'{p}.addcdiv_({m}, d, value=-({_lr(group)} / (1 - {beta1!r} ** (step + 1))))',
         ]
 

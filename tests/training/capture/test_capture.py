@@ -455,7 +455,7 @@ def test_a_model_that_raises_does_so_as_it_would_eagerly():
 
 def test_a_replay_that_differs_is_noticed(monkeypatch):
     def wrong(optimizer, parameter):
-        return capture.UpdateRule(lambda p, g, states: [f'{p}.add_({g}, alpha=-lr * 1.01)'])
+        return capture.UpdateRule(lambda p, g, *_: [f'{p}.add_({g}, alpha=-lr * 1.01)'])
 
     monkeypatch.setattr(capture, 'update_rule', wrong)
     assert 'gives other numbers' in trained(workspace(mlp))[0]

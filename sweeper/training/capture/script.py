@@ -243,7 +243,9 @@ def _is_of_tensor_and_number(call: Call) -> bool:
 def _filling(call: Call) -> str | None:
     """Ones or zeros like a tensor, made without it; None if a call is something else."""
     name, output = call.op.overloadpacket.__name__, call.output
-    if name not in ('ones_like', 'zeros_like') or not output.is_contiguous() or output.device.type != 'cpu':
+    if name not in ('ones_like', 'zeros_like') or output.layout != torch.strided:
+        return None
+    if not output.is_contiguous() or output.device.type != 'cpu':
         return None
     return f'torch.{name[:-5]}({list(output.shape)}, dtype={output.dtype})'
 

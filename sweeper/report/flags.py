@@ -18,6 +18,8 @@ FLAG_MEANINGS = {
     'threshold_unsure': 'outputs left [0, 1] (logits?), and labels were predicted above 0.5: '
     'write `threshold = 0.0` or `threshold = 0.5` into the problem',
     'worse_than_tuned': 'trials do worse than a shorter training did in tuning: use a higher preset',
+    'over_budget': 'tuning took more than its budget, since even its shortest runs did: '
+    'use longer trials or a higher tuning_budget',
     'unread': 'the code did not use a parameter of this architecture during tuning: '
     'it makes no difference here',
 }

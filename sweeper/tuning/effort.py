@@ -22,7 +22,8 @@ class Effort:
 
     Attributes:
         tuning_budget: Most training samples that tuning one architecture takes, in those of one trial; > 0.
-            (On tiny budgets every run still takes a few steps.)
+            (Every run takes a few steps. Where these are too many, less is compared; if that does not
+            suffice, the tuning is flagged `over_budget`.)
         lr_start: Lowest learning rate to consider; > 0.
         lr_end: Highest learning rate to consider; > `lr_start`.
         lr_initialisations: Freshly initialised models behind the learning-rate curve; >= 1, raised to

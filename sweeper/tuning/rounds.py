@@ -33,6 +33,10 @@ class Budget:
     def left(self) -> float:
         return self.whole - self._spent
 
+    @property
+    def is_exceeded(self) -> bool:
+        return self.left < 0
+
     def spend(self, samples: int) -> None:
         self._spent += samples
 

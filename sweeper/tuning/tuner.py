@@ -15,6 +15,7 @@ from ..metric import PERFORMANCE, MetricInfo
 from ..results import Tuned, is_only_in_evaluation
 from ..seeding import run_seed
 from . import candidates, lr_range
+from .affordable import affordable
 from .base import NO_PARAMETERS, RunRequest, RunResult, Stage, Tuner
 from .candidates import Candidate, Scored
 from .choice import choose
@@ -66,7 +67,8 @@ def tune(
     Raises:
         TuningFailed: The architecture cannot be trained at all.
     """
-    budget = Budget(settings, train_size)
+    given, budget = settings, Budget(settings, train_size)
+    settings = affordable(given, train_size, len(nuisance), budget)
     holdout = Holdout(run_seed(seed, 'holdout', 0), train_size // CONSTANTS.held_out) if nuisance else None
     lr_range, scale = yield from _range_test(settings, train_size, seed, budget, objective)
     rounds = yield from _rounds(settings, train_size, seed, budget, lr_range, nuisance, holdout, scale)
@@ -78,6 +80,10 @@ def tune(
         'rounds': [round_.rows() for round_ in rounds],
         'train_size': train_size,
     }
+    if settings != given:
+        names = [field.name for field in dataclasses.fields(settings)]
+        both = {name: (getattr(settings, name), getattr(given, name)) for name in names}
+        report['reduced'] = {name: value for name, (value, before) in both.items() if value != before}
     return Tuned(
         lr_min=choice.lr / settings.lr_ratio,
         lr_max=choice.lr,
@@ -85,7 +91,7 @@ def tune(
         cycle_size_epochs=settings.trial_cycle_epochs(train_size),
         epochs=settings.trial_epochs(train_size),
         nuisance=dict(choice.scored.candidate.nuisance),
-        flags=tuple(choice.flags),
+        flags=tuple(sorted([*choice.flags, *['over_budget'] * budget.is_exceeded])),
         performance=choice.scored.objective,
         span=scale.span,
         report=report,

@@ -20,7 +20,7 @@ def test_a_trial_shorter_than_an_epoch(write_problem, tmp_path, tiny, sweep_inli
 
     results = run()
     final = json.loads((tmp_path / 'out/points/0/hparams/final.json').read_text())
-    assert (final['epochs'], final['cycle_size_epochs'], final['batch_size']) == (0.625, 0.625, 8)
+    assert (final['epochs'], final['cycle_size_epochs']) == (0.625, 0.625)
     misc = json.loads((tmp_path / 'out/points/0/hparams/misc.json').read_text())
     assert misc['budget']['trial_samples'] == 40
     result = json.loads((tmp_path / 'out/points/0/trials/0/result.json').read_text())

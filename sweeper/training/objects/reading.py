@@ -16,7 +16,7 @@ PLAIN = frozenset(
 
 
 LIBRARIES = frozenset(sys.stdlib_module_names) | {
-    'torch', 'numpy', 'sweeper', 'ignite',
+    'torch', 'numpy', 'sweeper', 'ignite', 'joblib', 'pandas', 'scipy', 'sklearn', 'torchvision',
     'lightning', 'lightning_fabric', 'lightning_utilities', 'pytorch_lightning', 'torchmetrics',
 }  # fmt: skip
 """Packages whose functions and classes keep no state that matters to a step."""

@@ -624,6 +624,17 @@ def test_a_state_that_nobody_changes_does_not_change():
     assert state.changes() == []
 
 
+def test_what_libraries_do_inside_is_not_followed():
+    """It has more than a hundred thousand parts, which would take longer than a training."""
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.preprocessing import StandardScaler
+
+    def table():
+        return StandardScaler().fit_transform(load_breast_cancer().data)
+
+    assert PythonState([('table', table)]).opaque == []
+
+
 def test_too_much_python_is_not_captured():
     many = [[k] for k in range(200_000)]
     assert_eager('objects', loss=lambda: lambda output, target: nn.functional.cross_entropy(

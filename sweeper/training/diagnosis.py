@@ -254,11 +254,12 @@ def check_output(done: Pass, targets: Any) -> None:
     score, output, where = done.learner.score, done.output, done.where
     if not score.is_by_output:
         return
-    if not isinstance(output, torch.Tensor):
-        source = 'the model' if done.learner.objective.predict is None else 'predict(model, batch)'
+    if not isinstance(output, torch.Tensor) or not isinstance(targets, torch.Tensor):
+        returned = described((output, targets) if isinstance(output, torch.Tensor) else output)
         raise Certain(
-            f'{source} returned a {type(output).__name__} on {where}; accuracy_style={score.style!r} needs '
-            f"a tensor, to tell predictions from it ('inv-loss' needs the loss only)"
+            f'{_source(done)} returned {returned} on {where}; accuracy_style={score.style!r} needs '
+            f"a tensor, to tell predictions from it ('inv-loss' needs the loss only). Write a "
+            f'predict(model, batch) that returns outputs and targets, both tensors'
         )
     if score.is_assumed and score.style == 'multiclass' and output.numel():
         low, high = output.min().item(), output.max().item()
@@ -270,6 +271,27 @@ def check_output(done: Pass, targets: Any) -> None:
             )
     if score.style == 'classification' and targets.ndim < max(output.ndim, 2) and output.ndim > 1:
         _check_labels(done, targets, output.shape[1])
+
+
+def check_classes(done: Pass, targets: torch.Tensor) -> None:
+    """Raises `Certain` unless there is an output per class, and a target per prediction."""
+    output = done.output
+    if done.learner.score.style != 'classification':
+        return
+    if output.ndim > 1 and targets.shape in (output.shape, output[:, 0].shape):
+        return
+    hint = 'The class with the highest output is predicted: leave argmax out'
+    if targets.is_floating_point() and not output.is_floating_point():
+        hint = 'Outputs come first, then targets'
+    raise Certain(
+        f'{_source(done)} gives outputs that are {described(output)} and targets that are '
+        f'{described(targets)} on {done.where}. Outputs must be of shape (n, classes, …), targets of shape '
+        f'(n, …), or one-hot in the same shape. {hint}'
+    )
+
+
+def _source(done: Pass) -> str:
+    return 'the model' if done.learner.objective.predict is None else 'predict(model, batch)'
 
 
 def _check_labels(done: Pass, targets: torch.Tensor, classes: int) -> None:

@@ -19,8 +19,8 @@ from .attached import RunPlan
 from .capture.capture import Learner
 from .data import InMemorySplit, Split, is_pair, not_finite
 from .described import described
-from .diagnosis import Certain, Pass, bad_samples, check_output
-from .explanations import explain_loss, explain_model, explain_step, explained
+from .diagnosis import Certain, Pass, bad_samples, check_classes, check_output
+from .explanations import explain_loss, explain_model, explain_prediction, explain_step, explained
 from .facts import DryRun, Fault
 from .metrics import evaluate
 from .optimizers import LearningRate, check_rates, is_over_others, needs_closure, signature_of, trained_by
@@ -287,8 +287,11 @@ def _scored(done: Pass) -> tuple[Any, Any]:
     learner = done.learner
     if not learner.score.needs_outputs:
         return None, None
-    if learner.objective.predict is None and not learner.objective.is_own:
-        return done.output, done.targets
-    done.output, targets = learner.objective.outputs(learner.model, done.batch)
-    check_output(done, targets)
+    targets = done.targets if is_pair(done.batch) else None
+    if learner.objective.predict is not None or learner.objective.is_own:
+        with explained(explain_prediction, done):
+            done.output, targets = learner.objective.outputs(learner.model, done.batch)
+        check_output(done, targets)
+    if isinstance(targets, torch.Tensor):
+        check_classes(done, targets)
     return done.output, targets

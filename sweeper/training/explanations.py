@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from .conversions import other_batches, other_inputs, other_outputs, other_targets
-from .data import leaves, map_tensors
+from .data import is_pair, leaves, map_tensors
 from .described import described
 from .diagnosis import Certain, Pass, succeeds, target_size
 
@@ -109,6 +109,19 @@ def explain_loss(done: Pass, error: Exception) -> None:
     if succeeds(lambda: done.check_loss_of(targets, output)):
         raise Certain(f'{what}. It takes them the other way round: it is called as criterion(output, target)')
     error.add_note(f'(the outputs are {described(output)}, the targets {described(targets)})')
+
+
+def explain_prediction(done: Pass, error: Exception) -> None:
+    """Raises `Certain` if `predict` does not return outputs and targets where a batch is no such pair."""
+    predict = done.learner.objective.predict
+    if predict is not None and not is_pair(done.batch):
+        results: list[Any] = []
+        if succeeds(lambda: results.append(predict(done.learner.model, done.batch))):
+            raise Certain(
+                f'predict(model, batch) returned {described(results[0])} on {done.where}; where a batch '
+                f'is not (inputs, targets), it must return a tuple of two: outputs and targets'
+            )
+    error.add_note(f'(the batch is {described(done.batch)})')
 
 
 def _dtype(done: Pass) -> torch.dtype | None:

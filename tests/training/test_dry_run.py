@@ -179,7 +179,7 @@ class Two(torch.nn.Linear):
 def model(width):
     return Two(4, 2)
 """, 'loss': "def loss():\n    return lambda o, y: torch.nn.functional.cross_entropy(o['logits'], y)"},
-        'return good, good', ['returned a dict', "'classification' needs a tensor"],
+        'return good, good', ["returned {'logits': torch.float32", "'classification' needs a tensor"],
     ),
 }  # fmt: skip
 

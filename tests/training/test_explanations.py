@@ -36,7 +36,8 @@ class Items(Dataset):
 
 def tried(dataset, build=lambda: nn.Linear(4, 2), loss=nn.CrossEntropyLoss, style='inv-loss', **names):
     """The dry run of a problem, and the fault's message."""
-    given = {'model': build, 'dataset': lambda: (dataset, dataset), 'loss': loss, 'accuracy_style': style}
+    given = {'model': build, 'dataset': lambda: (dataset, dataset), 'loss': loss}
+    given |= {} if style is None else {'accuracy_style': style}
     problem = load_problem(find_problem(types.SimpleNamespace(**given | names)))
     done = dry_run(Workspace(problem, check_problem(problem, 0), torch.device('cpu')), (), 0)
     return done, '' if done.fault is None else done.fault.message
@@ -230,6 +231,52 @@ def test_a_criterion_that_takes_the_target_first_is_named():
         loss=lambda: lambda target, output: functional.cross_entropy(output, target),
     )
     assert done.fault.is_certain and 'the other way round' in message
+
+
+# What is scored
+
+DICTS = Items(lambda i: {'x': INPUTS[i], 'y': LABELS[i]})
+PREDICTIONS = {
+    'nothing': (lambda outputs, targets: None, 'returned None'),
+    'outputs only': (lambda outputs, targets: outputs, 'must return a tuple of two'),
+    'three': (lambda outputs, targets: (outputs, targets, 1), 'must return a tuple of two'),
+    'a list': (lambda outputs, targets: [outputs, targets], 'must return a tuple of two'),
+    'the wrong order': (lambda outputs, targets: (targets, outputs), 'Outputs come first'),
+    'classes': (lambda outputs, targets: (outputs.argmax(1), targets), 'leave argmax out'),
+    'a mean': (lambda outputs, targets: (outputs.mean(), targets), 'must be of shape (n, classes, …)'),
+    'arrays': (lambda outputs, targets: (outputs.numpy(), targets.numpy()), 'both tensors'),
+    'targets in an array': (lambda outputs, targets: (outputs, targets.numpy()), 'both tensors'),
+    'a dict': (lambda outputs, targets: ({'logits': outputs}, targets), 'returns outputs and targets'),
+}
+
+
+@pytest.mark.parametrize(
+    'names', [{'style': 'classification'}, {'style': None, 'metrics': {'a': 'accuracy'}}]
+)
+@pytest.mark.parametrize(('returned', 'what'), PREDICTIONS.values(), ids=PREDICTIONS)
+def test_predictions_that_cannot_be_scored_are_named(returned, what, names):
+    def predict(model, batch):
+        return returned(model(batch['x']), batch['y'])
+
+    done, message = tried(DICTS, step=labelled, predict=predict, **names)
+    assert done.fault.is_certain and 'predict(model, batch)' in message and what in message
+
+
+def test_a_prediction_that_raises_is_said_with_its_batch():
+    done, message = tried(
+        DICTS, style='classification', step=labelled, predict=lambda model, batch: batch['z']
+    )
+    assert not done.fault.is_certain and "KeyError: 'z' (the batch is {'x':" in message
+
+
+def test_outputs_of_a_model_without_classes_are_named():
+    done, message = tried(
+        TensorDataset(INPUTS, LABELS),
+        lambda: nn.Sequential(nn.Linear(4, 1), nn.Flatten(0)),
+        lambda: lambda output, target: (output - target).abs().mean(),
+        'classification',
+    )
+    assert done.fault.is_certain and 'the model gives outputs that are torch.float32 of shape (n,)' in message
 
 
 # Suspicions

@@ -99,12 +99,13 @@ def _best_point(store: Records) -> Point:
         raise InvalidArgument(f'{store.layout.folder} has no trial yet')
     if not comparison.comparable:
         warnings.warn(
-            f'{store.layout.folder}: no architecture is comparable; this is the one with the highest mean. '
+            f'{store.layout.folder}: no architecture is comparable; this is the one with the best mean. '
             f'{comparison.not_comparable()}',
             stacklevel=3,
         )
     candidates = comparison.comparable or range(len(comparison.points))
-    return comparison.points[max(candidates, key=lambda index: float(comparison.means[index]))]
+    sign = comparison.measure.sign
+    return comparison.points[max(candidates, key=lambda index: sign * float(comparison.means[index]))]
 
 
 def _keep_values(model: torch.nn.Module, problem: Problem, point: Point, nuisance: Mapping[str, Any]) -> None:

@@ -7,7 +7,17 @@ import math
 import numpy as np
 import pytest
 
-from sweeper import FixedSweep, FolderError, Metric, MetricInfo, ParamSelector, Selector, events, load
+from sweeper import (
+    FixedSweep,
+    FolderError,
+    Metric,
+    MetricInfo,
+    ParamSelector,
+    Selector,
+    events,
+    load,
+    load_model,
+)  # fmt: skip
 from sweeper.metric import PERFORMANCE, metrics_from
 
 METRICS = """
@@ -156,6 +166,8 @@ def test_a_loss_of_any_sign_is_an_objective_in_its_own_unit(by_metrics, sweep_in
     assert not results.objective.higher
     for result in results:
         assert (result.perf_val == result.loss_val).all() and (result.loss_val < -4.5).all()
+    best = min(results, key=lambda result: result.perf_val.mean())
+    assert load_model(tmp_path / 'out')[0].out_features == best.params[0]
     misc = json.loads((tmp_path / 'out/points/1/hparams/misc.json').read_text())
     assert misc['span'] < 0 and misc['perf'] < -4.5
     assert not results.flags

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Iterable
 from functools import cached_property
 
 from ..points import Point
@@ -92,9 +93,14 @@ class Findings:
         """The same with fewer summaries: the best, and the first that failed. All are compared as before."""
         failed = [summary for summary in self.summaries if summary.error is not None]
         others = [summary for summary in self.summaries if summary.error is None]
+        return self.only(others[:most] + failed[:most_failed])
+
+    def only(self, summaries: Iterable[PointSummary]) -> Findings:
+        """The same with fewer points' summaries. All points are compared as before."""
+        points = {summary.params for summary in summaries}
         shown = copy.copy(self)
         vars(shown).pop('compared', None)
-        shown.summaries = others[:most] + failed[:most_failed]
+        shown.summaries = [summary for summary in self.summaries if summary.params in points]
         return shown
 
     @cached_property

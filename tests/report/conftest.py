@@ -1,10 +1,12 @@
 """A sweep's folder as it would be written, without any training."""
 
+import math
 import os
 
 import numpy as np
 import pytest
 
+from sweeper.metric import PREDEFINED, MetricInfo
 from sweeper.points import NamedPoint
 from sweeper.report.findings import Findings
 from sweeper.results import PointError, TrialRecord, TrialResult, Tuned
@@ -114,3 +116,31 @@ def made_by(tmp_path, monkeypatch):
         return Findings.read(tmp_path / 'sweep')
 
     return write
+
+
+LOWER = MetricInfo('cost', higher=False)
+METRICS = (LOWER, PREDEFINED['auc'])
+
+
+KINDS = ('perf', 'loss', 'auc')
+CURVES = {f'{kind}_{split}': np.array([2.0, 1.0]) for kind in KINDS for split in ('val', 'train')}
+CURVES['epochs'] = np.array([5, 10])
+
+
+@pytest.fixture
+def by_cost(tmp_path):
+    """Costs of three architectures, with another metric by which the order is reversed; one has diverged."""
+    costs = {(2,): [30.0, 31.0, 30.5], (16,): [12.0, 12.5, 12.75], (99,): [11.0, math.inf, 11.5]}
+    manifest = Manifest('money', 'fastest', {}, 4, 0, 100, metrics=METRICS)
+    with Store.opened(tmp_path / 'sweep', manifest, ['hidden']) as store:
+        store.add_points([*costs])
+        for point, values in costs.items():
+            store.write_tuned(point, tuned())
+            for index, cost in enumerate(values):
+                result = TrialResult(
+                    0, 10, 2.0, math.isinf(cost), cost, 0.5, cost, 0.25 + index, best_val=cost - 1,
+                    best_epoch=5.0, metrics={'auc_train': cost / 100, 'auc_val': min(cost, 99) / 100},
+                )  # fmt: skip
+                store.write_trial(point, index, TrialRecord(result, b'', b'', CURVES))
+        store.collate()
+    return tmp_path / 'sweep'

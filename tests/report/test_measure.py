@@ -17,6 +17,9 @@ from sweeper.errors import InvalidArgument
 from sweeper.events import SweepStarted, TrialsDone
 from sweeper.metric import PERFORMANCE, PREDEFINED, MetricInfo
 from sweeper.report.document import everything, markdown, table
+from sweeper.report.figures.cost import pareto_front
+from sweeper.report.figures.plotting import plot
+from sweeper.report.figures.training import training
 from sweeper.report.findings import Findings
 from sweeper.report.live.board import Board
 from sweeper.report.live.snapshot import SnapshotBuilder
@@ -28,10 +31,9 @@ from sweeper.results import TrialRecord, TrialResult
 from sweeper.store.manifest import Manifest
 from sweeper.store.store import Store
 
-from .conftest import tuned
+from .conftest import CURVES, LOWER, METRICS, tuned
 
 RETURN = MetricInfo('return')
-LOWER = MetricInfo('cost', higher=False)
 
 
 def comparison(scores, info, cells=None):
@@ -65,7 +67,7 @@ def test_a_mirrored_objective_gives_the_same_order_and_p_values_and_mirrored_int
         )
 
 
-@given(tables(), st.sampled_from([1e-6, 0.01, 3.0, 1e7]), st.sampled_from([-1.0, 0.0, 5.0]))
+@given(tables(), st.sampled_from([2.0**-20, 0.25, 8.0, 2.0**23]), st.sampled_from([-1.0, 0.0, 5.0]))
 def test_another_unit_changes_neither_order_nor_p_values(scores, factor, shift):
     scores = np.array(scores)
     plain, other = comparison(scores, RETURN), comparison(factor * (scores + shift), RETURN)
@@ -152,45 +154,36 @@ def test_numbers_are_readable_in_every_unit(value, text):
     assert number(value) == text
 
 
-AUC = replace(PREDEFINED['auc'], name='auc')
-METRICS = (LOWER, AUC)
-
-
 @pytest.fixture
-def folder(tmp_path):
-    """Costs of three architectures, with another metric by which the order is reversed; one has diverged."""
-    costs = {(2,): [30.0, 31.0, 30.5], (16,): [12.0, 12.5, 12.75], (99,): [11.0, math.inf, 11.5]}
+def write_two(tmp_path):
+    """Two parameters; one of the architectures has diverged."""
+    costs = {(1, 'a'): -3.0, (1, 'b'): -2.0, (2, 'a'): -1.0, (2, 'b'): math.inf}
     manifest = Manifest('money', 'fastest', {}, 4, 0, 100, metrics=METRICS)
-    with Store.opened(tmp_path / 'sweep', manifest, ['hidden']) as store:
+    with Store.opened(tmp_path / 'two', manifest, ['n', 'kind']) as store:
         store.add_points([*costs])
-        for point, values in costs.items():
+        for point, cost in costs.items():
             store.write_tuned(point, tuned())
-            for index, cost in enumerate(values):
-                result = TrialResult(
-                    0, 10, 2.0, math.isinf(cost), cost, 0.5, cost, 0.25 + index, best_val=cost - 1,
-                    best_epoch=5.0, metrics={'auc_train': cost / 100, 'auc_val': min(cost, 99) / 100},
-                )  # fmt: skip
-                epochs = {'epochs': np.array([5, 10])}
-                store.write_trial(point, index, TrialRecord(result, b'', b'', epochs))
-        store.collate()
-    return tmp_path / 'sweep'
+            metrics = {'auc_train': 0.5, 'auc_val': 0.5}
+            result = TrialResult(0, 10, 2.0, math.isinf(cost), cost, cost, cost, cost, metrics=metrics)
+            store.write_trial(point, 0, TrialRecord(result, b'', b'', CURVES))
+    return tmp_path / 'two'
 
 
-def test_the_order_is_by_the_objective_or_by_another_metric(folder):
-    assert [summary.params for summary in Findings.read(folder).summaries] == [(16,), (2,), (99,)]
-    by_auc = Findings.read(folder, 'auc')
+def test_the_order_is_by_the_objective_or_by_another_metric(by_cost):
+    assert [summary.params for summary in Findings.read(by_cost).summaries] == [(16,), (2,), (99,)]
+    by_auc = Findings.read(by_cost, 'auc')
     assert [summary.params for summary in by_auc.summaries] == [(2,), (16,), (99,)]
     assert (
-        compare(folder, metric='auc')
+        compare(by_cost, metric='auc')
         .answer()
         .startswith('hidden=2 is the better of 2 comparable architectures: auc 0.305')
     )
     assert 'Learning rates were tuned by cost, not by auc.' in by_auc.comparison.answer()
-    assert 'hidden=99 (cost diverged) is not comparable' in compare(folder).answer()
+    assert 'hidden=99 (cost diverged) is not comparable' in compare(by_cost).answer()
 
 
-def test_documents_say_which_metric_they_are_about(folder):
-    store = Store.read(folder)
+def test_documents_say_which_metric_they_are_about(by_cost):
+    store = Store.read(by_cost)
     assert '| validation cost |' in markdown(store) and 'Mean (lower is better), and' in markdown(store)
     told = json.loads(everything(store, 'auc'))
     assert told['metric'] == {'name': 'auc', 'higher': True, 'is_objective': False}
@@ -202,8 +195,8 @@ def test_documents_say_which_metric_they_are_about(folder):
     assert float(best['loss_val']) == 1.25 and 'perf_val' not in best
 
 
-def test_the_table_has_the_metrics_name(folder):
-    findings = Findings.read(folder)
+def test_the_table_has_the_metrics_name(by_cost):
+    findings = Findings.read(by_cost)
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(comparison_table(findings.summaries, findings.columns, measure=findings.measure))
     text = console.export_text()
@@ -211,11 +204,60 @@ def test_the_table_has_the_metrics_name(folder):
     assert 'counts as infinitely bad' in text and 'performance' not in text
 
 
-def test_a_display_is_told_the_direction(folder):
+def test_a_display_is_told_the_direction(by_cost):
     builder = SnapshotBuilder()
-    builder.handle(SweepStarted(folder, (), METRICS))
-    for point, trials in Store.read(folder).by_point.items():
+    builder.handle(SweepStarted(by_cost, (), METRICS))
+    for point, trials in Store.read(by_cost).by_point.items():
         builder.handle(TrialsDone(point, trials.trials))
     snapshot = builder.snapshot(0.0)
     assert [leader.point for leader in snapshot.leaders] == [(16,), (2,), (99,)]
     assert snapshot.measure.title == 'validation cost'
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(-5, 5)), min_size=1, max_size=8))
+def test_the_front_is_of_those_that_are_cheaper_and_better_in_the_direction_of_the_metric(points):
+    costs = [cost for cost, _ in points]
+    front = pareto_front(costs, [-float(perf) for _, perf in points])
+    for (cost, perf), is_front in zip(points, front, strict=True):
+        beaten = any(c <= cost and p <= perf and (c, p) != (cost, perf) for c, p in points)
+        assert is_front == (not beaten)
+
+
+@pytest.mark.parametrize('kind', ['board', 'parameter', 'cost'])
+@pytest.mark.parametrize(
+    ('metric', 'label'), [(None, 'validation cost (lower is better)'), ('auc', 'validation auc')]
+)
+@pytest.mark.filterwarnings('error')
+def test_figures_have_the_metrics_name_and_the_best_where_they_always_are(by_cost, kind, metric, label):
+    pytest.importorskip('matplotlib')
+    (axes,) = plot(by_cost, kind, cost='seconds' if kind == 'cost' else None, metric=metric).axes
+    is_level = kind == 'board'
+    text = axes.get_xlabel() if is_level else axes.get_ylabel()
+    assert text == label
+    low, high = axes.get_xlim() if is_level else axes.get_ylim()
+    assert (low < high) == (metric == 'auc')
+    texts = [axes.get_xlabel(), *(tick.get_text() for tick in axes.get_yticklabels())]
+    assert any('diverged' in text for text in texts) == (metric is None)
+
+
+@pytest.mark.filterwarnings('error')
+def test_the_courses_of_every_metric_are_there(by_cost):
+    pytest.importorskip('matplotlib')
+    data = training(Findings.read(by_cost, 'auc'), Findings.read(by_cost).compared[0])
+    assert [*data.courses] == [
+        f'{kind}_{split}' for kind in ('perf', 'loss', 'auc') for split in ('val', 'train')
+    ]
+    labels = [axes.get_ylabel() for axes in plot(by_cost, 'training', metric='auc').axes]
+    assert labels == ['auc', 'loss']
+    assert plot(by_cost, 'training', metric='loss').axes[0].get_ylabel() == 'cost (lower is better)'
+
+
+@pytest.mark.filterwarnings('error')
+def test_parallel_coordinates_and_heat_maps_take_what_is_infinite_and_negative(write_two):
+    pytest.importorskip('matplotlib')
+    (axes,) = plot(write_two, 'parallel').axes
+    heights = [line.get_ydata() for line in axes.lines if len(line.get_ydata()) == 3]
+    assert [line[-1] for line in heights[::-1]] == [1.0, pytest.approx(0.5), 0.0, 0.0], 'the best is up'
+    axes, bar = plot(write_two, 'heatmap').axes
+    assert bar.get_ylabel() == 'validation cost (lower is better)'
+    assert sorted(text.get_text() for text in axes.texts) == ['-1', '-2', '-3']

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..collect import PointSummary
 from ..findings import Findings
+from ..measure import Measure
 from .numbers import finite
-from .paper import BLUE, FAINT, GREY, ORANGE, all_shown, legend_above, limited_to_performances, room
+from .paper import BLUE, FAINT, GREY, ORANGE, all_shown, legend_above, limited_to, room
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +23,6 @@ CROSS = 'X'
 CROSSES = 'orange crosses: not comparable'
 
 MOST_ROWS = 40
-PERFORMANCE = 'validation performance'
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,13 @@ class Board:
 
     Attributes:
         names: The architectures' names, to be read.
-        means: Mean validation performance.
+        means: Mean validation performance; infinite of one that diverged, if that is how bad it is.
         lows: Lower end of its 95% interval, or None where there is none.
         highs: Upper end.
         trials: Validation performance of each trial.
         is_first: Whether it is the best, or cannot be distinguished from it.
         is_comparable: Whether it can be compared with the others.
+        measure: What performances are.
     """
 
     names: list[str]
@@ -44,6 +47,17 @@ class Board:
     trials: list[list[float]]
     is_first: list[bool]
     is_comparable: list[bool]
+    measure: Measure = Measure()  # noqa: RUF009 - it is frozen
+
+    @cached_property
+    def is_known(self) -> list[bool]:
+        """Whether there is a finite mean to draw."""
+        return [*map(math.isfinite, self.means)]
+
+    @property
+    def title(self) -> str:
+        """What is along the axis of performances."""
+        return f'{self.measure.title}{self.measure.direction}'
 
 
 def board(findings: Findings) -> Board:
@@ -57,7 +71,14 @@ def board(findings: Findings) -> Board:
         trials=[summary.perfs for summary in compared],
         is_first=[summary.params in findings.first for summary in compared],
         is_comparable=[not summary.exclusions for summary in compared],
+        measure=findings.measure,
     )
+
+
+def notes(data: Board, crosses: bool, chosen: Sequence[int]) -> str:
+    """Lines below a figure: what crosses are, if there are some, and how many of those chosen diverged."""
+    diverged = sum(not data.is_known[index] for index in chosen)
+    return f'\n{CROSSES}' * crosses + f'\n{diverged} diverged: not shown' * bool(diverged)
 
 
 def comparable_or_all(compared: Sequence[PointSummary]) -> list[bool]:
@@ -73,7 +94,8 @@ def board_height(data: Board) -> float:
 
 def draw_board(data: Board, axes: Axes) -> None:
     """Draws a row per architecture, the best at the top: mean, 95% interval and single trials."""
-    names = data.names[:MOST_ROWS]
+    shown = zip(data.names[:MOST_ROWS], data.is_known, strict=False)
+    names = [name if is_known else f'{name} (diverged)' for name, is_known in shown]
     rows = range(len(names))
     tied = [row for row in rows if data.is_first[row]]
     doubted = [row for row in rows if not data.is_comparable[row]]
@@ -90,8 +112,8 @@ def draw_board(data: Board, axes: Axes) -> None:
     axes.grid(axis='x')
     left_out = len(data.names) - len(names)
     note = f'\nthe best {len(names)} of {len(data.names)} architectures' if left_out else ''
-    axes.set_xlabel(f'{PERFORMANCE}{note}')
-    limited_to_performances(axes, 'x')
+    axes.set_xlabel(f'{data.title}{note}')
+    limited_to(data.measure, axes, 'x')
     marks: list[Any] = [
         axes.errorbar([], [], xerr=[], fmt=marker, color=colour, elinewidth=0.9)
         for _, colour, marker, _ in parts
@@ -123,7 +145,10 @@ def draw_performances(
     def turned(place: Any, performance: Any) -> tuple[Any, Any]:
         return (performance, place) if is_level else (place, performance)
 
-    several = [(place, data.trials[index]) for index, place in zip(chosen, places, strict=True)]
+    several = [
+        (place, [*filter(math.isfinite, data.trials[index])])
+        for index, place in zip(chosen, places, strict=True)
+    ]
     several = [(place, trials) for place, trials in several if len(trials) > 1]
     crowd = [place for place, trials in several for _ in trials]
     axes.plot(
@@ -133,7 +158,9 @@ def draw_performances(
     bars = [(place, data.lows[index], data.highs[index]) for index, place in zip(chosen, places, strict=True)]
     known = np.array([bar for bar in bars if None not in bar], dtype=float).reshape(-1, 3)
     (axes.hlines if is_level else axes.vlines)(*known.T, color=colour, linewidth=0.9, zorder=2.5)
+    means = [(place, data.means[index]) for index, place in zip(chosen, places, strict=True)]
+    means = [(place, mean) for place, mean in means if math.isfinite(mean)]
     axes.plot(
-        *turned(list(places), [data.means[index] for index in chosen]),
+        *turned([place for place, _ in means], [mean for _, mean in means]),
         linestyle='', marker=marker, color=colour, zorder=3,
     )  # fmt: skip

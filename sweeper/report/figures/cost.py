@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from ...errors import InvalidArgument
 from ..collect import PointSummary
 from ..findings import Findings
-from .board import CROSS, CROSSES, PERFORMANCE, Board, board, draw_performances
+from .board import CROSS, Board, board, draw_performances, notes
 from .numbers import is_wide
-from .paper import BLUE, FAINT, GREY, ORANGE, legend_above, limited_to_performances
+from .paper import BLUE, FAINT, GREY, ORANGE, legend_above, limited_to
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,8 +72,10 @@ def against_cost(findings: Findings, cost: str) -> AgainstCost:
     label, of = COSTS[cost]
     costs = [of(summary) for summary in findings.compared]
     shown = board(findings)
-    compared = [cost if can else None for cost, can in zip(costs, shown.is_comparable, strict=True)]
-    return AgainstCost(shown, label, costs, pareto_front(compared, shown.means))
+    can_be = zip(shown.is_comparable, shown.is_known, strict=True)
+    compared = [cost if all(can) else None for cost, can in zip(costs, can_be, strict=True)]
+    signed = [shown.measure.sign * mean for mean in shown.means]
+    return AgainstCost(shown, label, costs, pareto_front(compared, signed))
 
 
 def pareto_front(costs: Sequence[float | None], performances: Sequence[float]) -> list[bool]:
@@ -107,6 +109,7 @@ def draw_against_cost(data: AgainstCost, axes: Axes) -> None:
     rest = [(cost, index) for index, cost in costs if not data.is_front[index]]
     behind = [(cost, index) for cost, index in rest if data.board.is_comparable[index]]
     doubted = [(cost, index) for cost, index in rest if not data.board.is_comparable[index]]
+    doubted = [(cost, index) for cost, index in doubted if data.board.is_known[index]]
     for chosen, colour, marker in ((doubted, ORANGE, CROSS), (behind, GREY, 'o'), (front, BLUE, 'o')):
         places, indices = [cost for cost, _ in chosen], [index for _, index in chosen]
         if len(chosen) <= _MOST_INTERVALS:
@@ -121,12 +124,12 @@ def draw_against_cost(data: AgainstCost, axes: Axes) -> None:
         axes.set_xscale('log')
     unknown = data.costs.count(None)
     note = f'\nunknown of {unknown} of {len(data.costs)} architectures' if unknown else ''
-    note += f'\n{CROSSES}' * bool(doubted)
+    note += notes(data.board, bool(doubted), [index for index, _ in costs])
     axes.set_xlabel(f'{data.label}{note}')
-    axes.set_ylabel(PERFORMANCE)
+    axes.set_ylabel(data.board.title)
     axes.margins(x=0.08)
     axes.grid(axis='y')
-    limited_to_performances(axes)
+    limited_to(data.board.measure, axes)
 
 
 def _name(data: AgainstCost, axes: Axes, front: Sequence[tuple[float, int]]) -> None:

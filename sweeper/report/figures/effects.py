@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..findings import Findings
+from ..measure import Measure
 from ..stats.effects import EXACT
 from .paper import BLUE, ORANGE, legend_above, room, shown
 
@@ -25,12 +26,14 @@ class Importance:
         shares: Of the variance between architectures; in [0, 1].
         method: How they were found: exactly, or estimated (`..effects`).
         note: Which architectures this is about, if not about all.
+        measure: Of what the variance is.
     """
 
     parameters: list[tuple[str, ...]]
     shares: list[float]
     method: str = EXACT
     note: str = ''
+    measure: Measure = Measure()  # noqa: RUF009 - it is frozen
 
 
 def importance(findings: Findings) -> Importance:
@@ -41,7 +44,11 @@ def importance(findings: Findings) -> Importance:
         [effect.share for effect in influences.effects],
     )
     return Importance(
-        names, shares, influences.method, f'of {influences.scope}' if influences.left_out else ''
+        names,
+        shares,
+        influences.method,
+        f'of {influences.scope}' if influences.left_out else '',
+        findings.measure,
     )
 
 
@@ -71,8 +78,9 @@ def draw_importance(data: Importance, axes: Axes) -> None:
     left_out = len(data.shares) - len(kept)
     note = f'\n{data.note}' * bool(data.note)
     note += f'\n{left_out} of {len(data.shares)} effects are not shown' * bool(left_out)
+    name = '' if data.measure.is_plain else f' of {data.measure.name}'
     estimated = '' if data.method == EXACT else f', estimated by {data.method}'
-    axes.set_xlabel(f'share of variance{estimated}{note}')
+    axes.set_xlabel(f'share of variance{name}{estimated}{note}')
     if any(is_pair) and not all(is_pair):
         texts = ['one parameter', 'two together, beyond each alone']
         legend_above(axes, [bars[is_pair.index(False)], bars[is_pair.index(True)]], texts)

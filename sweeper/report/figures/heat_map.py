@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..findings import Findings
+from ..measure import Measure
 from .axis import axis, draw_labels
-from .board import PERFORMANCE, comparable_or_all
-from .paper import BLACK, PERFORMANCES, all_shown, room, shown
+from .board import comparable_or_all
+from .numbers import finite, shortly
+from .paper import BLACK, all_shown, colours_of, room, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +33,7 @@ class HeatMap:
         means: Over the architectures of that pair, `means[row][column]`; None where there is none.
         counts: How many these are.
         left_out: How many architectures have no part in these means, because they are not comparable.
+        measure: What performances are.
     """
 
     x: str
@@ -40,6 +43,7 @@ class HeatMap:
     means: list[list[float | None]]
     counts: list[list[int]]
     left_out: int = 0
+    measure: Measure = Measure()  # noqa: RUF009 - it is frozen
 
 
 def heat_map(findings: Findings, x: str, y: str) -> HeatMap:
@@ -61,10 +65,12 @@ def heat_map(findings: Findings, x: str, y: str) -> HeatMap:
             sums[row, column] += summary.perf_val.mean
             counts[row, column] += 1
     means = [
-        [float(total / count) if count else None for total, count in zip(*line, strict=True)]
+        [finite(float(total / count)) if count else None for total, count in zip(*line, strict=True)]
         for line in zip(sums, counts, strict=True)
     ]
-    return HeatMap(x, y, across.values, along.values, means, counts.tolist(), kept.count(False))
+    return HeatMap(
+        x, y, across.values, along.values, means, counts.tolist(), kept.count(False), findings.measure
+    )
 
 
 def heat_map_height(data: HeatMap) -> float:
@@ -76,7 +82,7 @@ def heat_map_height(data: HeatMap) -> float:
 def draw_heat_map(data: HeatMap, axes: Axes) -> None:
     """Draws a cell per pair of values, with its number where there is room; many pairs are dots in order."""
     means = np.array([[np.nan if mean is None else mean for mean in row] for row in data.means], dtype=float)
-    drawn = (_draw_dots if max(means.shape) > _MOST_CELLS else _draw_cells)(means, axes)
+    drawn = (_draw_dots if max(means.shape) > _MOST_CELLS else _draw_cells)(data, means, axes)
     draw_labels(data.columns, axes)
     step = max(1, -(-len(data.rows) // max(1, room(axes, 0.35, along=1))))
     rows = range(0, len(data.rows), step)
@@ -85,39 +91,46 @@ def draw_heat_map(data: HeatMap, axes: Axes) -> None:
     axes.set_xlabel(shown(data.x, room(axes)) + note)
     axes.set_ylabel(shown(data.y, room(axes, along=1)))
     bar = axes.figure.colorbar(
-        drawn, ax=axes, label=f'{_over(data)}{PERFORMANCE}', fraction=0.05, pad=0.02, aspect=30
+        drawn,
+        ax=axes,
+        label=f'{_over(data)}{data.measure.title}{data.measure.direction}',
+        fraction=0.05,
+        pad=0.02,
+        aspect=30,
     )
     bar.outline.set_visible(False)
 
 
-def _draw_cells(means: np.ndarray, axes: Axes) -> Any:
+def _draw_cells(data: HeatMap, means: np.ndarray, axes: Axes) -> Any:
     edges = [np.arange(count + 1) - 0.5 for count in means.shape[::-1]]
     drawn = axes.pcolormesh(
-        *edges, np.ma.masked_invalid(means), cmap=PERFORMANCES, edgecolors='white', linewidth=1
+        *edges, np.ma.masked_invalid(means), cmap=colours_of(data.measure), edgecolors='white', linewidth=1
     )
     axes.invert_yaxis()
     axes.set_facecolor('#EEEEEE')  # where there is none
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     if room(axes, 1 / means.shape[1]) >= _WRITTEN:
-        _write(means, axes, drawn)
+        _write(data, means, axes, drawn)
     return drawn
 
 
-def _draw_dots(means: np.ndarray, axes: Axes) -> Any:
+def _draw_dots(data: HeatMap, means: np.ndarray, axes: Axes) -> Any:
     rows, columns = np.nonzero(np.isfinite(means))
     axes.set_xlim(-1, means.shape[1])
     axes.set_ylim(means.shape[0], -1)
-    return axes.scatter(columns, rows, c=means[rows, columns], cmap=PERFORMANCES, s=12, linewidths=0)
+    return axes.scatter(
+        columns, rows, c=means[rows, columns], cmap=colours_of(data.measure), s=12, linewidths=0
+    )
 
 
-def _write(means: np.ndarray, axes: Axes, drawn: Any) -> None:
+def _write(data: HeatMap, means: np.ndarray, axes: Axes, drawn: Any) -> None:
     for (row, column), mean in np.ndenumerate(means):
         if np.isfinite(mean):
             red, green, blue, _ = drawn.cmap(drawn.norm(mean))
             is_dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
             axes.text(
-                column, row, f'{mean:.3f}', color='white' if is_dark else BLACK,
+                column, row, shortly(mean, data.measure), color='white' if is_dark else BLACK,
                 horizontalalignment='center', verticalalignment='center', fontsize=6.5,
             )  # fmt: skip
 

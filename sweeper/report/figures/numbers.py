@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..measure import Measure
+
 _LOG_FROM = 16.0
 
 
@@ -17,6 +19,11 @@ def is_wide(values: Sequence[float | None]) -> bool:
     """Whether a logarithmic scale shows them better; what is None does not count."""
     given = [value for value in values if value is not None]
     return bool(given) and min(given) > 0 and max(given) >= _LOG_FROM * min(given)
+
+
+def shortly(value: float, measure: Measure) -> str:
+    """Returns a score in a few digits."""
+    return f'{value:.3f}' if measure.info.is_share else f'{value:.4g}'
 
 
 def exactly(value: float) -> str:

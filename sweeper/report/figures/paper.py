@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import InvalidArgument
 from ...extras import needed
 from ...text import reason
+from ..measure import Measure
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -28,8 +29,7 @@ PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 """Told apart by the colour-blind, too (Okabe and Ito 2008, Color Universal Design)."""
 
 MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X')
-PERFORMANCES = 'viridis_r'
-"""The better, the darker: the best are seen best on white."""
+_COLOURS = {1: 'viridis_r', -1: 'viridis'}
 FAINT = 0.5
 _MARK = 5
 FORMATS = ('pdf', 'svg', 'png')
@@ -182,10 +182,18 @@ def legend_above(axes: Axes, handles: Sequence[Artist], labels: Sequence[str], t
     )  # fmt: skip
 
 
-def limited_to_performances(axes: Axes, along: str = 'y') -> None:
-    """Leaves out what of an axis no performance can reach, where intervals go beyond [0, 1]."""
-    low, high = axes.get_ylim() if along == 'y' else axes.get_xlim()
-    beyond = 0.03 * min(1.0, high - low)
-    limits = max(low, -beyond), min(high, 1 + beyond)
-    if limits[0] < limits[1]:
-        (axes.set_ylim if along == 'y' else axes.set_xlim)(limits)
+def colours_of(measure: Measure) -> str:
+    """The name of a range of colours: the better, the darker, since the best are seen best on white."""
+    return _COLOURS[measure.sign]
+
+
+def limited_to(measure: Measure, axes: Axes, along: str = 'y') -> None:
+    """Leaves out what of an axis no value can reach, where intervals go beyond; the best are up, or right."""
+    low, high = sorted(axes.get_ylim() if along == 'y' else axes.get_xlim())
+    lowest, highest = measure.limits
+    beyond = 0.03 * min(highest - lowest, high - low)
+    limits = max(low, lowest - beyond), min(high, highest + beyond)
+    if limits[0] >= limits[1]:
+        limits = low, high
+    ends = limits if measure.info.higher else (limits[1], limits[0])
+    (axes.set_ylim if along == 'y' else axes.set_xlim)(ends)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..findings import Findings
+from ..measure import Measure
 from .axis import Axis, axis, swept
-from .board import PERFORMANCE, Board, board
-from .numbers import exactly
-from .paper import BLACK, GREY, ORANGE, PERFORMANCES, all_shown, room, shown
+from .board import Board, board
+from .numbers import exactly, shortly
+from .paper import BLACK, GREY, ORANGE, all_shown, colours_of, room, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,12 +44,15 @@ def draw_parallel_coordinates(data: ParallelCoordinates, axes: Axes) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    means = np.array(data.board.means)
+    measure, means = data.board.measure, np.array(data.board.means)
+    known = means[np.isfinite(means)]
+    worst = (known.min() if measure.info.higher else known.max()) if len(known) else 0.0
+    means = measure.sign * np.where(np.isfinite(means), means, worst)  # the best are up
     norm = Normalize(means.min(), means.max() if np.ptp(means) else means.max() + 1e-3)
     heights = np.array([*(_heights(coordinate, means) for coordinate in data.axes), norm(means)]).T
     # The palest colours are hard to see as lines.
     seen = Normalize(float(means.min() - _PALEST * np.ptp(means)), norm.vmax)
-    colours = ScalarMappable(seen, PERFORMANCES).to_rgba(means)
+    colours = ScalarMappable(seen, colours_of(Measure())).to_rgba(means)
     faint = min(1.0, 4 / len(means) ** 0.5)
     for place in reversed(range(len(means))):
         is_first = data.board.is_first[place] and place < _FEW
@@ -63,8 +67,10 @@ def draw_parallel_coordinates(data: ParallelCoordinates, axes: Axes) -> None:
             axes, index, shown(coordinate.name, room(axes, 1 / len(data.axes))), *_ticks(coordinate)
         )
     ticks = np.linspace(float(norm.vmin or 0), float(norm.vmax or 0), 5)
-    texts = [f'{tick:.3f}' for tick in ticks]
-    _draw_coordinate(axes, len(data.axes), PERFORMANCE.replace(' ', '\n'), norm(ticks).tolist(), texts, -1)
+    texts = [shortly(measure.sign * tick, measure) for tick in ticks]
+    _draw_coordinate(
+        axes, len(data.axes), measure.title.replace(' ', '\n', 1), norm(ticks).tolist(), texts, -1
+    )
     axes.set_xlim(-0.3, len(data.axes) + 0.35)
     axes.set_ylim(-0.04, 1.04)
     axes.set_axis_off()

@@ -13,8 +13,8 @@ from ..collect import named
 from ..findings import Findings
 from ..order import value_order
 from .axis import Axis, axis, draw_axis, swept
-from .board import CROSS, CROSSES, PERFORMANCE, Board, board, draw_performances
-from .paper import BLACK, BLUE, MARKERS, ORANGE, PALETTE, legend_above, limited_to_performances
+from .board import CROSS, Board, board, draw_performances, notes
+from .paper import BLACK, BLUE, MARKERS, ORANGE, PALETTE, legend_above, limited_to
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,8 +67,9 @@ def draw_parameter(data: ByParameter, axes: Axes) -> None:
     What is not comparable is a cross, and neither on a line nor in a mean.
     """
     every = [index for index, place in enumerate(data.axis.places) if place is not None]
-    placed = [index for index in every if data.board.is_comparable[index]]
-    doubted = [index for index in every if not data.board.is_comparable[index]]
+    known = [index for index in every if data.board.is_known[index]]
+    placed = [index for index in known if data.board.is_comparable[index]]
+    doubted = [index for index in known if not data.board.is_comparable[index]]
     groups = sorted({data.groups[index] for index in placed}, key=value_order)
     members = [[index for index in placed if data.groups[index] == group] for group in groups]
     draw_axis(data.axis, axes)
@@ -81,10 +82,10 @@ def draw_parameter(data: ByParameter, axes: Axes) -> None:
     if doubted:
         places = [data.axis.places[index] or 0.0 for index in doubted]
         draw_performances(data.board, axes, doubted, places, ORANGE, CROSS)
-        axes.set_xlabel(f'{axes.get_xlabel()}\n{CROSSES}')
-    axes.set_ylabel(PERFORMANCE)
+    axes.set_xlabel(axes.get_xlabel() + notes(data.board, bool(doubted), every))
+    axes.set_ylabel(data.board.title)
     axes.grid(axis='y')
-    limited_to_performances(axes)
+    limited_to(data.board.measure, axes)
 
 
 def _draw_group(data: ByParameter, axes: Axes, group: Sequence[int], index: int, groups: int) -> Any:

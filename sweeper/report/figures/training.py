@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...metric import LOSS
 from ...store.details import read_throughtime
 from ..collect import PointSummary
 from ..findings import Findings
-from ..measure import measure_of
+from ..measure import Measure, measures
 from ..stats.statistics import student_band
 from .numbers import finite, is_wide
 from .paper import BLUE, FAINT, VERMILLION, legend_above
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FEW_EPOCHS = 20
 
-MEASURES = ('perf_val', 'perf_train', 'loss_val', 'loss_train')
+_KINDS, _SPLITS = ('perf', 'loss'), ('val', 'train')
 
 
 @dataclass(frozen=True)
@@ -49,29 +49,42 @@ class Training:
     Attributes:
         name: The architecture.
         epochs: At whose ends it was scored: those of the learning-rate cycles.
-        courses: By measure: `perf_val`, `perf_train`, `loss_val`, `loss_train`.
+        courses: By what was measured: `perf_val`, `perf_train`, `loss_val`, `loss_train`, and so on for other
+            metrics.
+        measure: The metric that is looked at.
+        objective: That which is called `perf`.
     """
 
     name: str
-    epochs: list[int]
+    epochs: list[float]
     courses: dict[str, Course]
+    measure: Measure = Measure()  # noqa: RUF009 - it is frozen
+    objective: Measure = Measure()  # noqa: RUF009
+
+    @property
+    def panels(self) -> list[Measure]:
+        """What is drawn: the metric that is looked at, and the loss; the objective beside the loss."""
+        loss = Measure(LOSS, 'loss', 'loss', self.objective.name)
+        is_there = self.measure.key != 'loss' and f'{self.measure.key}_val' in self.courses
+        return [self.measure if is_there else self.objective, loss]
 
 
 def training(findings: Findings, summary: PointSummary) -> Training:
     """Returns how an architecture's trials went."""
     layout = findings.store.files(summary.params)
     histories = (read_throughtime(layout, index) for index in findings.store.trials(summary.params))
-    curves = [curve for curve in histories if curve is not None and {'epochs', *MEASURES} <= curve.keys()]
+    needed = {'epochs', *(f'{kind}_{split}' for kind in _KINDS for split in _SPLITS)}
+    curves = [curve for curve in histories if curve is not None and needed <= curve.keys()]
     longest = max((curve['epochs'] for curve in curves), key=len, default=np.array([], dtype=int))
-    nowhere = -math.inf, math.inf
-    limits = measure_of(findings.store.manifest.metrics).limits
-    courses = {
-        name: _course(
-            [curve[name] for curve in curves], len(longest), limits if name.startswith('perf') else nowhere
-        )
-        for name in MEASURES
-    }
-    return Training(findings.name(summary), longest.astype(int).tolist(), courses)
+    objective, *others = measures(findings.store.manifest.metrics)
+    courses = {}
+    for measure in (objective, Measure(LOSS, 'loss', 'loss'), *others):
+        for split in _SPLITS:
+            name = f'{measure.key}_{split}'
+            if all(name in curve for curve in curves):
+                courses[name] = _course([curve[name] for curve in curves], len(longest), measure.limits)
+    epochs = [int(epoch) if float(epoch).is_integer() else float(epoch) for epoch in longest]
+    return Training(findings.name(summary), epochs, courses, findings.measure, objective)
 
 
 def _course(curves: list[np.ndarray], length: int, limits: tuple[float, float]) -> Course:
@@ -86,18 +99,19 @@ def _course(curves: list[np.ndarray], length: int, limits: tuple[float, float]) 
 
 
 def draw_training(data: Training, axes: Sequence[Axes]) -> None:
-    """Draws performance and loss, each in axes of its own: mean, 95% interval, and every trial faintly."""
-    for panel, measure in zip(axes, ('perf', 'loss'), strict=True):
+    """Draws a metric and the loss, each in axes of its own: mean, 95% interval, and every trial faintly."""
+    for panel, measure in zip(axes, data.panels, strict=True):
         lines = [
-            _draw_course(data, panel, f'{measure}_train', VERMILLION, 's', '--'),
-            _draw_course(data, panel, f'{measure}_val', BLUE, 'o', '-'),
+            _draw_course(data, panel, f'{measure.key}_train', VERMILLION, 's', '--'),
+            _draw_course(data, panel, f'{measure.key}_val', BLUE, 'o', '-'),
         ]
         panel.set_xlabel('epoch')
-        panel.set_ylabel('performance' if measure == 'perf' else 'loss')
+        panel.set_ylabel(f'{measure.name}{measure.direction if measure.key != "loss" else ""}')
         panel.grid(axis='y')
-        if measure == 'perf':
+        if panel is axes[0]:
             legend_above(panel, lines[::-1], ['validation', 'training'], data.name)
-        elif is_wide([*data.courses['loss_train'].mean, *data.courses['loss_val'].mean]):
+        means = [value for split in _SPLITS for value in data.courses[f'{measure.key}_{split}'].mean]
+        if not measure.info.higher and is_wide(means):
             panel.set_yscale('log')
 
 

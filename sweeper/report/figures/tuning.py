@@ -14,8 +14,9 @@ from ...results import nuisance_columns
 from ...store.details import read_curve, read_misc
 from ..collect import PointSummary
 from ..findings import Findings
+from ..measure import Measure, measure_of
 from .numbers import finite
-from .paper import BLACK, BLUE, MARKERS, SKY, VERMILLION, legend_above, limited_to_performances, room
+from .paper import BLACK, BLUE, MARKERS, SKY, VERMILLION, legend_above, limited_to, room
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ class Tuning:
         name: The architecture.
         lrs: Learning rates of the range test, rising.
         loss: Of the range test at these, median over initialisations; None from where it diverged.
-        perf: Performance of the range test at these.
+        perf: Performance of the range test at these; empty if single steps cannot measure it.
         candidates: What was trained briefly and compared: `round`, `lr` (highest of its cycle),
             `batch_size`, `steps`, `loss`, `perf`, and `nuisance_<name>`; those of a void round (all diverged)
             included. If there are nuisance parameters, they are scored on held-out training data.
@@ -45,6 +46,7 @@ class Tuning:
         nuisance: Nuisance parameters of the trials, by name, as text.
         unread: Parameters of the architecture that no code asked for.
         note: Why the trials' learning rates lie below all of the last round; empty if they do not.
+        measure: The objective, by which candidates were compared.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Tuning:
     nuisance: dict[str, str]
     unread: list[str]
     note: str
+    measure: Measure
 
     @property
     def scored_on(self) -> str:
@@ -89,6 +92,7 @@ def tuning(findings: Findings, summary: PointSummary) -> Tuning | None:
         {name: value_to_text(value) for name, value in tuned.nuisance.items()},
         [*tuned.unread],
         _note(compared, tuned.lr_max, tuned.epochs * store.manifest.train_size),
+        measure_of(store.manifest.metrics),
     )  # fmt: skip
 
 
@@ -100,7 +104,8 @@ def _range_test(curve: dict[str, np.ndarray]) -> tuple[list[float], list[float |
     rising = np.flatnonzero(lrs > lrs[0]) if len(lrs) else np.array([], dtype=int)
     seen = rising[:: max(1, -(-len(rising) // _MOST_STEPS))]
     loss = [*map(finite, curve['loss'][seen].tolist())]
-    return lrs[seen].tolist(), loss, curve['perf'][seen].tolist()
+    perf = curve['perf'][seen].tolist()
+    return lrs[seen].tolist(), loss, perf if any(perf) else []
 
 
 def _candidates(table: dict[str, np.ndarray]) -> list[dict[str, Any]]:
@@ -143,7 +148,7 @@ def draw_tuning(data: Tuning, axes: Sequence[Axes]) -> None:
     values = [f'batch size {data.batch_size}', *(f'{name} {value}' for name, value in data.nuisance.items())]
     label = f'chosen{":" if data.nuisance else " for the trials;"} {", ".join(values)}'  # as there is room
     legend_above(test, [chosen], [label], data.name)
-    limited_to_performances(compared)
+    limited_to(data.measure, compared)
 
 
 def _draw_range_test(data: Tuning, axes: Axes) -> None:
@@ -176,7 +181,9 @@ def _draw_candidates(data: Tuning, axes: Axes) -> None:
         same = sorted((candidate for candidate in data.candidates if data.group(candidate) == group), key=_lr)
         rates, perfs = [candidate['lr'] for candidate in same], [candidate['perf'] for candidate in same]
         axes.plot(rates, perfs, color=colours[group[0]], marker=markers[group[1]], linewidth=0.8)
-    axes.set_ylabel(f'performance on {data.scored_on}')
+    axes.set_ylabel(
+        '\n'.join(filter(None, (f'{data.measure.name} on {data.scored_on}', data.measure.direction.strip())))
+    )
     lines = [axes.plot([], [], color=colour)[0] for colour in colours.values()]
     lines += [axes.plot([], [], marker, color=BLACK)[0] for marker in markers.values()]
     legend_above(

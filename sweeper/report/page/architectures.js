@@ -1,6 +1,10 @@
 // For each architecture: how it was tuned, how its trials went, what is suspicious.
 
-const MEASURES = { perf_val: 'validation performance', perf_train: 'training performance', loss_val: 'validation loss', loss_train: 'training loss' };
+// What a course is of: `perf_val`, `loss_train`, `f1_val`.
+function courseName(data, key) {
+  const split = key.slice(key.lastIndexOf('_') + 1), kind = key.slice(0, key.lastIndexOf('_'));
+  return `${split === 'val' ? 'validation' : 'training'} ${kind === 'perf' ? data.metric.objective : kind}`;
+}
 const FEW = 50;
 let allDetails = null;
 const detailsOf = async (row) => (await (allDetails = allDetails || unpack('details')))[row.rank - 1];
@@ -17,21 +21,21 @@ function lossRange(losses) {
 }
 const lrAxis = (text) => ({ type: 'log', exponentformat: 'power', dtick: innerWidth < 600 ? 2 : 1, tickangle: 0, title: { text } });
 
-function rangeTest(tuning) {
+function rangeTest(data, tuning) {
   return chart(() => ({
     traces: [
       { name: 'loss', x: tuning.lrs, y: tuning.loss, mode: 'lines', line: { color: PALETTE[1], width: 2 } },
-      { name: 'performance', x: tuning.lrs, y: tuning.perf, mode: 'lines', yaxis: 'y2', line: { color: PALETTE[0], width: 2 } },
+      ...(tuning.perf.length ? [{ name: data.metric.objective, x: tuning.lrs, y: tuning.perf, mode: 'lines', yaxis: 'y2', line: { color: PALETTE[0], width: 2 } }] : []),
     ],
     layout: {
       xaxis: lrAxis('learning rate'), yaxis: { title: { text: 'training loss' }, range: lossRange(tuning.loss) },
-      yaxis2: { title: { text: 'training performance' }, overlaying: 'y', side: 'right', showgrid: false, tickmode: 'auto', nticks: 5 }, shapes: [chosenRange(tuning, 'x')],
+      yaxis2: { title: { text: label(`training ${data.metric.objective}`) }, overlaying: 'y', side: 'right', showgrid: false, tickmode: 'auto', nticks: 5 }, shapes: [chosenRange(tuning, 'x')],
       margin: { l: 55, r: 55, t: 34, b: 45 },
     },
   }), 'low');
 }
 
-function candidates(tuning) {
+function candidates(data, tuning) {
   const table = tuning.candidates;
   const names = Object.keys(tuning.nuisance), columns = names.map((name) => table[`nuisance_${name}`] || []);
   const groups = new Map(), named = new Set();
@@ -53,15 +57,15 @@ function candidates(tuning) {
         text: group.map((i) => `${table.steps[i]} steps, batch size ${size}${nuisance(i)}, loss ${number(table.loss[i])}`), hoverinfo: 'text+x+y',
       };
     }),
-    layout: { xaxis: lrAxis('highest learning rate of the cycle'), yaxis: { title: { text: names.length ? 'performance on held-out data' : 'training performance' } }, shapes: [chosenRange(tuning, 'x')] },
+    layout: { xaxis: lrAxis('highest learning rate of the cycle'), yaxis: { title: { text: label(names.length ? `${data.metric.objective} on held-out data` : `training ${data.metric.objective}`) }, autorange: data.objective_higher ? true : 'reversed' }, shapes: [chosenRange(tuning, 'x')] },
   }), 'low');
 }
 
 const captioned = (caption, figure) => element('figure', {}, element('figcaption', {}, caption), figure);
 
-function courses(training) {
+function courses(data, training) {
   const names = Object.keys(training.courses);
-  let chosen = 0;
+  let chosen = Math.max(0, names.indexOf(`${data.metric.key}_val`));
   const node = chart(() => {
     const course = training.courses[names[chosen]], epochs = training.epochs;
     const inside = course.low.map((low, index) => (low === null ? null : index)).filter((index) => index !== null);
@@ -75,9 +79,9 @@ function courses(training) {
       });
     }
     traces.push({ name: 'mean', x: epochs, y: course.mean, mode: epochs.length < 2 ? 'markers' : 'lines+markers', line: { color: colour('accent'), width: 3 }, marker: { size: 5 } });
-    return { traces, layout: { xaxis: { title: { text: 'epoch' } }, yaxis: { title: { text: MEASURES[names[chosen]] } } } };
+    return { traces, layout: { xaxis: { title: { text: 'epoch' } }, yaxis: { title: { text: label(courseName(data, names[chosen])) } } } };
   }, 'low');
-  return [element('div', { class: 'tools' }, chooser('of each trial', names.map((name) => MEASURES[name]), 0, (index) => { chosen = index; redraw(node); })), node];
+  return [element('div', { class: 'tools' }, chooser('of each trial', names.map((name) => courseName(data, name)), chosen, (index) => { chosen = index; redraw(node); })), node];
 }
 
 function trialsTable(trials) {
@@ -113,10 +117,11 @@ async function closer(data, row) {
       element('p', { class: 'explain' }, `Shaded: the learning rates of the trials, ${number(tuning.lr_min)} to ${number(tuning.lr_max)}, at batch size ${tuning.batch_size}${nuisance.map(([name, value]) => `, ${name} ${value}`).join('')}.${tuning.note ? ` ${tuning.note}` : ''}` +
         (nuisance.length ? ` Candidates were scored on a part of the training data that they were not trained on; those that differ in more than the learning rate are not joined.` : '') +
         (tuning.budget === null ? '' : ` Tuning took the samples of ${number(tuning.budget)} trials.`)),
-      element('div', { class: 'pair' }, tuning.lrs.length ? captioned('Range test', rangeTest(tuning)) : null, tuning.candidates.lr ? captioned('Candidates, trained briefly and compared', candidates(tuning)) : null));
+      element('div', { class: 'pair' }, tuning.lrs.length ? captioned('Range test', rangeTest(data, tuning)) : null, tuning.candidates.lr ? captioned('Candidates, trained briefly and compared', candidates(data, tuning)) : null));
   }
-  if (training.epochs.length) parts.push(element('h3', {}, 'How its trials went'), ...courses(training));
+  if (training.epochs.length) parts.push(element('h3', {}, 'How its trials went'), ...courses(data, training));
   if (trials.length) parts.push(...trialsTable(trials));
+  if (trials.some((trial) => trial.best_val !== null)) parts.push(element('p', { class: 'explain' }, 'perf_… are final scores. best_val is the best at the end of a cycle, at best_epoch: it is optimistic, since it is the best of many.'));
   if (settings) parts.push(element('h3', {}, 'Settings'), facts({ ...settings, ...Object.fromEntries(Object.entries(tuning.steps).map(([name, kinds]) => [`steps of ${name}`, [].concat(kinds).join('; ')])) }));
   return parts;
 }

@@ -72,7 +72,7 @@ function errorBars(rows, shade) {
     arrayminus: rows.map((row) => (row.perf.low === null ? 0 : row.perf.mean - row.perf.low)),
   };
 }
-const hover = (rows) => rows.map((row) => `${row.rank}. ${label(row.name, 90)}<br>${interval(row.perf)} (${row.trials.length} trials)${row.comparable ? '' : '<br>not comparable'}`);
+const hover = (rows) => rows.map((row) => `${row.place}. ${label(row.name, 90)}<br>${interval(row.perf)} (${row.trials.length} trials)${row.comparable ? '' : '<br>not comparable'}`);
 
 const valuesOf = (axis) => [...new Set(axis.places.filter((place) => place !== null))].sort((a, b) => a - b);
 

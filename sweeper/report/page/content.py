@@ -22,7 +22,7 @@ from ..figures.heat_map import heat_map
 from ..figures.training import training
 from ..figures.tuning import tuning
 from ..findings import Findings
-from ..flags import FLAG_MEANINGS
+from ..measure import Measure, measures
 from ..representations import Representations
 from ..reproduction import reproduction
 from ..stats.statistics import Interval
@@ -38,35 +38,75 @@ def overview(findings: Findings) -> dict[str, Any]:
     `rows` are all architectures, the best first, then the unfinished and the failed. What has one element per
     architecture besides follows the rows, as far as these have trials.
     """
-    comparison, manifest = findings.comparison, findings.store.manifest
-    names, influence = swept(findings), comparison.influence()
+    manifest, names = findings.store.manifest, swept(findings)
     content = {
         'title': manifest.module,
-        'answer': comparison.answer(),
-        'notes': [
-            sentence for sentence in (comparison.on_test_data(), influence, _left_out(findings)) if sentence
-        ],
-        'all_tied': comparison.are_tied,
+        'metrics': [measure.name for measure in measures(manifest.metrics)],
+        'objective_higher': manifest.objective.higher,
         'columns': findings.columns,
         'nuisance': findings.nuisance,
         'parameters': [parameter.to_dict() for parameter in findings.parameters],
         'commands': findings.commands,
         'rows': [_row(findings, summary) for summary in findings.summaries],
+        **_by_metric(findings, findings),
+        'reproduce': _reproduce(findings),
+    }
+    axes = [_axis(findings, name) for name in names]
+    return {**{name: rounded(value) for name, value in content.items()}, 'axes': axes}
+
+
+def views(findings: Findings) -> list[dict[str, Any]]:
+    """Returns, for each other metric, what of the overview is different by it.
+
+    `rows` are in the order of the overview's; `order` has their indices, the best first.
+    """
+    rows = {summary.params: index for index, summary in enumerate(findings.summaries)}
+    others = []
+    for measure in measures(findings.store.manifest.metrics):
+        if measure != findings.measure:
+            by_other = findings.by(measure.name).only(findings.summaries)
+            ordered = {summary.params: summary for summary in by_other.summaries}
+            others.append(
+                rounded(
+                    {
+                        **_by_metric(by_other, findings),
+                        'order': [rows[point] for point in ordered],
+                        'rows': [_scores_of(by_other, ordered[point]) for point in rows],
+                    }
+                )
+            )
+    return others
+
+
+def _by_metric(findings: Findings, shown: Findings) -> dict[str, Any]:
+    """What of the overview depends on the metric; in the order of the rows that are shown."""
+    comparison, measure = findings.comparison, findings.measure
+    sentences = comparison.on_test_data(), comparison.influence(), _left_out(shown)
+    return {
+        'metric': {
+            **measure.to_dict(),
+            'key': measure.key,
+            'title': measure.title,
+            'objective': measure.objective,
+            'is_share': measure.info.is_share,
+            'is_plain': measure.name == 'performance',
+        },
+        'answer': comparison.answer(),
+        'notes': [sentence for sentence in sentences if sentence],
+        'all_tied': comparison.are_tied,
         'heat_maps': [
-            asdict(heat_map(findings, *pair)) for pair in list(combinations(names, 2))[:_MOST_HEAT_MAPS]
+            _without_measure(heat_map(findings, *pair))
+            for pair in list(combinations(swept(findings), 2))[:_MOST_HEAT_MAPS]
         ],
-        'costs': [_cost(findings, name) for name in COSTS],
+        'costs': [_cost(findings, shown, name) for name in COSTS],
         'effects': [
             {'name': ' with '.join(effect.parameters), 'share': effect.share, 'method': effect.method}
             for effect in comparison.effects()
         ],
         'effects_scope': comparison.influences.scope,
-        'flags': FLAG_MEANINGS,
+        'flags': measure.flag_meanings(),
         'has_test': any(summary.perf_test is not None for summary in findings.summaries),
-        'reproduce': _reproduce(findings),
     }
-    axes = [_axis(findings, name) for name in names]
-    return {**{name: rounded(value) for name, value in content.items()}, 'axes': axes}
 
 
 def _left_out(findings: Findings) -> str:
@@ -111,7 +151,7 @@ def _whole(
 
 def _details(findings: Findings, summary: PointSummary, damaged: list[str]) -> dict[str, Any]:
     tuned, course = _whole(tuning, findings, summary, damaged), _whole(training, findings, summary, damaged)
-    data = dict(vars(tuned)) if tuned is not None else {}
+    data = _without_measure(tuned) if tuned is not None else {}
     columns = (
         {name: [row[name] for row in data['candidates']] for name in data['candidates'][0]}
         if (data and data['candidates'])
@@ -135,15 +175,21 @@ def _details(findings: Findings, summary: PointSummary, damaged: list[str]) -> d
     }  # fmt: skip
 
 
+def _without_measure(figure: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(figure).items() if name != 'measure'}
+
+
 def _courses(courses: Mapping[str, Any]) -> dict[str, Any]:
     return {name: vars(course) for name, course in courses.items() if any(course.trials)}
 
 
 def _scores(trial: TrialResult) -> dict[str, Any]:
     names = (
-        field.name for field in fields(trial) if field.name not in ('seed', 'step', 'step_reason', 'lanes')
+        field.name
+        for field in fields(trial)
+        if field.name not in ('seed', 'step', 'step_reason', 'lanes', 'metrics')
     )
-    return {name: getattr(trial, name) for name in names}
+    return {**{name: getattr(trial, name) for name in names}, **trial.metrics}
 
 
 def represented(findings: Findings, representations: Representations) -> list[dict[str, Any]]:
@@ -176,26 +222,39 @@ def _row(findings: Findings, summary: PointSummary) -> dict[str, Any]:
     return {
         'name': findings.name(summary),
         'cells': summary.cells,
-        'trials': summary.perfs,
-        'perf': _interval(summary.perf_val),
-        'test': _interval(summary.perf_test) if summary.perf_test is not None else None,
-        'median': (median := float(np.median(summary.perfs)) if summary.perfs else None),
-        # Rounded once, as in the terminal: rounded for the page and again by its script they might differ.
-        'median_text': '' if median is None else f'{median:.4f}',
-        'trial_texts': [f'{perf:.4f}' for perf in summary.perfs],
-        'first': summary.params in findings.first,
-        'comparable': not summary.exclusions,
+        **_scores_of(findings, summary),
         'lr': list(summary.lr_range) if summary.lr_range is not None else None,
         'batch': summary.batch_size,
         'nuisance': summary.nuisance_cells(findings.nuisance),
         'costs': [of(summary) for _, of in COSTS.values()],
-        'flags': summary.flags,
-        'shown_flags': summary.shown_flags,
         'command': summary.command,
         'error': None
         if error is None
         else {**asdict(error), 'traceback': users_frames(error.traceback), 'text': str(error)},
     }
+
+
+def _scores_of(findings: Findings, summary: PointSummary) -> dict[str, Any]:
+    """What of a row depends on the metric."""
+    number = findings.measure.number
+    return {
+        'trials': summary.perfs,
+        'perf': _interval(summary.perf_val),
+        'test': _interval(summary.perf_test) if summary.perf_test is not None else None,
+        'median': (median := float(np.median(summary.perfs)) if summary.perfs else None),
+        # Rounded once, as in the terminal: rounded for the page and again by its script they might differ.
+        'median_text': '' if median is None else number(median),
+        'trial_texts': [number(perf) for perf in summary.perfs],
+        'best': None if summary.best is None else _best(findings.measure, *summary.best),
+        'first': summary.params in findings.first,
+        'comparable': not summary.exclusions,
+        'flags': summary.flags,
+        'shown_flags': summary.shown_flags,
+    }
+
+
+def _best(measure: Measure, mean: float, epoch: float) -> dict[str, Any]:
+    return {'mean': mean, 'text': f'{measure.number(mean)} (epoch {epoch:.3g})'}
 
 
 def _interval(interval: Interval) -> dict[str, Any]:
@@ -209,9 +268,11 @@ def _axis(findings: Findings, name: str) -> dict[str, Any]:
     return {**rounded({'name': name, 'labels': data.labels, 'log': data.is_log}), 'places': data.places}
 
 
-def _cost(findings: Findings, name: str) -> dict[str, Any]:
+def _cost(findings: Findings, shown: Findings, name: str) -> dict[str, Any]:
     data = against_cost(findings, name)
-    return {'label': data.label, 'front': data.is_front}
+    points = (summary.params for summary in findings.compared)
+    is_front = dict(zip(points, data.is_front, strict=True))
+    return {'label': data.label, 'front': [is_front.get(summary.params, False) for summary in shown.compared]}
 
 
 def _reproduce(findings: Findings) -> dict[str, Any]:

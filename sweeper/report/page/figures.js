@@ -1,6 +1,14 @@
 // Performance against parameters and costs.
 
-const PERFORMANCE = { title: { text: 'validation performance' } };
+// The metric that is looked at, along an axis: the best are up.
+const direction = (metric) => (metric.higher ? '' : ' (lower is better)');
+const metricAxis = (metric) => ({ title: { text: label(metric.title + direction(metric)) }, autorange: metric.higher ? true : 'reversed' });
+const nameOf = (metric) => (metric.is_plain ? 'performance' : metric.name);
+const titled = (metric) => (metric.is_plain ? 'Performance' : metric.name);
+const short = (metric, value) => (metric.is_share ? value.toFixed(3) : number(value, 4));
+// The better, the brighter.
+const colours = (metric) => ({ colorscale: 'Viridis', reversescale: !metric.higher });
+const diverged = (rows) => { const count = rows.filter((row) => row.trials.length && row.perf.mean === null).length; return count ? ` ${count} diverged and cannot be shown.` : ''; };
 
 // Architectures that are not comparable, in every figure that has them.
 const crosses = (rows, places, among) => ({
@@ -35,10 +43,10 @@ function byParameter(data, compared) {
       };
     });
     if (doubted.length) traces.push(crosses(doubted.map(([, row]) => row), doubted.map(([place]) => place), compared.length));
-    return { traces, layout: { xaxis: axisOf(axis), yaxis: PERFORMANCE, showlegend: traces.length > 1 } };
+    return { traces, layout: { xaxis: axisOf(axis), yaxis: metricAxis(data.metric), showlegend: traces.length > 1 } };
   });
-  return section('parameters', 'Performance against each parameter',
-    'Means with 95% intervals. Architectures that differ in this parameter alone are joined by a line, as long as there are few such groups.' + (compared.some((row) => !row.comparable) ? ' Orange crosses are not comparable.' : ''),
+  return section('parameters', `${titled(data.metric)} against each parameter`,
+    'Means with 95% intervals. Architectures that differ in this parameter alone are joined by a line, as long as there are few such groups.' + (compared.some((row) => !row.comparable) ? ' Orange crosses are not comparable.' : '') + diverged(compared),
     element('div', { class: 'tools' }, chooser('parameter', data.axes.map((axis) => axis.name), 0, (index) => { chosen = index; redraw(node); })), node);
 }
 
@@ -49,7 +57,7 @@ function influence(data) {
   const bars = data.effects.slice(0, 12).flatMap((effect) => [
     element('span', {}, effect.name), element('span', { class: 'bar', style: `width:${(100 * effect.share).toFixed(1)}%` }),
     element('span', {}, percent(effect.share))]);
-  return section('influence', 'What the performance depends on', `Shares of the variance between ${data.effects_scope}. ` + (data.all_tied ? 'All architectures are tied, so this may be just noise.' : ''), element('div', { class: 'bars' }, bars));
+  return section('influence', `What the ${nameOf(data.metric)} depends on`, `Shares of the variance between ${data.effects_scope}. ` + (data.all_tied ? 'All architectures are tied, so this may be just noise.' : ''), element('div', { class: 'bars' }, bars));
 }
 
 function heatMap(data) {
@@ -61,11 +69,11 @@ function heatMap(data) {
     const few = map.rows.length * map.columns.length <= 150;
     return {
       traces: [{
-        type: 'heatmap', z: map.means, x: map.columns.map((_, index) => index), y: map.rows.map((_, index) => index), colorscale: 'Viridis',
+        type: 'heatmap', z: map.means, x: map.columns.map((_, index) => index), y: map.rows.map((_, index) => index), ...colours(data.metric),
         hoverongaps: false, colorbar: { title: { text: '' }, thickness: 12, outlinewidth: 0 },
-        text: map.means.map((line) => line.map((mean) => (mean === null ? '' : mean.toFixed(3)))), texttemplate: few ? '%{text}' : undefined,
+        text: map.means.map((line) => line.map((mean) => (mean === null ? '' : short(data.metric, mean)))), texttemplate: few ? '%{text}' : undefined,
         hovertext: map.means.map((line, row) => line.map((mean, column) => (mean === null ? '' :
-          `${across} = ${columns[column]}<br>${along} = ${rows[row]}<br>${mean.toFixed(4)}, mean of ${map.counts[row][column]}`))),
+          `${across} = ${columns[column]}<br>${along} = ${rows[row]}<br>${data.metric.is_share ? mean.toFixed(4) : number(mean, 5)}, mean of ${map.counts[row][column]}`))),
         hoverinfo: 'text', xgap: 2, ygap: 2,
       }],
       layout: {
@@ -75,7 +83,7 @@ function heatMap(data) {
     };
   });
   const names = data.heat_maps.map((map) => `${map.y} by ${map.x}`);
-  return section('heat-map', 'Two parameters together', `Mean performance of all architectures with a pair of values.${withoutDoubted(data.heat_maps[0].left_out)}`,
+  return section('heat-map', 'Two parameters together', `Mean ${nameOf(data.metric)}${direction(data.metric)} of all architectures with a pair of values.${withoutDoubted(data.heat_maps[0].left_out)}`,
     names.length > 1 ? element('div', { class: 'tools' }, chooser('parameters', names, 0, (index) => { chosen = index; redraw(node); })) : null, node);
 }
 
@@ -83,11 +91,13 @@ function parallel(data, compared) {
   if (data.axes.length < 3) return null;
   const all = compared.every((row) => !row.comparable);
   const kept = compared.map((row, index) => index).filter((index) => all || compared[index].comparable);
-  const perfs = kept.map((index) => compared[index].perf.mean);
+  const known = kept.map((index) => compared[index].perf.mean).filter((mean) => mean !== null);
+  const worst = !known.length ? 0 : data.metric.higher ? Math.min(...known) : Math.max(...known);
+  const perfs = kept.map((index) => compared[index].perf.mean ?? worst);
   const titles = labels(data.axes.map((axis) => axis.name), 24);
   const node = chart(() => ({
     traces: [{
-      type: 'parcoords', line: { color: perfs, colorscale: 'Viridis', showscale: true, colorbar: { thickness: 12 } },
+      type: 'parcoords', line: { color: perfs, ...colours(data.metric), showscale: true, colorbar: { thickness: 12 } },
       labelfont: { color: colour('ink') }, tickfont: { color: colour('ink') }, rangefont: { color: colour('faint') },
       dimensions: [...data.axes.map((axis, at) => {
         const scaled = (place) => (place === null ? NaN : axis.log ? Math.log10(place) : place);
@@ -95,12 +105,12 @@ function parallel(data, compared) {
         const ticks = axis.labels ? { tickvals: axis.labels.map((_, i) => i), ticktext: labels(axis.labels, 18) }
           : values.length <= 10 ? { tickvals: values.map(scaled), ticktext: numbers(values) } : {};
         return { label: titles[at] + (axis.log && values.length > 10 ? ' (log10)' : ''), values: kept.map((index) => scaled(axis.places[index])), ...ticks };
-      }), { label: 'performance', values: perfs }],
+      }), { label: label(nameOf(data.metric), 24), values: perfs, ...(data.metric.higher || !known.length ? {} : { range: [worst, Math.min(...known)] }) }],
     }],
     layout: { margin: { l: 60, r: 40, t: 50, b: 25 } },
   }));
   node.style.minWidth = `${110 * (data.axes.length + 1)}px`;
-  return section('parallel', 'All parameters together', 'Each line is an architecture, coloured by its mean performance. Drag along an axis to select.' + withoutDoubted(compared.length - kept.length),
+  return section('parallel', 'All parameters together', `Each line is an architecture, coloured by its mean ${nameOf(data.metric)}${direction(data.metric)}. Drag along an axis to select.` + withoutDoubted(compared.length - kept.length),
     element('div', { class: 'across' }, node));
 }
 
@@ -121,10 +131,10 @@ function againstCost(data, compared) {
     const log = Math.min(...costs) > 0 && Math.max(...costs) / Math.min(...costs) > 8;
     return {
       traces: [...(doubted.length ? [{ ...crosses(doubted, doubted.map((row) => row.costs[chosen]), compared.length), hoverinfo: 'text+x' }] : []), trace(part(false), 'dominated', colour('faint')), trace(best, 'Pareto front', PALETTE[1], { mode: 'lines+markers', line: { shape: 'hv', color: PALETTE[1], dash: 'dot' }, marker: { color: PALETTE[1], size: 11, symbol: 'diamond' } })],
-      layout: { xaxis: { title: { text: name }, type: log ? 'log' : 'linear' }, yaxis: PERFORMANCE },
+      layout: { xaxis: { title: { text: name }, type: log ? 'log' : 'linear' }, yaxis: metricAxis(data.metric) },
     };
   });
-  return section('cost', 'Performance against cost',
-    'For an architecture on the Pareto front, no other is both cheaper and better (by means; the intervals show how certain that is). Seconds depend on the machine that trained.',
+  return section('cost', `${titled(data.metric)} against cost`,
+    'For an architecture on the Pareto front, no other is both cheaper and better (by means; the intervals show how certain that is). Seconds depend on the machine that trained.' + diverged(compared),
     element('div', { class: 'tools' }, chooser('cost', known.map((index) => data.costs[index].label), 0, (index) => { chosen = known[index]; redraw(node); })), node);
 }

@@ -41,28 +41,55 @@ function reproduce(data) {
     commands.length ? element('pre', {}, commands.join('\n')) : null, facts(told), element('h3', {}, 'Settings of tuning and training'), facts(settings));
 }
 
-async function show() {
-  const data = read('overview');
-  data.rows.forEach((row, index) => {
-    row.rank = index + 1;
-    row.searched = [row.name, ...data.columns.map((name, i) => `${name}=${row.cells[i]}`), ...data.nuisance.map((name, i) => `${name}=${row.nuisance[i]}`), ...row.shown_flags, data.commands.length ? `command=${row.command || ''}` : '', row.error ? 'failed' : '', row.first ? 'first' : '', row.comparable ? '' : 'not comparable'].join(' ').toLowerCase();
-  });
-  const compared = data.rows.filter((row) => !row.error && row.trials.length);
-  document.getElementById('kind').textContent = `Architectures compared, each at its own ${listed(['learning rate', 'batch size', ...data.nuisance])}`;
-  document.getElementById('title').textContent = data.title;
+// The overview by another metric: what it says of the rows takes the place of what is there.
+const seenBy = (data, view) => ({
+  ...data, ...view, rows: data.rows.map((row, index) => ({ ...row, ...view.rows[index], place: view.order.indexOf(index) + 1 })),
+});
+
+const words = (data, row) => [row.name, ...data.columns.map((name, i) => `${name}=${row.cells[i]}`), ...data.nuisance.map((name, i) => `${name}=${row.nuisance[i]}`), ...row.shown_flags, data.commands.length ? `command=${row.command || ''}` : '', row.error ? 'failed' : '', row.first ? 'first' : '', row.comparable ? '' : 'not comparable'];
+
+async function showSections(data, placed) {
+  const looked = representations(await unpack('representations')); // the rest is done at once
+  data.rows.forEach((row) => { row.searched = words(data, row).join(' ').toLowerCase(); });
+  const compared = data.rows.filter((_, index) => placed[index]);
   document.getElementById('answer').textContent = data.answer;
-  document.getElementById('notes').append(...data.notes.map((text) => element('p', {}, text)));
-  const flagged = data.rows.filter((row) => row.flags.length).length, failed = data.rows.filter((row) => row.error).length;
-  const told = { architectures: data.rows.length, trials: data.rows.reduce((sum, row) => sum + row.trials.length, 0), flagged, failed, preset: data.reproduce.preset, seed: data.reproduce.seed };
-  document.getElementById('facts').append(...Object.entries(told).map(([name, value]) => element('li', {}, ...(['preset', 'seed'].includes(name) ? [`${name} `, element('b', {}, String(value))] : [element('b', {}, String(value)), ` ${name}`]))));
+  document.getElementById('notes').replaceChildren(...data.notes.map((text) => element('p', {}, text)));
   const list = architectures(data);
   const sections = [
     leaderBoard(data, list.show), parameters(data), failures(data), data.axes.length && compared.length > 1 ? byParameter(data, compared) : null, influence(data),
     data.axes.length > 1 ? heatMap(data) : null, parallel(data, compared), compared.length ? againstCost(data, compared) : null,
-    representations(await unpack('representations')), list.node, reproduce(data),
+    looked, list.node, reproduce(data),
   ].filter(Boolean);
-  document.getElementById('main').append(...sections);
-  document.getElementById('contents').append(...sections.map((one) => element('a', { href: `#${one.id}` }, one.querySelector('h2').textContent)));
-  list.reveal();
+  document.getElementById('main').replaceChildren(...sections);
+  document.getElementById('contents').replaceChildren(...sections.map((one) => element('a', { href: `#${one.id}` }, one.querySelector('h2').textContent)));
+  return list;
+}
+
+// Which metric to look at.
+function metrics(data, placed) {
+  const say = ({ metric }) => (metric.is_objective ? `${metric.objective} is the objective: learning rates were tuned by it.` : `Learning rates were tuned by ${metric.objective}, the objective.`);
+  const note = element('span', { class: 'explain' }, say(data));
+  const first = data.metrics.indexOf(data.metric.name);
+  const names = data.metrics.map((name) => (name === data.metric.objective ? `${name} (objective)` : name));
+  document.getElementById('metric').append(chooser('metric', names, first, async (index) => {
+    const view = (await unpack('views')).find((one) => one.metric.name === data.metrics[index]);
+    const chosen = view ? seenBy(data, view) : data;
+    charts.clear();
+    note.textContent = say(chosen);
+    await showSections(chosen, placed);
+  }), note);
+}
+
+async function show() {
+  const data = read('overview');
+  data.rows.forEach((row, index) => { row.rank = row.place = index + 1; });
+  const placed = data.rows.map((row) => !row.error && row.trials.length > 0); // of which there are places along axes
+  document.getElementById('kind').textContent = `Architectures compared, each at its own ${listed(['learning rate', 'batch size', ...data.nuisance])}`;
+  document.getElementById('title').textContent = data.title;
+  const flagged = data.rows.filter((row) => row.flags.length).length, failed = data.rows.filter((row) => row.error).length;
+  const told = { architectures: data.rows.length, trials: data.rows.reduce((sum, row) => sum + row.trials.length, 0), flagged, failed, preset: data.reproduce.preset, seed: data.reproduce.seed };
+  document.getElementById('facts').append(...Object.entries(told).map(([name, value]) => element('li', {}, ...(['preset', 'seed'].includes(name) ? [`${name} `, element('b', {}, String(value))] : [element('b', {}, String(value)), ` ${name}`]))));
+  metrics(data, placed);
+  (await showSections(data, placed)).reveal();
 }
 show();

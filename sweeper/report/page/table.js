@@ -3,27 +3,28 @@
 const FEW_LINES = 100;
 
 function strip(row, scale) {
-  const at = (value) => Math.min(150, Math.max(0, 150 * (value - scale.low) / (scale.high - scale.low || 1)));
-  if (!row.trials.length) return '';
+  const at = (value) => Math.min(150, Math.max(0, 150 * (scale.sign * value - scale.low) / (scale.high - scale.low || 1)));
+  if (!row.trials.some((trial) => trial !== null)) return '';
   const told = `${row.name}: mean ${interval(row.perf)}; trials ${row.trial_texts.join(', ')}`;
   const strip = drawn('svg', { class: 'strip', viewBox: '0 0 150 18', preserveAspectRatio: 'none', role: 'img', 'aria-label': told },
     drawn('title', {}, told));
-  for (const trial of row.trials.slice(0, 40)) strip.append(drawn('circle', { class: 'trial', cx: at(trial), cy: 9, r: 2 }));
+  for (const trial of row.trials.filter((trial) => trial !== null).slice(0, 40)) strip.append(drawn('circle', { class: 'trial', cx: at(trial), cy: 9, r: 2 }));
   if (row.perf.low !== null) {
     strip.append(drawn('line', { class: 'range', x1: at(row.perf.low), x2: at(row.perf.high), y1: 9, y2: 9 }));
   }
-  strip.append(drawn('circle', { class: 'mean', cx: at(row.perf.mean), cy: 9, r: 4 }));
+  if (row.perf.mean !== null) strip.append(drawn('circle', { class: 'mean', cx: at(row.perf.mean), cy: 9, r: 4 }));
   return strip;
 }
 
 // From what most trials reach to the best, so that a diverged one does not squeeze the others.
-function scaleOf(rows) {
-  const all = rows.flatMap((row) => [...row.trials, row.perf.low, row.perf.high]).filter((v) => v !== null && v !== undefined);
+function scaleOf(rows, { higher }) {
+  const sign = higher ? 1 : -1; // the best are right
+  const all = rows.flatMap((row) => [...row.trials, row.perf.low, row.perf.high]).filter((v) => v !== null && v !== undefined).map((v) => sign * v);
   all.sort((a, b) => a - b);
-  if (!all.length) return { low: 0, high: 1 };
+  if (!all.length) return { low: 0, high: 1, sign };
   const at = (share) => all[Math.floor(share * (all.length - 1))];
   const spread = at(0.75) - at(0.25);
-  return { low: spread ? Math.max(all[0], at(0.25) - 2 * spread) : all[0], high: all[all.length - 1] };
+  return { low: spread ? Math.max(all[0], at(0.25) - 2 * spread) : all[0], high: all[all.length - 1], sign };
 }
 
 // Where parameters come from: nothing to tell if all are arguments of model().
@@ -45,7 +46,7 @@ function parameters(data) {
 const flagged = (row) => `${row.comparable || row.error ? '' : 'not comparable: '}${row.shown_flags.join(', ')}`;
 
 function columnsOf(data) {
-  const scale = scaleOf(data.rows);
+  const { metric } = data, scale = scaleOf(data.rows, metric), best = metric.higher;
   const costs = data.costs.map((cost, index) => ({
     title: ['parameters', 'FLOPs', 's/epoch'][index], number: true, of: (row) => row.costs[index],
     show: (row) => number(row.costs[index]), known: data.rows.some((row) => row.costs[index] !== null),
@@ -53,15 +54,19 @@ function columnsOf(data) {
   const numberOrText = (cell) => (cell !== '' && !isNaN(cell) ? Number(cell) : cell);
   const hints = new Map(data.parameters.map((one) => [one.name, hint(data, one)]));
   return [
-    { title: '#', number: true, of: (row) => row.rank, show: (row) => element('a', { href: `#architecture-${row.rank}` }, String(row.rank)) },
+    { title: '#', number: true, of: (row) => row.place, show: (row) => element('a', { href: `#architecture-${row.rank}` }, String(row.place)) },
     ...data.columns.map((title, index) => ({
       title, text: true, hint: hints.get(title), of: (row) => numberOrText(row.cells[index]), show: (row) => row.cells[index] || '\u2013',
     })),
-    { title: 'validation', number: true, best: true, of: (row) => row.perf.mean, show: (row) => (row.error ? 'failed' : interval(row.perf)) },
+    { title: metric.is_plain ? 'validation' : metric.title, number: true, best, of: (row) => row.perf.mean, show: (row) => (row.error ? 'failed' : interval(row.perf)) },
     { title: '', of: (row) => row.perf.mean, show: (row) => strip(row, scale) },
-    ...(data.has_test ? [{ title: 'test', number: true, best: true, of: (row) => row.test && row.test.mean, show: (row) => interval(row.test) }] : []),
+    ...(data.has_test ? [{ title: metric.is_plain ? 'test' : `test ${metric.name}`, number: true, best, of: (row) => row.test && row.test.mean, show: (row) => interval(row.test) }] : []),
     { title: 'trials', number: true, of: (row) => row.trials.length, show: (row) => String(row.trials.length) },
-    { title: 'median', number: true, best: true, of: (row) => row.median, show: (row) => row.median_text },
+    { title: 'median', number: true, best, of: (row) => row.median, show: (row) => row.median_text },
+    ...(data.rows.some((row) => row.best) ? [{
+      title: 'best epoch', number: true, best, hint: 'the best at the end of a cycle, and its epoch; means over trials. It is the best of many, so it is optimistic: compare by the final score',
+      of: (row) => row.best && row.best.mean, show: (row) => (row.best ? row.best.text : ''),
+    }] : []),
     { title: 'learning rates', number: true, of: (row) => row.lr && row.lr[1], show: (row) => (row.lr ? row.lr.map((lr) => number(lr)).join(' to ') : '') },
     { title: 'batch', number: true, of: (row) => row.batch, show: (row) => number(row.batch) },
     ...data.nuisance.map((title, index) => ({
@@ -78,9 +83,9 @@ function compareBy(column, descending) {
   return (a, b) => {
     const [x, y] = [column.of(a), column.of(b)];
     const [noX, noY] = [x === null || x === undefined || x === '', y === null || y === undefined || y === ''];
-    if (noX || noY) return noX - noY || a.rank - b.rank;
+    if (noX || noY) return noX - noY || a.place - b.place;
     const order = typeof x === 'number' && typeof y === 'number' ? x - y : (typeof y === 'number') - (typeof x === 'number') || String(x).localeCompare(String(y), undefined, { numeric: true });
-    return sign * order || a.rank - b.rank;
+    return sign * order || a.place - b.place;
   };
 }
 
@@ -96,7 +101,7 @@ function leaderBoard(data, onfilter) {
   const line = (row) => element('tr', { class: row.error ? 'failed' : row.first ? 'first' : null },
     columns.map((column) => element('td', { class: column.number ? 'number' : null }, column.text ? cell(column.show(row)) : column.show(row))));
   const lines = new Map(); // made when first shown: a thousand take their time
-  let ordered = data.rows, kept = new Set(data.rows), most = FEW_LINES;
+  let ordered = [...data.rows].sort((a, b) => a.place - b.place), kept = new Set(data.rows), most = FEW_LINES;
   const body = element('tbody');
   const more = element('button', { class: 'more', type: 'button', onclick: () => { most = Infinity; show(); } });
   function show() {
@@ -134,7 +139,7 @@ function leaderBoard(data, onfilter) {
   show();
   const methods = [...new Set(data.rows.map((row) => row.perf.method).filter(Boolean))].join(', ');
   return section('board', 'Leader board',
-    `Mean validation performance over trials with its 95% confidence interval${methods ? ` (${methods})` : ''}; dots are single trials. Marked in green: the best, and all that cannot be distinguished from it yet.${data.rows.some((row) => !row.comparable && !row.error) ? ' Architectures that are not comparable come after those that are.' : ''}`,
+    `Mean ${data.metric.title}${direction(data.metric)} over trials with its 95% confidence interval${methods ? ` (${methods})` : ''}; dots are single trials. Marked in green: the best, and all that cannot be distinguished from it yet.${data.rows.some((row) => !row.comparable && !row.error) ? ' Architectures that are not comparable come after those that are.' : ''}${data.rows.some((row) => row.best) ? ' Best epoch: the best at the end of a cycle, which is optimistic, since it is the best of many; compare by the final score.' : ''}`,
     element('div', { class: 'tools' }, search, count),
     ...scrolled(element('thead', {}, element('tr', {}, heads)), body), more, commandList(data));
 }

@@ -15,7 +15,7 @@ from ...extras import needed
 from ...text import one_line
 from ..findings import Findings
 from ..representations import Representations
-from .content import details, left_out_as_damaged, overview, represented
+from .content import details, left_out_as_damaged, overview, represented, views
 
 _SCRIPTS = ('elements.js', 'table.js', 'charts.js', 'figures.js', 'architectures.js', 'page.js')
 _MOST_ROWS, _MOST_FAILED = 1000, 100  # of more, a browser takes many seconds to open the page
@@ -46,6 +46,7 @@ def report_page(
     data = {
         'overview': _json(shown),
         'details': _packed(looked_closer),
+        'views': _packed(views(findings)),
         'representations': _packed(looked_into),
     }
     scripts = ['\n'.join(_resource(name) for name in _SCRIPTS), _plotly()]  # first what is seen first

@@ -6,6 +6,8 @@ import re
 import pytest
 
 from sweeper.points import NamedPoint
+from sweeper.report.findings import Findings
+from sweeper.report.page.content import overview, views
 from sweeper.report.page.writing import report_page
 
 from ..conftest import trial
@@ -356,3 +358,39 @@ def test_labels_of_figures_that_differ_are_never_cut_to_the_same_text(grid, open
     shown = tab.evaluate('(cases) => cases.map(([texts, most]) => labels(texts, most))', cases)
     for (texts, _), found in zip(cases, shown, strict=True):
         assert len(set(found)) == len(set(texts)), texts
+
+
+def test_another_metric_can_be_looked_at_in_its_own_direction(by_cost, open_page):
+    tab = open_page(report_page(by_cost))
+    chooser = tab.locator('#metric select')
+    assert chooser.locator('option').all_inner_texts() == ['cost (objective)', 'loss', 'auc']
+    assert 'cost is the objective: learning rates were tuned by it.' in tab.locator('#metric').inner_text()
+    assert column(tab, 2) == ['16', '2', '99']
+    assert column(tab, 3)[2] == 'diverged'
+    assert 'optimistic' in tab.locator('#board .explain').first.inner_text()
+    headings = tab.locator('#board thead th').all_inner_texts()
+    assert column(tab, headings.index('best epoch') + 1)[0] == '11.4167 (epoch 5)'
+    tab.locator('thead button', has_text='validation cost').click()
+    assert column(tab, 2) == ['16', '2', '99'], 'the lowest first'
+    draw_all(tab)
+    chooser.select_option('2')
+    shows(tab.locator('#answer'), 'auc 0.3050')
+    assert tab.locator('#answer').inner_text() == Findings.read(by_cost, 'auc').comparison.answer()
+    assert column(tab, 1) == ['1', '2', '3'] and column(tab, 2) == ['2', '16', '99']
+    assert 'Learning rates were tuned by cost, the objective.' in tab.locator('#metric').inner_text()
+    assert tab.locator('section > h2').all_inner_texts()[1] == 'auc against each parameter'
+    assert draw_all(tab) > 3
+    chooser.select_option('0')
+    shows(tab.locator('#answer'), 'cost 12.4167 (lower is better)')
+    assert column(tab, 2) == ['16', '2', '99'] and draw_all(tab) > 3
+    assert tab.errors == []
+
+
+def test_what_differs_by_metric_follows_the_rows(by_cost):
+    findings = Findings.read(by_cost)
+    shown, (loss, auc) = overview(findings), views(findings)
+    assert auc['order'] == [1, 0, 2] and loss['metric']['higher'] is False
+    assert [row['perf']['mean'] for row in auc['rows']] == [0.12417, 0.305, auc['rows'][2]['perf']['mean']]
+    assert shown['rows'][2]['perf']['mean'] is None and shown['rows'][2]['perf']['text'] == 'diverged'
+    assert shown['costs'][2]['front'] == [True, False, False]
+    assert auc['costs'][2]['front'] == [False, True, False]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn.modules.batchnorm import _NormBase
@@ -13,6 +13,24 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from .plain import NotKeepable, copy_all
 
 REASON = 'the average of its weights (ema) is taken at every step'
+
+Pairs = list[tuple[torch.Tensor, torch.Tensor]]
+
+
+class Averaging(NamedTuple):
+    """What taking the average does at every step, tensor by tensor.
+
+    Attributes:
+        averaged: Tensors of the average, each with the model's: copied at first, then moved towards it.
+        copied: Those that are copied in every step.
+        weight: How far they are moved.
+        steps: How many there were.
+    """
+
+    averaged: Pairs
+    copied: Pairs
+    weight: float
+    steps: torch.Tensor
 
 
 class WeightAverage:
@@ -43,6 +61,25 @@ class WeightAverage:
         except Exception as error:
             error.add_note('ema needs a copy of the model, by copy.deepcopy')
             raise
+
+    def averaging(self) -> Averaging | None:
+        """Returns what `update` does, or None if that is not known."""
+        if self._average is None:
+            return None
+        own = self._average.module
+        statistics = {id(buffer) for buffer in _running_statistics(own)}
+        pairs = list(zip(_tensors_of(own), _tensors_of(self._model), strict=True))
+        parameters = {id(parameter) for parameter in own.parameters()}
+        averaged = [pair for pair in pairs if id(pair[0]) in parameters | statistics]
+        if not all(tensor.is_floating_point() for tensor, _ in averaged):
+            return None
+        copied = [pair for pair in pairs if id(pair[0]) not in parameters | statistics]
+        return Averaging(averaged, copied, 1 - self._decay, self._average.n_averaged)
+
+    @property
+    def tensors(self) -> list[torch.Tensor]:
+        """All that changes of it."""
+        return [] if self._average is None else [*_tensors_of(self._average.module), self._average.n_averaged]
 
     def state(self) -> dict[str, Any]:
         """Returns what there is of it: the number of steps, and all tensors."""

@@ -198,6 +198,8 @@ class EagerStep(Step):
         state: dict[Any, Any] = getattr(self._optimizer, 'state', {})
         state.update(states)
         self._update()
+        if self._average is not None:
+            self._average.update()
         after = dict(state)
         state.clear()
         return after
@@ -381,6 +383,7 @@ class CapturedGradientStep(_Replaying):
         split: The training data.
         measures_perf: Whether the script does.
         clip_norm: As for `EagerStep`.
+        average: As for `EagerStep`.
     """
 
     def __init__(
@@ -391,8 +394,10 @@ class CapturedGradientStep(_Replaying):
         split: Split,
         measures_perf: bool,
         clip_norm: float | None = None,
+        average: WeightAverage | None = None,
     ) -> None:
         super().__init__(replays, split, measures_perf)
+        self._average = average
         self.parameters, self._optimizer, self._clip_norm = parameters, optimizer, clip_norm
         self._lr = LearningRate(optimizer)
         self._kept = OptimizerState(optimizer)
@@ -415,6 +420,8 @@ class CapturedGradientStep(_Replaying):
             if self._clip_norm is not None:
                 torch.nn.utils.clip_grad_norm_(self.parameters, self._clip_norm)
             self._optimizer.step()
+            if self._average is not None:
+                self._average.update()
             losses.append(loss)
             perfs.append(perf)
         return StepResults(torch.stack(losses), torch.stack(perfs) if self.measures_perf else torch.empty(0))

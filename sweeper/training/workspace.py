@@ -77,7 +77,7 @@ class _Kept:
 
     def __init__(self, learner: Learner, python: PythonState, problem: PythonState) -> None:
         self.learner, self._states = learner, (problem, python)
-        self._tensors = ModelState(learner.model, learner.objective)
+        self._tensors = ModelState(learner.model, learner.objective, learner.averages)
 
     def restore(self) -> list[str]:
         """Puts all back; returns the names of what is still another."""
@@ -187,8 +187,6 @@ class Workspace:
         if self.step == 'eager':
             return self.set_up_eagerly(point, seed, measures_perf, plan=plan)
         reason = why_not_worth_it(batches, epochs, self.device) if self.step != 'captured' else None
-        if self.problem.ema is not None:
-            reason = AVERAGED
         if reason is not None:
             return self.set_up_eagerly(point, seed, measures_perf, reason, plan)
         before = self.python_state()

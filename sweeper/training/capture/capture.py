@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 
 from ...seeding import RandomStates
+from ..average import REASON as AVERAGED
 from ..average import WeightAverage
 from ..data import Batch, Split, is_tensors, leaves
 from ..objective import Objective
@@ -86,6 +87,11 @@ class Learner(NamedTuple):
         """The model that is scored and saved: the one that is trained, or the average of its weights."""
         return self.model if self.average is None else self.average.model
 
+    @property
+    def averages(self) -> list[torch.Tensor]:
+        """What a step changes of the average."""
+        return [] if self.average is None else self.average.tensors
+
     def eager_step(self) -> EagerStep:
         score = self.score if self.measures_perf else None
         objective = self.objective.guarded()
@@ -95,7 +101,7 @@ class Learner(NamedTuple):
         )
 
     def lane(self) -> Lane:
-        return Lane(self.model, self.objective, self.eager_step())
+        return Lane(self.model, self.objective, self.eager_step(), self.averages)
 
 
 def why_not_worth_it(batches: Sequence[torch.Tensor], epochs: float, device: torch.device) -> str | None:
@@ -130,7 +136,9 @@ def captured_step(learner: Learner, batches: Sequence[torch.Tensor]) -> Captured
     by_size: dict[int, list[torch.Tensor]] = {}
     for batch in batches:
         by_size.setdefault(len(batch), []).append(batch)
-    state = ModelState(learner.model, learner.objective)
+    if learner.average is not None and learner.average.averaging() is None:
+        raise CannotRehearse(AVERAGED)
+    state = ModelState(learner.model, learner.objective, learner.averages)
     trained = (learner.model, learner.objective)
     python = python_state_of(trained)
     if stuck := learner.stuck(python):
@@ -158,7 +166,13 @@ def captured_step(learner: Learner, batches: Sequence[torch.Tensor]) -> Captured
             return replaying_step(replays, parameters, rules, learner)
         optimizer = learner.make_optimizer()
         return CapturedGradientStep(
-            replays, parameters, optimizer, learner.split, learner.measures_perf, learner.clip_norm
+            replays,
+            parameters,
+            optimizer,
+            learner.split,
+            learner.measures_perf,
+            learner.clip_norm,
+            learner.average,
         )
 
     python = up_to_date(python, trained)
@@ -205,8 +219,9 @@ def compiled_replays(
 ) -> dict[int, Replay]:
     """Compiles recordings, by batch size; the arguments are as for `Script`."""
     replays = {}
+    averaging = None if learner.average is None else learner.average.averaging()
     for size, recording in recordings.items():
-        script = Script(recording, rules, learner.measures_perf, in_lanes, learner.clip_norm)
+        script = Script(recording, rules, learner.measures_perf, in_lanes, learner.clip_norm, averaging)
         replays[size] = Replay(compiled(script.source), script.tensors)
     return replays
 
@@ -246,11 +261,20 @@ def check_same(actual: Sequence[torch.Tensor], expected: Sequence[torch.Tensor])
 
 
 class ModelState:
-    """The state of a model before training: its parameters and buffers, and random numbers."""
+    """The state of a model before training: its parameters and buffers, and random numbers.
 
-    def __init__(self, model: torch.nn.Module, objective: Objective) -> None:
+    Args:
+        model: The model.
+        objective: What is minimised.
+        others: Other tensors that training changes.
+    """
+
+    def __init__(
+        self, model: torch.nn.Module, objective: Objective, others: Sequence[torch.Tensor] = ()
+    ) -> None:
         modules = [model, *objective.modules]
-        self._live = [t for module in modules for t in (*module.parameters(), *module.buffers())]
+        tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
+        self._live = [*tensors, *others]
         self._kept = self.copies()
         self._random_states = RandomStates()
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from ..average import Averaging
 from .recording import Call, NotCapturable, Recording, tensors_in
 from .updates import UpdateRule
 
@@ -59,6 +60,7 @@ class Script:
         with_perf: bool,
         in_lanes: bool = False,
         clip_norm: float | None = None,
+        averaging: Averaging | None = None,
     ) -> None:
         """Writes the source.
 
@@ -68,6 +70,7 @@ class Script:
             with_perf: Compute the performance of every batch too; else the loss is in its place.
             in_lanes: The batches' indices have two dimensions, and all tensors one more.
             clip_norm: The largest norm of the gradient; gradients that are returned are as they are.
+            averaging: What is averaged after the update, if anything is.
         """
         self.tensors: list[torch.Tensor] = []
         self._names: dict[int, str] = {}
@@ -99,6 +102,8 @@ class Script:
                 names = [f's{states + k}' for k in range(rule.states)]
                 states += rule.states
                 updates += rule.lines(name, gradient, names, partial(self._numbers.name, like=tensor))
+            if averaging is not None:
+                updates += self._average(averaging)
             body += [*self._numbers.in_each_step, *updates]
             body += [f'losses.append({loss})', f'perfs.append({perf})']
         else:
@@ -110,6 +115,21 @@ class Script:
             prologue=_indented(prologue, 4),
             body=_indented(body, 8 if rules is not None else 4),
         )
+
+    def _average(self, averaging: Averaging) -> list[str]:
+        """Lines that do what `WeightAverage.update` does."""
+        averaged, copied = (
+            [(self._name(own), self._name(tensor)) for own, tensor in pairs]
+            for pairs in (averaging.averaged, averaging.copied)
+        )
+        return [
+            'if step == 0:',
+            *(f'    {own}.copy_({tensor})' for own, tensor in averaged),
+            'else:',
+            *(f'    {own}.lerp_({tensor}, {averaging.weight!r})' for own, tensor in averaged),
+            *(f'{own}.copy_({tensor})' for own, tensor in copied),
+            f'{self._name(averaging.steps)}.fill_(step + 1)',
+        ]
 
     def _new_name(self, tensor: torch.Tensor) -> str:
         name = self._names[id(tensor)] = f'v{len(self._names)}'

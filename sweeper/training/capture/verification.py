@@ -39,12 +39,20 @@ class Lane:
         model: The model.
         objective: What is minimised.
         step: Its eager step.
+        others: What the step changes beside their tensors.
     """
 
-    def __init__(self, model: torch.nn.Module, objective: Objective, step: EagerStep) -> None:
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        objective: Objective,
+        step: EagerStep,
+        others: Sequence[torch.Tensor] = (),
+    ) -> None:
         self.model, self.objective, self.step = model, objective, step
         modules = [model, *objective.modules]
-        self.tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
+        tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
+        self.tensors = [*tensors, *others]
 
 
 class Verification:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -16,6 +17,7 @@ from .errors import InvalidArgument
 from .store.acceptance import ACCEPTABLE, accepted_kinds
 from .tuning.base import TuningMethod
 from .tuning.methods import as_plain, for_sweep_cores, from_plain, get_method, record
+from .tuning.settings import HyperparameterSettings
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
 
@@ -24,7 +26,8 @@ _Function = TypeVar('_Function', bound=Callable[..., Any])
 class SweepConfig:
     """Every option of a sweep, checked. `sweep(…, **options)` and the command line make one.
 
-    Results depend on `sweep_cores`, `tuning`, `seed`, `device`, `step`, `stop` and `patience` alone.
+    Results depend on `sweep_cores`, `tuning`, `seed`, `device`, `step`, `stop` and `patience` alone, and on
+    what `minutes_per_trial` came to.
 
     Attributes:
         sweep_cores: How many cores tune one architecture, and the least number of initialisations behind
@@ -45,6 +48,9 @@ class SweepConfig:
         step: How training steps are taken: `eager`, one operator after another; `captured`, recorded once
             and replayed without Python; `lanes`, captured, and 8 runs of a tiny network at a time; `auto`,
             captured where it is worth it. What cannot be captured is eager (`misc.json` says why).
+        minutes_per_trial: About how long a trial may take on this machine, scoring included. This is turned
+            into `trial_samples` once, by timing the first architecture when the folder is new; `sweep.json`
+            has both, all architectures get the same, and the sweep is continued with it on any machine.
         stop: `held-out` ends a trial when its objective on a tenth of the training data, which no trial is
             trained on then, has not improved for `patience` cycles. The result is the model as it is then.
         patience: The number of cycles, at least 1; with `stop='held-out'` only.
@@ -105,6 +111,14 @@ class SweepConfig:
     step: Literal['auto', 'eager', 'captured', 'lanes'] = field(
         default='auto', metadata={'help': 'How training steps are taken.'}
     )
+    minutes_per_trial: float | None = field(
+        default=None,
+        metadata={
+            'help': 'Train as long as so many minutes allow, in place of the samples of the preset.',
+            'metavar': 'MINUTES',
+            'valid': 'must be a positive number of minutes, or None',
+        },
+    )
     stop: Literal['never', 'held-out'] = field(
         default='never',
         metadata={'help': 'Stop trials that do not improve on a held-out tenth of the training data.'},
@@ -152,11 +166,24 @@ class SweepConfig:
             unquoted = valid.replace("'", '')
             option = f'--{wrong.replace("_", "-")} {getattr(self, wrong)}'
             raise self._wrong(wrong, valid).on_command_line(f'{option}: {unquoted}')
+        self._check_minutes()
         if self.executor == 'inline':
             for name, reason in _NEEDS_WORKERS.items():
                 if getattr(self, name) is not None:
                     error = InvalidArgument(f"{name} needs executor='local': {reason}")
                     raise error.naming(name, ('executor', 'local'))
+
+    def _check_minutes(self) -> None:
+        minutes = self.minutes_per_trial
+        if minutes is None:
+            return
+        if not 0 < minutes < math.inf:
+            raise self._wrong('minutes_per_trial', 'must be a positive number of minutes, or None')
+        if not isinstance(self.method, HyperparameterSettings):
+            raise self._wrong(
+                'minutes_per_trial',
+                f'goes with a preset or settings; with {type(self.method).__name__} give the length there',
+            )
 
     def _wrong(self, name: str, valid: str) -> InvalidArgument:
         value = getattr(self, name)
@@ -187,6 +214,7 @@ class SweepConfig:
             'seed': self.seed,
             'step': self.step,
             'stopping': self.stopping,
+            'minutes_per_trial': self.minutes_per_trial,
         }
 
     def to_mapping(self) -> dict[str, Any]:

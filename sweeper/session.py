@@ -27,6 +27,7 @@ from .results import SweepResults
 from .run.assembly import assemble
 from .run.dry_runs import check_by_dry_runs
 from .run.queue import ParamsTaskQueue
+from .run.trial_time import TrialTime
 from .seeding import random_states_kept
 from .selectors.base import Selector, checked_selector
 from .store.acceptance import accepted_kinds
@@ -88,6 +89,8 @@ def run_session(
             declared=parameters.declared.to_dict() if parameters.declared is not None else {},
             values=as_texts(presets), metrics=facts.metrics, **config.identity(),
         )  # fmt: skip
+        trial_time = TrialTime.of(config.method, manifest, folder)
+        manifest = trial_time.manifest
         names = parameters.signature.parameter_names()
         store = stack.enter_context(Store.opened(folder, manifest, names, config.if_changed))
         stack.callback(running.close)  # before the folder is given back
@@ -97,15 +100,21 @@ def run_session(
             store.forget_failures()
         lanes = LANES if config.step == 'lanes' else 1
         queue = ParamsTaskQueue(running.cores, config.sweep_cores, lanes)
+
+        def check_points(points: Sequence[Point]) -> None:
+            check_by_dry_runs(running, points, config.seed, not selector.adaptive)
+            if (came_to := trial_time.measure(running, points, store)) is not None:
+                log.write(None, 'worker', f'{came_to}\n')
+                if display is not None:
+                    print(came_to, file=sys.stderr)
+
         sweeper = assemble(
-            parameters, selector, queue, running, store, config.method, facts.train_size, config.seed,
+            parameters, selector, queue, running, store, trial_time.method, facts.train_size, config.seed,
             [*listeners, StatusWriter(store.records), *([display] if display else [])],
             training={**facts.training, **config.stopping}, raise_failures=config.on_error == 'raise',
             save_threads=0 if running.in_process else _SAVE_THREADS,
             same_selector='selector' not in (accepted_kinds(config.if_changed) or ()), lanes=lanes,
-            check_points=lambda points: check_by_dry_runs(
-                running, points, config.seed, not selector.adaptive
-            ),
+            check_points=check_points,
         )  # fmt: skip
         results = sweeper.run()
         results.store = store.records
@@ -150,5 +159,5 @@ def _check_points(parameters: ProblemParameters, points: Sequence[Point]) -> Non
 
 
 def _log(log: RunLog, task: Task | None, text: str) -> None:
-    has_folder = task is not None and task.function not in ('dry_run', 'read_parameters')
+    has_folder = task is not None and task.function not in ('dry_run', 'measure_speed', 'read_parameters')
     log.write(task.point if task and has_folder else None, task.name if task else 'worker', text)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .training.data import Split
     from .training.facts import DryRun, ProblemFacts
     from .training.isolation import Isolation
+    from .training.speed import Speed
     from .training.workspace import Workspace
 
 
@@ -122,6 +123,14 @@ def dry_run(workspace: Workspace, point: Point, seed: int) -> DryRun:
 
     with workspace.problem.using(point, {}):
         return dry_run(workspace, point, seed)
+
+
+def measure_speed(workspace: Workspace, point: Point, seed: int, batch_size: int) -> Speed:
+    """How fast an architecture trains, by a short training that is thrown away."""
+    from .training.speed import measure_speed
+
+    with workspace.problem.using(point, {}):
+        return measure_speed(workspace, point, seed, batch_size)
 
 
 def measure_curve(
@@ -224,5 +233,13 @@ def _record(seed: int, done: dict[str, Any]) -> TrialRecord:
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
-    for function in (dry_run, measure_curve, train_briefly, train_trial, in_lanes, read_parameters)
+    for function in (
+        dry_run,
+        measure_speed,
+        measure_curve,
+        train_briefly,
+        train_trial,
+        in_lanes,
+        read_parameters,
+    )
 }

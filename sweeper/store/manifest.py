@@ -54,6 +54,8 @@ class Manifest:
             is told from another by `source`.
         values: Of declared parameters that were set before the sweep, as text, by name.
         metrics: What is known of the problem's metrics, the objective first.
+        minutes_per_trial: How long a trial was to take; `trial_samples` of the settings is what this came to.
+            None if the settings say it.
         stopping: How trials stop early: `stop` and `patience`; empty if they do not.
         format: The version of the folder's format.
     """
@@ -75,6 +77,7 @@ class Manifest:
     declared: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
     metrics: Sequence[MetricInfo] = (PERFORMANCE,)
+    minutes_per_trial: float | None = None
     stopping: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -268,7 +271,7 @@ def _differences(recorded: Manifest, requested: Manifest) -> list[str]:
     """What makes it another sweep."""
     different = [
         f'{name.replace("_", " ")}: {_shown(there)} there, {_shown(here)} asked'
-        for name in ('format', 'module', 'seed', 'sweep_cores', 'train_size', 'preset')
+        for name in ('format', 'module', 'seed', 'sweep_cores', 'train_size', 'preset', 'minutes_per_trial')
         if (there := getattr(recorded, name)) != (here := getattr(requested, name))
     ]
     if recorded.path != requested.path and recorded.source != requested.source:

@@ -14,7 +14,7 @@ from ..garbage import uncollected
 from ..points import Point, point_key
 from ..problem.problem import Problem
 from ..results import StepKind
-from ..seeding import model_seed, run_seed, seed_everything
+from ..seeding import model_seed, random_states_kept, run_seed, seed_everything
 from .attached import OptimizerRequest, Run, RunPlan
 from .average import REASON as AVERAGED
 from .average import WeightAverage
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 Result = TypeVar('Result')
 
 _CRITERION_TRAINED = 'its criterion has parameters that are trained'
+_CRITERION_KEPT = 'its criterion, which has parameters that are trained, is the same in every run'
 
 
 class Splits(NamedTuple):
@@ -195,14 +196,13 @@ class Workspace:
         def attempt() -> Training:
             nonlocal start
             learner = self.learner(point, seed, measures_perf)
-            is_trained = bool(trained_by(learner.objective))
-            if not is_trained and before.has_changed(stuck_only=True):  # building it again would go on there
+            if before.has_changed(stuck_only=True):  # building it again would go on there
                 trained = python_state_of((learner.model, learner.objective))
                 start = _Kept(learner, trained, self.python_state())
             learner, engine = self._attached(learner, point, seed, plan)
             try:
-                if is_trained:
-                    raise CannotRehearse(_CRITERION_TRAINED)
+                if self._is_kept(learner.objective):
+                    raise CannotRehearse(_CRITERION_KEPT)
                 if engine is not None and engine.eager_reason is not None:
                     raise CannotRehearse(engine.eager_reason)
                 step = captured_step(learner, batches)
@@ -215,6 +215,16 @@ class Workspace:
         except Exception as error:  # whatever it is: eagerly it may be none
             reason = why_not_captured(error)
         return self.begin_eagerly(start, point, seed, measures_perf, reason, plan)
+
+    def _is_kept(self, objective: Objective) -> bool:
+        """Whether `loss()` returns parameters that are trained and that it has returned before."""
+        trained = trained_by(objective)
+        if not trained or self.problem.build_criterion is None:
+            return False
+        with random_states_kept():
+            other = self.problem.build_criterion()
+        parameters = other.parameters() if isinstance(other, torch.nn.Module) else ()
+        return not {*map(id, trained)}.isdisjoint(map(id, parameters))
 
     def begin_eagerly(
         self,

@@ -10,7 +10,6 @@ import torch
 from sweeper import FixedSweep, ParamSelector
 from sweeper.errors import PointFailedWarning, ProblemError, ProblemWarning
 from sweeper.problem.reference import find_problem
-from sweeper.results import StepKind
 from sweeper.work import WorkerSpec, open_workspace
 
 DATASET = """
@@ -336,8 +335,20 @@ def test_parameters_of_a_criterion_are_trained(step, optimizer, write_problem):
     batches = [torch.arange(8)] * 60
     training = workspace.set_up((4,), 1, batches)
     training.step.run(batches, [0.01] * 60)
-    assert training.learners[0].objective.criterion.scale.item() < 4.9
-    assert training.kind == StepKind('eager') or 'criterion has parameters' in training.kind.reason
+    training.step.verify_last()
+    scale = training.learners[0].objective.criterion.scale.item()
+    assert scale < 4.9 and training.kind.kind == ('eager' if step == 'eager' else 'captured')
+    again = open_workspace(WorkerSpec(find_problem(problem.path), 0, 'cpu', 'eager')).set_up((4,), 1, batches)
+    again.step.run(batches, [0.01] * 60)
+    assert again.learners[0].objective.criterion.scale.item() == pytest.approx(scale, rel=1e-5)
+
+
+def test_a_criterion_that_is_the_same_in_every_run_is_trained_eagerly(write_problem):
+    data = DATASET.format('return (TensorDataset(x, x[:, :1]),) * 2')
+    loss = TRAINED.replace('loss = Loss', 'KEPT = Loss()\n\ndef loss():\n    return KEPT')
+    problem = write_problem(**REGRESSION | {'dataset': data, 'loss': loss})
+    workspace = open_workspace(WorkerSpec(find_problem(problem.path), 0, 'cpu', 'captured'))
+    assert 'is the same in every run' in workspace.set_up((4,), 1, [torch.arange(8)] * 60).kind.reason
 
 
 class OneByOne(ParamSelector):

@@ -106,7 +106,7 @@ def test_an_answer_names_the_objective_and_which_direction_is_better():
     answer = comparison(scores, replace(PREDEFINED['mae'], name='euros')).answer()
     assert answer.startswith('x=0 is the better of 2: euros 12.3125 (lower is better); 3.0312 ahead of x=1')
     tied = comparison([[12.0, 12.5], [12.25, 12.5]], LOWER).answer()
-    assert tied.startswith('x=0 has the lowest mean (cost 12.2500 (lower is better)), but x=1 cannot be')
+    assert tied.startswith('x=0 has the lowest mean (cost 12.2500; lower is better), but x=1 cannot be')
     assert 'A trial of x=0 beats one of x=1 with probability 0.62' in tied
 
 
@@ -259,5 +259,5 @@ def test_parallel_coordinates_and_heat_maps_take_what_is_infinite_and_negative(w
     heights = [line.get_ydata() for line in axes.lines if len(line.get_ydata()) == 3]
     assert [line[-1] for line in heights[::-1]] == [1.0, pytest.approx(0.5), 0.0, 0.0], 'the best is up'
     axes, bar = plot(write_two, 'heatmap').axes
-    assert bar.get_ylabel() == 'validation cost (lower is better)'
+    assert bar.get_ylabel() == 'validation cost\n(lower is better)'
     assert sorted(text.get_text() for text in axes.texts) == ['-1', '-2', '-3']

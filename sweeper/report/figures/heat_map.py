@@ -93,7 +93,7 @@ def draw_heat_map(data: HeatMap, axes: Axes) -> None:
     bar = axes.figure.colorbar(
         drawn,
         ax=axes,
-        label=f'{_over(data)}{data.measure.title}{data.measure.direction}',
+        label='\n'.join(filter(None, (f'{_over(data)}{data.measure.title}', data.measure.direction.strip()))),
         fraction=0.05,
         pad=0.02,
         aspect=30,

@@ -128,9 +128,11 @@ class Comparison:
             comparable = ' comparable architectures' if count < len(self.names) else ''
             return f'{self.names[best]} is the {rank}{comparable}: {mean}; {self._lead(best)}.'
         others = _listed([self.names[index] for index in tied])
+        better = '' if self.measure.info.higher else '; lower is better'
+        mean = f'{self._extreme} mean ({self._mean(best)}{better})'
         return (
-            f'{self.names[best]} has the {self._extreme} mean ({mean}), but {others} cannot be distinguished '
-            f'from it yet. {self._what_would_settle_it(best, tied[0])}'
+            f'{self.names[best]} has the {mean}, but {others} cannot be distinguished from it yet. '
+            f'{self._what_would_settle_it(best, tied[0])}'
         )
 
     def on_test_data(self) -> str:

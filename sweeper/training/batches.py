@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice, repeat
+from itertools import chain, count, islice, repeat
 from typing import Protocol
 
 import torch
@@ -29,18 +29,26 @@ class ShuffledBatches:
         batch_size: The most samples of a batch.
         seed: Seeds the order of the samples in each epoch.
         among: The indices of the samples, shape `(samples,)`; from 0 on by default.
+        is_stream: Whether the samples come in their own order; they are numbered through all epochs then.
     """
 
-    def __init__(self, samples: int, batch_size: int, seed: int, among: torch.Tensor | None = None) -> None:
+    def __init__(
+        self,
+        samples: int,
+        batch_size: int,
+        seed: int,
+        among: torch.Tensor | None = None,
+        is_stream: bool = False,
+    ) -> None:
         self._samples, self._among = samples, among
         self._count = steps_per_epoch(samples, batch_size)
-        self._order = torch.Generator().manual_seed(seed)
+        self._epochs = _epochs(samples, seed, is_stream)
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[torch.Tensor]:
-        permutation = torch.randperm(self._samples, generator=self._order)
+        permutation = next(self._epochs)
         if self._among is not None:
             permutation = self._among[permutation]
         return iter(permutation.tensor_split(self._count))
@@ -49,10 +57,9 @@ class ShuffledBatches:
 class SizedBatches:
     """Batches of the given sizes, as indices, drawn through one random order of the data after another."""
 
-    def __init__(self, samples: int, sizes: Sequence[int], seed: int) -> None:
-        self._samples = samples
+    def __init__(self, samples: int, sizes: Sequence[int], seed: int, is_stream: bool = False) -> None:
         self._sizes = sizes
-        self._order = torch.Generator().manual_seed(seed)
+        self._epochs = _epochs(samples, seed, is_stream)
 
     def __len__(self) -> int:
         return len(self._sizes)
@@ -61,9 +68,19 @@ class SizedBatches:
         left = torch.empty(0, dtype=torch.long)
         for size in self._sizes:
             if len(left) < size:
-                left = torch.randperm(self._samples, generator=self._order)
+                left = next(self._epochs)
             yield left[:size]
             left = left[size:]
+
+
+def _epochs(samples: int, seed: int, is_stream: bool) -> Iterator[torch.Tensor]:
+    """The order of the samples in each epoch: a random one, or that of a stream."""
+    generator = torch.Generator().manual_seed(seed)
+    for epoch in count():
+        if is_stream:
+            yield torch.arange(epoch * samples, (epoch + 1) * samples)
+        else:
+            yield torch.randperm(samples, generator=generator)
 
 
 def steps_per_epoch(samples: int, batch_size: int) -> int:

@@ -7,18 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from ..errors import ProblemError
 from ..problem.problem import Problem
 from ..seeding import seed_everything
 from .callbacks import check_callbacks
-from .data import Batch, InMemorySplit, Split, as_split, first_text, has_own_collate, inputs_of, is_pair
+from .data import Batch, InMemorySplit, Split, first_text, has_own_collate, inputs_of, is_pair
 from .loaders import check_loader
 from .objective import Criterion
 from .optimizers import takes_model
 from .schedule import learning_rates
 from .scorer import ignored_label
+from .stream import StreamSplit, check_stream, split_of
 from .workspace import Splits, no_data
 
 _NAMES = ('train', 'val', 'test')
@@ -170,13 +171,16 @@ def _check_no_parameters(problem: Problem, criterion: Criterion | None, function
 def _checked_split(problem: Problem, name: str, given: Any, ignored: int | None) -> Split:
     where = f'the {name} dataset of {problem.name!r}'
     dataset = given.dataset if isinstance(given, DataLoader) else given
-    if not hasattr(dataset, '__getitem__') or not hasattr(dataset, '__len__'):
+    is_stream = isinstance(dataset, IterableDataset)
+    if is_stream:
+        check_stream(given, where)
+    elif not hasattr(dataset, '__getitem__') or not hasattr(dataset, '__len__'):
         raise ProblemError(f'{where} must be map-style (__len__ and __getitem__); got {_short(dataset)}')
     try:
-        size = len(dataset)
+        size = len(dataset)  # type: ignore[arg-type]
     except Exception as error:
         raise ProblemError(f'the length of {where} raised {type(error).__name__}: {error}') from error
-    if isinstance(given, DataLoader):
+    if isinstance(given, DataLoader) and not is_stream:
         check_loader(given, where)
     elif callable(getattr(dataset, 'collate_fn', None)):
         raise ProblemError(
@@ -186,7 +190,7 @@ def _checked_split(problem: Problem, name: str, given: Any, ignored: int | None)
     if size == 0:
         raise ProblemError(f'{where} is empty')
     try:
-        item = dataset[0]
+        item = next(iter(dataset)) if is_stream else dataset[0]
     except Exception as error:
         raise ProblemError(f'item 0 of {where} raised {type(error).__name__}: {error}') from error
     needs_pairs = problem.step is None or (problem.predict is None and problem.needs_outputs)
@@ -199,7 +203,7 @@ def _checked_split(problem: Problem, name: str, given: Any, ignored: int | None)
             f'an item of {where} must be (input, target); item 0 is {_short(item)}. Other items need {needed}'
         )
     try:
-        split = as_split(given, torch.device('cpu'))
+        split = split_of(given, torch.device('cpu'))
         batch = _probe(split)
         if problem.step is None and (text := first_text(inputs_of(batch))) is not None:
             raise TypeError(
@@ -224,6 +228,8 @@ def _probe(split: Split) -> Batch:
     if isinstance(split, InMemorySplit):
         return split.data
     count = min(len(split), _PROBED_ITEMS)
+    if isinstance(split, StreamSplit):
+        return split.batch(torch.arange(count))
     return split.batch(torch.linspace(0, len(split) - 1, count).long())
 
 

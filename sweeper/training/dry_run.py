@@ -26,6 +26,7 @@ from .metrics import evaluate
 from .optimizers import LearningRate, check_rates, is_over_others, needs_closure, signature_of, trained_by
 from .own_loop import OwnLoop
 from .split_metrics import SplitMetric, Undefined
+from .stream import spread
 from .workspace import Workspace
 
 _SAMPLES = 32
@@ -223,7 +224,7 @@ def _forward(workspace: Workspace, learner: Learner, split: Split, name: str) ->
     where = f'the {name} dataset of {workspace.problem.name!r}'
     bad = bad_samples(split)
     count = min(len(split), _SAMPLES)
-    order = torch.arange(count) * len(split) // count
+    order = spread(split, count)
     order = torch.tensor(sorted({*order.tolist(), *bad[:_BAD_SAMPLES]}))
     with _stage(f'reading a batch of {where}'):
         batch = split.batch(order)

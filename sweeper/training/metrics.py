@@ -15,6 +15,7 @@ from .data import Split
 from .finite import check_data, has_finite_parameters, undisturbed
 from .objective import Objective, OwnScore
 from .scorer import Scorer
+from .stream import spread
 
 _EVALUATION_BATCH = 1024
 
@@ -156,7 +157,7 @@ def is_finite_in_evaluation(
 def evaluation_order(split: Split, most: int | None = None) -> Sequence[torch.Tensor]:
     """The batches in which a split is gone through, as indices; `most` as for `evaluate`."""
     samples = len(split) if most is None else min(len(split), most)
-    return torch.split(torch.arange(samples) * len(split) // samples, _EVALUATION_BATCH)
+    return torch.split(spread(split, samples), _EVALUATION_BATCH)
 
 
 @torch.no_grad()

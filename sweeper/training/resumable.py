@@ -19,6 +19,7 @@ from .data import InMemorySplit, ItemSplit
 from .objects.reading import package_of
 from .objects.state import PythonState, TooManyObjects
 from .plain import NotKeepable, as_plain, copy_all
+from .stream import StreamSplit
 from .trial import Trial
 from .workspace import Training, Workspace
 
@@ -107,6 +108,8 @@ def _python_state(workspace: Workspace, training: Training) -> PythonState:
     """
     roots: list[tuple[str, Any]] = []
     for name, split in workspace.splits._asdict().items():
+        if isinstance(split, StreamSplit):
+            raise NotKeepable('a stream cannot be read from where it was')
         if isinstance(split, ItemSplit):
             roots.append((f'{name} data', split.sources))
         elif not isinstance(split, InMemorySplit | None):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..errors import ProblemError
 from ..points import Point, point_key
 from ..results import joined_flags
 from ..seeding import run_seed
@@ -33,6 +34,7 @@ from .resumable import Resumable
 from .schedule import Schedule, learning_rates
 from .scorer import Scorer
 from .side_by_side import train_side_by_side
+from .stream import StreamSplit
 from .trial import Trial
 from .workspace import Training, Workspace
 
@@ -76,7 +78,9 @@ def measure_curve(
     measures_perf = workspace.problem.accuracy_style is not None
 
     def batches(seed: int) -> SizedBatches:
-        return SizedBatches(len(workspace.splits.train), batch_sizes, run_seed(seed, 'order', 0))
+        train = workspace.splits.train
+        order = run_seed(seed, 'order', 0)
+        return SizedBatches(len(train), batch_sizes, order, isinstance(train, StreamSplit))
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
         measured: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -196,6 +200,11 @@ def _parts(train: Split, holdout_seed: int, held_out: int) -> tuple[torch.Tensor
     """Returns the indices to train on (None: all), and what to score on."""
     if not held_out:
         return None, train
+    if isinstance(train, StreamSplit):
+        raise ProblemError(
+            'the training data is a stream, of which nothing can be held out, as nuisance parameters and '
+            "stop='held-out' need it: return a dataset with __getitem__"
+        )
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(holdout_seed))
     return order[held_out:].sort().values, SplitPart(train, order[:held_out].sort().values)
 
@@ -268,9 +277,10 @@ def _shuffled(
 ) -> Callable[[int], ShuffledBatches]:
     """The batches of an epoch, by a run's seed: of all training data, or of what is at these indices."""
     samples = len(workspace.splits.train if among is None else among)
+    is_stream = isinstance(workspace.splits.train, StreamSplit)
 
     def batches(seed: int) -> ShuffledBatches:
-        return ShuffledBatches(samples, plan.batch_size, run_seed(seed, 'order', 0), among)
+        return ShuffledBatches(samples, plan.batch_size, run_seed(seed, 'order', 0), among, is_stream)
 
     return batches
 

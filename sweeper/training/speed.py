@@ -16,6 +16,7 @@ from .length import Length
 from .loop import Loop
 from .metrics import evaluate
 from .own_loop import OwnLoop
+from .stream import StreamSplit
 from .workspace import Workspace
 
 _LR = 1e-6
@@ -44,9 +45,11 @@ def measure_speed(workspace: Workspace, point: Point, seed: int, batch_size: int
     """Trains a model for some steps of a batch size and scores it; the model is thrown away."""
     train = workspace.splits.train
     sizes = [min(batch_size, len(train))] * _MOST_STEPS
-    batches = SizedBatches(len(train), sizes, run_seed(seed, 'order', 0))
+    order, is_stream = run_seed(seed, 'order', 0), isinstance(train, StreamSplit)
     plan = RunPlan(kind='brief', lr_min=_LR, lr_max=_LR, batch_size=sizes[0], epochs=1, steps=_MOST_STEPS)
-    training = workspace.set_up(point, seed, list(batches), plan=plan)
+    beginning = list(SizedBatches(len(train), sizes, order, is_stream))
+    training = workspace.set_up(point, seed, beginning, plan=plan)
+    batches = SizedBatches(len(train), sizes, order, is_stream)
     length = Length(1, 1, _MOST_STEPS)
     length.stops = [2**k for k in range(_MOST_STEPS.bit_length())]
     seen: list[tuple[int, float]] = []

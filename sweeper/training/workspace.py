@@ -22,7 +22,7 @@ from .callbacks import attach_callbacks
 from .capture.capture import Learner, ModelState, captured_step, why_not_worth_it
 from .capture.lanes import step_in_lanes
 from .capture.recording import CannotRehearse, NotCapturable, python_state_of
-from .data import InMemorySplit, NoData, Split, as_split, has_label
+from .data import InMemorySplit, NoData, Split, has_label
 from .memory_format import prefers_channels_last
 from .objective import Criterion, Objective, OwnScore
 from .objects.state import PythonState, described
@@ -30,6 +30,7 @@ from .optimizers import build_optimizer, trained_by
 from .own_loop import REASON, Progress, TrainingRun
 from .scorer import Scorer, ignored_label, scorer
 from .steps import Step
+from .stream import StreamSplit, split_of
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint
@@ -58,7 +59,7 @@ def load_splits(problem: Problem, seed: int, device: torch.device) -> Splits:
         return no_data(problem)
     seed_everything(seed)
     with problem.preparing():
-        train, val, *rest = (as_split(dataset, device) for dataset in problem.datasets())
+        train, val, *rest = (split_of(dataset, device) for dataset in problem.datasets())
     return Splits(train, val, rest[0] if rest else None)
 
 
@@ -406,12 +407,12 @@ class Workspace:
     def learner(self, point: Point, seed: int, measures_perf: bool) -> Learner:
         """Returns a newly initialised model and all that its training takes."""
         model, objective = self.fresh_model(point, seed)
-        criterion = objective.criterion
+        criterion, train = objective.criterion, self.splits.train
         return Learner(
             model,
             objective,
             lambda: build_optimizer(self.problem, model, objective),
-            self.splits.train,
+            train.for_training() if isinstance(train, StreamSplit) else train,
             self._scorer(criterion),
             measures_perf,
             lambda: self.fresh_model(point, seed),

@@ -46,10 +46,12 @@ class TrialsDone:
     Attributes:
         point: The point.
         trials: The results by index, rising.
+        fraction: How much of the full length of training they are; listeners are told of full ones only.
     """
 
     point: Point
     trials: Mapping[int, TrialResult]
+    fraction: float = 1.0
 
 
 @dataclass(frozen=True)

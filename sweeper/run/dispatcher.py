@@ -124,7 +124,7 @@ class Dispatcher:
                 events.append(self._end(job))
             for event in new:
                 if isinstance(event, TrialDone):
-                    self._queue.trial_took(event.point, event.record.result.seconds)
+                    self._queue.trial_took(job.task.point, event.record.result.seconds)
         return events
 
     def _end(self, job: Job) -> TaskDone:

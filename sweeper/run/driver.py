@@ -33,11 +33,13 @@ class Request:
         point: The point.
         first: Index of the first of the trials.
         trials: How many trials of it are asked for.
+        fraction: How much of a full training each is; they are numbered anew for each.
     """
 
     point: Point
     first: int
     trials: int
+    fraction: float = 1.0
 
     @property
     def indices(self) -> range:
@@ -67,7 +69,7 @@ class SelectorDriver:
         self._records = records
         self._check_point = check_point
         self._open: deque[Request] = deque()
-        self._requested: dict[Point, int] = {}
+        self._requested: dict[tuple[Point, float], int] = {}
         self._tuned: set[Point] = set()
         self._failed: set[Point] = set()
         self._has_news = True
@@ -116,9 +118,10 @@ class SelectorDriver:
     def _request(self, proposal: Proposal) -> Request:
         point = as_point(proposal.point)
         self._check_point(point)
-        first = self._requested.get(point, 0)
-        self._requested[point] = first + proposal.trials
-        return Request(point, first, proposal.trials)
+        fraction = float(proposal.fraction)
+        first = self._requested.get((point, fraction), 0)
+        self._requested[point, fraction] = first + proposal.trials
+        return Request(point, first, proposal.trials, fraction)
 
     def tell(self) -> bool:
         """Tells the selector the next result, if that is known by now; returns whether it is."""
@@ -146,7 +149,7 @@ class SelectorDriver:
     def _tell_trials(
         self, request: Request, record: PointRecord, errors: Mapping[int | None, PointError]
     ) -> bool:
-        point, indices, trials = request.point, request.indices, record.trials
+        point, indices, trials = request.point, request.indices, record.trials_at(request.fraction)
         if any(index not in trials and index not in errors for index in indices):
             return False
         self._open.popleft()
@@ -154,7 +157,8 @@ class SelectorDriver:
         if failed:
             self._tell_failure(point, failed[0])
         elif indices:
-            self._selector.tell(TrialsDone(point, {index: trials[index] for index in indices}))
+            done = {index: trials[index] for index in indices}
+            self._selector.tell(TrialsDone(point, done, request.fraction))
         return True
 
     def _tell_failure(self, point: Point, error: PointError) -> None:

@@ -47,12 +47,26 @@ class TuningDone:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A point whose trials are trained in part: to the queue it is a point like others."""
+
+    point: Point
+    fraction: float
+
+
+def part_of(point: Point | Part) -> tuple[Point, float]:
+    """Returns the point, and the fraction, of what the queue has as a point."""
+    return (point.point, point.fraction) if isinstance(point, Part) else (point, 1.0)
+
+
+@dataclass(frozen=True)
 class TrialDone:
-    """One trial of a point is done."""
+    """One trial of a point is done, or a fraction of it."""
 
     point: Point
     index: int
     record: TrialRecord
+    fraction: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,7 @@ class RunFailed:
 
     point: Point
     error: PointError
+    fraction: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -243,7 +258,10 @@ class TrialsJob:
         self.running = 0
         self.seconds = 0.0
         self._unanswered = set(task.trials)
+        self._point, self._fraction = part_of(task.point)
         self._plan, self._seed, self._lanes = tuned.plan(), seed, lanes
+        if self._fraction < 1:
+            self._plan |= {'fraction': self._fraction}
         if patience := tuned.training.get('patience'):
             self._plan |= {'patience': patience, 'holdout_seed': run_seed(seed, 'stop', 0)}
         if checkpoints is not None:
@@ -258,25 +276,31 @@ class TrialsJob:
 
     def _alone(self, index: int) -> Task:
         arguments = {'seed': run_seed(self._seed, 'trial', index), 'index': index, **self._plan}
-        return Task(f'trial {index}', 'train_trial', self.task.point, arguments)
+        return Task(f'trial {index}', 'train_trial', self._point, arguments)
 
     def take(self, indices: Indices, outcome: Outcome) -> list[JobEvent]:
         if outcome.error is None:
             self._unanswered.difference_update(indices)
             records = [outcome.value] if len(indices) == 1 else outcome.value
             done, trials = zip(indices, records, strict=True), self.task.trials
-            return [TrialDone(self.task.point, index, record) for index, record in done if index in trials]
+            return [
+                TrialDone(self._point, index, record, self._fraction)
+                for index, record in done
+                if index in trials
+            ]
         if len(indices) > 1:  # which of them failed?
             wanted = [index for index in indices if index in self.task.trials]
             self.waiting.extend(((index,), self._alone(index)) for index in wanted)
             return []
         (index,) = indices
         self._unanswered.discard(index)
-        return [RunFailed(self.task.point, PointError(phase=f'trial {index}', **asdict(outcome.error)))]
+        error = PointError(phase=f'trial {index}', **asdict(outcome.error))
+        return [RunFailed(self._point, error, self._fraction)]
 
     def describe(self) -> str:
         trials = sorted(self._unanswered)
-        return f'training: trial{"s" * (len(trials) > 1)} {_ranges(trials)}'
+        part = f', {self._fraction:.3g} of it' if self._fraction < 1 else ''
+        return f'training: trial{"s" * (len(trials) > 1)} {_ranges(trials)}{part}'
 
 
 def _ranges(numbers: Sequence[int]) -> str:
@@ -351,7 +375,7 @@ class JobMaker:
         self._seed, self._lanes, self._checkpoints = seed, lanes, checkpoints
 
     def __call__(self, task: ParamsTask) -> Job:
-        point = task.point
+        point, _ = part_of(task.point)
         if task.is_tuning:
             return TuningJob(task, self._tuner(point), partial(self._saved, point), self._lanes)
         checkpoints = self._checkpoints(point)

@@ -27,6 +27,7 @@ class PointState:
     Attributes:
         record: What is on disk of it.
         requested: Trials that the selector asked for so far.
+        in_part: Trials that it asked for less than in full.
         tuned: What its tuning came to, on disk or not yet.
         errors: Which of its runs failed, on disk or not yet, that which counts first.
         unsaved: Trials that are done and not on disk yet.
@@ -38,6 +39,7 @@ class PointState:
 
     record: PointRecord
     requested: int = 0
+    in_part: int = 0
     tuned: Tuned | None = None
     errors: list[PointError] = field(default_factory=list)
     unsaved: set[int] = field(default_factory=set)
@@ -51,9 +53,15 @@ class PointState:
         """Whether the tuning failed for good."""
         return any(error.trial is None for error in self.record.errors)
 
-    def finished(self) -> set[int]:
-        """Trials that are on disk, as results or as failures."""
-        return {*self.record.trials, *(e.trial for e in self.record.errors if e.trial is not None)}
+    def finished(self, fraction: float = 1.0) -> set[int]:
+        """Trials, or fractions of them, that are on disk, as results or as failures."""
+        failed = (error.trial for error in self.record.errors if error.trial is not None)
+        return {*self.record.trials_at(fraction), *failed}
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a trial that is trained in part may go on."""
+        return not self.finished().issuperset(range(self.in_part))
 
 
 class Ledger:
@@ -129,12 +137,20 @@ class Ledger:
             self.points[point] = PointState(record, tuned=tuned, errors=record.errors)
             events += self._tuned(point, tuned) if tuned is not None else []
         state = self.points[point]
-        state.requested = request.first + request.trials
+        if request.fraction == 1:
+            state.requested = request.first + request.trials
+        else:
+            state.in_part = max(state.in_part, request.first + request.trials)
         if record.errors:
             events += self._failed(point, record.errors[0])
             if state.is_untrainable:
                 return events
-        finished = state.finished()
+        finished = state.finished(request.fraction)
+        if request.fraction < 1:
+            self.trials += request.trials
+            self.trials_done += sum(index in finished for index in request.indices)
+            self.estimate.request(point, 0, is_tuned=tuned is not None)
+            return events
         known = [index for index in request.indices if index in trials]
         done = sum(index in finished for index in request.indices)
         self.trials += request.trials
@@ -193,7 +209,15 @@ class Ledger:
         self._count()
         return self._tasks_done(point)
 
-    def failure_saved(self, point: Point, error: PointError, errors: list[PointError]) -> list[Event]:
+    def part_saved(self, point: Point, fraction: float, index: int, result: TrialResult) -> list[Event]:
+        """A trial that was trained in part is on disk."""
+        self.points[point].record.parts.setdefault(fraction, {})[index] = result
+        self.trials_done += 1
+        return []
+
+    def failure_saved(
+        self, point: Point, error: PointError, errors: list[PointError], fraction: float = 1.0
+    ) -> list[Event]:
         """A failure is on disk, among others."""
         state = self.points[point]
         state.record.errors = errors
@@ -203,7 +227,8 @@ class Ledger:
             self.estimate.tuning_failed(point)
         else:
             self.trials_done += 1
-            self.estimate.trial_failed(point)
+            if fraction == 1:
+                self.estimate.trial_failed(point)
             self._changed[point] = None
         return self._failed(point, error)
 

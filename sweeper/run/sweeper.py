@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import cast
 
 from ..errors import PointFailed, SelectorError, SweepError
 from ..events import Event, Running, Status, SweepEnded, SweepStarted
@@ -20,7 +21,7 @@ from ..text import users_frames
 from .dispatcher import Dispatcher
 from .driver import Request, SelectorDriver
 from .equal_points import EqualPoints
-from .jobs import JobEvent, RunDone, RunFailed, TaskDone, TrialDone, TuningDone
+from .jobs import JobEvent, Part, RunDone, RunFailed, TaskDone, TrialDone, TuningDone, part_of
 from .ledger import Ledger
 from .queue import ParamsTaskQueue
 from .replay import Replay
@@ -63,6 +64,7 @@ class Sweeper:
         self._store, self._saves = store, saves
         self._equal_points = EqualPoints(store.records.as_kept)
         self._listeners = listeners
+        self._untuned_parts: dict[Point, list[Request]] = {}
         self._raise_failures, self._check_points = raise_failures, check_points
 
     def run(self) -> SweepResults:
@@ -156,6 +158,7 @@ class Sweeper:
             for event in new:
                 if isinstance(event, TuningDone):
                     self._ledger.tuning_done(event.point, event.tuned)
+                    self._queue_parts(self._untuned_parts.pop(event.point, []))
             new = self._dispatcher.start_what_fits()
             if not new:
                 break
@@ -173,15 +176,21 @@ class Sweeper:
             case TuningDone(point, tuned):
                 saved = partial(ledger.tuning_saved, point, tuned)
                 submit(Save(point, partial(store.write_tuned, point, tuned), saved))
+            case TrialDone(point, index, trial, fraction) if fraction < 1:
+                saved = partial(ledger.part_saved, point, fraction, index, trial.result)
+                write = partial(store.write_part, point, fraction, index, trial)
+                submit(Save(point, write, saved, False))
             case TrialDone(point, index, trial):
                 ledger.trial_done(point, index, trial.result.seconds)
                 saved = partial(ledger.trial_saved, point, index, trial.result)
                 size = len(trial.model_init) + len(trial.model)
                 submit(Save(point, partial(store.write_trial, point, index, trial), saved, False, size))
-            case RunFailed(point, error):
+            case RunFailed(point, error, fraction):
                 errors = ledger.run_failed(point, error)
-                saved = partial(ledger.failure_saved, point, error, errors)
+                saved = partial(ledger.failure_saved, point, error, errors, fraction)
                 submit(Save(point, partial(store.write_errors, point, errors), saved))
+            case TaskDone(task) if isinstance(task.point, Part):
+                pass
             case TaskDone(task) if task.trials:
                 if events := ledger.task_done(task.point, task.trials):
                     self._publish(events)
@@ -203,8 +212,22 @@ class Sweeper:
             if not self._ledger.points[request.point].is_untrainable:
                 self._queue_trials(request)
 
+    def _queue_parts(self, requests: Sequence[Request]) -> None:
+        """Queues trials that are trained in part, of a point whose tuning is known."""
+        for request in requests:
+            finished = self._ledger.points[request.point].finished(request.fraction)
+            part = cast(Point, Part(request.point, request.fraction))
+            self._queue.add_task_by_params(part, request.trials, tuned=True, finished=finished)
+
     def _queue_trials(self, request: Request) -> None:
         point, state = request.point, self._ledger.points[request.point]
+        if request.fraction < 1 and state.tuned is not None:
+            self._queue_parts([request])
+            return
+        if request.fraction < 1:
+            self._untuned_parts.setdefault(point, []).append(request)
+            self._queue.add_task_by_params(point, 0)
+            return
         tuned, trials = state.record.tuned, state.record.trials
         self._queue.add_task_by_params(
             point, request.trials, tuned=tuned is not None, finished=state.finished()
@@ -217,7 +240,8 @@ class Sweeper:
         """Has summaries written: of points of which all is there, and of everything if that is due."""
         complete, records = self._ledger.take_complete(), self._ledger.take_summary()
         for point, trials in complete.items():
-            self._saves.submit(Save((point, 'scores'), partial(self._store.complete, point, trials)))
+            write = partial(self._store.complete, point, trials, self._ledger.points[point].goes_on)
+            self._saves.submit(Save((point, 'scores'), write))
         if records is not None:
             self._saves.submit(Save('summaries', partial(self._write_summary, records)))
 
@@ -244,7 +268,9 @@ class Sweeper:
             failed=ledger.failed,
             trials=trials,
             trials_done=done,
-            running=Running(lambda: [(job.task.point, job.describe()) for job in dispatcher.jobs]),
+            running=Running(
+                lambda: [(part_of(job.task.point)[0], job.describe()) for job in dispatcher.jobs]
+            ),
             more_to_come=self._driver.more_to_come,
             cores=cores,
             busy=busy,

@@ -34,8 +34,11 @@ class Proposal:
 
     Attributes:
         point: A tuple for `model(*point)`, or a mapping for `model(**point)`.
-        trials: How many trials to add to those that were proposed for the point before; 0 tunes it only.
-        fraction: How much of the full length of training each trial gets; only 1.0 for now.
+        trials: How many to add to those proposed for the point at this fraction before; 0 tunes it only.
+        fraction: How much of the full length of training each trial gets, above 0 and up to 1. Below 1, a
+            trial ends with the first cycle after which so much is done. Trials are numbered from 0 at each
+            fraction, and one at a larger fraction goes on where that of its number at a smaller one ended:
+            propose it when that is done. Only full trainings are results of the sweep.
 
     Raises:
         InvalidPoint: `trials` or `fraction` cannot be.
@@ -50,9 +53,11 @@ class Proposal:
             raise InvalidPoint(
                 f'{self.trials!r} trials proposed for {self.point!r}: must be an integer of at least 0'
             )
-        if self.fraction != 1.0:
+        fraction = self.fraction
+        is_number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
+        if not is_number or not 0 < fraction <= 1:
             raise InvalidPoint(
-                f'fraction={self.fraction!r} proposed for {self.point!r}: must be 1.0, a full training'
+                f'fraction={fraction!r} proposed for {self.point!r}: must be above 0, and 1.0 at most'
             )
 
 

@@ -51,6 +51,14 @@ class PointLayout:
     def checkpoint(self, index: int) -> Path:
         return self.checkpoints / f'{index}.pt'
 
+    @property
+    def parts(self) -> Path:
+        """Results of trials after a fraction of the training."""
+        return self.folder / 'parts'
+
+    def part(self, fraction: float, index: int) -> Path:
+        return self.parts / f'{fraction!r}' / f'{index}.json'
+
     @cached_property
     def trials(self) -> Path:
         return self.folder / 'trials'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -155,6 +155,11 @@ def _read_point(
                 record.trials[index] = trial
         except DamagedFile as damage:
             take_damage(damage, layout.trial(index).folder)
+    for fraction, index, path in part_files(layout):
+        try:
+            record.parts.setdefault(fraction, {})[index] = _read_result(path, objective)[0]
+        except DamagedFile as damage:
+            take_damage(damage, path)
     if thoroughly:
         for path in sorted(layout.checkpoints.glob('*.pt')):
             try:
@@ -205,18 +210,32 @@ def read_trial(
     result_json = layout.result
     if kind_of(result_json) is None:
         return None
-    with _damage_of(result_json):
-        _check_no_link(layout.folder)
-        data = read_sealed(result_json)
-        checksums = _checksums(data)
-        data = with_infinities(data)
-        check_types(TrialResult, data)
-        _check_scores(data, objective)
-        result = result_from(data)
+    result, checksums = _read_result(result_json, objective)
     if thoroughly:
         for path in (layout.model, layout.model_init, layout.throughtime):
             _check_whole(path, checksums)
     return result
+
+
+def _read_result(path: Path, objective: MetricInfo) -> tuple[TrialResult, dict[str, str] | None]:
+    """Reads a trial's result, and the checksums of the files beside it."""
+    with _damage_of(path):
+        _check_no_link(path.parent)
+        data = read_sealed(path)
+        checksums = _checksums(data)
+        data = with_infinities(data)
+        check_types(TrialResult, data)
+        _check_scores(data, objective)
+        return result_from(data), checksums
+
+
+def part_files(layout: PointLayout) -> list[tuple[float, int, Path]]:
+    """The results of trials that were trained in part: the fraction, the trial, and the file."""
+    files = []
+    for path in layout.parts.glob('*/*.json'):
+        with suppress(ValueError):
+            files.append((float(path.parent.name), int(path.stem), path))
+    return sorted(files)
 
 
 def _checksums(data: dict[str, Any]) -> dict[str, str] | None:

@@ -30,11 +30,17 @@ class PointRecord:
         tuned: What its tuning came to, without report and curves; None if it is not done.
         trials: Its trials so far, by index, rising.
         errors: Which of its runs failed, that which counts first.
+        parts: By fraction below 1, trials that were trained so far only, by index.
     """
 
     tuned: Tuned | None = None
     trials: dict[int, TrialResult] = field(default_factory=dict)
     errors: list[PointError] = field(default_factory=list)
+    parts: dict[float, dict[int, TrialResult]] = field(default_factory=dict)
+
+    def trials_at(self, fraction: float) -> dict[int, TrialResult]:
+        """Its trials so far, by index, as they were after a fraction of the training."""
+        return self.trials if fraction == 1 else self.parts.get(fraction, {})
 
     def add_trial(self, index: int, result: TrialResult) -> None:
         """Another trial is on disk."""

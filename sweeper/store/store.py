@@ -198,6 +198,11 @@ class Store:
         self.writer.write_together({**files, path: sealed_json(result_content(trial.result), files)})
         self.writer.remove(of_point.checkpoint(index))
 
+    def write_part(self, point: Point, fraction: float, index: int, trial: TrialRecord) -> None:
+        """Writes what a trial scored after a fraction of the training."""
+        path = self._files_to_write(point).part(fraction, index)
+        self.writer.write_sealed(path, result_content(trial.result))
+
     def checkpoints(self, point: Point, seconds: float | None) -> dict[str, Any] | None:
         """Says where workers keep the states of a point's trials, and how often, as a `CheckpointPlan` does.
 
@@ -260,10 +265,14 @@ class Store:
         path = self.layout.point(self.records.lookup.ids[point]).results
         self.writer.write_npz(path, final_arrays(trials))
 
-    def complete(self, point: Point, trials: Mapping[int, TrialResult]) -> None:
-        """Writes the scores of a point of which all that was asked for is there; no state is left."""
+    def complete(self, point: Point, trials: Mapping[int, TrialResult], goes_on: bool = False) -> None:
+        """Writes the scores of a point of which all that was asked for is there.
+
+        No state is left then, unless a trial that was trained in part may go on.
+        """
         self.write_scores(point, trials)
-        self.writer.remove(self.layout.point(self.records.lookup.ids[point]).checkpoints)
+        if not goes_on:
+            self.writer.remove(self.layout.point(self.records.lookup.ids[point]).checkpoints)
 
     def write_summaries(self, records: Records) -> None:
         """Writes `funcres.pt` and `results.csv`; in another thread, of what stays as it is."""

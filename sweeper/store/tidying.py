@@ -89,7 +89,7 @@ class _Walk:
         inside = self.without_temporary(entry.path)
         self._are_files(inside, _OF_POINT)
         hparams, trials = inside.get(_POINT.hparams.name), inside.get(_POINT.trials.name)
-        checkpoints = inside.get(_POINT.checkpoints.name)
+        checkpoints, parts = inside.get(_POINT.checkpoints.name), inside.get(_POINT.parts.name)
         if hparams is not None and self._is_folder(hparams):
             self._look_at_tuning(hparams)
         if trials is not None and self._is_folder(trials):
@@ -99,6 +99,11 @@ class _Walk:
 
         if checkpoints is not None and self._is_folder(checkpoints):
             self._look_at_checkpoints(checkpoints)
+
+        if parts is not None and self._is_folder(parts):
+            for part in self.without_temporary(parts.path).values():
+                if self._is_folder(part):
+                    self._are_files(inside := self.without_temporary(part.path), inside)
 
     def _look_at_checkpoints(self, folder: os.DirEntry[str]) -> None:
         inside = self.without_temporary(folder.path)

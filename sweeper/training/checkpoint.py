@@ -27,7 +27,7 @@ class CheckpointPlan:
     """Where and how often the trials of a point keep their state.
 
     Attributes:
-        folder: Of the point's files with states; made if need be.
+        folder: For states, in that of the point; both are made if need be.
         seconds: How long a trial waits between two states at least. Results do not depend on it.
         identity: Tells this version of the sweep from any other, whose states are of no use.
     """
@@ -104,6 +104,7 @@ class Checkpoint:
         buffer = io.BytesIO()
         torch.save({'identity': self._identity, 'kind': tuple(self.kind), **state}, buffer)
         try:
+            make_folder(self._path.parent.parent)  # a trial may begin before its tuning is on disk
             make_folder(self._path.parent)
             write_whole(self._path, buffer.getvalue())
         except (OSError, FolderError) as error:

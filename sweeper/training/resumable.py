@@ -46,8 +46,11 @@ class Resumable:
             except (TooManyObjects, NotKeepable):
                 self._can_be_kept = False
 
-    def restore(self) -> tuple[int, list[tuple[float, bool]]] | None:
+    def restore(self, most: int) -> tuple[int, list[tuple[float, bool]]] | None:
         """Puts back the state that was kept, if there is one.
+
+        Args:
+            most: How many steps may have led to it.
 
         Returns:
             How many steps led to it, and for every model the epochs done and whether it diverged.
@@ -56,7 +59,7 @@ class Resumable:
             NotKeepable: It does not fit; what is trained has to be set up once more.
         """
         state = self._checkpoint.take()
-        if state is None or not self._can_be_kept:
+        if state is None or not self._can_be_kept or state['done'] > most:
             return None
         try:
             if state['initial'] != [trial.initial_checksum for trial in self._trials]:
@@ -71,14 +74,15 @@ class Resumable:
             raise NotKeepable(str(error)) from error
         return state['done'], [(epochs, bool(diverged)) for epochs, diverged in state['ends']]
 
-    def keep(self, done: int, ends: Sequence[tuple[float, bool]]) -> None:
+    def keep(self, done: int, ends: Sequence[tuple[float, bool]], is_end: bool = False) -> None:
         """Keeps the present state, if it is time to and that can be done.
 
         Args:
             done: How many steps led to it.
             ends: For every model, the epochs done and whether it diverged.
+            is_end: A part of the training ends here: it is time to, once the last step has been verified.
         """
-        if not self._can_be_kept or not self._checkpoint.is_due:
+        if not self._can_be_kept or not (is_end or self._checkpoint.is_due):
             return
         try:
             if self._python.changes(caches_too=False):
@@ -96,6 +100,8 @@ class Resumable:
         except NotKeepable:
             self._can_be_kept = False
             return
+        if is_end:
+            self._training.step.verify_last()
         self._checkpoint.write(plain)
 
 

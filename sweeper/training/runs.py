@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -51,7 +51,8 @@ class TrainingPlan:
     """How to train: the tuned hyperparameters, as a trial uses them; `epochs` need not be whole.
 
     With `patience`, it ends when the objective on a tenth of the training data, which `holdout_seed` draws
-    and which is not trained on, has not improved for so many cycles.
+    and which is not trained on, has not improved for so many cycles. With a `fraction` below 1, it ends with
+    the first cycle after which so much of it is done.
     """
 
     lr_min: float
@@ -61,6 +62,7 @@ class TrainingPlan:
     cycle_size_epochs: float
     patience: int = 0
     holdout_seed: int = 0
+    fraction: float = 1.0
 
 
 def measure_curve(
@@ -268,7 +270,8 @@ def train_fully(
     )
     checkpoint = None
     if checkpoints is not None and index is not None:
-        checkpoint = partial(checkpoints.of, index, point_key(point), seeds, asdict(plan))
+        whole = asdict(replace(plan, fraction=1.0))  # a longer part goes on from a shorter one
+        checkpoint = partial(checkpoints.of, index, point_key(point), seeds, whole)
     return train_side_by_side(workspace, point, seeds, batches, run, about, checkpoint=checkpoint)
 
 
@@ -311,8 +314,9 @@ def _train(
     lanes = len(training.learners)
     ends: list[tuple[float, bool]] = [(0, False)] * lanes
     last_losses = torch.zeros(lanes)
+    last = next(end for end in length.cycle_ends if end >= plan.fraction * length.steps)
     done = 0
-    if resumable is not None and (position := resumable.restore()) is not None:
+    if resumable is not None and (position := resumable.restore(last)) is not None:
         done, ends = position
 
     def after_chunk(losses: torch.Tensor, _: torch.Tensor) -> bool:
@@ -335,11 +339,12 @@ def _train(
             if plan.patience and trials[0].has_stalled(plan.patience):
                 return True
             if resumable is not None and steps < length.steps:
-                resumable.keep(loop.done, ends)
-        return not alive
+                resumable.keep(loop.done, ends, is_end=steps == last)
+        return not alive or steps == last
 
     loop = _loop(training, lrs.tolist(), after_chunk, done)
-    loop.run(batches, length, at_stop)
+    if done < last:
+        loop.run(batches, length, at_stop)
     training.step.verify_last()
     training.step.update_models()
     may_end = training.engine is not None or training.own is not None

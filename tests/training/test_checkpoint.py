@@ -381,3 +381,10 @@ def test_a_state_that_cannot_be_written_does_not_fail_the_trial(tmp_path, capsys
     (tmp_path / 'states').write_text('a file')
     assert_same(train(workspace(), tmp_path / 'states'), train(workspace()))
     assert 'could not be saved' in capsys.readouterr().out
+
+
+def test_a_trial_may_save_before_its_point_has_a_folder_but_not_in_a_sweep_that_is_gone(tmp_path, writes):
+    train(workspace(), tmp_path / '0' / 'checkpoints')
+    assert os.listdir(tmp_path / '0' / 'checkpoints') == ['0.pt']
+    assert_same(train(workspace(), tmp_path / 'gone' / '0' / 'checkpoints'), train(workspace()))
+    assert os.listdir(tmp_path) == ['0']

@@ -23,6 +23,7 @@ from sweeper.report.figures.training import training
 from sweeper.report.findings import Findings
 from sweeper.report.live.board import Board
 from sweeper.report.live.snapshot import SnapshotBuilder
+from sweeper.report.live.view import SweepView
 from sweeper.report.measure import Measure, measure_of, measures
 from sweeper.report.stats.comparison import Comparison, compare
 from sweeper.report.stats.statistics import number
@@ -212,6 +213,14 @@ def test_a_display_is_told_the_direction(by_cost):
     snapshot = builder.snapshot(0.0)
     assert [leader.point for leader in snapshot.leaders] == [(16,), (2,), (99,)]
     assert snapshot.measure.title == 'validation cost'
+    for width, text in (
+        (80, 'by validation cost, lower is better'),
+        (40, 'the best so far by cost'),
+        (20, 'the best so far'),
+    ):
+        console = Console(width=width, record=True, file=io.StringIO())
+        console.print(SweepView(snapshot))
+        assert text in console.export_text()
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(-5, 5)), min_size=1, max_size=8))

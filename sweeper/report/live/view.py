@@ -120,9 +120,18 @@ def _board(snapshot: Snapshot, width: int, rows: int) -> RenderResult:
         * any(not leader.is_comparable for leader in leaders),
     ]
     title = f'the best of {snapshot.ranked} so far' if snapshot.ranked > len(leaders) else 'the best so far'
-    title += '' if snapshot.measure.is_plain else f' by {snapshot.measure.title}{snapshot.measure.direction}'
-    titles = [f'{title} ({"; ".join(note)})' for note in zip(*notes, strict=True)]
-    yield _fitting(width, *titles, title, style='dim')
+    notes_long, notes_short = ([f' ({"; ".join(note)})' for note in zip(*notes, strict=True)] or ['', ''])[:2]
+    full, short = _by(snapshot.measure)
+    yield _fitting(
+        width,
+        *(
+            f'{title}{by}{note}'
+            for by, note in ((full, notes_long), (full, notes_short), (short, notes_short))
+        ),
+        f'{title}{notes_short}',
+        title,
+        style='dim',
+    )
     scores = [[leader.interval.text, counted(leader.trials, 'trial')] for leader in leaders]
     room = width - 6 - sum(max(cell_len(row[column]) + 2 for row in scores) for column in range(2))
     if room < _LEAST_NAME:
@@ -132,6 +141,13 @@ def _board(snapshot: Snapshot, width: int, rows: int) -> RenderResult:
     marks = [_mark(rank, leader) for rank, leader in enumerate(leaders, 1)]
     table = [[f'  {mark}', label, *row] for mark, label, row in zip(marks, names, scores, strict=True)]
     yield from _rows(table, ['cyan', 'bold', '', 'dim'][: len(table[0])], width, names=1)
+
+
+def _by(measure: Measure) -> tuple[str, str]:
+    """What leaders lead by, in full and shorter; nothing of a performance."""
+    if measure.is_plain:
+        return '', ''
+    return f' by {measure.title}{"" if measure.info.higher else ", lower is better"}', f' by {measure.name}'
 
 
 def _mark(rank: int, leader: Leader) -> str:

@@ -15,7 +15,7 @@ from ..store.layout import SweepLayout, holds_sweep
 from ..store.manifest import Manifest, read_manifest
 from ..store.store import Store
 from ..tuning.base import TuningMethod
-from ..tuning.candidates import reference_size
+from ..tuning.candidates import batch_sizes
 from ..tuning.settings import HyperparameterSettings
 from ..tuning.timed import TimedSettings, samples_in
 
@@ -72,27 +72,32 @@ class TrialTime:
         if not isinstance(self.method, TimedSettings) or minutes is None:
             return None
         settings, train_size = self.method.settings, self.manifest.train_size
-        speed = measured_speed(executor, points, self.manifest.seed, reference_size(settings, train_size))
+        smallest = batch_sizes(settings, train_size)[0]  # of the most steps
+        speed = measured_speed(executor, points, self.manifest.seed, smallest)
         samples = samples_in(60 * minutes, speed.sample, speed.scoring, settings, train_size)
         self.method.settings = settings.replace(trial_samples=samples)
         store.records.manifest = _with_samples(store.records.manifest, samples)
         epochs = self.method.settings.trial_epochs(train_size)
         unit = 'minute' if minutes == 1 else 'minutes'
-        return f'{minutes:g} {unit} per trial = {samples:,} samples = {epochs:.3g} epochs'
+        most = settings.cycle_epochs * settings.max_cycles
+        limit = f', the most that max_cycles={settings.max_cycles} allows' if epochs == most else ''
+        return f'{minutes:g} {unit} per trial = {samples:,} samples = {epochs:.3g} epochs{limit}'
 
 
 def measured_speed(executor: Executor, points: Sequence[Point], seed: int, batch_size: int) -> Speed:
-    """Returns how fast the first of some points trains that can be trained.
+    """Returns how fast the first of some points trains that can be trained, with all cores busy.
 
     Raises:
         ProblemError: None can be.
     """
     arguments = {'seed': run_seed(seed, 'speed', 0), 'batch_size': batch_size}
     for point in points:
-        (outcome,) = run_all(executor, [Task('speed', 'measure_speed', point, arguments)])
-        if outcome.error is None:
-            speed: Speed = outcome.value
-            return speed
+        tasks = [Task(f'speed {core}', 'measure_speed', point, arguments) for core in range(executor.cores)]
+        outcomes = run_all(executor, tasks)
+        speeds: list[Speed] = [outcome.value for outcome in outcomes if outcome.error is None]
+        if speeds:
+            return max(speeds, key=lambda speed: speed.sample)
+        outcome = outcomes[0]
     assert outcome.error is not None
     raise ProblemError(
         f'how long trials take could not be measured: ({label(points[-1])}) failed, '

@@ -85,6 +85,14 @@ def test_it_is_measured_once_and_kept(timed, sweep_inline, write_problem, tmp_pa
     assert len(timed.calls) == 2 and manifest(folder)['settings']['trial_samples'] == 64
 
 
+def test_the_most_cycles_are_said(timed, sweep_inline, write_problem, tmp_path, capsys, tiny):
+    timed(1e-6)
+    selector = FixedSweep.with_fixed_trials([(4,)], 1)
+    options = {'hparams': tiny, 'progress': 'plain'}
+    sweep_inline(write_problem().path, selector, tmp_path / 'out', minutes_per_trial=1, **options)
+    assert '= 64 samples = 1 epochs, the most that max_cycles=1 allows' in capsys.readouterr().err
+
+
 def test_it_works_with_presets(timed, sweep_inline, write_problem, tmp_path):
     timed(60 / 40)
     selector = FixedSweep.with_fixed_trials([(4,)], 1)

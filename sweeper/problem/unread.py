@@ -51,7 +51,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-_KINDS: dict[str, Callable[[object], bool]] = {
+KINDS: dict[str, Callable[[object], bool]] = {
     'dataset': _takes(0),
     'optimizer': _takes(2),
     'step': _takes(2),
@@ -108,14 +108,14 @@ def similar(missing: str, names: Iterable[str]) -> str:
 
 def _misspelt(module: object, names: object) -> dict[str, str]:
     """The names that may be meant to be optional ones, and which."""
-    missing = {_plain(name): name for name in _KINDS if not hasattr(names, name)}
+    missing = {_plain(name): name for name in KINDS if not hasattr(names, name)}
     meanings = {}
     for name, value in vars(module).items() if hasattr(module, '__dict__') else ():
-        if name.startswith('_') or name in _KINDS or _is_imported(value, module):
+        if name.startswith('_') or name in KINDS or _is_imported(value, module):
             continue
         [meant] = get_close_matches(_plain(name), missing, 1, _ALIKE) or [_ELSEWHERE.get(name, '')]
         meant = missing.get(_plain(meant), '')
-        if meant and _KINDS[meant](value):
+        if meant and KINDS[meant](value):
             meanings[name] = meant
     return (
         {name: meant for name, meant in meanings.items() if name not in _read_in(module)} if meanings else {}

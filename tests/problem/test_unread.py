@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from sweeper import ProblemError
-from sweeper.problem.problem import load_problem
+from sweeper.problem.problem import OPTIONAL, load_problem
 from sweeper.problem.reference import find_problem
-from sweeper.problem.unread import unread
+from sweeper.problem.unread import KINDS, unread
 from sweeper.training.checks import check_problem
 
 MISSPELT = {
@@ -58,6 +58,10 @@ def test_a_name_that_is_nearly_that_of_an_option_and_unused_is_an_error(line, wr
     with pytest.raises(ProblemError) as caught:
         check_problem(problem, 0)
     assert f'defines {name}, which would be ignored; did you mean {MISSPELT[line]}?' in str(caught.value)
+
+
+def test_every_optional_name_is_known_to_the_check():
+    assert {*OPTIONAL} <= {*KINDS}
 
 
 @pytest.mark.parametrize('line', OWN)

@@ -144,7 +144,8 @@ def test_a_model_that_caches_tensors_can_be_trained_on_after_an_evaluation(
 
 def test_a_negative_loss_is_an_error_of_its_own(write_problem, tmp_path, sweep_inline):
     problem = write_problem(
-        loss='def loss():\n    return lambda o, t: torch.nn.functional.cross_entropy(o, t) - 3'
+        loss='def loss():\n    return lambda o, t: torch.nn.functional.cross_entropy(o, t) - 3',
+        accuracy_style="accuracy_style = 'inv-loss'",
     )
     with pytest.warns(UserWarning, match='the loss is negative'):
         results = sweep_inline(problem.path, FixedSweep([((3,), 1)]), tmp_path / 'out')

@@ -50,5 +50,4 @@ class Curves(L.LightningDataModule):
         return DataLoader(self.val, batch_size=32)
 
 
-problem = adapters.lightning(LitAutoEncoder, Curves)
-metrics = {'val_loss': 'loss'}
+problem = adapters.lightning(LitAutoEncoder, Curves, monitor='val_loss', mode='min')

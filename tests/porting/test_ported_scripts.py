@@ -32,7 +32,7 @@ CASES = {
     'siamese': Case(False, True, 0.03, {'trial_samples': 10_000}),
     'vae': Case(1, 8, 0.7, {'trial_samples': 12_000}),
     'makemore': Case(1, 2, 0.5, {'trial_samples': 8_000}),
-    'nanogpt': Case(False, True, 0.2, {'trial_samples': 4_000}),
+    'nanogpt': Case(False, True, 0.2, {'trial_samples': 2_500}),
     'unet': Case(False, True, 0.5, {'trial_samples': 1_200, 'cycle_epochs': 4}),
     'ltsf_linear': Case('Linear', 'NLinear', 5.0, {'trial_samples': 8_000}),
     'gcn': Case(False, True, 0.3, {'trial_samples': 4_000}),

@@ -119,7 +119,7 @@ def _opened(spec: WorkerSpec, device: torch.device, in_worker: bool) -> Workspac
 
 def dry_run(workspace: Workspace, point: Point, seed: int) -> DryRun:
     """One training step and one evaluation on every split, to see whether they can be done."""
-    from .training.dry_run import dry_run
+    from .training.checking.dry_run import dry_run
 
     with workspace.problem.using(point, {}):
         return dry_run(workspace, point, seed)
@@ -194,7 +194,7 @@ def _call(
     workspace: Workspace, point: Point, seeds: Sequence[int], function: str, arguments: Mapping[str, Any]
 ) -> list[Any]:
     from .training import runs
-    from .training.checkpoint import CheckpointPlan
+    from .training.checkpoints.checkpoint import CheckpointPlan
 
     if function == 'measure_curve':
         lrs, sizes = (np.asarray(arguments[name]).tolist() for name in ('lrs', 'batch_sizes'))

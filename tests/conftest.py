@@ -78,9 +78,9 @@ def write_problem(tmp_path):
 
 @pytest.fixture(scope='session')
 def tiny():
-    """The least budget there is: the fewest steps in every run of a tuning, one epoch for a trial."""
+    """Hardly any tuning: about the fewest steps in each of its runs, one epoch for a trial."""
     return HyperparameterSettings(
-        tuning_budget=0.01, lr_start=1e-3, lr_end=1.0, lr_initialisations=1, lr_candidates=2, batch_size=8,
+        tuning_budget=14.0, lr_start=1e-3, lr_end=1.0, lr_initialisations=1, lr_candidates=2, batch_size=8,
         batch_start=8, batch_end=16, batch_candidates=1, rounds=2, cycle_epochs=1, trial_samples=10**9,
         max_cycles=1,
     )  # fmt: skip

@@ -11,9 +11,9 @@ import torch
 
 from ..points import Point, point_key
 from .data import Batch, Split
-from .metrics import evaluation_order
 from .objective import Criterion
 from .optimizers import Optimizer
+from .scoring.evaluation import evaluation_order
 
 RunKind: TypeAlias = Literal['trial', 'brief', 'range_test']
 

@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parameter import is_lazy
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from .plain import NotKeepable, copy_all
+from .checkpoints.plain import NotKeepable, copy_all
 
 REASON = 'the average of its weights (ema) is taken at every step'
 

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset, default_collate
 
 from ..seeding import states_of_other_generators
-from .loaders import reading_options
+from .checking.loaders import reading_options
 
 IN_MEMORY_BYTES = 2**30
 """A split that would take more memory than this as tensors is read item by item."""

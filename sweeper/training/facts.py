@@ -93,7 +93,7 @@ def check(problem: Problem, seed: int, device: str) -> tuple[ProblemFacts, Split
         DeclarationError: Something is wrong with a parameter that it declares.
         InvalidArgument: There is no such device.
     """
-    from .checks import check_problem
+    from .checking.checks import check_problem
     from .device import check_device, resolve_device
 
     check_device(device)

@@ -21,18 +21,18 @@ from ..results import joined_flags
 from ..seeding import run_seed
 from .attached import RunPlan
 from .batches import AcrossEpochs, Batches, ShuffledBatches, SizedBatches
-from .checkpoint import CheckpointPlan
+from .checkpoints.checkpoint import CheckpointPlan
+from .checkpoints.resumable import Resumable
 from .cost import model_cost
 from .data import Split, SplitPart
 from .data_check import DataCheck
 from .finite import undisturbed
 from .length import Length
 from .loop import Loop
-from .metrics import evaluate, is_finite_in_training
 from .own_loop import OwnLoop
-from .resumable import Resumable
 from .schedule import Schedule, learning_rates
-from .scorer import Scorer
+from .scoring.evaluation import evaluate, is_finite_in_training
+from .scoring.scorer import Scorer
 from .side_by_side import train_side_by_side
 from .stream import StreamSplit
 from .trial import Trial

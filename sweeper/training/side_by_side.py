@@ -14,8 +14,8 @@ from ..points import Point
 from .attached import RunPlan
 from .batches import Batches
 from .capture.recording import NotCapturable
-from .checkpoint import Checkpoint
-from .plain import NotKeepable
+from .checkpoints.checkpoint import Checkpoint
+from .checkpoints.plain import NotKeepable
 from .workspace import Training, Workspace
 
 Result = TypeVar('Result')

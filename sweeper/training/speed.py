@@ -14,8 +14,8 @@ from .data import Split
 from .data_check import DataCheck
 from .length import Length
 from .loop import Loop
-from .metrics import evaluate
 from .own_loop import OwnLoop
+from .scoring.evaluation import evaluate
 from .stream import StreamSplit
 from .workspace import Workspace
 

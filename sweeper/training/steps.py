@@ -15,12 +15,12 @@ import torch
 
 from .accumulation import forward_in_parts
 from .average import WeightAverage
+from .checkpoints.optimizer_state import OptimizerState
+from .checkpoints.plain import copy_all
 from .data import Batch, InMemorySplit, Split, leaves, taken
 from .objective import Objective
-from .optimizer_state import OptimizerState
 from .optimizers import LearningRate, Optimizer, needs_closure, trained_parameters
-from .plain import copy_all
-from .scorer import Scorer
+from .scoring.scorer import Scorer
 
 
 def _as_it_is() -> AbstractContextManager[Any]:

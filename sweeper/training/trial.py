@@ -14,7 +14,7 @@ from ..io.checksums import checksum
 from ..results import joined_flags
 from .capture.capture import Learner
 from .data import Split
-from .metrics import Score, evaluate, is_finite_in_evaluation, is_finite_in_training
+from .scoring.evaluation import Score, evaluate, is_finite_in_evaluation, is_finite_in_training
 from .workspace import Workspace
 
 if TYPE_CHECKING:

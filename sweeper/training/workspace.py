@@ -28,12 +28,12 @@ from .objective import Criterion, Objective, OwnScore
 from .objects.state import PythonState, described
 from .optimizers import build_optimizer, trained_by
 from .own_loop import REASON, Progress, TrainingRun
-from .scorer import Scorer, ignored_label, scorer
+from .scoring.scorer import Scorer, ignored_label, scorer
 from .steps import Step
 from .stream import StreamSplit, split_of
 
 if TYPE_CHECKING:
-    from .checkpoint import Checkpoint
+    from .checkpoints.checkpoint import Checkpoint
     from .engine import RunEngine
 
 Result = TypeVar('Result')

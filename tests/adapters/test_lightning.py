@@ -15,8 +15,8 @@ from sweeper import FixedSweep, adapters, load_model, sweep
 from sweeper.errors import ProblemError
 from sweeper.problem.problem import load_problem
 from sweeper.problem.reference import find_problem
+from sweeper.training.checking.dry_run import dry_run
 from sweeper.training.data import as_split
-from sweeper.training.dry_run import dry_run
 from sweeper.training.runs import TrainingPlan, train_fully
 from sweeper.training.workspace import Splits, Workspace
 
@@ -247,7 +247,7 @@ class Monitored(Module):
 
 @pytest.mark.parametrize('monitor', ['val/acc', 'val_f1'])
 def test_what_is_monitored_is_what_is_compared(monitor, monkeypatch):
-    monkeypatch.setattr('sweeper.training.metrics._EVALUATION_BATCH', 23)
+    monkeypatch.setattr('sweeper.training.scoring.evaluation._EVALUATION_BATCH', 23)
     problem = problem_of(Monitored, monitor=monitor, mode='max')
     assert problem.objective.higher and problem.objective.name == monitor.replace('/', '_')
     (done,) = train_fully(workspace(problem, 'captured'), (), [3], PLAN)

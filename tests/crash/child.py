@@ -60,7 +60,7 @@ class Forked(NamedTuple):
 def preload() -> None:
     """Imports what a sweep needs, so that each child that is forked later has it. Starts no threads."""
     import sweeper.run.sweeper
-    import sweeper.training.checks
+    import sweeper.training.checking.checks
     import sweeper.training.runs  # noqa: F401
 
 

@@ -9,7 +9,7 @@ from sweeper import ProblemError
 from sweeper.problem.problem import OPTIONAL, load_problem
 from sweeper.problem.reference import find_problem
 from sweeper.problem.unread import KINDS, unread
-from sweeper.training.checks import check_problem
+from sweeper.training.checking.checks import check_problem
 
 MISSPELT = {
     "schedual = 'cosine'": 'schedule',

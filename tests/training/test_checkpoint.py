@@ -15,7 +15,7 @@ from sweeper.metric import Metric
 from sweeper.problem.problem import Problem
 from sweeper.training import loop, runs
 from sweeper.training.callbacks import Callback
-from sweeper.training.checkpoint import Checkpoint, CheckpointPlan
+from sweeper.training.checkpoints.checkpoint import Checkpoint, CheckpointPlan
 from sweeper.training.data import as_split
 from sweeper.training.workspace import Splits, Workspace
 

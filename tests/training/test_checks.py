@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 from sweeper import FixedSweep, SweepError
 from sweeper.errors import ProblemError
 from sweeper.problem.problem import Problem
-from sweeper.training.checks import check_problem
+from sweeper.training.checking.checks import check_problem
 
 POINTS = [(4,), (5,)]
 

@@ -13,13 +13,13 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from sweeper.training import data
 from sweeper.training.batches import ShuffledBatches, SizedBatches, steps_per_epoch
+from sweeper.training.checking.loaders import reading_options
 from sweeper.training.data import (
     InMemorySplit,
     ItemSplit,
     as_split,
     leaves,
 )
-from sweeper.training.loaders import reading_options
 
 CPU = torch.device('cpu')
 

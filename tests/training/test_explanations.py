@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from sweeper.problem.problem import load_problem
 from sweeper.problem.reference import find_problem
-from sweeper.training.checks import check_problem
+from sweeper.training.checking.checks import check_problem
+from sweeper.training.checking.dry_run import dry_run
 from sweeper.training.described import described
-from sweeper.training.dry_run import dry_run
 from sweeper.training.workspace import Workspace
 
 GENERATOR = torch.Generator().manual_seed(0)

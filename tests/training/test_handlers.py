@@ -25,8 +25,8 @@ from sweeper.training.capture.recording import NotCapturable
 from sweeper.training.capture.verification import Verification
 from sweeper.training.data import as_split
 from sweeper.training.engine import RunEvents
-from sweeper.training.metrics import evaluate
 from sweeper.training.runs import TrainingPlan
+from sweeper.training.scoring.evaluation import evaluate
 from sweeper.training.workspace import Splits, Workspace
 
 ROOT = Path(__file__).parents[2]

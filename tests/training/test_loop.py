@@ -10,7 +10,7 @@ from sweeper.training.length import CHUNK, Length
 from sweeper.training.loop import Loop
 from sweeper.training.objective import Objective
 from sweeper.training.optimizers import PlainSGD, build_optimizer
-from sweeper.training.scorer import Scorer
+from sweeper.training.scoring.scorer import Scorer
 from sweeper.training.steps import EagerStep
 
 

@@ -8,9 +8,9 @@ from sklearn.metrics import accuracy_score
 from torch import nn
 
 from sweeper.training.data import InMemorySplit
-from sweeper.training.metrics import evaluate
 from sweeper.training.objective import Objective
-from sweeper.training.scorer import ignored_label, scorer
+from sweeper.training.scoring.evaluation import evaluate
+from sweeper.training.scoring.scorer import ignored_label, scorer
 
 CPU = torch.device('cpu')
 

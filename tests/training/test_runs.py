@@ -17,10 +17,10 @@ from sweeper.training import data, runs
 from sweeper.training.capture.verification import Verification
 from sweeper.training.data import as_split
 from sweeper.training.length import CHUNK
-from sweeper.training.metrics import evaluate
 from sweeper.training.objective import Objective
 from sweeper.training.runs import TrainingPlan
-from sweeper.training.scorer import scorer
+from sweeper.training.scoring.evaluation import evaluate
+from sweeper.training.scoring.scorer import scorer
 from sweeper.training.workspace import Splits, Workspace, load_splits
 
 CPU = torch.device('cpu')

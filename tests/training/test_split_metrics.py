@@ -13,10 +13,10 @@ from torch import nn
 from sweeper import Metric, ProblemError
 from sweeper.metric import PREDEFINED, metrics_from
 from sweeper.training.data import InMemorySplit
-from sweeper.training.metrics import evaluate
 from sweeper.training.objective import Objective
-from sweeper.training.scorer import scorer
-from sweeper.training.split_metrics import Undefined
+from sweeper.training.scoring.evaluation import evaluate
+from sweeper.training.scoring.scorer import scorer
+from sweeper.training.scoring.split_metrics import Undefined
 
 CPU = torch.device('cpu')
 GENERATOR = torch.Generator().manual_seed(0)
@@ -193,7 +193,7 @@ BAD = {
     'no class index': ('f1', (CLASSES[0], VALUES[1]), 'one class index per prediction'),
     'what it raises': (
         Metric(lambda outputs, targets: outputs['a'], higher=True), VALUES,
-        r"'measured' raised \w+: .*outputs of shape \(2500, 2\) \(float32\) and targets of shape",
+        r"'measured' raised \w+: .*outputs torch.float32 of shape \(n, 2\) and targets",
     ),
     'no number': (Metric(lambda outputs, targets: outputs, higher=True), VALUES, 'must return a number'),
     'no share': (

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from sweeper.problem.problem import Problem
-from sweeper.training.checkpoint import CheckpointPlan
+from sweeper.training.checkpoints.checkpoint import CheckpointPlan
 from sweeper.training.data import as_split
 from sweeper.training.runs import TrainingPlan, train_fully
 from sweeper.training.workspace import Splits, Workspace
@@ -97,7 +97,7 @@ def test_in_lanes_each_stops_by_itself():
 
 
 def test_one_that_was_killed_stops_where_it_would_have(tmp_path, monkeypatch):
-    from sweeper.training.checkpoint import Checkpoint
+    from sweeper.training.checkpoints.checkpoint import Checkpoint
 
     (expected,) = train_fully(workspace(), (16,), [1], STOPPING)
     write, count = Checkpoint.write, iter(range(1, 100))

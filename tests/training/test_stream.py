@@ -109,7 +109,7 @@ def test_a_part_of_an_epoch_is_read_as_far_as_it_is_needed():
 
 
 def test_it_is_evaluated_like_the_same_data_in_memory():
-    from sweeper.training.metrics import evaluation_order
+    from sweeper.training.scoring.evaluation import evaluation_order
 
     stream, data = split_of(Numbers(), CPU), as_split(TensorDataset(INPUTS, TARGETS), CPU)
     pairs = zip(stream.batches(evaluation_order(stream)), data.batches(evaluation_order(data)), strict=True)

@@ -20,10 +20,10 @@ from sweeper.problem.problem import Problem
 from sweeper.training.accumulation import parts_of
 from sweeper.training.average import WeightAverage
 from sweeper.training.data import as_split
-from sweeper.training.metrics import evaluate
 from sweeper.training.runs import TrainingPlan, measure_curve, train_briefly, train_fully
 from sweeper.training.schedule import PREDEFINED, learning_rates, triangular
-from sweeper.training.scorer import scorer
+from sweeper.training.scoring.evaluation import evaluate
+from sweeper.training.scoring.scorer import scorer
 from sweeper.training.workspace import Splits, Workspace
 
 CPU = torch.device('cpu')

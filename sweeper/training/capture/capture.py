@@ -18,7 +18,7 @@ from ..data import Batch, Split, is_tensors, leaves
 from ..objective import Objective
 from ..objects.state import PythonState, described
 from ..optimizers import Optimizer, needs_closure
-from ..scorer import Scorer
+from ..scoring.scorer import Scorer
 from ..steps import CapturedGradientStep, CapturedStep, EagerStep, Replay, Step, StepResults
 from .recording import (
     CannotRehearse,

@@ -18,7 +18,7 @@ from ..data import Batch, leaves
 from ..dispatch import OperatorMode
 from ..objective import Objective
 from ..objects.state import MOST_ENTRIES, PythonState, TooManyObjects, described
-from ..scorer import Scorer
+from ..scoring.scorer import Scorer
 
 _DEPENDS_ON_VALUES = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
 _MASKS = (torch.bool, torch.uint8)

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..seeding import random_states_kept
-from .capture.capture import Learner
-from .data import Split
+from ...seeding import random_states_kept
+from ..capture.capture import Learner
+from ..data import Split
 
 _SUM_IS_NEAR = 0.1
 _ARITHMETIC = ('sub', 'add', 'mul', 'div')

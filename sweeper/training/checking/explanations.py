@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from ..data import is_pair, leaves, map_tensors
+from ..described import described
 from .conversions import other_batches, other_inputs, other_outputs, other_targets
-from .data import is_pair, leaves, map_tensors
-from .described import described
 from .diagnosis import Certain, Pass, succeeds, target_size
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from ..errors import FolderError
-from ..io.files import check_archive, make_folder, write_whole
-from ..io.opening import read_file
-from ..results import StepKind
-from ..text import reason
+from ...errors import FolderError
+from ...io.files import check_archive, make_folder, write_whole
+from ...io.opening import read_file
+from ...results import StepKind
+from ...text import reason
 
 _SHARE = 0.02
 """Of the time that a trial takes, what goes into writing its state at most."""

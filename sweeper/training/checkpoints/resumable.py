@@ -12,16 +12,16 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
-from ..seeding import RandomStates, global_generators
-from .capture.capture import Learner
+from ...seeding import RandomStates, global_generators
+from ..capture.capture import Learner
+from ..data import InMemorySplit, ItemSplit
+from ..objects.reading import package_of
+from ..objects.state import PythonState, TooManyObjects
+from ..stream import StreamSplit
+from ..trial import Trial
+from ..workspace import Training, Workspace
 from .checkpoint import Checkpoint
-from .data import InMemorySplit, ItemSplit
-from .objects.reading import package_of
-from .objects.state import PythonState, TooManyObjects
 from .plain import NotKeepable, as_plain, copy_all
-from .stream import StreamSplit
-from .trial import Trial
-from .workspace import Training, Workspace
 
 
 class Resumable:

@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from ..seeding import random_states_kept
-from .capture.capture import Learner
-from .data import Batch, InMemorySplit, Split, inputs_of, leaves, pair_of
-from .described import described, shape_of
-from .objective import Criterion
-from .scorer import ignored_label
+from ...seeding import random_states_kept
+from ..capture.capture import Learner
+from ..data import Batch, InMemorySplit, Split, inputs_of, leaves, pair_of
+from ..described import described, shape_of
+from ..objective import Criterion
+from ..scoring.scorer import ignored_label
 from .suspicions import pairs_each_with_each, suspicions
 
 

@@ -9,18 +9,18 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from ..errors import ProblemError
-from ..problem.problem import Problem
-from ..seeding import seed_everything
-from .callbacks import check_callbacks
-from .data import Batch, InMemorySplit, Split, first_text, has_own_collate, inputs_of, is_pair
+from ...errors import ProblemError
+from ...problem.problem import Problem
+from ...seeding import seed_everything
+from ..callbacks import check_callbacks
+from ..data import Batch, InMemorySplit, Split, first_text, has_own_collate, inputs_of, is_pair
+from ..objective import Criterion
+from ..optimizers import takes_model
+from ..schedule import learning_rates
+from ..scoring.scorer import ignored_label
+from ..stream import StreamSplit, check_stream, split_of
+from ..workspace import Splits, no_data
 from .loaders import check_loader
-from .objective import Criterion
-from .optimizers import takes_model
-from .schedule import learning_rates
-from .scorer import ignored_label
-from .stream import StreamSplit, check_stream, split_of
-from .workspace import Splits, no_data
 
 _NAMES = ('train', 'val', 'test')
 _PROBED_ITEMS = 64

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.utils.data import BatchSampler, DataLoader, DistributedSampler, RandomSampler, SequentialSampler
 
-from ..errors import ProblemError
+from ...errors import ProblemError
 
 
 def reading_options(loader: DataLoader[Any] | None) -> dict[str, Any]:

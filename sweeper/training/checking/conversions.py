@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from .data import map_tensors
-from .described import shape_of
+from ..data import map_tensors
+from ..described import shape_of
 
 Conversion = Callable[[torch.Tensor], torch.Tensor]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from .objects.reading import package_of
-from .objects.state import PythonState, TooManyObjects, same
-from .optimizers import Optimizer, PlainSGD
+from ..objects.reading import package_of
+from ..objects.state import PythonState, TooManyObjects, same
+from ..optimizers import Optimizer, PlainSGD
 from .plain import NotKeepable, are_equal, as_plain
 
 _IN_STATE_DICT = ('state', 'param_groups')

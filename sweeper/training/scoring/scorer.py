@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from ..metric import PERFORMANCE, Metric, MetricInfo
-from .objective import Criterion, Outputs
+from ...metric import PERFORMANCE, Metric, MetricInfo
+from ..objective import Criterion, Outputs
 from .split_metrics import SplitMetric
 
 _ROUNDING = 1e-5

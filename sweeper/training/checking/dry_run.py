@@ -11,23 +11,23 @@ from typing import Any
 
 import torch
 
-from ..errors import ProblemError
-from ..points import Point, label, point_key
-from ..seeding import model_seed
-from .accumulation import parts_of
-from .attached import RunPlan
-from .capture.capture import Learner
-from .data import InMemorySplit, Split, is_pair, not_finite
-from .described import described
+from ...errors import ProblemError
+from ...points import Point, label, point_key
+from ...seeding import model_seed
+from ..accumulation import parts_of
+from ..attached import RunPlan
+from ..capture.capture import Learner
+from ..data import InMemorySplit, Split, is_pair, not_finite
+from ..described import described
+from ..facts import DryRun, Fault
+from ..optimizers import LearningRate, check_rates, is_over_others, needs_closure, signature_of, trained_by
+from ..own_loop import OwnLoop
+from ..scoring.evaluation import evaluate
+from ..scoring.split_metrics import SplitMetric, Undefined
+from ..stream import spread
+from ..workspace import Workspace
 from .diagnosis import Certain, Pass, bad_samples, check_classes, check_output
 from .explanations import explain_loss, explain_model, explain_prediction, explain_step, explained
-from .facts import DryRun, Fault
-from .metrics import evaluate
-from .optimizers import LearningRate, check_rates, is_over_others, needs_closure, signature_of, trained_by
-from .own_loop import OwnLoop
-from .split_metrics import SplitMetric, Undefined
-from .stream import spread
-from .workspace import Workspace
 
 _SAMPLES = 32
 _BAD_SAMPLES = 4

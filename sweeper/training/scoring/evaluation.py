@@ -10,12 +10,12 @@ from typing import Protocol
 
 import torch
 
-from ..errors import ProblemError
-from .data import Split
-from .finite import check_data, has_finite_parameters, undisturbed
-from .objective import Objective, OwnScore
+from ...errors import ProblemError
+from ..data import Split
+from ..finite import check_data, has_finite_parameters, undisturbed
+from ..objective import Objective, OwnScore
+from ..stream import spread
 from .scorer import Scorer
-from .stream import spread
 
 _EVALUATION_BATCH = 1024
 

@@ -1,0 +1,1 @@
+"""What models are scored by, on batches and on whole splits."""

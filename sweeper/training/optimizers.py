@@ -130,9 +130,9 @@ def build_optimizer(
     if not isinstance(optimizer, torch.optim.Optimizer):
         is_several = isinstance(optimizer, tuple | list | dict)
         hint = '. Return the optimizer alone; what changes its rate is the `schedule`' if is_several else ''
+        kind = 'None' if optimizer is None else f'a {type(optimizer).__name__}'
         raise TypeError(
-            f'{signature_of(problem)} of {problem.name!r} returned a {type(optimizer).__name__}, not a '
-            f'torch.optim.Optimizer{hint}'
+            f'{signature_of(problem)} of {problem.name!r} returned {kind}, not a torch.optim.Optimizer{hint}'
         )
     return optimizer
 

@@ -249,7 +249,7 @@ def test_a_model_that_is_nan_only_in_evaluation_fails_for_that_reason(
 
 
 def test_a_trial_that_is_nan_only_in_evaluation_is_flagged_and_not_comparable(
-    write_problem, sweep_inline, tmp_path
+    write_problem, sweep_inline, tmp_path, tiny
 ):
     data = """
 def dataset():
@@ -259,7 +259,8 @@ def dataset():
 """
     # Tuning takes fewer than 12 steps, a trial more.
     problem = write_problem(model=STATISTICS.format(less=1 / 12), dataset=data)
-    results = sweep_inline(problem.path, FixedSweep([((4,), 1)]), tmp_path / 'out')
+    brief = tiny.replace(tuning_budget=3.4)
+    results = sweep_inline(problem.path, FixedSweep([((4,), 1)]), tmp_path / 'out', hparams=brief)
     assert 'evaluation_diverged' in results.flags[4,] and 'trial_diverged' not in results.flags[4,]
     assert 'evaluation_diverged' in exclusions(results.flags[4,])
     written = json.loads((tmp_path / 'out/points/0/trials/0/result.json').read_text())

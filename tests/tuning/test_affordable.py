@@ -57,8 +57,9 @@ def test_a_batch_size_that_is_given_stays():
     assert 30 <= tuned.batch_size <= 32 and tuned.report['reduced'].keys() & {'batch_size'} == set()
 
 
-def test_results_and_report_tell_of_it(sweep_inline, write_problem, tmp_path):
+def test_results_and_report_tell_of_it(sweep_inline, write_problem, tmp_path, tiny):
     from sweeper import FixedSweep
 
-    results = sweep_inline(write_problem().path, FixedSweep.with_fixed_trials([(4,)], 1), tmp_path / 'out')
+    least, selector = tiny.replace(tuning_budget=0.01), FixedSweep.with_fixed_trials([(4,)], 1)
+    results = sweep_inline(write_problem().path, selector, tmp_path / 'out', hparams=least)
     assert 'over_budget' in results.flags[(4,)] and 'over_budget' in FLAG_MEANINGS

@@ -15,6 +15,7 @@ from .annotations import valid_in_words, wrong_field
 from .cores import usable_cores
 from .errors import InvalidArgument
 from .store.acceptance import ACCEPTABLE, accepted_kinds
+from .training.resampling.option import VALID, Resampling
 from .tuning.base import TuningMethod
 from .tuning.methods import as_plain, for_sweep_cores, from_plain, get_method, record
 from .tuning.settings import HyperparameterSettings
@@ -26,8 +27,8 @@ _Function = TypeVar('_Function', bound=Callable[..., Any])
 class SweepConfig:
     """Every option of a sweep, checked. `sweep(…, **options)` and the command line make one.
 
-    Results depend on `sweep_cores`, `tuning`, `seed`, `device`, `step`, `stop` and `patience` alone, and on
-    what `minutes_per_trial` came to.
+    Results depend on `sweep_cores`, `tuning`, `seed`, `device`, `step`, `stop`, `patience` and `resample`
+    alone, and on what `minutes_per_trial` came to.
 
     Attributes:
         sweep_cores: How many cores tune one architecture, and the least number of initialisations behind
@@ -54,6 +55,10 @@ class SweepConfig:
         stop: `held-out` ends a trial when its objective on a tenth of the training data, which no trial is
             trained on then, has not improved for `patience` cycles. The result is the model as it is then.
         patience: The number of cycles, at least 1; with `stop='held-out'` only.
+        resample: Gives each trial a split of its own of training and validation data, the same for all
+            architectures: `folds:5` (repeated cross-validation) or `holdout:10` (random validation sets of
+            the original size), of which the number is that of trials for one round. Tests and intervals are
+            corrected for it. None: all trials have the data of `dataset()`.
         if_changed: What to do if the folder's sweep is not this one any more: `stop` with a `FolderError`
             that says what changed; accept that by its name, `accept:source` or `accept:versions,device`, if
             it makes no difference to results (the problem's `source`, `versions`, `device`, `step`; or the
@@ -126,6 +131,14 @@ class SweepConfig:
     patience: int = field(
         default=3, metadata={'help': 'With --stop held-out: after how many cycles without improvement.'}
     )
+    resample: str | None = field(
+        default=None,
+        metadata={
+            'help': 'Split training and validation data anew for each trial: folds:5, or holdout:10.',
+            'metavar': 'folds:K|holdout:N',
+            'valid': f'{VALID}, or None',
+        },
+    )
     if_changed: str = field(
         default='stop',
         metadata={
@@ -167,6 +180,9 @@ class SweepConfig:
             option = f'--{wrong.replace("_", "-")} {getattr(self, wrong)}'
             raise self._wrong(wrong, valid).on_command_line(f'{option}: {unquoted}')
         self._check_minutes()
+        if self.resample is not None and Resampling.parse(self.resample) is None:
+            error = self._wrong('resample', VALID)
+            raise error.on_command_line(f'--resample {self.resample}: {VALID}'.replace("'", ''))
         if self.executor == 'inline':
             for name, reason in _NEEDS_WORKERS.items():
                 if getattr(self, name) is not None:
@@ -198,6 +214,11 @@ class SweepConfig:
     def stopping(self) -> dict[str, str | float]:
         """How trials stop early, as files have it; empty if they do not."""
         return {} if self.stop == 'never' else {'stop': self.stop, 'patience': self.patience}
+
+    @property
+    def resampling(self) -> Resampling | None:
+        """How trials are resampled; None if all have the same data."""
+        return None if self.resample is None else Resampling.parse(self.resample)
 
     @property
     def cores_used(self) -> int:

@@ -39,11 +39,12 @@ def selector_of(
     trials: int | None,
     seed: int,
     loaded: bool = False,
+    default_trials: int = DEFAULT_TRIALS,
 ) -> ParamSelector | Callable[[], ParamSelector]:
     """Returns what the options ask for, or what gets it while the problem is loaded.
 
     With nothing to vary that is the problem's own selector; if it has none but values were `loaded`, the one
-    architecture that these make.
+    architecture that these make. Points have `default_trials` unless `trials` says otherwise.
     """
     from .selectors.fixed import FixedSweep
     from .selectors.random import DEFAULT_POINTS
@@ -57,7 +58,7 @@ def selector_of(
         raise InvalidArgument(f'--points {points}: must be at least 1')
     if trials is not None and trials < 0:
         raise InvalidArgument(f'--trials {trials}: must be at least 0 (0 tunes only)')
-    count = DEFAULT_TRIALS if trials is None else trials
+    count = default_trials if trials is None else trials
     kind_of = _kinds(module) if grid or random or point or settings else lambda _: None
     varied = _named('--random', random, range_of, kind_of) or _named('--grid', grid, choices_of, kind_of)
     fixed = _named('--set', settings, value_of, kind_of, known=varied)
@@ -72,7 +73,7 @@ def selector_of(
         return _with(FixedSweep.with_grid(varied, count), single, count)
     if single:
         return FixedSweep.with_fixed_trials(single, count)
-    return partial(_own_selector, module, trials, loaded)
+    return partial(_own_selector, module, trials, loaded, default_trials)
 
 
 def _declared(
@@ -135,7 +136,7 @@ def _single_point(
     return {**values, **others}
 
 
-def _own_selector(module: str, trials: int | None, has_values: bool) -> ParamSelector:
+def _own_selector(module: str, trials: int | None, has_values: bool, default_trials: int) -> ParamSelector:
     """Returns the selector that the module itself defines; or one of a single point, if that has values."""
     from .problem.reference import find_problem, load_module
 
@@ -145,7 +146,7 @@ def _own_selector(module: str, trials: int | None, has_values: bool) -> ParamSel
     if selector is None and has_values:
         from .selectors.fixed import FixedSweep
 
-        return FixedSweep.with_fixed_trials([()], DEFAULT_TRIALS if trials is None else trials)
+        return FixedSweep.with_fixed_trials([()], default_trials if trials is None else trials)
     if selector is None:
         raise InvalidArgument(
             f'what should be varied? {module} has no `selector`; '

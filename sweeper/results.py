@@ -227,6 +227,8 @@ class TrialResult:
     metrics, by name and split, such as `f1_val`.
     `flags`, separated by spaces: `training_diverged` and `evaluation_diverged` if at the end the loss was NaN
     or infinite in that mode (the latter: on any split), `threshold_unsure` if outputs left [0, 1].
+    `split`, if trials are resamples, says which one it was: `round` and `fold`, or `holdout`, counted from 0,
+    and the numbers of `train` and `val` samples.
     """
 
     seed: int
@@ -246,6 +248,7 @@ class TrialResult:
     best_val: float | None = None
     best_epoch: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    split: Mapping[str, int] = field(default_factory=dict)
 
 
 SCORES = ('perf_train', 'loss_train', 'perf_val', 'loss_val', 'perf_test', 'loss_test')

@@ -37,6 +37,7 @@ from .store.manifest import Manifest
 from .store.origin import this_origin
 from .store.store import Store
 from .training.facts import ProblemFacts, check
+from .training.resampling.resampler import Resampler
 from .work import LANES, WorkerSpec
 
 _SAVE_THREADS = 8
@@ -62,7 +63,7 @@ def run_session(
 
         def start(presets: Presets) -> None:
             stack.callback(running.close)
-            spec = WorkerSpec(reference, config.seed, config.device, config.step, presets)
+            spec = WorkerSpec(reference, config.seed, config.device, config.step, presets, config.resample)
             running.start(spec, is_new, lambda *printed: _log(log, *printed))
 
         start(presets)
@@ -81,13 +82,15 @@ def run_session(
                 facts = _facts(reference, running, config, in_force)
         if config.stopping and not facts.has_data:
             raise ProblemError(f"stop='held-out': {facts.name!r} has no dataset() to hold something out of")
+        resampler = _resampler(config, facts)
         parameters = facts.parameters
         _check_points(parameters, known)
         manifest = Manifest(
             facts.name, train_size=facts.train_size, device=facts.device, path=facts.path,
             source=facts.source, origin=(this_origin(selector),),
             declared=parameters.declared.to_dict() if parameters.declared is not None else {},
-            values=as_texts(presets), metrics=facts.metrics, **config.identity(),
+            values=as_texts(presets), metrics=facts.metrics,
+            resample={} if resampler is None else resampler.record(), **config.identity(),
         )  # fmt: skip
         trial_time = TrialTime.of(config.method, manifest, folder)
         manifest = trial_time.manifest
@@ -99,7 +102,7 @@ def run_session(
         if config.retry_failed or config.on_error == 'raise':
             store.forget_failures()
         lanes = LANES if config.step == 'lanes' else 1
-        queue = ParamsTaskQueue(running.cores, config.sweep_cores, lanes)
+        queue = ParamsTaskQueue(running.cores, config.sweep_cores, lanes if resampler is None else 1)
 
         def check_points(points: Sequence[Point]) -> None:
             check_by_dry_runs(running, points, config.seed, not selector.adaptive)
@@ -114,7 +117,7 @@ def run_session(
             training={**facts.training, **config.stopping}, raise_failures=config.on_error == 'raise',
             save_threads=0 if running.in_process else _SAVE_THREADS,
             same_selector='selector' not in (accepted_kinds(config.if_changed) or ()), lanes=lanes,
-            check_points=check_points,
+            check_points=check_points, split_of=resampler,
         )  # fmt: skip
         results = sweeper.run()
         results.store = store.records
@@ -138,10 +141,25 @@ def _facts(
             facts = running.problem_facts() if isinstance(running, LocalExecutor) else None
         except InvalidArgument as error:
             raise error.naming(('device', config.device)) from None
+        except ProblemError as error:  # which lost its arguments on the way
+            if config.resample is not None:
+                error.naming(('resample', config.resample))
+            raise
     if facts is None:
         with random_states_kept(), reference.with_own_argv():
-            facts, _ = check(load_problem(reference, presets=presets), config.seed, config.device)
+            facts, _ = check(
+                load_problem(reference, presets=presets), config.seed, config.device, config.resample
+            )
     return facts
+
+
+def _resampler(config: SweepConfig, facts: ProblemFacts) -> Resampler | None:
+    """Returns what splits the data for each trial, if they are resamples."""
+    resampling = config.resampling
+    if resampling is None:
+        return None
+    assert facts.pool is not None
+    return Resampler(resampling, facts.pool, config.seed)
 
 
 def _check_points(parameters: ProblemParameters, points: Sequence[Point]) -> None:

@@ -36,8 +36,8 @@ LANES = 8
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """How to set up a worker: the problem, the sweep's seed, the device, the kind of training step, and the
-    values that declared parameters have in the whole sweep.
+    """How to set up a worker: the problem, the sweep's seed, the device, the kind of training step, the
+    values that declared parameters have in the whole sweep, and how trials are resampled.
     """
 
     problem: ProblemReference
@@ -45,6 +45,7 @@ class WorkerSpec:
     device: str
     step: str = 'auto'
     presets: Presets = field(default_factory=dict)
+    resample: str | None = None
 
 
 def open_workspace(spec: WorkerSpec, *, worker: int | None = None) -> Workspace:
@@ -74,7 +75,7 @@ def open_workspace_to_share(spec: WorkerSpec) -> tuple[Workspace, ProblemFacts |
     from .training.workspace import Workspace
 
     problem = load_problem(spec.problem, in_worker=True, presets=spec.presets)
-    facts, splits = check(problem, spec.seed, spec.device)
+    facts, splits = check(problem, spec.seed, spec.device, spec.resample)
     return Workspace(problem, splits, torch.device('cpu'), spec.step), facts
 
 
@@ -159,7 +160,8 @@ def train_trial(
         point: The architecture.
         seed: Of the trial.
         index: Its number.
-        plan: Of a `TrainingPlan`; and `checkpoints`, of a `CheckpointPlan`, if it is to keep its state.
+        plan: Of a `TrainingPlan`; `checkpoints`, of a `CheckpointPlan`, if it is to keep its state; and
+            `split`, of a `TrialSplit`, if it is a resample.
     """
     result: TrialRecord = in_lanes(workspace, point, [seed], 'train_trial', index=index, **plan)[0]
     return result
@@ -195,6 +197,7 @@ def _call(
 ) -> list[Any]:
     from .training import runs
     from .training.checkpoints.checkpoint import CheckpointPlan
+    from .training.resampling.resampler import TrialSplit
 
     if function == 'measure_curve':
         lrs, sizes = (np.asarray(arguments[name]).tolist() for name in ('lrs', 'batch_sizes'))
@@ -202,9 +205,10 @@ def _call(
     if function == 'train_briefly':
         return _with_step_as_text(runs.train_briefly(workspace, point, seeds, **arguments))
     plan = {**arguments}
-    index, kept = plan.pop('index', None), plan.pop('checkpoints', None)
+    index, kept, given = (plan.pop(name, None) for name in ('index', 'checkpoints', 'split'))
     checkpoints = None if kept is None else CheckpointPlan(**kept)
-    trials = runs.train_fully(workspace, point, seeds, runs.TrainingPlan(**plan), index, checkpoints)
+    split = None if given is None else TrialSplit(**given)
+    trials = runs.train_fully(workspace, point, seeds, runs.TrainingPlan(**plan), index, checkpoints, split)
     return [_record(seed, done) for seed, done in zip(seeds, trials, strict=True)]
 
 
@@ -227,6 +231,7 @@ def _record(seed: int, done: dict[str, Any]) -> TrialRecord:
     result = TrialResult(
         seed=seed, **fields, **scores, step=step, step_reason=step_reason, lanes=lanes,
         best_val=done.get('best_val'), best_epoch=done.get('best_epoch'), metrics=others,
+        split=done.get('split', {}),
     )  # fmt: skip
     return TrialRecord(result, done['model'], done['model_init'], done['throughtime'])
 

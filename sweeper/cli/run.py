@@ -16,6 +16,7 @@ from ..errors import InvalidArgument
 from ..options import DEFAULT_TRIALS, selector_of, tuning_of
 from ..signals import raising_signals
 from ..text import one_line
+from ..training.resampling.option import Resampling
 from .app import SOME_POINTS_FAILED, Command, app, exit_code
 from .options import Number, Whole, hint_of_extra, path_of, takes_options
 
@@ -82,7 +83,8 @@ def run(
         ),
     ] = None,
     trials: Annotated[
-        int | None, Whole(help=f'Trials of every point.  \\[default: {DEFAULT_TRIALS}]')
+        int | None,
+        Whole(help=f'Trials of every point.  \\[default: {DEFAULT_TRIALS}; with --resample, its number]'),
     ] = None,
     setting: Annotated[
         list[str] | None,
@@ -146,7 +148,7 @@ def run(
         selector = selector_of(
             os.path.expanduser(module), grid=grid or [], random=random or [], point=point or [],
             declared=declared, settings=settings or [], points=points, trials=trials, seed=options['seed'],
-            loaded=load is not None,
+            loaded=load is not None, default_trials=_default_trials(options['resample']),
         )  # fmt: skip
         options |= {'progress': 'none'} if quiet else {}
         is_given = _is_given(context, 'tuning')
@@ -175,6 +177,12 @@ def run(
         where = one_line(f'{folder}/points/*/error.json')
         terminal.say(f'Tracebacks are in {where}. --retry-failed tries these points again.')
         raise typer.Exit(SOME_POINTS_FAILED)
+
+
+def _default_trials(resample: str | None) -> int:
+    """How many trials points have if nothing says so: as many as there are splits."""
+    resampling = None if resample is None else Resampling.parse(resample)
+    return DEFAULT_TRIALS if resampling is None else resampling.count
 
 
 def _is_given(context: typer.Context, option: str) -> bool:

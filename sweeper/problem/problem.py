@@ -31,7 +31,7 @@ _READ = '__sweeper_read__'  # of a problem's module: the names that it read when
 REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
 OPTIONAL = (
     'metrics', 'optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'accumulate', 'ema', 'precision',
-    'callbacks', 'attach', 'train',
+    'callbacks', 'attach', 'train', 'groups',
 )  # fmt: skip
 
 
@@ -69,6 +69,8 @@ class Problem:
         metrics: What models are measured by, by name; the first is the objective, by which they are compared.
             By default that is the accuracy style alone.
         predict: `predict(model, batch)`: what is scored; None for what the model makes of a batch's inputs.
+        groups: Returns the group of each sample, training samples first, which resampling keeps together; or
+            None.
         unread: What it says and nobody would read, and what may be meant; a sentence each.
     """
 
@@ -91,6 +93,7 @@ class Problem:
     callbacks: Callable[[], Any] | None = None
     train: Callable[[Any], object] | None = None
     samples: int = 100
+    groups: Callable[[], Any] | None = None
     schedule: str | Callable[[float], float] = SCHEDULES[0]
     clip_norm: float | None = None
     accumulate: int = 1
@@ -274,7 +277,7 @@ def load_problem(
             f'{", ".join(name + similar(name, dir(module)) for name in missing)}; '
             f'a problem is a module with {", ".join(REQUIRED)} (and, optionally, {", ".join(OPTIONAL)})'
         )
-    for name in ('model', 'dataset', 'loss', 'optimizer', 'step', 'predict', 'callbacks', 'attach'):
+    for name in ('model', 'dataset', 'loss', 'optimizer', 'step', 'predict', 'callbacks', 'attach', 'groups'):
         value = getattr(names, name, None)
         if value is not None and not callable(value):
             raise ProblemError(f'{name} of {str(reference)!r} must be callable; got {value!r}')
@@ -311,6 +314,7 @@ def load_problem(
         callbacks=getattr(names, 'callbacks', None),
         train=train,
         samples=samples,
+        groups=getattr(names, 'groups', None),
         **options_of(names, str(reference)),
         step=own_step,
         predict=getattr(names, 'predict', None),

@@ -64,6 +64,7 @@ KINDS: dict[str, Callable[[object], bool]] = {
     'metrics': lambda value: isinstance(value, Mapping),
     'threshold': _is_number,
     'callbacks': _takes(0),
+    'groups': _takes(0),
     'attach': _takes(2, 'engine'),
     'train': _takes(1, 'run'),
     'selector': _takes(0),

@@ -105,7 +105,9 @@ def summarise(store: Records, measure: Measure | None = None) -> list[PointSumma
         store: The sweep's folder.
         measure: What performances are; the objective by default.
     """
-    measure, numbers = measure or measure_of(store.manifest.metrics), store.command_numbers()
+    measure, numbers = measure, store.command_numbers()
+    if measure is None:
+        measure = measure_of(store.manifest.metrics, val_to_train=store.manifest.val_to_train)
     summaries = [_summarise_point(store, point, numbers[point], measure) for point in store.points]
     return sorted(summaries, key=partial(_rank, measure.sign))
 
@@ -131,7 +133,7 @@ def _summarise_point(store: Records, point: Point, command: int | None, measure:
         batch_size=tuned.batch_size if tuned else None,
         perfs=perfs,
         perf_val=measure.interval(perfs),
-        loss_val=mean_interval(np.array([trial.loss_val for trial in trials])),
+        loss_val=mean_interval([trial.loss_val for trial in trials], val_to_train=measure.val_to_train),
         perf_test=measure.interval(tests) if tests else None,
         seconds=float(np.mean([trial.seconds for trial in trials])) if trials else math.nan,
         epochs=tuned.epochs if tuned else 0,

@@ -54,7 +54,7 @@ def markdown(store: Records, metric: str | None = None) -> str:
         lines.append(_row([*map(_escaped, summary.shown_cells), *cells]))
     lines += [
         '',
-        f'Mean{findings.measure.direction}, and 95% confidence interval over trials.',
+        f'Mean{findings.measure.direction}, and 95% confidence interval over trials{_correction(findings)}.',
         '',
         *_parameters(findings),
     ]
@@ -69,6 +69,11 @@ def markdown(store: Records, metric: str | None = None) -> str:
     settings = f'{_escaped(manifest.tuning)}, seed {manifest.seed}'
     text = '\n'.join([*lines, '', f'{settings}, {manifest.train_size} training samples.']).strip() + '\n'
     return re.sub('\n{3,}', '\n\n', text)
+
+
+def _correction(findings: Findings) -> str:
+    """What the interval is corrected for, if trials are resamples."""
+    return ', corrected for resampling (Nadeau and Bengio 2003)' if findings.measure.val_to_train else ''
 
 
 def table(store: Records, metric: str | None = None) -> str:
@@ -97,6 +102,7 @@ def everything(store: Records, metric: str | None = None) -> str:
         'preset': store.manifest.preset,
         'settings': dict(store.manifest.settings),
         'seed': store.manifest.seed,
+        **({'resample': dict(resample)} if (resample := store.manifest.resample) else {}),
         'metric': findings.measure.to_dict(),
         'metrics': [measure.name for measure in measures(store.manifest.metrics)],
         'answer': comparison.answer(),

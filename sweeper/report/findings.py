@@ -30,7 +30,8 @@ class Findings:
     """
 
     def __init__(self, store: Records, metric: str | None = None) -> None:
-        self.store, self.measure = store, measure_of(store.manifest.metrics, metric)
+        self.store = store
+        self.measure = measure_of(store.manifest.metrics, metric, store.manifest.val_to_train)
 
     @classmethod
     def of(cls, source: Findings | str | os.PathLike[str], metric: str | None = None) -> Findings:

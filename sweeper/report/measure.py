@@ -28,12 +28,15 @@ class Measure:
         key: What its scores are called: `perf` of the objective (`perf_val`), else its name.
         name: For a person: `performance` where a problem has but an accuracy style.
         objective: The name of the objective, for a person.
+        val_to_train: Validation samples per training sample if trials are resamples, for whose overlap
+            intervals and tests are corrected; else 0.
     """
 
     info: MetricInfo = PERFORMANCE
     key: str = 'perf'
     name: str = 'performance'
     objective: str = 'performance'
+    val_to_train: float = 0.0
 
     @property
     def is_objective(self) -> bool:
@@ -87,7 +90,7 @@ class Measure:
 
     def interval(self, values: np.ndarray | Sequence[float]) -> Interval:
         """Returns `mean_interval` of values, cut off at the worst and the best that there can be."""
-        interval = mean_interval(values).within(*self.limits)
+        interval = mean_interval(values, val_to_train=self.val_to_train).within(*self.limits)
         return interval._replace(size=float(self.info.is_share))
 
     def flags(self, flags: Sequence[str], values: Iterable[float]) -> list[str]:
@@ -108,28 +111,29 @@ class Measure:
         return {**FLAG_MEANINGS, 'trial_diverged': meaning}
 
 
-def measures(metrics: Sequence[MetricInfo]) -> list[Measure]:
+def measures(metrics: Sequence[MetricInfo], val_to_train: float = 0.0) -> list[Measure]:
     """Returns what can be looked at: the objective, the loss, and the other metrics.
 
     Args:
         metrics: What is known of a problem's metrics, the objective first.
+        val_to_train: As of a `Measure`.
     """
     objective, *others = metrics
     is_plain = objective.is_share and objective.name in _PLAIN and not others
     name = 'performance' if is_plain else objective.name
-    by_name = {name: Measure(objective, 'perf', name, name)}
+    by_name = {name: Measure(objective, 'perf', name, name, val_to_train)}
     for info in (LOSS, *others):
-        by_name.setdefault(info.name, Measure(info, info.name, info.name, name))
+        by_name.setdefault(info.name, Measure(info, info.name, info.name, name, val_to_train))
     return list(by_name.values())
 
 
-def measure_of(metrics: Sequence[MetricInfo], name: str | None = None) -> Measure:
+def measure_of(metrics: Sequence[MetricInfo], name: str | None = None, val_to_train: float = 0.0) -> Measure:
     """Returns the one of a name, by default the objective.
 
     Raises:
         InvalidArgument: There is no such metric.
     """
-    choices = measures(metrics)
+    choices = measures(metrics, val_to_train)
     if name is None:
         return choices[0]
     for measure in choices:

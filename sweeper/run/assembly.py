@@ -17,7 +17,7 @@ from ..tuning.start import PLAIN, start_tuning
 from .dispatcher import Dispatcher
 from .driver import SelectorDriver
 from .estimate import Estimate
-from .jobs import JobMaker
+from .jobs import JobMaker, SplitOf
 from .ledger import Ledger
 from .queue import ParamsTaskQueue
 from .replay import Replay
@@ -41,6 +41,7 @@ def assemble(
     same_selector: bool = True,
     lanes: int = 1,
     check_points: Callable[[Sequence[Point]], None] = lambda _: None,
+    split_of: SplitOf | None = None,
 ) -> Sweeper:
     """Returns a sweep that is ready to run.
 
@@ -61,9 +62,10 @@ def assemble(
         same_selector: A selector that adapts must propose what it proposed before.
         lanes: How many runs of a point at most go side by side.
         check_points: As for `Sweeper`.
+        split_of: As for `TrialsJob`.
     """
     records = store.records
-    ledger = Ledger(records, Estimate(*_expected(method), lanes))
+    ledger = Ledger(records, Estimate(*_expected(method), lanes if split_of is None else 1))
 
     def tuner(point: Point) -> Tuner:
         return start_tuning(
@@ -71,7 +73,7 @@ def assemble(
         )
 
     checkpoints = partial(store.checkpoints, seconds=executor.checkpoint_seconds)
-    make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes, checkpoints)
+    make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes, checkpoints, split_of)
     name = type(selector).__name__
     expected = records.points_by(name) if selector.adaptive and same_selector else []
     return Sweeper(

@@ -130,6 +130,9 @@ class Job(Protocol):
         ...
 
 
+SplitOf: TypeAlias = Callable[[int], Mapping[str, Any]]
+"""Returns the split of a trial by its number, as the fields of a `TrialSplit`."""
+
 SavedRuns: TypeAlias = Callable[[int, int, str], RunResult | None]
 """Called as `saved(stage, index, request)`: what that run measured, if it was done before."""
 
@@ -241,6 +244,8 @@ class TrialsJob:
         seed: The sweep's.
         lanes: How many trials at most go side by side.
         checkpoints: Of a `CheckpointPlan`: where trials keep their state; None if they do not.
+        split_of: Returns the split of a trial, as the fields of a `TrialSplit`; None if all have the same
+            data. Then each is trained alone.
     """
 
     failed = is_resumed = False
@@ -252,6 +257,7 @@ class TrialsJob:
         seed: int,
         lanes: int = 1,
         checkpoints: Mapping[str, Any] | None = None,
+        split_of: SplitOf | None = None,
     ) -> None:
         self.task = task
         self.waiting: deque[tuple[Indices, Task]] = deque()
@@ -259,7 +265,8 @@ class TrialsJob:
         self.seconds = 0.0
         self._unanswered = set(task.trials)
         self._point, self._fraction = part_of(task.point)
-        self._plan, self._seed, self._lanes = tuned.plan(), seed, lanes
+        self._plan, self._seed, self._split_of = tuned.plan(), seed, split_of
+        self._lanes = lanes if split_of is None else 1
         if self._fraction < 1:
             self._plan |= {'fraction': self._fraction}
         if patience := tuned.training.get('patience'):
@@ -276,6 +283,8 @@ class TrialsJob:
 
     def _alone(self, index: int) -> Task:
         arguments = {'seed': run_seed(self._seed, 'trial', index), 'index': index, **self._plan}
+        if self._split_of is not None:
+            arguments['split'] = self._split_of(index)
         return Task(f'trial {index}', 'train_trial', self._point, arguments)
 
     def take(self, indices: Indices, outcome: Outcome) -> list[JobEvent]:
@@ -360,6 +369,7 @@ class JobMaker:
         seed: The sweep's seed.
         lanes: How many runs of a point at most go side by side.
         checkpoints: Returns where trials of a point keep their state, as for `TrialsJob`.
+        split_of: As for `TrialsJob`.
     """
 
     def __init__(
@@ -370,13 +380,16 @@ class JobMaker:
         seed: int,
         lanes: int = 1,
         checkpoints: Callable[[Point], Mapping[str, Any] | None] = lambda _: None,
+        split_of: SplitOf | None = None,
     ) -> None:
         self._tuner, self._saved, self._tuning_of = tuner, saved, tuning_of
         self._seed, self._lanes, self._checkpoints = seed, lanes, checkpoints
+        self._split_of = split_of
 
     def __call__(self, task: ParamsTask) -> Job:
         point, _ = part_of(task.point)
         if task.is_tuning:
             return TuningJob(task, self._tuner(point), partial(self._saved, point), self._lanes)
         checkpoints = self._checkpoints(point)
-        return TrialsJob(task, self._tuning_of(point), self._seed, self._lanes, checkpoints)
+        tuned = self._tuning_of(point)
+        return TrialsJob(task, tuned, self._seed, self._lanes, checkpoints, self._split_of)

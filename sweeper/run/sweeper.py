@@ -72,7 +72,8 @@ class Sweeper:
         records = self._ledger.records
         try:
             metrics = tuple(records.manifest.metrics)
-            started = SweepStarted(records.layout.folder, tuple(records.parameter_names), metrics)
+            names, ratio = tuple(records.parameter_names), records.manifest.val_to_train
+            started = SweepStarted(records.layout.folder, names, metrics, ratio)
             self._publish([started])
             self._selector.tell(started)
             self._run_to_the_end()

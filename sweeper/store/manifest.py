@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -57,6 +58,8 @@ class Manifest:
         minutes_per_trial: How long a trial was to take; `trial_samples` of the settings is what this came to.
             None if the settings say it.
         stopping: How trials stop early: `stop` and `patience`; empty if they do not.
+        resample: If each trial has a split of its own: `splits`, as `SweepConfig.resample` has it, how many
+            `samples` are split, and `val_to_train`, validation samples per training sample. Else empty.
         format: The version of the folder's format.
     """
 
@@ -79,12 +82,18 @@ class Manifest:
     metrics: Sequence[MetricInfo] = (PERFORMANCE,)
     minutes_per_trial: float | None = None
     stopping: Mapping[str, Any] = field(default_factory=dict)
+    resample: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
     @property
     def objective(self) -> MetricInfo:
         """What architectures are compared by."""
         return self.metrics[0]
+
+    @property
+    def val_to_train(self) -> float:
+        """Validation samples per training sample if trials are resamples; 0 if all have the same data."""
+        return float(self.resample.get('val_to_train', 0.0))
 
     @property
     def method(self) -> str | None:
@@ -154,6 +163,7 @@ def _read(layout: SweepLayout, of_any_format: bool = False) -> tuple[Manifest | 
             check_types(Manifest, {**data, 'origin': [], 'metrics': []})
             metrics = tuple(MetricInfo.from_dict(each) for each in data.get('metrics', ())) or (PERFORMANCE,)
             declarations(data.get('declared', {}))
+            _check_resample(data.get('resample', {}))
             lists = {'origin': origin, 'changes': tuple(data.get('changes', ())), 'metrics': metrics}
             return Manifest(**{**data, **lists}), problems
         except FileNotFoundError:
@@ -165,6 +175,12 @@ def _read(layout: SweepLayout, of_any_format: bool = False) -> tuple[Manifest | 
         except (ValueError, TypeError) as error:
             problems[path] = error
     return None, problems
+
+
+def _check_resample(resample: Mapping[str, Any]) -> None:
+    ratio = resample.get('val_to_train', 0.0)
+    if isinstance(ratio, bool) or not isinstance(ratio, float | int) or not 0 <= ratio < math.inf:
+        raise ValueError(f'val_to_train is {ratio!r}')
 
 
 def claim(
@@ -225,7 +241,14 @@ def claim(
 def write_manifest(layout: SweepLayout, writer: AtomicWriter, manifest: Manifest) -> None:
     """Writes `sweep.json` and its copy, unless that is what they hold."""
     for path in (layout.manifest_copy, layout.manifest):
-        writer.write_sealed(path, asdict(manifest))
+        writer.write_sealed(path, _content(manifest))
+
+
+def _content(manifest: Manifest) -> dict[str, Any]:
+    content = asdict(manifest)
+    if not manifest.resample:
+        del content['resample']
+    return content
 
 
 def _listed(damaged: dict[Path, Exception]) -> str:
@@ -258,7 +281,7 @@ def _move_to_earlier(layout: SweepLayout, writer: AtomicWriter, recorded: Manife
     taken = [int(path.name) for path in layout.earlier.glob('*') if path.name.isdecimal()]
     target = layout.earlier / str(max(taken, default=-1) + 1)
     # The manifest stays until the rest is moved, so that the choice can be put to the user again.
-    writer.write_sealed(target / layout.manifest.name, asdict(recorded))
+    writer.write_sealed(target / layout.manifest.name, _content(recorded))
     last = (layout.manifest_copy.parent, layout.manifest)
     for path in sorted(layout.folder.iterdir(), key=lambda path: (path in last, path == layout.manifest)):
         if path == layout.manifest:
@@ -280,6 +303,11 @@ def _differences(recorded: Manifest, requested: Manifest) -> list[str]:
         )
     different += _compared('value of the parameter ', recorded.values, requested.values)
     different += _compared('option ', recorded.stopping, requested.stopping)
+    options = ({'resample': manifest.resample.get('splits')} for manifest in (recorded, requested))
+    different += _compared('option ', *options)
+    if recorded.resample and requested.resample:
+        samples = ({'samples': manifest.resample.get('samples')} for manifest in (recorded, requested))
+        different += _compared('training and validation ', *samples)
     if recorded.objective not in (PERFORMANCE, requested.objective):
         names = (manifest.objective.name for manifest in (recorded, requested))
         different.append('objective: {} there, {} asked'.format(*names))

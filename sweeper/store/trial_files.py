@@ -16,7 +16,7 @@ _INFINITE: Mapping[Any, float] = {'inf': math.inf, '-inf': -math.inf}
 
 
 def result_content(result: TrialResult) -> dict[str, Any]:
-    """The content of `result.json`; `flags` only if there are any."""
+    """The content of `result.json`; `flags`, `metrics` and `split` only if there are any."""
     content = asdict(result)
     kind = StepKind(content['step'], content.pop('step_reason'), content.pop('lanes'))
     content['step'] = str(kind)
@@ -26,6 +26,8 @@ def result_content(result: TrialResult) -> dict[str, Any]:
         content['metrics'][name] = _as_json(value)
     if not result.metrics:
         del content['metrics']
+    if not result.split:
+        del content['split']
     for name in _OBJECTIVE:
         content[name] = _as_json(content[name])
     return content

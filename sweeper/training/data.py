@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any, Protocol, TypeAlias, TypeGuard
 
 import torch
@@ -121,6 +122,17 @@ class ItemSplit:
         self._suspect: tuple[torch.Tensor, Batch] | None = None  # the first batch that is not finite
 
     @property
+    def dataset(self) -> Dataset[Any]:
+        """The items."""
+        return self._dataset
+
+    def of(self, dataset: Dataset[Any]) -> ItemSplit:
+        """Returns other items as a split, read and put into batches in the same way."""
+        other = copy(self)
+        other._dataset, other._suspect = dataset, None
+        return other
+
+    @property
     def sources(self) -> tuple[object, ...]:
         """What reads items, and makes batches of them."""
         return self._dataset, self._collate, self._reading
@@ -228,8 +240,7 @@ def _tensors_of(dataset: Dataset[Any]) -> Batch | None:
 
 
 def _is_cheap(dataset: Dataset[Any]) -> bool:
-    size = len(dataset)  # type: ignore[arg-type]
-    probes = sorted({index * (size - 1) // max(1, _PROBES - 1) for index in range(_PROBES)})
+    size, probes = len(dataset), probed(dataset)  # type: ignore[arg-type]
     first = _collate([dataset[probes[0]]])
     if size * _bytes(first) > IN_MEMORY_BYTES or not is_tensors(first):
         return False
@@ -239,6 +250,25 @@ def _is_cheap(dataset: Dataset[Any]) -> bool:
         if _shapes(item) != _shapes(first) or not _equal(item, repeat):
             return False
     return _random_states() == random_states  # else reading an item draws at random: an augmentation
+
+
+def probed(dataset: Dataset[Any]) -> list[int]:
+    """Returns the indices of a few items that are spread over a dataset."""
+    size = len(dataset)  # type: ignore[arg-type]
+    return sorted({index * (size - 1) // max(1, _PROBES - 1) for index in range(_PROBES)})
+
+
+def has_random_items(dataset: Dataset[Any]) -> bool:
+    """Whether items of a dataset are drawn at random when they are read, as far as some of them tell."""
+    random_states = _random_states()
+    for index in probed(dataset):
+        item, repeat = dataset[index], dataset[index]
+        try:
+            if not _equal(_collate([item]), _collate([repeat])):
+                return True
+        except (TypeError, ValueError, RuntimeError):  # only a collate_fn of its own can tell
+            pass
+    return _random_states() != random_states
 
 
 def _random_states() -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from ..metric import PERFORMANCE, MetricInfo
 from ..problem.parameters import ProblemParameters
 from ..problem.problem import Problem
 from ..seeding import run_seed
+from .resampling.resampler import Pool
 
 if TYPE_CHECKING:
     from .workspace import Splits
@@ -32,6 +33,7 @@ class ProblemFacts:
         training: How its trainings differ from plain ones, as `final.json` has it.
         metrics: What is known of its metrics, the objective first.
         has_data: Whether it has a `dataset()`.
+        pool: The samples that trials are split of, if they are resamples.
     """
 
     name: str
@@ -43,6 +45,7 @@ class ProblemFacts:
     training: Mapping[str, str | float] = field(default_factory=dict)
     metrics: tuple[MetricInfo, ...] = (PERFORMANCE,)
     has_data: bool = True
+    pool: Pool | None = None
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,16 @@ class DryRun:
     warnings: tuple[str, ...] = ()
 
 
-def check(problem: Problem, seed: int, device: str) -> tuple[ProblemFacts, Splits]:
+def check(
+    problem: Problem, seed: int, device: str, resample: str | None = None
+) -> tuple[ProblemFacts, Splits]:
     """Checks a problem and a device before anything is trained.
 
     Args:
         problem: The loaded problem.
         seed: The sweep's seed.
         device: As `sweep` takes it.
+        resample: As `SweepConfig` has it.
 
     Returns:
         What to know, and the problem's data on the CPU.
@@ -100,6 +106,11 @@ def check(problem: Problem, seed: int, device: str) -> tuple[ProblemFacts, Split
     parameters = problem.parameters
     with problem.preparing():
         splits = check_problem(problem, run_seed(seed, 'dataset', 0))
+    pool = None
+    if resample is not None:
+        from .resampling.pool import pool_of
+
+        pool = pool_of(problem, splits, resample)
     names = {name for some in problem.presets.values() for name in some}
     parameters = replace(parameters, fixed=problem.fixed_parameters(), preset=[*names])
     kind = resolve_device(device, 0).type
@@ -107,5 +118,6 @@ def check(problem: Problem, seed: int, device: str) -> tuple[ProblemFacts, Split
     facts = ProblemFacts(
         problem.name, problem.path, source, parameters, len(splits.train), kind, problem.training_options,
         tuple(metric.info for metric in problem.metrics.values()), problem.load_datasets is not None,
+        pool,
     )  # fmt: skip
     return facts, splits

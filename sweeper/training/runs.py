@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import ProblemError
+from ..errors import NotFiniteData, ProblemError
 from ..points import Point, point_key
 from ..results import joined_flags
 from ..seeding import run_seed
@@ -30,6 +30,8 @@ from .finite import undisturbed
 from .length import Length
 from .loop import Loop
 from .own_loop import OwnLoop
+from .resampling.pool import resampled
+from .resampling.resampler import TrialSplit
 from .schedule import Schedule, learning_rates
 from .scoring.evaluation import evaluate, is_finite_in_training
 from .scoring.scorer import Scorer
@@ -44,6 +46,7 @@ _HELD_OUT = 10
 """One in so many training samples is held out to stop by."""
 
 _STOPS_ALONE = 'each stops when it has stalled itself'
+_OWN_SPLIT = 'each has a split of the data of its own'
 
 
 @dataclass(frozen=True)
@@ -218,6 +221,7 @@ def train_fully(
     plan: TrainingPlan,
     index: int | None = None,
     checkpoints: CheckpointPlan | None = None,
+    split: TrialSplit | None = None,
 ) -> list[dict[str, Any]]:
     """Trains fresh models by `plan`, scoring them on every split at the end of each cycle.
 
@@ -228,17 +232,41 @@ def train_fully(
         plan: The learning rates, batch size and length of the training.
         index: The first trial's number; those of the others follow.
         checkpoints: Where and how often they keep their state, from which they go on; None: nowhere.
+        split: Of the only trial, if it is a resample: which samples it is trained and validated on.
 
     Returns:
         For every seed, `scores`: final `{loss,perf}_{train,val[,test]}`; `diverged`; `epochs` done (a
         fraction if the training ended within one) and
         `seconds` they took (shared out evenly among models trained side by side); `throughtime`: arrays
         over the cycles' ends; `model` and `model_init`: the state dicts, as bytes that
-        `torch.load(…, weights_only=True)` reads; `step`: a `StepKind`; `flags`: as of a `TrialResult`.
+        `torch.load(…, weights_only=True)` reads; `step`: a `StepKind`; `flags`: as of a `TrialResult`;
+        of a resample also `split`.
     """
+    if split is None:
+        return _train_fully(workspace, point, seeds, plan, index, checkpoints)
+    assert len(seeds) == 1, 'each has data of its own'
+    own = resampled(workspace, split)
+    try:
+        (result,) = _train_fully(own, point, seeds, plan, index, checkpoints, split)
+    except NotFiniteData as error:
+        raise NotFiniteData(f'{error} (samples are counted within the split of this trial)') from error
+    step = result['step'].alone(_OWN_SPLIT) if workspace.step == 'lanes' else result['step']
+    return [{**result, 'step': step, 'split': {**split.place}}]
+
+
+def _train_fully(
+    workspace: Workspace,
+    point: Point,
+    seeds: Sequence[int],
+    plan: TrainingPlan,
+    index: int | None,
+    checkpoints: CheckpointPlan | None,
+    split: TrialSplit | None = None,
+) -> list[dict[str, Any]]:
+    """As `train_fully`, on the data of the workspace, which are those of the split."""
     if plan.patience and len(seeds) > 1:
         one_by_one = [
-            train_fully(workspace, point, [seed], plan, None if index is None else index + lane, checkpoints)
+            _train_fully(workspace, point, [seed], plan, None if index is None else index + lane, checkpoints)
             for lane, seed in enumerate(seeds)
         ]
         return [{**result, 'step': result['step'].alone(_STOPS_ALONE)} for (result,) in one_by_one]
@@ -271,6 +299,8 @@ def train_fully(
     checkpoint = None
     if checkpoints is not None and index is not None:
         whole = asdict(replace(plan, fraction=1.0))  # a longer part goes on from a shorter one
+        if split is not None:
+            whole['split'] = split.identity()
         checkpoint = partial(checkpoints.of, index, point_key(point), seeds, whole)
     return train_side_by_side(workspace, point, seeds, batches, run, about, checkpoint=checkpoint)
 

@@ -74,15 +74,15 @@ sys.path.insert(0, {root!r})
 from tests.crash.test_checkpoints import run
 
 if __name__ == '__main__':
-    run(Path({folder!r}), {local})
+    run(Path({folder!r}), {local}, **{options})
 """
 
 
-def run(folder, local=True, **options):
+def run(folder, local=True, trials=1, **options):
     executor = LocalExecutor(1, checkpoint_seconds=0) if local else InlineExecutor(1, checkpoint_seconds=0)
     settings = FixedHyperparameters(lr=0.05, batch_size=8, epochs=EPOCHS, cycle_epochs=1)
     sweep(
-        folder / 'problem.py', FixedSweep.with_fixed_trials([(4,)], 1), 1, settings, folder / 'out',
+        folder / 'problem.py', FixedSweep.with_fixed_trials([(4,)], trials), 1, settings, folder / 'out',
         executor=executor, progress='none', device='cpu', step='eager', **options,
     )  # fmt: skip
 
@@ -108,11 +108,11 @@ def uninterrupted(tmp_path_factory):
     return folder
 
 
-def killed(folder, step, local=False):
+def killed(folder, step, local=False, **options):
     """A folder in which a sweep was killed in the middle of a trial."""
     made(folder)
     script = folder / 'script.py'
-    script.write_text(SCRIPT.format(root=str(ROOT), folder=str(folder), local=local))
+    script.write_text(SCRIPT.format(root=str(ROOT), folder=str(folder), local=local, options=options))
     process = subprocess.Popen([sys.executable, script], cwd=ROOT)
     (folder / 'victim').write_text(str(process.pid))
     (folder / 'kill').write_text(str(step))
@@ -166,3 +166,15 @@ def test_a_changed_problem_that_is_accepted_starts_afresh(uninterrupted, tmp_pat
     (folder / 'problem.py').write_text(PROBLEM.replace('Dropout(0.2)', 'Dropout(0.3)'))
     run(folder, local=False, if_changed='accept:source')
     assert steps(folder) == steps(uninterrupted) + 4 * STEPS + 1
+
+
+def test_a_resample_goes_on_with_its_own_split(tmp_path):
+    options = {'resample': 'folds:3', 'trials': 2}
+    whole = made(tmp_path / 'whole')
+    run(whole, local=False, **options)
+    before = steps(whole) - 2 * EPOCHS * STEPS  # 40 of the 60 samples are trained on, as without
+    folder = killed(tmp_path / 'x', before + (EPOCHS + 4) * STEPS + 1, **options)
+    assert os.listdir(folder / 'out/points/0/checkpoints') == ['1.pt']
+    run(folder, local=False, **options)
+    assert steps(folder) == steps(whole) + 1
+    assert_same(folder, whole)

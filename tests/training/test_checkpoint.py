@@ -17,6 +17,8 @@ from sweeper.training import loop, runs
 from sweeper.training.callbacks import Callback
 from sweeper.training.checkpoints.checkpoint import Checkpoint, CheckpointPlan
 from sweeper.training.data import as_split
+from sweeper.training.resampling.option import Resampling
+from sweeper.training.resampling.resampler import Pool, Resampler
 from sweeper.training.workspace import Splits, Workspace
 
 CPU = torch.device('cpu')
@@ -388,3 +390,19 @@ def test_a_trial_may_save_before_its_point_has_a_folder_but_not_in_a_sweep_that_
     assert os.listdir(tmp_path / '0' / 'checkpoints') == ['0.pt']
     assert_same(train(workspace(), tmp_path / 'gone' / '0' / 'checkpoints'), train(workspace()))
     assert os.listdir(tmp_path) == ['0']
+
+
+def test_a_state_of_another_split_is_of_no_use(tmp_path, writes, steps):
+    resampler = Resampler(Resampling('folds', 4), Pool(72, 40), 0)
+    checkpoints = CheckpointPlan(str(tmp_path), 0, 'this')
+
+    def train(split):
+        return runs.train_fully(workspace(), (6,), (5,), PLAN, 0, checkpoints, split)
+
+    expected = train(resampler.split(1))
+    writes.last = writes.count + 3
+    with pytest.raises(Killed):
+        train(resampler.split(0))
+    before, writes.last = steps(), None
+    assert_same(train(resampler.split(1)), expected)
+    assert steps() - before - 1 == -(-84 // 9) * PLAN.epochs

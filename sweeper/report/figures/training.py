@@ -32,7 +32,8 @@ class Course:
     Attributes:
         trials: Of each trial, at each of the epochs.
         mean: Over trials that got that far.
-        low: Lower end of the mean's 95% interval (Student's t), of a performance cut off where none can be.
+        low: Lower end of the mean's 95% interval (Student's t, corrected for resamples), of a performance cut
+            off where none can be.
         high: Upper end.
     """
 
@@ -76,22 +77,26 @@ def training(findings: Findings, summary: PointSummary) -> Training:
     needed = {'epochs', *(f'{kind}_{split}' for kind in _KINDS for split in _SPLITS)}
     curves = [curve for curve in histories if curve is not None and needed <= curve.keys()]
     longest = max((curve['epochs'] for curve in curves), key=len, default=np.array([], dtype=int))
-    objective, *others = measures(findings.store.manifest.metrics)
+    ratio = findings.measure.val_to_train
+    objective, *others = measures(findings.store.manifest.metrics, ratio)
     courses = {}
     for measure in (objective, Measure(LOSS, 'loss', 'loss'), *others):
         for split in _SPLITS:
             name = f'{measure.key}_{split}'
             if all(name in curve for curve in curves):
-                courses[name] = _course([curve[name] for curve in curves], len(longest), measure.limits)
+                scores = [curve[name] for curve in curves]
+                courses[name] = _course(scores, len(longest), measure.limits, ratio)
     epochs = [int(epoch) if float(epoch).is_integer() else float(epoch) for epoch in longest]
     return Training(findings.name(summary), epochs, courses, findings.measure, objective)
 
 
-def _course(curves: list[np.ndarray], length: int, limits: tuple[float, float]) -> Course:
+def _course(
+    curves: list[np.ndarray], length: int, limits: tuple[float, float], val_to_train: float
+) -> Course:
     table = np.full((len(curves), length), np.nan)
     for row, curve in zip(table, curves, strict=True):
         row[: len(curve)] = curve
-    mean, low, high = student_band(np.where(np.isfinite(table), table, np.nan))
+    mean, low, high = student_band(np.where(np.isfinite(table), table, np.nan), val_to_train=val_to_train)
     band = mean, np.clip(low, *limits), np.clip(high, *limits)
     return Course(
         [[*map(finite, row.tolist())] for row in table], *([*map(finite, line.tolist())] for line in band)

@@ -117,7 +117,7 @@ class Board:
         )
         comparable = [row for row in best if row.point not in self._excluded]
         count = len(self) - sum(point in self._scores for point in self._excluded)
-        tied = _tied(comparable, count * (count - 1) // 2)
+        tied = _tied(comparable, count * (count - 1) // 2, self.measure.val_to_train)
         tied += [False] * (len(best) - len(comparable))
         return [
             Leader(
@@ -131,12 +131,12 @@ class Board:
         ]
 
 
-def _tied(best: Sequence[_Scores], pairs: int) -> list[bool]:
+def _tied(best: Sequence[_Scores], pairs: int, val_to_train: float) -> list[bool]:
     if len(best) < 2:
         return [True] * len(best)
     longest = max(len(row.values) for row in best)
     table = np.array([row.values + [math.nan] * (longest - len(row.values)) for row in best])
-    p_values = compare_all(table).p[0, 1:]
+    p_values = compare_all(table, val_to_train).p[0, 1:]
     return [
         True,
         *(

@@ -24,11 +24,12 @@ class SnapshotBuilder:
 
     Args:
         metrics: What is known of the metrics, until a sweep that starts says so.
+        val_to_train: As of `SweepStarted`.
     """
 
-    def __init__(self, metrics: Sequence[MetricInfo] = (PERFORMANCE,)) -> None:
+    def __init__(self, metrics: Sequence[MetricInfo] = (PERFORMANCE,), val_to_train: float = 0.0) -> None:
         self._status = Status(0, 0, 0, 0, 0, (), True)
-        self._board = Board(measure_of(metrics))
+        self._board = Board(measure_of(metrics, val_to_train=val_to_train))
         self._flags: dict[Point, Sequence[str]] = {}
         self._flag_counts: Counter[str] = Counter()
         self._latest_flags: tuple[Point, Sequence[str]] | None = None
@@ -37,8 +38,8 @@ class SnapshotBuilder:
 
     def handle(self, event: Event) -> None:
         match event:
-            case SweepStarted(metrics=metrics):
-                self._is_resuming, self._board = True, Board(measure_of(metrics))
+            case SweepStarted(metrics=metrics, val_to_train=ratio):
+                self._is_resuming, self._board = True, Board(measure_of(metrics, val_to_train=ratio))
             case TrialsDone(point, trials):
                 self._board.add(point, [trial.perf_val for trial in trials.values()])
                 self._on_disk += len(trials) * self._is_resuming

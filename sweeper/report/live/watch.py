@@ -49,7 +49,8 @@ def watch(
                         display.handle(SweepEnded())
                     display, generation = open_display(elapsed(folder)), follower.generation
                     metrics = tuple(follower.manifest.metrics)
-                    display.handle(SweepStarted(folder, (), metrics))  # what follows was there before
+                    ratio = follower.manifest.val_to_train
+                    display.handle(SweepStarted(folder, (), metrics, ratio))  # what follows was there before
                 assert display is not None
                 publish(display, news)
                 who = holder(folder) or who  # at the end, what it said last
@@ -69,7 +70,9 @@ def snapshot_of(folder: Path) -> Snapshot:
     """Returns what is to be shown of a sweep that is running, at one look."""
     follower = Follower(folder)
     news = follower.look()
-    builder = SnapshotBuilder() if follower.manifest is None else SnapshotBuilder(follower.manifest.metrics)
+    builder = SnapshotBuilder()
+    if (manifest := follower.manifest) is not None:
+        builder = SnapshotBuilder(manifest.metrics, manifest.val_to_train)
     publish(builder, news)
     builder.handle(status_of(follower, holder(folder)))
     return builder.snapshot(elapsed(folder))

@@ -62,7 +62,7 @@ def views(findings: Findings) -> list[dict[str, Any]]:
     """
     rows = {summary.params: index for index, summary in enumerate(findings.summaries)}
     others = []
-    for measure in measures(findings.store.manifest.metrics):
+    for measure in measures(findings.store.manifest.metrics, findings.measure.val_to_train):
         if measure != findings.measure:
             by_other = findings.by(measure.name).only(findings.summaries)
             ordered = {summary.params: summary for summary in by_other.summaries}
@@ -287,6 +287,7 @@ def _reproduce(findings: Findings) -> dict[str, Any]:
         'sweep_cores': manifest.sweep_cores,
         'device': manifest.device,
         'training samples': manifest.train_size,
+        **({'resample': manifest.resample.get('splits')} if manifest.resample else {}),
         'machine': '; '.join(dict.fromkeys(machines)),
         **{f'version of {name}': version for name, version in manifest.versions.items()},
         'settings': dict(manifest.setting_values),

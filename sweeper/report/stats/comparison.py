@@ -84,7 +84,7 @@ class Comparison:
         """Every point against every other; NaN for those that cannot be compared."""
         is_comparable = np.array([not flags for flags in self.exclusions], dtype=bool)
         compare = compare_some if len(self.scores) <= MOST_IN_PAIRS else ManyPairs
-        return compare(self.scores, is_comparable)
+        return compare(self.scores, is_comparable, self.measure.val_to_train)
 
     @cached_property
     def first(self) -> list[int]:
@@ -181,7 +181,12 @@ class Comparison:
         corrected = f', {method}-corrected for {self._tests} comparisons' if self._tests > 1 else ''
         surely = f'p < {_SMALLEST_P:g}' if p < _SMALLEST_P else f'p = {p:.2g}'
         lead = f'{self.measure.number(abs(gap))} ahead of {self.names[second]}'
-        return f'{lead} ({surely}, paired test{corrected})'
+        return f'{lead} ({surely}, {self.test}{corrected})'
+
+    @property
+    def test(self) -> str:
+        """The test of differences, for a person."""
+        return 'corrected resampled t-test' if self.measure.val_to_train else 'paired test'
 
     def _what_would_settle_it(self, best: int, second: int) -> str:
         common = np.isfinite(self.scores[[best, second]]).all(axis=0)
@@ -193,7 +198,7 @@ class Comparison:
             f'A trial of {self.names[best]} beats one of {self.names[second]} with probability {share:.2f}, '
             f'judging by {len(first)} trials of each'
         )
-        needed = trials_to_settle(first, other, ALPHA / self._tests)
+        needed = trials_to_settle(first, other, ALPHA / self._tests, val_to_train=self.measure.val_to_train)
         if needed is None or needed <= len(first):
             return f'{chance}.'
         return (
@@ -238,7 +243,7 @@ def compare(source: Records | str | os.PathLike[str], metric: str | None = None)
         InvalidArgument: There is no such metric.
     """
     store = source if isinstance(source, Records) else Store.read(checked_folder(source))
-    measure = measure_of(store.manifest.metrics, metric)
+    measure = measure_of(store.manifest.metrics, metric, store.manifest.val_to_train)
     trials = {point: store.trials(point) for point in store.points if store.error(point) is None}
     trials = {point: scores for point, scores in trials.items() if measure.values(scores.values())}
     scores = np.full((len(trials), max((max(scores) + 1 for scores in trials.values()), default=0)), np.nan)

@@ -5,7 +5,8 @@ architectures are compared by paired differences.
 
 Sources: Efron 1987, Better bootstrap confidence intervals; Holm 1979, A simple sequentially rejective
 multiple test procedure; Mann and Whitney 1947 (the probability of superiority), recommended for comparing
-learning procedures by Bouthillier et al. 2021, Accounting for variance in machine learning benchmarks.
+learning procedures by Bouthillier et al. 2021, Accounting for variance in machine learning benchmarks;
+Nadeau and Bengio 2003, Inference for the generalization error (section 5: the corrected resampled t-test).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 ENOUGH_FOR_BOOTSTRAP = 40
-STUDENT, BCA = 'Student t', 'BCa bootstrap'
+STUDENT, BCA, RESAMPLED = 'Student t', 'BCa bootstrap', 'corrected resampled t'
 _RESAMPLES = 5000
 _SAME = 1e-12
 """By how much, of their size, numbers differ that are the same but for rounding."""
@@ -50,7 +51,7 @@ class Interval(NamedTuple):
         mean: Of the values; NaN for none.
         low: The lower end.
         high: The upper end.
-        method: How the ends were found: `STUDENT`, `BCA`, or '' where they are NaN.
+        method: How the ends were found: `STUDENT`, `BCA`, `RESAMPLED`, or '' where they are NaN.
         size: Of the largest of the numbers beside which it is shown.
     """
 
@@ -89,15 +90,19 @@ class Interval(NamedTuple):
         return f'{number(self.mean, size)} ({number(self.low, size)} to {number(self.high, size)})'
 
 
-def mean_interval(values: np.ndarray | Sequence[float], confidence: float = 0.95) -> Interval:
+def mean_interval(
+    values: np.ndarray | Sequence[float], confidence: float = 0.95, val_to_train: float = 0.0
+) -> Interval:
     """Returns the mean of independent values with its confidence interval (two-sided).
 
     Student's t for a few values, since a bootstrap of few covers too rarely; the bias-corrected and
-    accelerated bootstrap from `ENOUGH_FOR_BOOTSTRAP` on.
+    accelerated bootstrap from `ENOUGH_FOR_BOOTSTRAP` on. Values of resamples are not independent: of these it
+    is always Student's t, corrected (Nadeau and Bengio 2003).
 
     Args:
         values: Shape `(n,)`.
         confidence: In (0, 1).
+        val_to_train: Of resamples, validation samples per training sample; else 0.
     """
     array = np.asarray(values, dtype=float)
     n = len(array)
@@ -106,17 +111,19 @@ def mean_interval(values: np.ndarray | Sequence[float], confidence: float = 0.95
     mean = float(np.mean(array))
     if n == 1 or not np.isfinite(mean) or np.ptp(array) == 0:
         return Interval(mean)
-    if n >= ENOUGH_FOR_BOOTSTRAP:
+    if n >= ENOUGH_FOR_BOOTSTRAP and not val_to_train:
         return _bootstrap_interval(array, mean, confidence)
-    return student_interval(array, confidence)
+    return student_interval(array, confidence, val_to_train)
 
 
-def student_interval(values: np.ndarray | Sequence[float], confidence: float = 0.95) -> Interval:
+def student_interval(
+    values: np.ndarray | Sequence[float], confidence: float = 0.95, val_to_train: float = 0.0
+) -> Interval:
     """Returns what `mean_interval` does for a few values, of however many."""
-    mean, low, high = (
-        float(limit[0]) for limit in student_band(np.asarray(values, dtype=float)[:, None], confidence)
-    )
-    return Interval(mean, low, high, '' if math.isnan(low) else STUDENT)
+    column = np.asarray(values, dtype=float)[:, None]
+    mean, low, high = (float(limit[0]) for limit in student_band(column, confidence, val_to_train))
+    method = RESAMPLED if val_to_train else STUDENT
+    return Interval(mean, low, high, '' if math.isnan(low) else method)
 
 
 def _bootstrap_interval(array: np.ndarray, mean: float, confidence: float) -> Interval:
@@ -129,12 +136,15 @@ def _bootstrap_interval(array: np.ndarray, mean: float, confidence: float) -> In
     return Interval(mean, float(result.low), float(result.high), BCA)
 
 
-def student_band(values: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def student_band(
+    values: np.ndarray, confidence: float = 0.95, val_to_train: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns mean, lower and upper end of Student's interval for many means at once, shape `(places,)` each.
 
     Args:
         values: Shape `(trials, places)`; NaN for one that is missing.
         confidence: In (0, 1), at each place.
+        val_to_train: As for `mean_interval`.
     """
     from scipy.special import stdtrit  # slow to import
 
@@ -146,9 +156,20 @@ def student_band(values: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarr
     spread = highest - np.min(values, axis=0, initial=np.inf, where=known)
     can_tell = (n > 1) & (spread > 0)
     freedom = np.where(can_tell, n - 1, 1)
-    half = stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(squares / freedom / np.maximum(n, 1))
+    variance = _variance_of_mean(squares / freedom, n, val_to_train)
+    half = stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(variance)
     half = np.where(can_tell, half, np.nan)
     return mean, mean - half, mean + half
+
+
+def _variance_of_mean(variance: np.ndarray, n: np.ndarray, val_to_train: float) -> np.ndarray:
+    """The variance of means of `n` values each; of resamples, with Nadeau and Bengio's correction.
+
+    Their training sets overlap, so that scores are correlated, by about the share of validation samples: the
+    factor 1 / n becomes 1 / n + (validation samples) / (training samples).
+    """
+    of_mean: np.ndarray = variance / np.maximum(n, 1)
+    return of_mean + variance * val_to_train if val_to_train else of_mean
 
 
 class AgainstOthers(NamedTuple):
@@ -168,7 +189,8 @@ class Pairwise:
     Attributes:
         difference: Mean over common trials of the row's score minus the column's; NaN without any.
         p: Of a paired t-test, two-sided; of the sign test where all differences are the same, of whose
-            spread nothing is known then; 1 with fewer than two common trials.
+            spread nothing is known then; 1 with fewer than two common trials. Of resamples, the corrected
+            resampled t-test (Nadeau and Bengio 2003), and 1 where all differences are the same.
         p_adjusted: The same after Holm's correction for all pairs: of all differences that are called real
             because it is below 0.05, none is false in 95% of all sweeps.
     """
@@ -199,16 +221,17 @@ class ManyPairs:
     Args:
         scores: As for `compare_some`.
         is_compared: Which to compare.
+        val_to_train: As for `compare_all`.
     """
 
     correction = 'Bonferroni'
 
-    def __init__(self, scores: np.ndarray, is_compared: np.ndarray) -> None:
-        self._scores, self.is_compared = scores, is_compared
+    def __init__(self, scores: np.ndarray, is_compared: np.ndarray, val_to_train: float = 0.0) -> None:
+        self._scores, self.is_compared, self._val_to_train = scores, is_compared, val_to_train
 
     def row(self, index: int) -> AgainstOthers:
         """Returns what there is of one architecture, in time and memory linear in their number."""
-        difference, p = _paired(self._scores[index], self._scores)
+        difference, p = _paired(self._scores[index], self._scores, self._val_to_train)
         difference[index], p[index] = 0, 1
         is_pair = self.is_compared & self.is_compared[index]
         difference[~is_pair] = p[~is_pair] = np.nan
@@ -217,17 +240,18 @@ class ManyPairs:
         return AgainstOthers(difference, p, np.minimum(p * pairs, 1))
 
 
-def compare_all(scores: np.ndarray) -> Pairwise:
+def compare_all(scores: np.ndarray, val_to_train: float = 0.0) -> Pairwise:
     """Compares all architectures by their common trials.
 
     Args:
         scores: Shape `(architectures, trials)`; NaN for a trial that is missing.
+        val_to_train: Of resamples, validation samples per training sample; else 0.
     """
     count = len(scores)
     difference, p = np.full((count, count), np.nan), np.ones((count, count))
     np.fill_diagonal(difference, 0)
     for row in range(count - 1):
-        mean, of_row = _paired(scores[row], scores[row + 1 :])
+        mean, of_row = _paired(scores[row], scores[row + 1 :], val_to_train)
         difference[row, row + 1 :], difference[row + 1 :, row] = mean, -mean
         p[row, row + 1 :], p[row + 1 :, row] = of_row, of_row
     upper = np.triu_indices(count, 1)
@@ -236,22 +260,25 @@ def compare_all(scores: np.ndarray) -> Pairwise:
     return Pairwise(difference, p, np.minimum(adjusted, adjusted.T))
 
 
-def compare_some(scores: np.ndarray, is_comparable: np.ndarray) -> Pairwise:
+def compare_some(scores: np.ndarray, is_comparable: np.ndarray, val_to_train: float = 0.0) -> Pairwise:
     """Compares some architectures by their common trials; what concerns any other is NaN.
 
     Args:
         scores: As for `compare_all`.
         is_comparable: Which to compare, shape `(architectures,)`.
+        val_to_train: As for `compare_all`.
     """
     if is_comparable.all():
-        return compare_all(scores)
-    result, some = compare_all(scores[is_comparable]), np.ix_(is_comparable, is_comparable)
+        return compare_all(scores, val_to_train)
+    some, result = np.ix_(is_comparable, is_comparable), compare_all(scores[is_comparable], val_to_train)
     full = np.full((3, len(scores), len(scores)), np.nan)
     full[0][some], full[1][some], full[2][some] = result.difference, result.p, result.p_adjusted
     return Pairwise(*full)
 
 
-def _paired(scores: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _paired(
+    scores: np.ndarray, others: np.ndarray, val_to_train: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Returns the mean difference to each of the others, and its p-value."""
     from scipy.special import stdtr
 
@@ -264,8 +291,9 @@ def _paired(scores: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndar
     squares = np.where(common, (gaps - mean[:, None]) ** 2, 0).sum(axis=1)
     is_spread = (n > 1) & (squares > same**2)
     freedom = np.where(is_spread, n - 1, 1)
-    error = np.sqrt(np.where(is_spread, squares, 1) / freedom / np.maximum(n, 1))
-    of_signs = np.where((n > 1) & (np.abs(mean) > same), 2.0 ** (1 - n), 1.0)
+    error = np.sqrt(_variance_of_mean(np.where(is_spread, squares, 1) / freedom, n, val_to_train))
+    has_signs = (n > 1) & (np.abs(mean) > same) & (val_to_train == 0)  # which are independent
+    of_signs = np.where(has_signs, 2.0 ** (1 - n), 1.0)
     return mean, np.where(is_spread, 2 * stdtr(freedom, -np.abs(mean) / error), of_signs)
 
 
@@ -317,6 +345,7 @@ def trials_to_settle(
     other: np.ndarray | Sequence[float],
     alpha: float = 0.05,
     power: float = 0.8,
+    val_to_train: float = 0.0,
 ) -> int | None:
     """Returns how many common trials would tell two architectures apart, if what was seen so far is true.
 
@@ -325,6 +354,7 @@ def trials_to_settle(
         other: Scores of the same trials.
         alpha: Level of the paired t-test; already divided by the number of tests, if there are several.
         power: How probably it is to succeed.
+        val_to_train: As for `compare_all`: of resamples, not even very many may be enough.
 
     Returns:
         At least 2; None if no difference was seen, if nothing is known of its spread, or if more than
@@ -339,5 +369,6 @@ def trials_to_settle(
     effect = abs(float(np.mean(gaps))) / float(np.std(gaps, ddof=1))
     n = np.arange(2, _MOST_TRIALS + 1)
     critical = stdtrit(n - 1, 1 - alpha / 2)
-    reached = nctdtr(n - 1, effect * np.sqrt(n), critical) <= 1 - power
+    shift = effect / np.sqrt(1 / n + val_to_train) if val_to_train else effect * np.sqrt(n)
+    reached = nctdtr(n - 1, shift, critical) <= 1 - power
     return int(n[int(np.argmax(reached))]) if reached.any() else None

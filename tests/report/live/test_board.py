@@ -67,7 +67,7 @@ def test_trials_that_are_missing_are_not_compared():
 
 def test_nothing_is_compared_anew_unless_something_changed(monkeypatch):
     calls = []
-    monkeypatch.setattr(board_module, 'compare_all', lambda table: calls.append(1) or compare_all(table))
+    monkeypatch.setattr(board_module, 'compare_all', lambda *given: calls.append(1) or compare_all(*given))
     board = board_of({(n,): [0.5, 0.6 + n / 10] for n in range(3)})
     for _ in range(3):
         board.leaders(2)
@@ -99,3 +99,16 @@ def test_those_in_doubt_come_last_and_are_compared_with_none():
     for point in scores:
         board.flag(point, ['trial_diverged'])
     assert not any(one.is_tied or one.is_comparable for one in board.leaders(5))
+
+
+def test_where_trials_are_resamples_the_board_is_as_careful_as_the_report():
+    scores = {(1,): [0.9, 0.91, 0.93, 0.9, 0.92], (2,): [0.88, 0.87, 0.91, 0.9, 0.9]}
+    for val_to_train, is_tied in ((0.0, False), (0.25, True)):
+        board = Board(Measure(val_to_train=val_to_train))
+        for point, values in scores.items():
+            board.add(point, values)
+        table = np.array([*scores.values()])
+        in_report = tied_for_first(table, compare_all(table, val_to_train))
+        assert [leader.is_tied for leader in board.leaders(2)] == [True, is_tied]
+        assert len(in_report) == 1 + is_tied
+        assert board.leaders(2)[0].interval == Measure(val_to_train=val_to_train).interval(scores[1,])

@@ -1,5 +1,6 @@
 """The answer of a sweep, in words."""
 
+import dataclasses
 import re
 import tracemalloc
 from dataclasses import replace
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeper.report.flags import EXCLUSIONS, FLAG_MEANINGS, exclusions
+from sweeper.report.measure import Measure
 from sweeper.report.stats.comparison import MOST_IN_PAIRS, Comparison
 from sweeper.report.stats.statistics import (
     ManyPairs,
@@ -242,3 +244,11 @@ def test_the_answer_takes_memory_that_is_linear_in_architectures():
     answer(MOST_IN_PAIRS + 1)  # imports what it needs
     few, many = (peak(answer, factor * MOST_IN_PAIRS) for factor in (2, 8))
     assert many < 6 * few
+
+
+def test_of_resamples_the_answer_names_the_test_and_claims_less():
+    scores = [0.9, 0.91, 0.92, 0.91, 0.9], [0.8, 0.811, 0.83, 0.8, 0.82]
+    found = dataclasses.replace(pair(*scores), measure=Measure(val_to_train=0.25))
+    p, plain = found.pairwise.p[0, 1], pair(*scores).pairwise.p[0, 1]
+    assert plain < p < 0.05
+    assert found.answer().endswith(f'ahead of width=2 (p = {p:.2g}, corrected resampled t-test).')

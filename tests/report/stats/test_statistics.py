@@ -15,6 +15,7 @@ from sweeper.report.stats.statistics import (
     ENOUGH_FOR_BOOTSTRAP,
     STUDENT,
     Interval,
+    ManyPairs,
     compare_all,
     holm,
     mean_interval,
@@ -257,3 +258,59 @@ def test_an_interval_that_is_cut_off_has_both_ends_in_a_table():
     assert Measure().interval([0.0, 1.0]).text == '0.5000 ± 0.5000', 'not ± 6.3531'
     assert Measure().interval([0.8, 0.81, 0.99]).text.endswith('to 1.0000)')
     assert Measure().interval([0.8, 0.81, 0.82]).text == '0.8100 ± 0.0248'
+
+
+def by_hand(gaps, ratio):
+    """The corrected resampled t-test, as Nadeau and Bengio (2003) write it, and the variance in it."""
+    variance = np.var(gaps, ddof=1) * (1 / len(gaps) + ratio)
+    return 2 * stats.t.sf(abs(np.mean(gaps)) / np.sqrt(variance), len(gaps) - 1), variance
+
+
+def test_resamples_are_compared_by_the_corrected_t_test():
+    scores = sweep_of([0.9, 0.91, 0.95], 10)
+    found, many = compare_all(scores, 0.25), ManyPairs(scores, np.ones(3, dtype=bool), 0.25)
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        p, _ = by_hand(scores[a] - scores[b], 0.25)
+        assert found.p[a, b] == pytest.approx(p) == many.row(a).p[b]
+    assert (found.p >= compare_all(scores).p).all()
+
+
+@pytest.mark.parametrize('trials', [2, 5, 60])
+def test_the_interval_of_resamples_is_corrected_however_many_there_are(trials):
+    values = np.random.default_rng(0).normal(size=trials)
+    found = mean_interval(values, val_to_train=0.25)
+    half = stats.t.ppf(0.975, trials - 1) * np.sqrt(by_hand(values, 0.25)[1])
+    assert (found.low, found.high) == pytest.approx((values.mean() - half, values.mean() + half))
+    assert found.method == 'corrected resampled t'
+
+
+def test_differences_of_resamples_that_are_all_the_same_show_nothing():
+    assert compare_all(np.array([[0.9] * 10, [0.8] * 10]), 0.25).p[0, 1] == 1
+
+
+def test_the_number_of_resamples_that_would_settle_it_is_larger_or_there_is_none():
+    gaps = np.random.default_rng(0).normal(1, 1, 20)
+    n = trials_to_settle(gaps, np.zeros(20))
+    assert trials_to_settle(gaps, np.zeros(20), val_to_train=0.01) > n
+    assert trials_to_settle(gaps, np.zeros(20), val_to_train=0.5) is None
+
+
+@pytest.mark.parametrize('is_folds', [True, False])
+def test_equal_learners_are_seldom_called_different_by_resamples(is_folds):
+    """Two learners that predict the mean, each of a variable of its own: neither is better."""
+    rng, ratio = np.random.default_rng(3), 0.25
+    p, uncorrected = [], []
+    for _ in range(600):
+        data, gaps = rng.normal(size=(50, 2)), []
+        order = rng.permutation(50).reshape(5, 10)
+        for trial in range(15):
+            if not is_folds or (trial and trial % 5 == 0):
+                order = rng.permutation(50).reshape(5, 10)
+            held_out = np.isin(np.arange(50), order[trial % 5])
+            errors = (data[held_out] - data[~held_out].mean(0)) ** 2
+            gaps.append(errors.mean(0))
+        scores = np.array(gaps).T
+        p.append(compare_all(scores, ratio).p[0, 1])
+        uncorrected.append(compare_all(scores).p[0, 1])
+    assert np.mean(np.array(p) < 0.05) <= 0.075, '5%, by so many sweeps'
+    assert np.mean(np.array(uncorrected) < 0.05) > 0.2, 'what is corrected matters here'

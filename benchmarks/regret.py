@@ -22,7 +22,9 @@ from sweeper import get_settings
 from sweeper.errors import TuningFailed
 from sweeper.executors.base import Task
 from sweeper.executors.local.executor import LocalExecutor
+from sweeper.metric import MetricInfo
 from sweeper.points import point_key
+from sweeper.problem.problem import load_problem
 from sweeper.problem.reference import ProblemReference, find_problem, load_module
 from sweeper.seeding import run_seed
 from sweeper.tuning.start import start_tuning
@@ -48,6 +50,7 @@ class Case:
         train_size: Samples in its training set.
         trial_samples: `TRIAL_SAMPLES` of the module.
         lrs: Lowest and highest learning rate that make sense; `LRS` of the module, if it has one.
+        objective: What is known of the metric.
         points: The architectures; one, without parameters, unless the module has `POINTS`.
     """
 
@@ -57,6 +60,7 @@ class Case:
     train_size: int
     trial_samples: int
     lrs: tuple[float, float]
+    objective: MetricInfo
     points: tuple
 
     def settings(self, preset):
@@ -77,6 +81,12 @@ class Case:
             'epochs': settings.trial_epochs(self.train_size), 'cycle_size_epochs': settings.cycle_epochs,
         }  # fmt: skip
 
+    @property
+    def cycles(self):
+        """How many cycles a trial has."""
+        plan = self.plan(1.0, 1)
+        return round(plan['epochs'] / plan['cycle_size_epochs'])
+
     def samples_of_trial(self):
         return self.train_size * self.settings('fast').trial_epochs(self.train_size)
 
@@ -88,7 +98,7 @@ def load_case(name):
     source = hashlib.sha256(file.read_bytes() + (FOLDER / '_data.py').read_bytes()).hexdigest()[:16]
     return Case(
         name, reference, source, len(module.dataset()[0]), module.TRIAL_SAMPLES,
-        getattr(module, 'LRS', LRS), getattr(module, 'POINTS', ((),)),
+        getattr(module, 'LRS', LRS), load_problem(reference).objective, getattr(module, 'POINTS', ((),)),
     )  # fmt: skip
 
 
@@ -143,42 +153,57 @@ def trials(point, plan, seeds):
 
 
 def performances(records):
-    """Performances on training and validation data, shape (trials, 2)."""
+    """Final performances on training and validation data, shape (trials, 2)."""
     return np.array([(record.result.perf_train, record.result.perf_val) for record in records])
 
 
-def find_oracle(case, point):
-    """A job: the best that any learning rate and batch size of the grid reach.
+def curves(records, cycles):
+    """Performances at the ends of cycles, shape (trials, cycles, 2); 0 from where a trial diverged."""
+    found = np.zeros((len(records), cycles, 2))
+    for record, curve in zip(records, found, strict=True):
+        for split, name in enumerate(('perf_train', 'perf_val')):
+            values = record.throughtime[name]
+            curve[: len(values), split] = values
+        if record.result.diverged:
+            curve[-1] = 0
+    return found
 
-    The best cells on training data and the best on validation data are trained again with other seeds, so
-    that what is told of them is not the luck for which they were chosen.
+
+def find_oracle(case, point):
+    """A job: the best of a grid of learning rates and batch sizes, on validation data at any length.
+
+    A shorter training is the beginning of a longer one, up to the end of a cycle. The best cells on training
+    data, and the best cells and lengths on validation data, are trained again with other seeds, so that what
+    is told of them is not the luck for which they were chosen.
     """
     lrs, sizes = case.grid()
     cells = [(lr, size) for size in sizes for lr in lrs]
     seeds = [run_seed(SEED_OF_ORACLE, 'grid', i) for i in range(GRID_SEEDS)]
     records = yield [trials(point, case.plan(*cell), seeds) for cell in cells]
-    grid = np.array([performances(one) for one in records])  # cells x seeds x (train, val)
-    best = {
-        int(cell)
-        for split in (0, 1)
-        for cell in np.argsort(-grid[:, :, split].mean(1), kind='stable')[:FRESH_CELLS]
-    }
-    best = sorted(best)
+    grid = np.array([curves(one, case.cycles) for one in records])  # cells x seeds x cycles x (train, val)
+    means = grid.mean(1)
+    lengths = {'train': np.full(len(cells), case.cycles - 1), 'val': means[:, :, 1].argmax(1)}
+    scores = {name: means[np.arange(len(cells)), lengths[name], split] for split, name in enumerate(lengths)}
+    best = {name: np.argsort(-scores[name], kind='stable')[:FRESH_CELLS].tolist() for name in scores}
+    again = sorted({*best['train'], *best['val']})
     seeds = [run_seed(SEED_OF_ORACLE, 'fresh', i) for i in range(FRESH_SEEDS)]
     parts = [seeds[i : i + GRID_SEEDS] for i in range(0, FRESH_SEEDS, GRID_SEEDS)]
-    records = yield [trials(point, case.plan(*cells[cell]), part) for cell in best for part in parts]
-    fresh = np.reshape([performances(one) for one in records], (len(best), FRESH_SEEDS, 2))
+    records = yield [trials(point, case.plan(*cells[cell]), part) for cell in again for part in parts]
+    rows = iter(np.concatenate([curves(one, case.cycles) for one in records]))
+    fresh = {cell: np.array([next(rows) for _ in seeds]) for cell in again}
     found = {}
     for split, name in enumerate(('train', 'val')):
-        values = fresh[:, :, split]
-        winner = int(values.mean(1).argmax())
-        lr, size = cells[best[winner]]
+        values = {cell: fresh[cell][:, lengths[name][cell], split] for cell in best[name]}
+        winner = max(values, key=lambda cell: values[cell].mean())
+        lr, size = cells[winner]
         half = stats.t.ppf(0.975, FRESH_SEEDS - 1) * values[winner].std(ddof=1) / FRESH_SEEDS**0.5
         found[name] = {
             'perf': round(float(values[winner].mean()), 5), 'plus_minus': round(float(half), 5),
             'lr': lr, 'batch_size': size,
+            'epochs': case.plan(lr, size)['cycle_size_epochs'] * (int(lengths[name][winner]) + 1),
         }  # fmt: skip
-    rows = np.column_stack([grid.mean(1), grid.std(1, ddof=1)])[:, [0, 2, 1, 3]].round(5).tolist()
+    final = grid[:, :, -1]
+    rows = np.column_stack([final.mean(1), final.std(1, ddof=1)])[:, [0, 2, 1, 3]].round(5).tolist()
     found['cells'] = [[float(f'{lr:.4g}'), size, *row] for (lr, size), row in zip(cells, rows, strict=True)]
     return found
 
@@ -262,7 +287,7 @@ def try_plan(case, point, seed, plan, cost=0.0, flags=(), tuned=None):
 
 def tuned_pick(case, point, seed, preset):
     """A job: what the tuner picks. A tuning that fails counts as a performance of 0, with a flag."""
-    tuner = start_tuning(case.settings(preset), case.train_size, seed)
+    tuner = start_tuning(case.settings(preset), case.train_size, seed, objective=case.objective)
     samples, values = 0, None
     while True:
         try:

@@ -7,13 +7,15 @@ The suite is in `regret_problems`: small problems that differ in what makes them
 `TRIAL_SAMPLES` of the problem, whatever the preset.
 
 *The oracle* of a problem is the best of a grid of 13 learning rates by up to 5 batch sizes with 3 seeds, of
-which the best cells were trained again with 6 other seeds. It is kept in `regret_oracle.json`; what the file
-lacks, or has of a problem that was changed since, is found first (minutes).
+which the best cells were trained again with 6 other seeds. On validation data it also chooses the length, the
+end of any cycle (the full length where it was found before that). It is kept in `regret_oracle.json`; what
+the file lacks, or has of a problem that was changed since, is found first (minutes).
 
 *Regret* is how much lower the mean performance of 3 trials of a pick is than the oracle, in points (percent
-of performance), mean over sweep seeds and problems; `worst` is that of the worst problem. *Cost* is how many
-samples the choice took to train, in trials. *Spread* is the standard deviation over sweep seeds. A pick more
-than 3 points below the oracle on training data without a flag is a *silent* failure.
+of performance), mean over sweep seeds and problems, on validation data first; `worst` is that of the worst
+problem. *Cost* is how many samples the choice took to train, in trials. *Spread* is the standard deviation
+over sweep seeds. A pick more than 3 points below the oracle on training data without a flag is a *silent*
+failure.
 
 The peers: a fixed learning rate, and the one that ignite's `FastaiLRFinder` suggests, at batch size 64;
 random search and Optuna's TPE over the oracle's ranges, with as many samples as the preset took, for 8
@@ -134,12 +136,12 @@ def silent(oracle, picks):
 def headline(oracles, found):
     """A row per way: means and worst over problems."""
     table = Table(
-        'way', 'regret', 'worst', 'on', 'val', 'worst', 'on', 'cost', 'spread', 'flagged', 'silent',
+        'way', 'validation', 'worst', 'on', 'training', 'worst', 'on', 'cost', 'spread', 'flagged', 'silent',
         title=f'tuner regret in points, {len(oracles)} problems',
     )  # fmt: skip
     for way in next(iter(found.values())):
         cells = [way]
-        for split in ('train', 'val'):
+        for split in ('val', 'train'):
             values = {name: regret(oracles[name], found[name][way], split) for name in found}
             worst = max(values, key=values.get)
             cells += [f'{statistics.mean(values.values()):.2f}', f'{values[worst]:.1f}', worst]

@@ -144,4 +144,4 @@ def selector(trials=1):
     return FixedSweep([((2,), trials)])
 """
     )
-    assert _own_selector(str(problem.path), 2, False).points_and_trials() == [((2,), 2)]
+    assert _own_selector(str(problem.path), 2, False, 1).points_and_trials() == [((2,), 2)]

@@ -184,7 +184,7 @@ class Sweep:
     def end(self, signum):
         """Sends a signal; returns what the process printed when it and its workers are gone."""
         self.process.send_signal(signum)
-        _, left = psutil.wait_procs(self.workers, timeout=2)
+        _, left = psutil.wait_procs(self.workers, timeout=30)
         assert [process for process in left if process.status() != psutil.STATUS_ZOMBIE] == []
         return self.process.communicate(timeout=30)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..metric import PERFORMANCE, MetricInfo
 from .base import NO_PARAMETERS
 from .effort import Effort
 from .settings import HyperparameterSettings
@@ -34,9 +35,15 @@ class TimedSettings:
     def lr_initialisations(self) -> int:
         return self.settings.lr_initialisations
 
-    def tune(self, train_size: int, seed: int, nuisance: Mapping[str, Domain] = NO_PARAMETERS) -> Tuner:
+    def tune(
+        self,
+        train_size: int,
+        seed: int,
+        nuisance: Mapping[str, Domain] = NO_PARAMETERS,
+        objective: MetricInfo = PERFORMANCE,
+    ) -> Tuner:
         """Tunes with the settings as they are by now."""
-        return self.settings.tune(train_size, seed, nuisance)
+        return self.settings.tune(train_size, seed, nuisance, objective)
 
 
 def samples_in(seconds: float, sample: float, scoring: float, settings: Effort, train_size: int) -> int:

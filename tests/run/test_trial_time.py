@@ -101,6 +101,19 @@ def test_it_works_with_presets(timed, sweep_inline, write_problem, tmp_path):
     assert manifest(folder)['preset'] == 'fastest' and manifest(folder)['settings']['trial_samples'] == 40
 
 
+def test_what_is_tuned_for_is_the_objective_of_the_problem(
+    timed, sweep_inline, write_problem, tmp_path, tiny
+):
+    problem = write_problem(accuracy_style='', ending="metrics = {'nll': 'loss'}")
+    tuned = []
+    for name, options in (('timed', {'minutes_per_trial': 64 / 60}), ('plain', {})):
+        selector = FixedSweep.with_fixed_trials([(4,)], 1)
+        sweep_inline(problem.path, selector, tmp_path / name, hparams=tiny, **options)
+        misc = json.loads((tmp_path / name / 'points/0/hparams/misc.json').read_text())
+        tuned.append((misc['span'], misc['perf'], misc['rounds']))
+    assert tuned[0] == tuned[1] and tuned[0][0] < 0
+
+
 def test_an_architecture_is_really_timed(sweep_inline, write_problem, tmp_path, tiny):
     selector = FixedSweep.with_fixed_trials([(4,)], 1)
     folder = tmp_path / 'out'

@@ -250,6 +250,11 @@ class TrialResult:
     metrics: Mapping[str, float] = field(default_factory=dict)
     split: Mapping[str, int] = field(default_factory=dict)
 
+    def score(self, kind: str, split: str) -> float | None:
+        """Returns the final `perf`, `loss` or metric of another name on a split; None if there is none."""
+        name = f'{kind}_{split}'
+        return getattr(self, name) if name in SCORES else self.metrics.get(name)
+
 
 SCORES = ('perf_train', 'loss_train', 'perf_val', 'loss_val', 'perf_test', 'loss_test')
 TRIAL_COLUMNS = ('epochs', 'seed', 'seconds', 'diverged', *SCORES, 'best_val', 'best_epoch')
@@ -375,11 +380,7 @@ class SweepResults(list[PointResult]):
         kind = 'loss' if info.name == 'loss' else info.name if number else 'perf'
         by_split = {}
         for split in SPLITS:
-            name = f'{kind}_{split}'
-            values = [
-                getattr(trial, name) if name in SCORES else trial.metrics.get(name)
-                for _, trial in sorted(trials.items())
-            ]
+            values = [trial.score(kind, split) for _, trial in sorted(trials.items())]
             if values and None not in values:
                 by_split[split] = np.array(values, dtype=float)
         return by_split

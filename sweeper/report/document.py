@@ -149,8 +149,12 @@ def _rows(findings: Findings) -> list[tuple[PointSummary, dict[str, Any]]]:
 
 def _names(measure: Measure) -> list[str]:
     """The columns: scores of the objective are called `perf_…`, those of another metric by its name."""
-    names = (re.sub('^perf_', f'{measure.key}_', name) for name in _COLUMNS)
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(_keys(measure)))
+
+
+def _keys(measure: Measure) -> list[str]:
+    """The name of each of `_COLUMNS`; by the loss, some are the same."""
+    return [re.sub('^perf_', f'{measure.key}_', name) for name in _COLUMNS]
 
 
 def _numbers(summary: PointSummary, is_first: bool, measure: Measure) -> dict[str, Any]:
@@ -162,8 +166,7 @@ def _numbers(summary: PointSummary, is_first: bool, measure: Measure) -> dict[st
         summary.loss_val.mean, *(summary.perf_test[:3] if summary.perf_test else [None] * 3), low, high,
         summary.batch_size, summary.seconds, summary.flags,
     )  # fmt: skip
-    names = (re.sub('^perf_', f'{measure.key}_', name) for name in _COLUMNS)
-    return dict(zip(names, values, strict=True))
+    return dict(zip(_keys(measure), values, strict=True))
 
 
 def _params(findings: Findings, summary: PointSummary) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InvalidArgument
 from ..metric import LOSS, PERFORMANCE, MetricInfo
-from ..results import SCORES, TrialResult
+from ..results import TrialResult
 from .flags import FLAG_MEANINGS
 from .stats.statistics import Interval, mean_interval, number
 
@@ -80,8 +80,7 @@ class Measure:
 
     def of(self, trial: TrialResult, split: str = 'val') -> float | None:
         """A trial's value on a split; None if there is none."""
-        name = f'{self.key}_{split}'
-        return getattr(trial, name) if name in SCORES else trial.metrics.get(name)
+        return trial.score(self.key, split)
 
     def values(self, trials: Iterable[TrialResult], split: str = 'val') -> list[float]:
         """The values of those trials that have one."""

@@ -11,6 +11,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .checkpoints.plain import NotKeepable, copy_all
+from .objective import tensors_of
 
 REASON = 'the average of its weights (ema) is taken at every step'
 
@@ -68,7 +69,7 @@ class WeightAverage:
             return None
         own = self._average.module
         statistics = {id(buffer) for buffer in _running_statistics(own)}
-        pairs = list(zip(_tensors_of(own), _tensors_of(self._model), strict=True))
+        pairs = list(zip(tensors_of(own), tensors_of(self._model), strict=True))
         parameters = {id(parameter) for parameter in own.parameters()}
         averaged = [pair for pair in pairs if id(pair[0]) in parameters | statistics]
         if not all(tensor.is_floating_point() for tensor, _ in averaged):
@@ -79,19 +80,19 @@ class WeightAverage:
     @property
     def tensors(self) -> list[torch.Tensor]:
         """All that changes of it."""
-        return [] if self._average is None else [*_tensors_of(self._average.module), self._average.n_averaged]
+        return [] if self._average is None else [*tensors_of(self._average.module), self._average.n_averaged]
 
     def state(self) -> dict[str, Any]:
         """Returns what there is of it: the number of steps, and all tensors."""
         if self._average is None:
             raise NotKeepable('there is no average yet')
-        return {'count': self._average.n_averaged, 'tensors': _tensors_of(self._average.module)}
+        return {'count': self._average.n_averaged, 'tensors': tensors_of(self._average.module)}
 
     @torch.no_grad()
     def restore(self, state: Mapping[str, Any]) -> None:
         """Puts back what `state` returned."""
         assert self._average is not None
-        copy_all(state['tensors'], _tensors_of(self._average.module))
+        copy_all(state['tensors'], tensors_of(self._average.module))
         self._average.n_averaged.copy_(state['count'])
 
     @torch.no_grad()
@@ -106,10 +107,6 @@ class WeightAverage:
         if not is_first:
             for buffer, old in zip(statistics, before, strict=True):
                 buffer.copy_(old.lerp(buffer, 1 - self._decay))
-
-
-def _tensors_of(model: torch.nn.Module) -> list[torch.Tensor]:
-    return [*model.parameters(), *model.buffers()]
 
 
 def _running_statistics(model: torch.nn.Module) -> list[torch.Tensor]:

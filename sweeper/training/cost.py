@@ -20,7 +20,7 @@ from ..results import ModelCost
 from ..seeding import random_states_kept
 from .data import Split
 from .dispatch import OperatorMode
-from .objective import FORWARD_ONLY, Objective
+from .objective import FORWARD_ONLY, Objective, tensors_of
 
 _aten = torch.ops.aten
 
@@ -76,7 +76,7 @@ def model_cost(model: torch.nn.Module, split: Split, objective: Objective = FORW
 def _without_nan(model: torch.nn.Module) -> None:
     """Removes what a diverged training left, which a model may refuse to work with."""
     with torch.no_grad():
-        for tensor in (*model.parameters(), *model.buffers()):
+        for tensor in tensors_of(model):
             is_dense = tensor.is_floating_point() and tensor.layout is torch.strided
             if is_dense and (nan := tensor.isnan()).any():  # else nothing is written: it may be the problem's
                 tensor.masked_fill_(nan, 0)

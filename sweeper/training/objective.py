@@ -25,6 +25,11 @@ Outputs: TypeAlias = Callable[[], tuple[Any, Any]]
 """Returns what is scored: outputs and targets."""
 
 
+def tensors_of(*modules: torch.nn.Module) -> list[torch.Tensor]:
+    """Returns all parameters and buffers of modules."""
+    return [tensor for module in modules for tensor in (*module.parameters(), *module.buffers())]
+
+
 @dataclass(eq=False)
 class OwnScore:
     """The performance of a model as its own training loop measures it, where there is no data to do so by.

@@ -95,7 +95,7 @@ def measure_curve(
             return not torch.isfinite(losses[-1]).any().item()
 
         untrained = [] if measures_perf else _untrained(training)
-        _loop(training, lrs, after_chunk).run(batches)
+        loop_of(training, lrs, after_chunk).run(batches)
         training.step.verify_last()
         lanes = len(training.learners)
         losses, perfs = (
@@ -372,7 +372,7 @@ def _train(
                 resumable.keep(loop.done, ends, is_end=steps == last)
         return not alive or steps == last
 
-    loop = _loop(training, lrs.tolist(), after_chunk, done)
+    loop = loop_of(training, lrs.tolist(), after_chunk, done)
     if done < last:
         loop.run(batches, length, at_stop)
     training.step.verify_last()
@@ -386,12 +386,13 @@ def _train(
     return ends
 
 
-def _loop(
+def loop_of(
     training: Training,
     lrs: Sequence[float],
-    after_chunk: Callable[[torch.Tensor, torch.Tensor], bool],
+    after_chunk: Callable[[torch.Tensor, torch.Tensor], bool] | None = None,
     done: int = 0,
 ) -> Loop | OwnLoop:
+    """Returns what trains: the problem's own loop, or ours; the arguments are those of `Loop`."""
     if training.own is not None:
         return OwnLoop(*training.own, training.learners[0], lrs, after_chunk)
     return Loop(training.step, lrs, after_chunk, DataCheck(training.learners), training.engine, done)

@@ -11,10 +11,8 @@ from .attached import RunPlan
 from .batches import SizedBatches
 from .capture.capture import Learner
 from .data import Split
-from .data_check import DataCheck
 from .length import Length
-from .loop import Loop
-from .own_loop import OwnLoop
+from .runs import loop_of
 from .scoring.evaluation import evaluate
 from .stream import StreamSplit
 from .workspace import Workspace
@@ -58,15 +56,10 @@ def measure_speed(workspace: Workspace, point: Point, seed: int, batch_size: int
         seen.append((steps, time.perf_counter()))
         return seen[-1][1] - seen[0][1] > _SECONDS
 
-    learner, lrs = training.learners[0], [_LR] * _MOST_STEPS
-    if training.own is not None:
-        OwnLoop(*training.own, learner, lrs).run(batches, length, at_stop)
-    else:
-        Loop(training.step, lrs, None, DataCheck(training.learners), training.engine).run(
-            batches, length, at_stop
-        )
+    loop_of(training, [_LR] * _MOST_STEPS).run(batches, length, at_stop)
     training.step.update_models()
     (first, began), (last, ended) = seen[0], seen[-1]
+    learner = training.learners[0]
     scoring = _scoring(learner, train) + _scoring(learner, workspace.splits.val)
     return Speed((ended - began) / max(1, last - first) / sizes[0], scoring)
 

@@ -14,6 +14,7 @@ from ..io.checksums import checksum
 from ..results import joined_flags
 from .capture.capture import Learner
 from .data import Split
+from .objective import tensors_of
 from .scoring.evaluation import Score, evaluate, is_finite_in_evaluation, is_finite_in_training
 from .workspace import Workspace
 
@@ -86,8 +87,7 @@ class Trial:
         return self._scored == self._versions()
 
     def _versions(self) -> list[int]:
-        model = self._learner.evaluated
-        tensors = [*model.parameters(), *model.buffers()]
+        tensors = tensors_of(self._learner.evaluated)
         return [number for tensor in tensors for number in (id(tensor), tensor._version)]
 
     def _score(self, name: str, split: Split, engine: RunEngine | None = None) -> Score:

@@ -101,9 +101,7 @@ def test_it_works_with_presets(timed, sweep_inline, write_problem, tmp_path):
     assert manifest(folder)['preset'] == 'fastest' and manifest(folder)['settings']['trial_samples'] == 40
 
 
-def test_what_is_tuned_for_is_the_objective_of_the_problem(
-    timed, sweep_inline, write_problem, tmp_path, tiny
-):
+def test_what_is_tuned_for_is_the_objective(timed, sweep_inline, write_problem, tmp_path, tiny):
     problem = write_problem(accuracy_style='', ending="metrics = {'nll': 'loss'}")
     tuned = []
     for name, options in (('timed', {'minutes_per_trial': 64 / 60}), ('plain', {})):

@@ -21,6 +21,8 @@ from sweeper.training.runs import TrainingPlan, train_fully
 from sweeper.training.schedule import triangular
 from sweeper.training.workspace import Splits, Workspace
 
+from .test_own_loop import plain
+
 CPU = torch.device('cpu')
 SAMPLES, BATCH = 500, 8
 PER_EPOCH = 63  # ceil(500 / 8)
@@ -90,17 +92,6 @@ def workspace(step, **options):
     return Workspace(problem, Splits(split(SAMPLES, 0), split(40, 1), None), CPU, step)
 
 
-def own(run):
-    optimizer = torch.optim.SGD(run.model.parameters(), 1.0)
-    for inputs, targets in run:
-        run.set_lr(optimizer)
-        optimizer.zero_grad()
-        loss = run.criterion(run.model(inputs), targets)
-        loss.backward()
-        optimizer.step()
-        run.report(loss)
-
-
 def by_hand(seed, plan, ends):
     """The weights at the ends of cycles, by a loop that anybody would write."""
     seed_everything(model_seed(seed, '[]'))
@@ -126,7 +117,7 @@ WAYS = {
     'eager': {'step': 'eager'},
     'captured': {'step': 'captured'},
     'lanes': {'step': 'lanes'},
-    'own loop': {'step': 'eager', 'train': own},
+    'own loop': {'step': 'eager', 'train': plain},
     'handlers': {'step': 'captured', 'attach': lambda engine, run: None},
     'handlers of steps': {'step': 'auto', 'callbacks': lambda: [Callback()]},
 }

@@ -17,6 +17,8 @@ from sweeper.tuning.nuisance import at_both_rates, finalists, grid_and_scattered
 from sweeper.tuning.settings import PRESETS, get_settings
 from sweeper.tuning.start import start_tuning
 
+from .test_tuner import driven
+
 FAST = get_settings('fast')
 TRAIN_SIZE = 5000
 TRIAL = TRAIN_SIZE * FAST.trial_epochs(TRAIN_SIZE)
@@ -77,14 +79,8 @@ class World:
 
 
 def run(world, settings=FAST, train_size=TRAIN_SIZE, seed=0):
-    """Drives the coroutine to its end; returns what was tuned."""
-    tuner = start_tuning(settings, train_size, seed, world.domains)
-    stage = next(tuner)
-    while True:
-        try:
-            stage = tuner.send(world.answer(stage))
-        except StopIteration as end:
-            return end.value
+    """Returns what was tuned."""
+    return driven(start_tuning(settings, train_size, seed, world.domains), world)
 
 
 def off_by(tuned, world):

@@ -11,7 +11,7 @@ from sweeper.metric import MetricInfo
 from sweeper.tuning.settings import get_settings
 from sweeper.tuning.start import start_tuning
 
-from .test_tuner import TRAIN_SIZE, World
+from .test_tuner import TRAIN_SIZE, World, driven
 
 
 class OtherUnit(World):
@@ -41,13 +41,7 @@ class OtherUnit(World):
 
 def tuned(objective, unit, preset='fast', **options):
     world = OtherUnit(unit, objective.diverged, **options)
-    tuner = start_tuning(get_settings(preset), TRAIN_SIZE, 0, objective=objective)
-    stage = next(tuner)
-    while True:
-        try:
-            stage = tuner.send(world.answer(stage))
-        except StopIteration as end:
-            return end.value
+    return driven(start_tuning(get_settings(preset), TRAIN_SIZE, 0, objective=objective), world)
 
 
 def plan(found):

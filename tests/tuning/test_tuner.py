@@ -87,16 +87,20 @@ class World:
         }
 
 
-def run(settings=FAST, world=None, train_size=TRAIN_SIZE, seed=0):
-    """Drives the coroutine to its end; returns what was tuned, and the stages that it asked for."""
-    world = world or World()
-    tuner = start_tuning(settings, train_size, seed)
+def driven(tuner, world):
+    """Drives a coroutine to its end by a world's answers; returns what was tuned."""
     stage = next(tuner)
     while True:
         try:
             stage = tuner.send(world.answer(stage))
         except StopIteration as end:
-            return end.value, world.stages
+            return end.value
+
+
+def run(settings=FAST, world=None, train_size=TRAIN_SIZE, seed=0):
+    """Returns what was tuned, and the stages that were asked for."""
+    world = world or World()
+    return driven(start_tuning(settings, train_size, seed), world), world.stages
 
 
 def seeds_of(stage):

@@ -15,7 +15,7 @@ from ...seeding import RandomStates
 from ..average import REASON as AVERAGED
 from ..average import WeightAverage
 from ..data import Batch, Split, is_tensors, leaves
-from ..objective import Objective
+from ..objective import Objective, tensors_of
 from ..objects.state import PythonState, described
 from ..optimizers import Optimizer, needs_closure
 from ..scoring.scorer import Scorer
@@ -272,9 +272,7 @@ class ModelState:
     def __init__(
         self, model: torch.nn.Module, objective: Objective, others: Sequence[torch.Tensor] = ()
     ) -> None:
-        modules = [model, *objective.modules]
-        tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
-        self._live = [*tensors, *others]
+        self._live = [*tensors_of(model, *objective.modules), *others]
         self._kept = self.copies()
         self._random_states = RandomStates()
 

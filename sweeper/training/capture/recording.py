@@ -16,7 +16,7 @@ from ...seeding import states_of_other_generators
 from ..accumulation import forward_in_parts
 from ..data import Batch, leaves
 from ..dispatch import OperatorMode
-from ..objective import Objective
+from ..objective import Objective, tensors_of
 from ..objects.state import MOST_ENTRIES, PythonState, TooManyObjects, described
 from ..scoring.scorer import Scorer
 
@@ -273,10 +273,9 @@ def python_state_of(*trained: tuple[torch.nn.Module, Objective]) -> PythonState:
         NotCapturable: It is too much to look at.
     """
     modules = [module for model, objective in trained for module in (model, *objective.modules)]
-    tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
     roots = [root for model, objective in trained for root in (('model', model), *objective.parts)]
     try:
-        return PythonState(roots, tensors)
+        return PythonState(roots, tensors_of(*modules))
     except TooManyObjects:
         raise NotCapturable(f'its Python refers to more than {MOST_ENTRIES} objects') from None
 

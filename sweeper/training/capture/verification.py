@@ -12,7 +12,7 @@ import torch
 
 from ...seeding import RandomStates
 from ..data import Batch
-from ..objective import Objective
+from ..objective import Objective, tensors_of
 from ..objects.state import PythonState
 from ..steps import CapturedGradientStep, CapturedStep, EagerStep, Feed
 from .recording import NotCapturable, check_unchanged, up_to_date
@@ -50,9 +50,7 @@ class Lane:
         others: Sequence[torch.Tensor] = (),
     ) -> None:
         self.model, self.objective, self.step = model, objective, step
-        modules = [model, *objective.modules]
-        tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
-        self.tensors = [*tensors, *others]
+        self.tensors = [*tensors_of(model, *objective.modules), *others]
 
 
 class Verification:

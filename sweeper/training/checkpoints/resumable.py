@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 from ...seeding import RandomStates, global_generators
 from ..capture.capture import Learner
 from ..data import InMemorySplit, ItemSplit
+from ..objective import tensors_of
 from ..objects.reading import package_of
 from ..objects.state import PythonState, TooManyObjects
 from ..stream import StreamSplit
@@ -125,7 +126,7 @@ def _python_state(workspace: Workspace, training: Training) -> PythonState:
         modules = [learner.model, *learner.objective.modules]
         if any(is_lazy(parameter) for module in modules for parameter in module.parameters()):
             raise NotKeepable('a module is lazy')
-        tensors += [t for module in modules for t in (*module.parameters(), *module.buffers())]
+        tensors += tensors_of(*modules)
         roots += [('model', learner.model), *learner.objective.parts]
     roots += workspace.python_roots().items()
     for name, metric in workspace.problem.metrics.items():
@@ -140,8 +141,7 @@ def _model_state(learner: Learner) -> dict[str, Any]:
 
 
 def _tensors(learner: Learner) -> list[torch.Tensor]:
-    modules = [learner.model, *learner.objective.modules]
-    return [t.detach() for module in modules for t in (*module.parameters(), *module.buffers())]
+    return [tensor.detach() for tensor in tensors_of(learner.model, *learner.objective.modules)]
 
 
 def _restore_model(learner: Learner, state: dict[str, Any]) -> None:

@@ -77,13 +77,17 @@ model to the best there is."""
 
 
 IN_TRAINING, IN_EVALUATION, UNSURE = 'training_diverged', 'evaluation_diverged', 'threshold_unsure'
+UNMEASURED = 'objective_unmeasured'
 """Flags of single runs: the loss was NaN or infinite at the end, in training mode or in evaluation mode;
-outputs left [0, 1], which alone said that they are probabilities."""
+outputs left [0, 1], which alone said that they are probabilities; the objective cannot be computed of the
+samples that are held out."""
 
 
-def joined_flags(in_training: bool, in_evaluation: bool, is_unsure: bool) -> str:
+def joined_flags(in_training: bool, in_evaluation: bool, is_unsure: bool, is_unmeasured: bool = False) -> str:
     """The flags of a run, separated by spaces."""
-    conditions = {IN_TRAINING: in_training, IN_EVALUATION: in_evaluation, UNSURE: is_unsure}
+    conditions = {
+        IN_TRAINING: in_training, IN_EVALUATION: in_evaluation, UNSURE: is_unsure, UNMEASURED: is_unmeasured
+    }  # fmt: skip
     return ' '.join(name for name, is_so in conditions.items() if is_so)
 
 

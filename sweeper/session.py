@@ -117,7 +117,7 @@ def run_session(
             training={**facts.training, **config.stopping}, raise_failures=config.on_error == 'raise',
             save_threads=0 if running.in_process else _SAVE_THREADS,
             same_selector='selector' not in (accepted_kinds(config.if_changed) or ()), lanes=lanes,
-            check_points=check_points, split_of=resampler,
+            check_points=check_points, split_of=resampler, can_hold_out=facts.can_hold_out,
         )  # fmt: skip
         results = sweeper.run()
         results.store = store.records

@@ -76,7 +76,7 @@ def open_workspace_to_share(spec: WorkerSpec) -> tuple[Workspace, ProblemFacts |
 
     problem = load_problem(spec.problem, in_worker=True, presets=spec.presets)
     facts, splits = check(problem, spec.seed, spec.device, spec.resample)
-    return Workspace(problem, splits, torch.device('cpu'), spec.step), facts
+    return Workspace(problem, splits, torch.device('cpu'), spec.step, facts.groups), facts
 
 
 def isolate(workspace: Workspace) -> Isolation:
@@ -111,11 +111,12 @@ def on_device(workspace: Workspace, spec: WorkerSpec, worker: int) -> Workspace:
 
 def _opened(spec: WorkerSpec, device: torch.device, in_worker: bool) -> Workspace:
     problem = load_problem(spec.problem, in_worker=in_worker, presets=spec.presets)
+    from .training.labels import groups_of
     from .training.workspace import Workspace, load_splits
 
-    return Workspace(
-        problem, load_splits(problem, run_seed(spec.seed, 'dataset', 0), device), device, spec.step
-    )
+    splits = load_splits(problem, run_seed(spec.seed, 'dataset', 0), device)
+    groups = groups_of(problem, len(splits.train), len(splits.val))
+    return Workspace(problem, splits, device, spec.step, groups)
 
 
 def dry_run(workspace: Workspace, point: Point, seed: int) -> DryRun:
@@ -197,6 +198,7 @@ def _call(
 ) -> list[Any]:
     from .training import runs
     from .training.checkpoints.checkpoint import CheckpointPlan
+    from .training.plan import TrainingPlan
     from .training.resampling.resampler import TrialSplit
 
     if function == 'measure_curve':
@@ -208,7 +210,7 @@ def _call(
     index, kept, given = (plan.pop(name, None) for name in ('index', 'checkpoints', 'split'))
     checkpoints = None if kept is None else CheckpointPlan(**kept)
     split = None if given is None else TrialSplit(**given)
-    trials = runs.train_fully(workspace, point, seeds, runs.TrainingPlan(**plan), index, checkpoints, split)
+    trials = runs.train_fully(workspace, point, seeds, TrainingPlan(**plan), index, checkpoints, split)
     return [_record(seed, done) for seed, done in zip(seeds, trials, strict=True)]
 
 

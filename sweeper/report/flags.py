@@ -17,6 +17,8 @@ FLAG_MEANINGS = {
     'look at what the model does after model.eval()',
     'threshold_unsure': 'outputs left [0, 1] (logits?), and labels were predicted above 0.5: '
     'write `threshold = 0.0` or `threshold = 0.5` into the problem',
+    'objective_unmeasured': 'the objective could not be computed of the held-out training samples, so that '
+    'the loss decided: use more data, or another metric',
     'worse_than_tuned': 'trials do worse than a shorter training did in tuning: use a higher preset',
     'over_budget': 'tuning took more than its budget, since even its shortest runs did: '
     'use longer trials or a higher tuning_budget',

@@ -42,6 +42,7 @@ def assemble(
     lanes: int = 1,
     check_points: Callable[[Sequence[Point]], None] = lambda _: None,
     split_of: SplitOf | None = None,
+    can_hold_out: bool = True,
 ) -> Sweeper:
     """Returns a sweep that is ready to run.
 
@@ -63,14 +64,16 @@ def assemble(
         lanes: How many runs of a point at most go side by side.
         check_points: As for `Sweeper`.
         split_of: As for `TrialsJob`.
+        can_hold_out: Whether some of the training samples can be held out.
     """
     records = store.records
     ledger = Ledger(records, Estimate(*_expected(method), lanes if split_of is None else 1))
 
     def tuner(point: Point) -> Tuner:
         return start_tuning(
-            method, train_size, seed, parameters.nuisance(point), training, records.manifest.metrics[0]
-        )
+            method, train_size, seed, parameters.nuisance(point), training, records.manifest.metrics[0],
+            can_hold_out,
+        )  # fmt: skip
 
     checkpoints = partial(store.checkpoints, seconds=executor.checkpoint_seconds)
     make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes, checkpoints, split_of)

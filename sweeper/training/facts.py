@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..metric import PERFORMANCE, MetricInfo
 from ..problem.parameters import ProblemParameters
 from ..problem.problem import Problem
@@ -34,6 +36,9 @@ class ProblemFacts:
         metrics: What is known of its metrics, the objective first.
         has_data: Whether it has a `dataset()`.
         pool: The samples that trials are split of, if they are resamples.
+        groups: The number of the group of each training and then each validation sample; None without
+            `groups()`.
+        can_hold_out: Whether some of the training samples can be held out, to score models on them.
     """
 
     name: str
@@ -46,6 +51,8 @@ class ProblemFacts:
     metrics: tuple[MetricInfo, ...] = (PERFORMANCE,)
     has_data: bool = True
     pool: Pool | None = None
+    groups: np.ndarray | None = field(default=None, compare=False, repr=False)
+    can_hold_out: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,8 @@ def check(
     """
     from .checking.checks import check_problem
     from .device import check_device, resolve_device
+    from .holdout import can_hold_out
+    from .labels import groups_of
 
     check_device(device)
     parameters = problem.parameters
@@ -111,13 +120,15 @@ def check(
         from .resampling.pool import pool_of
 
         pool = pool_of(problem, splits, resample)
+    train = len(splits.train)
+    groups = groups_of(problem, train, len(splits.val)) if pool is None else pool.groups
     names = {name for some in problem.presets.values() for name in some}
     parameters = replace(parameters, fixed=problem.fixed_parameters(), preset=[*names])
     kind = resolve_device(device, 0).type
     source = problem.fingerprint()
     facts = ProblemFacts(
-        problem.name, problem.path, source, parameters, len(splits.train), kind, problem.training_options,
+        problem.name, problem.path, source, parameters, train, kind, problem.training_options,
         tuple(metric.info for metric in problem.metrics.values()), problem.load_datasets is not None,
-        pool,
+        pool, groups, can_hold_out(splits.train, None if groups is None else groups[:train]),
     )  # fmt: skip
     return facts, splits

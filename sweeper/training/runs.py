@@ -7,32 +7,32 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..errors import NotFiniteData, ProblemError
+from ..errors import NotFiniteData
 from ..points import Point, point_key
-from ..results import joined_flags
+from ..results import IN_TRAINING, joined_flags
 from ..seeding import run_seed
 from .attached import RunPlan
-from .batches import AcrossEpochs, Batches, ShuffledBatches, SizedBatches
+from .batches import AcrossEpochs, Batches, SizedBatches
+from .capture.capture import Learner
 from .checkpoints.checkpoint import CheckpointPlan
 from .checkpoints.resumable import Resumable
 from .cost import model_cost
-from .data import Split, SplitPart
-from .data_check import DataCheck
 from .finite import undisturbed
+from .holdout import Holdout, hold_out
 from .length import Length
-from .loop import Loop
-from .own_loop import OwnLoop
+from .plan import TrainingPlan, loop_of, shuffled, train_by_plan
 from .resampling.pool import resampled
 from .resampling.resampler import TrialSplit
-from .schedule import Schedule, learning_rates
+from .schedule import EXTENDABLE
+from .scoring.cycles import CycleScores
 from .scoring.evaluation import evaluate, is_finite_in_training
 from .scoring.scorer import Scorer
 from .side_by_side import train_side_by_side
@@ -47,25 +47,6 @@ _HELD_OUT = 10
 
 _STOPS_ALONE = 'each stops when it has stalled itself'
 _OWN_SPLIT = 'each has a split of the data of its own'
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How to train: the tuned hyperparameters, as a trial uses them; `epochs` need not be whole.
-
-    With `patience`, it ends when the objective on a tenth of the training data, which `holdout_seed` draws
-    and which is not trained on, has not improved for so many cycles. With a `fraction` below 1, it ends with
-    the first cycle after which so much of it is done.
-    """
-
-    lr_min: float
-    lr_max: float
-    batch_size: int
-    epochs: float
-    cycle_size_epochs: float
-    patience: int = 0
-    holdout_seed: int = 0
-    fraction: float = 1.0
 
 
 def measure_curve(
@@ -158,60 +139,73 @@ def train_briefly(
     steps: int,
     holdout_seed: int = 0,
     held_out: int = 0,
+    cycles: int = 1,
 ) -> list[dict[str, Any]]:
-    """Trains fresh models for one learning-rate cycle of so many steps; scores them on training data only.
+    """Trains fresh models for some learning-rate cycles of so many steps; scores them on training data only.
 
     Args:
         workspace: The problem and its data.
         point: The architecture.
         seeds: One per run.
-        lr_min: Where the cycle begins and ends.
+        lr_min: Where each cycle begins and ends.
         lr_max: The highest learning rate.
         batch_size: The most samples of a batch.
         steps: How many steps to take.
         holdout_seed: Draws the training samples on which the models are scored and not trained.
-        held_out: How many these are; 0 trains and scores on all.
+        held_out: How many these are (of about as many in whole groups, if the problem has `groups()`); 0
+            trains and scores on all.
+        cycles: How many equal cycles the steps are, at most as many as there are steps.
 
     Returns:
-        For every seed, `loss` and `perf` on the training set, of a large one on a part; infinity and 0 if it
-        diverged. `step`: a `StepKind`. `flags`, if there are any: as those of a trial.
+        For every seed, `loss` and `perf` on the training set, of a large one on a part, or on what is held
+        out; infinity and 0 if it diverged. `fit`, if some is held out: the loss on as many of the samples
+        that were trained on. With several cycles, and a schedule of which a longer training goes on from a
+        shorter one, `losses` and `perfs` at the end of each, shape `(cycles,)`. `step`: a `StepKind`.
+        `flags`, if there are any: as those of a trial, or that the objective cannot be computed of what is
+        held out, and is that of a model that diverged.
     """
-    plan = TrainingPlan(lr_min, lr_max, batch_size, epochs=1, cycle_size_epochs=1)
-    trained, scored = _parts(workspace.splits.train, holdout_seed, held_out)
-    shuffled = _shuffled(workspace, plan, trained)
+    plan = TrainingPlan(lr_min, lr_max, batch_size, epochs=1, cycle_size_epochs=1 / cycles)
+    schedule = workspace.problem.schedule
+    data = hold_out(workspace, holdout_seed, held_out)
+    is_part = data.trained is not None
+    epoch = shuffled(workspace, plan, data.trained)
 
     def batches(seed: int) -> AcrossEpochs:
-        return AcrossEpochs(shuffled(seed), steps)
+        return AcrossEpochs(epoch(seed), steps)
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
-        ends = _train(training, batches, plan, workspace.problem.schedule)
-        results = []
-        for learner, (_, lost) in zip(training.learners, ends, strict=True):
-            score = evaluate(learner.evaluated, scored, learner.objective, learner.score, _MOST_SCORED)
-            is_lost = lost or (
-                not score.is_finite
-                and not is_finite_in_training(learner.evaluated, scored, learner.objective, _MOST_SCORED)
-            )
-            flags = joined_flags(is_lost, not score.is_finite, score.is_unsure)
-            extra = {'flags': flags} if flags else {}
-            results.append({'loss': score.loss, 'perf': score.perf, 'step': training.kind, **extra})
+        curves: list[CycleScores] = []
+        if cycles > 1 and schedule in EXTENDABLE:
+            curves = [
+                CycleScores(learner, data.scored, _MOST_SCORED, is_part) for learner in training.learners
+            ]
+        ends = train_by_plan(training, batches, plan, schedule, curves)
+        results = [
+            _brief_result(learner, data, lost) | {'step': training.kind}
+            for learner, (_, lost) in zip(training.learners, ends, strict=True)
+        ]
+        for result, curve in zip(results, curves, strict=False):
+            result |= curve.columns(cycles, IN_TRAINING in result.get('flags', ''))
         return results
 
     about = RunPlan(kind='brief', lr_min=lr_min, lr_max=lr_max, batch_size=batch_size, epochs=1, steps=steps)
     return train_side_by_side(workspace, point, seeds, batches, run, about)
 
 
-def _parts(train: Split, holdout_seed: int, held_out: int) -> tuple[torch.Tensor | None, Split]:
-    """Returns the indices to train on (None: all), and what to score on."""
-    if not held_out:
-        return None, train
-    if isinstance(train, StreamSplit):
-        raise ProblemError(
-            'the training data is a stream, of which nothing can be held out, as nuisance parameters and '
-            "stop='held-out' need it: return a dataset with __getitem__"
-        )
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(holdout_seed))
-    return order[held_out:].sort().values, SplitPart(train, order[:held_out].sort().values)
+def _brief_result(learner: Learner, data: Holdout, lost: bool) -> dict[str, Any]:
+    """What a brief training came to; `lost` if its loss ceased to be finite."""
+    model, objective, scorer = learner.evaluated, learner.objective, learner.score
+    score = evaluate(
+        model, data.scored, objective, scorer.of_objective, _MOST_SCORED, is_part=data.trained is not None
+    )
+    is_lost = lost or (
+        not score.is_finite and not is_finite_in_training(model, data.scored, objective, _MOST_SCORED)
+    )
+    flags = joined_flags(is_lost, not score.is_finite, score.is_unsure, not score.is_measured)
+    result = {'loss': score.loss, 'perf': score.perf, **({'flags': flags} if flags else {})}
+    if data.fitted is not None:
+        result['fit'] = evaluate(model, data.fitted, objective, scorer.of_loss, _MOST_SCORED).loss
+    return result
 
 
 def train_fully(
@@ -271,21 +265,21 @@ def _train_fully(
         ]
         return [{**result, 'step': result['step'].alone(_STOPS_ALONE)} for (result,) in one_by_one]
     started = time.perf_counter()
-    train = workspace.splits.train
-    trained, held_out = _parts(train, plan.holdout_seed, -(-len(train) // _HELD_OUT) if plan.patience else 0)
+    held_out = -(-len(workspace.splits.train) // _HELD_OUT) if plan.patience else 0
+    data = hold_out(workspace, plan.holdout_seed, held_out)
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
-        scored = held_out if plan.patience else None
+        scored = data.scored if plan.patience else None
         trials = [Trial(workspace, learner, scored) for learner in training.learners]
         resumable = None
         if training.checkpoint is not None:
             resumable = Resumable(workspace, training, trials, training.checkpoint)
-        ends = _train(training, batches, plan, workspace.problem.schedule, trials, resumable)
+        ends = train_by_plan(training, batches, plan, workspace.problem.schedule, trials, resumable)
         results = [trial.result(*end) for trial, end in zip(trials, ends, strict=True)]
         seconds = (time.perf_counter() - started) / len(trials)
         return [{**result, 'seconds': seconds, 'step': training.kind} for result in results]
 
-    batches = _shuffled(workspace, plan, trained)
+    batches = shuffled(workspace, plan, data.trained)
     length = Length(plan.epochs, plan.cycle_size_epochs, len(batches(seeds[0])))
     about = RunPlan(
         kind='trial',
@@ -303,96 +297,3 @@ def _train_fully(
             whole['split'] = split.identity()
         checkpoint = partial(checkpoints.of, index, point_key(point), seeds, whole)
     return train_side_by_side(workspace, point, seeds, batches, run, about, checkpoint=checkpoint)
-
-
-def _shuffled(
-    workspace: Workspace, plan: TrainingPlan, among: torch.Tensor | None = None
-) -> Callable[[int], ShuffledBatches]:
-    """The batches of an epoch, by a run's seed: of all training data, or of what is at these indices."""
-    samples = len(workspace.splits.train if among is None else among)
-    is_stream = isinstance(workspace.splits.train, StreamSplit)
-
-    def batches(seed: int) -> ShuffledBatches:
-        return ShuffledBatches(samples, plan.batch_size, run_seed(seed, 'order', 0), among, is_stream)
-
-    return batches
-
-
-def _train(
-    training: Training,
-    batches: Batches,
-    plan: TrainingPlan,
-    schedule: Schedule,
-    trials: Sequence[Trial] = (),
-    resumable: Resumable | None = None,
-) -> list[tuple[float, bool]]:
-    """Trains by `plan`.
-
-    Args:
-        training: What to train.
-        batches: Its batches.
-        plan: The learning rates, batch size and length of the training.
-        schedule: The learning rates in between.
-        trials: Of every model, what scores it at the end of each cycle, as long as its loss is finite.
-        resumable: Keeps their state at the end of cycles, and puts back what was kept.
-
-    Returns:
-        For every model, the epochs done, and whether its loss ceased to be finite.
-    """
-    length = Length(plan.epochs, plan.cycle_size_epochs, len(batches))
-    lrs = learning_rates(schedule, plan.lr_min, plan.lr_max, length.steps, length.cycles)
-    lanes = len(training.learners)
-    ends: list[tuple[float, bool]] = [(0, False)] * lanes
-    last_losses = torch.zeros(lanes)
-    last = next(end for end in length.cycle_ends if end >= plan.fraction * length.steps)
-    done = 0
-    if resumable is not None and (position := resumable.restore(last)) is not None:
-        done, ends = position
-
-    def after_chunk(losses: torch.Tensor, _: torch.Tensor) -> bool:
-        nonlocal last_losses
-        last_losses = losses[-1].reshape(lanes)
-        return False
-
-    def at_stop(steps: int) -> bool:
-        epochs = length.epochs_after(steps)
-        for lane, is_finite in enumerate(torch.isfinite(last_losses).tolist()):
-            if not ends[lane][1]:
-                ends[lane] = (epochs, not is_finite)
-        alive = [lane for lane, (_, diverged) in enumerate(ends) if not diverged]
-        if alive and trials and steps in length.cycle_ends:
-            training.step.update_models()
-            scores = [trials[lane].take_scores(epochs, training.engine) for lane in alive]
-            training.step.expect_changes()
-            if training.engine is not None:
-                training.engine.publish(scores[0])
-            if plan.patience and trials[0].has_stalled(plan.patience):
-                return True
-            if resumable is not None and steps < length.steps:
-                resumable.keep(loop.done, ends, is_end=steps == last)
-        return not alive or steps == last
-
-    loop = loop_of(training, lrs.tolist(), after_chunk, done)
-    if done < last:
-        loop.run(batches, length, at_stop)
-    training.step.verify_last()
-    training.step.update_models()
-    may_end = training.engine is not None or training.own is not None
-    if may_end and not ends[0][1]:  # the problem may have ended it, or changed the model
-        reached = length.epochs_after(loop.done)
-        ends = [(reached, not bool(last_losses.isfinite()))]
-        if trials and not ends[0][1] and not trials[0].is_scored:
-            trials[0].take_scores(reached)
-    return ends
-
-
-def loop_of(
-    training: Training,
-    lrs: Sequence[float],
-    after_chunk: Callable[[torch.Tensor, torch.Tensor], bool] | None = None,
-    done: int = 0,
-) -> Loop | OwnLoop:
-    """Returns what trains: the problem's own loop, or ours; the arguments are those of `Loop`."""
-    if training.own is not None:
-        return OwnLoop(*training.own, training.learners[0], lrs, after_chunk)
-    return Loop(training.step, lrs, after_chunk, DataCheck(training.learners), training.engine, done)

@@ -50,6 +50,9 @@ def constant(_: float) -> float:
     return 1.0
 
 
+EXTENDABLE = ('triangular', 'constant')
+"""Schedules of which a longer training has all that a shorter one has, up to the end of one of its cycles."""
+
 PREDEFINED = {'one-cycle': one_cycle, 'cosine': cosine, 'constant': constant}
 """Factors of the tuned rate, by name, beside `triangular`."""
 

@@ -12,7 +12,7 @@ from .batches import SizedBatches
 from .capture.capture import Learner
 from .data import Split
 from .length import Length
-from .runs import loop_of
+from .plan import loop_of
 from .scoring.evaluation import evaluate
 from .stream import StreamSplit
 from .workspace import Workspace

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 
 from ..garbage import uncollected
@@ -152,12 +153,15 @@ class Workspace:
         device: Where it is, and where models are trained.
         step: The kind of step: `eager`, `captured`, `lanes` (captured, for single runs), or `auto`:
             captured where that is worth it. One that cannot be captured is eager.
+        groups: The number of the group of each training and then each validation sample; None without
+            `groups()`.
     """
 
     problem: Problem
     splits: Splits
     device: torch.device
     step: str = 'auto'
+    groups: np.ndarray | None = field(default=None, compare=False, repr=False)
     _labels: dict[int, bool] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -58,20 +58,25 @@ class RunRequest:
     def train_briefly(
         cls, *, seed: int, lr_min: float, lr_max: float, batch_size: int, steps: int, **others: Any
     ) -> RunRequest:
-        """A fresh model is trained for one triangular cycle of the learning rate and scored.
+        """A fresh model is trained for one cycle of the learning rate, or several, and scored.
 
         Args:
             seed: The run's: see `run_seed`.
-            lr_min: The learning rate at both ends of the cycle.
+            lr_min: The learning rate at both ends of a cycle.
             lr_max: The learning rate in its middle.
             batch_size: The most samples of a batch.
             steps: How many to train; at least 1.
             others: `nuisance`: values of nuisance parameters, by name. `holdout_seed` and `held_out`: draws
-                so many training samples that are not trained on, and scores the model on these.
+                so many training samples that are not trained on, and scores the model on these; less than
+                there are, and 0, which is the default, unless samples can be held out (see `TuningMethod`).
+                `cycles`: in how many equal cycles the steps are taken; 1 by default, at most `steps`.
 
         Returns:
-            A request whose result has `loss` and `perf` on training data, two numbers; infinity and 0 if it
-            diverged.
+            A request whose result has `loss` and `perf` on training data, or on what is held out, two
+            numbers; infinity and 0 if it diverged (of a metric in another unit, infinity or its `worst`). If
+            something is held out, `fit` is the loss on as many samples that were trained on. With several
+            `cycles`, `losses` and `perfs`, arrays of shape `(cycles,)`, are the scores at the end of each;
+            there are none with a schedule that stretches with the training, such as `cosine`.
         """
         plan = {'lr_min': lr_min, 'lr_max': lr_max, 'batch_size': batch_size, 'steps': steps}
         return cls('train_briefly', {'seed': seed, **plan, **others})
@@ -118,7 +123,9 @@ class TuningMethod(Protocol):
     arguments and on these results alone, and draw random numbers from `seed`.
 
     If `tune` takes an argument `objective`, it gets a `MetricInfo`: the name, direction and limits of the
-    metric that models are compared by, which is what runs measure as `perf`.
+    metric that models are compared by, which is what runs measure as `perf`. If it takes an argument
+    `can_hold_out`, it gets whether training samples can be held out: those of a stream cannot, nor those of a
+    single group.
 
     An attribute `tuning_budget` (a number), if there is one, says how much is trained for one architecture,
     in trials: the first guess at the time that is left. By default it is 1.

@@ -26,11 +26,12 @@ class HyperparameterSettings(Effort):  # noqa: D101
         seed: int,
         nuisance: Mapping[str, Domain] = NO_PARAMETERS,
         objective: MetricInfo = PERFORMANCE,
+        can_hold_out: bool = True,
     ) -> Tuner:
         """Tunes one architecture with this budget, as docs/tuning.md explains."""
         from .tuner import tune  # with numpy, which the command line's help can do without
 
-        return tune(self, train_size, seed, nuisance, objective)
+        return tune(self, train_size, seed, nuisance, objective, can_hold_out)
 
 
 PRESETS: dict[str, HyperparameterSettings] = {

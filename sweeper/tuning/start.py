@@ -18,7 +18,7 @@ from ..errors import InvalidArgument
 from ..io.checksums import json_bytes
 from ..metric import PERFORMANCE, MetricInfo
 from ..points import to_json
-from ..results import UNSURE, ModelCost, Tuned
+from ..results import UNMEASURED, UNSURE, ModelCost, Tuned
 from ..seeding import run_seed
 from .base import FUNCTIONS, NO_PARAMETERS, RunRequest, RunResult, Stage, Tuner, TuningMethod
 from .effort import are_whole_cycles, whole_if_it_is
@@ -45,17 +45,20 @@ def start_tuning(
     nuisance: Mapping[str, Domain] = NO_PARAMETERS,
     training: Mapping[str, str | float] = PLAIN,
     objective: MetricInfo = PERFORMANCE,
+    can_hold_out: bool = True,
 ) -> Tuner:
     """Starts a method on one architecture; checks what it yields and returns, and adds what runs tell of it.
 
-    The arguments are those of `TuningMethod.tune`, how the problem's trainings differ from plain ones, and
-    what is known of its objective.
+    The arguments are those of `TuningMethod.tune`, how the problem's trainings differ from plain ones, what
+    is known of its objective, and whether some of the training samples can be held out.
 
     Raises:
         TuningFailed: The architecture cannot be trained at all.
         InvalidArgument: The method broke its contract.
     """
-    also = {'objective': objective} if _takes_objective(method) else {}
+    optional = {'objective': objective, 'can_hold_out': can_hold_out}
+    parameters = inspect.signature(method.tune).parameters
+    also: dict[str, Any] = {argument: value for argument, value in optional.items() if argument in parameters}
     name, observed = type(method).__name__, _Observed()
     tuner = method.tune(train_size, seed, nuisance, **also)
     if not isinstance(tuner, Generator):
@@ -69,16 +72,13 @@ def start_tuning(
             if not observed.has_curve:  # what tells the cost of an architecture
                 stage = _first_step(tuned, train_size, seed)
                 observed.note(stage, (yield stage))
-            if not also and not objective.is_share:  # the method does not know which direction is better
+            knows_direction = 'objective' in also or objective.is_share
+            if not knows_direction:
                 tuned = dataclasses.replace(tuned, span=0.0)
             return dataclasses.replace(observed.added_to(tuned), training=training)
-        _check_stage(name, stage)
+        _check_stage(name, stage, train_size)
         results = yield stage
         observed.note(stage, results)
-
-
-def _takes_objective(method: TuningMethod) -> bool:
-    return 'objective' in inspect.signature(method.tune).parameters
 
 
 def _first_step(tuned: Tuned, train_size: int, seed: int) -> Stage:
@@ -100,22 +100,27 @@ class _Observed:
         self.has_curve = False
         self._steps: dict[str, set[str]] = {}
         self._unread: set[str] | None = None
-        self._is_unsure = False
+        self._is_unsure, self._is_measured = False, True
         self._cost: ModelCost | None = None
 
     def note(self, stage: Stage, results: Sequence[RunResult]) -> None:
         self._steps.setdefault(stage.name, set()).update(str(result['step']) for result in results)
+        unmeasured: list[bool] = []
         for run, result in zip(stage.runs, results, strict=True):
             if run.function == 'train_briefly':
                 unread = set(json.loads(str(result['unread']))) if 'unread' in result else set()
                 self._unread = unread if self._unread is None else self._unread & unread
-                self._is_unsure = self._is_unsure or UNSURE in str(result.get('flags', '')).split()
+                flags = str(result.get('flags', '')).split()
+                self._is_unsure = self._is_unsure or UNSURE in flags
+                unmeasured.append(UNMEASURED in flags)
             self.has_curve |= run.function == 'measure_curve'
             if self._cost is None and 'cost' in result:  # a run from before there was one lacks it
                 self._cost = ModelCost(**json.loads(str(result['cost'])))
+        self._is_measured = self._is_measured and not (unmeasured and all(unmeasured))
 
     def added_to(self, tuned: Tuned) -> Tuned:
         more = ['unread'] * bool(self._unread) + [UNSURE] * self._is_unsure
+        more += [UNMEASURED] * (not self._is_measured)
         return dataclasses.replace(
             tuned,
             flags=tuple(sorted([*tuned.flags, *more])),
@@ -125,7 +130,7 @@ class _Observed:
         )
 
 
-def _check_stage(method: str, stage: object) -> None:
+def _check_stage(method: str, stage: object, train_size: int) -> None:
     if not isinstance(stage, Stage):
         raise InvalidArgument(f'{method}.tune() yielded {stage!r}: it must be a Stage')
     if not isinstance(stage.name, str) or not re.fullmatch(r'\w[\w .-]*', stage.name):
@@ -139,6 +144,15 @@ def _check_stage(method: str, stage: object) -> None:
             f'{method}.tune() yielded the stage {stage.name!r} with the runs {[*stage.runs]!r}: there must '
             f'be at least one, each a RunRequest.{" or RunRequest.".join(FUNCTIONS)}'
         )
+    for run in stage.runs:
+        limits = {'held_out': (0, train_size - 1), 'cycles': (1, run.arguments.get('steps'))}
+        for argument in limits.keys() & run.arguments.keys():
+            (least, most), value = limits[argument], run.arguments[argument]
+            if not (hasattr(value, '__index__') and least <= value <= most):
+                raise InvalidArgument(
+                    f'{method}.tune() yielded a brief training with {argument}={value!r}: it must be an '
+                    f'integer from {least} to {most}'
+                )
 
 
 def _is_curve(item: tuple[str, Mapping[str, Any]]) -> bool:

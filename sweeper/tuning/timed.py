@@ -41,9 +41,10 @@ class TimedSettings:
         seed: int,
         nuisance: Mapping[str, Domain] = NO_PARAMETERS,
         objective: MetricInfo = PERFORMANCE,
+        can_hold_out: bool = True,
     ) -> Tuner:
         """Tunes with the settings as they are by now."""
-        return self.settings.tune(train_size, seed, nuisance, objective)
+        return self.settings.tune(train_size, seed, nuisance, objective, can_hold_out)
 
 
 def samples_in(seconds: float, sample: float, scoring: float, settings: Effort, train_size: int) -> int:

@@ -50,6 +50,7 @@ def tune(
     seed: int,
     nuisance: Mapping[str, Domain] = NO_PARAMETERS,
     objective: MetricInfo = PERFORMANCE,
+    can_hold_out: bool = True,  # noqa: ARG001
 ) -> Tuner:
     """Tunes one architecture's learning-rate range, batch size and nuisance parameters.
 
@@ -63,6 +64,7 @@ def tune(
         nuisance: What is to be tuned besides, by the same rounds. A regulariser is no use on the data that a
             network is trained on, so candidates are scored on a held-out part of them then.
         objective: What is known of the metric that models are compared by.
+        can_hold_out: Whether training samples can be held out.
 
     Raises:
         TuningFailed: The architecture cannot be trained at all.

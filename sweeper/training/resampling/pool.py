@@ -21,6 +21,7 @@ from ..data import (
     map_tensors,
     probed,
 )
+from ..labels import are_classes, groups_of, listed_labels
 from ..stream import StreamSplit
 from ..workspace import Splits, Workspace
 from .resampler import Pool, TrialSplit
@@ -63,7 +64,8 @@ def pool_of(problem: Problem, splits: Splits, resample: str) -> Pool:
                 )
     if (difference := _difference(*both)) is not None:
         refuse(f'training and validation data must have items of one kind; {difference}')
-    return Pool(len(splits.train), len(splits.val), _classes(both), _groups(problem, splits, refuse))
+    groups = groups_of(problem, len(splits.train), len(splits.val), refuse)
+    return Pool(len(splits.train), len(splits.val), _classes(both), groups)
 
 
 def _difference(train: Split, val: Split) -> str | None:
@@ -92,7 +94,7 @@ def _classes(both: tuple[Split, Split]) -> np.ndarray | None:
     for split in both:
         if isinstance(split, InMemorySplit):
             targets = split.data[1] if is_pair(split.data) else None
-            if not isinstance(targets, torch.Tensor) or targets.ndim != 1 or not _is_whole(targets):
+            if not isinstance(targets, torch.Tensor) or targets.ndim != 1 or not are_classes(targets):
                 return None
             parts.append(targets.cpu().numpy())
         elif isinstance(split, ItemSplit):
@@ -103,10 +105,6 @@ def _classes(both: tuple[Split, Split]) -> np.ndarray | None:
     return np.concatenate(parts)
 
 
-def _is_whole(targets: torch.Tensor) -> bool:
-    return not (targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool)
-
-
 def _labels(dataset: Dataset[Any]) -> np.ndarray | None:
     """The class of each item of a dataset; None if targets are no class indices.
 
@@ -115,7 +113,7 @@ def _labels(dataset: Dataset[Any]) -> np.ndarray | None:
     probes = {index: _label(dataset[index]) for index in probed(dataset)}
     if None in probes.values():
         return None
-    listed = _listed(dataset)
+    listed = listed_labels(dataset)
     if listed is not None and all(listed[index] == label for index, label in probes.items()):
         return listed
     labels = []
@@ -126,46 +124,14 @@ def _labels(dataset: Dataset[Any]) -> np.ndarray | None:
     return np.array(labels)
 
 
-def _listed(dataset: Dataset[Any]) -> np.ndarray | None:
-    """The `targets` of a dataset, if there is a whole number for each item."""
-    if type(dataset) is Subset:
-        whole = _listed(dataset.dataset)
-        return None if whole is None else whole[list(dataset.indices)]
-    targets = getattr(dataset, 'targets', None)
-    if not isinstance(targets, list | np.ndarray | torch.Tensor):
-        return None
-    labels = np.asarray(targets)
-    return labels if labels.shape == (len(dataset),) and labels.dtype.kind in 'iu' else None  # type: ignore[arg-type]
-
-
 def _label(item: Any) -> int | None:
     """The class of an item; None if it has none."""
     target = torch.as_tensor(item[1]) if is_pair(item) and _is_number(item[1]) else None
-    return int(target) if target is not None and target.ndim == 0 and _is_whole(target) else None
+    return int(target) if target is not None and target.ndim == 0 and are_classes(target) else None
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | np.integer | torch.Tensor | np.ndarray) and not isinstance(value, bool)
-
-
-def _groups(problem: Problem, splits: Splits, refuse: Any) -> np.ndarray | None:
-    """The number of the group of each sample; None if the problem has no `groups()`."""
-    if problem.groups is None:
-        return None
-    try:
-        with problem.preparing():
-            given = problem.groups()
-        groups = np.asarray(given)
-        codes: np.ndarray = np.unique(groups, return_inverse=True)[1]
-    except Exception as error:
-        refuse(f'groups() of {problem.name!r} raised {type(error).__name__}: {error}')
-    if groups.shape != (len(splits.train) + len(splits.val),):
-        refuse(
-            f'groups() of {problem.name!r} must return one value for each of the {len(splits.train)} '
-            f'training samples, and then of the {len(splits.val)} validation samples; got an array of shape '
-            f'{groups.shape}'
-        )
-    return codes.reshape(-1)
 
 
 def resampled(workspace: Workspace, split: TrialSplit) -> Workspace:
@@ -176,7 +142,10 @@ def resampled(workspace: Workspace, split: TrialSplit) -> Workspace:
     is_validation = torch.from_numpy(split.is_validation)
     train = _selected(workspace.splits, ~is_validation, workspace.splits.train)
     val = _selected(workspace.splits, is_validation, workspace.splits.val)
-    return replace(workspace, splits=Splits(train, val, workspace.splits.test))
+    groups = workspace.groups
+    if groups is not None:
+        groups = np.concatenate([groups[~split.is_validation], groups[split.is_validation]])
+    return replace(workspace, splits=Splits(train, val, workspace.splits.test), groups=groups)
 
 
 def _selected(splits: Splits, is_chosen: torch.Tensor, like: Split) -> Split:

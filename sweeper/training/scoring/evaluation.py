@@ -16,6 +16,7 @@ from ..finite import check_data, has_finite_parameters, undisturbed
 from ..objective import Objective, OwnScore
 from ..stream import spread
 from .scorer import Scorer
+from .split_metrics import NotMeasured, Tally
 
 _EVALUATION_BATCH = 1024
 
@@ -26,15 +27,18 @@ class Score:
 
     Attributes:
         loss: As it is.
-        perf: The objective, in its own unit.
+        perf: The objective, in its own unit; NaN if only the loss is measured.
         metrics: The other metrics, by name.
         is_unsure: Outputs left [0, 1], though nothing but that they are in it says how to score them.
+        is_measured: The objective could be computed for these samples; else it is that of a model that
+            diverged.
     """
 
     loss: float
     perf: float
     is_unsure: bool = False
     metrics: Mapping[str, float] = field(default_factory=dict)
+    is_measured: bool = True
 
     @property
     def is_finite(self) -> bool:
@@ -64,6 +68,7 @@ def evaluate(
     most: int | None = None,
     name: str = 'train',
     watcher: BatchWatcher | None = None,
+    is_part: bool = False,
 ) -> Score:
     """Scores a model in evaluation mode.
 
@@ -75,6 +80,8 @@ def evaluate(
         most: How many samples to take, spread over the split; None for all.
         watcher: Is told before and after each batch, if given.
         name: The split's, for messages.
+        is_part: The samples are a part of a split for which a metric need not have a value: the area under a
+            curve, say, if all of them are of one class.
 
     Raises:
         NotFiniteData: The loss is not finite because of the data.
@@ -122,16 +129,32 @@ def evaluate(
         return Score.of_diverged(scorer, is_unsure)
     if scorer.style is not None:
         loss_mean = max(loss_mean, 0.0)
-    values = [tally.value(loss_mean) for tally in tallies]
+    values, is_measured = _measured(scorer, tallies, loss_mean, is_part)
     if scorer.style is None:
-        perf = values[0]
+        perf = values[0] if values else math.nan
     else:
         perf = 1 / (loss_mean + 1) if scorer.style == 'inv-loss' else perf_sum / weights
     others = scorer.others
     by_name = {
         metric.name: value for metric, value in zip(others, values[len(values) - len(others) :], strict=True)
     }
-    return Score(loss_mean, perf, is_unsure, by_name)
+    return Score(loss_mean, perf, is_unsure, by_name, is_measured)
+
+
+def _measured(
+    scorer: Scorer, tallies: Sequence[Tally], loss: float, is_part: bool
+) -> tuple[list[float], bool]:
+    """What the metrics of a split came to, and whether the objective could be computed."""
+    values, is_measured = [], True
+    for metric, tally in zip(scorer.on_splits, tallies, strict=True):
+        try:
+            values.append(tally.value(loss))
+        except NotMeasured:
+            if not is_part:
+                raise
+            values.append(metric.metric.info.diverged)
+            is_measured = is_measured and metric in scorer.others
+    return values, is_measured
 
 
 def _own_score(score: OwnScore) -> Score:

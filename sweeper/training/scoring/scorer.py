@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -92,6 +92,16 @@ class Scorer:
     def others(self) -> tuple[SplitMetric, ...]:
         """The metrics other than the objective."""
         return self.on_splits if self.style is not None else self.on_splits[1:]
+
+    @property
+    def of_objective(self) -> Scorer:
+        """Measures the loss and the objective only."""
+        return replace(self, on_splits=() if self.style is not None else self.on_splits[:1])
+
+    @property
+    def of_loss(self) -> Scorer:
+        """Measures the loss only."""
+        return replace(self, style=None, on_splits=())
 
     def scored(self, output: Any, target: Any) -> tuple[float, float]:
         """The share of a batch's predictions that count, and the performance among these, if there is one."""

@@ -30,7 +30,11 @@ _OF_LOSS: Mapping[str, Callable[[float], float]] = {
 }
 
 
-class Undefined(ProblemError):
+class NotMeasured(ProblemError):
+    """A metric raised an error, or has no value, when it was to be computed of all outputs of a split."""
+
+
+class Undefined(NotMeasured):
     """A metric has no value for these samples: the area under a curve, say, if all are of one class."""
 
 
@@ -67,9 +71,11 @@ class SplitMetric(Conventions):
             return _Collected(self, predefined(self))
         return _Collected(self, _Own(function))
 
-    def failure(self, error: Exception, output: Any, target: Any) -> ProblemError:
+    def failure(
+        self, error: Exception, output: Any, target: Any, kind: type[ProblemError] = ProblemError
+    ) -> ProblemError:
         """Returns the error that says what a metric did not take."""
-        return ProblemError(
+        return kind(
             f'the metric {self.name!r} raised {type(error).__name__}: {error}. It got outputs '
             f'{_described(output)} and targets {_described(target)}'
         )
@@ -136,7 +142,7 @@ class _OfIgnite:
         try:
             value = self._metric.compute()
         except Exception as error:
-            raise ProblemError(
+            raise NotMeasured(
                 f'the metric {self._owner.name!r} raised {type(error).__name__}: {error}'
             ) from error
         return self._owner.checked(value, self._samples)
@@ -184,7 +190,7 @@ class _Collected:
         except (ProblemError, MissingExtra):
             raise
         except Exception as error:
-            raise self._owner.failure(error, outputs, targets) from error
+            raise self._owner.failure(error, outputs, targets, NotMeasured) from error
         return self._owner.checked(value, len(targets))
 
 

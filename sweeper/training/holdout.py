@@ -1,0 +1,128 @@
+"""Training samples that are held out: models are scored on them, and trained on the others."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ..errors import ProblemError
+from .data import InMemorySplit, ItemSplit, NoData, Split, SplitPart, is_pair
+from .labels import are_classes, listed_labels
+from .stream import StreamSplit
+from .workspace import Workspace
+
+
+class Holdout(NamedTuple):
+    """The training data in two parts.
+
+    Attributes:
+        trained: The indices of the samples to train on, rising; None for all of them.
+        scored: The samples to score on: those that are held out, or all if none are.
+        fitted: As many of those that are trained on, spread over them; None if none are held out.
+    """
+
+    trained: torch.Tensor | None
+    scored: Split
+    fitted: Split | None = None
+
+
+def can_hold_out(train: Split, groups: np.ndarray | None) -> bool:
+    """Whether some of the training data can be held out: not of a stream, nor where all is one group.
+
+    Args:
+        train: The training data.
+        groups: The number of the group of each training sample, if groups are kept together.
+    """
+    if isinstance(train, StreamSplit | NoData) or len(train) < 2:
+        return False
+    return groups is None or len(np.unique(groups)) > 1
+
+
+def hold_out(workspace: Workspace, seed: int, count: int) -> Holdout:
+    """Holds some of the training samples out, always the same ones of the same data with the same seed.
+
+    Where targets are classes, each has its share of them. Where the problem has `groups()`, whole groups are
+    held out, of about so many samples; classes do not count then.
+
+    Args:
+        workspace: The problem and its data.
+        seed: Draws them.
+        count: How many, less than there are; 0 for none. Nothing is held out where there is no data.
+
+    Raises:
+        ProblemError: Nothing of these data can be held out.
+    """
+    train = workspace.splits.train
+    if not count or isinstance(train, NoData):
+        return Holdout(None, train)
+    groups = None if workspace.groups is None else workspace.groups[: len(train)]
+    if isinstance(train, StreamSplit):
+        raise ProblemError(
+            'the training data is a stream, of which nothing can be held out, as nuisance parameters and '
+            "stop='held-out' need it: return a dataset with __getitem__"
+        )
+    if groups is not None and not can_hold_out(train, groups):
+        raise ProblemError(
+            'all training samples are of one group, by groups(), and groups are held out as a whole: '
+            "nuisance parameters and stop='held-out' need two at least"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    if groups is not None:
+        is_held_out = torch.from_numpy(_drawn_groups(groups, count, generator))
+    else:
+        is_held_out = torch.zeros(len(train), dtype=torch.bool)
+        is_held_out[_drawn(_classes_of(train), len(train), count, generator)] = True
+    trained, held_out = (torch.nonzero(part).flatten() for part in (~is_held_out, is_held_out))
+    size = min(len(held_out), len(trained))
+    fitted = trained[torch.arange(size) * len(trained) // max(size, 1)]
+    return Holdout(trained, SplitPart(train, held_out), SplitPart(train, fitted))
+
+
+def _drawn(classes: np.ndarray | None, size: int, count: int, generator: torch.Generator) -> torch.Tensor:
+    """Draws samples, of each class its share, but for rounding; every sample is as likely as any other.
+
+    Samples of a class are put at equal distances along [0, 1), in a random order and from a random place on:
+    drawn are those that come first (systematic sampling).
+    """
+    order = torch.randperm(size, generator=generator)
+    if classes is None:
+        return order[:count]
+    codes, sizes = np.unique(classes, return_inverse=True, return_counts=True)[1:]
+    shuffled = codes.reshape(-1)[order.numpy()]
+    by_class = np.argsort(shuffled, kind='stable')
+    rank = np.empty(size)
+    rank[by_class] = np.arange(size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    start = torch.rand(len(sizes), generator=generator).numpy()
+    place = (rank + start[shuffled]) / sizes[shuffled]
+    return order[torch.from_numpy(np.argsort(place, kind='stable')[:count])]
+
+
+def _drawn_groups(groups: np.ndarray, count: int, generator: torch.Generator) -> np.ndarray:
+    """Says of each sample whether it is drawn: whole groups, of about so many samples, but not all."""
+    names, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = torch.randperm(len(names), generator=generator).tolist()
+    drawn: list[int] = []
+    left = count
+    for group in order:
+        if sizes[group] < 2 * left and len(drawn) < len(names) - 1:  # it brings the number nearer
+            drawn.append(group)
+            left -= sizes[group]
+    is_drawn: np.ndarray = np.isin(codes.reshape(-1), drawn or [min(order, key=lambda group: sizes[group])])
+    return is_drawn
+
+
+def _classes_of(train: Split) -> np.ndarray | None:
+    """The class of each sample, or whether a binary target is 1; None if targets are no classes.
+
+    Items that are read one by one are not read for that: their dataset has a list of its `targets`, or not.
+    """
+    if isinstance(train, InMemorySplit):
+        targets = train.data[1] if is_pair(train.data) else None
+        if not isinstance(targets, torch.Tensor) or targets.numel() != len(train):
+            return None
+        targets = targets.reshape(-1)
+        is_binary = not targets.is_complex() and bool(((targets == 0) | (targets == 1)).all())
+        return targets.cpu().numpy() if are_classes(targets) or is_binary else None
+    return listed_labels(train.dataset) if isinstance(train, ItemSplit) else None

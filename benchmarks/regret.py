@@ -33,6 +33,17 @@ from sweeper.work import WorkerSpec
 FOLDER = Path(__file__).with_name('regret_problems')
 RANKED = 'architectures'
 PROBLEMS = [file.stem for file in sorted(FOLDER.glob('[a-z]*.py')) if file.stem != RANKED]
+ADDED = (
+    'cancer_auc', 'clouds_sets', 'diabetes_tanh', 'digits_dropout', 'digits_few', 'sums_attention',
+    'text_next', 'waves_conv', 'waves_gru', 'wine_labels',
+)  # fmt: skip
+SIX = 'clouds_sets', 'diabetes_tanh', 'sums_attention', 'waves_conv', 'waves_gru', 'wine_labels'
+GROUPS = {
+    'all': PROBLEMS,
+    'the first': [name for name in PROBLEMS if name not in ADDED],
+    'added later': ADDED,
+    'six of these': SIX,
+}
 LRS, LR_POINTS = (1e-4, 10.0), 13
 BATCH_SIZES = (8, 16, 32, 64, 128)
 GRID_SEEDS, FRESH_CELLS, FRESH_SEEDS, TRIALS = 3, 5, 6, 3
@@ -73,22 +84,29 @@ class Case:
     def batch_sizes(self):
         return [size for size in BATCH_SIZES if size <= self.train_size // 4]
 
-    def plan(self, lr, batch_size):
-        """A trial whose learning rate rises to `lr` from a tenth of it."""
-        settings = self.settings('fast')
+    @property
+    def epochs(self):
+        """Of the longest trial."""
+        return self.settings('fast').trial_epochs(self.train_size)
+
+    def plan(self, lr, batch_size, epochs=None):
+        """A trial whose learning rate rises to `lr` from a tenth of it; by default as long as may be."""
         return {
             'lr_min': lr / 10, 'lr_max': lr, 'batch_size': batch_size,
-            'epochs': settings.trial_epochs(self.train_size), 'cycle_size_epochs': settings.cycle_epochs,
+            'epochs': self.epochs if epochs is None else epochs, 'cycle_size_epochs': self.cycle_epochs,
         }  # fmt: skip
 
     @property
+    def cycle_epochs(self):
+        return self.settings('fast').cycle_epochs
+
+    @property
     def cycles(self):
-        """How many cycles a trial has."""
-        plan = self.plan(1.0, 1)
-        return round(plan['epochs'] / plan['cycle_size_epochs'])
+        """How many cycles the longest trial has."""
+        return round(self.epochs / self.cycle_epochs)
 
     def samples_of_trial(self):
-        return self.train_size * self.settings('fast').trial_epochs(self.train_size)
+        return self.train_size * self.epochs
 
 
 def load_case(name):
@@ -173,39 +191,46 @@ def find_oracle(case, point):
     """A job: the best of a grid of learning rates and batch sizes, on validation data at any length.
 
     A shorter training is the beginning of a longer one, up to the end of a cycle. The best cells on training
-    data, and the best cells and lengths on validation data, are trained again with other seeds, so that what
-    is told of them is not the luck for which they were chosen.
+    data, the best on validation data, and the best cells and lengths on validation data are trained again
+    with other seeds, so that what is told of them is not the luck for which they were chosen.
     """
     lrs, sizes = case.grid()
     cells = [(lr, size) for size in sizes for lr in lrs]
     seeds = [run_seed(SEED_OF_ORACLE, 'grid', i) for i in range(GRID_SEEDS)]
     records = yield [trials(point, case.plan(*cell), seeds) for cell in cells]
     grid = np.array([curves(one, case.cycles) for one in records])  # cells x seeds x cycles x (train, val)
-    means = grid.mean(1)
-    lengths = {'train': np.full(len(cells), case.cycles - 1), 'val': means[:, :, 1].argmax(1)}
-    scores = {name: means[np.arange(len(cells)), lengths[name], split] for split, name in enumerate(lengths)}
-    best = {name: np.argsort(-scores[name], kind='stable')[:FRESH_CELLS].tolist() for name in scores}
-    again = sorted({*best['train'], *best['val']})
+    train, val = np.moveaxis(grid.mean(1), -1, 0)
+    last = case.cycles - 1
+    best = {
+        'train': [(cell, last) for cell in _first(train[:, last])],
+        'val': [(cell, last) for cell in _first(val[:, last])]
+        + [(cell, int(val[cell].argmax())) for cell in _first(val.max(1))],
+    }
+    again = sorted({cell for pairs in best.values() for cell, _ in pairs})
     seeds = [run_seed(SEED_OF_ORACLE, 'fresh', i) for i in range(FRESH_SEEDS)]
     parts = [seeds[i : i + GRID_SEEDS] for i in range(0, FRESH_SEEDS, GRID_SEEDS)]
     records = yield [trials(point, case.plan(*cells[cell]), part) for cell in again for part in parts]
     rows = iter(np.concatenate([curves(one, case.cycles) for one in records]))
     fresh = {cell: np.array([next(rows) for _ in seeds]) for cell in again}
     found = {}
-    for split, name in enumerate(('train', 'val')):
-        values = {cell: fresh[cell][:, lengths[name][cell], split] for cell in best[name]}
-        winner = max(values, key=lambda cell: values[cell].mean())
-        lr, size = cells[winner]
+    for split, name in enumerate(best):
+        values = {(cell, end): fresh[cell][:, end, split] for cell, end in best[name]}
+        winner = max(values, key=lambda pair: values[pair].mean())
+        (lr, size), cycles = cells[winner[0]], winner[1] + 1
         half = stats.t.ppf(0.975, FRESH_SEEDS - 1) * values[winner].std(ddof=1) / FRESH_SEEDS**0.5
         found[name] = {
             'perf': round(float(values[winner].mean()), 5), 'plus_minus': round(float(half), 5),
-            'lr': lr, 'batch_size': size,
-            'epochs': case.plan(lr, size)['cycle_size_epochs'] * (int(lengths[name][winner]) + 1),
+            'lr': lr, 'batch_size': size, 'epochs': case.cycle_epochs * cycles,
         }  # fmt: skip
     final = grid[:, :, -1]
     rows = np.column_stack([final.mean(1), final.std(1, ddof=1)])[:, [0, 2, 1, 3]].round(5).tolist()
     found['cells'] = [[float(f'{lr:.4g}'), size, *row] for (lr, size), row in zip(cells, rows, strict=True)]
     return found
+
+
+def _first(scores):
+    """The cells of the best scores, best first."""
+    return np.argsort(-scores, kind='stable')[:FRESH_CELLS].tolist()
 
 
 class Oracles:
@@ -228,7 +253,9 @@ class Oracles:
 
     def _found(self, case, point):
         entry = self._entries.get(f'{case.name} {point_key(point)}')
-        return entry['found'] if entry and entry['settings'] == _told(case) else None
+        if entry is None or entry['settings'] != _told(case) or 'epochs' not in entry['found']['val']:
+            return None
+        return entry['found']
 
     def add(self, case, point, found, seconds):
         self._entries[f'{case.name} {point_key(point)}'] = {
@@ -254,11 +281,12 @@ def _told(case):
 
 @dataclass(frozen=True)
 class Pick:
-    """What a way of choosing a learning rate and a batch size came to, for one seed.
+    """What a way of choosing a learning rate, a batch size and a length came to, for one seed.
 
     Attributes:
         lr: The highest learning rate; None if nothing was found.
         batch_size: The same.
+        epochs: Of the trials.
         train: Mean performance of fresh trials on training data.
         val: On validation data.
         cost: Samples that the choice took to train, as multiples of a trial's.
@@ -267,6 +295,7 @@ class Pick:
 
     lr: float | None
     batch_size: int | None
+    epochs: float | None
     train: float
     val: float
     cost: float = 0.0
@@ -282,7 +311,8 @@ def try_plan(case, point, seed, plan, cost=0.0, flags=(), tuned=None):
     train, val = performances(records).mean(0).tolist()
     if tuned:
         flags = tuned.flags_with(record.result for record in records)
-    return Pick(plan['lr_max'], plan['batch_size'], train, val, cost / case.samples_of_trial(), list(flags))
+    chosen = plan['lr_max'], plan['batch_size'], plan['epochs']
+    return Pick(*chosen, train, val, cost / case.samples_of_trial(), list(flags))
 
 
 def tuned_pick(case, point, seed, preset):
@@ -296,7 +326,7 @@ def tuned_pick(case, point, seed, preset):
             tuned = end.value
             return (yield from try_plan(case, point, seed, tuned.plan(), samples, tuned=tuned))
         except TuningFailed:
-            return Pick(None, None, 0.0, 0.0, samples / case.samples_of_trial(), ['failed'])
+            return Pick(None, None, None, 0.0, 0.0, samples / case.samples_of_trial(), ['failed'])
         samples += sum(_samples(run.arguments) for run in stage.runs)
         values = yield [Task(stage.name, run.function, point, run.arguments) for run in stage.runs]
 
@@ -310,3 +340,10 @@ def _samples(arguments: Mapping):
 def fixed_pick(case, point, seed, lr, batch_size=64):
     """A job: a learning rate that someone is used to."""
     return (yield from try_plan(case, point, seed, case.plan(lr, min(batch_size, case.train_size // 4))))
+
+
+def oracle_pick(case, point, seed, oracles):
+    """A job: the oracle's choice, whose regret is what noise leaves."""
+    best = oracles[case, point]['val']
+    plan = case.plan(best['lr'], best['batch_size'], best['epochs'])
+    return (yield from try_plan(case, point, seed, plan))

@@ -9,6 +9,9 @@ any rate, batch size and length:
   nearest cell;
 - a table has no brief trainings, so **what these come to is an assumption** (`Brief`): as much as full ones,
   at the same or at a lower rate, with the same or with more noise;
+- a table's losses are of validation data, so they are what held-out training data would say, and how a model
+  fits the data that it is trained on; of a training of several cycles, they are the same after each, so
+  nothing is said about lengths;
 - the range test sees nothing, so the first round covers all rates of the table.
 """
 
@@ -126,7 +129,9 @@ def _answer(table, surface, run, brief):
     share = min(arguments['steps'] * size / TRIAL, 1.0)
     draw = zlib.crc32(repr((arguments['seed'], lr, size)).encode())
     loss = surface.single(lr * share**brief.fall, size, draw, brief.noise)
-    return {'loss': loss, 'perf': loss}
+    cycles = arguments.get('cycles', 1)
+    courses = {name: np.full(cycles, loss) for name in ('losses', 'perfs')} if cycles > 1 else {}
+    return {'loss': loss, 'perf': loss, 'fit': loss, **courses}
 
 
 def searched(losses, trainings, rng):

@@ -1,28 +1,31 @@
-"""How far is what the tuner picks from the best that learning rate and batch size could have reached?
+"""How far is what the tuner picks from the best that learning rate, batch size and length could have reached?
 
     pip install -e '.[benchmarks]'
-    python benchmarks/tuner_regret.py [--problems A,B] [--presets fast,…] [--seeds 5] [--no-peers] [--ranking]
+    python benchmarks/tuner_regret.py [--problems A,B] [--presets fast,…] [--seeds 5] [--peers ''] [--ranking]
 
 The suite is in `regret_problems`: small problems that differ in what makes them hard to tune. Trials last
-`TRIAL_SAMPLES` of the problem, whatever the preset.
+`TRIAL_SAMPLES` of the problem at most, whatever the preset; the tuner may choose shorter ones.
 
 *The oracle* of a problem is the best of a grid of 13 learning rates by up to 5 batch sizes with 3 seeds, of
 which the best cells were trained again with 6 other seeds. On validation data it also chooses the length, the
-end of any cycle (the full length where it was found before that). It is kept in `regret_oracle.json`; what
-the file lacks, or has of a problem that was changed since, is found first (minutes).
+end of any cycle. It is kept in `regret_oracle.json`; what the file lacks, or has of a problem that was
+changed since, is found first (minutes).
 
-*Regret* is how much lower the mean performance of 3 trials of a pick is than the oracle, in points (percent
-of performance), mean over sweep seeds and problems, on validation data first; `worst` is that of the worst
-problem. *Cost* is how many samples the choice took to train, in trials. *Spread* is the standard deviation
-over sweep seeds. A pick more than 3 points below the oracle on training data without a flag is a *silent*
-failure.
+*Regret* is how much lower the mean validation performance of 3 trials of a pick is than the oracle's, in
+points (percent of performance), mean over sweep seeds and problems; `worst` is that of the worst problem,
+`worst unflagged` the same without the picks that have a flag. Training regret is the same on training data,
+against the oracle that is best there, at full length. *Cost* is how many samples the choice took to train, in
+(longest) trials. *Spread* is the standard deviation over sweep seeds. A pick whose validation performance is
+more than 3 points below the oracle's without a flag is a *silent* failure.
 
-The peers: a fixed learning rate, and the one that ignite's `FastaiLRFinder` suggests, at batch size 64;
-random search and Optuna's TPE over the oracle's ranges, with as many samples as the preset took, for 8
-configurations.
+The peers: the oracle's own choice (what noise leaves); a fixed learning rate, and the one that ignite's
+`FastaiLRFinder` suggests, at batch size 64; and at the cost of each preset (`regret_peers.py`) random search
+and Optuna's TPE, by training performance, as it was usual here, or by a fifth of the training data that is
+held out; and searches that stop early what does worse on that fifth: successive halving of random
+configurations (ASHA) and Hyperband with TPE (BOHB).
 
 `--ranking` instead: are 12 architectures ranked as the oracle ranks them, when each is tuned, and when all
-have the same learning rate? Kendall's tau.
+have the same learning rate? Kendall's tau on validation data.
 """
 
 import argparse
@@ -34,30 +37,31 @@ import time
 from functools import partial
 from pathlib import Path
 
+import regret_tables as tables
 import torch
 from regret import (
     PROBLEMS,
     RANKED,
     Oracles,
+    Pick,
     find_oracle,
     fixed_pick,
     load_case,
     local_executor,
+    oracle_pick,
     side_by_side,
-    try_plan,
     tuned_pick,
 )
 from regret_peers import AT_EQUAL_COST, ONCE
 from rich.console import Console
-from rich.table import Table
-from scipy.stats import kendalltau
 
 CACHE = Path(__file__).with_name('regret_oracle.json')
 PRESETS = ('fastest', 'fast', 'slow')
 RANKING_LRS = (1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
-SILENT = 0.03
-NEEDS = {'Optuna TPE': 'optuna', 'LR finder of ignite': 'ignite'}
-console = Console(width=140)
+NEEDS = {'Optuna TPE': 'optuna', 'ASHA': 'optuna', 'BOHB': 'optuna', 'LR finder of ignite': 'ignite'}
+ORACLE = "the oracle's choice"
+PEERS = [ORACLE, *ONCE, *AT_EQUAL_COST]
+console = Console(width=170)
 
 
 def complete(oracles, case, executor):
@@ -67,174 +71,58 @@ def complete(oracles, case, executor):
         (found,) = side_by_side(executor, [find_oracle(case, point)])
         seconds = time.perf_counter() - start
         oracles.add(case, point, found, seconds)
-        train, val = found['train'], found['val']
+        val, train = found['val'], found['train']
         console.print(
-            f'{case.name} {point or ""}: {_reached(train)} at {_at(train)}; '
-            f'validation {_reached(val)} at {_at(val)}; {seconds:.0f} s'
+            f'{case.name} {point or ""}: validation {tables.reached(val)} at {tables.at(val)}; '
+            f'training {tables.reached(train)} at {tables.at(train)}; {seconds:.0f} s'
         )
 
 
-def _reached(best):
-    return f'{100 * best["perf"]:.1f} ± {100 * best["plus_minus"]:.1f}'
-
-
-def _at(choice):
-    return f'{choice["lr"]:.2g}/{choice["batch_size"]}'
-
-
-def pick_by_tuner(case, executor, presets, seeds):
-    """Returns the picks of every preset, one per seed."""
-    jobs = [tuned_pick(case, (), seed, preset) for preset in presets for seed in seeds]
-    return _grouped(presets, seeds, side_by_side(executor, jobs))
-
-
-def pick_by_peers(case, executor, costs, seeds):
-    """Returns the peers' picks by name; those at equal cost are named `Optuna TPE, fast`.
+def ways_of(case, oracles, presets, peers, costs):
+    """Returns jobs by name of the way, each of `(case, point, seed)`; those at equal cost are of each preset.
 
     Args:
         case: The problem.
-        executor: Started.
-        costs: What each preset took, in trials.
-        seeds: Sweep seeds.
+        oracles: Its oracle is among them.
+        presets: Of the tuner.
+        peers: Those of `PEERS` that are wanted.
+        costs: What each preset took, in trials; those at equal cost are left out for the others.
     """
-    ways = {name: pick for name, pick in ONCE.items() if _is_installed(name)}
+    ways = {preset: partial(tuned_pick, preset=preset) for preset in presets}
+    ways |= {name: pick for name, pick in ONCE.items() if name in peers}
+    if ORACLE in peers:
+        ways[ORACLE] = partial(oracle_pick, oracles=oracles)
     for preset, cost in costs.items():
-        for name, pick in AT_EQUAL_COST.items():
-            if _is_installed(name):
-                ways[f'{name}, {preset}'] = partial(pick, samples=cost * case.samples_of_trial())
-    jobs = [pick(case, (), seed) for pick in ways.values() for seed in seeds]
-    return _grouped(ways, seeds, side_by_side(executor, jobs))
+        samples = cost * case.samples_of_trial()
+        ways |= {
+            f'{name}, {preset}': partial(pick, samples=samples)
+            for name, pick in AT_EQUAL_COST.items()
+            if name in peers
+        }
+    return ways
 
 
-def _grouped(names, seeds, results):
-    results = iter(results)
-    return {name: [next(results) for _ in seeds] for name in names}
+def measure(case, executor, ways, seeds, found):
+    """Adds the picks, one per seed, of the ways that are not among those found."""
+    new = [name for name in ways if len(found.get(name, ())) < len(seeds)]
+    jobs = [ways[name](case, (), seed) for name in new for seed in seeds]
+    picks = iter(side_by_side(executor, jobs))
+    found.update((name, [next(picks) for _ in seeds]) for name in new)
 
 
 def _is_installed(name):
-    return name not in NEEDS or importlib.util.find_spec(NEEDS[name]) is not None
-
-
-def regret(oracle, picks, split):
-    """Mean regret in points over picks."""
-    return 100 * (oracle[split]['perf'] - statistics.mean(getattr(pick, split) for pick in picks))
-
-
-def spread(picks):
-    return 100 * statistics.stdev(pick.train for pick in picks) if len(picks) > 1 else 0.0
-
-
-def silent(oracle, picks):
-    """The seeds whose picks fail without a flag."""
-    return [
-        seed
-        for seed, pick in enumerate(picks)
-        if not pick.flags and pick.train < oracle['train']['perf'] - SILENT
-    ]
-
-
-def headline(oracles, found):
-    """A row per way: means and worst over problems."""
-    table = Table(
-        'way', 'validation', 'worst', 'on', 'training', 'worst', 'on', 'cost', 'spread', 'flagged', 'silent',
-        title=f'tuner regret in points, {len(oracles)} problems',
-    )  # fmt: skip
-    for way in next(iter(found.values())):
-        cells = [way]
-        for split in ('val', 'train'):
-            values = {name: regret(oracles[name], found[name][way], split) for name in found}
-            worst = max(values, key=values.get)
-            cells += [f'{statistics.mean(values.values()):.2f}', f'{values[worst]:.1f}', worst]
-        picks = [pick for name in found for pick in found[name][way]]
-        failures = sum(len(silent(oracles[name], found[name][way])) for name in found)
-        table.add_row(
-            *cells, f'{statistics.mean(pick.cost for pick in picks):.2f}',
-            f'{statistics.mean(spread(found[name][way]) for name in found):.2f}',
-            f'{sum(bool(pick.flags) for pick in picks)}', f'{failures} of {len(picks)}',
-        )  # fmt: skip
-    return table
-
-
-def by_problem(oracles, found, preset):
-    """A row per problem, for one preset."""
-    table = Table(
-        'problem', 'oracle', 'at', 'picked', 'regret', 'worst', 'val', 'cost', 'spread', 'flags', 'silent',
-        title=f'{preset}: by problem (worst: of the seeds)',
-    )  # fmt: skip
-    for name, ways in found.items():
-        oracle, picks = oracles[name], ways[preset]
-        best = oracle['train']
-        tuned = [pick for pick in picks if pick.lr is not None]
-        flags = [flag for pick in picks for flag in pick.flags]
-        table.add_row(
-            name, _reached(best),
-            _at(best),
-            ', '.join(_at(pick.as_dict()) for pick in tuned),
-            f'{regret(oracle, picks, "train"):.2f}',
-            f'{max(regret(oracle, [one], "train") for one in picks):.1f}',
-            f'{regret(oracle, picks, "val"):.2f}', f'{statistics.mean(pick.cost for pick in picks):.2f}',
-            f'{spread(picks):.2f}', ', '.join(f'{flag} {flags.count(flag)}' for flag in sorted(set(flags))),
-            ', '.join(map(str, silent(oracle, picks))),
-        )  # fmt: skip
-    return table
-
-
-def peers_by_problem(oracles, found):
-    """A row per way, a column per problem: regret on training data."""
-    table = Table('way', *(name.replace('_', ' ') for name in found), title='regret on training data')
-    for way in next(iter(found.values())):
-        table.add_row(way, *(f'{regret(oracles[name], found[name][way], "train"):.1f}' for name in found))
-    return table
+    package = next((needed for start, needed in NEEDS.items() if name.startswith(start)), None)
+    return package is None or importlib.util.find_spec(package) is not None
 
 
 def rank(case, oracles, executor, preset, seeds):
     """Returns every way's picks, one list of architectures per seed."""
-
-    def of_oracle(case, point, seed):
-        best = oracles[case, point]['train']
-        return try_plan(case, point, seed, case.plan(best['lr'], best['batch_size']))
-
     ways = {f'sweeper, {preset}': partial(tuned_pick, preset=preset)}
     ways |= {f'LR {lr}': partial(fixed_pick, lr=lr) for lr in RANKING_LRS}
-    ways["the oracle's picks"] = of_oracle
+    ways[ORACLE] = partial(oracle_pick, oracles=oracles)
     jobs = [pick(case, point, seed) for pick in ways.values() for seed in seeds for point in case.points]
     picks = iter(side_by_side(executor, jobs))
     return {way: [[next(picks) for _ in case.points] for _ in seeds] for way in ways}
-
-
-def ranking_table(case, oracles, found):
-    table = Table(
-        'way', 'tau', 'least', 'most', 'tau on val', 'least', 'most', 'regret', 'cost',
-        title=f'{len(case.points)} architectures, and how alike their ranks are to those by the oracle',
-    )  # fmt: skip
-    for way, rounds in found.items():
-        cells = [way]
-        for split in ('train', 'val'):
-            truth = [oracles[case, point][split]['perf'] for point in case.points]
-            taus = [kendalltau(truth, [getattr(one, split) for one in picks]).statistic for picks in rounds]
-            cells += [f'{statistics.mean(taus):.3f}', f'{min(taus):.3f}', f'{max(taus):.3f}']
-        regrets = [
-            regret(oracles[case, point], [one], 'train')
-            for picks in rounds
-            for point, one in zip(case.points, picks, strict=True)
-        ]
-        cost = statistics.mean(one.cost for picks in rounds for one in picks)
-        table.add_row(*cells, f'{statistics.mean(regrets):.2f}', f'{cost:.2f}')
-    return table
-
-
-def architectures_table(case, oracles, found):
-    table = Table('architecture', 'oracle', 'at', 'val', *found, title='mean performance on training data')
-    for index, point in enumerate(case.points):
-        oracle = oracles[case, point]
-        best = oracle['train']
-        means = (statistics.mean(picks[index].train for picks in rounds) for rounds in found.values())
-        table.add_row(
-            ' '.join(map(str, point)), _reached(best),
-            _at(best), f'{100 * oracle["val"]["perf"]:.1f}',
-            *(f'{100 * mean:.1f}' for mean in means),
-        )  # fmt: skip
-    return table
 
 
 def main():
@@ -244,20 +132,40 @@ def main():
     parser.add_argument('--problems', default=','.join(PROBLEMS), help='only these, with commas between')
     parser.add_argument('--presets', default=','.join(PRESETS))
     parser.add_argument('--seeds', type=int, default=5)
-    parser.add_argument('--no-peers', action='store_true')
+    parser.add_argument(
+        '--peers', default=';'.join(PEERS), help=f'only these, with semicolons between: {"; ".join(PEERS)}'
+    )
+    parser.add_argument('--no-peers', action='store_const', const='', dest='peers')
     parser.add_argument('--ranking', action='store_true', help='rank architectures instead')
     parser.add_argument('--oracle', action='store_true', help='only find the oracles that are missing')
-    parser.add_argument('--json', type=Path, help='a file for all picks')
+    parser.add_argument(
+        '--json', type=Path, help='a file for all picks; ways that it has of a problem are not measured again'
+    )
     options = parser.parse_args()
+    options.presets = [name for name in options.presets.split(',') if name]
+    options.peers = [name.strip() for name in options.peers.split(';') if name.strip()]
+    if unknown := {*options.peers} - {*PEERS}:
+        parser.error(f'--peers {"; ".join(sorted(unknown))}: valid are {"; ".join(PEERS)}')
+    options.peers = [name for name in options.peers if _is_installed(name)]
     torch.set_num_threads(1)
     oracles, seeds, began = Oracles(CACHE), range(options.seeds), time.perf_counter()
     (report_ranking if options.ranking else report_regret)(oracles, options, seeds)
     console.print(f'{time.perf_counter() - began:.0f} s')
 
 
-def _keep(options, found):
-    if options.json:
-        options.json.write_text(json.dumps(found, default=lambda pick: pick.as_dict(), indent=1))
+def _keep(file, found):
+    if file:
+        file.write_text(json.dumps(found, default=lambda pick: pick.as_dict(), indent=1))
+
+
+def _kept(file):
+    """The picks of a file by problem and way; none if there is no such file."""
+    if not file or not file.exists():
+        return {}
+    return {
+        name: {way: [Pick(**pick) for pick in picks] for way, picks in ways.items()}
+        for name, ways in json.loads(file.read_text()).items()
+    }
 
 
 def report_ranking(oracles, options, seeds):
@@ -266,46 +174,46 @@ def report_ranking(oracles, options, seeds):
         complete(oracles, case, executor)
         if options.oracle:
             return
-        preset = 'fast' if 'fast' in options.presets.split(',') else options.presets.split(',')[0]
+        preset = 'fast' if 'fast' in options.presets else options.presets[0]
         found = rank(case, oracles, executor, preset, seeds)
-    console.print(ranking_table(case, oracles, found))
-    console.print(architectures_table(case, oracles, found))
-    _keep(options, found)
+    known = [oracles[case, point] for point in case.points]
+    console.print(tables.ranking(known, found))
+    console.print(tables.architectures(case.points, known, found))
+    _keep(options.json, found)
 
 
 def report_regret(oracles, options, seeds):
-    presets, known, found = options.presets.split(','), {}, {}
-    parts = {} if options.oracle else {'tuner': lambda *of: pick_by_tuner(*of, presets, seeds)}
-    if parts and not options.no_peers:
-        parts['peers'] = lambda *of: pick_by_peers(*of, _costs(found[of[0].name]), seeds)
-    seconds = dict.fromkeys(['oracle', *parts], 0.0)
+    known, shown, found = {}, {}, {} if options.oracle else _kept(options.json)
     for name in options.problems.split(','):
         case, start = load_case(name), time.perf_counter()
         with local_executor(case) as executor:
             complete(oracles, case, executor)
-            seconds['oracle'] += time.perf_counter() - start
-            known[name], found[name] = oracles[case, ()], {}
-            for part, work in parts.items():
-                start = time.perf_counter()
-                found[name] |= work(case, executor)
-                took = time.perf_counter() - start
-                seconds[part] += took
-                print(f'{name}: {part} {took:.0f} s', file=sys.stderr, flush=True)
-        for way, picks in found[name].items():
-            print(f'    {regret(known[name], picks, "train"):6.2f}  {way}', file=sys.stderr, flush=True)
-        _keep(options, found)
-    told = ', '.join(f'{part} {value:.0f} s' for part, value in seconds.items())
-    if parts:
-        console.print(headline(known, found))
-        for preset in presets:
-            console.print(by_problem(known, found, preset))
-    if 'peers' in parts:
-        console.print(peers_by_problem(known, found))
-    console.print(told)
+            if options.oracle:
+                continue
+            known[name], picks = oracles[case, ()], found.setdefault(name, {})
+            ways = ways_of(case, oracles, options.presets, options.peers, {})
+            measure(case, executor, ways, seeds, picks)
+            costs = {
+                preset: statistics.mean(pick.cost for pick in picks[preset]) for preset in options.presets
+            }
+            ways = ways_of(case, oracles, options.presets, options.peers, costs)
+            measure(case, executor, ways, seeds, picks)
+        _note(f'{name}: {time.perf_counter() - start:.0f} s')
+        shown[name] = {way: picks[way][: options.seeds] for way in ways}
+        for way, some in shown[name].items():
+            _note(f'    {tables.regret(known[name], some):6.2f}  {way}')
+        _keep(options.json, found)
+    if options.oracle:
+        return
+    console.print(tables.headline(known, shown))
+    for preset in options.presets:
+        console.print(tables.by_problem(known, shown, preset))
+    if options.peers:
+        console.print(tables.all_ways(known, shown))
 
 
-def _costs(picks):
-    return {preset: statistics.mean(pick.cost for pick in picks) for preset, picks in picks.items()}
+def _note(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == '__main__':

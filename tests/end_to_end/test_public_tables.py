@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from sweeper.tuning.base import RunRequest
+
 BENCHMARKS = Path(__file__).parents[2] / 'benchmarks'
 MODULES = ('table_data', 'table_ranking', 'table_replay', 'table_figure', 'public_tables')
 LRS, SIZES, SEEDS = (0.001, 0.003, 0.01, 0.03, 0.1), (8, 16, 32, 64), 4
@@ -98,6 +100,16 @@ def test_what_the_tuner_asks_for_is_within_the_table(tables):
         settings = tables.replay.settings_for(table, preset)
         lr, size = tables.replay.tuned(table, surface, settings, 0, tables.replay.Brief())
         assert LRS[0] <= lr <= LRS[-1] and SIZES[0] <= size <= SIZES[-1]
+
+
+def test_a_training_of_several_cycles_has_a_score_after_each(tables):
+    table = made_up(tables)
+    surface = tables.replay.Surface(table, table.losses[0, :, :, 0])
+    plan = {'seed': 0, 'lr_min': 0.001, 'lr_max': 0.01, 'batch_size': 16, 'steps': 60}
+    run = RunRequest.train_briefly(**plan, held_out=50, holdout_seed=0, cycles=3)
+    answer = tables.replay._answer(table, surface, run, tables.replay.Brief())
+    assert answer['losses'].tolist() == answer['perfs'].tolist() == [answer['loss']] * 3
+    assert answer['perf'] == answer['fit'] == answer['loss']
 
 
 def test_the_figure_is_drawn(tables, tmp_path):

@@ -34,8 +34,9 @@ def wrong_field(value: Any) -> str | None:
 def valid_in_words(kind: type, name: str) -> str:
     """Says which values a dataclass's field may have: `must be a int or None`, `valid are 'a', 'b'`."""
     annotation = get_type_hints(kind)[name]
-    if get_origin(annotation) is Literal:
-        return f'valid are {", ".join(map(repr, get_args(annotation)))}'
+    literals = [part for part in (annotation, *get_args(annotation)) if get_origin(part) is Literal]
+    if literals:
+        return f'valid are {", ".join(map(repr, get_args(literals[0])))}'
     field = next(field for field in dataclasses.fields(kind) if field.name == name)
     if 'valid' in field.metadata:
         return str(field.metadata['valid'])

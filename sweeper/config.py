@@ -27,8 +27,8 @@ _Function = TypeVar('_Function', bound=Callable[..., Any])
 class SweepConfig:
     """Every option of a sweep, checked. `sweep(…, **options)` and the command line make one.
 
-    Results depend on `sweep_cores`, `tuning`, `seed`, `device`, `step`, `stop`, `patience` and `resample`
-    alone, and on what `minutes_per_trial` came to.
+    Results depend on `sweep_cores`, `tuning`, `score_on`, `length`, `seed`, `device`, `step`, `stop`,
+    `patience` and `resample` alone, and on what `minutes_per_trial` came to.
 
     Attributes:
         sweep_cores: How many cores tune one architecture, and the least number of initialisations behind
@@ -52,6 +52,11 @@ class SweepConfig:
         minutes_per_trial: About how long a trial may take on this machine, scoring included. This is turned
             into `trial_samples` once, by timing the first architecture when the folder is new; `sweep.json`
             has both, all architectures get the same, and the sweep is continued with it on any machine.
+        score_on: What tuning compares candidates on: `held-out` training samples, which they are not trained
+            on, or the `training` samples themselves. None: as `tuning` has it (`held-out` in presets).
+        length: `tuned`: each architecture is trained for as many cycles as tuning found best for it, up to
+            the length of the preset. `fixed`: all are trained that long. None: as `tuning` has it (`tuned`
+            in presets).
         stop: `held-out` ends a trial when its objective on a tenth of the training data, which no trial is
             trained on then, has not improved for `patience` cycles. The result is the model as it is then.
         patience: The number of cycles, at least 1; with `stop='held-out'` only.
@@ -124,6 +129,17 @@ class SweepConfig:
             'valid': 'must be a positive number of minutes, or None',
         },
     )
+    score_on: Literal['held-out', 'training'] | None = field(
+        default=None,
+        metadata={'help': 'Training samples that tuning compares candidates on.  \\[default: held-out]'},
+    )
+    length: Literal['tuned', 'fixed'] | None = field(
+        default=None,
+        metadata={
+            'help': 'Length of trials: tuned for each architecture, or fixed, the longest for all.  '
+            '\\[default: tuned]'
+        },
+    )
     stop: Literal['never', 'held-out'] = field(
         default='never',
         metadata={'help': 'Stop trials that do not improve on a held-out tenth of the training data.'},
@@ -179,7 +195,7 @@ class SweepConfig:
             unquoted = valid.replace("'", '')
             option = f'--{wrong.replace("_", "-")} {getattr(self, wrong)}'
             raise self._wrong(wrong, valid).on_command_line(f'{option}: {unquoted}')
-        self._check_minutes()
+        self._check_settings()
         if self.resample is not None and Resampling.parse(self.resample) is None:
             error = self._wrong('resample', VALID)
             raise error.on_command_line(f'--resample {self.resample}: {VALID}'.replace("'", ''))
@@ -189,17 +205,16 @@ class SweepConfig:
                     error = InvalidArgument(f"{name} needs executor='local': {reason}")
                     raise error.naming(name, ('executor', 'local'))
 
-    def _check_minutes(self) -> None:
-        minutes = self.minutes_per_trial
-        if minutes is None:
-            return
-        if not 0 < minutes < math.inf:
+    def _check_settings(self) -> None:
+        """Checks what goes with settings only."""
+        minutes, method = self.minutes_per_trial, get_method(self.tuning)
+        if minutes is not None and not 0 < minutes < math.inf:
             raise self._wrong('minutes_per_trial', 'must be a positive number of minutes, or None')
-        if not isinstance(self.method, HyperparameterSettings):
-            raise self._wrong(
-                'minutes_per_trial',
-                f'goes with a preset or settings; with {type(self.method).__name__} give the length there',
-            )
+        for name, remedy in _OF_SETTINGS.items():
+            if getattr(self, name) is not None and not isinstance(method, HyperparameterSettings):
+                raise self._wrong(
+                    name, f'goes with a preset or settings; with {type(method).__name__} {remedy}'
+                )
 
     def _wrong(self, name: str, valid: str) -> InvalidArgument:
         value = getattr(self, name)
@@ -207,8 +222,15 @@ class SweepConfig:
 
     @property
     def method(self) -> TuningMethod:
-        """What `tuning` comes to."""
-        return for_sweep_cores(get_method(self.tuning), self.sweep_cores)
+        """What `tuning` comes to, with what is changed of it."""
+        return for_sweep_cores(self._method, self.sweep_cores)
+
+    @property
+    def _method(self) -> TuningMethod:
+        method = get_method(self.tuning)
+        values = {name: getattr(self, name) for name in ('score_on', 'length')}
+        changes = {name: value for name, value in values.items() if value is not None}
+        return method.replace(**changes) if isinstance(method, HyperparameterSettings) else method
 
     @property
     def stopping(self) -> dict[str, str | float]:
@@ -227,7 +249,7 @@ class SweepConfig:
 
     def identity(self) -> dict[str, Any]:
         """What a folder's manifest has of it: only with the same is a sweep continued."""
-        preset, settings = record(get_method(self.tuning), self.sweep_cores)
+        preset, settings = record(self._method, self.sweep_cores)
         return {
             'preset': preset,
             'settings': settings,
@@ -266,6 +288,12 @@ class SweepConfig:
             raise InvalidArgument(str(error)) from None
         return cls(**{**options, 'tuning': from_plain(options.get('tuning', 'fast'))})
 
+
+_OF_SETTINGS = {
+    'minutes_per_trial': 'give the length there',
+    'score_on': 'the method decides that',
+    'length': 'the method decides that',
+}
 
 _NEEDS_WORKERS = {
     'timeout': 'a run in this process cannot be ended',

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from sweeper import (
+    FixedHyperparameters,
     HyperparameterSettings,
     InlineExecutor,
     LocalExecutor,
@@ -107,6 +108,8 @@ def test_what_only_worker_processes_can_keep_is_refused_without_them(name, value
         ('seed', 1.0, 'seed=1.0: must be an integer in [0, 2**63)'),
         ('executor', 'threads', "executor='threads': valid are 'local', 'inline'"),
         ('on_error', None, "on_error=None: valid are 'record', 'raise'"),
+        ('score_on', 'validation', "score_on='validation': valid are 'held-out', 'training'"),
+        ('length', 10, "length=10: valid are 'tuned', 'fixed'"),
         ('timeout', 0, 'timeout=0: must be a positive number of seconds, or None'),
         ('timeout', float('inf'), 'timeout=inf: must be a positive number'),
     ],
@@ -189,7 +192,7 @@ def test_options_are_those_of_the_configuration_everywhere():
     [
         {}, {'seed': 3, 'cores': 2, 'memory': '2GB', 'timeout': 5.0}, {'tuning': 'slow', 'step': 'lanes'},
         {'tuning': get_settings('fast').replace(trial_samples=8000), 'if_changed': 'accept:source,device'},
-        {'tuning': get_settings('slowest')},
+        {'tuning': get_settings('slowest')}, {'score_on': 'training', 'length': 'fixed'},
     ],
 )  # fmt: skip
 def test_a_configuration_reads_back_from_plain_values(changes):
@@ -208,6 +211,19 @@ def test_an_option_that_there_is_not_is_refused_and_the_nearest_one_named(read):
         read({'core': 3})
     with pytest.raises((InvalidArgument, TypeError), match=r"'xyzzy'.* valid are .*cores, .*device"):
         read({'xyzzy': 3})
+
+
+def test_what_tuning_scores_on_and_the_length_are_of_the_settings():
+    assert SweepConfig().identity() == SweepConfig(score_on='held-out', length='tuned').identity()
+    config = SweepConfig(tuning='slow', length='fixed', sweep_cores=8)
+    assert config.method == get_settings('slow').replace(length='fixed', lr_initialisations=8)
+    assert (config.identity()['preset'], config.identity()['settings']['length']) == (None, 'fixed')
+    own = get_settings('fast').replace(score_on='training')
+    assert SweepConfig(tuning=own).method.score_on == 'training'
+    assert SweepConfig(tuning=own, score_on='held-out').identity() == SweepConfig().identity()
+    for name, value in {'score_on': 'training', 'length': 'fixed', 'minutes_per_trial': 2.0}.items():
+        with pytest.raises(InvalidArgument, match=rf'{name}=.* goes with a preset or settings; with Fixed'):
+            SweepConfig(tuning=FixedHyperparameters(lr=0.1, batch_size=8), **{name: value})
 
 
 def test_settings_in_a_mapping_are_checked_like_others():

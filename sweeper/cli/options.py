@@ -76,8 +76,9 @@ def _option_types() -> Iterator[tuple[dataclasses.Field[Any], Any, str]]:
     hints = get_type_hints(SweepConfig)
     for field in dataclasses.fields(SweepConfig):
         hint = hints[field.name]
-        if get_origin(hint) is Literal:
-            yield field, str, '|'.join(get_args(hint))
+        literal = next((part for part in (hint, *get_args(hint)) if get_origin(part) is Literal), None)
+        if literal is not None:
+            yield field, str, '|'.join(get_args(literal))
             continue
         kinds = {*get_args(hint)} or {hint}
         kind = next((kind for kind in (bool, int, float) if kinds <= {kind, NoneType}), str)

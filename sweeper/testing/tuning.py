@@ -55,9 +55,13 @@ class SimulatedTraining:
             lrs, sizes = (np.asarray(arguments[name], dtype=float) for name in ('lrs', 'batch_sizes'))
             loss, perf = self._reached(np.maximum.accumulate(lrs), sizes, np.cumsum(sizes), rng)
             return {'loss': loss, 'perf': perf, 'step': 'captured', 'cost': _COST}
-        size = float(arguments['batch_size'])
-        loss, perf = self._reached(np.array([arguments['lr_max']]), size, size * arguments['steps'], rng)
-        return {'loss': float(loss[0]), 'perf': float(perf[0]), 'step': 'captured'}
+        size, cycles = float(arguments['batch_size']), arguments.get('cycles', 1)
+        samples = size * arguments['steps'] * np.arange(1, cycles + 1) / cycles
+        losses, perfs = self._reached(np.full(cycles, arguments['lr_max']), size, samples, rng)
+        result: dict[str, Any] = {'loss': float(losses[-1]), 'perf': float(perfs[-1]), 'step': 'captured'}
+        if arguments.get('held_out', 0):
+            result['fit'] = result['loss']
+        return {**result, 'losses': losses, 'perfs': perfs} if cycles > 1 else result
 
     def _reached(
         self, lrs: np.ndarray, sizes: Any, samples: Any, rng: np.random.Generator
@@ -170,6 +174,7 @@ def _check_request(run: RunRequest, train_size: int) -> None:
         lrs, sizes = [arguments['lr_min'], arguments['lr_max']], [arguments['batch_size']]
         assert arguments['lr_min'] <= arguments['lr_max'] and arguments['steps'] >= 1, arguments
         assert 0 <= arguments.get('held_out', 0) < train_size, arguments
+        assert 1 <= arguments.get('cycles', 1) <= arguments['steps'], arguments
     assert all(0 < lr < np.inf for lr in lrs), arguments
     assert all(size >= 1 for size in sizes), arguments
 

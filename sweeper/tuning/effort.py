@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from ..annotations import valid_in_words, wrong_field
 from ..errors import InvalidArgument
@@ -46,6 +46,10 @@ class Effort:
             whole cycles (so it may see more), unless `max_cycles` ends it before; if they are fewer, the
             trial is one shorter cycle, which may end within an epoch.
         max_cycles: Most cycles of a trial, for tiny data; >= 1.
+        score_on: Training samples that candidates are compared on: 'held-out', some that they are not trained
+            on, or 'training', those that they are trained on. (These also where nothing can be held out.)
+        length: 'tuned': a trial has as many cycles as tuning found best, at most those above, for every
+            architecture its own. 'fixed': as many as that, for all.
     """
 
     tuning_budget: float = 2.0
@@ -65,6 +69,8 @@ class Effort:
     cycle_epochs: int = 10
     trial_samples: int = 120_000
     max_cycles: int = 40
+    score_on: Literal['held-out', 'training'] = 'held-out'
+    length: Literal['tuned', 'fixed'] = 'tuned'
 
     def __post_init__(self) -> None:
         if (name := wrong_field(self)) is not None:

@@ -91,6 +91,38 @@ def test_a_stage_that_is_none_is_refused(stage):
         tune(method(lambda _: GOOD, stage), 100)
 
 
+@pytest.mark.parametrize(
+    ('changes', 'said'),
+    [
+        ({'held_out': 100}, 'held_out=100: it must be an integer from 0 to 99'),
+        ({'held_out': 1.5}, 'held_out=1.5'), ({'held_out': -1}, 'held_out=-1'),
+        ({'cycles': 0}, 'cycles=0: it must be an integer from 1 to 10'), ({'cycles': 11}, 'cycles=11'),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_brief_training_that_cannot_be_made_is_refused(changes, said):
+    run = dataclasses.replace(RUN, arguments={**RUN.arguments, **changes})
+    with pytest.raises(InvalidArgument, match=r'Method.tune\(\) yielded a brief training') as raised:
+        tune(method(lambda _: GOOD, Stage('search', [run])), 100)
+    assert said in str(raised.value)
+
+
+def test_a_tuning_is_flagged_if_all_runs_of_a_stage_have_no_objective():
+    class Unmeasured(SimulatedTraining):
+        def __init__(self, which):
+            super().__init__()
+            self._which = which
+
+        def answer(self, stage):
+            flags = [{'flags': 'objective_unmeasured'} if place in self._which else {} for place in range(2)]
+            return [{**a, **b} for a, b in zip(super().answer(stage), flags, strict=False)]
+
+    search = method(lambda _: GOOD, Stage('search', [RUN, RUN]))
+    for which in ((), (0,), (0, 1)):
+        tuned, _ = tune(search, 100, training=Unmeasured(which))
+        assert tuned.flags == (('objective_unmeasured',) if len(which) == 2 else ())
+
+
 def test_a_choice_that_is_none_and_a_method_without_a_yield_are_refused():
     with pytest.raises(InvalidArgument, match='it must be a Tuned'):
         tune(method(lambda _: (0.1, 32)), 100)
@@ -157,3 +189,8 @@ def test_simulated_trainings_are_best_at_the_best_rate():
     ]
     perfs = [result['perf'] for result in training.answer(Stage('test', runs))]
     assert perfs.index(max(perfs)) == 2 and perfs[3] == 0
+    plan = {'seed': 0, 'lr_min': 0.01, 'lr_max': 0.1, 'batch_size': 32, 'steps': 60}
+    run = RunRequest.train_briefly(**plan, held_out=5, cycles=3)
+    (result,) = training.answer(Stage('test', [run]))
+    assert result.keys() == {'loss', 'perf', 'fit', 'losses', 'perfs', 'step'}
+    assert result['losses'].shape == (3,) and result['losses'][-1] == result['loss']

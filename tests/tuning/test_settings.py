@@ -33,6 +33,8 @@ OUT_OF_RANGE = {
     'cycle_epochs': [0],
     'trial_samples': [0],
     'max_cycles': [0],
+    'score_on': ['', 'validation', 'Training'],
+    'length': ['', 'longest'],
 }
 
 
@@ -44,7 +46,9 @@ def test_every_field_has_invalid_values_listed_here():
     ('name', 'value'), [(name, value) for name, values in OUT_OF_RANGE.items() for value in values]
 )
 def test_a_value_out_of_range_is_refused_by_name(name, value):
-    with pytest.raises(InvalidArgument, match=rf'\b{name}=.* in the settings: must be ') as caught:
+    with pytest.raises(
+        InvalidArgument, match=rf'\b{name}=.* in the settings: (must be|valid are) '
+    ) as caught:
         HyperparameterSettings(**{name: value})
     assert repr(value) in str(caught.value)
 

@@ -102,6 +102,34 @@ def test_a_search_takes_the_length_of_its_best_cycle_unless_it_was_the_last(peer
 
 
 @pytest.mark.slow
+def test_training_goes_on_as_it_began(regret, peers):
+    """So what is stopped early and trained again, for longer, need be counted once."""
+    case = regret.load_case('wine')
+    tasks = [peers.held_out_task(case, (), 0, 0, 0.01, 8, cycles, 3.3) for cycles in (1, 3)]
+    with regret.local_executor(case, cores=1) as executor:
+        short, long = regret.side_by_side(executor, [one(task) for task in tasks])
+    assert peers.scores(long)[0] == peers.scores(short)[0] and len(peers.scores(long)) == 3
+
+
+def one(task):
+    (value,) = yield [task]
+    return value
+
+
+@pytest.mark.slow
+def test_searches_stay_within_their_budget(regret, peers):
+    case = regret.load_case('wine')
+    with regret.local_executor(case) as executor:
+        samples = 0.4 * case.samples_of_trial()
+        jobs = [pick(case, (), 1, samples) for pick in peers.AT_EQUAL_COST.values()]
+        picks = dict(zip(peers.AT_EQUAL_COST, regret.side_by_side(executor, jobs), strict=True))
+    for name, pick in picks.items():
+        assert 0.3 < pick.cost <= 0.4, name
+        assert pick.epochs % 10 == 0 and 10 <= pick.epochs <= case.epochs, name
+        assert pick.val > 0.8, name
+
+
+@pytest.mark.slow
 def test_there_is_an_oracle_for_every_problem_as_it_is_now(regret):
     oracles = regret.Oracles(BENCHMARKS / 'regret_oracle.json')
     for name in [*regret.PROBLEMS, regret.RANKED]:

@@ -203,8 +203,8 @@ def find_oracle(case, point):
     last = case.cycles - 1
     best = {
         'train': [(cell, last) for cell in _first(train[:, last])],
-        'val': [(cell, last) for cell in _first(val[:, last])]
-        + [(cell, int(val[cell].argmax())) for cell in _first(val.max(1))],
+        'val': [(cell, int(val[cell].argmax())) for cell in _first(val.max(1))]
+        + [(cell, last) for cell in _first(val[:, last])],
     }
     again = sorted({cell for pairs in best.values() for cell, _ in pairs})
     seeds = [run_seed(SEED_OF_ORACLE, 'fresh', i) for i in range(FRESH_SEEDS)]

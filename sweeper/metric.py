@@ -69,6 +69,9 @@ PERFORMANCE = MetricInfo('performance', best=1.0, worst=0.0)
 
 LOSS = MetricInfo('loss', higher=False)
 
+INVERSE_LOSS = 'inv-loss'
+"""The name of the objective `1 / (loss + 1)`, which no metric of a problem's own can have."""
+
 
 def _share(name: str, chance: float | None = None) -> MetricInfo:
     return replace(PERFORMANCE, name=name, chance=chance)

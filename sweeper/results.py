@@ -73,7 +73,7 @@ class PointFailure(NamedTuple):
 
 WORSE = 0.03
 """By how much trials may stay behind a brief training in tuning without a flag, of the way from an untrained
-model to the best there is."""
+model to the best that tuning saw."""
 
 
 IN_TRAINING, IN_EVALUATION, UNSURE = 'training_diverged', 'evaluation_diverged', 'threshold_unsure'
@@ -129,8 +129,9 @@ class Tuned:
         performance: The objective of the chosen candidate on training data; 0 if none was trained.
         unread: Parameters of the point that no code read while it was tuned.
         training: How the problem's trainings differ from plain ones, such as by their schedule.
-        span: From the objective of an untrained model to the best there is, negative if lower is better; 0 if
-            that is not known.
+        span: From the objective of an untrained model to the best in tuning, negative if lower is better;
+            0 if unknown. Trials that are worse than `performance` by more than `WORSE` of it are flagged, so it
+            is at least so much that this is no noise.
         report: What else led to the choice, for `misc.json`; empty when it is read back from disk, or once it
             is there.
         curves: The measured curves, by name (`lr_vs_perf` …), each a set of named arrays; the same holds.

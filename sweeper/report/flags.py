@@ -9,8 +9,9 @@ FLAG_MEANINGS = {
     'lr_at_low_edge': 'the learning rate is the lowest that may be tried: lower lr_start',
     'lr_at_high_edge': 'the learning rate is close to the highest that may be tried: raise lr_end',
     'nan_seen': 'the loss was NaN or infinite in a fresh model, or for all candidates of a round',
-    'nothing_learned': 'no candidate learned anything, so the choice is a guess: use a higher preset',
-    'barely_learned': 'candidates were compared before they had learned much: use a higher preset',
+    'nothing_learned': 'no candidate learned more than noise, so the choice is a guess: use a higher preset',
+    'barely_learned': 'candidates were compared before they had learned much of what trials will: '
+    'use a higher preset',
     'sensitive': 'a slightly different learning rate does much worse: use a higher preset',
     'trial_diverged': 'the loss of a trial became NaN or infinite, which counts as performance 0',
     'evaluation_diverged': 'the loss of a trial became NaN or infinite in evaluation mode only: '
@@ -41,7 +42,8 @@ class Exclusion(NamedTuple):
 
 EXCLUSIONS: Mapping[str, Exclusion] = {
     'nothing_learned': Exclusion(
-        'no candidate learned anything in tuning, so the learning rate is a guess', 'use a higher preset'
+        'no candidate learned more than noise in tuning, so the learning rate is a guess',
+        'use a higher preset',
     ),
     'trial_diverged': Exclusion(
         'the loss of a trial became NaN or infinite', 'use a higher preset or a lower lr_end'

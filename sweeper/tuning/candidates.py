@@ -57,17 +57,24 @@ class Scored(NamedTuple):
         loss: Mean; infinite if one diverged.
         perf: Mean performance, on the tuner's scale (see `scale`); 0 for one that diverged.
         value: The mean of the objective in its own unit; None if that is the performance.
+        fit: Mean loss on data that it was trained on; None if it was scored on these anyway.
     """
 
     candidate: Candidate
     loss: float
     perf: float
     value: float | None = None
+    fit: float | None = None
 
     @property
     def objective(self) -> float:
         """The mean of the objective, in its own unit."""
         return self.perf if self.value is None else self.value
+
+    @property
+    def fitted_loss(self) -> float:
+        """The loss on data that it was trained on, or, if that was not measured, where it was scored."""
+        return self.loss if self.fit is None else self.fit
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -163,9 +170,8 @@ def patient(
         scored: The round; not all of it diverged.
         lr_range: By the range test.
     """
-    level = lr_range.baseline_loss
-    limit = CONSTANTS.risen * level if level > 0 else level + (CONSTANTS.risen - 1) * abs(level)
-    harmless = [score for score in scored if score.loss < limit]
+    limit = lr_range.baseline_loss + CONSTANTS.risen * lr_range.loss_deviation
+    harmless = [score for score in scored if score.fitted_loss <= limit]
     harmless = harmless or [min(scored, key=lambda score: score.loss)]
     highest, top = (max((score.candidate for score in some), key=_height) for some in (harmless, scored))
     lr = lr_range.cutoff if highest == top else highest.lr

@@ -19,6 +19,7 @@ from .constants import CONSTANTS
 from .effort import Effort
 from .lr_range import LRRange
 from .rounds import LadderBase, Round
+from .scale import Scale
 
 
 @dataclass(frozen=True)
@@ -39,48 +40,54 @@ class Choice:
 
 
 def choose(
-    settings: Effort, lr_range: LRRange, rounds: Sequence[Round], trial: int, held_out: int = 0
+    settings: Effort,
+    lr_range: LRRange,
+    scale: Scale,
+    rounds: Sequence[Round],
+    trial: int,
+    held_out: int = 0,
 ) -> Choice:
     """Chooses from the last round.
 
     Args:
         settings: The batch size's objective, and the limits of learning rates.
         lr_range: By the range test.
+        scale: Tells what is learned.
         rounds: At least one; not all of the last one diverged.
         trial: How many samples a trial is trained on.
         held_out: On how many samples candidates were scored, if on so few that luck may decide; else 0.
     """
-    last, scored = rounds[-1], _best(settings, lr_range, rounds, held_out)
+    last, scored = rounds[-1], _best(settings, scale, rounds, held_out)
     longer = max(1.0, trial / last.samples_each)
     found_lr = scored.candidate.lr
     lr = found_lr * longer ** -_fall(last.base(scored.candidate), found_lr) * _safety(last, scored)
     lr = max(lr, min(found_lr, settings.lr_start))
-    flags = _flags(settings, lr_range, rounds, scored, lr)
+    flags = _flags(settings, lr_range, scale, rounds, trial, scored, lr)
     return Choice(scored, lr, _why(settings, rounds, scored, lr), flags)
 
 
-def _best(settings: Effort, lr_range: LRRange, rounds: Sequence[Round], held_out: int) -> Scored:
+def _best(settings: Effort, scale: Scale, rounds: Sequence[Round], held_out: int) -> Scored:
     last = rounds[-1]
     best = candidates.winner(settings, last.scored, is_early=False)
     if held_out:
-        best = _surest(settings, last, best, held_out)
+        best = _surest(settings, scale, last, best, held_out)
     rungs = last.rungs(best.candidate)
-    if not lr_range.is_learned(best.perf):  # a guess: the highest that does no harm is too high for long
+    if not scale.is_learned(best):  # a guess: the highest that does no harm is too high for long
         return rungs[max(0, len(rungs) - 2)]
-    if not lr_range.is_learned(best.perf, CONSTANTS.some):
+    if not scale.is_learned(best, CONSTANTS.some):
         return candidates.sure_rung(rungs)
     before = [round_ for round_ in rounds[:-1] if not round_.is_void]
-    if before and not lr_range.is_learned(before[-1].best_perf):  # the rungs are far apart
+    if before and not any(map(scale.is_learned, before[-1].scored)):  # the rungs are far apart
         return next(rung for rung in rungs if rung.perf >= best.perf - CONSTANTS.little)
     return best
 
 
-def _surest(settings: Effort, last: Round, best: Scored, held_out: int) -> Scored:
+def _surest(settings: Effort, scale: Scale, last: Round, best: Scored, held_out: int) -> Scored:
     """Returns the lowest loss among those that are not worse than the best for sure.
 
     A few samples tell losses better than performances.
     """
-    error = math.sqrt(best.perf * (1 - best.perf) / held_out)
+    error = scale.standard_error(best, held_out)
     close = [score for score in last.scored if score.perf >= best.perf - error]
     if settings.batch_objective == 'throughput':
         close = [score for score in close if score.candidate.batch_size == best.candidate.batch_size]
@@ -117,12 +124,18 @@ def _is_below_cliff(last: Round, chosen: Scored) -> bool:
 
 
 def _flags(
-    settings: Effort, lr_range: LRRange, rounds: Sequence[Round], chosen: Scored, lr: float
+    settings: Effort,
+    lr_range: LRRange,
+    scale: Scale,
+    rounds: Sequence[Round],
+    trial: int,
+    chosen: Scored,
+    lr: float,
 ) -> list[str]:
     flags = set(lr_range.flags)
-    if not lr_range.is_learned(chosen.perf):
+    if not scale.is_learned(chosen):
         flags.add('nothing_learned')
-    elif not lr_range.is_learned(chosen.perf, CONSTANTS.much):
+    elif not scale.has_objective_learned(chosen) or _is_early(scale, rounds, trial):
         flags.add('barely_learned')
     if _is_below_cliff(rounds[-1], chosen):
         flags.add('sensitive')
@@ -133,6 +146,28 @@ def _flags(
     if any(round_.has_diverged for round_ in rounds):
         flags.add('nan_seen')
     return sorted(flags)
+
+
+def _is_early(scale: Scale, rounds: Sequence[Round], trial: int) -> bool:
+    """Whether candidates were compared long before they had learned what they can, by objective or loss.
+
+    What trainings before the last round's came to, of what these came to, says how much they learn with
+    length: if the candidates of the last round were proposed by trainings that had learned less than half of
+    that, or if what is left until the length of a trial is likely more than what has been learned.
+    """
+    *before, last = [round_ for round_ in rounds if not round_.is_void]
+    before = [round_ for round_ in before if round_.samples_each < last.samples_each]
+    if not before:
+        return False
+    longer = math.log2(last.samples_each / max(round_.samples_each for round_ in before))
+    left = math.log2(max(1.0, trial / last.samples_each))
+    all_before = [score for round_ in before for score in round_.scored]
+    for then, now in zip(scale.progress(all_before), scale.progress(last.scored), strict=True):
+        share = min(max(then / now, 0.0), 1.0) if now > 0 else 1.0
+        expected = 1 + (1 - share) / longer * left
+        if min(share, 1 / expected) < CONSTANTS.half:
+            return True
+    return False
 
 
 def _reason(last: Round, chosen: Scored) -> str:

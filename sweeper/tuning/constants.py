@@ -23,8 +23,14 @@ class Constants:
     range_test_share: float = 0.1
     """The range test's share of the budget."""
 
-    learned: float = 0.08
-    """Share of the way from an untrained performance to 1 from which something is learned."""
+    sure: float = 3.0
+    """Standard errors above the best untrained model from which something is learned."""
+
+    likely: float = 2.0
+    """Standard errors above the usual untrained model from which the objective is better than that."""
+
+    rounding: float = 1e-6
+    """What a difference must be, as a share of the values, to be more than rounding."""
 
     above_lowest_loss: float = 3.0
     """How far above the rate of the lowest loss candidates go, and below the end of the rise."""
@@ -47,14 +53,12 @@ class Constants:
     significant_rise: float = 6.0
     """How many standard deviations of noise are an improvement."""
 
-    diverged_loss: float = 2.0
-    """Loss, in untrained losses, above which a run has diverged."""
+    spread: float = 12.0
+    """A run has diverged where the loss is above that of untrained models by as much as it ever falls below,
+    or by so many standard deviations of theirs between batches;"""
 
-    back_at: float = 0.5
-    """Or a loss above this, in untrained losses,"""
-
-    lost: float = 8.0
-    """if it is so many times the lowest loss so far."""
+    back_at: float = 0.75
+    """or where, having fallen by more than the latter, it has regained so much of its fall."""
 
     rise_start: float = 0.1
     """Share of the improvement at which a rise begins."""
@@ -74,8 +78,8 @@ class Constants:
     rung: float = 1.6
     """The factor between the learning rates of a ladder."""
 
-    risen: float = 1.05
-    """A loss below this, in untrained losses, has not been harmed."""
+    risen: float = 3.0
+    """A loss that is above that of untrained models by fewer of their standard deviations is not harmed."""
 
     patient: int = 4
     """Candidates of the last round where none has learned anything,"""
@@ -83,11 +87,11 @@ class Constants:
     patient_apart: float = 3.0
     """and the factor between their learning rates."""
 
-    untrained: float = 0.8
-    """A round has collapsed if all its losses are below this, in untrained losses,"""
+    alike: float = 0.03
+    """A round has collapsed if its losses differ by less than this share of their way from untrained ones,"""
 
-    alike: float = 1.03
-    """and within this factor of each other."""
+    further: float = 0.1
+    """and are no further below the lowest of the range test than this share of it."""
 
     usual_fall: float = 0.25
     """Power of the length of training with which the best learning rate usually falls."""
@@ -96,16 +100,18 @@ class Constants:
     """How much of the difference between an observed power and the usual one counts."""
 
     little: float = 0.01
-    """A difference in performance that is small."""
+    """A difference that is small, of the way from untrained models to the best that was seen."""
 
     cliff: float = 0.05
-    """A drop in performance, one rung up, that is a cliff."""
+    """A drop, one rung up, that is a cliff, of the same way."""
 
-    some: float = 0.25
-    """Share of the way to 1 that is some learning: below it the sure rung is taken."""
+    some: float = 3.0
+    """How many times as far from untrained models as noise is some learning: below, the sure rung is taken.
+    """
 
-    much: float = 0.65
-    """Share of the way to 1 below which a tuning is flagged as barely learned."""
+    half: float = 0.5
+    """A tuning has barely learned if shorter trainings came less far than this share of the last round's way,
+    or these less far than this share of what a trial may be expected to come."""
 
     edge: float = 2.0
     """A rate within this factor of a limit of the search is flagged."""

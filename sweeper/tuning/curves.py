@@ -9,6 +9,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from .constants import CONSTANTS
 
+_NORMAL = 1.4826
+"""Standard deviations in a median absolute deviation, of normally distributed values."""
+
 
 @dataclass(frozen=True)
 class CombinedCurve:
@@ -19,12 +22,14 @@ class CombinedCurve:
         loss: Smoothed loss, median over initialisations; infinite where half of them diverged.
         perf_noise: Standard deviation that noise alone gives a value of `perf`.
         loss_noise: The same for `loss`.
+        loss_spread: How far a step's loss is off the smoothed one, median over initialisations.
     """
 
     perf: np.ndarray
     loss: np.ndarray
     perf_noise: float
     loss_noise: float
+    loss_spread: np.ndarray
 
 
 def combine(losses: np.ndarray, perfs: np.ndarray, smoothing: float) -> CombinedCurve:
@@ -45,12 +50,14 @@ def combine(losses: np.ndarray, perfs: np.ndarray, smoothing: float) -> Combined
     perf = _smooth(perfs, window)
     # A loss may spike, so its spread is a robust one; a performance may be nearly always the same (one
     # sample in a hundred is right), so its spread is not.
-    loss_spread = np.median(np.abs(losses[alive] - loss[alive])) * 1.4826 if alive.any() else 0.0
+    off = np.abs(np.where(alive, losses, 0.0) - np.where(alive, loss, 0.0))
+    loss_spread = np.median(off[alive]) * _NORMAL if alive.any() else 0.0
     perf_spread = np.sqrt(np.mean((perfs[alive] - perf[alive]) ** 2)) if alive.any() else 0.0
     of_median = np.sqrt(np.pi / 2 if len(losses) > 2 else 1.0) / np.sqrt(window * len(losses))
     return CombinedCurve(
-        _median(perf), _median(loss), float(perf_spread * of_median), float(loss_spread * of_median)
-    )
+        _median(perf), _median(loss), float(perf_spread * of_median), float(loss_spread * of_median),
+        np.median(off, axis=0) * _NORMAL,
+    )  # fmt: skip
 
 
 def _smooth(curves: np.ndarray, window: int) -> np.ndarray:
@@ -91,7 +98,7 @@ class Rise:
         return self.measure != 'none'
 
 
-def find_rise(curve: CombinedCurve, baseline: int) -> Rise:
+def find_rise(curve: CombinedCurve, baseline: int, by_loss: bool = False) -> Rise:
     """Finds the stretch in which performance improves, before the cut-off where the runs diverge.
 
     Like the rise time of a signal: from where a tenth of the whole improvement is made to where four fifths
@@ -102,19 +109,20 @@ def find_rise(curve: CombinedCurve, baseline: int) -> Rise:
     Args:
         curve: The combined curve.
         baseline: How many of its first steps show the untrained model; at least 1.
+        by_loss: Whether the performance says no more than the loss, on whose unit it depends.
     """
-    cutoff = _cutoff(curve.loss, baseline)
+    cutoff = _cutoff(curve, baseline)
     for measure, values, noise in (
         ('perf', curve.perf, curve.perf_noise),
         ('loss', -curve.loss, curve.loss_noise),
     ):
-        seen = values[:cutoff]
+        seen = values[: 0 if by_loss and measure == 'perf' else cutoff]
         if not len(seen):
             continue
         level = float(np.median(seen[:baseline]))
         peak = int(np.argmax(seen))
         improvement = float(seen[peak] - level)
-        if improvement > max(CONSTANTS.significant_rise * noise, 1e-6 * abs(level), 1e-12):
+        if improvement > max(CONSTANTS.significant_rise * noise, CONSTANTS.rounding * abs(level)):
             before = seen[: peak + 1]
             start = _last_below(before, level + CONSTANTS.rise_start * improvement)
             end = min(_last_below(before, level + CONSTANTS.rise_end * improvement) + 1, peak)
@@ -123,19 +131,26 @@ def find_rise(curve: CombinedCurve, baseline: int) -> Rise:
     return Rise(cutoff // 3, guess, cutoff, 'none', 0.0)
 
 
-def _cutoff(loss: np.ndarray, baseline: int) -> int:
+def untrained_deviation(curve: CombinedCurve, baseline: int) -> float:
+    """Returns the standard deviation, between batches, of the loss of untrained models."""
+    return float(np.median(curve.loss_spread[:baseline]))
+
+
+def _cutoff(curve: CombinedCurve, baseline: int) -> int:
     """Returns the first index at which the loss is infinite, or far above that of the untrained model.
 
-    Or back up at much of it, having been far lower.
+    Or back at much of it, having been far lower. What is far is told by how much it ever falls, and by how
+    much it differs between batches.
     """
-    infinite = np.flatnonzero(np.isinf(loss))
-    loss = loss - min(0.0, float(loss.min()))  # which may be negative
-    cutoff = int(infinite[0]) if len(infinite) else len(loss)
+    infinite = np.flatnonzero(np.isinf(curve.loss))
+    cutoff = int(infinite[0]) if len(infinite) else len(curve.loss)
     if cutoff > baseline:
-        level = float(np.median(loss[:baseline]))
-        seen = loss[baseline:cutoff]
-        is_back = (seen > CONSTANTS.back_at * level) & (seen > CONSTANTS.lost * np.minimum.accumulate(seen))
-        diverged = np.flatnonzero((seen > CONSTANTS.diverged_loss * level) | is_back)
+        level = float(np.median(curve.loss[:baseline]))
+        far = max(CONSTANTS.spread * untrained_deviation(curve, baseline), CONSTANTS.rounding * abs(level))
+        seen = curve.loss[baseline:cutoff]
+        fall = level - np.minimum.accumulate(np.minimum(seen, level))
+        is_back = (fall > far) & (seen - level > -(1 - CONSTANTS.back_at) * fall)
+        diverged = np.flatnonzero((seen - level > max(far, float(fall.max()))) | is_back)
         cutoff = baseline + int(diverged[0]) if len(diverged) else cutoff
     return cutoff
 

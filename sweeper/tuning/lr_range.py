@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import TuningFailed
 from ..training.schedule import geometric
 from .constants import CONSTANTS
-from .curves import combine, find_rise
+from .curves import combine, find_rise, untrained_deviation
 from .effort import Effort
 
 
@@ -22,9 +22,10 @@ class LRRange:
     Attributes:
         low: The lowest learning rate worth a closer look.
         high: The highest.
-        cutoff: Where the loss doubles, or the highest learning rate of the test.
+        cutoff: Where the loss has risen far, or the highest learning rate of the test.
         baseline_loss: The loss of untrained models.
-        baseline_perf: Their performance.
+        loss_deviation: Its standard deviation between batches.
+        lowest_loss: The lowest that the test saw, smoothed.
         details: Numbers for `misc.json`.
         flags: `nan_seen` if a model was dead from the start.
         arrays: The curve, for `lr_vs_perf.npz`.
@@ -34,14 +35,11 @@ class LRRange:
     high: float
     cutoff: float
     baseline_loss: float
-    baseline_perf: float
+    loss_deviation: float
+    lowest_loss: float
     details: dict[str, Any]
     flags: list[str]
     arrays: dict[str, np.ndarray]
-
-    def is_learned(self, perf: float, share: float = CONSTANTS.learned) -> bool:
-        """Whether a performance is so much of the way from that of an untrained model to 1."""
-        return perf > self.baseline_perf + share * (1 - self.baseline_perf)
 
 
 def schedule(settings: Effort, samples: float, batch_size: int) -> np.ndarray:
@@ -63,7 +61,12 @@ def schedule(settings: Effort, samples: float, batch_size: int) -> np.ndarray:
 
 
 def analyse(
-    settings: Effort, lrs: np.ndarray, batch_size: int, losses: np.ndarray, perfs: np.ndarray
+    settings: Effort,
+    lrs: np.ndarray,
+    batch_size: int,
+    losses: np.ndarray,
+    perfs: np.ndarray,
+    by_loss: bool = False,
 ) -> LRRange:
     """Reads the curves of several initialisations.
 
@@ -73,6 +76,7 @@ def analyse(
         batch_size: The batch size of every step.
         losses: Shape `(initialisations, steps)`, infinite from where a run diverged.
         perfs: The same shape; 0 from where a run diverged.
+        by_loss: Whether performances say no more than losses, on whose unit they depend.
 
     Raises:
         TuningFailed: No initialisation had a finite loss even at the lowest learning rates.
@@ -85,11 +89,13 @@ def analyse(
         )
     alive = ~dead
     curve = combine(losses[alive], perfs[alive], settings.smoothing)
-    rise = find_rise(curve, CONSTANTS.warmup_steps + max(1, len(lrs) // 20))
+    baseline = CONSTANTS.warmup_steps + max(1, len(lrs) // 20)
+    rise = find_rise(curve, baseline, by_loss)
     cutoff = float(lrs[min(rise.cutoff, len(lrs) - 1)])
     first, last = (float(lrs[max(index, CONSTANTS.warmup_steps)]) for index in (rise.start, rise.end))
-    lowest_loss = float(lrs[max(int(np.argmin(curve.loss[: max(1, rise.cutoff)])), CONSTANTS.warmup_steps)])
-    high = min(cutoff, CONSTANTS.above_lowest_loss * lowest_loss) if rise.learned else cutoff
+    lowest = int(np.argmin(curve.loss[: max(1, rise.cutoff)]))
+    of_lowest = float(lrs[max(lowest, CONSTANTS.warmup_steps)])
+    high = min(cutoff, CONSTANTS.above_lowest_loss * of_lowest) if rise.learned else cutoff
     low = (
         min(high / CONSTANTS.span, last / CONSTANTS.above_lowest_loss)
         if rise.learned
@@ -105,7 +111,7 @@ def analyse(
         'steps': len(lrs),
         'improves_from': first,
         'improves_to': last,
-        'lowest_loss': lowest_loss,
+        'lowest_loss': of_lowest,
         'cutoff': cutoff if rise.cutoff < len(lrs) else None,
         'measure': rise.measure,
         'improvement': rise.improvement,
@@ -114,6 +120,14 @@ def analyse(
         'lrs': lrs, 'losses': losses, 'perfs': perfs, 'loss': curve.loss, 'perf': curve.perf,
         'batch_size': np.array(batch_size),
     }  # fmt: skip
-    untrained = slice(None), slice(CONSTANTS.warmup_steps + 1)
-    baseline = float(np.median(losses[alive][untrained])), float(np.mean(perfs[alive][untrained]))
-    return LRRange(low, high, cutoff, *baseline, details, flags, arrays)
+    return LRRange(
+        low=low,
+        high=high,
+        cutoff=cutoff,
+        baseline_loss=float(np.median(losses[alive][:, : CONSTANTS.warmup_steps + 1])),
+        loss_deviation=untrained_deviation(curve, baseline),
+        lowest_loss=float(curve.loss[lowest]),
+        details=details,
+        flags=flags,
+        arrays=arrays,
+    )

@@ -14,6 +14,7 @@ from ..results import nuisance_columns
 from .candidates import Candidate, Scored
 from .constants import CONSTANTS
 from .effort import Effort
+from .lr_range import LRRange
 
 
 class Budget:
@@ -98,13 +99,18 @@ class Round:
         """Whether no candidate has a finite loss."""
         return not any(math.isfinite(score.loss) for score in self.scored)
 
-    def has_collapsed(self, baseline_loss: float) -> bool:
-        """Whether all candidates came to the same, well below an untrained loss: a constant answer."""
-        finite = [score.loss for score in self.scored if math.isfinite(score.loss)]
-        floor = min(0.0, *finite, baseline_loss)  # of losses that may be negative
-        losses = [score.loss - floor for score in self.scored]
-        baseline_loss -= floor
-        return max(losses) < min(CONSTANTS.untrained * baseline_loss, CONSTANTS.alike * min(losses))
+    def has_collapsed(self, lr_range: LRRange) -> bool:
+        """Whether all candidates came to the same, far below an untrained loss: a constant answer.
+
+        Which the range test found, too: candidates that are better than it are not stuck.
+        """
+        losses = [score.fitted_loss for score in self.scored]
+        way = lr_range.baseline_loss - min(losses)
+        return (
+            way > CONSTANTS.spread * lr_range.loss_deviation
+            and max(losses) - min(losses) < CONSTANTS.alike * way
+            and lr_range.lowest_loss - min(losses) < CONSTANTS.further * way
+        )
 
     def rungs(self, candidate: Candidate) -> list[Scored]:
         """The candidates that differ from one in the learning rate at most, in order."""

@@ -1,87 +1,197 @@
-"""The objective on the scale that the tuner compares on: 0 is an untrained model, 1 the best there is."""
+"""The tuner's scale: 0 is an untrained model, 1 the best that was seen.
+
+No threshold of the tuner depends on a unit: what it compares is measured in the way from untrained models to
+the best that was seen, or in the noise of what untrained models measure.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..metric import MetricInfo
+from ..metric import INVERSE_LOSS, MetricInfo
+from ..results import WORSE
 from .base import RunResult
+from .candidates import Scored
 from .constants import CONSTANTS
 from .rounds import Round
 
 
-class Scale:
-    """Turns values of the objective into shares, of which higher is better.
+@dataclass(frozen=True)
+class Untrained:
+    """What models measure before they are trained; higher is better. NaN where nothing is known.
 
-    A share that each step measures, such as an accuracy, is left as it is. Of anything else, the way from an
-    untrained model, or one that guesses if that is better, to the best value is taken; if no best value is
-    known, to the best that was seen.
+    Attributes:
+        middle: What is usual.
+        likely: What is likely better than that.
+        best: The best model's.
+        noise: Standard error of that.
+    """
+
+    middle: float = math.nan
+    likely: float = math.nan
+    best: float = math.nan
+    noise: float = 0.0
+
+    @classmethod
+    def in_steps(cls, values: np.ndarray, has_outliers: bool) -> Untrained:
+        """Of what each step measured, shape `(models, steps)`; the median is what is usual, or the mean."""
+        if not values.size:
+            return cls()
+        means = values.mean(axis=1)
+        errors = _deviation(values, axis=1) / math.sqrt(values.shape[1])
+        own, usual = float(errors[means.argmax()]), float(np.median(errors))
+        error = math.hypot(usual, float(_deviation(means))) / math.sqrt(len(means))
+        middle = float(np.median(values) if has_outliers else values.mean())
+        return cls(
+            middle, middle + CONSTANTS.likely * error, float(means.max()), own if has_outliers else usual
+        )
+
+    @classmethod
+    def as_wholes(cls, values: np.ndarray) -> Untrained:
+        """Of what was measured of whole models, shape `(models,)`."""
+        if not values.size:
+            return cls()
+        best = float(values.max())
+        return cls(float(np.median(values)), best, best, float(_deviation(values)))
+
+    def at_least(self, guess: float) -> Untrained:
+        """The same where a model that guesses is known, if it is better than what is usual."""
+        return self if self.middle >= guess else Untrained(guess, guess, float(np.fmax(self.best, guess)))
+
+    def is_exceeded(self, value: float, times: float = 1.0) -> bool:
+        """Whether a value is better than the best of these models, and not by chance.
+
+        Args:
+            value: Of a model that was trained.
+            times: How many times as far from what is usual as that takes.
+        """
+        limit = self.best + CONSTANTS.sure * self.noise - self.middle
+        rounding = CONSTANTS.rounding * abs(self.middle)
+        return value - self.middle > times * max(limit, rounding)
+
+
+def _deviation(values: np.ndarray, axis: int | None = None) -> np.ndarray:
+    count = values.size if axis is None else values.shape[axis]
+    return values.std(axis=axis, ddof=1) if count > 1 else np.zeros(np.delete(values.shape, axis or 0))
+
+
+class Scale:
+    """Turns values of the objective into shares of the way from an untrained model to the best that was seen.
+
+    An untrained model is one that guesses, if that is known and better. Of an objective that is computed from
+    the loss alone, as `1 / (loss + 1)`, the loss is taken: the other depends on the unit of the loss.
 
     Args:
         objective: What is known of it.
         curves: What the range test measured.
+
+    Attributes:
+        is_by_loss: Whether the loss is taken.
     """
 
     def __init__(self, objective: MetricInfo, curves: Sequence[RunResult]) -> None:
         self._objective = objective
-        self.is_share = objective.is_share and not any('untrained' in curve for curve in curves)
-        untrained = [] if self.is_share else [_untrained(objective, curve) for curve in curves]
-        finite = [value for value in untrained if math.isfinite(value)]
-        self._baseline = float(np.median(finite)) if finite else math.nan
-        if objective.chance is not None:
-            self._baseline = self._better(self._baseline, objective.chance)
-        self._noise = float(np.std(finite)) if finite else 0.0
-        self._best_seen = self._baseline
+        self.is_by_loss = objective.name == INVERSE_LOSS
+        self._losses = Untrained.in_steps(-_first_steps(curves, 'loss'), has_outliers=True)
+        self._is_counted = objective.is_share and not any('untrained' in curve for curve in curves)
+        self._untrained = self._losses
+        if self._is_counted and not self.is_by_loss:
+            self._untrained = Untrained.in_steps(_first_steps(curves, 'perf'), has_outliers=False)
+        elif not self.is_by_loss and any('untrained' in curve for curve in curves):
+            wholes = np.array([float(curve['untrained']) for curve in curves if 'untrained' in curve])
+            self._untrained = Untrained.as_wholes(objective.sign * wholes[np.isfinite(wholes)])
+        if objective.chance is not None and not self.is_by_loss:
+            self._untrained = self._untrained.at_least(objective.sign * objective.chance)
+        self._origin = self._best = self._untrained.middle
 
-    @property
-    def span(self) -> float:
-        """From the baseline to the best, in the objective's unit: negative if lower is better; never 0."""
-        if self.is_share:
-            return 1.0
-        best = self._best_seen if self._objective.best is None else self._objective.best
-        sign = self._objective.sign
-        span = sign * (best - self._baseline)
-        if self._objective.best is None:  # a model that learns nothing is not always alike
-            span = max(span, CONSTANTS.significant_rise * self._noise)
-        return sign * span if math.isfinite(span) and span > 0 else float(sign)
-
-    def note(self, values: Sequence[float]) -> None:
-        """Takes values that were measured, which may be better than any before."""
-        for value in values:
+    def noted(self, scored: Sequence[Scored]) -> list[Scored]:
+        """Takes what candidates came to, which may be better than any before; returns them on the scale."""
+        for value in map(self._value, scored):
             if math.isfinite(value):
-                self._best_seen = self._better(self._best_seen, value)
-                if math.isnan(self._baseline):
-                    self._baseline = value
-
-    def share(self, value: float) -> float:
-        """Where a value is on the scale, in [0, 1]."""
-        if self.is_share:
-            return value
-        if not math.isfinite(value):
-            return 0.0
-        return min(max((value - self._baseline) / self.span, 0.0), 1.0)
+                self._best = float(np.fmax(self._best, value))
+                if math.isnan(self._origin):
+                    self._origin = value
+        return self._placed(scored)
 
     def applied(self, rounds: Sequence[Round]) -> list[Round]:
         """Rounds with their candidates on the scale as it is now."""
-        if self.is_share:
-            return [*rounds]
+        return [replace(done, scored=self._placed(done.scored)) for done in rounds]
+
+    def is_learned(self, score: Scored, times: float = 1.0) -> bool:
+        """Whether a candidate learned anything: it beats every untrained model, beyond noise.
+
+        By the objective or by the loss, on the data that it was trained on if it was measured there.
+
+        Args:
+            score: The candidate.
+            times: How many times as far from untrained models as that takes.
+        """
+        by_loss = self._losses.is_exceeded(-score.fitted_loss, times)
+        return by_loss or (self._tells and self._untrained.is_exceeded(self._value(score), times))
+
+    def has_objective_learned(self, score: Scored) -> bool:
+        """Whether a candidate is likely better than untrained models in the objective, too."""
+        return not self._tells or self._value(score) > self._untrained.likely
+
+    def progress(self, scored: Sequence[Scored]) -> list[float]:
+        """How far the best of some candidates came from untrained models, by objective and by loss."""
+        values = [max(map(self._value, scored)) - self._origin]
+        return [*values, max(-score.loss for score in scored) - self._losses.middle]
+
+    def standard_error(self, score: Scored, samples: int) -> float:
+        """How far a candidate's place is off by chance, if it was scored on so many samples."""
+        if not self._is_counted or self.is_by_loss:
+            return math.sqrt(max(score.perf * (1 - score.perf), 0.0) / samples)
+        return math.sqrt(max(score.objective * (1 - score.objective), 0.0) / samples) / self._span
+
+    def span(self, score: Scored) -> float:
+        """From the objective of untrained models to the best, in its unit: negative if lower is better.
+
+        At least so much that `WORSE` of it is more than noise. Of `1 / (loss + 1)`: such that `WORSE` of it
+        below this candidate is where the loss is higher by `WORSE` of its own way.
+        """
+        noise = self._untrained.noise if self._is_counted else 0.0
+        span = max(self._span, noise / WORSE)
+        if not self.is_by_loss:
+            return self._objective.sign * span
+        return (score.objective - 1 / (1 + max(0.0, score.loss) + WORSE * span)) / WORSE
+
+    @property
+    def _span(self) -> float:
+        """From untrained models to the best that was seen, or to what is no noise; above 0."""
+        span = self._best - self._origin
+        if not self._best > self._untrained.best:
+            span = max(span, CONSTANTS.sure * self._untrained.noise)
+        return span if math.isfinite(span) and span > 0 else 1.0
+
+    @property
+    def _tells(self) -> bool:
+        """Whether the objective differs between untrained models, or batches, so that noise can be told."""
+        return not self.is_by_loss and self._untrained.noise > 0
+
+    def _value(self, score: Scored) -> float:
+        """What candidates are compared by; higher is better."""
+        return -score.loss if self.is_by_loss else self._objective.sign * score.objective
+
+    def _placed(self, scored: Sequence[Scored]) -> list[Scored]:
         return [
-            replace(done, scored=[score._replace(perf=self.share(score.objective)) for score in done.scored])
-            for done in rounds
+            score._replace(perf=self._share(self._value(score)), value=score.objective) for score in scored
         ]
 
-    def _better(self, value: float, other: float) -> float:
-        if math.isnan(value):
-            return other
-        return max(value, other) if self._objective.higher else min(value, other)
+    def _share(self, value: float) -> float:
+        """Where a value is on the scale, in [0, 1]."""
+        if not math.isfinite(value):
+            return 0.0
+        return min(max((value - self._origin) / self._span, 0.0), 1.0)
 
 
-def _untrained(objective: MetricInfo, curve: RunResult) -> float:
-    """The objective of a model before it is trained; where it is its own loss, that is the first."""
-    if 'untrained' in curve:
-        return float(curve['untrained'])
-    return -objective.sign * float(curve['loss'][0])
+def _first_steps(curves: Sequence[RunResult], name: str) -> np.ndarray:
+    """What untrained models measure, shape `(models, steps)`: those whose loss is finite."""
+    steps = [np.asarray(curve[name])[: CONSTANTS.warmup_steps + 1] for curve in curves]
+    losses = [np.asarray(curve['loss'])[: CONSTANTS.warmup_steps + 1] for curve in curves]
+    alive = [step for step, loss in zip(steps, losses, strict=True) if np.isfinite(loss).all()]
+    return np.array(alive, dtype=float)

@@ -74,7 +74,7 @@ def tune(
     holdout = Holdout(run_seed(seed, 'holdout', 0), train_size // CONSTANTS.held_out) if nuisance else None
     lr_range, scale = yield from _range_test(settings, train_size, seed, budget, objective)
     rounds = yield from _rounds(settings, train_size, seed, budget, lr_range, nuisance, holdout, scale)
-    choice = choose(settings, lr_range, rounds, budget.trial, holdout.samples if holdout else 0)
+    choice = choose(settings, lr_range, scale, rounds, budget.trial, holdout.samples if holdout else 0)
     report = {
         'why': choice.why,
         'budget': budget.to_dict(),
@@ -95,7 +95,7 @@ def tune(
         nuisance=dict(choice.scored.candidate.nuisance),
         flags=tuple(sorted([*choice.flags, *['over_budget'] * budget.is_exceeded])),
         performance=choice.scored.objective,
-        span=scale.span,
+        span=scale.span(choice.scored),
         report=report,
         curves={'lr_vs_perf': lr_range.arrays, ROUNDS: table(rounds)},
     )
@@ -114,7 +114,8 @@ def _range_test(
     results = yield Stage('lr_vs_perf', runs)
     budget.spend(len(runs) * len(lrs) * size)
     losses, perfs = (np.stack([result[key] for result in results]) for key in ('loss', 'perf'))
-    return lr_range.analyse(settings, lrs, size, losses, perfs), Scale(objective, results)
+    scale = Scale(objective, results)
+    return lr_range.analyse(settings, lrs, size, losses, perfs, scale.is_by_loss), scale
 
 
 def _rounds(
@@ -135,7 +136,7 @@ def _rounds(
     number, lowerings, is_last = 0, 0, False
     while not is_last:
         done = [round_ for round_ in rounds if not round_.is_void]
-        is_stuck = bool(done) and not lr_range.is_learned(done[-1].best_perf)
+        is_stuck = bool(done) and not any(map(scale.is_learned, done[-1].scored))
         is_last = is_stuck or number == settings.rounds - 1
         bases: list[LadderBase] = []
         if is_stuck:
@@ -191,7 +192,7 @@ def _lowered_by(latest: Round, lr_range: LRRange, is_first: bool) -> float:
     """By how much learning rates have to be lowered for a round to say something; 1 if it does."""
     if latest.has_diverged:
         return CONSTANTS.diverged_by
-    return CONSTANTS.collapsed_by if is_first and latest.has_collapsed(lr_range.baseline_loss) else 1.0
+    return CONSTANTS.collapsed_by if is_first and latest.has_collapsed(lr_range) else 1.0
 
 
 def _proposed(
@@ -274,10 +275,7 @@ def _compare(
         for key in ('loss', 'perf')
     )
     scored = [Scored(*score) for score in zip(proposed, losses.tolist(), perfs.tolist(), strict=True)]
-    if not scale.is_share:
-        scale.note(perfs.tolist())
-        scored = [score._replace(perf=scale.share(score.perf), value=score.perf) for score in scored]
-    done = Round(scored, steps, flags=[str(result.get('flags', '')) for result in results])
+    done = Round(scale.noted(scored), steps, flags=[str(result.get('flags', '')) for result in results])
     budget.spend(len(seeds) * done.samples)
     return done
 

@@ -3,28 +3,40 @@
 import math
 import re
 
+import numpy as np
 import pytest
 
+from sweeper.metric import PERFORMANCE
 from sweeper.tuning.candidates import Candidate, Scored
 from sweeper.tuning.choice import choose
 from sweeper.tuning.lr_range import LRRange
 from sweeper.tuning.rounds import LadderBase, Round
+from sweeper.tuning.scale import Scale
 from sweeper.tuning.settings import get_settings
 
 FAST = get_settings('fast')
 STEPS, TRIAL = 100, 6400
-FOUND = LRRange(0.001, 1.0, 1.0, 2.3, 0.1, {}, [], {})
+FOUND = LRRange(0.001, 1.0, 1.0, 0.9, 0.01, 0.5, {}, [], {})
 LRS = 0.1, 0.2, 0.4
 
 
-def ladder(perfs, lrs=LRS, size=8, bases=()):
+def untrained():
+    """What the range test measures of a model: a performance of 0.1 ± 0.05, and one less that as the loss."""
+    perfs = 0.1 + 0.05 * np.tile([-1, 1, 0], 4)[:11]
+    return {'perf': perfs, 'loss': 1 - perfs}
+
+
+SCALE = Scale(PERFORMANCE, [untrained()])
+
+
+def ladder(perfs, lrs=LRS, size=8, bases=(), steps=STEPS):
     """A round, of 800 samples each: an eighth of a trial."""
     scored = [Scored(Candidate(lr, size), 1 - perf, perf) for lr, perf in zip(lrs, perfs, strict=True)]
-    return Round(scored, [STEPS] * len(scored), bases)
+    return Round(scored, [steps] * len(scored), bases)
 
 
 def chosen(*rounds, found=FOUND):
-    return choose(FAST, found, rounds, TRIAL)
+    return choose(FAST, found, SCALE, rounds, TRIAL)
 
 
 def test_the_best_of_the_last_round_is_taken_somewhat_lowered():
@@ -36,7 +48,7 @@ def test_the_best_of_the_last_round_is_taken_somewhat_lowered():
 
 def test_nothing_is_lowered_if_trainings_were_as_long_as_trials():
     done = ladder([0.5, 0.6, 0.7])
-    choice = choose(FAST, FOUND, [done], STEPS * 8)
+    choice = choose(FAST, FOUND, SCALE, [done], STEPS * 8)
     assert choice.lr == 0.4
 
 
@@ -64,7 +76,25 @@ def test_half_a_rung_is_given_up_where_that_costs_little():
 def test_a_rung_that_barely_learned_is_judged_with_the_one_above_it():
     choice = chosen(ladder([0.2, 0.19, 0.15, 0.21], lrs=(0.1, 0.2, 0.4, 0.8)))
     assert choice.scored.candidate.lr == 0.1
-    assert 'barely_learned' in choice.flags
+
+
+@pytest.mark.parametrize(
+    ('before', 'shorter', 'is_flagged'),
+    [
+        (0.68, 5, False), (0.45, 5, False), (0.35, 5, True), (0.12, 5, True),  # most came in the last round
+        (0.65, 2, False), (0.45, 2, True), (0.65, 1, False), (0.45, 1, False),  # or is still to come
+        (0.75, 5, False),
+    ],
+)  # fmt: skip
+def test_what_learns_much_with_length_has_barely_learned_wherever_it_ends(before, shorter, is_flagged):
+    last = ladder([0.5, 0.6, 0.7])
+    choice = chosen(ladder([before] * 3, steps=STEPS // shorter), last)
+    assert choice.flags == ['barely_learned'] * is_flagged
+    none_is_good = chosen(
+        *(ladder([0.1 + 0.3 * (perf - 0.1) for perf in perfs], steps=steps)
+          for perfs, steps in (([before] * 3, STEPS // shorter), ([0.5, 0.6, 0.7], STEPS)))
+    )  # fmt: skip
+    assert none_is_good.flags == choice.flags
 
 
 def test_where_nothing_was_learned_the_guess_is_below_the_highest_rate():

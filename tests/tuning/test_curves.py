@@ -75,9 +75,9 @@ def test_a_loss_far_above_the_untrained_one_cuts_off_too():
 
 
 def test_a_loss_that_fell_far_and_is_back_cuts_off():
-    losses, perfs = world(rise=(20, 60))
-    losses[:, :20] += 20
-    losses[:, 130:] = 15
+    losses, perfs = world(rise=(40, 60))
+    losses[:, :40] += 20
+    losses[:, 130:] = 18
     assert read(losses, perfs).cutoff == pytest.approx(130, abs=8)
     losses[:, 130:] = 1.0
     assert read(losses, perfs).cutoff == losses.shape[1]

@@ -82,8 +82,7 @@ def test_nothing_learned_leaves_a_wide_range():
 def test_the_baseline_is_that_of_untrained_models():
     found = analyse(SETTINGS, LRS, 32, *curves(rise=(0.1, 1.0)))
     assert found.baseline_loss == pytest.approx(2.28, abs=0.05)
-    assert found.baseline_perf == pytest.approx(0.1, abs=0.04)
-    assert found.is_learned(0.5) and not found.is_learned(0.1)
+    assert found.loss_deviation == pytest.approx(0.05, abs=0.02)
 
 
 def test_a_run_that_is_dead_from_the_start_is_flagged_and_left_out():
@@ -93,7 +92,7 @@ def test_a_run_that_is_dead_from_the_start_is_flagged_and_left_out():
     found = analyse(SETTINGS, LRS, 32, losses, perfs)
     assert found.flags == ['nan_seen']
     assert (found.low, found.high) == (whole.low, whole.high)
-    assert (found.baseline_loss, found.baseline_perf) == (whole.baseline_loss, whole.baseline_perf)
+    assert (found.baseline_loss, found.loss_deviation) == (whole.baseline_loss, whole.loss_deviation)
     assert found.details['initialisations_dead'] == 1
 
 

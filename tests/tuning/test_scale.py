@@ -64,21 +64,113 @@ def test_any_unit_and_direction_gives_the_same_choice(factor, offset, is_mirrore
     assert found.span * other.sign > 0
 
 
+class OtherLoss(World):
+    """A world whose loss has another unit and origin, and whose performance may be what the loss says.
+
+    Args:
+        unit: Turns a loss into that.
+        perf: Turns that into the performance; None for the world's own.
+    """
+
+    def __init__(self, unit, perf=None, **options):
+        super().__init__(**options)
+        self.unit, self.perf = unit, perf
+
+    def measure_curve(self, index, **arguments):
+        return self.in_unit(super().measure_curve(index, **arguments))
+
+    def train_briefly(self, index, **arguments):
+        return self.in_unit(super().train_briefly(index, **arguments))
+
+    def in_unit(self, result):
+        loss = np.where(np.isfinite(result['loss']), self.unit(result['loss']), np.inf)
+        perf = {} if self.perf is None else {'perf': self.perf(loss)}
+        return result | {'loss': loss if loss.ndim else float(loss)} | perf
+
+
+def inverse(loss):
+    return 1 / (1 + loss)
+
+
+WORLDS = st.just({'best_lr': 1e9}) | st.fixed_dictionaries(
+    {'best_lr': st.sampled_from([0.003, 0.3])},
+    optional={'best_batch_size': st.sampled_from([8, 128]), 'brief_dead_above': st.just(0.05)},
+)
+FACTORS = st.floats(1e-4, 1e4)
+
+
+@given(FACTORS, st.floats(-100, 100), st.sampled_from(['fastest', 'fast']), WORLDS)
+def test_any_unit_and_origin_of_the_loss_gives_the_same_choice(factor, offset, preset, options):
+    def tuned_with(unit):
+        world = OtherLoss(unit, **options)
+        return driven(start_tuning(get_settings(preset), TRAIN_SIZE, 0), world)
+
+    found = tuned_with(lambda loss: factor * (loss + offset))
+    expected = tuned_with(lambda loss: loss)
+    assert plan(found) == plan(expected)
+    assert found.span == pytest.approx(expected.span)
+
+
+@given(FACTORS, st.floats(0, 100), st.sampled_from(['fastest', 'fast']), WORLDS)
+def test_of_an_inverse_loss_any_unit_and_origin_of_the_loss_gives_the_same_choice(
+    factor, offset, preset, options
+):
+    objective = MetricInfo('inv-loss', best=1.0, worst=0.0)
+
+    def tuned_with(unit):
+        world = OtherLoss(unit, inverse, **options)
+        return driven(start_tuning(get_settings(preset), TRAIN_SIZE, 0, objective=objective), world)
+
+    found, expected = tuned_with(lambda loss: factor * (loss + offset)), tuned_with(lambda loss: loss)
+    assert plan(found) == plan(expected)
+    for excess in (-0.2, -0.01, 0.01, 0.2):
+        found_worse = is_worse(found, factor, excess, offset)
+        assert found_worse == is_worse(expected, 1.0, excess)
+        assert found_worse == (excess > 0) or 'nothing_learned' in found.flags
+
+
+def is_worse(tuned, factor, excess, offset=0.0):
+    """Whether a trial is worse than tuned if its loss is higher by so much of the way more than it may be."""
+    loss = 1 / tuned.performance - 1
+    way = factor * 2.28 - (loss - factor * offset)
+    return tuned._is_worse(inverse(loss + (0.03 + excess) * way))
+
+
+@given(FACTORS, st.floats(-100, 100), WORLDS)
+def test_a_loss_that_is_compared_by_itself_may_be_negative_and_in_any_unit(factor, offset, options):
+    def tuned_with(unit):
+        world = OtherLoss(unit, lambda loss: loss, **options)
+        objective = MetricInfo('loss', higher=False)
+
+        class Untrained(type(world)):
+            def measure_curve(self, index, **arguments):
+                curve = super().measure_curve(index, **arguments)
+                return curve | {'perf': np.zeros_like(curve['loss']), 'untrained': curve['loss'][0]}
+
+        world.__class__ = Untrained
+        return driven(start_tuning(get_settings('fastest'), TRAIN_SIZE, 0, objective=objective), world)
+
+    found, expected = tuned_with(lambda loss: factor * (loss + offset)), tuned_with(lambda loss: loss)
+    assert plan(found) == plan(expected)
+    assert found.span == pytest.approx(factor * expected.span)
+    assert found.span < 0
+
+
 def test_where_nothing_is_learned_that_is_flagged_in_any_unit():
-    found = tuned(MetricInfo('error', higher=False, best=0.0), lambda perf: 80.0 - perf * 1e-6)
+    found = tuned(MetricInfo('error', higher=False, best=0.0), lambda perf: 80.0 - perf * 1e-6, best_lr=1e9)
     assert 'nothing_learned' in found.flags
 
 
-def test_noise_between_untrained_models_is_no_learning_where_the_best_is_not_known():
+def test_what_is_no_better_than_an_untrained_model_by_luck_has_barely_learned():
     objective = MetricInfo('score')
-    assert 'nothing_learned' in tuned(objective, lambda perf: 5 + 1e-3 * perf, noise=100.0).flags
-    assert 'nothing_learned' not in tuned(objective, lambda perf: 5 + 1e-3 * perf).flags
+    assert tuned(objective, lambda perf: 5 + 1e-3 * perf, noise=100.0).flags == ('barely_learned',)
+    assert tuned(objective, lambda perf: 5 + 1e-3 * perf).flags == ()
 
 
 def test_a_model_that_guesses_is_a_baseline_if_it_is_better_than_an_untrained_one():
     objective = MetricInfo('r2', best=1.0, chance=0.0)
     found = tuned(objective, lambda perf: perf - 1000 if perf < 0.2 else perf)
-    assert found.span == 1.0 and 'nothing_learned' not in found.flags
+    assert found.span == pytest.approx(found.performance) and 'nothing_learned' not in found.flags
 
 
 def test_a_method_that_does_not_know_the_objective_says_nothing_about_what_trials_should_reach():

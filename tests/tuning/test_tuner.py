@@ -75,12 +75,12 @@ class World:
         skill = 1 - (1 + relative * batch_size * steps / 100) ** -0.3
         skill *= 1 if relative <= 1 else max(0.0, 1 - (relative - 1))
         off = 0 if self.best_batch_size is None else abs(np.log2(batch_size / self.best_batch_size))
-        perf = 0.1 + 0.8 * skill - 0.1 * off + np.random.default_rng(seed).normal(0, 1e-4)
+        perf = max(0.0, 0.1 + 0.8 * skill - 0.1 * off + np.random.default_rng(seed).normal(0, 1e-4))
         dead = lr_max > self.brief_dead_above or relative > 5
         dead |= len(self.stages) > 2 and lr_max > self.late_dead_above
         flags = {'flags': self.flags[index % len(self.flags)]} if dead else {}
         return {
-            'loss': np.inf if dead else 1 - perf,
+            'loss': np.inf if dead else 2.5 - 2.2 * perf,
             'perf': 0 if dead else perf,
             'step': 'captured',
             **flags,
@@ -348,7 +348,7 @@ def test_what_is_tuned_is_complete():
     assert all(type(value) in (int, float) for value in tuned.plan().values())
     assert tuned.report['train_size'] == TRAIN_SIZE
     assert [*misc_content(tuned)] == [
-        'flags', 'why', 'perf', 'budget', 'lr_range', 'rounds', 'train_size', 'steps', 'cost',
+        'flags', 'why', 'perf', 'span', 'budget', 'lr_range', 'rounds', 'train_size', 'steps', 'cost',
     ]  # fmt: skip
     assert f'batch size {tuned.batch_size}' in tuned.report['why']
     assert f'learning rate {tuned.lr_max:.2g}' in tuned.report['why']
@@ -445,9 +445,13 @@ def test_rates_at_which_all_give_the_same_constant_answer_are_lowered():
     class Constant(World):
         """Training above a learning rate ends in a constant answer, far better than a fresh model's."""
 
+        def measure_curve(self, index, **arguments):
+            curve = super().measure_curve(index, **arguments)
+            return curve | {'loss': np.where(arguments['lrs'] > 1e-3, 0.66, curve['loss'])}
+
         def train_briefly(self, index, *, lr_max, **arguments):
             found = super().train_briefly(index, lr_max=lr_max, **arguments)
-            return found if lr_max < 1e-4 else found | {'loss': 0.66, 'perf': 0.3}
+            return found if lr_max < 1e-5 else found | {'loss': 0.66, 'perf': 0.3}
 
     tuned, stages = run(world=Constant(best_lr=1e9))
     first, second = (sorted(one.arguments['lr_max'] for one in stage.runs) for stage in stages[1:3])

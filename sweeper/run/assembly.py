@@ -13,7 +13,9 @@ from ..selectors.base import Selector
 from ..store.saving import Saves
 from ..store.store import Store
 from ..tuning.base import Tuner, TuningMethod
+from ..tuning.settings import HyperparameterSettings
 from ..tuning.start import PLAIN, start_tuning
+from ..tuning.timed import TimedSettings
 from .dispatcher import Dispatcher
 from .driver import SelectorDriver
 from .estimate import Estimate
@@ -67,7 +69,8 @@ def assemble(
         can_hold_out: Whether some of the training samples can be held out.
     """
     records = store.records
-    ledger = Ledger(records, Estimate(*_expected(method), lanes if split_of is None else 1))
+    full_epochs = partial(_full_epochs, method, train_size)
+    ledger = Ledger(records, Estimate(*_expected(method), lanes if split_of is None else 1, full_epochs))
 
     def tuner(point: Point) -> Tuner:
         return start_tuning(
@@ -92,6 +95,12 @@ def assemble(
         raise_failures,
         check_points,
     )
+
+
+def _full_epochs(method: TuningMethod, train_size: int) -> float | None:
+    """The epochs of the trials that the budget of tuning counts in; None if the method does not say."""
+    settings = method.settings if isinstance(method, TimedSettings) else method
+    return settings.trial_epochs(train_size) if isinstance(settings, HyperparameterSettings) else None
 
 
 def _expected(method: TuningMethod) -> tuple[float, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..points import Point
@@ -18,6 +18,7 @@ class _PointTimes:
         tuning: Seconds of cores that its tuning took, if that was seen.
         trials: How many trials were seen.
         trial: Seconds that they took, at the mean.
+        length: How long its trials are, in full lengths; 1 while it is not tuned.
     """
 
     left: int = 0
@@ -25,45 +26,74 @@ class _PointTimes:
     tuning: float | None = None
     trials: int = 0
     trial: float = 0.0
+    length: float = 1.0
 
 
 class Estimate:
     """Learns from tunings and trials that are done what those take that are left, each apart.
 
     A point's trials are expected to take what those took that are done. If none is, they follow from its
-    tuning, since every architecture gets the same budget for that, in trials: how many it amounts to in
-    time is learned from the points of which both are known. Of what else is left the mean is expected. What
+    tuning, since every architecture gets the same budget for that, in trials of the full length: how many it
+    amounts to in time is learned from the points of which both are known, and so is how long the point's own
+    trials are. Of what else is left the mean is expected. What
     was found on disk tells how long trials take, if not how long tunings do; it is never taken for
     instantaneous.
 
     Every operation is O(1), or O(trials told).
 
     Args:
-        tuning_in_trials: The budget of a tuning; the guess at what it takes in time, until more is known.
+        tuning_in_trials: The budget of a tuning, in trials of the full length; the guess at what it takes in
+            time, until more is known.
         sweep_cores: How many cores a tuning uses.
         lanes: How many trials a core does at a time.
+        full_epochs: Returns the epochs of a trial of the full length; None: it is that of the first point.
     """
 
-    def __init__(self, tuning_in_trials: float, sweep_cores: int = 1, lanes: int = 1) -> None:
+    def __init__(
+        self,
+        tuning_in_trials: float,
+        sweep_cores: int = 1,
+        lanes: int = 1,
+        full_epochs: Callable[[], float | None] = lambda: None,
+    ) -> None:
         self._guess, self._sweep_cores, self._lanes = tuning_in_trials, sweep_cores, lanes
+        self._full_epochs, self._reference = full_epochs, 0.0
         self._points: dict[Point, _PointTimes] = {}
         self._trials_left = self._untuned = 0
         self._tunings = _Sum()  # of seconds, of tunings that were seen
         self._trials = _Sum()  # of means, of points with trials
+        self._full_trials = _Sum()  # of what these would be at full length
+        self._lengths = _Sum()  # of points that are tuned
         self._tunings_only = _Sum()  # of seconds, of tunings that were seen, of points without trials
+        self._tunings_as_trials = _Sum()  # of the same times the length of their trials
         self._both_tuning, self._both_trial = _Sum(), _Sum()
         self._left_measured = 0.0  # seconds, of points with trials
-        self._left_by_tuning = 0.0  # trials times the seconds of the tuning, of points without trials
+        self._left_by_tuning = 0.0  # trials times their length and the seconds of the tuning, without trials
         self._left_unknown = 0  # trials
 
-    def request(self, point: Point, trials: int, is_tuned: bool = False) -> None:
-        """More trials of a point are wanted that are not done; and its tuning, unless that is."""
+    def request(self, point: Point, trials: int, is_tuned: bool = False) -> bool:
+        """More trials of a point are wanted that are not done; and its tuning, unless that is.
+
+        Returns:
+            Whether nothing of it was wanted before.
+        """
         times = self._points.get(point)
+        is_new = times is None
         if times is None:
             times = self._points[point] = _PointTimes(is_tuned=is_tuned)
             self._untuned += not is_tuned
         self._count(times, -1)
         times.left += trials
+        self._count(times, 1)
+        return is_new
+
+    def has_length(self, point: Point, epochs: float) -> None:
+        """A point is tuned: its trials have so many epochs."""
+        times = self._points[point]
+        self._count(times, -1)
+        self._reference = self._reference or self._full_epochs() or epochs
+        times.length = epochs / self._reference
+        self._lengths.add(times.length)
         self._count(times, 1)
 
     def tuning_took(self, point: Point, seconds: float | None) -> None:
@@ -114,14 +144,17 @@ class Estimate:
 
     @property
     def tuning_in_trials(self) -> float:
-        """How many trials a tuning amounts to, in time."""
+        """How many trials of the full length a tuning amounts to, in time."""
         if self._both_trial.total > 0 and self._both_tuning.total > 0:
             return self._both_tuning.total / self._both_trial.total
         return self._guess
 
     def share(self, points: int, trials_done: int, trials: int) -> float:
-        """Returns how much of the work is done, in [0, 1], of the tunings of points and of trials."""
-        weight = self.tuning_in_trials
+        """Returns how much of the work is done, in [0, 1], of the tunings of points and of trials.
+
+        Trials are taken to be as long as those of the points that are tuned, at the mean.
+        """
+        weight = self.tuning_in_trials / (self._lengths.mean or 1.0)
         whole = weight * points + trials
         return (weight * (points - self._untuned) + trials_done) / whole if whole > 0 else 0.0
 
@@ -147,8 +180,9 @@ class Estimate:
         known = self._trials.count + self._tunings_only.count
         if not known:
             return None
-        trial = (self._trials.total + self._tunings_only.total / weight) / known
-        tuning = self._tunings.total / self._tunings.count if self._tunings.count else weight * trial
+        trial = (self._trials.total + self._tunings_as_trials.total / weight) / known
+        full = (self._full_trials.total + self._tunings_only.total / weight) / known
+        tuning = self._tunings.mean if self._tunings.count else weight * full
         trials = self._left_measured + self._left_by_tuning / weight + self._left_unknown * trial
         return self._untuned * tuning + trials
 
@@ -157,13 +191,15 @@ class Estimate:
         self._trials_left += sign * times.left
         if times.trials:
             self._trials.add(times.trial, sign)
+            self._full_trials.add(times.trial / times.length, sign)
             self._left_measured += sign * times.left * times.trial
             if times.tuning is not None:
                 self._both_tuning.add(times.tuning, sign)
-                self._both_trial.add(times.trial, sign)
+                self._both_trial.add(times.trial / times.length, sign)
         elif times.tuning is not None:
             self._tunings_only.add(times.tuning, sign)
-            self._left_by_tuning += sign * times.left * times.tuning
+            self._tunings_as_trials.add(times.tuning * times.length, sign)
+            self._left_by_tuning += sign * times.left * times.tuning * times.length
         else:
             self._left_unknown += sign * times.left
 
@@ -173,6 +209,10 @@ class _Sum:
 
     def __init__(self) -> None:
         self.count, self.total = 0, 0.0
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count if self.count else 0.0
 
     def add(self, value: float, sign: int = 1) -> None:
         self.count += sign

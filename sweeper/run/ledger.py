@@ -149,7 +149,7 @@ class Ledger:
         if request.fraction < 1:
             self.trials += request.trials
             self.trials_done += sum(index in finished for index in request.indices)
-            self.estimate.request(point, 0, is_tuned=tuned is not None)
+            self._expect(point, 0, tuned)
             return events
         known = [index for index in request.indices if index in trials]
         done = sum(index in finished for index in request.indices)
@@ -159,15 +159,22 @@ class Ledger:
             state.held_back += known
         else:
             events += self._trials_done(point, known)
-        self.estimate.request(point, request.trials - done, is_tuned=tuned is not None)
+        self._expect(point, request.trials - done, tuned)
         self.estimate.trials_took(point, [trials[index].seconds for index in known], were_left=False)
         return events
+
+    def _expect(self, point: Point, trials: int, tuned: Tuned | None) -> None:
+        """Has the estimate expect more trials of a point, which is tuned or not."""
+        is_new = self.estimate.request(point, trials, is_tuned=tuned is not None)
+        if is_new and tuned is not None:
+            self.estimate.has_length(point, tuned.epochs)
 
     # What is done
 
     def tuning_done(self, point: Point, tuned: Tuned) -> None:
         """A tuning is done; trials may start before it is on disk."""
         self.points[point].tuned = tuned
+        self.estimate.has_length(point, tuned.epochs)
 
     def tuning_took(self, point: Point, seconds: float | None) -> None:
         """All runs of a tuning took so long, or an unknown time; it may have failed."""

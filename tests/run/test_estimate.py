@@ -138,3 +138,40 @@ def test_whatever_the_order_what_is_known_in_the_end_is_the_same():
         tuning = sum(10 + n for n in tuned) / len(tuned)
         expected = sum(tuning if kind == 'tuning' else known.get(n, mean) for n, kind in left)
         assert estimate.seconds_left(1) == pytest.approx(expected)
+
+
+def test_trials_of_a_point_are_expected_to_be_as_long_as_its_tuning_found_best():
+    estimate = requested(A, B, full_epochs=lambda: 40)
+    estimate.has_length(A, 10)
+    estimate.tuning_took(A, 20)
+    assert estimate.seconds_left(1) == pytest.approx(3 * 10 / 4 + 20 + 3 * 10 / 4)
+    estimate.has_length(B, 40)
+    estimate.tuning_took(B, 60)
+    assert estimate.seconds_left(1) == pytest.approx(3 * 10 / 4 + 3 * 30)
+    estimate.trials_took(A, [5])  # so a tuning takes what one trial of the full length does
+    assert estimate.tuning_in_trials == pytest.approx(1)
+    assert estimate.seconds_left(1) == pytest.approx(2 * 5 + 3 * 60)
+
+
+def test_if_nobody_says_what_the_full_length_is_it_is_that_of_the_first_point():
+    estimate = requested(A, B)
+    for point, epochs in ((A, 30), (B, 10)):
+        estimate.has_length(point, epochs)
+        estimate.tuning_took(point, 20)
+    assert estimate.seconds_left(1) == pytest.approx(3 * 10 + 3 * 10 / 3)
+
+
+def test_what_was_found_on_disk_tells_what_a_tuning_takes_by_the_length_of_its_trials():
+    estimate = Estimate(2.0, full_epochs=lambda: 40)
+    estimate.request(A, 0, is_tuned=True)
+    estimate.has_length(A, 10)
+    estimate.trials_took(A, [5, 5], were_left=False)
+    estimate.request(B, 2)
+    assert estimate.seconds_left(1) == pytest.approx(2 * 20 + 2 * 5)
+
+
+def test_the_share_takes_trials_to_be_as_long_as_those_that_are_known():
+    estimate = requested(A, B, trials=4, full_epochs=lambda: 40)
+    estimate.has_length(A, 10)
+    estimate.tuning_took(A, 20)
+    assert estimate.share(2, 0, 8) == pytest.approx(2 / (4 + 8 / 4))

@@ -15,7 +15,7 @@ from ..points import NamedPoint, Point, by_name, label, point_key, value_to_text
 from ..results import PointError, parameter_columns
 
 SCORES = 'perf_train', 'loss_train', 'perf_val', 'loss_val'
-_TUNED = 'lr_min', 'lr_max', 'batch_size'
+_TUNED = 'lr_min', 'lr_max', 'batch_size', 'epochs'
 
 Plain: TypeAlias = bool | int | float | str
 
@@ -39,7 +39,7 @@ class Logger(ABC):
                 self.folder, self._names = folder.resolve(), names
                 self.start()
             case PointTuned(point, tuned):
-                values = tuned.lr_min, tuned.lr_max, tuned.batch_size
+                values = tuned.lr_min, tuned.lr_max, tuned.batch_size, tuned.epochs
                 self._tuned[point] = dict(zip(_TUNED, values, strict=True))
                 self.keep_tuning(point)
             case TrialsDone(point, trials):
@@ -82,7 +82,7 @@ class Logger(ABC):
         return len(self._trials.get(point, ()))
 
     def hyperparameters(self, point: Point) -> dict[str, Plain]:
-        """Its parameters by name; once it is tuned also `lr_min`, `lr_max` and `batch_size`."""
+        """Its parameters by name; once it is tuned also `lr_min`, `lr_max`, `batch_size` and `epochs`."""
         parameters = by_name(point, self._names)
         columns = parameter_columns(list(parameters), (*_TUNED, *SCORES))
         plain = {name: _plain(value) for name, value in zip(columns, parameters.values(), strict=True)}

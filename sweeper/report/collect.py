@@ -38,13 +38,14 @@ class PointSummary:
         best: Means over trials of the best performance on validation data at the end of a cycle, and of its
             epoch; None if that is not known.
         seconds: Mean seconds of a trial; NaN without trials.
-        epochs: Of a trial; 0 while it is not tuned.
+        epochs: Of a trial, as tuned; 0 while it is not tuned.
         flags: What is suspicious about it.
         cost: What it takes, apart from time; None while it is not tuned, or if nobody counted.
         error: Why it failed, or None.
         nuisance: What was tuned beside learning rate and batch size, by name; empty while it is not tuned.
         unread: Parameters that nobody asked for while it was tuned.
         command: The number, from 1 on, of the command that added it; None if that is not known.
+        seconds_per_epoch: Mean over the epochs that were trained; None without trials.
     """
 
     params: Point
@@ -64,6 +65,7 @@ class PointSummary:
     unread: Sequence[str] = ()
     command: int | None = None
     best: tuple[float, float] | None = None
+    seconds_per_epoch: float | None = None
 
     @property
     def trials(self) -> int:
@@ -144,7 +146,19 @@ def _summarise_point(store: Records, point: Point, command: int | None, measure:
         unread=[*tuned.unread] if tuned else [],
         command=command,
         best=_best(trials) if measure.is_objective else None,
+        seconds_per_epoch=_seconds_per_epoch(trials),
     )
+
+
+def _seconds_per_epoch(trials: Sequence[TrialResult]) -> float | None:
+    """Trials may end before their last epoch: they stop early, or diverge."""
+    epochs = sum(trial.epochs for trial in trials)
+    return sum(trial.seconds for trial in trials) / epochs if epochs > 0 else None
+
+
+def have_own_lengths(summaries: Sequence[PointSummary]) -> bool:
+    """Whether trials are not equally long for all architectures that are tuned."""
+    return len({summary.epochs for summary in summaries if summary.epochs}) > 1
 
 
 def _best(trials: Sequence[TrialResult]) -> tuple[float, float] | None:

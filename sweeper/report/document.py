@@ -17,7 +17,7 @@ from ..results import nuisance_columns
 from ..store.origin import commands
 from ..store.records import Records
 from ..text import one_line
-from .collect import PointSummary
+from .collect import PointSummary, have_own_lengths
 from .findings import Findings
 from .flags import EXCLUSIONS
 from .measure import Measure, measures
@@ -26,7 +26,7 @@ from .stats.statistics import Pairwise
 _COLUMNS = (
     'trials', 'perf_val', 'perf_val_low', 'perf_val_high', 'interval', 'median', 'best', 'worst',
     'tied_for_first', 'loss_val', 'perf_test', 'perf_test_low', 'perf_test_high', 'lr_start', 'lr_end',
-    'batch_size', 'seconds', 'flags',
+    'batch_size', 'epochs', 'seconds', 'flags',
 )  # fmt: skip
 
 
@@ -37,15 +37,17 @@ def markdown(store: Records, metric: str | None = None) -> str:
     lines = [f'# {_escaped(manifest.module)}', '', _escaped(comparison.answer()), '']
     for said in filter(None, (comparison.on_test_data(), comparison.influence())):
         lines += [_escaped(said), '']
+    lengths = ['epochs'] * have_own_lengths(findings.summaries)
     shown = (_escaped(findings.measure.title), 'tied for first', 'trials', 'learning rates', 'batch size')
     last = [*['command'] * bool(findings.commands), 'flags']
-    header = [*map(_escaped, findings.columns), *shown, *map(_escaped, findings.nuisance), *last]
+    header = [*map(_escaped, findings.columns), *shown, *lengths, *map(_escaped, findings.nuisance), *last]
     lines += [_row(header), _row(['---'] * len(header))]
     for summary, row in rows:
         place = 'not comparable' if summary.exclusions else 'yes' if row['tied_for_first'] else ''
         cells = [str(summary.perf_val), place, str(summary.trials)]
         rates = '{:.3g} to {:.3g}'.format(*summary.lr_range) if summary.lr_range else ''
         cells += [rates, str(summary.batch_size or '')]
+        cells += [f'{summary.epochs:.3g}' if summary.epochs else ''] * len(lengths)
         cells += [
             *map(_escaped, summary.nuisance_cells(findings.nuisance)),
             *[str(summary.command or '')] * bool(findings.commands),
@@ -80,7 +82,7 @@ def table(store: Records, metric: str | None = None) -> str:
     """Returns CSV: a row per architecture, best first, the failed last."""
     stream, findings = io.StringIO(), Findings(store, metric)
     tuned, names = findings.nuisance, _names(findings.measure)
-    writer, after = csv.writer(stream, lineterminator='\n'), names.index('batch_size') + 1
+    writer, after = csv.writer(stream, lineterminator='\n'), names.index('epochs') + 1
     columns = [*names[:after], *nuisance_columns(tuned), *names[after:]]
     writer.writerow([*findings.columns, *columns, 'error', 'unread', 'command'])
     for summary, row in _rows(findings):
@@ -164,7 +166,7 @@ def _numbers(summary: PointSummary, is_first: bool, measure: Measure) -> dict[st
         summary.trials, *summary.perf_val[:3], summary.perf_val.method,
         *((float(np.median(perfs)), perfs[0], perfs[-1]) if perfs else (None, None, None)), is_first,
         summary.loss_val.mean, *(summary.perf_test[:3] if summary.perf_test else [None] * 3), low, high,
-        summary.batch_size, summary.seconds, summary.flags,
+        summary.batch_size, summary.epochs or None, summary.seconds, summary.flags,
     )  # fmt: skip
     return dict(zip(_keys(measure), values, strict=True))
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ..points import Point
 from ..text import one_line, printable
-from .collect import ABSENT, PointSummary, named
+from .collect import ABSENT, PointSummary, have_own_lengths, named
 from .columns import Column, FittingTable
 from .measure import Measure
 from .parameters import Parameter
@@ -56,7 +56,8 @@ def comparison_table(
         parts.append(Text(note, style='dim'))
     if any(summary.exclusions for summary in shown):
         parts.append(Text('?: not comparable with the others, because of its flags', style='yellow'))
-    parts += [Text(one_line(note), style='dim') for note in _notes(parameters)] if shown else []
+    explained = _notes(parameters, have_own_lengths(shown)) if shown else []
+    parts += [Text(one_line(note), style='dim') for note in explained]
     parts += [Text(line, style='dim') for line in _numbered(commands)] if shown else []
     meanings = measure.flag_meanings()
     for flag in sorted({flag for summary in shown for flag in summary.flags}):
@@ -67,9 +68,14 @@ def comparison_table(
     return Group(*parts)
 
 
-def _notes(parameters: Sequence[Parameter]) -> list[str]:
-    """What was tuned, and where the parameters are declared; nothing if none is."""
-    notes = []
+def _notes(parameters: Sequence[Parameter], have_lengths: bool) -> list[str]:
+    """What was tuned, and where the parameters are declared; nothing if none is.
+
+    Args:
+        parameters: The parameters.
+        have_lengths: Whether trials are not equally long for all architectures.
+    """
+    notes = ['epochs: the length of a trial, tuned for each architecture'] if have_lengths else []
     if tuned := [parameter.name for parameter in parameters if parameter.is_tuned]:
         notes.append(f'tuned for each architecture, like lr and batch: {", ".join(tuned)}')
     if any(parameter.declaration is not None for parameter in parameters):
@@ -119,9 +125,11 @@ def _columns(
         '{:.3g} .. {:.3g}'.format(*summary.lr_range) if summary.lr_range else 'tuning'
         for summary in summaries
     ]
+    lengths = [f'{summary.epochs:.3g}' if summary.epochs else '' for summary in summaries]
     shown += [
         Column('lr range', rates, 6),
         Column('batch', [str(summary.batch_size or '') for summary in summaries], 5),
+        *[Column('epochs', lengths, 4)] * have_own_lengths(summaries),
         *(Column(one_line(name), [*map(one_line, cells)], 7) for name, cells in nuisance),
         Column('trials', [str(summary.trials) for summary in summaries], 3),
         *[Column('command', [str(summary.command or ABSENT) for summary in summaries], 4)] * with_command,

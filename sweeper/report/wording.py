@@ -20,6 +20,11 @@ def counted(number: int, noun: str) -> str:
     return f'{number} {noun}{"s" * (number != 1)}'
 
 
+def in_epochs(epochs: float) -> str:
+    """Returns a length of training: `1 epoch`, `0.5 epochs`."""
+    return f'{epochs:.3g} epoch{"s" * (epochs != 1)}'
+
+
 def listed(points: Sequence[Point], columns: Sequence[str], most: int = 5) -> str:
     """Returns points in one line, a few of many."""
     texts = (

@@ -35,10 +35,11 @@ class Proposal:
     Attributes:
         point: A tuple for `model(*point)`, or a mapping for `model(**point)`.
         trials: How many to add to those proposed for the point at this fraction before; 0 tunes it only.
-        fraction: How much of the full length of training each trial gets, above 0 and up to 1. Below 1, a
-            trial ends with the first cycle after which so much is done. Trials are numbered from 0 at each
-            fraction, and one at a larger fraction goes on where that of its number at a smaller one ended:
-            propose it when that is done. Only full trainings are results of the sweep.
+        fraction: How much of the full length of training, which is tuned for the point, each trial gets,
+            above 0 and up to 1. Below 1, a trial ends with the first cycle after which so much is done.
+            Trials are numbered from 0 at each fraction, and one at a larger fraction goes on where that of
+            its number at a smaller one ended: propose it when that is done. Only full trainings are results
+            of the sweep.
 
     Raises:
         InvalidPoint: `trials` or `fraction` cannot be.

@@ -102,6 +102,7 @@ class _Observed:
         self._unread: set[str] | None = None
         self._is_unsure, self._is_measured = False, True
         self._cost: ModelCost | None = None
+        self._scored_on: str | None = None
 
     def note(self, stage: Stage, results: Sequence[RunResult]) -> None:
         self._steps.setdefault(stage.name, set()).update(str(result['step']) for result in results)
@@ -113,6 +114,8 @@ class _Observed:
                 flags = str(result.get('flags', '')).split()
                 self._is_unsure = self._is_unsure or UNSURE in flags
                 unmeasured.append(UNMEASURED in flags)
+                is_held_out = bool(run.arguments.get('held_out')) or self._scored_on == 'held-out'
+                self._scored_on = 'held-out' if is_held_out else 'training'
             self.has_curve |= run.function == 'measure_curve'
             if self._cost is None and 'cost' in result:  # a run from before there was one lacks it
                 self._cost = ModelCost(**json.loads(str(result['cost'])))
@@ -126,7 +129,11 @@ class _Observed:
             flags=tuple(sorted([*tuned.flags, *more])),
             cost=self._cost,
             unread=tuple(sorted(self._unread or ())),
-            report={**tuned.report, 'steps': {name: sorted(kinds) for name, kinds in self._steps.items()}},
+            report={
+                **tuned.report,
+                'steps': {name: sorted(kinds) for name, kinds in self._steps.items()},
+                **({'scored_on': self._scored_on} if self._scored_on is not None else {}),
+            },
         )
 
 

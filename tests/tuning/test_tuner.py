@@ -348,7 +348,8 @@ def test_what_is_tuned_is_complete():
     assert all(type(value) in (int, float) for value in tuned.plan().values())
     assert tuned.report['train_size'] == TRAIN_SIZE
     assert [*misc_content(tuned)] == [
-        'flags', 'why', 'perf', 'span', 'budget', 'lr_range', 'rounds', 'train_size', 'steps', 'cost',
+        'flags', 'why', 'perf', 'span', 'budget', 'lr_range', 'rounds', 'train_size', 'steps', 'scored_on',
+        'cost',
     ]  # fmt: skip
     assert f'batch size {tuned.batch_size}' in tuned.report['why']
     assert f'learning rate {tuned.lr_max:.2g}' in tuned.report['why']

@@ -47,7 +47,7 @@ def _flops(summary: PointSummary) -> float | None:
 
 
 def _seconds(summary: PointSummary) -> float | None:
-    return summary.seconds / summary.epochs if summary.epochs and math.isfinite(summary.seconds) else None
+    return summary.seconds_per_epoch
 
 
 COSTS: Mapping[str, tuple[str, Callable[[PointSummary], float | None]]] = {

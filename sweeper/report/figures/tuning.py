@@ -36,7 +36,7 @@ class Tuning:
         perf: Performance of the range test at these; empty if single steps cannot measure it.
         candidates: What was trained briefly and compared: `round`, `lr` (highest of its cycle),
             `batch_size`, `steps`, `loss`, `perf`, and `nuisance_<name>`; those of a void round (all diverged)
-            included. If there are nuisance parameters, they are scored on held-out training data.
+            included.
         lr_min: Lowest learning rate of the trials.
         lr_max: Highest learning rate of the trials.
         batch_size: The batch size of the trials.
@@ -47,6 +47,9 @@ class Tuning:
         unread: Parameters of the architecture that no code asked for.
         note: Why the trials' learning rates lie below all of the last round; empty if they do not.
         measure: The objective, by which candidates were compared.
+        scored_on: What they were scored on: held-out data or training data.
+        epochs: The length of the trials.
+        probability_best: That the chosen candidate is the best of the last round; None if nobody said.
     """
 
     name: str
@@ -64,11 +67,9 @@ class Tuning:
     unread: list[str]
     note: str
     measure: Measure
-
-    @property
-    def scored_on(self) -> str:
-        """What candidates are scored on."""
-        return 'held-out data' if self.nuisance else 'training data'
+    scored_on: str = 'training data'
+    epochs: float = 0
+    probability_best: float | None = None
 
     def group(self, candidate: Mapping[str, Any]) -> tuple[Any, ...]:
         """What candidates have in common that differ in their learning rates at most."""
@@ -85,6 +86,8 @@ def tuning(findings: Findings, summary: PointSummary) -> Tuning | None:
     lrs, loss, perf = _range_test(read_curve(layout, 'lr_vs_perf') or {})
     budget = misc.get('budget')
     compared = _candidates(read_curve(layout, 'candidates') or {})
+    usual = 'held-out' if tuned.nuisance else 'training'  # of folders that do not say it
+    scored_on, probability = misc.get('scored_on', usual), misc.get('probability_best')
     return Tuning(
         findings.name(summary), lrs, loss, perf, compared,
         tuned.lr_min, tuned.lr_max, tuned.batch_size, str(misc.get('why', '')),
@@ -92,7 +95,8 @@ def tuning(findings: Findings, summary: PointSummary) -> Tuning | None:
         {name: value_to_text(value) for name, value in tuned.nuisance.items()},
         [*tuned.unread],
         _note(compared, tuned.lr_max, tuned.epochs * store.manifest.train_size),
-        measure_of(store.manifest.metrics),
+        measure_of(store.manifest.metrics), f'{scored_on} data', tuned.epochs,
+        float(probability) if isinstance(probability, float | int) else None,
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ class Leader:
         trials: How many there are.
         is_tied: The first, and those that cannot be distinguished from it.
         is_comparable: Whether no flag puts its tuning or training in doubt (`flags.EXCLUSIONS`).
+        epochs: Of its trials; None if that is not known.
     """
 
     point: Point
@@ -34,6 +35,7 @@ class Leader:
     trials: int
     is_tied: bool
     is_comparable: bool = True
+    epochs: float | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -76,6 +78,7 @@ class Board:
         self.measure = measure or Measure()
         self._scores: dict[Point, _Scores] = {}
         self._excluded: set[Point] = set()
+        self._epochs: dict[Point, float] = {}
         self._ranked: list[Leader] | None = None
         self._rows = 0
 
@@ -89,6 +92,10 @@ class Board:
             return
         self._scores.setdefault(point, _Scores(point)).add(perfs)
         self._ranked = None
+
+    def tuned(self, point: Point, epochs: float) -> None:
+        """Notes how many epochs trials of a point have."""
+        self._epochs[point] = epochs
 
     def flag(self, point: Point, flags: Sequence[str]) -> None:
         """Notes all flags of a point, which may have no trials yet."""
@@ -126,6 +133,7 @@ class Board:
                 len(row.values),
                 is_tied,
                 row.point not in self._excluded,
+                self._epochs.get(row.point),
             )
             for row, is_tied in zip(best, tied, strict=True)
         ]

@@ -18,7 +18,7 @@ from ...events import (
 )
 from ...text import one_line
 from ..measure import Measure, measure_of
-from ..wording import counts, duration, found_on_disk, name, time_left, to_do
+from ..wording import counts, duration, found_on_disk, in_epochs, name, time_left, to_do
 
 
 class PlainProgress:
@@ -50,7 +50,8 @@ class PlainProgress:
                 self._count(event)
             case PointTuned(point, tuned):
                 rates = f'lr {tuned.lr_min:.3g} to {tuned.lr_max:.3g}'
-                self._lines.append(f'tuned ({name(point)}): {rates}, batch size {tuned.batch_size}')
+                size = f'batch size {tuned.batch_size}, {in_epochs(tuned.epochs)}'
+                self._lines.append(f'tuned ({name(point)}): {rates}, {size}')
             case TrialsDone(point, trials):
                 scores = ', '.join(self._measure.number(trial.perf_val) for trial in trials.values())
                 self._lines.append(f'trained ({name(point)}): {self._measure.title} {scores}')

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from ...events import Event, PointFailed, PointFlagged, Status, SweepStarted, TrialsDone
+from ...events import Event, PointFailed, PointFlagged, PointTuned, Status, SweepStarted, TrialsDone
 from ...metric import PERFORMANCE, MetricInfo
 from ...points import Point
 from ...text import one_line
@@ -40,6 +40,8 @@ class SnapshotBuilder:
         match event:
             case SweepStarted(metrics=metrics, val_to_train=ratio):
                 self._is_resuming, self._board = True, Board(measure_of(metrics, val_to_train=ratio))
+            case PointTuned(point, tuned):
+                self._board.tuned(point, tuned.epochs)
             case TrialsDone(point, trials):
                 self._board.add(point, [trial.perf_val for trial in trials.values()])
                 self._on_disk += len(trials) * self._is_resuming

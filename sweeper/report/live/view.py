@@ -16,7 +16,7 @@ from ...events import Status
 from ...points import NamedPoint, Point, value_to_text
 from ...text import one_line
 from ..measure import Measure
-from ..wording import counted, counts, duration, name, time_left
+from ..wording import counted, counts, duration, in_epochs, name, time_left
 from .board import Leader
 
 MOST_LEADERS = 8
@@ -133,14 +133,20 @@ def _board(snapshot: Snapshot, width: int, rows: int) -> RenderResult:
         style='dim',
     )
     scores = [[leader.interval.text, counted(leader.trials, 'trial')] for leader in leaders]
-    room = width - 6 - sum(max(cell_len(row[column]) + 2 for row in scores) for column in range(2))
-    if room < _LEAST_NAME:
-        scores = [row[:1] for row in scores]
-        room = width - 6 - max(cell_len(text) + 2 for (text,) in scores)
+    if len({leader.epochs for leader in leaders} - {None}) > 1:
+        for row, leader in zip(scores, leaders, strict=True):
+            row.append('' if leader.epochs is None else in_epochs(leader.epochs))
+    while (room := width - 6 - _room(scores)) < _LEAST_NAME and len(scores[0]) > 1:
+        scores = [row[:-1] for row in scores]
     names = _names([leader.point for leader in leaders], room)
     marks = [_mark(rank, leader) for rank, leader in enumerate(leaders, 1)]
     table = [[f'  {mark}', label, *row] for mark, label, row in zip(marks, names, scores, strict=True)]
-    yield from _rows(table, ['cyan', 'bold', '', 'dim'][: len(table[0])], width, names=1)
+    yield from _rows(table, ['cyan', 'bold', '', 'dim', 'dim'][: len(table[0])], width, names=1)
+
+
+def _room(rows: Sequence[Sequence[str]]) -> int:
+    """The width that columns take, with what is between them."""
+    return sum(max(map(cell_len, column)) + 2 for column in zip(*rows, strict=True))
 
 
 def _by(measure: Measure) -> tuple[str, str]:

@@ -57,7 +57,7 @@ function candidates(data, tuning) {
         text: group.map((i) => `${table.steps[i]} steps, batch size ${size}${nuisance(i)}, loss ${number(table.loss[i])}`), hoverinfo: 'text+x+y',
       };
     }),
-    layout: { xaxis: lrAxis('highest learning rate of the cycle'), yaxis: { title: { text: label(names.length ? `${data.metric.objective} on held-out data` : `training ${data.metric.objective}`) }, autorange: data.objective_higher ? true : 'reversed' }, shapes: [chosenRange(tuning, 'x')] },
+    layout: { xaxis: lrAxis('highest learning rate of the cycle'), yaxis: { title: { text: label(`${data.metric.objective} on ${tuning.scored_on}`) }, autorange: data.objective_higher ? true : 'reversed' }, shapes: [chosenRange(tuning, 'x')] },
   }), 'low');
 }
 
@@ -113,10 +113,11 @@ async function closer(data, row) {
   }
   if (tuning) {
     const nuisance = Object.entries(tuning.nuisance);
-    parts.push(element('h3', {}, `How ${listed(['learning rate', 'batch size', ...nuisance.map(([name]) => name)])} were chosen`), element('p', {}, tuning.why),
-      element('p', { class: 'explain' }, `Shaded: the learning rates of the trials, ${number(tuning.lr_min)} to ${number(tuning.lr_max)}, at batch size ${tuning.batch_size}${nuisance.map(([name, value]) => `, ${name} ${value}`).join('')}.${tuning.note ? ` ${tuning.note}` : ''}` +
-        (nuisance.length ? ` Candidates were scored on a part of the training data that they were not trained on; those that differ in more than the learning rate are not joined.` : '') +
-        (tuning.budget === null ? '' : ` Tuning took the samples of ${number(tuning.budget)} trials.`)),
+    parts.push(element('h3', {}, `How ${listed(['learning rate', 'batch size', ...nuisance.map(([name]) => name)])} were chosen`), element('p', {}, tuning.why + (tuning.probability_best === null ? '' : `. The probability that this candidate is the best of the last round is ${number(tuning.probability_best)}.`)),
+      element('p', { class: 'explain' }, `Shaded: the learning rates of the trials, ${number(tuning.lr_min)} to ${number(tuning.lr_max)}, at batch size ${tuning.batch_size}${nuisance.map(([name, value]) => `, ${name} ${value}`).join('')}, for ${number(tuning.epochs)} epoch${tuning.epochs === 1 ? '' : 's'}.${tuning.note ? ` ${tuning.note}` : ''}` +
+        (tuning.scored_on === 'held-out data' ? ' Candidates were scored on a part of the training data that they were not trained on.' : '') +
+        (nuisance.length ? ' Those that differ in more than the learning rate are not joined.' : '') +
+        (tuning.budget === null ? '' : ` Tuning took the samples of ${number(tuning.budget)} trials of the full length.`)),
       element('div', { class: 'pair' }, tuning.lrs.length ? captioned('Range test', rangeTest(data, tuning)) : null, tuning.candidates.lr ? captioned('Candidates, trained briefly and compared', candidates(data, tuning)) : null));
   }
   if (training.epochs.length) parts.push(element('h3', {}, 'How its trials went'), ...courses(data, training));

@@ -225,6 +225,7 @@ def _row(findings: Findings, summary: PointSummary) -> dict[str, Any]:
         **_scores_of(findings, summary),
         'lr': list(summary.lr_range) if summary.lr_range is not None else None,
         'batch': summary.batch_size,
+        'epochs': summary.epochs or None,
         'nuisance': summary.nuisance_cells(findings.nuisance),
         'costs': [of(summary) for _, of in COSTS.values()],
         'command': summary.command,

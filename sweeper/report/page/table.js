@@ -69,6 +69,9 @@ function columnsOf(data) {
     }] : []),
     { title: 'learning rates', number: true, of: (row) => row.lr && row.lr[1], show: (row) => (row.lr ? row.lr.map((lr) => number(lr)).join(' to ') : '') },
     { title: 'batch', number: true, of: (row) => row.batch, show: (row) => number(row.batch) },
+    ...(new Set(data.rows.map((row) => row.epochs).filter(Boolean)).size > 1 ? [{
+      title: 'epochs', number: true, hint: 'the length of its trials, tuned for each architecture', of: (row) => row.epochs, show: (row) => number(row.epochs),
+    }] : []),
     ...data.nuisance.map((title, index) => ({
       title, text: true, number: data.rows.every((row) => !isNaN(row.nuisance[index])), hint: hints.get(title), of: (row) => numberOrText(row.nuisance[index]), show: (row) => row.nuisance[index],
     })),

@@ -48,6 +48,7 @@ class Comparison:
         test_scores: The same on test data, or None without a test split.
         flags: For each point, what is suspicious about it; empty if nothing is, about any.
         measure: What scores are, and which are better.
+        epochs: For each point, how many its trials have; empty if that is not known.
     """
 
     points: Sequence[Point]
@@ -57,6 +58,7 @@ class Comparison:
     test_scores: np.ndarray | None = None
     flags: Sequence[Sequence[str]] = ()
     measure: Measure = Measure()  # noqa: RUF009 - it is frozen
+    epochs: Sequence[float] = ()
 
     @cached_property
     def names(self) -> list[str]:
@@ -95,7 +97,9 @@ class Comparison:
         """Says it in a few sentences: which is best, and which cannot be compared, why, and what to do."""
         if not self.names:
             return 'There are no trials yet.'
-        return ' '.join(filter(None, (self._best(), self.not_comparable(), self._chosen_by())))
+        return ' '.join(
+            filter(None, (self._best(), self.not_comparable(), self._chosen_by(), self._lengths()))
+        )
 
     def not_comparable(self) -> str:
         """Says which architectures cannot be compared, why, and what to do; '' if all can."""
@@ -213,6 +217,13 @@ class Comparison:
             '' if self.measure.is_objective else f'Learning rates were tuned by {objective}, not by {name}.'
         )
 
+    def _lengths(self) -> str:
+        """Says how long trials are, if not equally long for all."""
+        if len(set(self.epochs)) < 2:
+            return ''
+        least, most = min(self.epochs), max(self.epochs)
+        return f'Trials are {least:.3g} to {most:.3g} epochs long, as tuned for each architecture.'
+
     @property
     def _extreme(self) -> str:
         return 'highest' if self.measure.info.higher else 'lowest'
@@ -262,6 +273,7 @@ def compare(source: Records | str | os.PathLike[str], metric: str | None = None)
         test_scores if has_test else None,
         [measure.flags(store.flags(point), measure.values(trials[point].values())) for point in trials],
         measure,
+        [tuned.epochs for point in trials if (tuned := store.tuned(point)) is not None],
     )
 
 

@@ -1,3 +1,4 @@
+import io
 import math
 
 import numpy as np
@@ -112,3 +113,27 @@ def test_where_trials_are_resamples_the_board_is_as_careful_as_the_report():
         assert [leader.is_tied for leader in board.leaders(2)] == [True, is_tied]
         assert len(in_report) == 1 + is_tied
         assert board.leaders(2)[0].interval == Measure(val_to_train=val_to_train).interval(scores[1,])
+
+
+def test_the_length_of_trials_is_shown_where_it_differs():
+    from rich.console import Console
+
+    from sweeper.events import PointTuned, Status, TrialsDone
+    from sweeper.report.live.snapshot import SnapshotBuilder
+    from sweeper.report.live.view import SweepView
+    from sweeper.results import TrialResult, Tuned
+
+    def shown(lengths, width):
+        builder = SnapshotBuilder()
+        for number, epochs in enumerate(lengths):
+            builder.handle(PointTuned((number,), Tuned(0.01, 0.1, 8, 1, epochs)))
+            builder.handle(TrialsDone((number,), {0: TrialResult(0, epochs, 1.0, False, 0.5, 0.5, 0.5, 0.5)}))
+        builder.handle(Status(2, 2, 0, 2, 2, (), False))
+        console = Console(width=width, record=True, file=io.StringIO())
+        console.print(SweepView(builder.snapshot(1.0)))
+        return console.export_text()
+
+    assert '20 epochs' in shown([1, 20], 100) and '1 epoch\n' in shown([1, 20], 100)
+    assert 'epoch' not in shown([20, 20], 100)
+    narrow = shown([1, 20], 24)
+    assert 'epoch' not in narrow and max(map(len, narrow.splitlines())) <= 24

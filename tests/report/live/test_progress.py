@@ -43,7 +43,7 @@ def test_plain_lines_tell_what_was_found_and_what_is_left(capsys):
     tuned, trained, flagged, cleared, failed = capsys.readouterr().err.splitlines()
     assert tuned == (
         '[   1:05, at least 1:20 left; 1/3+ tuned, 4/9+ trials, 1 failed] '
-        'tuned (16, relu): lr 0.01 to 0.5, batch size 32'
+        'tuned (16, relu): lr 0.01 to 0.5, batch size 32, 1 epoch'
     )
     assert trained.endswith('trained (16, relu): validation performance 0.9000, 0.8000')
     assert flagged.endswith('flags of (16, relu): sensitive, nan_seen')

@@ -148,7 +148,7 @@ def test_candidates_with_different_nuisance_parameters_are_not_joined_and_say_wh
     draw_all(tab)
     found = tab.locator('#architecture-1')
     assert 'How learning rate, batch size and momentum were chosen' in found.inner_text()
-    assert 'at batch size 16, momentum 0.9.' in found.inner_text()
+    assert 'at batch size 16, momentum 0.9, for 10 epochs.' in found.inner_text()
     assert found.locator('dl', has_text='nuisance').inner_text().count('momentum 0.9') == 1
     traces = tab.evaluate("""document.querySelectorAll('#architecture-1 .pair .figure')[1].data
         .map(({ x, name, text, showlegend }) => [x, name, text[0], showlegend])""")

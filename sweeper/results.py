@@ -130,8 +130,8 @@ class Tuned:
         unread: Parameters of the point that no code read while it was tuned.
         training: How the problem's trainings differ from plain ones, such as by their schedule.
         span: From the objective of an untrained model to the best in tuning, negative if lower is better;
-            0 if unknown. Trials that are worse than `performance` by more than `WORSE` of it are flagged, so it
-            is at least so much that this is no noise.
+            0 if unknown. Trials that are worse than `performance` by more than `WORSE` of it are flagged, so
+            it is at least so much that this is no noise.
         report: What else led to the choice, for `misc.json`; empty when it is read back from disk, or once it
             is there.
         curves: The measured curves, by name (`lr_vs_perf` …), each a set of named arrays; the same holds.

@@ -7,6 +7,7 @@ from ignite.metrics import Accuracy
 from sklearn.metrics import accuracy_score
 from torch import nn
 
+from sweeper.metric import metrics_from
 from sweeper.training.data import InMemorySplit
 from sweeper.training.objective import Objective
 from sweeper.training.scoring.evaluation import evaluate
@@ -114,6 +115,23 @@ def test_evaluate_takes_inv_loss_of_the_mean_loss():
     score = evaluate(nn.Identity(), split, Objective(criterion), scorer('inv-loss', criterion))
     assert score.loss == pytest.approx((4 * inputs**2).mean().item(), rel=1e-5)
     assert score.perf == 1 / (1 + score.loss)
+
+
+def test_a_loss_may_be_negative_where_the_performance_is_not_its_inverse():
+    split, model = classification_split(50), nn.Linear(4, 2)
+    losses = [
+        evaluate(model, split, Objective(criterion), scorer('classification', criterion)).loss
+        for criterion in (nn.CrossEntropyLoss(), shifted_entropy)
+    ]
+    assert losses[1] == pytest.approx(losses[0] - 5)
+    by_others = metrics_from({'accuracy': 'classification', 'inverse': 'inv-loss'})
+    for measure in (scorer('inv-loss', None), scorer(None, None, metrics=by_others)):
+        with pytest.raises(ValueError, match=r"loss is negative \(-\d.*metrics = \{'loss': 'loss'\}"):
+            evaluate(model, split, Objective(shifted_entropy), measure)
+
+
+def shifted_entropy(output, target):
+    return nn.functional.cross_entropy(output, target) - 5
 
 
 def test_evaluate_uses_evaluation_mode_and_leaves_training_mode():

@@ -127,8 +127,8 @@ def evaluate(
     scorer.check_loss(loss_mean)
     if not math.isfinite(loss_mean):
         return Score.of_diverged(scorer, is_unsure)
-    if scorer.style is not None:
-        loss_mean = max(loss_mean, 0.0)
+    if scorer.style == 'inv-loss':
+        loss_mean = max(loss_mean, 0.0)  # which may be negative by rounding
     values, is_measured = _measured(scorer, tallies, loss_mean, is_part)
     if scorer.style is None:
         perf = values[0] if values else math.nan

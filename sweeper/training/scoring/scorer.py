@@ -12,9 +12,8 @@ import torch
 
 from ...metric import PERFORMANCE, Metric, MetricInfo
 from ..objective import Criterion, Outputs
-from .split_metrics import SplitMetric
+from .split_metrics import SplitMetric, inverse_loss
 
-_ROUNDING = 1e-5
 _ON_LOGITS = (torch.nn.BCEWithLogitsLoss, torch.nn.MultiLabelSoftMarginLoss)
 _FUNCTIONS_ON_LOGITS = (
     torch.nn.functional.binary_cross_entropy_with_logits,
@@ -116,12 +115,8 @@ class Scorer:
 
     def check_loss(self, loss: float) -> None:
         """Raises ValueError for a negative loss if the performance is `1 / (loss + 1)`."""
-        if self.style == 'inv-loss' and loss < -_ROUNDING:
-            raise ValueError(
-                f'the loss is negative ({loss:g}); with the performance 1 / (loss + 1) it must be at least '
-                f'0. '
-                f"Write metrics = {{'loss': 'loss'}} in place of accuracy_style to compare by the loss itself"
-            )
+        if self.style == 'inv-loss':
+            inverse_loss(loss)
 
     def performance(self, outputs: Outputs, loss: torch.Tensor) -> torch.Tensor:
         """Returns one batch's performance in a style, as a scalar tensor.

@@ -22,9 +22,22 @@ from ..data import leaves, map_tensors
 from ..described import described
 from .predefined import Conventions, counted, predefined
 
+_ROUNDING = 1e-5
+
+
+def inverse_loss(loss: float) -> float:
+    """Returns `1 / (loss + 1)`; raises ValueError for a loss that is negative by more than rounding."""
+    if loss < -_ROUNDING:
+        raise ValueError(
+            f'the loss is negative ({loss:g}); with the performance 1 / (loss + 1) it must be at least 0. '
+            f"Write metrics = {{'loss': 'loss'}} in place of 'inv-loss' to compare by the loss itself"
+        )
+    return 1 / (max(loss, 0.0) + 1)
+
+
 _OF_LOSS: Mapping[str, Callable[[float], float]] = {
     'loss': lambda loss: loss,
-    'inv-loss': lambda loss: 1 / (max(loss, 0.0) + 1),
+    'inv-loss': inverse_loss,
     'perplexity': lambda loss: math.exp(loss) if loss < math.log(np.finfo(float).max) else math.inf,
     'bits_per_character': lambda loss: loss / math.log(2),
 }

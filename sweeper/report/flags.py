@@ -13,6 +13,12 @@ FLAG_MEANINGS = {
     'barely_learned': 'candidates were compared before they had learned much of what trials will: '
     'use a higher preset',
     'sensitive': 'a slightly different learning rate does much worse: use a higher preset',
+    'toss_up': 'which candidate is best could not be told for sure, and it may make a difference: '
+    'use a higher preset',
+    'longest': 'training for as long as the settings allow did best, so longer trials may do better: '
+    'raise trial_samples (or max_cycles)',
+    'stopped_early': 'trials are shorter than the settings allow, because training for longer did worse on '
+    'held-out data: compare it with more regularisation, too',
     'trial_diverged': 'the loss of a trial became NaN or infinite, which counts as performance 0',
     'evaluation_diverged': 'the loss of a trial became NaN or infinite in evaluation mode only: '
     'look at what the model does after model.eval()',

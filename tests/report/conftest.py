@@ -2,6 +2,7 @@
 
 import math
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,18 +52,20 @@ def trial(perf, seconds=2.0, epochs=(5, 10), test=None, diverged=False):
 def write_sweep(tmp_path, monkeypatch):
     """Returns a function that writes points with their perfs, and gives what there is to find.
 
-    `nuisance` has the values that were tuned, by point; `declared` is for the manifest.
+    `nuisance` has the values that were tuned, by point, `lengths` the epochs of the points' trials;
+    `declared` is for the manifest.
     """
 
     monkeypatch.setattr(os, 'fsync', lambda file: None)  # a thousand points are many files
 
-    def write(points, failures=(), nuisance=None, declared=None, **misc):
+    def write(points, failures=(), nuisance=None, declared=None, lengths=(), **misc):
         manifest = Manifest('digits', 'fastest', {}, 4, 0, 100, declared=declared or {})
         with Store.opened(tmp_path / 'sweep', manifest, ['hidden', 'nonlinearity']) as store:
             store.add_points([*points, *failures])
-            for point, perfs in points.items():
-                values = (nuisance or {}).get(point)
-                store.write_tuned(point, tuned(nuisance=values, **misc))
+            for place, (point, perfs) in enumerate(points.items()):
+                chosen = tuned(nuisance=(nuisance or {}).get(point), **misc)
+                chosen = replace(chosen, epochs=lengths[place]) if lengths else chosen
+                store.write_tuned(point, chosen)
                 for index, perf in enumerate(perfs):
                     record = perf if isinstance(perf, TrialRecord) else trial(perf)
                     store.write_trial(point, index, record)

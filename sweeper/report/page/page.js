@@ -84,7 +84,7 @@ async function show() {
   const data = read('overview');
   data.rows.forEach((row, index) => { row.rank = row.place = index + 1; });
   const placed = data.rows.map((row) => !row.error && row.trials.length > 0); // of which there are places along axes
-  document.getElementById('kind').textContent = `Architectures compared, each at its own ${listed(['learning rate', 'batch size', ...data.nuisance])}`;
+  document.getElementById('kind').textContent = `Architectures compared, each at its own ${listed(['learning rate', 'batch size', ...(haveOwnLengths(data) ? ['length of training'] : []), ...data.nuisance])}`;
   document.getElementById('title').textContent = data.title;
   const flagged = data.rows.filter((row) => row.flags.length).length, failed = data.rows.filter((row) => row.error).length;
   const told = { architectures: data.rows.length, trials: data.rows.reduce((sum, row) => sum + row.trials.length, 0), flagged, failed, preset: data.reproduce.preset, seed: data.reproduce.seed };

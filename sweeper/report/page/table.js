@@ -45,6 +45,9 @@ function parameters(data) {
 
 const flagged = (row) => `${row.comparable || row.error ? '' : 'not comparable: '}${row.shown_flags.join(', ')}`;
 
+// Whether trials are not equally long for all architectures.
+const haveOwnLengths = (data) => new Set(data.rows.map((row) => row.epochs).filter(Boolean)).size > 1;
+
 function columnsOf(data) {
   const { metric } = data, scale = scaleOf(data.rows, metric), best = metric.higher;
   const costs = data.costs.map((cost, index) => ({
@@ -69,7 +72,7 @@ function columnsOf(data) {
     }] : []),
     { title: 'learning rates', number: true, of: (row) => row.lr && row.lr[1], show: (row) => (row.lr ? row.lr.map((lr) => number(lr)).join(' to ') : '') },
     { title: 'batch', number: true, of: (row) => row.batch, show: (row) => number(row.batch) },
-    ...(new Set(data.rows.map((row) => row.epochs).filter(Boolean)).size > 1 ? [{
+    ...(haveOwnLengths(data) ? [{
       title: 'epochs', number: true, hint: 'the length of its trials, tuned for each architecture', of: (row) => row.epochs, show: (row) => number(row.epochs),
     }] : []),
     ...data.nuisance.map((title, index) => ({

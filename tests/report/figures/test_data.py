@@ -141,8 +141,15 @@ def test_the_range_test_is_shown_without_its_warm_up_up_to_where_it_diverged(wri
     found = tuning(findings, findings.summaries[0])
     assert found.lrs == [1e-5, 1e-4, 1e-3, 1e-2] and found.loss == [2.0, 1.5, 1.0, None]
     assert (found.lr_min, found.lr_max, found.batch_size, found.why) == (0.01, 0.1, 16, 'it is best')
+    assert (found.epochs, found.probability_best) == (10, None)
     first = {'round': 0, 'lr': 0.1, 'batch_size': 16, 'steps': 5, 'loss': 1, 'perf': 0.5}
     assert found.candidates[0] == first and found.budget == 0.5
+
+
+def test_what_candidates_were_scored_on_and_how_sure_the_choice_is_are_told(write_sweep):
+    findings = write_sweep({(1, 'a'): [0.9]}, scored_on='held-out', probability_best=0.75)
+    found = tuning(findings, findings.summaries[0])
+    assert (found.scored_on, found.probability_best) == ('held-out data', 0.75)
 
 
 def test_candidates_that_differ_in_a_nuisance_parameter_are_in_groups_of_their_own(declared):

@@ -159,6 +159,32 @@ def test_candidates_with_different_nuisance_parameters_are_not_joined_and_say_wh
     assert tab.errors == []
 
 
+def test_lengths_of_trials_are_no_column_where_they_are_the_same(grid, open_page):
+    assert 'epochs' not in open_page(report_page(grid)).locator('#board thead').inner_text()
+
+
+def test_lengths_of_trials_are_a_column_where_they_differ(write_sweep, open_page):
+    findings = write_sweep({(16, 'relu'): [0.9, 0.8], (32, 'relu'): [0.7, 0.6]}, lengths=(10, 20))
+    tab = open_page(report_page(findings))
+    headings = tab.locator('#board thead th').all_inner_texts()
+    cells = [row.locator('td').all_inner_texts() for row in tab.locator('#board tbody tr').all()]
+    assert [row[headings.index('epochs')] for row in cells] == ['10', '20']
+    assert tab.locator('#kind').inner_text().endswith('learning rate, batch size and length of training')
+    assert 'Trials are 10 to 20 epochs long' in tab.locator('#answer').inner_text()
+    assert tab.errors == []
+
+
+def test_how_sure_the_choice_is_stands_beside_its_reason(write_sweep, open_page):
+    points = {NamedPoint(depth=1, width=2): [0.5, 0.6]}
+    tab = open_page(report_page(write_sweep(points, scored_on='held-out', probability_best=0.75)))
+    draw_all(tab)
+    text = tab.locator('#architecture-1').inner_text()
+    assert 'it is best. The probability that this candidate is the best of the last round is 0.75.' in text
+    assert 'Candidates were scored on a part of the training data that they were not trained on.' in text
+    assert 'performance on held-out data' in text
+    assert tab.errors == []
+
+
 def test_a_flag_says_which_parameters_no_code_asked_for(write_sweep, open_page):
     points = {NamedPoint(depth=1, width=2): [0.5, 0.6]}
     tab = open_page(report_page(write_sweep(points, flags=['unread'], unread=['depth', IMAGE])))

@@ -51,6 +51,7 @@ def test_every_architecture_is_a_run_with_its_trials_nested(logged, database, tm
         assert parent.data.params == {
             'width': str(result.params[0]), 'kind': result.params[1], 'lr_min': str(result.lr_min),
             'lr_max': str(result.lr_max), 'batch_size': str(result.bs),
+            'epochs': str(results.trials[result.params][0].epochs),
         }  # fmt: skip
         assert parent.info.status == 'FINISHED' and parent.info.end_time
         assert parent.data.tags['sweeper.folder'] == str((tmp_path / 'out').resolve())

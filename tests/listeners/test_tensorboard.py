@@ -89,6 +89,7 @@ def test_the_hparams_tab_has_a_row_per_architecture_with_the_mean_of_its_trials(
         assert hparams == {
             'width': result.params[0], 'kind': result.params[1],
             'lr_min': result.lr_min, 'lr_max': result.lr_max, 'batch_size': result.bs,
+            'epochs': results.trials[result.params][0].epochs,
         }  # fmt: skip
         assert scores['perf_val'] == pytest.approx(result.perf_val.mean(), rel=1e-6)
         assert statuses == ['STATUS_SUCCESS'] * len(result.perf_val)

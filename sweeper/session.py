@@ -82,6 +82,11 @@ def run_session(
                 facts = _facts(reference, running, config, in_force)
         if config.stopping and not facts.has_data:
             raise ProblemError(f"stop='held-out': {facts.name!r} has no dataset() to hold something out of")
+        if config.stopping and not facts.can_hold_out:
+            raise ProblemError(
+                f"stop='held-out': no training samples of {facts.name!r} can be held out, since they are a "
+                f'stream, or all of one group by groups(), or a single one'
+            )
         resampler = _resampler(config, facts)
         parameters = facts.parameters
         _check_points(parameters, known)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ..errors import ProblemError
-from .data import InMemorySplit, ItemSplit, NoData, Split, SplitPart, is_pair
+from .data import Batch, InMemorySplit, ItemSplit, NoData, Split, SplitPart, is_pair, leaves, map_tensors
 from .labels import are_classes, listed_labels
 from .stream import StreamSplit
 from .workspace import Workspace
+
+_KEPT_BYTES = 2**28
+"""As much of what is held out of a dataset that is read item by item is kept in memory while a run lasts."""
 
 
 class Holdout(NamedTuple):
@@ -77,7 +81,36 @@ def hold_out(workspace: Workspace, seed: int, count: int) -> Holdout:
     trained, held_out = (torch.nonzero(part).flatten() for part in (~is_held_out, is_held_out))
     size = min(len(held_out), len(trained))
     fitted = trained[torch.arange(size) * len(trained) // max(size, 1)]
-    return Holdout(trained, SplitPart(train, held_out), SplitPart(train, fitted))
+    kind = ReadOnce if isinstance(train, ItemSplit) else SplitPart
+    return Holdout(trained, kind(train, held_out), SplitPart(train, fitted))
+
+
+class ReadOnce(SplitPart):
+    """Some samples of a split, whose items are read only once if they fit into `_KEPT_BYTES`."""
+
+    def __init__(self, split: Split, indices: torch.Tensor) -> None:
+        super().__init__(split, indices)
+        self._order: list[torch.Tensor] = []
+        self._kept: list[Batch] = []
+
+    def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
+        is_same = len(order) == len(self._order) and all(map(torch.equal, order, self._order))
+        return self._copies() if is_same else self._read(order)
+
+    def _copies(self) -> Iterator[Batch]:
+        for batch in self._kept:
+            yield map_tensors(batch, torch.clone)  # which a model may change
+
+    def _read(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
+        kept: list[Batch] = []
+        room = _KEPT_BYTES
+        for batch in super().batches(order):
+            room -= sum(tensor.nbytes for tensor in leaves(batch))
+            if room >= 0:
+                kept.append(map_tensors(batch, torch.clone))
+            yield batch
+        if room >= 0:
+            self._order, self._kept = list(order), kept
 
 
 def _drawn(classes: np.ndarray | None, size: int, count: int, generator: torch.Generator) -> torch.Tensor:

@@ -33,7 +33,7 @@ from .resampling.pool import resampled
 from .resampling.resampler import TrialSplit
 from .schedule import EXTENDABLE
 from .scoring.cycles import CycleScores
-from .scoring.evaluation import evaluate, is_finite_in_training
+from .scoring.evaluation import Score, evaluate, is_finite_in_training
 from .scoring.scorer import Scorer
 from .side_by_side import train_side_by_side
 from .stream import StreamSplit
@@ -180,22 +180,24 @@ def train_briefly(
                 CycleScores(learner, data.scored, _MOST_SCORED, is_part) for learner in training.learners
             ]
         ends = train_by_plan(training, batches, plan, schedule, curves)
-        results = [
-            _brief_result(learner, data, lost) | {'step': training.kind}
-            for learner, (_, lost) in zip(training.learners, ends, strict=True)
-        ]
-        for result, curve in zip(results, curves, strict=False):
-            result |= curve.columns(cycles, IN_TRAINING in result.get('flags', ''))
+        results = []
+        for lane, (learner, (_, lost)) in enumerate(zip(training.learners, ends, strict=True)):
+            curve = curves[lane] if curves else None
+            known = None if curve is None or lost else curve.latest
+            result = _brief_result(learner, data, lost, known)
+            if curve is not None:
+                result |= curve.columns(cycles, IN_TRAINING in result.get('flags', ''))
+            results.append({**result, 'step': training.kind})
         return results
 
     about = RunPlan(kind='brief', lr_min=lr_min, lr_max=lr_max, batch_size=batch_size, epochs=1, steps=steps)
     return train_side_by_side(workspace, point, seeds, batches, run, about)
 
 
-def _brief_result(learner: Learner, data: Holdout, lost: bool) -> dict[str, Any]:
-    """What a brief training came to; `lost` if its loss ceased to be finite."""
+def _brief_result(learner: Learner, data: Holdout, lost: bool, known: Score | None) -> dict[str, Any]:
+    """What a brief training came to; `lost` if its loss ceased to be finite, with its scores if `known`."""
     model, objective, scorer = learner.evaluated, learner.objective, learner.score
-    score = evaluate(
+    score = known or evaluate(
         model, data.scored, objective, scorer.of_objective, _MOST_SCORED, is_part=data.trained is not None
     )
     is_lost = lost or (

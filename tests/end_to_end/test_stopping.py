@@ -43,6 +43,14 @@ def test_without_data_nothing_can_be_held_out(tmp_path, sweep_inline):
         sweep_inline(path, selector, tmp_path / 'out', hparams=FIXED, stop='held-out')
 
 
+def test_of_a_single_group_nothing_can_be_held_out(write_problem, tmp_path, sweep_inline):
+    problem = write_problem(ending='def groups():\n    return [0] * sum(map(len, dataset()))\n')
+    selector = FixedSweep.with_fixed_trials([(4,)], 1)
+    with pytest.raises(ProblemError, match=r"stop='held-out': no training samples of .* can be held out"):
+        sweep_inline(problem.path, selector, tmp_path / 'out', hparams=FIXED, stop='held-out')
+    assert not (tmp_path / 'out' / 'points').exists()
+
+
 @pytest.mark.slow
 def test_it_is_an_option_of_the_command_line(write_problem, tmp_path):
     command = ['run', write_problem().path, '--grid', 'width=4', '--trials', '1', '--out', tmp_path / 'out']

@@ -14,10 +14,10 @@ from torch.utils.data import Dataset, IterableDataset, TensorDataset
 from sweeper.errors import ProblemError
 from sweeper.metric import Metric
 from sweeper.problem.problem import Problem
-from sweeper.training import runs
+from sweeper.training import holdout, runs
 from sweeper.training.data import ItemSplit, as_split
 from sweeper.training.facts import ProblemFacts
-from sweeper.training.holdout import can_hold_out, hold_out
+from sweeper.training.holdout import ReadOnce, can_hold_out, hold_out
 from sweeper.training.labels import groups_of
 from sweeper.training.stream import split_of
 from sweeper.training.workspace import Splits, Workspace, no_data
@@ -39,11 +39,11 @@ def signs(samples=100):
 
 
 def held_out_of(here, seed, count):
-    holdout = hold_out(here, seed, count)
+    parts = hold_out(here, seed, count)
     everything = np.arange(len(here.splits.train))
-    held_out = np.setdiff1d(everything, holdout.trained.numpy())
-    assert holdout.scored.places(torch.arange(len(holdout.scored))) == held_out.tolist()
-    assert {*holdout.fitted.places(torch.arange(len(holdout.fitted)))} <= {*holdout.trained.tolist()}
+    held_out = np.setdiff1d(everything, parts.trained.numpy())
+    assert parts.scored.places(torch.arange(len(parts.scored))) == held_out.tolist()
+    assert {*parts.fitted.places(torch.arange(len(parts.fitted)))} <= {*parts.trained.tolist()}
     return held_out
 
 
@@ -356,3 +356,42 @@ def test_tiny_data_is_held_out_down_to_a_single_sample():
     for size in (2, 3, 5):
         (result,) = briefly(workspace(signs(size)), held_out=1, cycles=2, batch_size=2)
         assert result['losses'].shape == (2,)
+
+
+def test_items_that_are_held_out_are_read_once():
+    data, reads = Listed(has_targets=True), {}
+    for cycles in (1, 4):
+        split = ItemSplit(data, CPU)
+        here = dataclasses.replace(workspace(signs(), step='eager'), splits=Splits(split, split, None))
+        data.read = 0
+        briefly(here, cycles=cycles)
+        reads[cycles] = data.read
+    assert reads[1] == reads[4]
+
+
+def test_items_are_read_again_if_they_take_too_much_memory(monkeypatch):
+    data = Listed(has_targets=False)
+    part, order = ReadOnce(ItemSplit(data, CPU), torch.arange(10, 30)), [torch.arange(12), torch.arange(8)]
+    first, again = (list(part.batches(order)) for _ in range(2))
+    assert data.read == 20 and all(torch.equal(a[0], b[0]) for a, b in zip(first, again, strict=True))
+    list(part.batches(order[:1]))
+    assert data.read == 32
+    monkeypatch.setattr(holdout, '_KEPT_BYTES', 100)
+    part = ReadOnce(ItemSplit(data, CPU), torch.arange(10, 30))
+    for _ in range(2):
+        list(part.batches(order))
+    assert data.read == 32 + 40
+
+
+def test_what_is_read_once_may_be_changed_by_a_model():
+    class Spoiling(Wide):
+        def forward(self, inputs):
+            output = super().forward(inputs)
+            return output if self.training else output + 0 * inputs.mul_(0).sum()
+
+    split = ItemSplit(TensorDataset(torch.randn(100, 4), signs()), CPU)
+    results = []
+    for model in (Wide, Spoiling):
+        here = dataclasses.replace(workspace(signs(), model, 'eager'), splits=Splits(split, split, None))
+        results += briefly(here, cycles=4)
+    assert_same(results[:1], results[1:])

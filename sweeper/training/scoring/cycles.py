@@ -43,6 +43,11 @@ class CycleScores:
         return {}
 
     @property
+    def latest(self) -> Score | None:
+        """The scores of the model as it stands; None if these are not known."""
+        return [*self._scores.values()][-1] if self._scores and self.is_scored else None
+
+    @property
     def is_scored(self) -> bool:
         """Whether the model has been scored as it stands."""
         return self._scored == self._versions()

@@ -17,6 +17,7 @@ from sweeper.problem.problem import Problem
 from sweeper.seeding import run_seed
 from sweeper.training import runs
 from sweeper.training.data import ItemSplit, as_split
+from sweeper.training.holdout import hold_out
 from sweeper.training.resampling.option import Resampling
 from sweeper.training.resampling.pool import pool_of, resampled
 from sweeper.training.resampling.resampler import Pool, Resampler
@@ -325,3 +326,16 @@ def test_a_sample_that_is_not_finite_is_counted_in_the_split():
     found = resampler('folds:4', Pool(40, 20)).split(0)
     with pytest.raises(NotFiniteData, match=r'samples are counted within the split of this trial'):
         runs.train_fully(Workspace(problem(), splits, CPU), (), [3], PLAN, 0, None, found)
+
+
+def test_groups_go_with_the_samples_of_a_trial():
+    splits, groups = splits_of(tensors(0, 60), tensors(60, 90)), np.arange(90) // 5
+    pool = Pool(60, 30, None, groups)
+    split = resampler('folds:3', pool).split(1)
+    own = resampled(Workspace(problem(), splits, CPU, groups=groups), split)
+    numbers = torch.cat([own.splits.train.data[0][:, 0], own.splits.val.data[0][:, 0]]).long()
+    np.testing.assert_array_equal(own.groups, groups[numbers])
+    parts = hold_out(own, 0, 10)
+    held_out = own.splits.train.data[0][parts.scored.places(torch.arange(len(parts.scored))), 0].long()
+    trained = own.splits.train.data[0][parts.trained, 0].long()
+    assert len(held_out) and not {*(groups[held_out])} & {*(groups[trained])}

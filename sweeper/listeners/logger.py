@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..events import Event, PointFailed, PointTuned, SweepEnded, SweepStarted, TrialsDone
+from ..events import Event, PointFailed, PointFlagged, PointTuned, SweepEnded, SweepStarted, TrialsDone
 from ..points import NamedPoint, Point, by_name, label, point_key, value_to_text
 from ..results import PointError, parameter_columns
 
@@ -49,6 +49,8 @@ class Logger(ABC):
                 }
                 self._trials.setdefault(point, {}).update(new)
                 self.keep_trials(point, new)
+            case PointFlagged(point, flags):
+                self.keep_flags(point, flags)
             case PointFailed(point, error):
                 self.keep_failure(point, error)
             case SweepEnded():
@@ -59,6 +61,9 @@ class Logger(ABC):
 
     def keep_tuning(self, point: Point) -> None:  # noqa: B027
         """Keeps that a point is tuned."""
+
+    def keep_flags(self, point: Point, flags: Sequence[str]) -> None:  # noqa: B027
+        """Keeps all flags that a point has now, if any."""
 
     @abstractmethod
     def keep_trials(self, point: Point, trials: Mapping[int, Mapping[str, float]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from .logger import Logger, Plain, point_id, short_key
 
 _SWEEP, _POINT, _TRIAL = 'sweeper.sweep', 'sweeper.point', 'sweeper.trial'
 _ERROR, _TRACEBACK = 'sweeper.error', 'sweeper.traceback'
+_FLAGS = 'sweeper.flags'
 _PARENT = 'mlflow.parentRunId'
 _LONGEST, _PAGE = 4000, 1000
 
@@ -26,9 +27,10 @@ class MLflowListener(Logger):
     """Keeps a run per architecture, with a nested run per trial.
 
     The architecture's run has its parameters, the hyperparameters that it was tuned to and the mean of its
-    trials' scores; each trial's run has the same parameters and its own scores. A point that failed has the
-    status FAILED and the error in the tag `sweeper.error`. When a sweep is resumed, its runs are found again
-    by their tags, which name the sweep's folder and the point; so sweeps may share an experiment.
+    trials' scores; each trial's run has the same parameters and its own scores. Its flags are in the tag
+    `sweeper.flags`. A point that failed has the status FAILED and the error in the tag `sweeper.error`.
+    When a sweep is resumed, its runs are found again by their tags, which name the sweep's folder and the
+    point; so sweeps may share an experiment.
 
     Each trial takes some hundredths of a second, with a server as long as that takes.
 
@@ -94,6 +96,14 @@ class MLflowListener(Logger):
                 self._client.delete_tag(run.info.run_id, tag)
             self._client.update_run(run.info.run_id, status='RUNNING')
             self._open[point] = run.info.run_id
+
+    def keep_flags(self, point: Point, flags: Sequence[str]) -> None:
+        run, told = self._architecture(point), ' '.join(flags)
+        if told:
+            self._client.set_tag(run.info.run_id, _FLAGS, told)
+            run.data.tags[_FLAGS] = told
+        elif run.data.tags.pop(_FLAGS, None) is not None:
+            self._client.delete_tag(run.info.run_id, _FLAGS)
 
     def keep_trials(self, point: Point, trials: Mapping[int, Mapping[str, float]]) -> None:
         parent = self._architecture(point)

@@ -84,12 +84,13 @@ def table(store: Records, metric: str | None = None) -> str:
     tuned, names = findings.nuisance, _names(findings.measure)
     writer, after = csv.writer(stream, lineterminator='\n'), names.index('epochs') + 1
     columns = [*names[:after], *nuisance_columns(tuned), *names[after:]]
-    writer.writerow([*findings.columns, *columns, 'error', 'unread', 'command'])
+    writer.writerow([*findings.columns, *columns, 'not_comparable', 'error', 'unread', 'command'])
     for summary, row in _rows(findings):
         cells = ['' if row[name] is None else row[name] for name in names]
         cells[-1] = ' '.join(summary.flags)
         cells[after:after] = summary.nuisance_cells(tuned)
-        last = [summary.error or '', ' '.join(summary.unread), summary.command or '']
+        doubts = ' '.join(summary.exclusions)
+        last = [doubts, summary.error or '', ' '.join(summary.unread), summary.command or '']
         writer.writerow([*summary.cells, *cells, *last])
     return stream.getvalue()
 
@@ -162,9 +163,10 @@ def _keys(measure: Measure) -> list[str]:
 def _numbers(summary: PointSummary, is_first: bool, measure: Measure) -> dict[str, Any]:
     perfs = sorted(summary.perfs, key=lambda perf: -measure.sign * perf)
     low, high = summary.lr_range or (None, None)
+    tied = None if summary.exclusions or summary.error or not perfs else is_first
     values: Sequence[Any] = (
         summary.trials, *summary.perf_val[:3], summary.perf_val.method,
-        *((float(np.median(perfs)), perfs[0], perfs[-1]) if perfs else (None, None, None)), is_first,
+        *((float(np.median(perfs)), perfs[0], perfs[-1]) if perfs else (None, None, None)), tied,
         summary.loss_val.mean, *(summary.perf_test[:3] if summary.perf_test else [None] * 3), low, high,
         summary.batch_size, summary.epochs or None, summary.seconds, summary.flags,
     )  # fmt: skip

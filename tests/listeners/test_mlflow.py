@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sweeper.errors import InvalidArgument, MissingExtra
-from sweeper.events import PointFailed, PointTuned, SweepEnded, SweepStarted, TrialsDone
+from sweeper.events import PointFailed, PointFlagged, PointTuned, SweepEnded, SweepStarted, TrialsDone
 from sweeper.listeners.mlflow import MLflowListener
 from sweeper.points import NamedPoint
 from sweeper.results import PointError, TrialResult, Tuned
@@ -130,6 +130,17 @@ def test_a_point_that_is_tried_again_is_no_longer_failed(database, tmp_path):
     (run,), children = runs_of(database, 'retried')
     assert run.info.status == 'FINISHED' and not {'sweeper.error', 'sweeper.traceback'} & run.data.tags.keys()
     assert run.data.params['batch_size'] == '8' and len(children[run.info.run_id]) == 1
+
+
+def test_flags_are_a_tag_as_long_as_they_hold(database, tmp_path):
+    for flags, expected in ((('sensitive', 'trial_diverged'), 'sensitive trial_diverged'), ((), None)):
+        for _ in range(2):  # told again when it is resumed
+            listener = started(database, 'flagged', tmp_path)
+            listener.handle(PointTuned((1,), Tuned(0.1, 0.2, 8, 1, 1)))
+            listener.handle(PointFlagged((1,), flags))
+            listener.handle(SweepEnded())
+            (run,), _ = runs_of(database, 'flagged')
+            assert run.data.tags.get('sweeper.flags') == expected
 
 
 def test_a_sweep_that_was_killed_is_no_longer_running_when_it_is_resumed(database, tmp_path):

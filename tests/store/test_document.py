@@ -43,6 +43,8 @@ def test_csv_has_a_row_per_architecture(filled):
         rows[0]['trials'] == '3' and float(rows[0]['best']) == 0.25 and rows[0]['flags'] == 'trial_diverged'
     )
     assert rows[2]['error'].startswith('ValueError')
+    assert [row['not_comparable'] for row in rows] == ['trial_diverged', '', '']
+    assert [row['tied_for_first'] for row in rows] == [''] * 3, 'nothing that could be'
 
 
 def test_json_has_it_all_and_is_strict(filled):
@@ -53,6 +55,7 @@ def test_json_has_it_all_and_is_strict(filled):
     assert told['p'] == told['differences'] == [[None]] and told['not_comparable'] == told['answer']
     assert [*told['architectures'][0]['not_comparable']] == ['trial_diverged']
     assert told['architectures'][1]['not_comparable'] == {}
+    assert [one['tied_for_first'] for one in told['architectures']] == [None] * 3
     assert told['settings']['tuning_budget'] == 2.0
 
 

@@ -108,6 +108,13 @@ class Scale:
             self._untrained = self._untrained.at_least(objective.sign * objective.chance)
         self._origin = self._best = self._untrained.middle
 
+    def share(self, objective: float, loss: float) -> float:
+        """Where a model is on the scale, in [0, 1]; one that diverged is at 0."""
+        value = self._signed(objective, loss)
+        if not math.isfinite(value):
+            return 0.0
+        return min(max((value - self._origin) / self._span, 0.0), 1.0)
+
     def noted(self, scored: Sequence[Scored]) -> list[Scored]:
         """Takes what candidates came to, which may be better than any before; returns them on the scale."""
         for value in map(self._value, scored):
@@ -175,18 +182,16 @@ class Scale:
 
     def _value(self, score: Scored) -> float:
         """What candidates are compared by; higher is better."""
-        return -score.loss if self.is_by_loss else self._objective.sign * score.objective
+        return self._signed(score.objective, score.loss)
+
+    def _signed(self, objective: float, loss: float) -> float:
+        return -loss if self.is_by_loss else self._objective.sign * objective
 
     def _placed(self, scored: Sequence[Scored]) -> list[Scored]:
         return [
-            score._replace(perf=self._share(self._value(score)), value=score.objective) for score in scored
+            score._replace(perf=self.share(score.objective, score.loss), value=score.objective)
+            for score in scored
         ]
-
-    def _share(self, value: float) -> float:
-        """Where a value is on the scale, in [0, 1]."""
-        if not math.isfinite(value):
-            return 0.0
-        return min(max((value - self._origin) / self._span, 0.0), 1.0)
 
 
 def _first_steps(curves: Sequence[RunResult], name: str) -> np.ndarray:

@@ -98,10 +98,10 @@ class MLflowListener(Logger):
             self._open[point] = run.info.run_id
 
     def keep_flags(self, point: Point, flags: Sequence[str]) -> None:
-        run, told = self._architecture(point), ' '.join(flags)
-        if told:
-            self._client.set_tag(run.info.run_id, _FLAGS, told)
-            run.data.tags[_FLAGS] = told
+        run, text = self._architecture(point), ' '.join(flags)
+        if text:
+            self._client.set_tag(run.info.run_id, _FLAGS, text)
+            run.data.tags[_FLAGS] = text
         elif run.data.tags.pop(_FLAGS, None) is not None:
             self._client.delete_tag(run.info.run_id, _FLAGS)
 

@@ -89,8 +89,8 @@ def table(store: Records, metric: str | None = None) -> str:
         cells = ['' if row[name] is None else row[name] for name in names]
         cells[-1] = ' '.join(summary.flags)
         cells[after:after] = summary.nuisance_cells(tuned)
-        doubts = ' '.join(summary.exclusions)
-        last = [doubts, summary.error or '', ' '.join(summary.unread), summary.command or '']
+        exclusions = ' '.join(summary.exclusions)
+        last = [exclusions, summary.error or '', ' '.join(summary.unread), summary.command or '']
         writer.writerow([*summary.cells, *cells, *last])
     return stream.getvalue()
 

@@ -135,7 +135,11 @@ def _flags(
     flags = set(lr_range.flags)
     if not scale.is_learned(chosen):
         flags.add('nothing_learned')
-    elif not scale.has_objective_learned(chosen) or _is_early(scale, rounds, trial):
+    elif (
+        not scale.has_objective_learned(chosen)
+        or rounds[-1].has_collapsed(lr_range)
+        or _is_early(scale, rounds, trial)
+    ):
         flags.add('barely_learned')
     if _is_below_cliff(rounds[-1], chosen):
         flags.add('sensitive')

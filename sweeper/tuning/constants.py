@@ -24,10 +24,11 @@ class Constants:
     """The range test's share of the budget."""
 
     sure: float = 3.0
-    """Standard errors above the best untrained model from which something is learned."""
+    """Standard errors above untrained models from which something is learned."""
 
     likely: float = 2.0
-    """Standard errors above the usual untrained model from which the objective is better than that."""
+    """Standard errors above the usual untrained model (or one above the best) from which the objective is
+    better than that."""
 
     rounding: float = 1e-6
     """What a difference must be, as a share of the values, to be more than rounding."""
@@ -87,11 +88,12 @@ class Constants:
     patient_apart: float = 3.0
     """and the factor between their learning rates."""
 
-    alike: float = 0.03
-    """A round has collapsed if its losses differ by less than this share of their way from untrained ones,"""
+    alike: float = 0.5
+    """A round has collapsed if its losses differ by fewer standard deviations between batches, and are not
+    further below the lowest of the range test;"""
 
-    further: float = 0.1
-    """and are no further below the lowest of the range test than this share of it."""
+    least: float = 0.1
+    """which are those of the quietest part of the range test: the share of it that is quieter."""
 
     usual_fall: float = 0.25
     """Power of the length of training with which the best learning rate usually falls."""

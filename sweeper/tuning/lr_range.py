@@ -26,6 +26,7 @@ class LRRange:
         baseline_loss: The loss of untrained models.
         loss_deviation: Its standard deviation between batches.
         lowest_loss: The lowest that the test saw, smoothed.
+        least_deviation: As `loss_deviation`, where it is least in the test.
         details: Numbers for `misc.json`.
         flags: `nan_seen` if a model was dead from the start.
         arrays: The curve, for `lr_vs_perf.npz`.
@@ -37,6 +38,7 @@ class LRRange:
     baseline_loss: float
     loss_deviation: float
     lowest_loss: float
+    least_deviation: float
     details: dict[str, Any]
     flags: list[str]
     arrays: dict[str, np.ndarray]
@@ -127,6 +129,7 @@ def analyse(
         baseline_loss=float(np.median(losses[alive][:, : CONSTANTS.warmup_steps + 1])),
         loss_deviation=untrained_deviation(curve, baseline),
         lowest_loss=float(curve.loss[lowest]),
+        least_deviation=float(np.quantile(curve.loss_spread[: max(1, rise.cutoff)], CONSTANTS.least)),
         details=details,
         flags=flags,
         arrays=arrays,

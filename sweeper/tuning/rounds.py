@@ -105,11 +105,11 @@ class Round:
         Which the range test found, too: candidates that are better than it are not stuck.
         """
         losses = [score.fitted_loss for score in self.scored]
-        way = lr_range.baseline_loss - min(losses)
+        alike = CONSTANTS.alike * lr_range.least_deviation
         return (
-            way > CONSTANTS.spread * lr_range.loss_deviation
-            and max(losses) - min(losses) < CONSTANTS.alike * way
-            and lr_range.lowest_loss - min(losses) < CONSTANTS.further * way
+            lr_range.baseline_loss - min(losses) > CONSTANTS.significant_rise * lr_range.least_deviation
+            and max(losses) - min(losses) < alike
+            and lr_range.lowest_loss - min(losses) < alike
         )
 
     def rungs(self, candidate: Candidate) -> list[Scored]:

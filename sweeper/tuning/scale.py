@@ -27,51 +27,60 @@ class Untrained:
     Attributes:
         middle: What is usual.
         likely: What is likely better than that.
-        best: The best model's.
-        noise: Standard error of that.
+        sure: What is surely better.
+        noise: Standard error of a model's; between models, where only whole models are measured.
     """
 
     middle: float = math.nan
     likely: float = math.nan
-    best: float = math.nan
+    sure: float = math.nan
     noise: float = 0.0
 
     @classmethod
-    def in_steps(cls, values: np.ndarray, has_outliers: bool) -> Untrained:
-        """Of what each step measured, shape `(models, steps)`; the median is what is usual, or the mean."""
-        if not values.size:
+    def by_loss(cls, losses: np.ndarray) -> Untrained:
+        """Of what each step measured, shape `(models, steps)`.
+
+        Training soon finds the best constant answer, which is about as good as the best of these models: only
+        what is better than that one has surely learned.
+        """
+        if not losses.size:
             return cls()
-        means = values.mean(axis=1)
-        errors = _deviation(values, axis=1) / math.sqrt(values.shape[1])
-        own, usual = float(errors[means.argmax()]), float(np.median(errors))
-        error = math.hypot(usual, float(_deviation(means))) / math.sqrt(len(means))
-        middle = float(np.median(values) if has_outliers else values.mean())
-        return cls(
-            middle, middle + CONSTANTS.likely * error, float(means.max()), own if has_outliers else usual
-        )
+        means, errors = -losses.mean(axis=1), _deviation(losses, axis=1) / math.sqrt(losses.shape[1])
+        best, noise = float(means.max()), float(errors[means.argmax()])
+        return cls(float(-np.median(losses)), best, best + CONSTANTS.sure * noise, noise)
+
+    @classmethod
+    def by_performance(cls, perfs: np.ndarray) -> Untrained:
+        """Of the accuracies of each step, shape `(models, steps)`."""
+        if not perfs.size:
+            return cls()
+        means, middle = perfs.mean(axis=1), float(perfs.mean())
+        noise = float(np.median(_deviation(perfs, axis=1))) / math.sqrt(perfs.shape[1])
+        error = math.hypot(noise, float(_deviation(means))) / math.sqrt(len(means))
+        likely = min(middle + CONSTANTS.likely * error, float(means.max()) + noise)
+        return cls(middle, likely, middle + CONSTANTS.sure * noise, noise)
 
     @classmethod
     def as_wholes(cls, values: np.ndarray) -> Untrained:
         """Of what was measured of whole models, shape `(models,)`."""
         if not values.size:
             return cls()
-        best = float(values.max())
-        return cls(float(np.median(values)), best, best, float(_deviation(values)))
+        best, noise = float(values.max()), float(_deviation(values))
+        return cls(float(np.median(values)), best, best + noise, noise)
 
     def at_least(self, guess: float) -> Untrained:
         """The same where a model that guesses is known, if it is better than what is usual."""
-        return self if self.middle >= guess else Untrained(guess, guess, float(np.fmax(self.best, guess)))
+        return self if self.middle >= guess else Untrained(guess, guess, float(np.fmax(self.sure, guess)))
 
     def is_exceeded(self, value: float, times: float = 1.0) -> bool:
-        """Whether a value is better than the best of these models, and not by chance.
+        """Whether a value is surely better than that of these models.
 
         Args:
             value: Of a model that was trained.
             times: How many times as far from what is usual as that takes.
         """
-        limit = self.best + CONSTANTS.sure * self.noise - self.middle
-        rounding = CONSTANTS.rounding * abs(self.middle)
-        return value - self.middle > times * max(limit, rounding)
+        limit = max(self.sure - self.middle, CONSTANTS.rounding * abs(self.middle))
+        return value - self.middle > times * limit
 
 
 def _deviation(values: np.ndarray, axis: int | None = None) -> np.ndarray:
@@ -96,11 +105,11 @@ class Scale:
     def __init__(self, objective: MetricInfo, curves: Sequence[RunResult]) -> None:
         self._objective = objective
         self.is_by_loss = objective.name == INVERSE_LOSS
-        self._losses = Untrained.in_steps(-_first_steps(curves, 'loss'), has_outliers=True)
+        self._losses = Untrained.by_loss(_first_steps(curves, 'loss'))
         self._is_counted = objective.is_share and not any('untrained' in curve for curve in curves)
         self._untrained = self._losses
         if self._is_counted and not self.is_by_loss:
-            self._untrained = Untrained.in_steps(_first_steps(curves, 'perf'), has_outliers=False)
+            self._untrained = Untrained.by_performance(_first_steps(curves, 'perf'))
         elif not self.is_by_loss and any('untrained' in curve for curve in curves):
             wholes = np.array([float(curve['untrained']) for curve in curves if 'untrained' in curve])
             self._untrained = Untrained.as_wholes(objective.sign * wholes[np.isfinite(wholes)])
@@ -129,7 +138,7 @@ class Scale:
         return [replace(done, scored=self._placed(done.scored)) for done in rounds]
 
     def is_learned(self, score: Scored, times: float = 1.0) -> bool:
-        """Whether a candidate learned anything: it beats every untrained model, beyond noise.
+        """Whether a candidate learned anything: it is surely better than untrained models.
 
         By the objective or by the loss, on the data that it was trained on if it was measured there.
 
@@ -171,8 +180,8 @@ class Scale:
     def _span(self) -> float:
         """From untrained models to the best that was seen, or to what is no noise; above 0."""
         span = self._best - self._origin
-        if not self._best > self._untrained.best:
-            span = max(span, CONSTANTS.sure * self._untrained.noise)
+        if not self._best > self._untrained.sure:
+            span = max(span, self._untrained.sure - self._origin)
         return span if math.isfinite(span) and span > 0 else 1.0
 
     @property

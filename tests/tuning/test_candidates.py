@@ -208,7 +208,7 @@ def test_for_throughput_every_batch_size_stays_in_with_its_best(perfs):
 
 def flat_range(baseline=2.3, cutoff=10.0):
     """What a range test says that learned nothing."""
-    return LRRange(cutoff / 1000, cutoff, cutoff, baseline, 0.1, baseline, {}, [], {})
+    return LRRange(cutoff / 1000, cutoff, cutoff, baseline, 0.1, baseline, 0.1, {}, [], {})
 
 
 @given(SETTINGS, ROUNDS, TRAIN_SIZES, st.floats(0.01, 10))

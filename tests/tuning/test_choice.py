@@ -16,7 +16,7 @@ from sweeper.tuning.settings import get_settings
 
 FAST = get_settings('fast')
 STEPS, TRIAL = 100, 6400
-FOUND = LRRange(0.001, 1.0, 1.0, 0.9, 0.01, 0.5, {}, [], {})
+FOUND = LRRange(0.001, 1.0, 1.0, 0.9, 0.01, 0.5, 0.01, {}, [], {})
 LRS = 0.1, 0.2, 0.4
 
 
@@ -95,6 +95,12 @@ def test_what_learns_much_with_length_has_barely_learned_wherever_it_ends(before
           for perfs, steps in (([before] * 3, STEPS // shorter), ([0.5, 0.6, 0.7], STEPS)))
     )  # fmt: skip
     assert none_is_good.flags == choice.flags
+
+
+def test_where_all_end_at_the_same_loss_that_the_range_test_reached_that_is_flagged():
+    constant, better = ladder([0.5, 0.501, 0.502]), ladder([0.6, 0.601, 0.602])
+    assert chosen(constant).flags == ['barely_learned']
+    assert chosen(better).flags == []
 
 
 def test_where_nothing_was_learned_the_guess_is_below_the_highest_rate():

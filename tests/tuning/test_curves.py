@@ -168,3 +168,17 @@ def test_the_combined_curve_is_smooth_and_has_the_noise_of_its_median():
     assert curve.perf_noise == pytest.approx(curve.perf.std(), rel=0.25)
     assert curve.loss_noise == 0
     assert curve.perf.shape == curve.loss.shape == (3000,)
+
+
+@given(st.floats(1e-4, 1e4), st.floats(-100, 100), st.integers(0, 20), st.sampled_from([None, 130, 250]))
+def test_neither_the_unit_nor_the_origin_of_the_loss_moves_the_range(factor, offset, seed, back_at):
+    losses, perfs = world(seed, to=0.5 if seed % 2 else 0.1, diverge_at=None if back_at else 200)
+    if back_at:
+        losses[:, back_at:] += 20 if seed % 3 else 0.8
+    for by_loss in (False, True):
+        expected, found = (
+            find_rise(combine(shown, perfs, 0.05), STEPS // 20, by_loss)
+            for shown in (losses, factor * (losses + offset))
+        )
+        assert (found.start, found.end, found.cutoff) == (expected.start, expected.end, expected.cutoff)
+        assert found.measure == expected.measure != 'perf' * by_loss

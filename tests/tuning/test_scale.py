@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.metric import MetricInfo
+from sweeper.metric import PERFORMANCE, MetricInfo
+from sweeper.tuning.candidates import Candidate, Scored
+from sweeper.tuning.constants import CONSTANTS
+from sweeper.tuning.lr_range import LRRange
+from sweeper.tuning.rounds import Round
+from sweeper.tuning.scale import Scale
 from sweeper.tuning.settings import get_settings
 from sweeper.tuning.start import start_tuning
 
@@ -184,3 +189,52 @@ def test_a_method_that_does_not_know_the_objective_says_nothing_about_what_trial
         tuner.send([{'loss': np.ones(1), 'perf': np.zeros(1), 'step': 'eager'}])
     assert end.value.value.span == 0
     assert not end.value.value._is_worse(5.0)
+
+
+def steps(perfs, noise=0.0):
+    """The start of a range test: what untrained models measure, a list of performances per model."""
+    rng = np.random.default_rng(0)
+    models = [perf + rng.normal(0, noise, CONSTANTS.warmup_steps + 1) for perf in perfs]
+    return [{'perf': model, 'loss': 2.0 + rng.normal(0, 0.02, len(model))} for model in models]
+
+
+@pytest.mark.parametrize(
+    ('untrained', 'perf', 'loss', 'learned', 'objective'),
+    [
+        ([0.5, 0.45, 0.55], 0.5, 1.99, False, False),
+        ([0.5, 0.45, 0.55], 0.6, 1.9, True, True),  # nobody can do better
+        ([0.5, 0.45, 0.55], 0.5, 1.9, True, False),  # a better constant answer
+        ([0.1, 0.9, 0.1], 0.95, 1.9, True, True),  # one class is rare, and some answer the other
+        ([0.9, 0.9, 0.9], 0.9, 1.9, True, False),
+        ([0.9, 0.9, 0.9], 0.9, 1.99, False, False),
+    ],
+)
+def test_learning_is_what_no_untrained_model_does_by_chance(untrained, perf, loss, learned, objective):
+    scale = Scale(PERFORMANCE, steps(untrained, noise=0.03))
+    (score,) = scale.noted([Scored(Candidate(0.1, 8), loss, perf)])
+    assert scale.is_learned(score) == learned
+    assert scale.has_objective_learned(score) == objective
+    (fitted,) = scale.noted([Scored(Candidate(0.1, 8), 3.0, 0.0, fit=loss)])
+    assert scale.is_learned(fitted) == learned, 'what is fitted counts, if that was measured'
+
+
+@given(FACTORS, st.floats(-100, 100))
+@pytest.mark.parametrize(
+    ('losses', 'lowest', 'collapsed'),
+    [
+        ([0.660, 0.661, 0.665], 0.67, True),  # the same constant answer as in the range test
+        ([0.660, 0.661, 0.665], 0.50, True),
+        ([0.001, 0.002, 0.010], 0.20, False),  # all learned, and more than in the range test
+        ([0.660, 0.661, 1.2], 0.67, False),
+        ([0.23, 0.66, 0.67], 0.67, False),
+        ([2.29, 2.29, 2.29], 2.29, False),  # nothing but a plateau
+        ([0.660, 0.661, math.inf], 0.67, False),
+    ],
+)
+def test_a_constant_answer_is_told_from_what_is_learned_whatever_the_unit(
+    losses, lowest, collapsed, factor, offset
+):
+    baseline, lowest, *losses = (factor * (loss + offset) for loss in (2.3, lowest, *losses))
+    found = LRRange(0.001, 1.0, 1.0, baseline, factor * 0.5, lowest, factor * 0.04, {}, [], {})
+    scored = [Scored(Candidate(0.1, 8), loss, 0.5) for loss in losses]
+    assert Round(scored, [10] * 3).has_collapsed(found) == collapsed

@@ -36,7 +36,8 @@ class Effort:
         batch_candidates: Batch sizes compared in the second round; >= 1.
         batch_objective: 'performance': the batch size that trains best. 'throughput': the largest that is
             within `batch_tolerance` of it. A number: this batch size.
-        batch_tolerance: See `batch_objective`; in [0, 1].
+        batch_tolerance: See `batch_objective`: a share, in [0, 1], of the way from an untrained model to the
+            best.
         rounds: Rounds of the comparison; >= 2. From the third on, learning rates alone are compared in the
             last two.
         smoothing: Width of the learning-rate curve's smoothing window, as a share of it; in (0, 0.5].

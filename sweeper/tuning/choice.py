@@ -156,7 +156,7 @@ def _is_early(scale: Scale, rounds: Sequence[Round], trial: int) -> bool:
     """Whether candidates were compared long before they had learned what they can, by objective or loss.
 
     What trainings before the last round's came to, of what these came to, says how much they learn with
-    length: if the candidates of the last round were proposed by trainings that had learned less than half of
+    length: if the candidates of the last round were proposed by trainings that had learned much less than
     that, or if what is left until the length of a trial is likely more than what has been learned.
     """
     *before, last = [round_ for round_ in rounds if not round_.is_void]
@@ -169,7 +169,7 @@ def _is_early(scale: Scale, rounds: Sequence[Round], trial: int) -> bool:
     for then, now in zip(scale.progress(all_before), scale.progress(last.scored), strict=True):
         share = min(max(then / now, 0.0), 1.0) if now > 0 else 1.0
         expected = 1 + (1 - share) / longer * left
-        if min(share, 1 / expected) < CONSTANTS.half:
+        if share < CONSTANTS.most or 1 / expected < CONSTANTS.half:
             return True
     return False
 

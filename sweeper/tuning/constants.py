@@ -111,9 +111,11 @@ class Constants:
     """How many times as far from untrained models as noise is some learning: below, the sure rung is taken.
     """
 
+    most: float = 0.6
+    """A tuning has barely learned if shorter trainings came less far than this share of the last round's,"""
+
     half: float = 0.5
-    """A tuning has barely learned if shorter trainings came less far than this share of the last round's way,
-    or these less far than this share of what a trial may be expected to come."""
+    """or these less far than this share of what a trial may be expected to come."""
 
     edge: float = 2.0
     """A rate within this factor of a limit of the search is flagged."""

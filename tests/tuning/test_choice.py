@@ -81,8 +81,8 @@ def test_a_rung_that_barely_learned_is_judged_with_the_one_above_it():
 @pytest.mark.parametrize(
     ('before', 'shorter', 'is_flagged'),
     [
-        (0.68, 5, False), (0.45, 5, False), (0.35, 5, True), (0.12, 5, True),  # most came in the last round
-        (0.65, 2, False), (0.45, 2, True), (0.65, 1, False), (0.45, 1, False),  # or is still to come
+        (0.68, 5, False), (0.48, 5, False), (0.44, 5, True), (0.12, 5, True),  # most came in the last round
+        (0.65, 2, False), (0.48, 2, True), (0.65, 1, False), (0.44, 1, False),  # or is still to come
         (0.75, 5, False),
     ],
 )  # fmt: skip

@@ -59,6 +59,7 @@ class Case:
         reference: Says where that is.
         source: A digest of its source.
         train_size: Samples in its training set.
+        val_size: Samples in its validation set.
         trial_samples: `TRIAL_SAMPLES` of the module.
         lrs: Lowest and highest learning rate that make sense; `LRS` of the module, if it has one.
         objective: What is known of the metric.
@@ -69,6 +70,7 @@ class Case:
     reference: ProblemReference
     source: str
     train_size: int
+    val_size: int
     trial_samples: int
     lrs: tuple[float, float]
     objective: MetricInfo
@@ -113,9 +115,10 @@ def load_case(name):
     file = FOLDER / f'{name}.py'
     reference = find_problem(file)
     module = load_module(reference)
+    train, val = module.dataset()[:2]
     source = hashlib.sha256(file.read_bytes() + (FOLDER / '_data.py').read_bytes()).hexdigest()[:16]
     return Case(
-        name, reference, source, len(module.dataset()[0]), module.TRIAL_SAMPLES,
+        name, reference, source, len(train), len(val), module.TRIAL_SAMPLES,
         getattr(module, 'LRS', LRS), load_problem(reference).objective, getattr(module, 'POINTS', ((),)),
     )  # fmt: skip
 

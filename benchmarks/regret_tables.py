@@ -1,10 +1,13 @@
 """The tables of `tuner_regret.py`: what ways of choosing came to, in points below the oracle."""
 
+import math
 import statistics
 
 from regret import GROUPS
 from rich.table import Table
 from scipy.stats import kendalltau
+
+from sweeper.report.flags import NO_DOUBTS
 
 SILENT = 0.03
 
@@ -20,12 +23,15 @@ def spread(picks):
 
 
 def silent(oracle, picks):
-    """The seeds whose picks fail without a flag."""
-    return [
-        seed
-        for seed, pick in enumerate(picks)
-        if not pick.flags and pick.val < oracle['val']['perf'] - SILENT
-    ]
+    """The seeds whose picks fail without a flag that casts a doubt on them."""
+    best, samples = oracle['val']['perf'], oracle.get('val_size', math.inf)
+    below = best - max(SILENT, 2 * math.sqrt(best * (1 - best) / samples))
+    return [seed for seed, pick in enumerate(picks) if not is_flagged(pick) and pick.val < below]
+
+
+def is_flagged(pick):
+    """Whether a pick has a flag that casts a doubt on it."""
+    return not NO_DOUBTS.issuperset(pick.flags)
 
 
 def reached(best):
@@ -64,7 +70,7 @@ def _over_problems(oracles, picks):
     val, train = (
         {name: regret(oracles[name], picks[name], split) for name in picks} for split in ('val', 'train')
     )
-    unflagged = {name: [pick for pick in some if not pick.flags] for name, some in picks.items()}
+    unflagged = {name: [pick for pick in some if not is_flagged(pick)] for name, some in picks.items()}
     silently = [regret(oracles[name], some) for name, some in unflagged.items() if some]
     every = [pick for some in picks.values() for pick in some]
     failures = sum(len(silent(oracles[name], some)) for name, some in picks.items())
@@ -75,7 +81,7 @@ def _over_problems(oracles, picks):
         f'{statistics.mean(train.values()):.2f}', f'{max(train.values()):.1f}',
         f'{statistics.mean(pick.cost for pick in every):.2f}',
         f'{statistics.mean(map(spread, picks.values())):.2f}',
-        f'{sum(bool(pick.flags) for pick in every)}', f'{failures} of {len(every)}',
+        f'{sum(map(is_flagged, every))}', f'{failures} of {len(every)}',
     )  # fmt: skip
 
 

@@ -16,7 +16,9 @@ points (percent of performance), mean over sweep seeds and problems; `worst` is 
 `worst unflagged` the same without the picks that have a flag. Training regret is the same on training data,
 against the oracle that is best there, at full length. *Cost* is how many samples the choice took to train, in
 (longest) trials. *Spread* is the standard deviation over sweep seeds. A pick whose validation performance is
-more than 3 points below the oracle's without a flag is a *silent* failure.
+more than 3 points below the oracle's, and more than two standard errors of so many validation samples (of
+wine's 36, one is 2.8 points), is a *silent* failure if no flag casts a doubt on it (`longest` and
+`stopped_early` cast none).
 
 The peers: the oracle's own choice (what noise leaves); a fixed learning rate, and the one that ignite's
 `FastaiLRFinder` suggests, at batch size 64; and at the cost of each preset (`regret_peers.py`) random search
@@ -190,7 +192,8 @@ def report_regret(oracles, options, seeds):
             complete(oracles, case, executor)
             if options.oracle:
                 continue
-            known[name], picks = oracles[case, ()], found.setdefault(name, {})
+            known[name] = {**oracles[case, ()], 'val_size': case.val_size}
+            picks = found.setdefault(name, {})
             ways = ways_of(case, oracles, options.presets, options.peers, {})
             measure(case, executor, ways, seeds, picks)
             costs = {

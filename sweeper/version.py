@@ -6,5 +6,5 @@ folder records the first two, so a resumed sweep notices that its earlier result
 
 from __future__ import annotations
 
-__version__ = '0.3.0'
+__version__ = '0.4.0'
 RESULTS_VERSION = __version__.rpartition('.')[0]

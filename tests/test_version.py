@@ -8,7 +8,7 @@ from sweeper.version import RESULTS_VERSION
 # What the sweep below gives: if it gives something else, raise the version's second number with the change
 # that does it (CONTRIBUTING.md, *Versions*), and write here what it gives then.
 RESULTS = {
-    '0.3': [
+    '0.4': [
         0.1, 8, 0.69049, 0.72033, 0.70656, 0.72321,
         1.0, 8, 0.46604, 0.26392, 0.51198, 0.29222,
     ],

@@ -17,6 +17,8 @@ FLAG_MEANINGS = {
     'use a higher preset',
     'longest': 'training for as long as the settings allow did best, so longer trials may do better: '
     'raise trial_samples (or max_cycles)',
+    'may_overfit': 'training data was fitted far better than held-out data long before the end of a trial, '
+    'and whether longer is worse was not seen: use a higher preset, or `--stop held-out`',
     'stopped_early': 'trials are shorter than the settings allow, because training for longer did worse on '
     'held-out data: compare it with more regularisation, too',
     'trial_diverged': 'the loss of a trial became NaN or infinite, which counts as performance 0',
@@ -32,6 +34,10 @@ FLAG_MEANINGS = {
     'unread': 'the code did not use a parameter of this architecture during tuning: '
     'it makes no difference here',
 }
+
+
+NO_DOUBTS = frozenset({'longest', 'stopped_early'})
+"""The flags that cast no doubt on a choice: they say how long trials are."""
 
 
 class Exclusion(NamedTuple):

@@ -339,9 +339,11 @@ def _alike(tasks: Sequence[Task], lanes: int) -> list[Indices]:
 
 
 def _is_alike(task: Task, other: Task) -> bool:
-    return task.function == other.function and all(
-        name == 'seed' or np.array_equal(task.arguments[name], other.arguments[name])
-        for name in {*task.arguments, *other.arguments}
+    if task.function != other.function or task.arguments.keys() != other.arguments.keys():
+        return False
+    return all(
+        name == 'seed' or np.array_equal(value, other.arguments[name])
+        for name, value in task.arguments.items()
     )
 
 

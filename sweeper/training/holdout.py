@@ -44,7 +44,7 @@ def can_hold_out(train: Split, groups: np.ndarray | None) -> bool:
     return groups is None or len(np.unique(groups)) > 1
 
 
-def hold_out(workspace: Workspace, seed: int, count: int) -> Holdout:
+def hold_out(workspace: Workspace, seed: int, count: int, part: int = 0) -> Holdout:
     """Holds some of the training samples out, always the same ones of the same data with the same seed.
 
     Where targets are classes, each has its share of them. Where the problem has `groups()`, whole groups are
@@ -54,6 +54,8 @@ def hold_out(workspace: Workspace, seed: int, count: int) -> Holdout:
         workspace: The problem and its data.
         seed: Draws them.
         count: How many, less than there are; 0 for none. Nothing is held out where there is no data.
+        part: Which so many: parts of the same seed have no sample in common, as long as there are enough
+            (whole groups may).
 
     Raises:
         ProblemError: Nothing of these data can be held out.
@@ -74,10 +76,10 @@ def hold_out(workspace: Workspace, seed: int, count: int) -> Holdout:
         )
     generator = torch.Generator().manual_seed(seed)
     if groups is not None:
-        is_held_out = torch.from_numpy(_drawn_groups(groups, count, generator))
+        is_held_out = torch.from_numpy(_drawn_groups(groups, count, generator, part))
     else:
         is_held_out = torch.zeros(len(train), dtype=torch.bool)
-        is_held_out[_drawn(_classes_of(train), len(train), count, generator)] = True
+        is_held_out[_drawn(_classes_of(train), len(train), count, generator, part)] = True
     trained, held_out = (torch.nonzero(part).flatten() for part in (~is_held_out, is_held_out))
     size = min(len(held_out), len(trained))
     fitted = trained[torch.arange(size) * len(trained) // max(size, 1)]
@@ -113,15 +115,17 @@ class ReadOnce(SplitPart):
             self._order, self._kept = list(order), kept
 
 
-def _drawn(classes: np.ndarray | None, size: int, count: int, generator: torch.Generator) -> torch.Tensor:
+def _drawn(
+    classes: np.ndarray | None, size: int, count: int, generator: torch.Generator, part: int
+) -> torch.Tensor:
     """Draws samples, of each class its share, but for rounding; every sample is as likely as any other.
 
     Samples of a class are put at equal distances along [0, 1), in a random order and from a random place on:
-    drawn are those that come first (systematic sampling).
+    drawn are those that come first (systematic sampling), or, of a later part, next.
     """
     order = torch.randperm(size, generator=generator)
     if classes is None:
-        return order[:count]
+        return order.roll(-part * count)[:count]
     codes, sizes = np.unique(classes, return_inverse=True, return_counts=True)[1:]
     shuffled = codes.reshape(-1)[order.numpy()]
     by_class = np.argsort(shuffled, kind='stable')
@@ -129,13 +133,15 @@ def _drawn(classes: np.ndarray | None, size: int, count: int, generator: torch.G
     rank[by_class] = np.arange(size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     start = torch.rand(len(sizes), generator=generator).numpy()
     place = (rank + start[shuffled]) / sizes[shuffled]
-    return order[torch.from_numpy(np.argsort(place, kind='stable')[:count])]
+    in_order = np.roll(np.argsort(place, kind='stable'), -part * count)
+    return order[torch.from_numpy(in_order[:count])]
 
 
-def _drawn_groups(groups: np.ndarray, count: int, generator: torch.Generator) -> np.ndarray:
+def _drawn_groups(groups: np.ndarray, count: int, generator: torch.Generator, part: int) -> np.ndarray:
     """Says of each sample whether it is drawn: whole groups, of about so many samples, but not all."""
     names, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    order = torch.randperm(len(names), generator=generator).tolist()
+    drawn_order = torch.randperm(len(names), generator=generator)
+    order = drawn_order.roll(-(part * count * len(names) // len(codes))).tolist()
     drawn: list[int] = []
     left = count
     for group in order:

@@ -139,6 +139,7 @@ def train_briefly(
     steps: int,
     holdout_seed: int = 0,
     held_out: int = 0,
+    holdout_part: int = 0,
     cycles: int = 1,
 ) -> list[dict[str, Any]]:
     """Trains fresh models for some learning-rate cycles of so many steps; scores them on training data only.
@@ -154,6 +155,7 @@ def train_briefly(
         holdout_seed: Draws the training samples on which the models are scored and not trained.
         held_out: How many these are (of about as many in whole groups, if the problem has `groups()`); 0
             trains and scores on all.
+        holdout_part: Which part that is: those of the same seed have no sample in common.
         cycles: How many equal cycles the steps are, at most as many as there are steps.
 
     Returns:
@@ -166,7 +168,7 @@ def train_briefly(
     """
     plan = TrainingPlan(lr_min, lr_max, batch_size, epochs=1, cycle_size_epochs=1 / cycles)
     schedule = workspace.problem.schedule
-    data = hold_out(workspace, holdout_seed, held_out)
+    data = hold_out(workspace, holdout_seed, held_out, holdout_part)
     is_part = data.trained is not None
     epoch = shuffled(workspace, plan, data.trained)
 

@@ -69,6 +69,7 @@ class RunRequest:
             others: `nuisance`: values of nuisance parameters, by name. `holdout_seed` and `held_out`: draws
                 so many training samples that are not trained on, and scores the model on these; less than
                 there are, and 0, which is the default, unless samples can be held out (see `TuningMethod`).
+                `holdout_part`: an integer from 0, the default: other samples, which have none in common.
                 `cycles`: in how many equal cycles the steps are taken; 1 by default, at most `steps`.
 
         Returns:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -49,6 +50,31 @@ class Candidate(NamedTuple):
         return {**data, 'nuisance': nuisance} if nuisance else data
 
 
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What the brief trainings of a candidate measured on their way.
+
+    Attributes:
+        losses: At the end of each cycle, shape `(models, cycles)`.
+        values: The objective in its own unit, the same shape.
+        length: How long a training was, in cycles of a trial.
+    """
+
+    losses: np.ndarray
+    values: np.ndarray
+    length: float
+
+    @property
+    def models(self) -> int:
+        return len(self.losses)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """When it was measured, in cycles of a trial."""
+        cycles = self.losses.shape[1]
+        return np.linspace(self.length / cycles, self.length, cycles)
+
+
 class Scored(NamedTuple):
     """A candidate and what brief trainings came to, on training data.
 
@@ -58,6 +84,7 @@ class Scored(NamedTuple):
         perf: Mean performance, on the tuner's scale (see `scale`); 0 for one that diverged.
         value: The mean of the objective in its own unit; None if that is the performance.
         fit: Mean loss on data that it was trained on; None if it was scored on these anyway.
+        course: What was measured on the way; None if candidates are scored on data they are trained on.
     """
 
     candidate: Candidate
@@ -65,6 +92,7 @@ class Scored(NamedTuple):
     perf: float
     value: float | None = None
     fit: float | None = None
+    course: Course | None = None
 
     @property
     def objective(self) -> float:
@@ -161,6 +189,8 @@ def patient(
 ) -> list[Candidate]:
     """Returns the candidates where none has learned anything yet: few, of the highest rates that do no harm.
 
+    And the best so far, which may be no chance.
+
     Deep and saturating networks stay on a plateau for long, and leave it the sooner the more they move.
     So they get the batch size of the most steps.
 
@@ -178,7 +208,9 @@ def patient(
     size = batch_sizes(settings, train_size)[0]
     scale = math.sqrt(size / highest.batch_size)
     lrs = {within(settings, lr * scale / CONSTANTS.patient_apart**rung) for rung in range(CONSTANTS.patient)}
-    return [highest._replace(lr=lr, batch_size=size) for lr in sorted(lrs)]
+    found = [highest._replace(lr=lr, batch_size=size) for lr in sorted(lrs)]
+    best = winner(settings, scored).candidate
+    return found if any(_are_alike(best, other) for other in found) else sorted([*found, best])
 
 
 def _height(candidate: Candidate) -> tuple[float, int]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..points import value_to_text
 from . import candidates
 from .candidates import Scored
+from .certainty import Certainty, certainty
 from .constants import CONSTANTS
 from .effort import Effort
+from .length import Length, best_length, is_improving_still, is_overfitting
 from .lr_range import LRRange
 from .rounds import LadderBase, Round
 from .scale import Scale
@@ -31,12 +33,16 @@ class Choice:
         lr: The highest learning rate of a trial's cycles.
         why: Why these, as a sentence.
         flags: What is suspicious about the choice; see `report.flags`.
+        cycles: How many cycles trials have; None: as many as they may.
+        certainty: How sure it is among the candidates of its round; None if that cannot be told.
     """
 
     scored: Scored
     lr: float
     why: str
     flags: list[str]
+    cycles: int | None = None
+    certainty: Certainty | None = None
 
 
 def choose(
@@ -46,38 +52,99 @@ def choose(
     rounds: Sequence[Round],
     trial: int,
     held_out: int = 0,
+    most_cycles: int = 1,
 ) -> Choice:
-    """Chooses from the last round.
+    """Chooses from the last round; and how long trials are, from the last two.
 
     Args:
-        settings: The batch size's objective, and the limits of learning rates.
+        settings: The batch size's objective, the limits of learning rates, whether the length is tuned.
         lr_range: By the range test.
         scale: Tells what is learned.
         rounds: At least one; not all of the last one diverged.
         trial: How many samples a trial is trained on.
-        held_out: On how many samples candidates were scored, if on so few that luck may decide; else 0.
+        held_out: On how many samples each model of a candidate was scored that it was not trained on.
+        most_cycles: How many cycles a trial may have.
     """
-    last, scored = rounds[-1], _best(settings, scale, rounds, held_out)
-    longer = max(1.0, trial / last.samples_each)
-    found_lr = scored.candidate.lr
-    lr = found_lr * longer ** -_fall(last.base(scored.candidate), found_lr) * _safety(last, scored)
-    lr = max(lr, min(found_lr, settings.lr_start))
-    flags = _flags(settings, lr_range, scale, rounds, trial, scored, lr)
-    return Choice(scored, lr, _why(settings, rounds, scored, lr), flags)
+    of, chosen = rounds[-1], best_of(settings, scale, rounds, held_out)
+    length = None
+    if settings.length == 'tuned' and most_cycles > 1 and scale.has_learned(of.scored):
+        length = _shorter(settings, scale, rounds, chosen, held_out, most_cycles)
+    if length is None:
+        lr = _lowered(settings, of, chosen, max(1.0, trial / of.samples_each))
+        lr = max(min(lr, _below_divergence(rounds, chosen, trial)), min(lr, settings.lr_start))
+        why = _why(settings, rounds, of, chosen, lr, held_out)
+        flags = _flags(settings, lr_range, scale, rounds, of, trial, chosen, lr)
+        if most_cycles > 1 and settings.length == 'tuned' and is_improving_still(scale, chosen):
+            flags.append('longest')
+        if (
+            settings.length == 'tuned'
+            and trial > CONSTANTS.unseen * of.samples_each
+            and is_overfitting(scale, chosen)
+        ):
+            flags.append('may_overfit')
+        return _told(scale, Choice(chosen, lr, why, flags), of, held_out)
+    end = length.end
+    longer = max(1.0, length.cycles / end.length)
+    lr = candidates.within(settings, end.scored.candidate.lr * longer**-CONSTANTS.usual_fall)
+    whole = next(score for score in end.done.scored if score.candidate == end.scored.candidate)
+    why = f'{_why(settings, rounds, end.done, whole, lr, held_out)}; {length.why}'
+    shorter = min(trial, length.cycles * trial // most_cycles)
+    flags = _flags(settings, lr_range, scale, rounds, end.done, shorter, whole, lr)
+    choice = Choice(end.scored, lr, why, [*flags, 'stopped_early'], length.cycles)
+    return _told(scale, choice, end.done, held_out, whole, end.cycle)
 
 
-def _best(settings: Effort, scale: Scale, rounds: Sequence[Round], held_out: int) -> Scored:
+def _shorter(
+    settings: Effort, scale: Scale, rounds: Sequence[Round], chosen: Scored, held_out: int, most_cycles: int
+) -> Length | None:
+    """How long trials are, if they are best shorter than they may be."""
+    size = None if settings.batch_objective == 'performance' else chosen.candidate.batch_size
+    length = best_length(scale, rounds, held_out, size)
+    return length if length is not None and length.cycles < most_cycles else None
+
+
+def _told(
+    scale: Scale, choice: Choice, of: Round, held_out: int, chosen: Scored | None = None, cycle: int = -1
+) -> Choice:
+    """A choice with how sure it is among the candidates of a round at the end of a cycle, and its flag."""
+    place = of.scored.index(chosen or choice.scored)
+    sure = certainty(scale, place, of.scored, held_out, cycle)
+    flags = sorted([*choice.flags, *['toss_up'] * (sure is not None and sure.is_toss_up)])
+    return replace(choice, flags=flags, certainty=sure)
+
+
+def _lowered(settings: Effort, last: Round, chosen: Scored, longer: float) -> float:
+    """The learning rate of trials that are so many times longer than the trainings of a ladder."""
+    found = chosen.candidate.lr
+    lr = found * longer ** -_fall(last.base(chosen.candidate), found) * _safety(last, chosen)
+    return float(max(lr, min(found, settings.lr_start)))
+
+
+def _below_divergence(rounds: Sequence[Round], chosen: Scored, trial: int) -> float:
+    """The highest learning rate that is likely safe for trials, as where shorter trainings diverged says."""
+    safe = math.inf
+    for done in rounds:
+        longer = max(1.0, trial / done.samples_each)
+        for rung in done.rungs(chosen.candidate):
+            if not math.isfinite(rung.loss):
+                safe = min(safe, rung.candidate.lr * longer**-CONSTANTS.usual_fall / CONSTANTS.rung)
+    return safe
+
+
+def best_of(settings: Effort, scale: Scale, rounds: Sequence[Round], held_out: int) -> Scored:
+    """Returns the best candidate of the last round, or the one that is surest to be good."""
     last = rounds[-1]
     best = candidates.winner(settings, last.scored, is_early=False)
     if held_out:
-        best = _surest(settings, scale, last, best, held_out)
+        best = _surest(settings, scale, last, best, held_out * last.models)
     rungs = last.rungs(best.candidate)
-    if not scale.is_learned(best):  # a guess: the highest that does no harm is too high for long
+    if not scale.has_learned(last.scored):  # a guess: the highest that does no harm is too high for long
+        rungs = max((last.rungs(score.candidate) for score in last.scored), key=len)
         return rungs[max(0, len(rungs) - 2)]
     if not scale.is_learned(best, CONSTANTS.some):
         return candidates.sure_rung(rungs)
     before = [round_ for round_ in rounds[:-1] if not round_.is_void]
-    if before and not any(map(scale.is_learned, before[-1].scored)):  # the rungs are far apart
+    if before and not scale.has_learned(before[-1].scored):  # the rungs are far apart
         return next(rung for rung in rungs if rung.perf >= best.perf - CONSTANTS.little)
     return best
 
@@ -111,9 +178,11 @@ def _safety(last: Round, chosen: Scored) -> float:
     place = rungs.index(chosen)
     if _is_below_cliff(last, chosen):
         return math.sqrt(chosen.candidate.lr / rungs[place + 1].candidate.lr)
-    if place > 0 and rungs[place - 1].perf > chosen.perf - CONSTANTS.little:
-        return math.sqrt(rungs[place - 1].candidate.lr / chosen.candidate.lr)
-    return 1.0
+    if place == 0:
+        return 1.0
+    down = rungs[place - 1].candidate.lr / chosen.candidate.lr
+    is_unsure = chosen is rungs[-1] and down < 1 / CONSTANTS.edge  # the highest, of rungs far apart
+    return math.sqrt(down) if is_unsure or rungs[place - 1].perf > chosen.perf - CONSTANTS.little else 1.0
 
 
 def _is_below_cliff(last: Round, chosen: Scored) -> bool:
@@ -128,12 +197,13 @@ def _flags(
     lr_range: LRRange,
     scale: Scale,
     rounds: Sequence[Round],
+    of: Round,
     trial: int,
     chosen: Scored,
     lr: float,
 ) -> list[str]:
     flags = set(lr_range.flags)
-    if not scale.is_learned(chosen):
+    if not any(scale.has_learned(done.scored) or any(map(scale.is_fitted, done.scored)) for done in rounds):
         flags.add('nothing_learned')
     elif (
         not scale.has_objective_learned(chosen)
@@ -141,7 +211,7 @@ def _flags(
         or _is_early(scale, rounds, trial)
     ):
         flags.add('barely_learned')
-    if _is_below_cliff(rounds[-1], chosen):
+    if _is_below_cliff(of, chosen):
         flags.add('sensitive')
     if lr <= settings.lr_start * CONSTANTS.edge:
         flags.add('lr_at_low_edge')
@@ -179,14 +249,17 @@ def _reason(last: Round, chosen: Scored) -> str:
     if _is_below_cliff(last, chosen):
         return 'because the next higher one did much worse and trials are longer'
     if _safety(last, chosen) < 1:
-        return 'because a lower one did about as well and trials are longer'
+        return 'because a lower one did about as well, or none higher was tried, and trials are longer'
     return 'because trials are longer'
 
 
-def _why(settings: Effort, rounds: Sequence[Round], chosen: Scored, lr: float) -> str:
+def _why(
+    settings: Effort, rounds: Sequence[Round], of: Round, chosen: Scored, lr: float, held_out: int
+) -> str:
     """Says why this batch size, this learning rate and these values of nuisance parameters were chosen."""
     values = chosen.candidate.nuisance
-    measure = 'performance on held-out training data' if values else 'training performance'
+    measure = 'performance on held-out training data' if held_out else 'training performance'
+    place = 'in the last round' if of is rounds[-1] else 'in the round before the last'
     if isinstance(settings.batch_objective, int):
         size = 'as asked for'
     elif len({score.candidate.batch_size for done in rounds for score in done.scored}) == 1:
@@ -195,13 +268,13 @@ def _why(settings: Effort, rounds: Sequence[Round], chosen: Scored, lr: float) -
         size = f'the largest within {settings.batch_tolerance:g} of the best {measure}'
     else:
         size = f'of the best {measure} in the rounds before the last'
-    lrs = [f'{rung.candidate.lr:.2g}' for rung in rounds[-1].rungs(chosen.candidate)]
+    lrs = [f'{rung.candidate.lr:.2g}' for rung in of.rungs(chosen.candidate)]
     nuisance = ', '.join(f'{name} {value_to_text(value)}' for name, value in values)
-    nuisance = f'; {nuisance}: of the best {measure} in the last round' if values else ''
+    nuisance = f'; {nuisance}: of the best {measure} {place}' if values else ''
     last = f'{chosen.candidate.lr:.2g}'
     source = f'chosen from {", ".join(lrs)}' if len(lrs) > 1 else 'the only one compared'
-    lowered = '' if lr >= chosen.candidate.lr else f', then lowered {_reason(rounds[-1], chosen)}'
+    lowered = '' if lr >= chosen.candidate.lr else f', then lowered {_reason(of, chosen)}'
     return (
         f'batch size {chosen.candidate.batch_size}: {size}; learning rate {lr:.2g}: {last} was {source} '
-        f'in the last round{lowered}{nuisance}'
+        f'{place}{lowered}{nuisance}'
     )

@@ -95,7 +95,7 @@ class Constants:
     least: float = 0.1
     """which are those of the quietest part of the range test: the share of it that is quieter."""
 
-    usual_fall: float = 0.25
+    usual_fall: float = 0.3
     """Power of the length of training with which the best learning rate usually falls."""
 
     trust: float = 0.7
@@ -150,10 +150,40 @@ class Constants:
     least_longer: float = 2.0
     """How many times longer trainings of the last round are taken to be, at least."""
 
-    # benchmarks/nuisance.py
-
     held_out: int = 5
-    """With nuisance parameters, one of so many training samples is held out."""
+    """One of so many training samples is held out,"""
+
+    most_held_out: int = 2000
+    """but no more than these;"""
+
+    told_apart: int = 250
+    """and trainings of the last round are repeated with others held out until these are so many,"""
+
+    folds: int = 5
+    """or all samples have been."""
+
+    kept_share: float = 0.5
+    """With two rounds, the share of the budget of longer trainings, which tell how long trials are;"""
+
+    falls_of_few: tuple[float, ...] = (0.6, 0.1)
+    """and the rungs of their ladder, as `falls`."""
+
+    shortest: float = 0.4
+    """Trainings of at least this share of a cycle say what a trial of one cycle does."""
+
+    unseen: float = 4.0
+    """Trials that are more than so many times as long as the longest trainings may overfit unseen,"""
+
+    gap: float = 0.1
+    """if these did better on the data they were trained on by this share of the way of their loss."""
+
+    certain: float = 0.5
+    """A choice that is the best with a lower probability is a toss-up, if it may be worse by `WORSE`."""
+
+    draws: int = 4096
+    """Of what candidates may really be, for that."""
+
+    # benchmarks/nuisance.py
 
     varied_by: float = 0.12
     """How far the best values are varied, as a share of all."""

@@ -91,8 +91,10 @@ class Round:
         return self.samples / len(self.scored)
 
     @property
-    def best_perf(self) -> float:
-        return max(score.perf for score in self.scored)
+    def models(self) -> int:
+        """How many models each candidate was trained with, if they have a course; else 1."""
+        course = self.scored[0].course
+        return 1 if course is None else course.models
 
     @property
     def has_diverged(self) -> bool:

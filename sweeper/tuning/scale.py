@@ -125,13 +125,39 @@ class Scale:
         return min(max((value - self._origin) / self._span, 0.0), 1.0)
 
     def noted(self, scored: Sequence[Scored]) -> list[Scored]:
-        """Takes what candidates came to, which may be better than any before; returns them on the scale."""
-        for value in map(self._value, scored):
+        """Takes what candidates came to, which may be better than any before; returns them on the scale.
+
+        And what they came to on the way, at the end of a cycle.
+        """
+        on_the_way = [
+            score._replace(loss=loss, value=value)
+            for score in scored
+            if score.course is not None
+            for loss, value in zip(
+                score.course.losses.mean(axis=0), score.course.values.mean(axis=0), strict=True
+            )
+        ]
+        for value in map(self._value, [*scored, *on_the_way]):
             if math.isfinite(value):
                 self._best = float(np.fmax(self._best, value))
                 if math.isnan(self._origin):
                     self._origin = value
         return self._placed(scored)
+
+    def placed(self, score: Scored) -> Scored:
+        """A candidate on the scale as it is now."""
+        return self._placed([score])[0]
+
+    def places(self, score: Scored, cycle: int) -> np.ndarray:
+        """Where each model of a candidate that has a course was at the end of a cycle, shape `(models,)`."""
+        assert score.course is not None
+        column = min(cycle, score.course.losses.shape[1] - 1)
+        losses, values = score.course.losses[:, column], score.course.values[:, column]
+        return np.array([self.share(value, loss) for value, loss in zip(values, losses, strict=True)])
+
+    def loss_way(self, loss: float) -> float:
+        """From a loss up to that of an untrained model; not below 0."""
+        return max(-self._losses.middle - loss, 0.0)
 
     def applied(self, rounds: Sequence[Round]) -> list[Round]:
         """Rounds with their candidates on the scale as it is now."""
@@ -140,14 +166,31 @@ class Scale:
     def is_learned(self, score: Scored, times: float = 1.0) -> bool:
         """Whether a candidate learned anything: it is surely better than untrained models.
 
-        By the objective or by the loss, on the data that it was trained on if it was measured there.
+        By the objective or by the loss, where it was scored: what has only learned by heart the samples that
+        it was trained on may do so later.
 
         Args:
             score: The candidate.
             times: How many times as far from untrained models as that takes.
         """
-        by_loss = self._losses.is_exceeded(-score.fitted_loss, times)
+        by_loss = self._losses.is_exceeded(-score.loss, times)
         return by_loss or (self._tells and self._untrained.is_exceeded(self._value(score), times))
+
+    def has_learned(self, scored: Sequence[Scored]) -> bool:
+        """Whether any of some candidates, which were scored on the same data, has learned anything.
+
+        One that is better than an untrained model, or one that is better than others, and not by chance;
+        others that are worse than an untrained model count as one.
+        """
+        losses = [score.loss for score in scored if math.isfinite(score.loss)]
+        worst = min(max(losses, default=math.inf), -self._losses.middle)
+        apart = worst - min(losses, default=math.inf)
+        limit = max(CONSTANTS.sure * self._losses.noise, CONSTANTS.rounding * abs(worst))
+        return any(map(self.is_learned, scored)) or apart > limit
+
+    def is_fitted(self, score: Scored) -> bool:
+        """Whether a candidate learned anything of the data that it was trained on."""
+        return self._losses.is_exceeded(-score.fitted_loss)
 
     def has_objective_learned(self, score: Scored) -> bool:
         """Whether a candidate is likely better than untrained models in the objective, too."""

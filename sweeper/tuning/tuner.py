@@ -17,8 +17,8 @@ from ..seeding import run_seed
 from . import candidates, lr_range
 from .affordable import affordable
 from .base import NO_PARAMETERS, RunRequest, RunResult, Stage, Tuner
-from .candidates import Candidate, Scored
-from .choice import choose
+from .candidates import Candidate, Course, Scored
+from .choice import best_of, choose
 from .constants import CONSTANTS
 from .effort import Effort
 from .lr_range import LRRange
@@ -38,10 +38,35 @@ class Holdout(NamedTuple):
     Attributes:
         seed: Draws them; the same for all candidates.
         samples: How many samples are held out.
+        cycle: How many samples a cycle of a trial on the others has.
     """
 
     seed: int
     samples: int
+    cycle: float
+
+    @property
+    def folds(self) -> int:
+        """With how many parts held out candidates are told apart."""
+        return min(max(round(CONSTANTS.told_apart / self.samples), 1), CONSTANTS.folds)
+
+    def of_model(self, index: int) -> dict[str, int]:
+        """Arguments of a brief training that say what is held out of its data."""
+        again, part = divmod(index, CONSTANTS.folds)
+        return {
+            'holdout_seed': run_seed(self.seed, 'holdout', again),
+            'held_out': self.samples,
+            **({'holdout_part': part} if part else {}),
+        }
+
+
+def _holdout(
+    settings: Effort, train_size: int, seed: int, can_hold_out: bool, is_needed: bool
+) -> Holdout | None:
+    samples = min(train_size // CONSTANTS.held_out, CONSTANTS.most_held_out)
+    if not samples or not (is_needed or (can_hold_out and settings.score_on == 'held-out')):
+        return None
+    return Holdout(seed, samples, settings.trial_cycle_epochs(train_size) * (train_size - samples))
 
 
 def tune(
@@ -50,7 +75,7 @@ def tune(
     seed: int,
     nuisance: Mapping[str, Domain] = NO_PARAMETERS,
     objective: MetricInfo = PERFORMANCE,
-    can_hold_out: bool = True,  # noqa: ARG001
+    can_hold_out: bool = True,
 ) -> Tuner:
     """Tunes one architecture's learning-rate range, batch size and nuisance parameters.
 
@@ -62,19 +87,23 @@ def tune(
         train_size: Samples in the training set; at least 1.
         seed: The sweep's seed.
         nuisance: What is to be tuned besides, by the same rounds. A regulariser is no use on the data that a
-            network is trained on, so candidates are scored on a held-out part of them then.
+            network is trained on, so candidates are scored on a held-out part of them then, whatever
+            `settings.score_on` says.
         objective: What is known of the metric that models are compared by.
-        can_hold_out: Whether training samples can be held out.
+        can_hold_out: Whether training samples can be held out; if not, models are scored on all of them.
 
     Raises:
         TuningFailed: The architecture cannot be trained at all.
     """
     given, budget = settings, Budget(settings, train_size)
     settings = affordable(given, train_size, len(nuisance), budget)
-    holdout = Holdout(run_seed(seed, 'holdout', 0), train_size // CONSTANTS.held_out) if nuisance else None
+    holdout = _holdout(settings, train_size, seed, can_hold_out, bool(nuisance))
     lr_range, scale = yield from _range_test(settings, train_size, seed, budget, objective)
     rounds = yield from _rounds(settings, train_size, seed, budget, lr_range, nuisance, holdout, scale)
-    choice = choose(settings, lr_range, scale, rounds, budget.trial, holdout.samples if holdout else 0)
+    held_out = holdout.samples if holdout else 0
+    choice = choose(
+        settings, lr_range, scale, rounds, budget.trial, held_out, _most_cycles(settings, train_size)
+    )
     report = {
         'why': choice.why,
         'budget': budget.to_dict(),
@@ -82,6 +111,8 @@ def tune(
         'rounds': [round_.rows() for round_ in rounds],
         'train_size': train_size,
     }
+    if choice.certainty is not None:
+        report['probability_best'] = choice.certainty.probability
     if settings != given:
         names = [field.name for field in dataclasses.fields(settings)]
         both = {name: (getattr(settings, name), getattr(given, name)) for name in names}
@@ -91,7 +122,7 @@ def tune(
         lr_max=choice.lr,
         batch_size=choice.scored.candidate.batch_size,
         cycle_size_epochs=settings.trial_cycle_epochs(train_size),
-        epochs=settings.trial_epochs(train_size),
+        epochs=_epochs(settings, train_size, choice.cycles),
         nuisance=dict(choice.scored.candidate.nuisance),
         flags=tuple(sorted([*choice.flags, *['over_budget'] * budget.is_exceeded])),
         performance=choice.scored.objective,
@@ -99,6 +130,18 @@ def tune(
         report=report,
         curves={'lr_vs_perf': lr_range.arrays, ROUNDS: table(rounds)},
     )
+
+
+def _most_cycles(settings: Effort, train_size: int) -> int:
+    """How many cycles a trial has at most."""
+    return round(settings.trial_epochs(train_size) / settings.trial_cycle_epochs(train_size))
+
+
+def _epochs(settings: Effort, train_size: int, cycles: int | None) -> float:
+    """How many epochs so many cycles are; None: all that a trial has at most."""
+    if cycles is None:
+        return settings.trial_epochs(train_size)
+    return cycles * settings.trial_cycle_epochs(train_size)
 
 
 def _range_test(
@@ -130,24 +173,30 @@ def _rounds(
 ) -> Generator[Stage, Sequence[RunResult], list[Round]]:
     """Compares candidates round by round; one that says nothing is repeated at lower learning rates.
 
-    Where nothing is learned in a round, the next is the last.
+    Where nothing is learned in a round, the next is the last. Two rounds say nothing of the length of trials,
+    so half of their budget is kept for a third one of longer trainings, if that is to be found out.
     """
     rounds: list[Round] = []
+    has_more = settings.rounds == 2 and _tunes_length(settings, train_size, holdout)
+    kept = CONSTANTS.kept_share * budget.whole if has_more else 0.0
     number, lowerings, is_last = 0, 0, False
     while not is_last:
         done = [round_ for round_ in rounds if not round_.is_void]
-        is_stuck = bool(done) and not any(map(scale.is_learned, done[-1].scored))
-        is_last = is_stuck or number == settings.rounds - 1
+        is_stuck = bool(done) and not scale.has_learned(done[-1].scored)
+        is_last = is_stuck or number == settings.rounds - 1 + has_more
+        kept = 0.0 if is_last else kept
         bases: list[LadderBase] = []
         if is_stuck:
             proposed = candidates.patient(settings, train_size, done[-1].scored, lr_range)
         elif is_last and number > 1:
-            proposed, bases = _descent(settings, done[-1], budget, nuisance)
+            proposed, bases = _descent(settings, scale, done[-1], budget, holdout, nuisance)
         else:
             proposed = _proposed(settings, train_size, lr_range, done, nuisance)
         while True:
-            samples = budget.left if is_last else _share(budget, settings.rounds - number - 1)
+            samples = budget.left if is_last else _share(budget, kept, settings.rounds - number - 1)
             models = max(1, math.floor(samples / len(proposed) / budget.trial))
+            if is_last:
+                models = max(models, _folds(holdout, samples, len(proposed)))
             seeds = [run_seed(seed, f'{ROUNDS} {number}', index) for index in range(models)]
             latest = yield from _compare(seeds, holdout, proposed, samples, budget, settings.lr_ratio, scale)
             rounds = scale.applied(rounds)
@@ -162,6 +211,18 @@ def _rounds(
             bases = [base._replace(lr=base.lr / lowered_by) for base in bases]
         number += 1
     return rounds
+
+
+def _tunes_length(settings: Effort, train_size: int, holdout: Holdout | None) -> bool:
+    is_asked = settings.length == 'tuned' and settings.score_on == 'held-out'
+    return is_asked and holdout is not None and _most_cycles(settings, train_size) > 1
+
+
+def _folds(holdout: Holdout | None, samples: float, proposed: int) -> int:
+    """How many models each of so many candidates gets to be told apart, each for a cycle at least."""
+    if holdout is None:
+        return 1
+    return min(max(math.floor(samples / proposed / holdout.cycle), 1), holdout.folds)
 
 
 def _none_is_finite(latest: Round) -> TuningFailed:
@@ -181,11 +242,12 @@ def _none_is_finite(latest: Round) -> TuningFailed:
     return TuningFailed(f'every brief training diverged, {down_to}{also}')
 
 
-def _share(budget: Budget, rounds: int) -> float:
-    """Returns the samples of a round that is one of so many before the last."""
-    return (
-        max(budget.left - CONSTANTS.last_share * budget.whole, CONSTANTS.least_share * budget.left) / rounds
-    )
+def _share(budget: Budget, kept: float, rounds: int) -> float:
+    """Returns the samples of one of so many rounds before the last, for which some of the budget is kept."""
+    whole, left = budget.whole - kept, budget.left - kept
+    if not rounds:
+        return left
+    return max(left - CONSTANTS.last_share * whole, CONSTANTS.least_share * left) / rounds
 
 
 def _lowered_by(latest: Round, lr_range: LRRange, is_first: bool) -> float:
@@ -229,17 +291,25 @@ def _proposed(
 
 
 def _descent(
-    settings: Effort, before: Round, budget: Budget, nuisance: Mapping[str, Domain]
+    settings: Effort,
+    scale: Scale,
+    before: Round,
+    budget: Budget,
+    holdout: Holdout | None,
+    nuisance: Mapping[str, Domain],
 ) -> tuple[list[Candidate], list[LadderBase]]:
     """Returns the last ladders: where the best learning rate is if it falls slowly, as usual, or fast."""
-    last = finalists(settings, before.scored, nuisance, CONSTANTS.finalists)
-    falls = [
-        CONSTANTS.falls if len(last) == 1 else CONSTANTS.falls_of_best,
-        *[CONSTANTS.falls_of_others] * (len(last) - 1),
-    ]
-    each = min(budget.left / sum(map(len, falls)), budget.trial)
+    if settings.rounds == 2:
+        middles = [best_of(settings, scale, [before], holdout.samples if holdout else 0).candidate]
+        falls = [CONSTANTS.falls_of_few]
+    else:
+        last = finalists(settings, before.scored, nuisance, CONSTANTS.finalists)
+        middles = [candidates.middle(before.rungs(ladder)) for ladder in last]
+        of_best = CONSTANTS.falls if len(last) == 1 else CONSTANTS.falls_of_best
+        falls = [of_best, *[CONSTANTS.falls_of_others] * (len(last) - 1)]
+    count = sum(map(len, falls))
+    each = min(budget.left / count / _folds(holdout, budget.left, count), budget.trial)
     longer = max(CONSTANTS.least_longer, each / before.samples_each)
-    middles = [candidates.middle(before.rungs(ladder)) for ladder in last]
     ladders = [
         candidates.ladder(settings, middle, [-fall for fall in some], longer)
         for middle, some in zip(middles, falls, strict=True)
@@ -264,24 +334,49 @@ def _compare(
     requests = [
         RunRequest.train_briefly(
             seed=seed, lr_min=candidate.lr / lr_ratio, lr_max=candidate.lr,
-            batch_size=candidate.batch_size, steps=count, **_nuisance(candidate, holdout),
+            batch_size=candidate.batch_size, steps=count,
+            **_others(holdout, candidate, count, index, budget.trial),
         )
         for candidate, count in zip(proposed, steps, strict=True)
-        for seed in seeds
+        for index, seed in enumerate(seeds)
     ]  # fmt: skip
     results = yield Stage(ROUNDS, requests)
-    losses, perfs = (
-        np.reshape([result[key] for result in results], (len(proposed), len(seeds))).mean(axis=1)
-        for key in ('loss', 'perf')
-    )
-    scored = [Scored(*score) for score in zip(proposed, losses.tolist(), perfs.tolist(), strict=True)]
+    by_candidate = (results[first : first + len(seeds)] for first in range(0, len(results), len(seeds)))
+    scored = [
+        _scored(candidate, some, None if holdout is None else count * candidate.batch_size / holdout.cycle)
+        for candidate, count, some in zip(proposed, steps, by_candidate, strict=True)
+    ]
     done = Round(scale.noted(scored), steps, flags=[str(result.get('flags', '')) for result in results])
     budget.spend(len(seeds) * done.samples)
     return done
 
 
-def _nuisance(candidate: Candidate, holdout: Holdout | None) -> dict[str, Any]:
-    """Arguments of a brief training, if there are nuisance parameters."""
+def _others(
+    holdout: Holdout | None, candidate: Candidate, steps: int, index: int, trial: int
+) -> dict[str, Any]:
+    """Arguments of a candidate's brief training, by its index, besides its learning rates and length.
+
+    It has the cycles of a trial. Where trials are far longer, one of about a cycle has two, to see whether
+    the second one is of use.
+    """
+    nuisance = {'nuisance': dict(candidate.nuisance)} if candidate.nuisance else {}
     if holdout is None:
-        return {}
-    return {'nuisance': dict(candidate.nuisance), 'holdout_seed': holdout.seed, 'held_out': holdout.samples}
+        return nuisance
+    samples = steps * candidate.batch_size
+    length, is_far = samples / holdout.cycle, trial > CONSTANTS.unseen * samples
+    cycles = min(max(2 if is_far and length >= 2 * CONSTANTS.shortest else 1, round(length)), steps)
+    return {**nuisance, **holdout.of_model(index), **({'cycles': cycles} if cycles > 1 else {})}
+
+
+def _scored(candidate: Candidate, results: Sequence[RunResult], length: float | None) -> Scored:
+    """What the models of a candidate came to, which lasted for so many cycles of a trial; None: unknown."""
+    loss, perf = (float(np.mean([result[key] for result in results])) for key in ('loss', 'perf'))
+    fits = [result['fit'] for result in results if 'fit' in result]
+    course = None
+    if length is not None:
+        losses, values = (
+            np.array([np.atleast_1d(result.get(many, result[one])) for result in results], dtype=float)
+            for one, many in (('loss', 'losses'), ('perf', 'perfs'))
+        )
+        course = Course(losses, values, length)
+    return Scored(candidate, loss, perf, fit=float(np.mean(fits)) if fits else None, course=course)

@@ -216,16 +216,21 @@ def test_where_nothing_was_learned_a_few_rates_below_the_highest_that_does_no_ha
     settings, done, train_size, baseline
 ):
     kept = patient(settings, train_size, done, flat_range(baseline))
-    assert 1 <= len(kept) <= 4 and kept == sorted(set(kept))
-    assert all(settings.lr_start <= one.lr <= settings.lr_end for one in kept)
-    assert {one.batch_size for one in kept} == {batch_sizes(settings, train_size)[0]}
+    best = winner(settings, done).candidate
+    assert 1 <= len(kept) <= 5 and kept == sorted(set(kept))
+    assert any(one.is_beside(best) and 1 / 1.2 < one.lr / best.lr < 1.2 for one in kept), (
+        'it may be no chance'
+    )
+    assert all(settings.lr_start <= one.lr <= settings.lr_end for one in kept if one != best)
+    assert {one.batch_size for one in kept if one != best} <= {batch_sizes(settings, train_size)[0]}
 
 
 def test_rates_whose_loss_rose_do_not_go_on_where_nothing_was_learned():
     done = scored([0.1] * 5, losses=[2.3, 2.3, 2.3, 4.0, math.inf])
     kept = patient(FAST.replace(batch_objective=8), 1000, done, flat_range())
     assert kept[-1].lr == pytest.approx(done[2].candidate.lr * math.sqrt(8 / done[2].candidate.batch_size))
-    np.testing.assert_allclose(ratios([one.lr for one in kept]), 3)
+    patient_ones = [one.lr for one in kept if one != winner(FAST, done).candidate]
+    np.testing.assert_allclose(ratios(patient_ones), 3)
 
 
 def test_where_no_rate_does_harm_those_up_to_where_the_loss_doubles_go_on():

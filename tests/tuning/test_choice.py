@@ -9,6 +9,7 @@ import pytest
 from sweeper.metric import PERFORMANCE
 from sweeper.tuning.candidates import Candidate, Scored
 from sweeper.tuning.choice import choose
+from sweeper.tuning.constants import CONSTANTS
 from sweeper.tuning.lr_range import LRRange
 from sweeper.tuning.rounds import LadderBase, Round
 from sweeper.tuning.scale import Scale
@@ -42,7 +43,7 @@ def chosen(*rounds, found=FOUND):
 def test_the_best_of_the_last_round_is_taken_somewhat_lowered():
     choice = chosen(ladder([0.9] * 3), ladder([0.5, 0.6, 0.7]))
     assert choice.scored.candidate.lr == 0.4
-    assert 0.4 * 8**-0.4 < choice.lr < 0.4
+    assert choice.lr == pytest.approx(0.4 * 8**-CONSTANTS.usual_fall)
     assert choice.flags == []
 
 
@@ -59,7 +60,7 @@ def test_a_best_rate_that_falls_fast_is_followed():
     )
     lowered = [one.lr / one.scored.candidate.lr for one in (fast, usual, slow)]
     assert lowered == sorted(lowered)
-    assert slow.lr / 0.4 == pytest.approx(8 ** -(0.25 * 0.3 + 0.7 * math.log(0.5 / 0.4, 4)))
+    assert slow.lr / 0.4 == pytest.approx(8 ** -(CONSTANTS.usual_fall * 0.3 + 0.7 * math.log(0.5 / 0.4, 4)))
 
 
 def test_below_a_cliff_half_a_rung_is_kept_as_distance():

@@ -41,7 +41,12 @@ class OtherUnit(World):
 
     def train_briefly(self, index, **arguments):
         result = super().train_briefly(index, **arguments)
-        return result | {'perf': self.unit(result['perf']) if math.isfinite(result['loss']) else self.worst}
+        finite = math.isfinite(result['loss'])
+        return result | {
+            name: np.where(finite, self.unit(result[name]), self.worst)[()]
+            for name in ('perf', 'perfs')
+            if name in result
+        }
 
 
 def tuned(objective, unit, preset='fast', **options):
@@ -88,9 +93,13 @@ class OtherLoss(World):
         return self.in_unit(super().train_briefly(index, **arguments))
 
     def in_unit(self, result):
-        loss = np.where(np.isfinite(result['loss']), self.unit(result['loss']), np.inf)
-        perf = {} if self.perf is None else {'perf': self.perf(loss)}
-        return result | {'loss': loss if loss.ndim else float(loss)} | perf
+        names = [name for name in ('loss', 'losses', 'fit') if name in result]
+        losses = {
+            name: np.where(np.isfinite(result[name]), self.unit(result[name]), np.inf)[()] for name in names
+        }
+        perfs = {'loss': 'perf', 'losses': 'perfs'}
+        perf = {} if self.perf is None else {perfs[n]: self.perf(losses[n]) for n in perfs if n in losses}
+        return result | losses | perf
 
 
 def inverse(loss):
@@ -128,7 +137,7 @@ def test_of_an_inverse_loss_any_unit_and_origin_of_the_loss_gives_the_same_choic
 
     found, expected = tuned_with(lambda loss: factor * (loss + offset)), tuned_with(lambda loss: loss)
     assert plan(found) == plan(expected)
-    for excess in (-0.2, -0.01, 0.01, 0.2):
+    for excess in (-0.2, -0.02, 0.05, 0.2):  # what was best on the way may be better than what is chosen
         found_worse = is_worse(found, factor, excess, offset)
         assert found_worse == is_worse(expected, 1.0, excess)
         assert found_worse == (excess > 0) or 'nothing_learned' in found.flags
@@ -169,12 +178,12 @@ def test_where_nothing_is_learned_that_is_flagged_in_any_unit():
 def test_what_is_no_better_than_an_untrained_model_by_luck_has_barely_learned():
     objective = MetricInfo('score')
     assert tuned(objective, lambda perf: 5 + 1e-3 * perf, noise=100.0).flags == ('barely_learned',)
-    assert tuned(objective, lambda perf: 5 + 1e-3 * perf).flags == ()
+    assert set(tuned(objective, lambda perf: 5 + 1e-3 * perf).flags) <= {'longest'}
 
 
 def test_a_model_that_guesses_is_a_baseline_if_it_is_better_than_an_untrained_one():
     objective = MetricInfo('r2', best=1.0, chance=0.0)
-    found = tuned(objective, lambda perf: perf - 1000 if perf < 0.2 else perf)
+    found = tuned(objective, lambda perf: np.where(np.less(perf, 0.2), perf - 1000, perf)[()])
     assert found.span == pytest.approx(found.performance) and 'nothing_learned' not in found.flags
 
 
@@ -215,7 +224,8 @@ def test_learning_is_what_no_untrained_model_does_by_chance(untrained, perf, los
     assert scale.is_learned(score) == learned
     assert scale.has_objective_learned(score) == objective
     (fitted,) = scale.noted([Scored(Candidate(0.1, 8), 3.0, 0.0, fit=loss)])
-    assert scale.is_learned(fitted) == learned, 'what is fitted counts, if that was measured'
+    assert not scale.is_learned(fitted), 'what is only known by heart does not count'
+    assert scale.is_fitted(fitted) == (loss == 1.9)
 
 
 @given(FACTORS, st.floats(-100, 100))

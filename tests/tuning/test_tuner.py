@@ -35,15 +35,19 @@ class World:
         brief_dead_above: Brief trainings above this learning rate diverge, whatever the batch size.
         late_dead_above: Those of the rounds after the first do.
         flags: What those that diverge have shown, run by run in turn.
+        overfits_after: Trainings of more samples are the worse on held-out data the longer they are,
+        overfitting: by so much each time they are e times as long.
+        luck: How much the parts that are held out differ.
     """
 
     def __init__(
         self, best_lr=0.1, best_batch_size=None, dead=0, brief_dead_above=np.inf, late_dead_above=np.inf,
-        flags=('training_diverged evaluation_diverged',),
+        flags=('training_diverged evaluation_diverged',), overfits_after=math.inf, overfitting=0.1, luck=0.0,
     ):  # fmt: skip
         self.best_lr, self.best_batch_size = best_lr, best_batch_size
         self.dead, self.brief_dead_above = dead, brief_dead_above
         self.late_dead_above, self.flags = late_dead_above, flags
+        self.overfits_after, self.overfitting, self.luck = overfits_after, overfitting, luck
         self.stages, self.samples = [], 0
 
     def best(self, batch_size):
@@ -68,22 +72,34 @@ class World:
         curve = {'loss': np.where(exploded, np.inf, losses), 'perf': np.where(exploded, 0, perfs)}
         return curve | {'step': 'captured' if index else 'eager, because'}
 
-    def train_briefly(self, index, *, seed, lr_min, lr_max, batch_size, steps):
+    def train_briefly(
+        self, index, *, seed, lr_min, lr_max, batch_size, steps, held_out=0, holdout_seed=0, holdout_part=0,
+        cycles=1,
+    ):  # fmt: skip
         assert 0 < lr_min < lr_max and min(batch_size, steps) > 0
         self.samples += batch_size * steps
         relative = lr_max / self.best(batch_size)
-        skill = 1 - (1 + relative * batch_size * steps / 100) ** -0.3
-        skill *= 1 if relative <= 1 else max(0.0, 1 - (relative - 1))
         off = 0 if self.best_batch_size is None else abs(np.log2(batch_size / self.best_batch_size))
-        perf = max(0.0, 0.1 + 0.8 * skill - 0.1 * off + np.random.default_rng(seed).normal(0, 1e-4))
+        noise = np.random.default_rng(seed).normal(0, 1e-4)
+        luck = np.random.default_rng([holdout_seed, holdout_part]).normal(0, self.luck) if held_out else 0.0
+        done = steps * np.arange(1, cycles + 1) / cycles
+        skill = 1 - (1 + relative * batch_size * done / 100) ** -0.3
+        skill *= 1 if relative <= 1 else max(0.0, 1 - (relative - 1))
+        fit = 0.1 + 0.8 * skill - 0.1 * off + noise
+        excess = np.log(np.maximum(batch_size * done / self.overfits_after, 1)) if held_out else 0.0
+        perfs = np.maximum(0.0, fit - self.overfitting * excess + luck)
         dead = lr_max > self.brief_dead_above or relative > 5
         dead |= len(self.stages) > 2 and lr_max > self.late_dead_above
         flags = {'flags': self.flags[index % len(self.flags)]} if dead else {}
+        losses, perfs = (np.full(cycles, np.inf), 0 * perfs) if dead else (2.5 - 2.2 * perfs, perfs)
+        fitted = np.inf if dead else float(2.5 - 2.2 * max(0.0, fit[-1]))
         return {
-            'loss': np.inf if dead else 2.5 - 2.2 * perf,
-            'perf': 0 if dead else perf,
+            'loss': float(losses[-1]),
+            'perf': float(perfs[-1]),
             'step': 'captured',
             **flags,
+            **({'fit': fitted} if held_out else {}),
+            **({'losses': losses, 'perfs': perfs} if cycles > 1 else {}),
         }
 
 
@@ -124,7 +140,9 @@ def test_the_learning_rate_is_somewhat_below_the_best(best_lr, preset, seed):
     best = world.best(tuned.batch_size)
     assert best / 6 < tuned.lr_max < 1.2 * best
     assert tuned.lr_max / tuned.lr_min == pytest.approx(FAST.lr_ratio)
-    assert set(tuned.flags) <= {'sensitive'} | ({'barely_learned'} if preset == 'fastest' else set())
+    assert set(tuned.flags) <= {'sensitive', 'longest'} | (
+        {'barely_learned'} if preset == 'fastest' else set()
+    )
 
 
 @pytest.mark.parametrize('objective', ['performance', 'throughput'])
@@ -180,14 +198,15 @@ def test_stages_follow_the_settings(preset, sweep_cores):
     settings = get_settings(preset).for_sweep_cores(sweep_cores)
     tuned, stages = run(settings)
     assert len(stages[0].runs) == settings.lr_initialisations >= sweep_cores
-    assert [stage.name for stage in stages] == ['lr_vs_perf'] + ['candidates'] * settings.rounds
+    probes = settings.rounds == 2
+    assert [stage.name for stage in stages] == ['lr_vs_perf'] + ['candidates'] * (settings.rounds + probes)
     functions = [{request.function for request in stage.runs} for stage in stages]
-    assert functions == [{'measure_curve'}] + [{'train_briefly'}] * settings.rounds
+    assert functions == [{'measure_curve'}] + [{'train_briefly'}] * (settings.rounds + probes)
     tried = [{request.arguments['batch_size'] for request in stage.runs} for stage in stages[1:]]
     assert set().union(*tried) == set(batch_sizes(settings, TRAIN_SIZE)) | {
         reference_size(settings, TRAIN_SIZE)
     }
-    assert len(tried[-1]) == 1 or settings.rounds == 2
+    assert len(tried[-1]) == 1
     assert set(tuned.curves) == {stage.name for stage in stages}
 
 
@@ -348,8 +367,8 @@ def test_what_is_tuned_is_complete():
     assert all(type(value) in (int, float) for value in tuned.plan().values())
     assert tuned.report['train_size'] == TRAIN_SIZE
     assert [*misc_content(tuned)] == [
-        'flags', 'why', 'perf', 'span', 'budget', 'lr_range', 'rounds', 'train_size', 'steps', 'scored_on',
-        'cost',
+        'flags', 'why', 'perf', 'span', 'budget', 'lr_range', 'rounds', 'train_size', 'probability_best',
+        'steps', 'scored_on', 'cost',
     ]  # fmt: skip
     assert f'batch size {tuned.batch_size}' in tuned.report['why']
     assert f'learning rate {tuned.lr_max:.2g}' in tuned.report['why']
@@ -452,7 +471,7 @@ def test_rates_at_which_all_give_the_same_constant_answer_are_lowered():
 
         def train_briefly(self, index, *, lr_max, **arguments):
             found = super().train_briefly(index, lr_max=lr_max, **arguments)
-            return found if lr_max < 1e-5 else found | {'loss': 0.66, 'perf': 0.3}
+            return found if lr_max < 1e-5 else found | {'loss': 0.66, 'perf': 0.3, 'fit': 0.66}
 
     tuned, stages = run(world=Constant(best_lr=1e9))
     first, second = (sorted(one.arguments['lr_max'] for one in stage.runs) for stage in stages[1:3])
@@ -467,7 +486,7 @@ def test_rates_at_which_all_give_the_same_constant_answer_are_lowered():
 
 
 def test_a_dead_initialisation_is_flagged():
-    assert set(run(world=World(dead=1))[0].flags) - {'sensitive'} == {'nan_seen'}
+    assert set(run(world=World(dead=1))[0].flags) - {'sensitive', 'longest'} == {'nan_seen'}
 
 
 def test_a_network_that_learns_nothing_is_flagged():

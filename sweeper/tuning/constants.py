@@ -174,7 +174,7 @@ class Constants:
     unseen: float = 4.0
     """Trials that are more than so many times as long as the longest trainings may overfit unseen,"""
 
-    gap: float = 0.1
+    gap: float = 0.15
     """if these did better on the data they were trained on by this share of the way of their loss."""
 
     certain: float = 0.5

@@ -308,7 +308,7 @@ def _descent(
         of_best = CONSTANTS.falls if len(last) == 1 else CONSTANTS.falls_of_best
         falls = [of_best, *[CONSTANTS.falls_of_others] * (len(last) - 1)]
     count = sum(map(len, falls))
-    each = min(budget.left / count / _folds(holdout, budget.left, count), budget.trial)
+    each = min(budget.left / count, budget.trial)  # if not repeated: nearer to how long trials are
     longer = max(CONSTANTS.least_longer, each / before.samples_each)
     ladders = [
         candidates.ladder(settings, middle, [-fall for fall in some], longer)

@@ -54,8 +54,9 @@ def certainty(
     errors = np.array([scale.standard_error(score, held_out * models) for score in scored])
     if models > 1:
         own = places - places.mean(axis=0)
-        errors = np.maximum(errors, own.std(axis=1, ddof=1) / math.sqrt(models))
+        in_mean = len(scored) / (len(scored) - 1)  # each is a part of the mean that is taken off
+        errors = np.maximum(errors, own.std(axis=1, ddof=1) * math.sqrt(in_mean / models))
     draws = np.random.default_rng(0).normal(size=(CONSTANTS.draws, len(scored)))
     draws = places.mean(axis=1) + errors * draws
-    is_best = draws.argmax(axis=1) == chosen
-    return Certainty(float(is_best.mean()), float((draws.max(axis=1) - draws[:, chosen]).mean()))
+    worse_by = draws.max(axis=1) - draws[:, chosen]
+    return Certainty(float((worse_by < CONSTANTS.rounding).mean()), float(worse_by.mean()))

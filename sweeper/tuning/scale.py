@@ -119,10 +119,12 @@ class Scale:
 
     def share(self, objective: float, loss: float) -> float:
         """Where a model is on the scale, in [0, 1]; one that diverged is at 0."""
+        return min(self._place(objective, loss), 1.0)
+
+    def _place(self, objective: float, loss: float) -> float:
+        """The same, but for no upper limit."""
         value = self._signed(objective, loss)
-        if not math.isfinite(value):
-            return 0.0
-        return min(max((value - self._origin) / self._span, 0.0), 1.0)
+        return max((value - self._origin) / self._span, 0.0) if math.isfinite(value) else 0.0
 
     def noted(self, scored: Sequence[Scored]) -> list[Scored]:
         """Takes what candidates came to, which may be better than any before; returns them on the scale.
@@ -149,11 +151,14 @@ class Scale:
         return self._placed([score])[0]
 
     def places(self, score: Scored, cycle: int) -> np.ndarray:
-        """Where each model of a candidate that has a course was at the end of a cycle, shape `(models,)`."""
+        """Where each model of a candidate that has a course was at the end of a cycle, shape `(models,)`.
+
+        At least 0; above 1 where a model did better than the best candidate does on average.
+        """
         assert score.course is not None
         column = min(cycle, score.course.losses.shape[1] - 1)
         losses, values = score.course.losses[:, column], score.course.values[:, column]
-        return np.array([self.share(value, loss) for value, loss in zip(values, losses, strict=True)])
+        return np.array([self._place(value, loss) for value, loss in zip(values, losses, strict=True)])
 
     def loss_way(self, loss: float) -> float:
         """From a loss up to that of an untrained model; not below 0."""

@@ -13,14 +13,14 @@ FLAG_MEANINGS = {
     'barely_learned': 'candidates were compared before they had learned much of what trials will: '
     'use a higher preset',
     'sensitive': 'a slightly different learning rate does much worse: use a higher preset',
-    'toss_up': 'which candidate is best could not be told for sure, and it may make a difference: '
+    'toss_up': 'other candidates may well be better than the chosen one, by enough to matter: '
     'use a higher preset',
-    'longest': 'training for as long as the settings allow did best, so longer trials may do better: '
+    'longest': 'trials are as long as the settings allow, and training still paid off at the end of tuning: '
     'raise trial_samples (or max_cycles)',
-    'may_overfit': 'training data was fitted far better than held-out data long before the end of a trial, '
-    'and whether longer is worse was not seen: use a higher preset, or `--stop held-out`',
-    'stopped_early': 'trials are shorter than the settings allow, because training for longer did worse on '
-    'held-out data: compare it with more regularisation, too',
+    'may_overfit': 'tuning already fitted training data far better than held-out data, and trials are much '
+    'longer, perhaps too long: use a higher preset, or `--stop held-out`',
+    'stopped_early': 'trials are shorter than the settings allow, because longer training did no better on '
+    'held-out data: the architecture is compared at its best length',
     'trial_diverged': 'the loss of a trial became NaN or infinite, which counts as performance 0',
     'evaluation_diverged': 'the loss of a trial became NaN or infinite in evaluation mode only: '
     'look at what the model does after model.eval()',

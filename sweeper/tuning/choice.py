@@ -70,24 +70,21 @@ def choose(
     if settings.length == 'tuned' and most_cycles > 1 and scale.has_learned(of.scored):
         length = _shorter(settings, scale, rounds, chosen, held_out, most_cycles)
     if length is None:
-        lr = _lowered(settings, of, chosen, max(1.0, trial / of.samples_each))
-        lr = max(min(lr, _below_divergence(rounds, chosen, trial)), min(lr, settings.lr_start))
-        why = _why(settings, rounds, of, chosen, lr, held_out)
+        longer = max(1.0, trial / of.samples_each)
+        lr, safe = _lowered(settings, of, chosen, longer), _below_divergence(rounds, chosen, trial)
+        reason = _reason(of, chosen, longer) if lr <= safe else 'because higher ones diverged sooner'
+        lr = max(min(lr, safe), min(lr, settings.lr_start))
+        why = _why(settings, rounds, of, chosen, lr, held_out, reason)
         flags = _flags(settings, lr_range, scale, rounds, of, trial, chosen, lr)
-        if most_cycles > 1 and settings.length == 'tuned' and is_improving_still(scale, chosen):
-            flags.append('longest')
-        if (
-            settings.length == 'tuned'
-            and trial > CONSTANTS.unseen * of.samples_each
-            and is_overfitting(scale, chosen)
-        ):
-            flags.append('may_overfit')
+        if settings.length == 'tuned':
+            flags += _flags_of_length(scale, chosen, longer, most_cycles)
         return _told(scale, Choice(chosen, lr, why, flags), of, held_out)
     end = length.end
     longer = max(1.0, length.cycles / end.length)
     lr = candidates.within(settings, end.scored.candidate.lr * longer**-CONSTANTS.usual_fall)
     whole = next(score for score in end.done.scored if score.candidate == end.scored.candidate)
-    why = f'{_why(settings, rounds, end.done, whole, lr, held_out)}; {length.why}'
+    why = _why(settings, rounds, end.done, whole, lr, held_out, 'because trials are longer')
+    why = f'{why}; {length.why}'
     shorter = min(trial, length.cycles * trial // most_cycles)
     flags = _flags(settings, lr_range, scale, rounds, end.done, shorter, whole, lr)
     choice = Choice(end.scored, lr, why, [*flags, 'stopped_early'], length.cycles)
@@ -222,6 +219,13 @@ def _flags(
     return sorted(flags)
 
 
+def _flags_of_length(scale: Scale, chosen: Scored, longer: float, most_cycles: int) -> list[str]:
+    """What is suspicious about trials so many times longer than the candidate's trainings, and no shorter."""
+    if longer > CONSTANTS.unseen:  # whether they should be longer still cannot be seen from so far
+        return ['may_overfit'] * is_overfitting(scale, chosen)
+    return ['longest'] * (most_cycles > 1 and is_improving_still(scale, chosen))
+
+
 def _is_early(scale: Scale, rounds: Sequence[Round], trial: int) -> bool:
     """Whether candidates were compared long before they had learned what they can, by objective or loss.
 
@@ -244,19 +248,29 @@ def _is_early(scale: Scale, rounds: Sequence[Round], trial: int) -> bool:
     return False
 
 
-def _reason(last: Round, chosen: Scored) -> str:
+def _reason(last: Round, chosen: Scored, longer: float) -> str:
     """Says why trials use a lower learning rate than the one that was chosen."""
+    also = ' and trials are longer' if longer > 1 else ''
     if _is_below_cliff(last, chosen):
-        return 'because the next higher one did much worse and trials are longer'
+        return f'because the next higher one did much worse{also}'
     if _safety(last, chosen) < 1:
-        return 'because a lower one did about as well, or none higher was tried, and trials are longer'
+        return f'because a lower one did about as well, or none higher was tried{"," * bool(also)}{also}'
     return 'because trials are longer'
 
 
 def _why(
-    settings: Effort, rounds: Sequence[Round], of: Round, chosen: Scored, lr: float, held_out: int
+    settings: Effort,
+    rounds: Sequence[Round],
+    of: Round,
+    chosen: Scored,
+    lr: float,
+    held_out: int,
+    reason: str,
 ) -> str:
-    """Says why this batch size, this learning rate and these values of nuisance parameters were chosen."""
+    """Says why this batch size, this learning rate and these values of nuisance parameters were chosen.
+
+    `reason` says why the learning rate is lower than the candidate's, if it is.
+    """
     values = chosen.candidate.nuisance
     measure = 'performance on held-out training data' if held_out else 'training performance'
     place = 'in the last round' if of is rounds[-1] else 'in the round before the last'
@@ -267,13 +281,14 @@ def _why(
     elif settings.batch_objective == 'throughput':
         size = f'the largest within {settings.batch_tolerance:g} of the best {measure}'
     else:
-        size = f'of the best {measure} in the rounds before the last'
+        size = f'it had the best {measure} in the rounds before the last'
     lrs = [f'{rung.candidate.lr:.2g}' for rung in of.rungs(chosen.candidate)]
     nuisance = ', '.join(f'{name} {value_to_text(value)}' for name, value in values)
-    nuisance = f'; {nuisance}: of the best {measure} {place}' if values else ''
+    nuisance = f'; {nuisance}: the best {measure} {place}' if values else ''
     last = f'{chosen.candidate.lr:.2g}'
     source = f'chosen from {", ".join(lrs)}' if len(lrs) > 1 else 'the only one compared'
-    lowered = '' if lr >= chosen.candidate.lr else f', then lowered {_reason(of, chosen)}'
+    is_lower = lr < chosen.candidate.lr and f'{lr:.2g}' != last
+    lowered = f', then lowered {reason}' if is_lower else ''
     return (
         f'batch size {chosen.candidate.batch_size}: {size}; learning rate {lr:.2g}: {last} was {source} '
         f'{place}{lowered}{nuisance}'

@@ -89,14 +89,20 @@ def best_length(
     if chosen.done is last and chosen.is_last:
         overfits = chosen.scored.loss - chosen.scored.fitted_loss > CONSTANTS.cliff * way
         is_flat = chosen.cycle > 0 and overfits and not _is_less(chosen.losses, _before(chosen), way)
-        return Length(chosen, cycles, 'the last cycle made no difference for sure') if is_flat else None
+        why = f'{_cycles(cycles)} long, since the last cycle brought no improvement beyond noise'
+        return Length(chosen, cycles, why) if is_flat else None
     longer = min(final, key=lambda end: end.scored.loss)
     if longer.scored.fitted_loss >= chosen.scored.loss:  # it got worse at the training data, too: unstable
         return None
     if not _may_be_less(chosen.losses, longer.losses, way):
         return None
-    losses = f'{chosen.scored.loss:.3g} to {longer.scored.loss:.3g}'
-    return Length(chosen, cycles, f'from there to {longer.length:.3g} cycles the loss went from {losses}')
+    losses = f'{chosen.scored.loss:.3g} after {chosen.length:.2g} and {longer.scored.loss:.3g}'
+    why = f'the loss on held-out training data was {losses} after {longer.length:.2g}'
+    return Length(chosen, cycles, f'{_cycles(cycles)} long, since {why}')
+
+
+def _cycles(cycles: int) -> str:
+    return f'trials are {cycles} cycle{"s" * (cycles != 1)}'
 
 
 def is_improving_still(scale: Scale, scored: Scored) -> bool:

@@ -47,7 +47,7 @@ class Tuning:
         unread: Parameters of the architecture that no code asked for.
         note: Why the trials' learning rates lie below all of the last round; empty if they do not.
         measure: The objective, by which candidates were compared.
-        scored_on: What they were scored on: held-out data or training data.
+        scored_on: What they were scored on: training data, or held-out training data.
         epochs: The length of the trials.
         probability_best: That the chosen candidate is the best of the last round; None if nobody said.
     """
@@ -95,7 +95,8 @@ def tuning(findings: Findings, summary: PointSummary) -> Tuning | None:
         {name: value_to_text(value) for name, value in tuned.nuisance.items()},
         [*tuned.unread],
         _note(compared, tuned.lr_max, tuned.epochs * store.manifest.train_size),
-        measure_of(store.manifest.metrics), f'{scored_on} data', tuned.epochs,
+        measure_of(store.manifest.metrics),
+        'held-out training data' if scored_on == 'held-out' else 'training data', tuned.epochs,
         float(probability) if isinstance(probability, float | int) else None,
     )  # fmt: skip
 

@@ -149,12 +149,12 @@ def test_the_range_test_is_shown_without_its_warm_up_up_to_where_it_diverged(wri
 def test_what_candidates_were_scored_on_and_how_sure_the_choice_is_are_told(write_sweep):
     findings = write_sweep({(1, 'a'): [0.9]}, scored_on='held-out', probability_best=0.75)
     found = tuning(findings, findings.summaries[0])
-    assert (found.scored_on, found.probability_best) == ('held-out data', 0.75)
+    assert (found.scored_on, found.probability_best) == ('held-out training data', 0.75)
 
 
 def test_candidates_that_differ_in_a_nuisance_parameter_are_in_groups_of_their_own(declared):
     found = tuning(declared, declared.summaries[0])
-    assert found.nuisance == {'momentum': '0.9'} and found.scored_on == 'held-out data'
+    assert found.nuisance == {'momentum': '0.9'} and found.scored_on == 'held-out training data'
     assert [one['nuisance_momentum'] for one in found.candidates] == [0.9, 0.5]
     assert [found.group(one) for one in found.candidates] == [(0, 16, 0.9), (0, 16, 0.5)]
 

@@ -49,13 +49,19 @@ class OtherUnit(World):
         }
 
 
-def tuned(objective, unit, preset='fast', **options):
+def tuned(objective, unit, preset='fast', train_size=TRAIN_SIZE, **options):
     world = OtherUnit(unit, objective.diverged, **options)
-    return driven(start_tuning(get_settings(preset), TRAIN_SIZE, 0, objective=objective), world)
+    return driven(start_tuning(get_settings(preset), train_size, 0, objective=objective), world)
 
 
 def plan(found):
+    """What is chosen; `probability_best` is left out, which rounding may change a little."""
     return found.lr_max, found.batch_size, found.epochs, found.flags
+
+
+OVERFITTING = {'overfits_after': 8000, 'luck': 0.05, 'best_lr': 0.1}
+"""Best after two cycles of the trials on `SMALL` data."""
+SMALL = 500
 
 
 @given(
@@ -72,6 +78,17 @@ def test_any_unit_and_direction_gives_the_same_choice(factor, offset, is_mirrore
     assert plan(found) == plan(expected)
     assert found.performance == pytest.approx(unit(expected.performance))
     assert found.span * other.sign > 0
+
+
+@given(st.floats(1e-3, 1e3), st.floats(-1e3, 1e3), st.booleans(), st.sampled_from([math.inf, 4000, 8000]))
+def test_any_unit_and_direction_gives_the_same_length(factor, offset, is_mirrored, overfits_after):
+    def unit(perf):
+        return (-factor if is_mirrored else factor) * perf + offset
+
+    options = {'preset': 'fast', 'train_size': SMALL, **OVERFITTING, 'overfits_after': overfits_after}
+    expected = tuned(MetricInfo('plain'), lambda perf: perf, **options)
+    assert ('stopped_early' in expected.flags) == (overfits_after < math.inf)
+    assert plan(tuned(MetricInfo('other', not is_mirrored), unit, **options)) == plan(expected)
 
 
 class OtherLoss(World):
@@ -111,13 +128,19 @@ WORLDS = st.just({'best_lr': 1e9}) | st.fixed_dictionaries(
     optional={'best_batch_size': st.sampled_from([8, 128]), 'brief_dead_above': st.just(0.05)},
 )
 FACTORS = st.floats(1e-4, 1e4)
+SIZED = WORLDS.map(lambda world: (TRAIN_SIZE, world)) | st.sampled_from(
+    [(SMALL, OVERFITTING), (SMALL, {**OVERFITTING, 'overfitting': 0.3}), (SMALL, {'best_lr': 0.1})]
+)
+"""Worlds, each with a size of the training data."""
 
 
-@given(FACTORS, st.floats(-100, 100), st.sampled_from(['fastest', 'fast']), WORLDS)
-def test_any_unit_and_origin_of_the_loss_gives_the_same_choice(factor, offset, preset, options):
+@given(FACTORS, st.floats(-100, 100), st.sampled_from(['fastest', 'fast']), SIZED)
+def test_any_unit_and_origin_of_the_loss_gives_the_same_choice(factor, offset, preset, sized):
+    train_size, options = sized
+
     def tuned_with(unit):
         world = OtherLoss(unit, **options)
-        return driven(start_tuning(get_settings(preset), TRAIN_SIZE, 0), world)
+        return driven(start_tuning(get_settings(preset), train_size, 0), world)
 
     found = tuned_with(lambda loss: factor * (loss + offset))
     expected = tuned_with(lambda loss: loss)
@@ -125,15 +148,16 @@ def test_any_unit_and_origin_of_the_loss_gives_the_same_choice(factor, offset, p
     assert found.span == pytest.approx(expected.span)
 
 
-@given(FACTORS, st.floats(0, 100), st.sampled_from(['fastest', 'fast']), WORLDS)
+@given(FACTORS, st.floats(0, 100), st.sampled_from(['fastest', 'fast']), SIZED)
 def test_of_an_inverse_loss_any_unit_and_origin_of_the_loss_gives_the_same_choice(
-    factor, offset, preset, options
+    factor, offset, preset, sized
 ):
     objective = MetricInfo('inv-loss', best=1.0, worst=0.0)
+    train_size, options = sized
 
     def tuned_with(unit):
         world = OtherLoss(unit, inverse, **options)
-        return driven(start_tuning(get_settings(preset), TRAIN_SIZE, 0, objective=objective), world)
+        return driven(start_tuning(get_settings(preset), train_size, 0, objective=objective), world)
 
     found, expected = tuned_with(lambda loss: factor * (loss + offset)), tuned_with(lambda loss: loss)
     assert plan(found) == plan(expected)
@@ -150,8 +174,10 @@ def is_worse(tuned, factor, excess, offset=0.0):
     return tuned._is_worse(inverse(loss + (0.03 + excess) * way))
 
 
-@given(FACTORS, st.floats(-100, 100), WORLDS)
-def test_a_loss_that_is_compared_by_itself_may_be_negative_and_in_any_unit(factor, offset, options):
+@given(FACTORS, st.floats(-100, 100), SIZED)
+def test_a_loss_that_is_compared_by_itself_may_be_negative_and_in_any_unit(factor, offset, sized):
+    train_size, options = sized
+
     def tuned_with(unit):
         world = OtherLoss(unit, lambda loss: loss, **options)
         objective = MetricInfo('loss', higher=False)
@@ -162,7 +188,7 @@ def test_a_loss_that_is_compared_by_itself_may_be_negative_and_in_any_unit(facto
                 return curve | {'perf': np.zeros_like(curve['loss']), 'untrained': curve['loss'][0]}
 
         world.__class__ = Untrained
-        return driven(start_tuning(get_settings('fastest'), TRAIN_SIZE, 0, objective=objective), world)
+        return driven(start_tuning(get_settings('fastest'), train_size, 0, objective=objective), world)
 
     found, expected = tuned_with(lambda loss: factor * (loss + offset)), tuned_with(lambda loss: loss)
     assert plan(found) == plan(expected)

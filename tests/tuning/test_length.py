@@ -60,7 +60,7 @@ def test_trials_end_where_more_cycles_made_the_best_candidate_worse(models, best
     losses = 0.3 + 0.05 * np.abs(np.arange(4) - best)
     length = length_of([scored(losses + NOISE[:models, None])])
     assert length.cycles == best + 1 and length.end.cycle == best
-    assert f'to 4 cycles the loss went from {length.end.scored.loss:.3g} to ' in length.why
+    assert f'{best + 1} cycle' in length.why and f'{length.end.scored.loss:.3g}' in length.why
 
 
 @pytest.mark.parametrize('models', [1, 2, 3, 5])

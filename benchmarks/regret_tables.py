@@ -7,7 +7,7 @@ from regret import GROUPS
 from rich.table import Table
 from scipy.stats import kendalltau
 
-from sweeper.report.flags import NO_DOUBTS
+from sweeper.report.flags import HARMLESS
 
 SILENT = 0.03
 
@@ -31,7 +31,7 @@ def silent(oracle, picks):
 
 def is_flagged(pick):
     """Whether a pick has a flag that casts a doubt on it."""
-    return not NO_DOUBTS.issuperset(pick.flags)
+    return not HARMLESS.issuperset(pick.flags)
 
 
 def reached(best):

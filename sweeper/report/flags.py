@@ -36,7 +36,7 @@ FLAG_MEANINGS = {
 }
 
 
-NO_DOUBTS = frozenset({'longest', 'stopped_early'})
+HARMLESS = frozenset({'longest', 'stopped_early'})
 """The flags that cast no doubt on a choice: they say how long trials are."""
 
 

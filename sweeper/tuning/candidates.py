@@ -208,9 +208,9 @@ def patient(
     size = batch_sizes(settings, train_size)[0]
     scale = math.sqrt(size / highest.batch_size)
     lrs = {within(settings, lr * scale / CONSTANTS.patient_apart**rung) for rung in range(CONSTANTS.patient)}
-    found = [highest._replace(lr=lr, batch_size=size) for lr in sorted(lrs)]
+    proposed = [highest._replace(lr=lr, batch_size=size) for lr in sorted(lrs)]
     best = winner(settings, scored).candidate
-    return found if any(_are_alike(best, other) for other in found) else sorted([*found, best])
+    return proposed if any(_are_alike(best, other) for other in proposed) else sorted([*proposed, best])
 
 
 def _height(candidate: Candidate) -> tuple[float, int]:

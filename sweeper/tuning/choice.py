@@ -78,7 +78,7 @@ def choose(
         flags = _flags(settings, lr_range, scale, rounds, of, trial, chosen, lr)
         if settings.length == 'tuned':
             flags += _flags_of_length(scale, chosen, longer, most_cycles)
-        return _told(scale, Choice(chosen, lr, why, flags), of, held_out)
+        return _with_certainty(scale, Choice(chosen, lr, why, flags), of, held_out)
     end = length.end
     longer = max(1.0, length.cycles / end.length)
     lr = candidates.within(settings, end.scored.candidate.lr * longer**-CONSTANTS.usual_fall)
@@ -88,7 +88,7 @@ def choose(
     shorter = min(trial, length.cycles * trial // most_cycles)
     flags = _flags(settings, lr_range, scale, rounds, end.done, shorter, whole, lr)
     choice = Choice(end.scored, lr, why, [*flags, 'stopped_early'], length.cycles)
-    return _told(scale, choice, end.done, held_out, whole, end.cycle)
+    return _with_certainty(scale, choice, end.done, held_out, whole, end.cycle)
 
 
 def _shorter(
@@ -100,7 +100,7 @@ def _shorter(
     return length if length is not None and length.cycles < most_cycles else None
 
 
-def _told(
+def _with_certainty(
     scale: Scale, choice: Choice, of: Round, held_out: int, chosen: Scored | None = None, cycle: int = -1
 ) -> Choice:
     """A choice with how sure it is among the candidates of a round at the end of a cycle, and its flag."""
@@ -112,9 +112,9 @@ def _told(
 
 def _lowered(settings: Effort, last: Round, chosen: Scored, longer: float) -> float:
     """The learning rate of trials that are so many times longer than the trainings of a ladder."""
-    found = chosen.candidate.lr
-    lr = found * longer ** -_fall(last.base(chosen.candidate), found) * _safety(last, chosen)
-    return float(max(lr, min(found, settings.lr_start)))
+    candidate = chosen.candidate.lr
+    lr = candidate * longer ** -_fall(last.base(chosen.candidate), candidate) * _safety(last, chosen)
+    return float(max(lr, min(candidate, settings.lr_start)))
 
 
 def _below_divergence(rounds: Sequence[Round], chosen: Scored, trial: int) -> float:
@@ -272,19 +272,19 @@ def _why(
     `reason` says why the learning rate is lower than the candidate's, if it is.
     """
     values = chosen.candidate.nuisance
-    measure = 'performance on held-out training data' if held_out else 'training performance'
+    data = 'held-out training data' if held_out else 'training data'
     place = 'in the last round' if of is rounds[-1] else 'in the round before the last'
     if isinstance(settings.batch_objective, int):
         size = 'as asked for'
     elif len({score.candidate.batch_size for done in rounds for score in done.scored}) == 1:
         size = 'no other was compared'
     elif settings.batch_objective == 'throughput':
-        size = f'the largest within {settings.batch_tolerance:g} of the best {measure}'
+        size = f'the largest within {settings.batch_tolerance:g} of the best performance on {data}'
     else:
-        size = f'it had the best {measure} in the rounds before the last'
+        size = f'it did best on {data} in the rounds before the last'
     lrs = [f'{rung.candidate.lr:.2g}' for rung in of.rungs(chosen.candidate)]
     nuisance = ', '.join(f'{name} {value_to_text(value)}' for name, value in values)
-    nuisance = f'; {nuisance}: the best {measure} {place}' if values else ''
+    nuisance = f'; {nuisance}, which did best on {data} {place}' if values else ''
     last = f'{chosen.candidate.lr:.2g}'
     source = f'chosen from {", ".join(lrs)}' if len(lrs) > 1 else 'the only one compared'
     is_lower = lr < chosen.candidate.lr and f'{lr:.2g}' != last

@@ -52,9 +52,9 @@ class Holdout(NamedTuple):
 
     def of_model(self, index: int) -> dict[str, int]:
         """Arguments of a brief training that say what is held out of its data."""
-        again, part = divmod(index, CONSTANTS.folds)
+        times, part = divmod(index, CONSTANTS.folds)
         return {
-            'holdout_seed': run_seed(self.seed, 'holdout', again),
+            'holdout_seed': run_seed(self.seed, 'holdout', times),
             'held_out': self.samples,
             **({'holdout_part': part} if part else {}),
         }
@@ -375,8 +375,8 @@ def _scored(candidate: Candidate, results: Sequence[RunResult], length: float | 
     course = None
     if length is not None:
         losses, values = (
-            np.array([np.atleast_1d(result.get(many, result[one])) for result in results], dtype=float)
-            for one, many in (('loss', 'losses'), ('perf', 'perfs'))
+            np.array([np.atleast_1d(result.get(many, result[final])) for result in results], dtype=float)
+            for final, many in (('loss', 'losses'), ('perf', 'perfs'))
         )
         course = Course(losses, values, length)
     return Scored(candidate, loss, perf, fit=float(np.mean(fits)) if fits else None, course=course)

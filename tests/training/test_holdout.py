@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -38,8 +39,8 @@ def signs(samples=100):
     return (inputs[:, 0] > 0).long()
 
 
-def held_out_of(here, seed, count):
-    parts = hold_out(here, seed, count)
+def held_out_of(here, seed, count, part=0):
+    parts = hold_out(here, seed, count, part)
     everything = np.arange(len(here.splits.train))
     held_out = np.setdiff1d(everything, parts.trained.numpy())
     assert parts.scored.places(torch.arange(len(parts.scored))) == held_out.tolist()
@@ -395,3 +396,58 @@ def test_what_is_read_once_may_be_changed_by_a_model():
         here = dataclasses.replace(workspace(signs(), model, 'eager'), splits=Splits(split, split, None))
         results += briefly(here, cycles=4)
     assert_same(results[:1], results[1:])
+
+
+# Several parts
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=8), st.integers(0, 9), st.integers(2, 6))
+def test_parts_of_a_seed_are_disjoint_with_their_share_of_each_class(sizes, seed, count):
+    targets = torch.cat([torch.full((size,), number) for number, size in enumerate(sizes)])
+    here, held_out = workspace(targets), len(targets) // count
+    if not held_out:
+        return
+    parts = [held_out_of(here, seed, held_out, part) for part in range(count)]
+    assert len({*np.concatenate(parts).tolist()}) == count * held_out
+    assert np.array_equal(parts[0], held_out_of(here, seed, held_out))
+    for part in parts:
+        off = np.bincount(targets[part], minlength=len(sizes)) - np.array(sizes) * held_out / len(targets)
+        assert (np.abs(off) < 1 + len(sizes) * np.array(sizes) / len(targets)).all()
+
+
+@pytest.mark.parametrize('targets', [torch.rand(100), signs(), (torch.arange(100) % 9 == 0).float()])
+def test_five_parts_of_a_fifth_are_all_samples(targets):
+    parts = [held_out_of(workspace(targets), 3, 20, part) for part in range(5)]
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(100))
+
+
+@given(st.lists(st.integers(1, 30), min_size=5, max_size=40), st.integers(0, 9))
+def test_of_every_part_whole_groups_are_held_out(sizes, seed):
+    groups = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    here = workspace(torch.zeros(len(groups)), groups=groups)
+    parts = [held_out_of(here, seed, max(1, len(groups) // 5), part) for part in range(5)]
+    for part in parts:
+        others = np.setdiff1d(np.arange(len(groups)), part)
+        assert len(part) and len(others) and not {*groups[part].tolist()} & {*groups[others].tolist()}
+
+
+def test_of_groups_of_one_size_parts_are_disjoint_and_all_samples():
+    groups = np.random.default_rng(0).permutation(np.repeat(np.arange(20), 5))
+    here = workspace(torch.zeros(100), groups=groups)
+    parts = [held_out_of(here, 4, 20, part) for part in range(5)]
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(100))
+
+
+def test_each_part_is_what_a_brief_training_is_scored_on():
+    scored = []
+
+    class Watched(nn.Linear):
+        def forward(self, inputs):
+            if not self.training:
+                scored.append(inputs[:, 0].tolist())
+            return super().forward(inputs)
+
+    here = workspace(signs(), lambda: Watched(4, 2), 'eager')
+    for part in range(5):
+        briefly(here, holdout_part=part)
+    assert len({*chain.from_iterable(scored[::2])}) == 100, 'held out; every other is what was trained on'

@@ -69,6 +69,29 @@ def test_below_a_cliff_half_a_rung_is_kept_as_distance():
     assert (safe.flags, risky.flags) == ([], ['sensitive'])
 
 
+def with_diverged(lr, size=8):
+    """A round of trainings a quarter as long as those of a ladder, of which one diverged."""
+    done = ladder([0.5] * 3, steps=STEPS // 4)
+    lost = Scored(Candidate(lr, size), math.inf, 0.0)
+    return Round([*done.scored, lost], [*done.steps, STEPS // 4 * 8 // size])
+
+
+@pytest.mark.parametrize('limit', [0.3, 0.5, 1e3, 1e-5])
+def test_trials_stay_below_where_shorter_trainings_diverged(limit):
+    """As far below as the best rate usually falls from there, and a rung."""
+    last = ladder([0.5, 0.6, 0.7])
+    usual = chosen(ladder([0.5] * 3, steps=STEPS // 4), last).lr
+    safe = limit * (TRIAL / (STEPS // 4 * 8)) ** -CONSTANTS.usual_fall / CONSTANTS.rung
+    found = chosen(with_diverged(limit), last)
+    assert found.lr == pytest.approx(max(min(usual, safe), FAST.lr_start))
+    assert ('diverged' in found.why) == (safe < usual) == (limit < 1)
+
+
+def test_where_trainings_of_another_batch_size_diverged_says_nothing():
+    last = ladder([0.5, 0.6, 0.7])
+    assert chosen(with_diverged(0.1, size=64), last).lr == chosen(with_diverged(1e3), last).lr
+
+
 def test_half_a_rung_is_given_up_where_that_costs_little():
     steep, flat = chosen(ladder([0.5, 0.6, 0.7])), chosen(ladder([0.5, 0.695, 0.7]))
     assert flat.lr == pytest.approx(steep.lr / math.sqrt(2))

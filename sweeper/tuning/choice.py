@@ -254,7 +254,10 @@ def _reason(last: Round, chosen: Scored, longer: float) -> str:
     if _is_below_cliff(last, chosen):
         return f'because the next higher one did much worse{also}'
     if _safety(last, chosen) < 1:
-        return f'because a lower one did about as well, or none higher was tried{"," * bool(also)}{also}'
+        rungs = last.rungs(chosen.candidate)
+        below = rungs[rungs.index(chosen) - 1]
+        is_alike = below.perf > chosen.perf - CONSTANTS.little
+        return f'because {"a lower one did about as well" if is_alike else "none higher was tried"}{also}'
     return 'because trials are longer'
 
 
@@ -286,7 +289,8 @@ def _why(
     nuisance = ', '.join(f'{name} {value_to_text(value)}' for name, value in values)
     nuisance = f'; {nuisance}, which did best on {data} {place}' if values else ''
     last = f'{chosen.candidate.lr:.2g}'
-    source = f'chosen from {", ".join(lrs)}' if len(lrs) > 1 else 'the only one compared'
+    alone = f'the only one compared{" with these values" if values else ""}'
+    source = f'chosen from {", ".join(lrs)}' if len(lrs) > 1 else alone
     is_lower = lr < chosen.candidate.lr and f'{lr:.2g}' != last
     lowered = f', then lowered {reason}' if is_lower else ''
     return (

@@ -49,7 +49,7 @@ class Tuning:
         measure: The objective, by which candidates were compared.
         scored_on: What they were scored on: training data, or held-out training data.
         epochs: The length of the trials.
-        probability_best: That the chosen candidate is the best of the last round; None if nobody said.
+        probability_best: That the chosen candidate is the best of its round; None if nobody said.
     """
 
     name: str

@@ -113,7 +113,7 @@ async function closer(data, row) {
   }
   if (tuning) {
     const nuisance = Object.entries(tuning.nuisance);
-    parts.push(element('h3', {}, `How ${listed(['learning rate', 'batch size', ...nuisance.map(([name]) => name)])} were chosen`), element('p', {}, tuning.why + (tuning.probability_best === null ? '' : `. The probability that this candidate is the best of the last round is ${number(tuning.probability_best)}.`)),
+    parts.push(element('h3', {}, `How ${listed(['learning rate', 'batch size', ...nuisance.map(([name]) => name)])} were chosen`), element('p', {}, tuning.why + (tuning.probability_best === null ? '' : `. The probability that this candidate is the best of its round is ${number(tuning.probability_best)}.`)),
       element('p', { class: 'explain' }, `Shaded: the learning rates of the trials, ${number(tuning.lr_min)} to ${number(tuning.lr_max)}, at batch size ${tuning.batch_size}${nuisance.map(([name, value]) => `, ${name} ${value}`).join('')}, for ${number(tuning.epochs)} epoch${tuning.epochs === 1 ? '' : 's'}.${tuning.note ? ` ${tuning.note}` : ''}` +
         (tuning.scored_on === 'held-out training data' ? ' Candidates were scored on training data that they were not trained on.' : '') +
         (nuisance.length ? ' Those that differ in more than the learning rate are not joined.' : '') +

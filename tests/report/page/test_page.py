@@ -179,7 +179,7 @@ def test_how_sure_the_choice_is_stands_beside_its_reason(write_sweep, open_page)
     tab = open_page(report_page(write_sweep(points, scored_on='held-out', probability_best=0.75)))
     draw_all(tab)
     text = tab.locator('#architecture-1').inner_text()
-    assert 'it is best. The probability that this candidate is the best of the last round is 0.75.' in text
+    assert 'it is best. The probability that this candidate is the best of its round is 0.75.' in text
     assert 'Candidates were scored on training data that they were not trained on.' in text
     assert 'performance on held-out training data' in text
     assert tab.errors == []

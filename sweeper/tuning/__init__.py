@@ -1,1 +1,1 @@
-"""A fair learning rate and batch size for one architecture."""
+"""A fair learning rate, batch size and length of training for one architecture."""

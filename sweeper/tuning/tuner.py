@@ -77,7 +77,7 @@ def tune(
     objective: MetricInfo = PERFORMANCE,
     can_hold_out: bool = True,
 ) -> Tuner:
-    """Tunes one architecture's learning-rate range, batch size and nuisance parameters.
+    """Tunes one architecture's learning rates, batch size, length and nuisance parameters.
 
     Yields stages of runs, receives each stage's results, and returns what the trials shall use. It
     trains nothing itself and knows neither the architecture nor the data but for its size.

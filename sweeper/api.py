@@ -41,7 +41,7 @@ def sweep(
     listeners: Iterable[Listener] = (),
     **options: Any,
 ) -> SweepResults:
-    """Compares architectures: tunes each one's learning rate, batch size and length, and trains it repeatedly.
+    """Compares architectures: tunes learning rate, batch size and length for each, then trains it repeatedly.
 
     Calling it again with the same arguments continues where it stopped, however it was ended; on a finished
     folder it trains nothing and returns the same. With more points or trials it trains what is missing.

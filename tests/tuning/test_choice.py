@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from sweeper.tuning.lr_range import LRRange
 from sweeper.tuning.rounds import LadderBase, Round
 from sweeper.tuning.scale import Scale
 from sweeper.tuning.settings import get_settings
+
+from .test_length import OVERFITTING, placed, scored
 
 FAST = get_settings('fast')
 STEPS, TRIAL = 100, 6400
@@ -154,3 +157,37 @@ def test_the_reason_names_what_was_chosen():
     choice = chosen(ladder([0.5, 0.6, 0.7]))
     assert 'batch size 8' in choice.why and f'learning rate {choice.lr:.2g}' in choice.why
     assert re.search(r'\d was chosen from [\d., ]+ in the last round, then lowered because ', choice.why)
+
+
+# How long trials are
+
+
+def with_courses(*candidates, most_cycles=4, **changes):
+    """The choice from a round of candidates that were scored at the end of each cycle."""
+    scale, rounds = placed(list(candidates))
+    return choose(FAST.replace(**changes), FOUND, scale, rounds, TRIAL, 1000, most_cycles)
+
+
+RISING = scored(OVERFITTING, lr=0.1, length=3), scored([0.6, 0.4, 0.5, 0.6], lr=0.05, length=3)
+
+
+def test_of_shorter_trials_the_rate_is_lowered_by_what_they_are_longer_than_the_best():
+    choice = with_courses(*RISING)
+    assert (choice.cycles, choice.scored.candidate.lr) == (2, 0.1)
+    assert choice.lr == pytest.approx(0.1 * (2 / 1.5) ** -CONSTANTS.usual_fall)
+    assert 'stopped_early' in choice.flags and 'longest' not in choice.flags
+    assert choice.scored.loss == 0.3, 'as it was then'
+    assert choice.certainty.probability > 0.99
+    exact = with_courses(*(one._replace(course=replace(one.course, length=4)) for one in RISING))
+    assert (exact.cycles, exact.lr) == (2, 0.1)
+
+
+@pytest.mark.parametrize('changes', [{'length': 'fixed'}, {'most_cycles': 1}, {'most_cycles': 2}])
+def test_trials_are_as_long_as_they_may_be_if_that_is_asked_or_no_longer_than_the_best(changes):
+    choice = with_courses(*RISING, **changes)
+    assert choice.cycles is None and 'stopped_early' not in choice.flags
+
+
+def test_where_nothing_was_learned_the_length_is_that_of_the_settings():
+    choice = with_courses(*(scored([2.0, 2.1, 2.2], lr=lr, fit=1.9) for lr in (0.05, 0.1)))
+    assert choice.cycles is None and 'nothing_learned' in choice.flags

@@ -177,6 +177,20 @@ def test_ends_that_are_no_worse_for_sure_are_told_apart_by_loss():
     assert cycles_of([scored(losses, values=values)], held_out=100) == 3
 
 
+def test_more_models_tell_more_for_sure():
+    losses, values = [0.5, 0.3, 0.25, 0.4], [0.5, 0.72, 0.69, 0.6]
+    of_one, of_five = (
+        scored(np.tile(losses, (models, 1)), values=np.tile(values, (models, 1))) for models in (1, 5)
+    )
+    assert cycles_of([of_one], held_out=100) == 3
+    assert cycles_of([of_five], held_out=100) == 2
+
+
+def test_candidates_of_earlier_rounds_are_placed_anew_where_later_ones_are_better():
+    _, (before, last) = placed([scored([0.6])], [scored([0.3])])
+    assert (before.scored[0].perf, last.scored[0].perf) == pytest.approx((0.5, 1.0), abs=0.01)
+
+
 LOSSES = st.lists(st.floats(0.05, 0.85).map(lambda loss: round(loss, 3)), min_size=1, max_size=5)
 
 
@@ -215,7 +229,9 @@ def test_a_candidate_improves_still_if_its_second_half_made_it_better(losses, is
     assert is_improving_still(scale, done.scored[0]) == is_improving
 
 
-def test_a_better_loss_alone_is_no_improvement():
+def test_a_better_loss_or_performance_alone_is_no_improvement():
+    scale, (done,) = placed([scored([0.4, 0.5], values=[0.5, 0.6])])
+    assert not is_improving_still(scale, done.scored[0])
     scale, (done,) = placed([scored([0.5, 0.4], values=[0.6, 0.6])])
     assert not is_improving_still(scale, done.scored[0])
     assert not is_improving_still(scale, done.scored[0]._replace(course=None))

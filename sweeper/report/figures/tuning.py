@@ -187,7 +187,7 @@ def _draw_candidates(data: Tuning, axes: Axes) -> None:
         rates, perfs = [candidate['lr'] for candidate in same], [candidate['perf'] for candidate in same]
         axes.plot(rates, perfs, color=colours[group[0]], marker=markers[group[1]], linewidth=0.8)
     axes.set_ylabel(
-        '\n'.join(filter(None, (f'{data.measure.name} on {data.scored_on}', data.measure.direction.strip())))
+        '\n'.join(filter(None, (data.measure.name, f'on {data.scored_on}', data.measure.direction.strip())))
     )
     lines = [axes.plot([], [], color=colour)[0] for colour in colours.values()]
     lines += [axes.plot([], [], marker, color=BLACK)[0] for marker in markers.values()]

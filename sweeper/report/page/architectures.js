@@ -57,7 +57,7 @@ function candidates(data, tuning) {
         text: group.map((i) => `${table.steps[i]} steps, batch size ${size}${nuisance(i)}, loss ${number(table.loss[i])}`), hoverinfo: 'text+x+y',
       };
     }),
-    layout: { xaxis: lrAxis('highest learning rate of the cycle'), yaxis: { title: { text: label(`${data.metric.objective} on ${tuning.scored_on}`) }, autorange: data.objective_higher ? true : 'reversed' }, shapes: [chosenRange(tuning, 'x')] },
+    layout: { xaxis: lrAxis('highest learning rate of the cycle'), yaxis: { title: { text: `${label(data.metric.objective)}<br>on ${label(tuning.scored_on)}` }, autorange: data.objective_higher ? true : 'reversed' }, shapes: [chosenRange(tuning, 'x')] },
   }), 'low');
 }
 

@@ -254,7 +254,7 @@ def test_candidates_with_different_nuisance_parameters_are_not_joined(declared):
     assert legend(test) == ['chosen: batch size 16, momentum 0.9']
     assert legend(compared) == ['round 1', 'batch size 16']
     assert [line.get_ydata().tolist() for line in compared.lines if len(line.get_ydata())] == [[0.5], [0.4]]
-    assert compared.get_ylabel() == 'performance on held-out data'
+    assert compared.get_ylabel() == 'performance\non held-out training data'
 
 
 def test_training_has_mean_band_and_every_trial(write_sweep):

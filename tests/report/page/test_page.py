@@ -181,7 +181,7 @@ def test_how_sure_the_choice_is_stands_beside_its_reason(write_sweep, open_page)
     text = tab.locator('#architecture-1').inner_text()
     assert 'it is best. The probability that this candidate is the best of its round is 0.75.' in text
     assert 'Candidates were scored on training data that they were not trained on.' in text
-    assert 'performance on held-out training data' in text
+    assert 'on held-out training data' in text
     assert tab.errors == []
 
 

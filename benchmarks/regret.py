@@ -34,8 +34,8 @@ FOLDER = Path(__file__).with_name('regret_problems')
 RANKED = 'architectures'
 PROBLEMS = [file.stem for file in sorted(FOLDER.glob('[a-z]*.py')) if file.stem != RANKED]
 ADDED = (
-    'cancer_auc', 'clouds_sets', 'diabetes_tanh', 'digits_dropout', 'digits_few', 'sums_attention',
-    'text_next', 'waves_conv', 'waves_gru', 'wine_labels',
+    'cancer_auc', 'clouds_sets', 'diabetes_tanh', 'digits_dropout', 'digits_few', 'series_ahead',
+    'sums_attention', 'text_next', 'waves_conv', 'waves_gru', 'wine_labels',
 )  # fmt: skip
 SIX = 'clouds_sets', 'diabetes_tanh', 'sums_attention', 'waves_conv', 'waves_gru', 'wine_labels'
 GROUPS = {

@@ -66,3 +66,15 @@ def text(samples):
     codes = torch.tensor([common.index(letter) + 1 if letter in common else 0 for letter in letters])
     starts = torch.randperm(len(codes) - CONTEXT, generator=torch.Generator().manual_seed(0))[:samples]
     return torch.stack([codes[start : start + CONTEXT] for start in starts]), codes[starts + CONTEXT]
+
+
+def delayed_series(length, seed=0):
+    """A standardised series in which growth depends on values long ago (Mackey and Glass 1977)."""
+    draw = torch.Generator().manual_seed(seed)
+    delay, values = 17, [1.2] * 18
+    for _ in range(6 * length):
+        old = values[-1 - delay]
+        values.append(values[-1] + 0.5 * (0.2 * old / (1 + old**10) - 0.1 * values[-1]))
+    series = torch.tensor(values[-6 * length :: 6])
+    series = (series - series.mean()) / series.std()
+    return series + 0.1 * torch.randn(length, generator=draw)

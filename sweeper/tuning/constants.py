@@ -160,7 +160,10 @@ class Constants:
     """and trainings of the last round are repeated with others held out until these are so many,"""
 
     folds: int = 5
-    """or all samples have been."""
+    """or all samples have been;"""
+
+    long_enough: float = 0.45
+    """and more often if each may still last for this share of a trial."""
 
     kept_share: float = 0.5
     """With two rounds, the share of the budget of longer trainings, which tell how long trials are;"""

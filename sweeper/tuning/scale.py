@@ -70,7 +70,9 @@ class Untrained:
 
     def at_least(self, guess: float) -> Untrained:
         """The same where a model that guesses is known, if it is better than what is usual."""
-        return self if self.middle >= guess else Untrained(guess, guess, float(np.fmax(self.sure, guess)))
+        if self.middle >= guess:
+            return self
+        return Untrained(guess, guess, float(np.fmax(self.sure, guess)), self.noise)
 
     def is_exceeded(self, value: float, times: float = 1.0) -> bool:
         """Whether a value is surely better than that of these models.
@@ -234,8 +236,12 @@ class Scale:
 
     @property
     def _tells(self) -> bool:
-        """Whether the objective differs between untrained models, or batches, so that noise can be told."""
-        return not self.is_by_loss and self._untrained.noise > 0
+        """Whether the objective of untrained models tells what is better: if it differs between batches.
+
+        A single model that is measured as a whole says nothing of noise, so what is better at all counts.
+        """
+        is_whole = not self._is_counted and not math.isnan(self._untrained.sure)
+        return not self.is_by_loss and (self._untrained.noise > 0 or is_whole)
 
     def _value(self, score: Scored) -> float:
         """What candidates are compared by; higher is better."""

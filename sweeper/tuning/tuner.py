@@ -196,7 +196,7 @@ def _rounds(
             samples = budget.left if is_last else _share(budget, kept, settings.rounds - number - 1)
             models = max(1, math.floor(samples / len(proposed) / budget.trial))
             if is_last:
-                models = max(models, _folds(holdout, samples, len(proposed)))
+                models = max(models, _folds(holdout, samples / len(proposed), budget.trial))
             seeds = [run_seed(seed, f'{ROUNDS} {number}', index) for index in range(models)]
             latest = yield from _compare(seeds, holdout, proposed, samples, budget, settings.lr_ratio, scale)
             rounds = scale.applied(rounds)
@@ -218,11 +218,17 @@ def _tunes_length(settings: Effort, train_size: int, holdout: Holdout | None) ->
     return is_asked and holdout is not None and _most_cycles(settings, train_size) > 1
 
 
-def _folds(holdout: Holdout | None, samples: float, proposed: int) -> int:
-    """How many models each of so many candidates gets to be told apart, each for a cycle at least."""
+def _folds(holdout: Holdout | None, samples: float, trial: int) -> int:
+    """With how many parts held out a candidate of the last round is trained, each for a cycle at least.
+
+    So many that it is told apart from others, or as many as are trained for long enough.
+    """
     if holdout is None:
         return 1
-    return min(max(math.floor(samples / proposed / holdout.cycle), 1), holdout.folds)
+    affordable = math.floor(samples / (CONSTANTS.long_enough * trial))
+    return min(
+        max(math.floor(samples / holdout.cycle), 1), max(holdout.folds, min(affordable, CONSTANTS.folds))
+    )
 
 
 def _none_is_finite(latest: Round) -> TuningFailed:

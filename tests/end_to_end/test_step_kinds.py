@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from sweeper import FixedSweep, cli, load
+from sweeper import FixedSweep, cli, get_settings, load
 
 from ..conftest import SHORT
 
@@ -66,7 +66,8 @@ def test_a_penalty_that_changes_with_time_is_as_it_is_eagerly(weight, write_prob
     found = {}
     for step in ('eager', 'auto'):
         folder = tmp_path / step
-        sweep_inline(problem.path, FixedSweep([((16,), 2)]), folder, hparams='fastest', step=step)
+        settings = get_settings('fastest').replace(score_on='training', length='fixed')  # all take many steps
+        sweep_inline(problem.path, FixedSweep([((16,), 2)]), folder, hparams=settings, step=step)
         found[step], kinds, trials = contents(folder)
         if step == 'auto':
             for kind in [*kinds, *trials]:

@@ -180,7 +180,7 @@ def test_no_learning_rate_outside_the_settings_is_tried_or_chosen():
         assert settings.lr_start <= min(tried) < max(tried) <= settings.lr_end
 
 
-@pytest.mark.parametrize(('budget', 'models'), [(2, 1), (20, 3)])
+@pytest.mark.parametrize(('budget', 'models'), [(2, 1), (5, 2), (20, 5), (40, 7)])
 def test_the_last_round_decides_about_the_learning_rate(budget, models):
     tuned, stages = run(FAST.replace(tuning_budget=budget))
     last = tuned.report['rounds'][-1]
@@ -283,7 +283,7 @@ def test_all_candidates_of_a_round_share_their_seeds_and_rounds_differ():
     for number, found in enumerate(rounds):
         assert len({tuple(seeds) for seeds in found.values()}) == 1
         drawn += next(iter(found.values()))
-        assert len(next(iter(found.values()))) == (3 if number == len(rounds) - 1 else 1)
+        assert len(next(iter(found.values()))) == (5 if number == len(rounds) - 1 else 1)
     assert len({*drawn, *expected}) == len(drawn) + len(expected)
 
 

@@ -87,7 +87,8 @@ def choose(
     why = f'{why}; {length.why}'
     shorter = min(trial, length.cycles * trial // most_cycles)
     flags = _flags(settings, lr_range, scale, rounds, end.done, shorter, whole, lr)
-    choice = Choice(end.scored, lr, why, [*flags, 'stopped_early'], length.cycles)
+    flags += ['stopped_early', *['toss_up'] * length.is_disputed]
+    choice = Choice(end.scored, lr, why, flags, length.cycles)
     return _with_certainty(scale, choice, end.done, held_out, whole, end.cycle)
 
 
@@ -106,7 +107,7 @@ def _with_certainty(
     """A choice with how sure it is among the candidates of a round at the end of a cycle, and its flag."""
     place = of.scored.index(chosen or choice.scored)
     sure = certainty(scale, place, of.scored, held_out, cycle)
-    flags = sorted([*choice.flags, *['toss_up'] * (sure is not None and sure.is_toss_up)])
+    flags = sorted({*choice.flags, *['toss_up'] * (sure is not None and sure.is_toss_up)})
     return replace(choice, flags=flags, certainty=sure)
 
 

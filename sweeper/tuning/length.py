@@ -48,11 +48,13 @@ class Length(NamedTuple):
         end: Where the best ended.
         cycles: The same as a number of whole cycles.
         why: Why no longer, as a clause.
+        is_disputed: Whether a longer training had the better performance, though not for sure.
     """
 
     end: End
     cycles: int
     why: str
+    is_disputed: bool = False
 
 
 def best_length(
@@ -61,7 +63,8 @@ def best_length(
     """Returns after how many cycles more of them made the best candidates worse; None if none did.
 
     The best are those that are not worse than the best of all for sure; a few samples tell losses better than
-    performances, so of these it is the lowest loss that counts.
+    performances, so of these it is the lowest loss that counts. A learning rate that is too high to be stable
+    may do well for a while by luck, so it counts only where its training ended.
 
     Args:
         scale: Tells what is better.
@@ -76,6 +79,7 @@ def best_length(
         if not done.is_void and done.models == last.models
         for end in _ends(scale, done)
         if batch_size in (None, end.scored.candidate.batch_size)
+        and (end.is_last or not _is_unstable(scale, end))
     ]
     final = [end for end in ends if end.done is last and end.is_last]
     if not final:
@@ -98,7 +102,8 @@ def best_length(
         return None
     losses = f'{chosen.scored.loss:.3g} after {chosen.length:.2g} and {longer.scored.loss:.3g}'
     why = f'the loss on held-out training data was {losses} after {longer.length:.2g}'
-    return Length(chosen, cycles, f'{_cycles(cycles)} long, since {why}')
+    is_disputed = max(end.scored.perf for end in final) > chosen.scored.perf + CONSTANTS.little
+    return Length(chosen, cycles, f'{_cycles(cycles)} long, since {why}', is_disputed)
 
 
 def _cycles(cycles: int) -> str:
@@ -139,6 +144,17 @@ def at_cycle(scale: Scale, scored: Scored, cycle: int) -> Scored:
     assert scored.course is not None
     loss, value = (float(table[:, cycle].mean()) for table in (scored.course.losses, scored.course.values))
     return scale.placed(scored._replace(loss=loss, value=value))
+
+
+def _is_unstable(scale: Scale, end: End) -> bool:
+    """Whether a lower learning rate fits the training data better in the end, by far."""
+    fitted = end.scored.fitted_loss
+    lower = [
+        rung.fitted_loss
+        for rung in end.done.rungs(end.scored.candidate)
+        if rung.candidate.lr < end.scored.candidate.lr
+    ]
+    return fitted - min(lower, default=fitted) > CONSTANTS.cliff * scale.loss_way(min(lower, default=fitted))
 
 
 def _before(end: End) -> np.ndarray:

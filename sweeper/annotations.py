@@ -31,12 +31,17 @@ def wrong_field(value: Any) -> str | None:
     return next((name for name, is_valid in checks if not is_valid(getattr(value, name))), None)
 
 
+def choices_in(annotation: Any) -> tuple[Any, ...]:
+    """The values of a `Literal`, be it with None or without; none of any other annotation."""
+    parts = (annotation, *get_args(annotation))
+    return next((get_args(part) for part in parts if get_origin(part) is Literal), ())
+
+
 def valid_in_words(kind: type, name: str) -> str:
     """Says which values a dataclass's field may have: `must be a int or None`, `valid are 'a', 'b'`."""
     annotation = get_type_hints(kind)[name]
-    literals = [part for part in (annotation, *get_args(annotation)) if get_origin(part) is Literal]
-    if literals:
-        return f'valid are {", ".join(map(repr, get_args(literals[0])))}'
+    if choices := choices_in(annotation):
+        return f'valid are {", ".join(map(repr, choices))}'
     field = next(field for field in dataclasses.fields(kind) if field.name == name)
     if 'valid' in field.metadata:
         return str(field.metadata['valid'])

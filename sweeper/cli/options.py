@@ -11,11 +11,12 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 from typer import BadParameter
 
+from ..annotations import choices_in
 from ..config import SweepConfig
 from ..errors import SweepError
 
@@ -76,9 +77,8 @@ def _option_types() -> Iterator[tuple[dataclasses.Field[Any], Any, str]]:
     hints = get_type_hints(SweepConfig)
     for field in dataclasses.fields(SweepConfig):
         hint = hints[field.name]
-        literal = next((part for part in (hint, *get_args(hint)) if get_origin(part) is Literal), None)
-        if literal is not None:
-            yield field, str, '|'.join(get_args(literal))
+        if choices := choices_in(hint):
+            yield field, str, '|'.join(choices)
             continue
         kinds = {*get_args(hint)} or {hint}
         kind = next((kind for kind in (bool, int, float) if kinds <= {kind, NoneType}), str)

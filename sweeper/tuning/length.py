@@ -92,13 +92,13 @@ def best_length(
     way = scale.loss_way(chosen.scored.loss)
     if chosen.done is last and chosen.is_last:
         overfits = chosen.scored.loss - chosen.scored.fitted_loss > CONSTANTS.cliff * way
-        is_flat = chosen.cycle > 0 and overfits and not _is_less(chosen.losses, _before(chosen), way)
+        is_flat = chosen.cycle > 0 and overfits and not _is_less(chosen.losses, _before(chosen), way, 1)
         why = f'{_cycles(cycles)} long, since the last cycle brought no improvement beyond noise'
         return Length(chosen, cycles, why) if is_flat else None
     longer = min(final, key=lambda end: end.scored.loss)
     if longer.scored.fitted_loss >= chosen.scored.loss:  # it got worse at the training data, too: unstable
         return None
-    if not _may_be_less(chosen.losses, longer.losses, way):
+    if not _is_less(chosen.losses, longer.losses, way, -1):
         return None
     losses = f'{chosen.scored.loss:.3g} after {chosen.length:.2g} and {longer.scored.loss:.3g}'
     why = f'the loss on held-out training data was {losses} after {longer.length:.2g}'
@@ -164,16 +164,14 @@ def _before(end: End) -> np.ndarray:
     return lowest
 
 
-def _is_less(losses: np.ndarray, others: np.ndarray, way: float) -> bool:
-    """Whether losses are lower than others of the same models, and not by chance."""
-    gain = others - losses
-    return bool(gain.mean() > (_error_of_mean(gain) if len(gain) >= SEVERAL else CONSTANTS.little * way))
+def _is_less(losses: np.ndarray, others: np.ndarray, way: float, errors: int) -> bool:
+    """Whether losses are lower than others of the same models by so many standard errors of several models.
 
-
-def _may_be_less(losses: np.ndarray, others: np.ndarray, way: float) -> bool:
-    """Whether losses are lower than others of the same models, or not higher for sure."""
+    Few models cannot tell their error: by more than little.
+    """
     gain = others - losses
-    return bool(gain.mean() > (-_error_of_mean(gain) if len(gain) >= SEVERAL else CONSTANTS.little * way))
+    limit = errors * _error_of_mean(gain) if len(gain) >= SEVERAL else CONSTANTS.little * way
+    return bool(gain.mean() > limit)
 
 
 def _error_of_mean(values: np.ndarray) -> float:

@@ -146,11 +146,11 @@ class Scale:
                 self._best = float(np.fmax(self._best, value))
                 if math.isnan(self._origin):
                     self._origin = value
-        return self._placed(scored)
+        return [*map(self.placed, scored)]
 
     def placed(self, score: Scored) -> Scored:
         """A candidate on the scale as it is now."""
-        return self._placed([score])[0]
+        return score._replace(perf=self.share(score.objective, score.loss), value=score.objective)
 
     def places(self, score: Scored, cycle: int) -> np.ndarray:
         """Where each model of a candidate that has a course was at the end of a cycle, shape `(models,)`.
@@ -168,7 +168,7 @@ class Scale:
 
     def applied(self, rounds: Sequence[Round]) -> list[Round]:
         """Rounds with their candidates on the scale as it is now."""
-        return [replace(done, scored=self._placed(done.scored)) for done in rounds]
+        return [replace(done, scored=[*map(self.placed, done.scored)]) for done in rounds]
 
     def is_learned(self, score: Scored, times: float = 1.0) -> bool:
         """Whether a candidate learned anything: it is surely better than untrained models.
@@ -249,12 +249,6 @@ class Scale:
 
     def _signed(self, objective: float, loss: float) -> float:
         return -loss if self.is_by_loss else self._objective.sign * objective
-
-    def _placed(self, scored: Sequence[Scored]) -> list[Scored]:
-        return [
-            score._replace(perf=self.share(score.objective, score.loss), value=score.objective)
-            for score in scored
-        ]
 
 
 def _first_steps(curves: Sequence[RunResult], name: str) -> np.ndarray:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .listeners.tensorboard import TensorBoardListener
     from .loading import load, load_model
     from .metric import Metric, MetricInfo
+    from .objectives import Objective
     from .report.figures.paper import save_figure
     from .report.figures.plotting import plot
     from .report.page.writing import report_page
@@ -47,7 +48,10 @@ if TYPE_CHECKING:
     from .run.sweeper import Sweeper
     from .seeding import run_seed
     from .selectors.base import DONE, WAIT, ParamSelector, Proposal, Selector
+    from .selectors.evolution import EvolutionSweep
     from .selectors.fixed import FixedSweep
+    from .selectors.grid import GridSweep
+    from .selectors.random import RandomSweep
     from .space import Categorical, Float, Integer, Space
     from .training.attached import Run
     from .training.callbacks import Callback
@@ -67,11 +71,13 @@ __all__ = [
     'DeclarationError',
     'DeclarationWarning',
     'EqualPointsWarning',
+    'EvolutionSweep',
     'Executor',
     'FixedHyperparameters',
     'FixedSweep',
     'Float',
     'FolderError',
+    'GridSweep',
     'HyperparameterSettings',
     'InlineExecutor',
     'Integer',
@@ -84,6 +90,7 @@ __all__ = [
     'MetricInfo',
     'MissingExtra',
     'NamedPoint',
+    'Objective',
     'Outcome',
     'ParamSelector',
     'ParamsTask',
@@ -96,6 +103,7 @@ __all__ = [
     'ProblemError',
     'ProblemWarning',
     'Proposal',
+    'RandomSweep',
     'Resources',
     'Run',
     'RunError',
@@ -142,11 +150,13 @@ _MODULES = {
     'DeclarationError': 'errors',
     'DeclarationWarning': 'errors',
     'EqualPointsWarning': 'errors',
+    'EvolutionSweep': 'selectors.evolution',
     'Executor': 'executors.base',
     'FixedHyperparameters': 'tuning.fixed',
     'FixedSweep': 'selectors.fixed',
     'Float': 'space',
     'FolderError': 'errors',
+    'GridSweep': 'selectors.grid',
     'HyperparameterSettings': 'tuning.settings',
     'InlineExecutor': 'executors.inline',
     'Integer': 'space',
@@ -159,6 +169,7 @@ _MODULES = {
     'MetricInfo': 'metric',
     'MissingExtra': 'errors',
     'NamedPoint': 'frozen',
+    'Objective': 'objectives',
     'Outcome': 'executors.base',
     'ParamSelector': 'selectors.base',
     'ParamsTask': 'run.queue',
@@ -171,6 +182,7 @@ _MODULES = {
     'ProblemError': 'errors',
     'ProblemWarning': 'errors',
     'Proposal': 'selectors.base',
+    'RandomSweep': 'selectors.random',
     'Resources': 'executors.base',
     'Run': 'training.attached',
     'RunError': 'executors.base',

@@ -13,6 +13,8 @@ from .points import NamedPoint, Point, label, value_to_text
 from .problem.parameters import ProblemParameters
 from .selectors.base import Selector
 from .selectors.fixed import FixedSweep
+from .selectors.grid import GridSweep
+from .selectors.random import RandomSweep
 from .store.records import Records
 
 
@@ -48,7 +50,7 @@ def of_networks(
     selector = selector.continued(records.points)
     proposals = selector.points_and_trials()
     named = records.manifest.named_points
-    if named is not None and type(selector) is FixedSweep:
+    if named is not None and type(selector) in (FixedSweep, GridSweep, RandomSweep):
         proposals = [(parameters.signature.as_kept(point, named), trials) for point, trials in proposals]
         selector = selector.with_others(proposals)
     points = list(dict.fromkeys(point for point, _ in proposals))

@@ -46,8 +46,8 @@ def selector_of(
     With nothing to vary that is the problem's own selector; if it has none but values were `loaded`, the one
     architecture that these make. Points have `default_trials` unless `trials` says otherwise.
     """
+    from .selectors.drawing import DEFAULT_POINTS
     from .selectors.fixed import FixedSweep
-    from .selectors.random import DEFAULT_POINTS
     from .space import Categorical, Space
 
     if grid and random:

@@ -12,7 +12,7 @@ import sweeper
 
 PUBLIC = {
     'sweep', 'train', 'load', 'load_model', 'Sweeper',
-    'ParamSelector', 'SweepListener', 'FixedSweep',
+    'ParamSelector', 'SweepListener', 'FixedSweep', 'GridSweep', 'RandomSweep', 'EvolutionSweep', 'Objective',
     'TensorBoardListener', 'MLflowListener',
     'ParamsTask', 'ParamsTaskQueue',
     'HyperparameterSettings', 'SweepConfig', 'get_settings', 'FixedHyperparameters',

@@ -36,7 +36,7 @@ LAYERS = [
     ['events'],
     ['store'],
     ['results'],
-    ['space'],
+    ['objectives', 'space'],
     ['metric'],
     ['points'],
     ['frozen'],

@@ -15,7 +15,7 @@ from ..points import Point, as_point
 from ..space import Domain, Space
 from ..space.forms import domain_of
 from .base import ParamSelector
-from .random import DEFAULT_POINTS, draw_distinct, draw_unrounded
+from .drawing import DEFAULT_POINTS, draw_distinct, draw_unrounded
 
 _MOST_COMBINED = 100
 

@@ -1,79 +1,91 @@
-"""Random points of a space, no two of them nearly the same."""
+"""Random search: points drawn from a space, spread evenly or independently."""
 
 from __future__ import annotations
 
-import math
 import random
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Literal
 
-from ..errors import InvalidArgument
+from ..amounts import at_least
+from ..errors import InvalidArgument, InvalidPoint
 from ..points import NamedPoint
-from ..space import Domain, Float, Space
-
-DEFAULT_POINTS = 10
-"""How many points are drawn if nobody says how many."""
+from ..space import Space
+from ..space.forms import as_space
+from .drawing import DEFAULT_POINTS
+from .fixed import FixedSweep
 
 _ATTEMPTS_PER_POINT = 1000
+_CHUNK = 256
 
 
-def draw_distinct(
-    space: Space,
-    points: int,
-    r_eps: float,
-    seed: int,
-    draw: Callable[[Domain, random.Random], Any] = lambda domain, rng: domain.sample(rng),
-) -> list[NamedPoint]:
-    """Draws points at random, rejecting those that are nearly the same as one drawn before.
+class RandomSweep(FixedSweep):
+    """Tries points drawn from a space at random, all different.
 
     Args:
-        space: What to draw from.
-        points: How many; at least 1.
-        r_eps: Share of an interval within which two floats are nearly the same; in [0, 1).
+        space: What to draw from, or a mapping from names to ranges, as for `FixedSweep.with_random_trials`.
+        points: How many points to draw.
+        trials: Trials of every point.
+        method: `sobol` spreads the points evenly: a Sobol sequence, shifted at random, so that few points
+            leave no large gaps in any parameter. More points are the same ones and others.
+            `uniform` draws each independently of the others.
         seed: Seeds the drawing of points.
-        draw: Draws one value.
 
     Raises:
-        InvalidArgument: An argument is invalid, or so many different points cannot be found.
+        InvalidArgument: An argument is invalid, or so many different points were not drawn.
     """
-    if not isinstance(points, int) or points < 1:
-        raise InvalidArgument(f'points={points!r}: must be an integer of at least 1')
-    if not 0 <= r_eps < 1:
-        raise InvalidArgument(f'r_eps={r_eps!r}: must be in [0, 1)')
+
+    def __init__(
+        self,
+        space: Space | Mapping[str, Any],
+        points: int = DEFAULT_POINTS,
+        trials: int = 3,
+        *,
+        method: Literal['sobol', 'uniform'] = 'sobol',
+        seed: int = 0,
+    ) -> None:
+        self.space = as_space(space)
+        at_least(1, 'points', points)
+        if method not in ('sobol', 'uniform'):
+            raise InvalidArgument(f'method={method!r}: must be sobol or uniform')
+        rng = random.Random(seed)
+        drawn = _sobol(self.space, rng) if method == 'sobol' else _uniform(self.space, rng)
+        super().__init__((point, trials) for point in _distinct(self.space, drawn, points))
+
+
+def _distinct(space: Space, drawn: Iterator[NamedPoint | None], points: int) -> list[NamedPoint]:
     if points > space.size:
-        message = f'it has {space.size:.0f} different point{"s" * (space.size != 1)}, not {points}'
-        message = f'the space is too small: {message}'
-        raise InvalidArgument(message).on_command_line(f'--points {points}: {message}')
-    intervals = {name: domain for name, domain in space.items() if math.isinf(domain.size)}
-    rng = random.Random(seed)
-    drawn: list[NamedPoint] = []
-    alike: dict[tuple[Any, ...], list[NamedPoint]] = {}
+        message = f'the space is too small: it has {space.size:.0f} points, not {points}'
+        raise InvalidArgument(f'points={points}: {message}').naming(('points', points))
+    distinct: dict[NamedPoint, None] = {}
     for _ in range(points * _ATTEMPTS_PER_POINT):
-        point = NamedPoint({name: draw(domain, rng) for name, domain in space.items()})
-        same_choices = alike.setdefault(tuple(point[name] for name in point if name not in intervals), [])
-        if not any(
-            all(domain.distance(point[n], other[n]) <= r_eps * (1 + 1e-9) for n, domain in intervals.items())
-            for other in same_choices
-        ):
-            same_choices.append(point)
-            drawn.append(point)
-            if len(drawn) == points:
-                return drawn
-    error = InvalidArgument(
-        f'the space is too small: found only {len(drawn)} of {points} points that differ by more than '
-        f'r_eps={r_eps:g} of the range; draw fewer, or lower r_eps'
-    )
-    raise error.on_command_line(
-        f'--points {points}: the space is too small: found only {len(drawn)} points that differ by more than '
-        f'{r_eps:g} of the range; draw fewer'
-    )
+        point = next(drawn)
+        if point is not None:
+            distinct[point] = None
+        if len(distinct) == points:
+            return list(distinct)
+    raise InvalidArgument(
+        f'points={points}: only {len(distinct)} different points of the space were drawn; draw fewer'
+    ).naming(('points', points))
 
 
-def draw_unrounded(domain: Domain, rng: random.Random) -> Any:
-    """Draws a value as versions before 0.2 did, floats with all their digits."""
-    if not isinstance(domain, Float) or domain.step is not None:
-        return domain.sample(rng)
-    if not domain.log:
-        return rng.uniform(domain.low, domain.high)
-    value = math.exp(rng.uniform(math.log(domain.low), math.log(domain.high)))
-    return min(max(value, domain.low), domain.high)
+def _uniform(space: Space, rng: random.Random) -> Iterator[NamedPoint | None]:
+    while True:
+        yield space.sample(rng)
+
+
+def _sobol(space: Space, rng: random.Random) -> Iterator[NamedPoint | None]:
+    """Yields points of a Sobol sequence, all moved by one random shift (Cranley and Patterson, 1976).
+
+    None is in the place of what is no point of the space.
+    """
+    from scipy.stats.qmc import Sobol  # here, since it takes a while
+
+    sequence = Sobol(len(space), scramble=False)  # the same in all versions, as scrambled ones may not be
+    shift = [rng.random() for _ in space]
+    while True:
+        for places in sequence.random(_CHUNK).tolist():
+            point = None
+            with suppress(InvalidPoint):  # a forbidden combination
+                point = space.decode([(place + by) % 1.0 for place, by in zip(places, shift, strict=True)])
+            yield point

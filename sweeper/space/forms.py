@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -12,6 +12,7 @@ from .base import Domain, as_number
 from .categorical import Categorical
 from .float import Float
 from .integer import Integer
+from .space import Space
 
 
 def domain_of(name: str, given: Any, kind: type | None = None) -> Domain:
@@ -44,6 +45,19 @@ def domain_of(name: str, given: Any, kind: type | None = None) -> Domain:
         f'range {given!r} of parameter {name!r}: must be a range, a (low, high) pair of ints or floats '
         f"(or (low, high, 'log')), or a set or list of values"
     )
+
+
+def as_space(given: Space | Mapping[str, Any]) -> Space:
+    """Returns a space, or that of ranges by name, each as for `domain_of`.
+
+    Raises:
+        InvalidArgument: It is neither, or a range is none.
+    """
+    if isinstance(given, Space):
+        return given
+    if not isinstance(given, Mapping):
+        raise InvalidArgument(f'space={given!r}: must be a Space, or a mapping from names to ranges')
+    return Space({name: domain_of(name, values) for name, values in given.items()})
 
 
 def interval_of(low: float, high: float, log: bool, kind: type | None = None) -> Integer | Float:

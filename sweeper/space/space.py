@@ -116,6 +116,14 @@ class Space(Mapping[str, Domain]):
             for value in domain.neighbours(point[name], step)
         ]
 
+    def crossover(self, point: Mapping[str, Any], other: Mapping[str, Any], rng: random.Random) -> NamedPoint:
+        """Returns a point that has each value from one of two, drawn at random."""
+        return NamedPoint({name: (point if rng.random() < 0.5 else other)[name] for name in self})
+
+    def points(self) -> Iterator[NamedPoint]:
+        """Yields every point of a finite space, as `grid`."""
+        return self.grid()
+
     def _like(self, name: str) -> str:
         close = difflib.get_close_matches(name, list(self), n=1)
         return f'; did you mean {close[0]}?' if close else f'; it has {", ".join(self)}'

@@ -7,10 +7,11 @@ from ..extras import needed
 with needed('test', 'sweeper.testing needs pytest'):
     import pytest
 
-for _suite in ('executors', 'tuning'):
+for _suite in ('executors', 'selectors', 'tuning'):
     pytest.register_assert_rewrite(f'{__name__}.{_suite}')
 
 from .executors import ExecutorContract  # noqa: E402
+from .selectors import SelectorContract, check_selector  # noqa: E402
 from .tuning import TuningMethodContract  # noqa: E402
 
-__all__ = ['ExecutorContract', 'TuningMethodContract']
+__all__ = ['ExecutorContract', 'SelectorContract', 'TuningMethodContract', 'check_selector']

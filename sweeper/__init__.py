@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from .selectors.fixed import FixedSweep
     from .selectors.grid import GridSweep
     from .selectors.random import RandomSweep
-    from .space import Categorical, Float, Integer, Space
+    from .space import Categorical, Condition, Float, Integer, Ordinal, Space
     from .training.attached import Run
     from .training.callbacks import Callback
     from .training.engine import RunEvents
@@ -67,6 +67,7 @@ __all__ = [
     'Callback',
     'Categorical',
     'Comparison',
+    'Condition',
     'DamagedFileWarning',
     'DeclarationError',
     'DeclarationWarning',
@@ -91,6 +92,7 @@ __all__ = [
     'MissingExtra',
     'NamedPoint',
     'Objective',
+    'Ordinal',
     'Outcome',
     'ParamSelector',
     'ParamsTask',
@@ -145,6 +147,7 @@ _MODULES = {
     'Callback': 'training.callbacks',
     'Categorical': 'space',
     'Comparison': 'report.stats.comparison',
+    'Condition': 'space',
     'DONE': 'selectors.base',
     'DamagedFileWarning': 'errors',
     'DeclarationError': 'errors',
@@ -170,6 +173,7 @@ _MODULES = {
     'MissingExtra': 'errors',
     'NamedPoint': 'frozen',
     'Objective': 'objectives',
+    'Ordinal': 'space',
     'Outcome': 'executors.base',
     'ParamSelector': 'selectors.base',
     'ParamsTask': 'run.queue',

@@ -47,12 +47,14 @@ def draw_distinct(
     intervals = {name: domain for name, domain in space.items() if math.isinf(domain.size)}
     rng = random.Random(seed)
     drawn: list[NamedPoint] = []
-    alike: dict[tuple[Any, ...], list[NamedPoint]] = {}
+    alike: dict[NamedPoint, list[NamedPoint]] = {}
     for _ in range(points * _ATTEMPTS_PER_POINT):
-        point = NamedPoint({name: draw(domain, rng) for name, domain in space.items()})
-        same_choices = alike.setdefault(tuple(point[name] for name in point if name not in intervals), [])
+        point = space.draw(rng, draw)
+        continuous = {name: domain for name, domain in intervals.items() if name in point}
+        choices = NamedPoint({name: None if name in intervals else point[name] for name in point})
+        same_choices = alike.setdefault(choices, [])
         if not any(
-            all(domain.distance(point[n], other[n]) <= r_eps * (1 + 1e-9) for n, domain in intervals.items())
+            all(domain.distance(point[n], other[n]) <= r_eps * (1 + 1e-9) for n, domain in continuous.items())
             for other in same_choices
         ):
             same_choices.append(point)

@@ -80,7 +80,7 @@ class EvolutionSweep(SpaceSearch):
         child = self._parent()
         if self.crossover and self._rng.random() < self.crossover:
             child = self.space.crossover(child, self._parent(), self._rng)
-        neighbours = self.space.neighbours(child, _WIDEST_STEP * self._rng.random())
+        neighbours = self.space.neighbours(child, _WIDEST_STEP * self._rng.random(), self._rng)
         return self._rng.choice(neighbours) if neighbours else child
 
     def _parent(self) -> NamedPoint:

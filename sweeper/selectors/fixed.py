@@ -51,12 +51,15 @@ class FixedSweep(ParamSelector):
         """Tries every combination of the parameters' values, as named points.
 
         Args:
-            values: For each parameter of `model` by name, the values to try, or a domain of finitely many.
+            values: For each parameter of `model` by name, the values to try, or a domain of finitely many; or
+                a `Space`, whose conditions count.
             trials: Trials of every point.
 
         Raises:
             InvalidArgument: A parameter has no values, infinitely many, or one of them twice.
         """
+        if isinstance(values, Space):
+            return cls.with_fixed_trials(values.grid(), trials)
         domains: dict[str, Domain] = {}
         for name, options in values.items():
             if not isinstance(options, Domain | range | AbstractSet):  # a tuple is no interval here
@@ -92,7 +95,8 @@ class FixedSweep(ParamSelector):
             InvalidArgument: A range is none, or so many different points cannot be found.
         """
         named = ranges if isinstance(ranges, Mapping) else {str(i): domain for i, domain in enumerate(ranges)}
-        space = Space({name: domain_of(name, given) for name, given in named.items()})
+        domains = {name: domain_of(name, given) for name, given in named.items()}
+        space = ranges if isinstance(ranges, Space) else Space(domains)
         drawn = partial(_drawn, isinstance(ranges, Mapping), space, points, r_eps, seed)
         selector = cls.with_fixed_trials(drawn(), trials)
         selector._unrounded = partial(drawn, draw_unrounded)

@@ -22,6 +22,11 @@ def as_number(value: Any, kind: type | None) -> Any:
     return value
 
 
+def is_same(value: object, other: object) -> bool:
+    """Whether two values are equal and neither is a truth value that only counts as a number."""
+    return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)
+
+
 class Unset:
     """The default of a parameter that has none."""
 
@@ -85,6 +90,10 @@ class Domain(ABC):
     def sample(self, rng: random.Random) -> Any:
         """Draws a value, all equally likely (by ratios where the domain is logarithmic)."""
         return self.decode(rng.random())
+
+    def rank(self, value: Any) -> float | None:
+        """Returns a number by which values are ordered; None of values without an order."""
+        return None
 
     def distance(self, value: Any, other: Any) -> float:
         """Returns how far apart two values are, in [0, 1], as a share of the whole domain."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidArgument
-from .base import UNSET, Domain
+from .base import UNSET, Domain, is_same
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Categorical(Domain):
         return len(self.choices)
 
     def contains(self, value: object) -> bool:
-        return any(_is_same(value, choice) for choice in self.choices)
+        return any(is_same(value, choice) for choice in self.choices)
 
     def encode(self, value: Any) -> float:
         return (self.choices.index(value) + 0.5) / len(self.choices)
@@ -57,7 +57,7 @@ class Categorical(Domain):
         return list(self.choices if count is None else self.choices[:count])
 
     def neighbours(self, value: Any, step: float = 0.1) -> list[Any]:
-        return [choice for choice in self.choices if not _is_same(choice, value)]
+        return [choice for choice in self.choices if not is_same(choice, value)]
 
     def sample(self, rng: random.Random) -> Any:
         return rng.choice(self.choices)
@@ -83,8 +83,3 @@ def _why_equal(value: Any, other: Any) -> str:
     if repr(value) == repr(other):
         return f'{shown[0]} is given twice'
     return f'{shown[0]} and {shown[1]} are equal in Python, and so would be one architecture'
-
-
-def _is_same(value: object, other: object) -> bool:
-    """Whether two values are equal and neither is a truth value that only counts as a number."""
-    return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)

@@ -63,6 +63,9 @@ class Float(Domain):
         steps = 0.0 if self.step is None else (value - self.low) / self.step
         return math.isclose(steps, round(steps), rel_tol=1e-9, abs_tol=1e-9)
 
+    def rank(self, value: Any) -> float | None:
+        return float(value)
+
     def encode(self, value: Any) -> float:
         if self.log:
             return math.log(float(value) / self.low) / math.log(self.high / self.low)
@@ -73,19 +76,20 @@ class Float(Domain):
 
     def decode(self, place: float) -> Any:
         if self.step is not None:
-            return self._at(min(int(place * (self._steps + 1)), self._steps))
+            return self.at(min(int(place * (self._steps + 1)), self._steps))
         low, high = self.low, self.high
         value = low * (high / low) ** place if self.log else low + place * (high - low)
         width = value * math.log(high / low) if self.log else high - low
         return min(max(_rounded(value, width), low), high)
 
-    def _at(self, index: int) -> float:
+    def at(self, index: int) -> float:
+        """Returns a value by its index, from 0 for the lowest; there must be a step."""
         assert self.step is not None
         return min(_rounded(self.low + index * self.step, self.step), self.high)
 
     def values(self, count: int | None = None) -> list[Any]:
         if self.step is not None and (count is None or count > self._steps):
-            return [self._at(index) for index in range(self._steps + 1)]
+            return [self.at(index) for index in range(self._steps + 1)]
         if count is None:
             raise InvalidArgument(
                 f'{self.describe()}: an interval has no complete list of values; give a count, or a step'
@@ -97,7 +101,7 @@ class Float(Domain):
         if self.step is not None:
             index, by = round((value - self.low) / self.step), max(1, round(step * self._steps))
             beside = {max(index - by, 0): None, min(index + by, self._steps): None}
-            return [self._at(other) for other in beside if other != index]
+            return [self.at(other) for other in beside if other != index]
         place = self.encode(value)
         places = (max(place - step, 0.0), min(place + step, 1.0))
         return [other for other in dict.fromkeys(map(self.decode, places)) if other != value]

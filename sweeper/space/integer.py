@@ -46,6 +46,13 @@ class Integer(Domain):
     def contains(self, value: object) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value in self._range
 
+    def rank(self, value: Any) -> float | None:
+        return float(value) if isinstance(value, float) else int(value)
+
+    def at(self, index: int) -> int:
+        """Returns a value by its index, from 0 for the lowest."""
+        return self._range[index]
+
     def encode(self, value: Any) -> float:
         low, high = self._ends()
         return math.log(value / low) / math.log(high / low) if self.log else (value - low) / (high - low)

@@ -1,38 +1,59 @@
-"""A space: parameters by name, each with its values."""
+"""A space: parameters by name, each with its values, and what is legal of their combinations."""
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from ..errors import InvalidArgument, InvalidPoint
 from ..frozen import NamedPoint
-from .base import Domain
+from .base import UNSET, Domain
+from .conditions import Condition, Expression
+from .faults import checked_expressions, domain_faults, order_of, raise_faults, suggestion
+from .feasibility import Feasibility
+
+_ATTEMPTS = 100
 
 
 class Space(Mapping[str, Domain]):
     """What points there are: one domain per parameter, in the order given. Immutable.
 
+    A parameter with a condition is part of a point only where that holds; elsewhere it is absent.
+
     Args:
         domains: The parameters' domains by name; at least one.
+        conditions: By name, when a parameter is part of a point: a text such as `"optimizer == 'sgd'"`, or a
+            `Condition`. It does not hold where what it compares is absent itself.
+        forbidden: Of no point these hold; texts or `Condition`s, too.
 
     Raises:
-        InvalidArgument: There are none, or something is no domain.
+        InvalidArgument: There are no parameters, something is no domain or no condition, parameters depend
+            on each other in a cycle, or no point is left. The message lists everything that is wrong.
     """
 
-    def __init__(self, domains: Mapping[str, Domain]) -> None:
+    def __init__(
+        self,
+        domains: Mapping[str, Domain],
+        conditions: Mapping[str, str | Expression] | None = None,
+        forbidden: Iterable[str | Expression] = (),
+    ) -> None:
         self._domains = dict(domains)
-        if not self._domains:
-            raise InvalidArgument('a space needs at least one parameter; got none')
-        for name, domain in self._domains.items():
-            if not isinstance(domain, Domain):
-                raise InvalidArgument(
-                    f'parameter {name!r}: {domain!r} is no domain; valid are Categorical, Integer and Float'
-                )
+        raise_faults(domain_faults(self._domains))
+        faults: list[str] = []
+        self.conditions: Mapping[str, Expression]
+        self.forbidden: Sequence[Expression]
+        self.conditions, self.forbidden = checked_expressions(
+            self._domains, conditions or {}, [forbidden] if isinstance(forbidden, str) else forbidden, faults
+        )
+        self.order: Sequence[str] = order_of(self._domains, self.conditions, faults)
+        if not faults and self.forbidden and not self._feasibility.exists():
+            listed = ', '.join(f'({clause})' for clause in self.forbidden)
+            faults.append(f'no point is left: every one is forbidden by {listed}')
+        raise_faults(faults)
 
     def __getitem__(self, name: str) -> Domain:
         return self._domains[name]
@@ -44,19 +65,112 @@ class Space(Mapping[str, Domain]):
         return len(self._domains)
 
     def __repr__(self) -> str:
-        return f'Space({self._domains!r})'
+        stated = {name: str(condition) for name, condition in self.conditions.items()}
+        parts = [repr(self._domains), *([f'conditions={stated!r}'] if stated else [])]
+        parts += [f'forbidden={[*map(str, self.forbidden)]!r}'] if self.forbidden else []
+        return f'Space({", ".join(parts)})'
 
-    @property
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Space):
+            return self._domains == other
+        mine = self._domains, self.conditions, self.forbidden
+        return mine == (other._domains, other.conditions, other.forbidden)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Space, (self._domains, self.conditions, self.forbidden)
+
+    @cached_property
+    def _feasibility(self) -> Feasibility:
+        expressions = (*self.conditions.values(), *self.forbidden)
+        linked = {*self.conditions}.union(*(expression.names() for expression in expressions))
+        domains = {name: self[name] for name in self.order if name in linked}
+        return Feasibility(domains, self.conditions, self.forbidden)
+
+    @cached_property
     def size(self) -> float:
         """How many points there are; infinity if a parameter has an interval of floats."""
-        return math.prod(domain.size for domain in self._domains.values())
+        free = [domain.size for name, domain in self.items() if not self._feasibility.has(name)]
+        return self._feasibility.count() * math.prod(free)
+
+    def is_active(self, name: str, values: Mapping[str, Any]) -> bool:
+        """Tells whether a parameter is part of a point that has some values of those it depends on."""
+        return name not in self.conditions or self._holds(self.conditions[name], values)
+
+    def _holds(self, expression: Expression, values: Mapping[str, Any]) -> bool:
+        def is_true(known: Condition) -> bool:
+            return known.name in values and known.is_true_of(values[known.name], self[known.name])
+
+        return expression.holds(is_true)
+
+    def _broken(self, values: Mapping[str, Any]) -> Expression | None:
+        """The clause that forbids a combination of values, if there is one."""
+        return next((clause for clause in self.forbidden if self._holds(clause, values)), None)
+
+    def _point(self, values: Mapping[str, Any]) -> NamedPoint:
+        return NamedPoint({name: values[name] for name in self if name in values})
 
     def sample(self, rng: random.Random) -> NamedPoint:
-        """Draws a point."""
-        return NamedPoint({name: domain.sample(rng) for name, domain in self.items()})
+        """Draws a point: each parameter that is part of it as `Domain.sample` does, until it is legal."""
+        return self.draw(rng, lambda domain, rng: domain.sample(rng))
+
+    def draw(self, rng: random.Random, sample: Callable[[Domain, random.Random], Any]) -> NamedPoint:
+        """Draws a point with values that are drawn in a way of your own."""
+        for _ in range(_ATTEMPTS):
+            values: dict[str, Any] = {}
+            for name in self.order:
+                if self.is_active(name, values):
+                    values[name] = sample(self[name], rng)
+            if self._broken(values) is None:
+                return self._point(values)
+        return self.complete({}, rng)
+
+    def complete(self, values: Mapping[str, Any], rng: random.Random | None = None) -> NamedPoint:
+        """Returns a point that has these values as far as they are legal together, and lacks nothing.
+
+        Values of parameters that are then no part of it are left out.
+
+        Args:
+            values: By name; others than the space's are ignored.
+            rng: Draws what is missing. Without it, that has its default, or is in the middle of its domain.
+        """
+        done: dict[str, Any] = {}
+        for name in self.order:
+            if self.is_active(name, done):
+                done[name] = next(
+                    value
+                    for value in self._candidates(name, values, rng)
+                    if not self.forbidden or self._feasibility.has_room(name, {**done, name: value})
+                )
+        return self._point(done)
+
+    def _candidates(self, name: str, values: Mapping[str, Any], rng: random.Random | None) -> Iterator[Any]:
+        """Yields values in the order of preference, at the end one of each cell, of which one must do."""
+        domain = self[name]
+        if name in values and domain.contains(values[name]):
+            yield values[name]
+        if rng is not None:
+            yield from (domain.sample(rng) for _ in range(_ATTEMPTS))
+        yield self._usual(name)
+        cells = [*self._feasibility.cells(name)]
+        if rng is not None:
+            rng.shuffle(cells)
+        yield from (cell.value for cell in cells)
+
+    def _usual(self, name: str) -> Any:
+        """A parameter's default, or what is in the middle of its domain."""
+        domain = self[name]
+        return domain.decode(0.5) if domain.default is UNSET else domain.default
+
+    def points(self) -> Iterator[NamedPoint]:
+        """Yields every point once, as `grid` does.
+
+        Raises:
+            InvalidArgument: A parameter has infinitely many values.
+        """
+        return self.grid()
 
     def grid(self, counts: Mapping[str, int] | int | None = None) -> Iterator[NamedPoint]:
-        """Yields every combination of values, the last parameter's changing fastest.
+        """Yields every legal combination of values once, the last parameter's changing fastest.
 
         Args:
             counts: How many evenly spaced values of each parameter, or of all, to take; all by default.
@@ -65,9 +179,30 @@ class Space(Mapping[str, Domain]):
             InvalidArgument: A parameter has infinitely many values, and no count.
         """
         by_name = counts if isinstance(counts, Mapping) else dict.fromkeys(self, counts)
-        values = [self._values(name, by_name.get(name)) for name in self]
-        for combination in itertools.product(*values):
-            yield NamedPoint(dict(zip(self, combination, strict=True)))
+        values = {name: self._values(name, by_name.get(name)) for name in self}
+        if not self.conditions and not self.forbidden:
+            for combination in itertools.product(*values.values()):
+                yield NamedPoint(dict(zip(self, combination, strict=True)))
+            return
+        yield from map(self._point, self._combinations(values))
+
+    def _combinations(self, values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+        """Yields legal combinations of listed values, depth first in the order of dependencies."""
+        stack: list[dict[str, Any]] = [{}]
+        depths = [0]
+        while stack:
+            done, depth = stack.pop(), depths.pop()
+            if depth == len(self.order):
+                yield done
+                continue
+            name = self.order[depth]
+            options = (
+                [{**done, name: value} for value in values[name]] if self.is_active(name, done) else [done]
+            )
+            if self.forbidden:
+                options = [option for option in options if self._feasibility.has_room(name, option)]
+            stack += reversed(options)
+            depths += [depth + 1] * len(options)
 
     def _values(self, name: str, count: int | None) -> list[Any]:
         try:
@@ -87,43 +222,91 @@ class Space(Mapping[str, Domain]):
     def _why_not(self, point: Mapping[str, Any]) -> str | None:
         for name in point:
             if name not in self:
-                return f'{name}={point[name]!r}: the space has no such parameter{self._like(name)}'
-        for name, domain in self.items():
+                return f'{name}={point[name]!r}: the space has no such parameter{suggestion(name, self)}'
+        for name in self.order:
+            condition, domain = self.conditions.get(name), self[name]
+            if condition is not None and not self._holds(condition, point):
+                if name in point:
+                    state = self._as_is(condition, point)
+                    return f'{name}={point[name]!r}: it is set only if {condition}{state}'
+                continue
             if name not in point:
-                return f'{name} is missing; it must be {domain.describe()}'
+                reason = f', since {condition}' if condition is not None else ''
+                return f'{name} is missing{reason}; it must be {domain.describe()}'
             if not domain.contains(point[name]):
                 return f'{name}={point[name]!r}: must be {domain.describe()}'
-        return None
+        clause = self._broken(point)
+        return None if clause is None else f'forbidden: {clause}{self._as_is(clause, point)}'
+
+    def _as_is(self, expression: Expression, point: Mapping[str, Any]) -> str:
+        """What a point has of all that an expression compares, after a comma."""
+        shown = (
+            f'{name} is {point[name]!r}' if name in point else f'{name} is not set'
+            for name in expression.names()
+        )
+        return ''.join(f', and {text}' for text in shown)
 
     def encode(self, point: Mapping[str, Any]) -> list[float]:
-        """Returns a point's place in the unit cube, a number in [0, 1] per parameter."""
-        return [domain.encode(point[name]) for name, domain in self.items()]
-
-    def decode(self, places: Sequence[float]) -> NamedPoint:
-        """Returns the point at a place in the unit cube."""
-        pairs = zip(self.items(), places, strict=True)
-        return NamedPoint({name: domain.decode(place) for (name, domain), place in pairs})
-
-    def distance(self, point: Mapping[str, Any], other: Mapping[str, Any]) -> float:
-        """Returns how far apart two points are, in [0, 1]: as far as the parameter that differs most."""
-        return max(domain.distance(point[name], other[name]) for name, domain in self.items())
-
-    def neighbours(self, point: Mapping[str, Any], step: float = 0.1) -> list[NamedPoint]:
-        """Returns the points that differ from one in a single parameter, by a neighbouring value."""
+        """Returns a point's place in the unit cube: a number in [0, 1] per parameter, NaN for absent ones."""
         return [
-            NamedPoint({**point, name: value})
+            math.nan if name in self.conditions and name not in point else domain.encode(point[name])
             for name, domain in self.items()
-            for value in domain.neighbours(point[name], step)
         ]
 
+    def decode(self, places: Sequence[float]) -> NamedPoint:
+        """Returns the point at a place in the unit cube.
+
+        Numbers of parameters that are no part of it are ignored. For NaN there is the default, or what is in
+        the middle of the domain.
+
+        Raises:
+            InvalidPoint: What is there is forbidden.
+        """
+        by_name = dict(zip(self, places, strict=True))
+        values: dict[str, Any] = {}
+        for name in self.order:
+            if self.is_active(name, values):
+                place = by_name[name]
+                values[name] = self._usual(name) if math.isnan(place) else self[name].decode(place)
+        if (clause := self._broken(values)) is not None:
+            raise InvalidPoint(f'forbidden: {clause}{self._as_is(clause, values)}')
+        return self._point(values)
+
+    def distance(self, point: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+        """Returns how far apart two points are, in [0, 1]: as far as the parameter that differs most.
+
+        It is 1 if a parameter is part of only one of them.
+        """
+        if any((name in point) != (name in other) for name in self.conditions):
+            return 1.0
+        shared = [name for name in self if name in point or name not in self.conditions]
+        return max((self[name].distance(point[name], other[name]) for name in shared), default=0.0)
+
+    def neighbours(
+        self, point: Mapping[str, Any], step: float = 0.1, rng: random.Random | None = None
+    ) -> list[NamedPoint]:
+        """Returns the legal points that differ from one in a single parameter, by a neighbouring value.
+
+        What that makes part of the point is completed as by `complete`, what it makes absent is left out.
+
+        Args:
+            point: One of the points.
+            step: As for `Domain.neighbours`.
+            rng: As for `complete`.
+        """
+        beside = []
+        for name in self:
+            for value in self[name].neighbours(point[name], step) if name in point else ():
+                wanted = {**point, name: value}
+                other = self.complete(wanted, rng)
+                if all(other[key] == wanted[key] for key in other if key in wanted) and name in other:
+                    beside.append(other)
+        return beside
+
     def crossover(self, point: Mapping[str, Any], other: Mapping[str, Any], rng: random.Random) -> NamedPoint:
-        """Returns a point that has each value from one of two, drawn at random."""
-        return NamedPoint({name: (point if rng.random() < 0.5 else other)[name] for name in self})
+        """Returns a point that has each value from one of two points, drawn evenly, as far as that is legal.
 
-    def points(self) -> Iterator[NamedPoint]:
-        """Yields every point of a finite space, as `grid`."""
-        return self.grid()
-
-    def _like(self, name: str) -> str:
-        close = difflib.get_close_matches(name, list(self), n=1)
-        return f'; did you mean {close[0]}?' if close else f'; it has {", ".join(self)}'
+        What neither has is drawn.
+        """
+        pairs = {name: [parent[name] for parent in (point, other) if name in parent] for name in self}
+        return self.complete({name: rng.choice(values) for name, values in pairs.items() if values}, rng)

@@ -93,7 +93,10 @@ def sweep(
     return results
 
 
-@takes_options(without=('tuning', 'on_error', 'retry_failed'))
+_NOT_OF_TRAIN = ('tuning', 'on_error', 'retry_failed', 'margin', 'paired', 'looks')
+
+
+@takes_options(without=_NOT_OF_TRAIN)
 def train(
     module_name: str | os.PathLike[str] | ModuleType,
     params: Any,
@@ -128,7 +131,7 @@ def train(
         PointFailed: It cannot be tuned or trained.
         InvalidArgument, ProblemError, FolderError: As for `sweep`.
     """
-    check_names('train()', options, without=('sweep_cores', 'tuning', 'on_error', 'retry_failed'))
+    check_names('train()', options, without=('sweep_cores', *_NOT_OF_TRAIN))
     folder, point = checked_folder(folder), as_point(params)
     history = None if history is None else checked_folder(history)
     if options.get('if_changed') == 'restart':

@@ -64,6 +64,15 @@ class SweepConfig:
             architectures: `folds:5` (repeated cross-validation) or `holdout:10` (random validation sets of
             the original size), of which the number is that of trials for one round. Tests and intervals are
             corrected for it. None: all trials have the data of `dataset()`.
+        margin: The largest difference between architectures that does not matter, in the objective's unit:
+            architectures that differ by less are equivalent. None: as the folder has it, or a default. It may
+            be changed, and reports may take another one.
+        paired: Whether trials of the same index are compared with each other. None: as the folder has it; if
+            it is new, only with `resample`, since trials share little but their splits. Once there are trials
+            it cannot be changed.
+        looks: How often in all you will run the sweep to its end, each time with more trials, and look at the
+            results: the probability of false differences that is allowed is spread over these looks. None: as
+            the folder has it; if it is new, that is open. Once there are trials it cannot be changed.
         if_changed: What to do if the folder's sweep is not this one any more: `stop` with a `FolderError`
             that says what changed; accept that by its name, `accept:source` or `accept:versions,device`, if
             it makes no difference to results (the problem's `source`, `versions`, `device`, `step`; or the
@@ -155,6 +164,26 @@ class SweepConfig:
             'valid': f'{VALID}, or None',
         },
     )
+    margin: float | None = field(
+        default=None,
+        metadata={
+            'help': 'Largest difference between architectures that does not matter to you.',
+            'metavar': 'DIFFERENCE',
+            'valid': 'must be a positive number, or None',
+        },
+    )
+    paired: bool | None = field(
+        default=None,
+        metadata={
+            'help': 'Compare trials in pairs of the same index, or not.  \\[default: paired with --resample]',
+            'option': '--paired/--unpaired',
+            'valid': 'must be True, False or None',
+        },
+    )
+    looks: int | None = field(
+        default=None,
+        metadata={'help': 'How often in all you will look at the results, each time after adding trials.'},
+    )
     if_changed: str = field(
         default='stop',
         metadata={
@@ -173,9 +202,9 @@ class SweepConfig:
         get_method(self.tuning, 'tuning')
         bytes_of(self.memory)
         seconds_of(self.timeout)
-        for name, least in (('sweep_cores', 1), ('cores', 1), ('retries', 0), ('patience', 1)):
-            if name != 'cores' or self.cores is not None:
-                at_least(least, name, getattr(self, name))
+        for name, least in _LEAST.items():
+            if (value := getattr(self, name)) is not None or name not in ('cores', 'looks'):
+                at_least(least, name, value)
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed <= MAX_SEED:
             error = self._wrong('seed', 'must be an integer in [0, 2**63)')
             raise error.on_command_line(f'--seed {self.seed}: must be an integer from 0 to {MAX_SEED}')
@@ -210,6 +239,8 @@ class SweepConfig:
         minutes, method = self.minutes_per_trial, get_method(self.tuning)
         if minutes is not None and not 0 < minutes < math.inf:
             raise self._wrong('minutes_per_trial', 'must be a positive number of minutes, or None')
+        if self.margin is not None and not 0 < self.margin < math.inf:
+            raise self._wrong('margin', 'must be a positive number, or None')
         for name, remedy in _OF_SETTINGS.items():
             if getattr(self, name) is not None and not isinstance(method, HyperparameterSettings):
                 raise self._wrong(
@@ -288,6 +319,8 @@ class SweepConfig:
             raise InvalidArgument(str(error)) from None
         return cls(**{**options, 'tuning': from_plain(options.get('tuning', 'fast'))})
 
+
+_LEAST = {'sweep_cores': 1, 'cores': 1, 'retries': 0, 'patience': 1, 'looks': 1}
 
 _OF_SETTINGS = {
     'minutes_per_trial': 'give the length there',

@@ -95,7 +95,10 @@ def run_session(
             source=facts.source, origin=(this_origin(selector),),
             declared=parameters.declared.to_dict() if parameters.declared is not None else {},
             values=as_texts(presets), metrics=facts.metrics,
-            resample={} if resampler is None else resampler.record(), **config.identity(),
+            resample={} if resampler is None else resampler.record(),
+            val_size=facts.val_size if resampler is None else resampler.split(0).place['val'],
+            paired=config.paired, planned_looks=config.looks, margin=config.margin, looks=(),
+            **config.identity(),
         )  # fmt: skip
         trial_time = TrialTime.of(config.method, manifest, folder)
         manifest = trial_time.manifest

@@ -112,6 +112,14 @@ def test_what_only_worker_processes_can_keep_is_refused_without_them(name, value
         ('length', 10, "length=10: valid are 'tuned', 'fixed'"),
         ('timeout', 0, 'timeout=0: must be a positive number of seconds, or None'),
         ('timeout', float('inf'), 'timeout=inf: must be a positive number'),
+        ('margin', 0, 'margin=0: must be a positive number, or None'),
+        ('margin', -0.5, 'margin=-0.5: must be a positive number, or None'),
+        ('margin', float('nan'), 'margin=nan: must be a positive number, or None'),
+        ('margin', float('inf'), 'margin=inf: must be a positive number, or None'),
+        ('margin', '1%', "margin='1%': must be a positive number, or None"),
+        ('paired', 1, 'paired=1: must be True, False or None'),
+        ('looks', 0, 'looks=0: must be an integer of at least 1'),
+        ('looks', 2.0, 'looks=2.0: must be an integer of at least 1'),
     ],
 )
 def test_the_message_names_the_argument_its_value_and_what_is_valid(name, value, message):
@@ -178,7 +186,11 @@ def test_listeners_are_instances():
 
 def test_options_are_those_of_the_configuration_everywhere():
     fields = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
-    for function, others in ((sweep, {'tuning'}), (train, {'tuning', 'on_error', 'retry_failed'})):
+    comparing = {'margin', 'paired', 'looks'}  # which training a single architecture has no use for
+    for function, others in (
+        (sweep, {'tuning'}),
+        (train, {'tuning', 'on_error', 'retry_failed', *comparing}),
+    ):
         parameters = inspect.signature(function).parameters
         assert not fields.keys() - parameters.keys() - others
         for name in fields.keys() - {*others, 'sweep_cores'}:
@@ -193,6 +205,7 @@ def test_options_are_those_of_the_configuration_everywhere():
         {}, {'seed': 3, 'cores': 2, 'memory': '2GB', 'timeout': 5.0}, {'tuning': 'slow', 'step': 'lanes'},
         {'tuning': get_settings('fast').replace(trial_samples=8000), 'if_changed': 'accept:source,device'},
         {'tuning': get_settings('slowest')}, {'score_on': 'training', 'length': 'fixed'},
+        {'margin': 0.005, 'paired': False, 'looks': 5},
     ],
 )  # fmt: skip
 def test_a_configuration_reads_back_from_plain_values(changes):

@@ -17,6 +17,7 @@ from ..results import (
     scores_of,
 )
 from .layout import PointLayout, SweepLayout
+from .looks import Look, look_of
 from .lookup import Lookup
 from .manifest import Manifest
 from .origin import added_by, command_numbers
@@ -93,6 +94,16 @@ class Records:
             for point, record in self.by_point.items()
         }
         return kept
+
+    @property
+    def look(self) -> Look:
+        """Which look at the results it is to see what is there."""
+        return look_of(self.trial_counts, self.manifest.looks)
+
+    @property
+    def trial_counts(self) -> list[int]:
+        """How many trials each point has, in the order of their ids."""
+        return [len(record.trials) for record in self.by_point.values()]
 
     # Which points
 

@@ -19,11 +19,13 @@ from ..io.files import AtomicWriter, append_text, npz_bytes
 from ..points import Point, are_named
 from ..results import PointError, TrialRecord, TrialResult, Tuned
 from ..text import reason
+from .claim import claim
 from .collation import final_arrays, results_table
 from .damage import DamagedFile, set_aside
 from .layout import PointLayout, SweepLayout
 from .lock import locked
-from .manifest import Manifest, claim, read_manifest, write_manifest
+from .looks import has_more, recorded_look
+from .manifest import Manifest, read_manifest, write_manifest
 from .origin import Origin
 from .reading import read_all, read_run
 from .records import PointRecord, Records
@@ -67,7 +69,7 @@ class Store:
             folder: Made if need be.
             manifest: The sweep that it is for; None opens whatever sweep is there.
             parameter_names: Names for the parameters of points that are tuples.
-            if_changed: As for `manifest.claim`.
+            if_changed: As for `claim.claim`.
 
         Raises:
             FolderError: It cannot be written, is in use, or holds another sweep or something else.
@@ -142,6 +144,12 @@ class Store:
                     ours = dataclasses.replace(origin, first_point=len(self.records.lookup.points))
                     self._write_manifest(dataclasses.replace(self.manifest, origin=(*known, ours)))
             self._origin = ()
+
+    def record_look(self) -> None:
+        """Notes that the sweep has ended, and that its results are looked at; once as long as none is new."""
+        counts, looks = self.records.trial_counts, self.manifest.looks or ()
+        if has_more(counts, looks):
+            self._write_manifest(dataclasses.replace(self.manifest, looks=(*looks, recorded_look(counts))))
 
     # Results
 

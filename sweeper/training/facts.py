@@ -39,6 +39,7 @@ class ProblemFacts:
         groups: The number of the group of each training and then each validation sample; None without
             `groups()`.
         can_hold_out: Whether some of the training samples can be held out, to score models on them.
+        val_size: Samples in the validation set; 0 without data.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ProblemFacts:
     pool: Pool | None = None
     groups: np.ndarray | None = field(default=None, compare=False, repr=False)
     can_hold_out: bool = True
+    val_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -120,15 +122,16 @@ def check(
         from .resampling.pool import pool_of
 
         pool = pool_of(problem, splits, resample)
-    train = len(splits.train)
-    groups = groups_of(problem, train, len(splits.val)) if pool is None else pool.groups
+    train, val = len(splits.train), len(splits.val)
+    has_data = problem.load_datasets is not None
+    groups = groups_of(problem, train, val) if pool is None else pool.groups
     names = {name for some in problem.presets.values() for name in some}
     parameters = replace(parameters, fixed=problem.fixed_parameters(), preset=[*names])
     kind = resolve_device(device, 0).type
     source = problem.fingerprint()
     facts = ProblemFacts(
         problem.name, problem.path, source, parameters, train, kind, problem.training_options,
-        tuple(metric.info for metric in problem.metrics.values()), problem.load_datasets is not None,
-        pool, groups, can_hold_out(splits.train, None if groups is None else groups[:train]),
+        tuple(metric.info for metric in problem.metrics.values()), has_data, pool, groups,
+        can_hold_out(splits.train, None if groups is None else groups[:train]), val * has_data,
     )  # fmt: skip
     return facts, splits

@@ -11,13 +11,13 @@ import pytest
 from sweeper.errors import DamagedFileWarning, FolderError
 from sweeper.io.files import AtomicWriter
 from sweeper.store.acceptance import ACCEPTABLE, accepted_kinds
+from sweeper.store.claim import claim
 from sweeper.store.declaration import Declaration, declarations
 from sweeper.store.layout import SweepLayout
 from sweeper.store.lock import locked
 from sweeper.store.manifest import (
     FORMAT,
     Manifest,
-    claim,
     read_manifest,
     write_manifest,
 )
@@ -27,7 +27,7 @@ from sweeper.tuning.settings import get_settings
 SETTINGS = vars(get_settings('fast'))
 MANIFEST = Manifest(
     'problem', 'fast', SETTINGS, sweep_cores=2, seed=0, train_size=9, named_points=False, source='abc',
-    path='/home/problem.py',
+    path='/home/problem.py', val_size=5, looks=(),
 )  # fmt: skip
 OTHER_SWEEPS = [
     ({'module': 'other'}, 'module: problem there, other asked'),
@@ -41,6 +41,7 @@ OTHER_SWEEPS = [
         {'preset': None, 'settings': {'method': 'FixedHyperparameters', 'values': {'lr': 0.1}}},
         'tuning method: settings there, FixedHyperparameters asked',
     ),
+    ({'val_size': 4}, 'val size: 5 there, 4 asked'),
     (
         {'path': '/home/other/problem.py', 'source': 'def'},
         'another file: /home/problem.py there, /home/other/problem.py asked',
@@ -308,6 +309,99 @@ def test_a_restart_moves_what_is_there_out_of_the_way(written, writer, change):
     claim(written, MANIFEST, writer, 'restart')
     assert sorted(path.name for path in written.earlier.iterdir()) == ['0', '1']
     assert json.loads((written.earlier / '1/sweep.json').read_text())['seed'] == asked.seed
+
+
+@pytest.fixture
+def tried(written):
+    """The layout of a folder that has a trial."""
+    result = written.point(0).trial(0).result
+    result.parent.mkdir(parents=True)
+    result.touch()
+    return written
+
+
+PLANS = [
+    ({}, {}, None),
+    ({'paired': True}, {}, None),
+    ({'paired': True}, {'paired': True}, None),
+    ({'planned_looks': 5}, {'planned_looks': 5}, None),
+    ({'margin': 0.01}, {'margin': 0.02}, None),
+    ({}, {'paired': False}, None),
+    ({'resample': {'splits': 'folds:2', 'samples': 9}}, {'paired': True}, None),
+    ({}, {'paired': True}, ('with paired=False, not paired=True', 'without --paired, not with --paired')),
+    (
+        {'paired': True}, {'paired': False},
+        ('with paired=True, not paired=False', 'with --paired, not with --unpaired'),
+    ),
+    (
+        {'resample': {'splits': 'folds:2', 'samples': 9}}, {'paired': False},
+        ('with paired=True, not paired=False', 'without --unpaired, not with --unpaired'),
+    ),
+    (
+        {'planned_looks': 5}, {'planned_looks': 6},
+        ('with looks=5, not looks=6', 'with --looks 5, not with --looks 6'),
+    ),
+    ({}, {'planned_looks': 6}, ('with looks=None, not looks=6', 'without --looks, not with --looks 6')),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(('recorded', 'requested', 'refused'), PLANS, ids=repr)
+def test_how_results_are_compared_is_fixed_once_there_are_some(tried, writer, recorded, requested, refused):
+    before = dataclasses.replace(MANIFEST, **recorded)
+    write_manifest(tried, writer, before)
+    again = dataclasses.replace(before, paired=None, planned_looks=None, margin=None)
+    again = dataclasses.replace(again, **requested)
+    if refused is None:
+        expected = dataclasses.replace(before, **requested)
+        assert claim(tried, again, writer) == expected == read_manifest(tried)
+        return
+    with pytest.raises(FolderError, match=refused[0]) as caught:
+        claim(tried, again, writer)
+    assert caught.value.command is not None and refused[1] in caught.value.command
+    assert read_manifest(tried) == before
+
+
+@pytest.mark.parametrize(('recorded', 'requested', '_'), PLANS, ids=repr)
+def test_how_results_are_compared_may_change_before_there_are_any(written, writer, recorded, requested, _):
+    before = dataclasses.replace(MANIFEST, **recorded)
+    write_manifest(written, writer, before)
+    claimed = claim(written, dataclasses.replace(before, **requested), writer)
+    assert claimed == dataclasses.replace(before, **requested)
+
+
+def test_another_plan_may_start_anew(tried, writer):
+    asked = dataclasses.replace(MANIFEST, planned_looks=3)
+    with locked(tried.folder):
+        assert claim(tried, asked, writer, 'restart') is asked
+    assert (tried.earlier / '0/points/0/trials/0/result.json').exists()
+
+
+def test_nothing_is_known_of_the_plans_of_a_folder_of_an_earlier_version(tried, writer):
+    write_manifest(tried, writer, dataclasses.replace(MANIFEST, looks=None))
+    assert 'looks' not in json.loads(tried.manifest.read_bytes())
+    asked = dataclasses.replace(MANIFEST, paired=True, planned_looks=3)
+    assert claim(tried, asked, writer) == asked
+
+
+def test_looks_are_kept_when_a_sweep_is_continued(written, writer):
+    write_manifest(written, writer, dataclasses.replace(MANIFEST, looks=('3*2', '5*2')))
+    assert claim(written, MANIFEST, writer).looks == ('3*2', '5*2')
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        {'looks': ['3*']}, {'looks': ['']}, {'looks': ['3*0']}, {'looks': [3]}, {'looks': '3*2'},
+        {'looks': ['3*2  5*2']}, {'margin': 0}, {'margin': '1'}, {'planned_looks': 0}, {'paired': 1},
+        {'val_size': -1},
+    ],
+)  # fmt: skip
+def test_a_manifest_with_another_plan_than_there_can_be_is_damaged(written, content):
+    path = written.manifest
+    path.write_text(json.dumps({**unsealed(path), **content}))
+    written.manifest_copy.unlink()
+    with pytest.raises(FolderError, match=r'cannot read .*sweep\.json'):
+        read_manifest(written)
 
 
 def test_a_restart_of_the_same_sweep_leaves_it_where_it_is(written, writer):

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from .selectors.fixed import FixedSweep
     from .selectors.grid import GridSweep
     from .selectors.random import RandomSweep
-    from .space import Categorical, Condition, Float, Integer, Ordinal, Space
+    from .space import Bits, Categorical, Condition, Float, Integer, Ordinal, Space
     from .training.attached import Run
     from .training.callbacks import Callback
     from .training.engine import RunEvents
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 __all__ = [
     'DONE',
     'WAIT',
+    'Bits',
     'Callback',
     'Categorical',
     'Comparison',
@@ -144,6 +145,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    'Bits': 'space',
     'Callback': 'training.callbacks',
     'Categorical': 'space',
     'Comparison': 'report.stats.comparison',

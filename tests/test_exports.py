@@ -17,7 +17,7 @@ PUBLIC = {
     'ParamsTask', 'ParamsTaskQueue',
     'HyperparameterSettings', 'SweepConfig', 'get_settings', 'FixedHyperparameters',
     'TuningMethod', 'Stage', 'RunRequest', 'Tuned', 'run_seed',
-    'Space', 'Categorical', 'Condition', 'Integer', 'Float', 'NamedPoint', 'Ordinal',
+    'Space', 'Bits', 'Categorical', 'Condition', 'Integer', 'Float', 'NamedPoint', 'Ordinal',
     'PointResult', 'SweepResults', 'TrialResult', 'PointError', 'PointFailure',
     'Comparison', 'compare', 'mean_interval', 'plot', 'save_figure', 'report_page',
     'SweepError', 'InvalidArgument', 'InvalidPoint', 'ProblemError', 'FolderError', 'SelectorError',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import Domain, Role
+from .bits import Bits
 from .categorical import Categorical
 from .conditions import Condition
 from .float import Float
@@ -10,4 +11,4 @@ from .integer import Integer
 from .ordinal import Ordinal
 from .space import Space
 
-__all__ = ['Categorical', 'Condition', 'Domain', 'Float', 'Integer', 'Ordinal', 'Role', 'Space']
+__all__ = ['Bits', 'Categorical', 'Condition', 'Domain', 'Float', 'Integer', 'Ordinal', 'Role', 'Space']

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
@@ -25,6 +27,11 @@ def as_number(value: Any, kind: type | None) -> Any:
 def is_same(value: object, other: object) -> bool:
     """Whether two values are equal and neither is a truth value that only counts as a number."""
     return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)
+
+
+def as_size(count: float) -> float:
+    """Returns a number of values or points; infinity for one that is too large for a float."""
+    return count if count <= sys.float_info.max else math.inf
 
 
 class Unset:

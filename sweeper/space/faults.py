@@ -17,7 +17,8 @@ from .feasibility import dependency_order
 def raise_faults(faults: Collection[str], where: str = 'the space') -> None:
     """Raises `InvalidArgument` with all faults, if there are any."""
     if len(faults) == 1:
-        raise InvalidArgument(next(iter(faults)))
+        (fault,) = faults
+        raise InvalidArgument(fault if where == 'the space' else f'{where}: {fault}')
     if faults:
         listed = ''.join(f'\n- {fault}' for fault in faults)
         raise InvalidArgument(f'{where} has {len(faults)} faults:{listed}')
@@ -56,6 +57,7 @@ def checked_expressions(
         else:
             for expression in _checked(where, stated, domains, faults):
                 active[name] = expression
+    active = {name: active[name] for name in domains if name in active}
     clauses: list[Expression] = []
     for stated in forbidden:
         clauses += _checked('forbidden', stated, domains, faults)

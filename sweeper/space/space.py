@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidArgument, InvalidPoint
 from ..frozen import NamedPoint
-from .base import UNSET, Domain
+from ..io.documents import write_document
+from .base import UNSET, Domain, as_size
 from .conditions import Condition, Expression
 from .faults import checked_expressions, domain_faults, order_of, raise_faults, suggestion
 from .feasibility import Feasibility
+from .files import data_of, parts_of, read_parts
+from .parts import Parts
 
 _ATTEMPTS = 100
 
@@ -55,6 +60,57 @@ class Space(Mapping[str, Domain]):
             faults.append(f'no point is left: every one is forbidden by {listed}')
         raise_faults(faults)
 
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], section: str | None = None) -> Space:
+        """Reads a space from a YAML or JSON file (docs/spaces.md), in our form or in Vega's.
+
+        Args:
+            path: The file.
+            section: The part of the file that the space is in, such as `nas`; by default the only one.
+
+        Raises:
+            InvalidArgument: It is no space; the message lists everything that is wrong.
+            MissingExtra: It is YAML, and PyYAML is not installed.
+        """
+        return cls._of(read_parts(Path(path), section), os.fspath(path))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Space:
+        """Returns the space of plain data, as a file has it; raises as `load` does."""
+        return cls._of(parts_of(data), 'the space')
+
+    @classmethod
+    def _of(cls, parts: Parts, where: str) -> Space:
+        parts.drop_broken()
+        if parts.faults:
+            if parts.domains:
+                stated = parts.conditions, parts.forbidden
+                conditions, _ = checked_expressions(parts.domains, *stated, parts.faults)
+                order_of(parts.domains, conditions, parts.faults)
+            raise_faults(parts.faults, where)
+        try:
+            return cls(parts.domains, parts.conditions, parts.forbidden)
+        except InvalidArgument as error:
+            raise InvalidArgument(f'{where}: {error}' if where != 'the space' else str(error)) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the space as plain data, which `from_dict` reads again.
+
+        Raises:
+            InvalidArgument: A condition compares with a value that is no literal.
+        """
+        return data_of(self._domains, self.conditions, self.forbidden)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the space to a YAML or JSON file, whole or not at all.
+
+        Raises:
+            InvalidArgument: The file's name ends otherwise, or a condition compares with what is no literal.
+            FolderError: The file cannot be written.
+            MissingExtra: It is to be YAML, and PyYAML is not installed.
+        """
+        write_document(Path(path), self.to_dict())
+
     def __getitem__(self, name: str) -> Domain:
         return self._domains[name]
 
@@ -88,9 +144,9 @@ class Space(Mapping[str, Domain]):
 
     @cached_property
     def size(self) -> float:
-        """How many points there are; infinity if a parameter has an interval of floats."""
+        """How many points there are; infinity if a parameter has an interval of floats, or beyond 1e308."""
         free = [domain.size for name, domain in self.items() if not self._feasibility.has(name)]
-        return self._feasibility.count() * math.prod(free)
+        return as_size(self._feasibility.count() * math.prod(free))
 
     def is_active(self, name: str, values: Mapping[str, Any]) -> bool:
         """Tells whether a parameter is part of a point that has some values of those it depends on."""

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from sweeper.errors import InvalidArgument
-from sweeper.space import Categorical, Condition, Float, Integer, Ordinal, Space
+from sweeper.space import Bits, Categorical, Condition, Float, Integer, Ordinal, Space
 
 NAMES = ('a', 'b', 'net.depth', 'net.width', 'lr')
 CHOICES = st.lists(
@@ -14,6 +14,11 @@ COUNTABLE = st.one_of(
     CHOICES.map(Ordinal),
     st.builds(lambda low, width: Integer(low, low + width), st.integers(-3, 5), st.integers(1, 4)),
     st.builds(lambda low, ratio: Integer(low, low * ratio, log=True), st.integers(1, 3), st.integers(2, 3)),
+    st.builds(
+        lambda length, ones: Bits(length, {min(n, length) for n in ones}),
+        st.integers(1, 3),
+        st.sets(st.integers(0, 3)),
+    ),
     st.builds(lambda count: Float(0.0, 0.25 * count, step=0.25), st.integers(1, 4)),
 )
 DOMAINS = COUNTABLE | st.builds(

@@ -254,7 +254,7 @@ A, B = Categorical(['x', 'y']), Integer(1, 4)
         (
             {'b': "a == 'x'", 'a': 'b == 1'},
             [],
-            ["in a cycle, so that none of them can hold: 'b' depends on 'a' depends on 'b'"],
+            ["in a cycle, so that none of them can hold: 'a' depends on 'b' depends on 'a'"],
         ),
         ({'b': 'b == 1'}, [], ['cycle', "'b' depends on 'b'"]),
         (
@@ -273,11 +273,11 @@ def test_all_that_is_wrong_with_a_space_is_said_at_once(conditions, forbidden, f
 
 
 def test_spaces_too_large_to_list_are_counted_and_drawn_from():
-    many = {f'k{i}': Integer(0, 10**6) for i in range(60)}
-    chain = {f'k{i}': f'k{i - 1} > 500000' for i in range(1, 60)}
+    many = {f'k{i}': Integer(0, 10**6) for i in range(40)}
+    chain = {f'k{i}': f'k{i - 1} > 500000' for i in range(1, 40)}
     space = Space(many, chain)
-    assert space.size == sum(500000**i * (500001 if i < 59 else 10**6 + 1) for i in range(60))
-    assert 1 <= len(space.sample(random.Random(0))) < 60
+    assert space.size == sum(500000**i * (500001 if i < 39 else 10**6 + 1) for i in range(40))
+    assert 1 <= len(space.sample(random.Random(0))) < 40
     floats = {'lr': Float(1e-5, 1e-1, log=True), 'warm': Integer(1, 9), 'size': Integer(0, 2**62)}
     space = Space(floats, {'warm': 'lr >= 0.01'}, ['lr < 0.1', 'size > 7'])
     assert space.size == 9 * 8 and space.sample(random.Random(0))['lr'] == 0.1

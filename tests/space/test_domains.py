@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeper.errors import InvalidArgument
-from sweeper.space import Categorical, Float, Integer
+from sweeper.space import Bits, Categorical, Float, Integer, Ordinal
 
 ENDS = st.tuples(st.integers(1, 1000), st.integers(1, 1000)).filter(lambda pair: pair[0] < pair[1])
 PLACES = st.floats(0, 1)
@@ -26,7 +26,11 @@ STEPPED = st.builds(
     lambda low, step, count: Float(low, low + step * count, step=step),
     st.sampled_from([-1.0, 0.0, 0.1, 5.0]), st.sampled_from([0.05, 0.1, 0.25, 2.0]), st.integers(1, 12),
 )  # fmt: skip
-COUNTABLE = st.one_of(st.builds(Categorical, CHOICES), INTEGERS, STEPPED)
+BITS = st.builds(
+    lambda length, ones: Bits(length, {min(count, length) for count in ones}),
+    st.integers(1, 7), st.sets(st.integers(0, 7), max_size=3),
+)  # fmt: skip
+COUNTABLE = st.one_of(st.builds(Categorical, CHOICES), st.builds(Ordinal, CHOICES), INTEGERS, STEPPED, BITS)
 DOMAINS = st.one_of(COUNTABLE, INTERVALS)
 
 
@@ -60,7 +64,7 @@ def test_the_values_of_a_countable_domain_are_all_there_once(domain):
 def test_so_many_values_are_spread_from_end_to_end(domain, count):
     values = domain.values(count)
     assert 1 <= len(values) <= count and all(map(domain.contains, values))
-    if count > 1 and not isinstance(domain, Categorical):
+    if count > 1 and not isinstance(domain, Categorical | Bits):
         assert math.isclose(values[0], domain.low, rel_tol=1e-9) and values == sorted(values)
         last = domain.values()[-1] if domain.size < math.inf else domain.high
         assert math.isclose(values[-1], last, rel_tol=1e-9)

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .selectors.evolution import EvolutionSweep
     from .selectors.fixed import FixedSweep
     from .selectors.grid import GridSweep
+    from .selectors.optuna import OptunaSelector
     from .selectors.random import RandomSweep
     from .space import Bits, Categorical, Condition, Float, Integer, Ordinal, Space
     from .training.attached import Run
@@ -93,6 +94,7 @@ __all__ = [
     'MissingExtra',
     'NamedPoint',
     'Objective',
+    'OptunaSelector',
     'Ordinal',
     'Outcome',
     'ParamSelector',
@@ -175,6 +177,7 @@ _MODULES = {
     'MissingExtra': 'errors',
     'NamedPoint': 'frozen',
     'Objective': 'objectives',
+    'OptunaSelector': 'selectors.optuna',
     'Ordinal': 'space',
     'Outcome': 'executors.base',
     'ParamSelector': 'selectors.base',

@@ -82,7 +82,7 @@ class SpaceSearch(Selector):
             return DONE
         if len(self._proposed) - len(self.gains) >= self.in_flight:
             return WAIT
-        point = self.choose()
+        point = None if self._is_exhausted or len(self._proposed) >= self.space.size else self.choose()
         if point is None:
             return DONE
         self._proposed.add(point)
@@ -116,8 +116,6 @@ class SpaceSearch(Selector):
             draw: Proposes points. If it keeps drawing old ones, points are drawn from the whole space; if
                 these are old ones, too, all of a space that can be listed are looked through.
         """
-        if self._is_exhausted or len(self._proposed) >= self.space.size:
-            return None
         for attempt in range(2 * _ATTEMPTS):
             point = as_point(draw() if attempt < _ATTEMPTS else self.space.sample(self._rng))
             if self.is_new(point):

@@ -144,6 +144,11 @@ class SweepLayout:
         return self.folder / 'report.html'
 
     @property
+    def optuna_study(self) -> Path:
+        """The study of the sweep that ran last, if Optuna chose the points: a copy, nothing reads it."""
+        return self.folder / 'optuna.log'
+
+    @property
     def earlier(self) -> Path:
         """Sweeps that were in this folder before, numbered."""
         return self.folder / 'earlier'

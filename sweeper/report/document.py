@@ -131,7 +131,13 @@ def everything(store: Records, metric: str | None = None) -> str:
         'p': tables.get('p'),
         'p_adjusted': tables.get('p_adjusted'),
         'effects': [
-            {'parameters': effect.parameters, 'share': effect.share, 'method': effect.method}
+            {
+                'parameters': effect.parameters,
+                'share': effect.share,
+                'method': effect.method,
+                'p': effect.p,
+                'is_significant': effect in comparison.influences.significant,
+            }
             for effect in comparison.effects()
         ],
         'influence': comparison.influence(),

@@ -5,7 +5,6 @@ import csv
 import dataclasses
 import io
 import json
-import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -123,26 +122,6 @@ def test_test_performance_stands_beside_validation_performance_wherever_there_is
     numbers = [float(row[name]) for name in ('perf_test', 'perf_test_low', 'perf_test_high')]
     assert numbers == pytest.approx([1 / 6, 0, 0.5252], abs=1e-4)
     assert told in ' '.join(CliRunner().invoke(app, ['status', str(folder)]).output.split())
-
-
-def test_what_is_missing_for_an_importance_is_told_and_the_rest_is_there(folder, example, monkeypatch):
-    monkeypatch.setitem(sys.modules, 'optuna', None)
-    random = copy.copy(example)
-    random.points = tuple((width, str(width % 3)) for width in range(24))
-    with random.opened(folder) as store:
-        store.add_points(random.points)
-        for point in random.points:
-            store.write_tuned(point, random.tuned())
-            for index in range(4):
-                noise = (7 * index + 5 * point[0]) % 11 / 1e6
-                store.write_trial(point, index, random.record(point[0] / 24 + noise))
-        store.rebuild()
-    filled, missing = Store.read(folder), "pip install 'fair-sweeper[importance]'"
-    told = json.loads(everything(filled))
-    assert missing in told['influence'] and told['effects'] == []
-    assert missing in markdown(filled).replace('\\', '')
-    shown = ' '.join(CliRunner().invoke(app, ['status', str(folder)]).output.split())
-    assert shown.index('width=23') < shown.index(missing)
 
 
 @pytest.mark.parametrize('value', HOSTILE)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from ..findings import Findings
 from ..measure import Measure
 from ..stats.effects import EXACT
+from ..stats.influence import Influence
+from ..wording import counted
 from .paper import BLUE, ORANGE, legend_above, room, shown
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ class Importance:
         parameters: One or two names each.
         shares: Of the variance between architectures; in [0, 1].
         method: How they were found: exactly, or estimated (`..effects`).
-        note: Which architectures this is about, if not about all.
+        note: Which architectures this is about, if not about all, and what is not shown.
         measure: Of what the variance is.
     """
 
@@ -37,19 +39,30 @@ class Importance:
 
 
 def importance(findings: Findings) -> Importance:
-    """Returns how much each parameter matters; empty if that is not known."""
+    """Returns how much each parameter matters, beyond noise; empty if that is not known."""
     influences = findings.comparison.influences
     names, shares = (
-        [effect.parameters for effect in influences.effects],
-        [effect.share for effect in influences.effects],
+        [effect.parameters for effect in influences.significant],
+        [effect.share for effect in influences.significant],
     )
     return Importance(
         names,
         shares,
         influences.method,
-        f'of {influences.scope}' if influences.left_out else '',
+        _note(influences),
         findings.measure,
     )
+
+
+def _note(influences: Influence) -> str:
+    """Which architectures the shares are about, if not all, and of how many effects nothing is shown."""
+    noise = len(influences.effects) - len(influences.significant)
+    notes = (
+        influences.alone and f'without {influences.outlier}, which {100 * influences.share:.0f}% is due to',
+        f'of {influences.scope}' if influences.left_out else '',
+        f'{counted(noise, "effect")} within the noise' if noise else '',
+    )
+    return '\n'.join(filter(None, notes))
 
 
 def importance_height(data: Importance) -> float:

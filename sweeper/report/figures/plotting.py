@@ -209,7 +209,7 @@ def _cost(findings: Findings, wish: Wish) -> Plan:
 def _importance(findings: Findings, _wish: Wish) -> Plan:
     _with_trials(findings)
     data = importance(findings)
-    if not data.shares:
+    if findings.comparison.influences.unknown:
         raise InvalidArgument(
             f'the effects of the parameters are not known: {findings.comparison.influences.unknown}'
         )

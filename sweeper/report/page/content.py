@@ -100,10 +100,12 @@ def _by_metric(findings: Findings, shown: Findings) -> dict[str, Any]:
         ],
         'costs': [_cost(findings, shown, name) for name in COSTS],
         'effects': [
-            {'name': ' with '.join(effect.parameters), 'share': effect.share, 'method': effect.method}
-            for effect in comparison.effects()
+            {'name': effect.name, 'share': effect.share, 'method': effect.method, 'p': effect.p}
+            for effect in comparison.influences.significant
         ],
         'effects_scope': comparison.influences.scope,
+        'effects_without': comparison.influences.outlier,
+        'effects_within_noise': [effect.name for effect in comparison.effects() if not effect.is_significant],
         'flags': measure.flag_meanings(),
         'has_test': any(summary.perf_test is not None for summary in findings.summaries),
     }

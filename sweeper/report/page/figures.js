@@ -57,7 +57,11 @@ function influence(data) {
   const bars = data.effects.slice(0, 12).flatMap((effect) => [
     element('span', {}, effect.name), element('span', { class: 'bar', style: `width:${(100 * effect.share).toFixed(1)}%` }),
     element('span', {}, percent(effect.share))]);
-  return section('influence', `What the ${nameOf(data.metric)} depends on`, `Shares of the variance between ${data.effects_scope}. ` + (data.all_tied ? 'All architectures are tied, so this may be just noise.' : ''), element('div', { class: 'bars' }, bars));
+  const without = data.effects_without ? ` ${data.effects_without} is left out, which nearly all of the variance is due to.` : '';
+  const within = data.effects_within_noise;
+  const names = within.length > 6 ? `${within.slice(0, 6).join(', ')} and ${within.length - 6} more` : within.join(', ');
+  const noise = within.length ? ` No effect beyond noise: ${names}.` : '';
+  return section('influence', `What the ${nameOf(data.metric)} depends on`, `Shares of the variance between ${data.effects_scope}, without that of noise between trials.` + without + noise, element('div', { class: 'bars' }, bars));
 }
 
 function heatMap(data) {

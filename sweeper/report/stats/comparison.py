@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -159,13 +159,17 @@ class Comparison:
 
     @cached_property
     def influences(self) -> Influence:
-        """What each parameter does, of the architectures that can be compared; may take seconds."""
-        some = self.comparable
-        cells, means = [self.cells[index] for index in some], [float(self.means[index]) for index in some]
-        return influence(cells, self.columns, means, self.measure.sign)
+        """What each parameter does, of the architectures that can be compared; nothing for sure if tied."""
+        some, val_to_train = self.comparable, self.measure.val_to_train
+        result = influence(
+            [self.cells[index] for index in some], self.columns, self.scores[some],
+            paired=val_to_train > 0, val_to_train=val_to_train,
+        )  # fmt: skip
+        is_known = not self.are_tied or result.unknown
+        return result if is_known else replace(result, unknown='all architectures are tied')
 
     def effects(self) -> list[Effect]:
-        """What each parameter does, the largest first; empty if that is not known."""
+        """What each parameter does, the largest first, with what may be noise; empty if that is not known."""
         return list(self.influences.effects)
 
     def influence(self) -> str:

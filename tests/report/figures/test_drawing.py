@@ -285,7 +285,9 @@ HOSTILE = ['$a^2$', '$\\frac{', 'new\nline\x07', '_under', '日本語', '\\$5', 
 @pytest.mark.parametrize('kind', KINDS)
 def test_texts_of_users_are_shown_as_they_are(write_sweep, kind):
     points = {
-        NamedPoint({'$x_1$': value, 'a_b': b}): [0.5 + 0.01 * one + 0.1 * b, 0.6 + 0.02 * one * b]
+        NamedPoint({'$x_1$': value, 'a_b': b}): [
+            0.5 + 0.01 * one + 0.1 * b + one * index % 7 / 1e5 for index in range(8)
+        ]
         for one, value in enumerate(HOSTILE)
         for b in (1, 2)
     }

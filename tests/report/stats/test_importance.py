@@ -1,22 +1,17 @@
 """Which parameter matters how much, where that is known."""
 
-import builtins
-import logging
 import warnings
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
-from sweeper.errors import MissingExtra
 from sweeper.points import value_to_text
 from sweeper.report.stats.comparison import Comparison
 from sweeper.report.stats.effects import EXACT, FANOVA
-from sweeper.report.stats.importance import FEWEST_POINTS, importances
-
-# Looked for, not imported: that takes seconds, also where these tests are left out.
-_IS_THERE = all(map(find_spec, ('optuna', 'sklearn')))
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not _IS_THERE, reason='Optuna is not installed')]
+from sweeper.report.stats.importance import FEWEST_POINTS
+from sweeper.report.stats.importance import importances as noisy_importances
+from sweeper.report.stats.influence import influence
+from sweeper.report.stats.noise import Noise
 
 
 def cells_of(*columns):
@@ -26,6 +21,11 @@ def cells_of(*columns):
 
 def shares(found):
     return {effect.parameters[0]: effect.share for effect in found}
+
+
+def importances(cells, names, means):
+    """Without noise."""
+    return noisy_importances(cells, names, means, Noise(np.zeros(len(means)), np.full(len(means), 2.0)))
 
 
 def drawn(n=200, seed=0):
@@ -106,17 +106,13 @@ def test_all_kinds_of_values_count_and_constants_are_left_out():
     assert found.keys() == {'layers', 'mixed', 'odd'} and found['layers'] > 0.8
 
 
-def test_it_is_the_same_every_time_and_silent(capfd):
-    import optuna
-
+def test_it_is_the_same_every_time():
     columns = drawn(40)
-    before, state = optuna.logging.get_verbosity(), np.random.get_state()[1].copy()
+    state = np.random.get_state()[1].copy()
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         first = importances(cells_of(*columns), NAMES, columns[0])
     assert first == importances(cells_of(*columns), NAMES, columns[0])
-    assert capfd.readouterr() == ('', '')
-    assert optuna.logging.get_verbosity() == before == logging.INFO
     np.testing.assert_array_equal(np.random.get_state()[1], state)
 
 
@@ -141,18 +137,74 @@ def test_the_sentence_says_that_it_is_an_estimate():
     assert 'idle' not in told and 'noise' not in told
 
 
-@pytest.mark.parametrize('missing', ['optuna', 'sklearn'])
-def test_what_to_install_is_said_where_the_sentence_would_be(monkeypatch, missing):
-    found, imports = compared(), builtins.__import__
+# Beyond noise
 
-    def without(name, *arguments, **options):
-        if name.partition('.')[0] == missing:
-            raise ImportError(f'No module named {name!r}')
-        return imports(name, *arguments, **options)
 
-    monkeypatch.setattr(builtins, '__import__', without)
-    with pytest.raises(MissingExtra, match=r"pip install 'fair-sweeper\[importance\]'"):
-        importances(found.cells, found.columns, found.means.tolist())
-    assert "pip install 'fair-sweeper[importance]'" in found.influence()
-    assert found.effects() == []
-    assert found.answer()
+def measured(signal, cells, seed, names=NAMES):
+    """What is found if noise of means has as much variance as what there is to find, or is all there is."""
+    rng = np.random.default_rng([seed, 1])
+    spread = np.std(signal) or 1.0
+    noise = spread * 3**0.5 * rng.normal(size=(len(cells), 3))
+    return influence(cells, names, np.reshape(signal, (-1, 1)) + noise)
+
+
+@pytest.mark.parametrize('has_effect', [False, True])
+def test_of_20_points_what_is_idle_is_told_as_an_effect_in_at_most_5_percent_of_sweeps(has_effect):
+    count, wrong = 150, 0
+    for seed in range(count):
+        columns = drawn(20, seed)
+        found = measured(np.array(columns[0]) * has_effect, cells_of(*columns), seed)
+        wrong += any(effect.name != 'rate' or not has_effect for effect in found.significant)
+    assert wrong <= count * 0.05 + 2 * (count * 0.05 * 0.95) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ('name', 'function', 'power'),
+    [
+        ('rate', lambda rate, width, kind: rate, 0.95),
+        ('rate', lambda rate, width, kind: -((rate - 0.5) ** 2), 0.8),
+        ('rate', lambda rate, width, kind: rate > 0.75, 0.9),
+        ('width', lambda rate, width, kind: np.log(width), 0.95),
+        ('kind', lambda rate, width, kind: kind == 'tanh', 0.95),
+    ],
+    ids=['rising', 'hump', 'step', 'logarithm', 'kind'],
+)
+def test_of_50_points_whatever_has_an_effect_is_told_and_its_share_has_no_noise_in_it(name, function, power):
+    told, of_it = 0, []
+    for seed in range(20):
+        columns = drawn(50, seed)
+        signal = np.asarray(function(*map(np.array, columns[:3])), dtype=float)
+        found = measured(signal, cells_of(*columns), seed)
+        told += any(effect.name == name for effect in found.significant)
+        of_it.append(shares(found.effects)[name])
+    assert told >= 20 * power - 1 and np.mean(of_it) == pytest.approx(1, abs=0.2)
+
+
+def test_a_weak_effect_is_told_beside_a_strong_one():
+    columns = drawn(100)
+    signal = np.array(columns[0]) + 0.06 * np.log2(columns[1])
+    scores = np.reshape(signal, (-1, 1)) + np.random.default_rng(0).normal(0, 0.2, (100, 3))
+    found = influence(cells_of(*columns), NAMES, scores).significant
+    assert [effect.name for effect in found] == ['rate', 'width'] and found[0].share > 2 * found[1].share
+
+
+def test_a_choice_is_not_hidden_by_parameters_that_only_some_of_its_values_have():
+    rng = np.random.default_rng(0)
+    kind = rng.choice(['conv', 'dense'], 60).tolist()
+    size = [float(rng.random()) if one == 'conv' else None for one in kind]
+    found = importances(
+        cells_of(kind, size), ['kind', 'size'], [(one == 'conv') + rng.normal() / 9 for one in kind]
+    )
+    assert [effect.name for effect in found if effect.is_significant] == ['kind']
+
+
+def test_no_single_architecture_is_all_that_matters():
+    columns = drawn(60)
+    signal = np.array(columns[0])
+    signal[7] = -100
+    noise = np.random.default_rng(0).normal(0, 0.05, (60, 3))
+    found = influence(cells_of(*columns), NAMES, signal[:, None] + noise)
+    assert found.outlier.startswith(f'rate={columns[0][7]}') and 7 not in found.chosen
+    signal[[8, 9]] = -80, -60
+    found = influence(cells_of(*columns), NAMES, signal[:, None] + noise)
+    assert not found.outlier and [effect.name for effect in found.significant] == ['rate']

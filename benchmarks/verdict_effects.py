@@ -68,9 +68,10 @@ def grid(rng, sizes, share, trials=3, noise=normal):
 
 
 def points(rng, count):
-    """Parameters drawn at random: two floats, an int, a kind and a flag."""
-    rate, width = rng.random(count), rng.integers(1, 7, count)
-    kind, flag = rng.choice(['relu', 'tanh', 'elu'], count), rng.choice([True, False], count)
+    """Parameters drawn at random: two floats, an int, a kind and a flag; each does vary."""
+    rate, width = rng.permutation((np.arange(count) + rng.random(count)) / count), rng.integers(1, 7, count)
+    kind = rng.permutation(np.resize(['relu', 'tanh', 'elu'], count))
+    flag = rng.choice([True, False], count)
     return [rate, width, kind, flag, rng.random(count)]
 
 

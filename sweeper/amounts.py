@@ -39,8 +39,12 @@ def seconds_of(timeout: Any) -> float | None:
     return float(timeout)
 
 
-def bytes_of(memory: object) -> int | None:
+def bytes_of(memory: object, name: str = 'memory') -> int | None:
     """Returns an amount of memory in bytes: `2**30`, `'1GiB'` and `'1G'` are the same; None is None.
+
+    Args:
+        memory: The amount.
+        name: Of the argument, for messages.
 
     Raises:
         InvalidArgument: It is no amount of memory.
@@ -51,7 +55,8 @@ def bytes_of(memory: object) -> int | None:
     amount = float(match[1]) * _UNITS[match[2]] if match and not isinstance(memory, bool) else 0.0
     if not 1 <= amount < math.inf:
         error = InvalidArgument(
-            f"memory={memory!r}: must be a number of bytes, a text such as '2GB', or None"
+            f"{name}={memory!r}: must be a number of bytes, a text such as '2GB', or None"
         )
-        raise error.on_command_line(f'--memory {memory}: must be a number of bytes, or an amount such as 2GB')
+        option = f'--{name.replace("_", "-")} {memory}'
+        raise error.on_command_line(f'{option}: must be a number of bytes, or an amount such as 2GB')
     return int(amount)

@@ -10,9 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .config import SweepConfig, check_names, takes_options
+from .config import SweepConfig
 from .errors import FolderError, InvalidArgument, PointFailedWarning, ProblemError
 from .executors import take_executor
+from .keywords import check_names, takes_options
 from .listeners.base import Listener, checked_listeners
 from .points import as_point, label
 from .problem.reference import find_problem, is_loading_a_problem
@@ -29,7 +30,7 @@ from .tuning.base import TuningMethod
 from .tuning.methods import chosen_method
 
 
-@takes_options()
+@takes_options(SweepConfig)
 def sweep(
     module_name: str | os.PathLike[str] | ModuleType,
     param_selector: Selector | Callable[[], Selector],
@@ -73,7 +74,7 @@ def sweep(
         SelectorError: The selector broke its contract.
         PointFailed: A point failed, under `on_error='raise'`.
     """
-    check_names('sweep()', options, without=('sweep_cores', 'tuning'))
+    check_names(SweepConfig, 'sweep()', options, without=('sweep_cores', 'tuning'))
     executor = take_executor(options)
     if is_loading_a_problem():
         raise ProblemError(
@@ -96,7 +97,7 @@ def sweep(
 _NOT_OF_TRAIN = ('tuning', 'on_error', 'retry_failed', 'margin', 'paired', 'looks')
 
 
-@takes_options(without=_NOT_OF_TRAIN)
+@takes_options(SweepConfig, without=_NOT_OF_TRAIN)
 def train(
     module_name: str | os.PathLike[str] | ModuleType,
     params: Any,
@@ -131,7 +132,7 @@ def train(
         PointFailed: It cannot be tuned or trained.
         InvalidArgument, ProblemError, FolderError: As for `sweep`.
     """
-    check_names('train()', options, without=('sweep_cores', *_NOT_OF_TRAIN))
+    check_names(SweepConfig, 'train()', options, without=('sweep_cores', *_NOT_OF_TRAIN))
     folder, point = checked_folder(folder), as_point(params)
     history = None if history is None else checked_folder(history)
     if options.get('if_changed') == 'restart':

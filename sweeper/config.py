@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from .amounts import at_least, bytes_of, seconds_of
 from .annotations import valid_in_words, wrong_field
 from .cores import usable_cores
 from .errors import InvalidArgument
+from .keywords import check_names
+from .space.constraints import Limits
 from .store.acceptance import ACCEPTABLE, accepted_kinds
 from .training.resampling.option import VALID, Resampling
 from .tuning.base import TuningMethod
 from .tuning.methods import as_plain, for_sweep_cores, from_plain, get_method, record
 from .tuning.settings import HyperparameterSettings
 
-_Function = TypeVar('_Function', bound=Callable[..., Any])
+_POSITIVE = 'must be a positive number, or None'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +73,12 @@ class SweepConfig:
         looks: How often in all you will run the sweep to its end, each time with more trials, and look at the
             results: the probability of false differences that is allowed is spread over these looks. None: as
             the folder has it; if it is new, that is open. Once there are trials it cannot be changed.
+        max_parameters: Most parameters that a point's model may have; others are rejected before they are
+            tuned (docs/selectors.md, *Constraints*), as are those that a problem's `constraint` rejects.
+        max_flops: The same of floating-point operations of a forward pass of one sample.
+        max_memory: The same of memory, in bytes or as `'2GB'`: weights, gradients, buffers, and what one
+            sample's forward pass keeps for the backward pass.
+        max_latency: The same of the seconds that a forward pass of one sample takes, measured here.
         if_changed: What to do if the folder's sweep is not this one any more: `stop` with a `FolderError`
             that says what changed; accept that by its name, `accept:source` or `accept:versions,device`, if
             it makes no difference to results (the problem's `source`, `versions`, `device`, `step`; or the
@@ -184,6 +190,37 @@ class SweepConfig:
         default=None,
         metadata={'help': 'How often in all you will look at the results, each time after adding trials.'},
     )
+    max_parameters: float | None = field(
+        default=None,
+        metadata={
+            'help': 'Try no architecture with more parameters, such as 1e6.',
+            'metavar': 'NUMBER',
+            'valid': _POSITIVE,
+        },
+    )
+    max_flops: float | None = field(
+        default=None,
+        metadata={
+            'help': 'Try none with more floating-point operations per sample, in a forward pass.',
+            'metavar': 'NUMBER',
+            'valid': _POSITIVE,
+        },
+    )
+    max_memory: int | str | None = field(
+        default=None,
+        metadata={
+            'help': 'Try none whose training takes more memory: weights, gradients, activations of a sample.',
+            'metavar': 'AMOUNT',
+        },
+    )
+    max_latency: float | None = field(
+        default=None,
+        metadata={
+            'help': 'Try none whose forward pass of one sample takes longer here.',
+            'metavar': 'SECONDS',
+            'valid': _POSITIVE,
+        },
+    )
     if_changed: str = field(
         default='stop',
         metadata={
@@ -201,6 +238,7 @@ class SweepConfig:
 
         get_method(self.tuning, 'tuning')
         bytes_of(self.memory)
+        bytes_of(self.max_memory, 'max_memory')
         seconds_of(self.timeout)
         for name, least in _LEAST.items():
             if (value := getattr(self, name)) is not None or name not in ('cores', 'looks'):
@@ -224,6 +262,10 @@ class SweepConfig:
             unquoted = valid.replace("'", '')
             option = f'--{wrong.replace("_", "-")} {getattr(self, wrong)}'
             raise self._wrong(wrong, valid).on_command_line(f'{option}: {unquoted}')
+        for name in ('max_parameters', 'max_flops', 'max_latency'):
+            limit = getattr(self, name)
+            if limit is not None and not 0 < limit < math.inf:
+                raise self._wrong(name, _POSITIVE)
         self._check_settings()
         if self.resample is not None and Resampling.parse(self.resample) is None:
             error = self._wrong('resample', VALID)
@@ -274,6 +316,12 @@ class SweepConfig:
         return None if self.resample is None else Resampling.parse(self.resample)
 
     @property
+    def limits(self) -> Limits:
+        """What a point's model may have at most."""
+        memory = bytes_of(self.max_memory, 'max_memory')
+        return Limits(self.max_parameters, self.max_flops, memory, self.max_latency)
+
+    @property
     def cores_used(self) -> int:
         """How many cores that is on this machine."""
         return usable_cores() if self.cores is None else self.cores
@@ -314,7 +362,7 @@ class SweepConfig:
             InvalidArgument: There is no such option, or a value cannot be.
         """
         try:
-            check_names('an option', options)
+            check_names(cls, 'an option', options)
         except TypeError as error:
             raise InvalidArgument(str(error)) from None
         return cls(**{**options, 'tuning': from_plain(options.get('tuning', 'fast'))})
@@ -332,37 +380,3 @@ _NEEDS_WORKERS = {
     'timeout': 'a run in this process cannot be ended',
     'memory': 'this process itself is not limited',
 }
-
-
-def check_names(function: str, options: Mapping[str, Any], without: Iterable[str] = ()) -> None:
-    """Raises `TypeError`, as Python does, for the first option that a sweep does not have."""
-    known = [field.name for field in dataclasses.fields(SweepConfig) if field.name not in set(without)]
-    for name in options:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f'did you mean {close[0]!r}?' if close else f'valid are {", ".join(known)}'
-            raise TypeError(f'{function}: unexpected keyword argument {name!r}: {hint}')
-
-
-def takes_options(without: Iterable[str] = ()) -> Callable[[_Function], _Function]:
-    """Has a function that takes `**options` show them one by one: to `help`, notebooks and editors."""
-
-    def decorate(function: _Function) -> _Function:
-        signature = inspect.signature(function)
-        own = [
-            parameter
-            for parameter in signature.parameters.values()
-            if parameter.kind is not parameter.VAR_KEYWORD
-        ]
-        names = {parameter.name for parameter in own} | set(without)
-        options = [
-            inspect.Parameter(
-                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
-            )
-            for field in dataclasses.fields(SweepConfig)
-            if field.name not in names
-        ]
-        function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
-        return function
-
-    return decorate

@@ -72,6 +72,14 @@ class PointFailed:
     error: PointError
 
 
+@dataclass(frozen=True)
+class PointRejected(PointFailed):
+    """A point is not to be trained: its model exceeds a limit, or the problem's own constraint.
+
+    Selectors alone are told, right after they proposed it. To one that does not know it, it is a failure.
+    """
+
+
 class Running(Sequence[tuple[Point, str]]):
     """What goes on, as `(point, description)`: found out when it is first looked at, since few look at all.
 

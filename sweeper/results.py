@@ -335,6 +335,7 @@ class SweepResults(list[PointResult]):
         ids: A point's id, which names its folder in `points/`.
         trials: Everything recorded of a point's trials, by index.
         metric_infos: What is known of the problem's metrics, the objective first.
+        rejected: The points that were not trained because of limits or the problem's own constraint, and why.
         others: Points that the folder held already and that this sweep's selector did not propose; what is
             there of them is among the results. Empty where results were only read.
         store: The folder's `Records`, so that the command line need not read it again; None if there are
@@ -360,6 +361,7 @@ class SweepResults(list[PointResult]):
         self.ids = dict(ids or {})
         self.trials = {point: dict(by_index) for point, by_index in (trials or {}).items()}
         self.metric_infos = tuple(metric_infos)
+        self.rejected: dict[Point, str] = {}
         self.others: list[Point] = []
         self.store: Any = None
 

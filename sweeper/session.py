@@ -126,6 +126,7 @@ def run_session(
             save_threads=0 if running.in_process else _SAVE_THREADS,
             same_selector='selector' not in (accepted_kinds(config.if_changed) or ()), lanes=lanes,
             check_points=check_points, split_of=resampler, can_hold_out=facts.can_hold_out,
+            limits=config.limits if config.limits or facts.has_constraint else None,
         )  # fmt: skip
         results = sweeper.run()
         results.store = store.records

@@ -127,6 +127,15 @@ def dry_run(workspace: Workspace, point: Point, seed: int) -> DryRun:
         return dry_run(workspace, point, seed)
 
 
+def violation(workspace: Workspace, point: Point, seed: int, limits: Mapping[str, Any]) -> str | None:
+    """Why an architecture is not to be trained, by limits or the problem's own constraint; or None."""
+    from .space.constraints import Limits
+    from .training.constraints import violation
+
+    with workspace.problem.using(point, {}):
+        return violation(workspace, point, seed, Limits.from_dict(limits))
+
+
 def measure_speed(workspace: Workspace, point: Point, seed: int, batch_size: int) -> Speed:
     """How fast an architecture trains, by a short training that is thrown away."""
     from .training.speed import measure_speed
@@ -242,6 +251,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
         dry_run,
+        violation,
         measure_speed,
         measure_curve,
         train_briefly,

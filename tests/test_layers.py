@@ -46,7 +46,7 @@ LAYERS = [
     ['signals'],
     ['extras'],
     ['source'],
-    ['annotations', 'errors'],
+    ['annotations', 'errors', 'keywords'],
     ['text', 'version'],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

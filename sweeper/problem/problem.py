@@ -31,7 +31,10 @@ _READ = '__sweeper_read__'  # of a problem's module: the names that it read when
 REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
 OPTIONAL = (
     'metrics', 'optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'accumulate', 'ema', 'precision',
-    'callbacks', 'attach', 'train', 'groups',
+    'callbacks', 'attach', 'train', 'groups', 'constraint',
+)  # fmt: skip
+_FUNCTIONS = (
+    'model', 'dataset', 'loss', 'optimizer', 'step', 'predict', 'callbacks', 'attach', 'groups', 'constraint',
 )  # fmt: skip
 
 
@@ -71,6 +74,7 @@ class Problem:
         predict: `predict(model, batch)`: what is scored; None for what the model makes of a batch's inputs.
         groups: Returns the group of each sample, training samples first, which resampling keeps together; or
             None.
+        constraint: `constraint(model)`: whether a model that is built may be trained, or None.
         unread: What it says and nobody would read, and what may be meant; a sentence each.
     """
 
@@ -94,6 +98,7 @@ class Problem:
     train: Callable[[Any], object] | None = None
     samples: int = 100
     groups: Callable[[], Any] | None = None
+    constraint: Callable[[torch.nn.Module], object] | None = None
     schedule: str | Callable[[float], float] = SCHEDULES[0]
     clip_norm: float | None = None
     accumulate: int = 1
@@ -277,7 +282,7 @@ def load_problem(
             f'{", ".join(name + similar(name, dir(module)) for name in missing)}; '
             f'a problem is a module with {", ".join(REQUIRED)} (and, optionally, {", ".join(OPTIONAL)})'
         )
-    for name in ('model', 'dataset', 'loss', 'optimizer', 'step', 'predict', 'callbacks', 'attach', 'groups'):
+    for name in _FUNCTIONS:
         value = getattr(names, name, None)
         if value is not None and not callable(value):
             raise ProblemError(f'{name} of {str(reference)!r} must be callable; got {value!r}')
@@ -315,6 +320,7 @@ def load_problem(
         train=train,
         samples=samples,
         groups=getattr(names, 'groups', None),
+        constraint=getattr(names, 'constraint', None),
         **options_of(names, str(reference)),
         step=own_step,
         predict=getattr(names, 'predict', None),

@@ -20,7 +20,7 @@ from ..source.text import SourceHelper
 _ROOTS = (
     'model', 'dataset', 'loss', 'accuracy_style', 'metrics', 'threshold', 'optimizer', 'step', 'predict',
     'schedule', 'clip_norm', 'accumulate', 'ema', 'precision', 'callbacks', 'attach', 'train', 'samples',
-    'groups', 'problem',
+    'groups', 'constraint', 'problem',
 )  # fmt: skip
 _ALWAYS = ''  # stands for the name of what counts though no name may lead there
 _DYNAMIC = ('globals', 'eval', 'exec')  # these reach any name, spelled out or not

@@ -65,6 +65,7 @@ KINDS: dict[str, Callable[[object], bool]] = {
     'threshold': _is_number,
     'callbacks': _takes(0),
     'groups': _takes(0),
+    'constraint': _takes(1),
     'attach': _takes(2, 'engine'),
     'train': _takes(1, 'run'),
     'selector': _takes(0),

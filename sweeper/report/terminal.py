@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..errors import SweepError
-from ..points import Point
+from ..points import Point, label
 from ..store.lock import holder, is_locked
 from ..store.manifest import Manifest
 from ..store.records import Records
@@ -43,10 +43,22 @@ def show(store: Records, only_the_answer: bool = False, others: Collection[Point
     console.print(Text(comparison.answer(), style='bold'))
     if on_test_data := comparison.on_test_data():
         console.print(Text(on_test_data))
+    if rejected := rejections(store):
+        console.print(Text(rejected))
     if only_the_answer:
         return
     if influence := comparison.influence():  # last, since it may take seconds
         console.print(Text(influence))
+
+
+def rejections(store: Records) -> str:
+    """Says which architectures were not trained because of limits; nothing if none was."""
+    reasons = store.rejections.reasons
+    for point, reason in reasons.items():
+        of_all = '' if len(reasons) == 1 else f'; all are in {store.layout.constraints.name}'
+        count = f'{len(reasons)} architecture{"s" * (len(reasons) > 1)}'
+        return one_line(f'Rejected before tuning: {count}, such as ({label(point)}): {reason}{of_all}.')
+    return ''
 
 
 def show_progress(folder: Path) -> None:

@@ -10,12 +10,14 @@ from ..listeners.base import Listener, Listeners
 from ..points import Point
 from ..problem.parameters import ProblemParameters
 from ..selectors.base import Selector
+from ..space.constraints import Limits
 from ..store.saving import Saves
 from ..store.store import Store
 from ..tuning.base import Tuner, TuningMethod
 from ..tuning.settings import HyperparameterSettings
 from ..tuning.start import PLAIN, start_tuning
 from ..tuning.timed import TimedSettings
+from .constraints import Constraints, Violations
 from .dispatcher import Dispatcher
 from .driver import SelectorDriver
 from .estimate import Estimate
@@ -45,6 +47,7 @@ def assemble(
     check_points: Callable[[Sequence[Point]], None] = lambda _: None,
     split_of: SplitOf | None = None,
     can_hold_out: bool = True,
+    limits: Limits | None = None,
 ) -> Sweeper:
     """Returns a sweep that is ready to run.
 
@@ -67,6 +70,8 @@ def assemble(
         check_points: As for `Sweeper`.
         split_of: As for `TrialsJob`.
         can_hold_out: Whether some of the training samples can be held out.
+        limits: What models may have at most; the problem's own constraint counts, too. None: points are not
+            looked at.
     """
     records = store.records
     full_epochs = partial(_full_epochs, method, train_size)
@@ -80,15 +85,19 @@ def assemble(
 
     checkpoints = partial(store.checkpoints, seconds=executor.checkpoint_seconds)
     make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes, checkpoints, split_of)
+    dispatcher = Dispatcher(queue, executor, make_job)
+    is_limited: dict[str, Violations] = {}
+    if limits is not None:
+        is_limited['violations'] = Constraints(limits, seed, dispatcher.run_beside, store).violations
     name = type(selector).__name__
     expected = records.points_by(name) if selector.adaptive and same_selector else []
     return Sweeper(
         selector,
-        SelectorDriver(selector, records.by_point, parameters.check),
+        SelectorDriver(selector, records.by_point, parameters.check, **is_limited),
         Replay(store.layout.folder, name, expected, {*records.by_point} - {*expected}),
         ledger,
         queue,
-        Dispatcher(queue, executor, make_job),
+        dispatcher,
         store,
         Saves(save_threads, executor.wake),
         Listeners(listeners),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sortedcontainers import SortedDict
 
-from ..executors.base import Executor
+from ..executors.base import Answer, Executor, Outcome, Task
 from .jobs import Indices, Job, JobEvent, JobFactory, TaskDone, TrialDone
 from .queue import ParamsTaskQueue
 
@@ -42,6 +42,7 @@ class Dispatcher:
         self._short: SortedDict[int, Job] = SortedDict()  # have runs to start, and lack cores of their share
         self._full: SortedDict[int, Job] = SortedDict()  # have runs to start, and all their share
         self._runs: dict[int, tuple[Job, Indices, float]] = {}  # the last: when it was started
+        self._done_meanwhile: list[Answer] = []
         self._clock = clock
         self._starts = 0.0  # the sum of when the runs in progress were started
         self._seconds_of_unfinished = 0.0  # taken by runs that are done, of tunings that are not
@@ -105,7 +106,8 @@ class Dispatcher:
         Returns:
             What happened, in order; None if nothing is done.
         """
-        outcomes = self._executor.wait()
+        outcomes, self._done_meanwhile = self._done_meanwhile, []
+        outcomes = outcomes or self._executor.wait()
         if not outcomes:
             return None
         events: list[JobEvent] = []
@@ -126,6 +128,23 @@ class Dispatcher:
                 if isinstance(event, TrialDone):
                     self._queue.trial_took(job.task.point, event.record.result.seconds)
         return events
+
+    def run_beside(self, tasks: Sequence[Task]) -> list[Outcome]:
+        """Runs tasks of no job; returns their outcomes, in order. What else is done meanwhile, `wait` tells.
+
+        They get the next cores that are free, so they should be short.
+        """
+        keys = [next(self._keys) for _ in tasks]
+        for key, task in zip(keys, tasks, strict=True):
+            self._executor.submit(key, task)
+        outcomes: dict[int, Outcome] = {}
+        while len(outcomes) < len(tasks):
+            for key, outcome in self._executor.wait():
+                if key in self._runs:
+                    self._done_meanwhile.append((key, outcome))
+                else:
+                    outcomes[key] = outcome
+        return [outcomes[key] for key in keys]
 
     def _end(self, job: Job) -> TaskDone:
         number = self._jobs.pop(job)

@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import SelectorError
-from ..events import PointFailed, PointTuned, TrialsDone
-from ..points import Point, as_point
+from ..events import PointFailed, PointRejected, PointTuned, TrialsDone
+from ..points import Point, as_point, label
 from ..results import PointError
 from ..selectors.base import DONE, WAIT, Proposal, Selector
 from ..store.records import PointRecord
 
 _AHEAD = 100
+MOST_REJECTED = 1000
+"""So many points in a row may be rejected before the selector's search counts as hopeless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class SelectorDriver:
         selector: What it raises is passed on.
         records: What is on disk of each point, which the selector is told of.
         check_point: Called with every point proposed; raises `InvalidPoint`.
+        violations: Returns why points are not to be trained; the selector is told, and asked for others.
 
     Attributes:
         more_to_come: Whether the selector may propose more, as it said last.
@@ -64,10 +67,13 @@ class SelectorDriver:
         selector: Selector,
         records: Mapping[Point, PointRecord],
         check_point: Callable[[Point], None],
+        violations: Callable[[Sequence[Point]], Mapping[Point, str]] = lambda _: {},
     ) -> None:
         self._selector = selector
         self._records = records
         self._check_point = check_point
+        self._violations = violations
+        self._rejected = 0  # since the last point that was not
         self._open: deque[Request] = deque()
         self._requested: dict[tuple[Point, float], int] = {}
         self._tuned: set[Point] = set()
@@ -95,15 +101,47 @@ class SelectorDriver:
         if not self._has_news or 2 * len(self._open) > most:
             return requests
         self._has_news = False
-        while len(self._open) < most:
+        while proposals := self._proposals(most - len(self._open)):
+            violations = self._violations([point for point, _ in proposals])
+            new = [self._request(point, each) for point, each in proposals if point not in violations]
+            requests += new
+            self._open.extend(new)
+            rejected = [point for point, _ in proposals if point in violations]
+            if not rejected:
+                break
+            self._tell_rejected(rejected, violations, not new)
+        return requests
+
+    def _proposals(self, most: float) -> list[tuple[Point, Proposal]]:
+        """Asks for so many proposals at most; returns each with its point."""
+        proposals: list[tuple[Point, Proposal]] = []
+        while len(proposals) < most:
             answer = self._selector.ask()
             self.more_to_come = answer is not DONE
             if not isinstance(answer, Proposal):
                 self._check_answer(answer)
                 break
-            requests.append(self._request(answer))
-            self._open.append(requests[-1])
-        return requests
+            point = as_point(answer.point)
+            self._check_point(point)
+            proposals.append((point, answer))
+        return proposals
+
+    def _tell_rejected(self, points: Sequence[Point], violations: Mapping[Point, str], are_all: bool) -> None:
+        """Tells that points are not to be trained; `are_all` if no other was proposed with them.
+
+        Raises:
+            SelectorError: Too many in a row were not.
+        """
+        if are_all and self._rejected >= MOST_REJECTED:
+            raise SelectorError(
+                f'{type(self._selector).__name__} has proposed {self._rejected:,} points in a row of which '
+                f'none may be trained; the last: ({label(points[-1])}): {violations[points[-1]]}. Search '
+                f'among smaller ones, or raise the limit'
+            )
+        self._rejected = self._rejected + len(points) if are_all else 0
+        for point in points:
+            error = PointError('Rejected', violations[point], 'tuning')
+            self._selector.tell(PointRejected(point, error))
 
     def _check_answer(self, answer: object) -> None:
         name = type(self._selector).__name__
@@ -115,9 +153,7 @@ class SelectorDriver:
                 f'it is asked for everything at once'
             )
 
-    def _request(self, proposal: Proposal) -> Request:
-        point = as_point(proposal.point)
-        self._check_point(point)
+    def _request(self, point: Point, proposal: Proposal) -> Request:
         fraction = float(proposal.fraction)
         first = self._requested.get((point, fraction), 0)
         self._requested[point, fraction] = first + proposal.trials

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import cast
 
-from ..errors import PointFailed, SelectorError, SweepError
+from ..errors import InvalidArgument, PointFailed, SelectorError, SweepError
 from ..events import Event, Running, Status, SweepEnded, SweepStarted
 from ..events import PointFailed as PointFailedEvent
 from ..listeners.base import Listeners
@@ -103,6 +103,11 @@ class Sweeper:
             self._advance(self._wait())
         self._saves.drain()
         if not self._ledger.points:
+            for point, reason in self._ledger.records.rejections.reasons.items():
+                raise InvalidArgument(
+                    f'no point may be trained, such as ({label(point)}): {reason}. All are in '
+                    f'{self._ledger.records.layout.constraints}; propose smaller ones, or raise the limit'
+                )
             raise SelectorError(
                 f'{type(self._selector).__name__} proposed nothing; '
                 f'make a new one if another sweep has used it up'

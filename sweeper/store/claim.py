@@ -84,7 +84,8 @@ def claim(
 
 def _check_nothing_unexpected(layout: SweepLayout) -> None:
     copies = layout.manifest_copy.parent  # with nothing in it yet
-    kept = (layout.running, layout.earlier, layout.damaged, layout.log, layout.optuna_study, copies)
+    others = (layout.damaged, layout.log, layout.optuna_study, layout.constraints, copies)
+    kept = (layout.running, layout.earlier, *others)
     known = {path.name for path in kept}
     unexpected = [
         path.name

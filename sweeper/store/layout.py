@@ -134,6 +134,11 @@ class SweepLayout:
         return self.folder / 'log.txt'
 
     @property
+    def constraints(self) -> Path:
+        """Which points were not trained because of limits; there if there are limits that some exceed."""
+        return self.folder / 'constraints.json'
+
+    @property
     def damaged(self) -> Path:
         """What was found damaged, under its own path."""
         return self.folder / 'damaged'

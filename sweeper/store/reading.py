@@ -23,6 +23,7 @@ from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout
 from .lookup import Lookup
 from .manifest import Manifest
 from .records import PointRecord, Records
+from .rejections import read_rejections
 from .trial_files import result_from, with_infinities
 from .tuned_files import facts_from_misc, tuned_from
 
@@ -59,6 +60,10 @@ def read_all(
     if writer is not None and lookup.points:  # before anything else that tells the points is set aside
         lookup.write(writer)
     records = Records(layout, manifest, lookup)
+    try:
+        records.rejections = read_rejections(layout)
+    except DamagedFile as damage:
+        take_damage(damage, damage.path)
     for point_id, record in enumerate(records.by_point.values()):
         _read_point(layout.point(point_id), record, thoroughly, manifest.objective, take_damage)
     return records

@@ -21,6 +21,7 @@ from .looks import Look, look_of
 from .lookup import Lookup
 from .manifest import Manifest
 from .origin import added_by, command_numbers
+from .rejections import Rejections
 
 
 @dataclass(eq=False, slots=True)
@@ -80,11 +81,13 @@ class Records:
 
     Attributes:
         by_point: What is there of each point, in the order in which they were proposed.
+        rejections: Which points were not trained because of limits.
     """
 
     def __init__(self, layout: SweepLayout, manifest: Manifest, lookup: Lookup) -> None:
         self.layout, self.manifest, self.lookup = layout, manifest, lookup
         self.by_point: dict[Point, PointRecord] = {point: PointRecord() for point in lookup.points}
+        self.rejections = Rejections()
 
     def copy(self) -> Records:
         """Returns one that stays as this one is now, for another thread."""
@@ -195,4 +198,6 @@ class Records:
                 nuisance[point], trials[point] = tuned.nuisance, record.trials
         columns, ids = self.lookup.columns, self.lookup.ids
         metrics = self.manifest.metrics
-        return SweepResults(results, failures, flags, columns, nuisance, ids, trials, metrics)
+        returned = SweepResults(results, failures, flags, columns, nuisance, ids, trials, metrics)
+        returned.rejected = dict(self.rejections.reasons)
+        return returned

@@ -29,6 +29,7 @@ from .manifest import Manifest, read_manifest, write_manifest
 from .origin import Origin
 from .reading import read_all, read_run
 from .records import PointRecord, Records
+from .rejections import Rejections, write_rejections
 from .tidying import tidy
 from .trial_files import result_content
 from .tuned_files import final_content, misc_content
@@ -235,6 +236,11 @@ class Store:
         self.writer.write_sealed(layout.error, record)
         if errors[0].trial is None:
             self.writer.remove(layout.hparams)
+
+    def write_rejections(self, rejections: Rejections) -> None:
+        """Writes which points are not trained because of limits."""
+        write_rejections(self.layout, self.writer, rejections)
+        self.records.rejections = rejections
 
     def forget_failures(self) -> None:
         """Removes what is written of failures, so that these runs are tried again."""

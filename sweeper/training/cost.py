@@ -77,7 +77,7 @@ def _without_nan(model: torch.nn.Module) -> None:
     """Removes what a diverged training left, which a model may refuse to work with."""
     with torch.no_grad():
         for tensor in tensors_of(model):
-            is_dense = tensor.is_floating_point() and tensor.layout is torch.strided
+            is_dense = tensor.is_floating_point() and tensor.layout is torch.strided and not tensor.is_meta
             if is_dense and (nan := tensor.isnan()).any():  # else nothing is written: it may be the problem's
                 tensor.masked_fill_(nan, 0)
 

@@ -40,6 +40,7 @@ class ProblemFacts:
             `groups()`.
         can_hold_out: Whether some of the training samples can be held out, to score models on them.
         val_size: Samples in the validation set; 0 without data.
+        has_constraint: Whether it has a `constraint` of its own.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ProblemFacts:
     groups: np.ndarray | None = field(default=None, compare=False, repr=False)
     can_hold_out: bool = True
     val_size: int = 0
+    has_constraint: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,5 +135,6 @@ def check(
         problem.name, problem.path, source, parameters, train, kind, problem.training_options,
         tuple(metric.info for metric in problem.metrics.values()), has_data, pool, groups,
         can_hold_out(splits.train, None if groups is None else groups[:train]), val * has_data,
+        problem.constraint is not None,
     )  # fmt: skip
     return facts, splits

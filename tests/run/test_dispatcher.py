@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.errors import TuningFailed
-from sweeper.executors.base import Executor, Outcome, RunError
+from sweeper.executors.base import Executor, Outcome, RunError, Task
 from sweeper.results import Tuned
 from sweeper.run.dispatcher import Dispatcher
 from sweeper.run.jobs import (
@@ -491,3 +491,31 @@ def test_no_core_idles_while_a_run_could_start(plans, cores, sweep_cores, order)
             assert not len(queue)
         dispatcher.wait()
         dispatcher.start_what_fits()
+
+
+# Tasks of no job
+
+
+class Beside(FakeExecutor):
+    """One that others' tasks, which carry no seed, are given to, too; of more than `cores` the last wait."""
+
+    def submit(self, key, task):
+        self.running[key] = task
+
+    def wait(self):
+        key = self._order.choice(list(self.running)[: self.cores])
+        task = self.running.pop(key)
+        return [(key, Outcome('beside' if task.function == 'violation' else Run(run_of(task))))]
+
+
+@settings(max_examples=50)
+@given(rng=st.randoms(use_true_random=False), cores=st.integers(1, 3), count=st.integers(0, 5))
+def test_what_is_done_while_other_tasks_are_run_is_told_afterwards(rng, cores, count):
+    points = [(A, 3, True), (B, 2, True)]
+    dispatcher, queue = dispatcher_of(Beside(cores, order=rng), points=points)
+    events = start(dispatcher)
+    tasks = [Task('checking constraints', 'violation', (number,), {}) for number in range(count)]
+    assert [outcome.value for outcome in dispatcher.run_beside(tasks)] == ['beside'] * count
+    events += run_all(dispatcher, queue)
+    done = sorted((event.point, event.index) for event in events if isinstance(event, TrialDone))
+    assert done == [(A, 0), (A, 1), (A, 2), (B, 0), (B, 1)]

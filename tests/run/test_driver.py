@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeper import FixedSweep, ParamSelector
-from sweeper.errors import InvalidPoint
+from sweeper import DONE, WAIT, FixedSweep, ParamSelector, Proposal, Selector, events
+from sweeper.errors import InvalidPoint, SelectorError
 from sweeper.points import NamedPoint
 from sweeper.results import PointError, TrialResult, Tuned
 from sweeper.run.driver import Request, SelectorDriver
@@ -538,3 +538,89 @@ def test_what_a_selector_raises_is_passed_on(method):
 def test_the_numbers_of_these_tests_are_in_range():
     assert all(0 <= number_of((index,), 'lr') < 1 for index in range(100))
     assert not math.isclose(number_of((1,), 0), number_of((1,), 1))
+
+
+# Points that may not be trained
+
+
+class Rejecting:
+    """Rejects what it is told to, and counts what it was asked about."""
+
+    def __init__(self, is_rejected):
+        self.is_rejected, self.batches = is_rejected, []
+
+    def __call__(self, points):
+        self.batches.append(points)
+        return {point: 'too large' for point in points if self.is_rejected(point)}
+
+
+def limited(selector, world, is_rejected):
+    talk = Talk(selector, world)
+    talk.driver = SelectorDriver(selector, world, lambda _: None, Rejecting(is_rejected))
+    return talk
+
+
+@settings(max_examples=60)
+@given(selectors=SELECTORS, share=st.sampled_from([0, 0.15]), rng=ORDERS)
+def test_the_conversation_is_the_same_in_whatever_order_if_points_are_rejected(selectors, share, rng):
+    def is_rejected(point):
+        return number_of(point, 'rejected') < 0.5
+
+    expected = limited(selectors(), World(share=share), is_rejected).run_to_the_end(all_at_once)
+    talk = limited(selectors(), World(share=share), is_rejected)
+    assert talk.run_to_the_end(Drawn(rng)) == expected
+    assert not any(is_rejected(proposal.point) for proposal in talk.proposals)
+
+
+def test_a_rejected_point_is_told_as_a_failure_and_the_selector_asked_for_another():
+    class Counting(Selector):
+        """Goes on from one number to the next; waits after each."""
+
+        def __init__(self):
+            self.number, self.told, self.waits = 0, [], False
+
+        def ask(self):
+            if self.waits or self.number == 4:
+                return WAIT if self.waits else DONE
+            self.number, self.waits = self.number + 1, True
+            return Proposal((self.number,), 1)
+
+        def tell(self, event):
+            self.told.append(event)
+            self.waits = False
+
+    selector = Counting()
+    driver = SelectorDriver(selector, World(), lambda _: None, Rejecting(lambda point: point[0] < 3))
+    assert driver.ask() == [Request((3,), 0, 1)]
+    assert [(type(event), event.point) for event in selector.told] == [
+        (events.PointRejected, (1,)),
+        (events.PointRejected, (2,)),
+    ]
+    assert all(isinstance(event, events.PointFailed) for event in selector.told)
+    assert selector.told[0].error == PointError('Rejected', 'too large', 'tuning')
+
+
+def test_all_points_of_a_selector_that_does_not_adapt_are_looked_at_together():
+    selector = FixedSweep.with_fixed_trials([(number,) for number in range(5000)], 1)
+    rejecting = Rejecting(lambda point: point[0] < 4000)
+    driver = SelectorDriver(selector, World(), lambda _: None, rejecting)
+    assert [request.point for request in driver.ask()] == [(number,) for number in range(4000, 5000)]
+    assert len(rejecting.batches) == 1 and not driver.more_to_come
+
+
+def test_a_search_that_finds_nothing_but_rejected_points_ends():
+    class Endless(Selector):
+        number = 0
+
+        def ask(self):
+            self.number += 1
+            return Proposal((self.number,), 1)
+
+        def tell(self, event):
+            pass
+
+    driver = SelectorDriver(Endless(), World(), lambda _: None, Rejecting(lambda _: True))
+    with pytest.raises(SelectorError, match=r'Endless has proposed 1,000 points in a row .*: too large'):
+        driver.ask()
+    rare = SelectorDriver(Endless(), World(), lambda _: None, Rejecting(lambda point: point[0] % 800))
+    assert [request.point for request in rare.ask()][:2] == [(800,), (1600,)]

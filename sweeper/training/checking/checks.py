@@ -72,6 +72,8 @@ def check_problem(problem: Problem, seed: int) -> Splits:
         check_callbacks(problem.name, _call(problem, 'callbacks', problem.callbacks))
     if problem.attach is not None:
         _check_binds(problem, 'attach', problem.attach, 'engine', 'run')
+    if problem.constraint is not None:
+        _check_binds(problem, 'constraint', problem.constraint, 'model')
     if problem.load_datasets is None:
         return no_data(problem)
     seed_everything(seed)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from typing import Any, Literal
 
 from ..amounts import at_least
 from ..errors import InvalidArgument, InvalidPoint
-from ..points import NamedPoint
+from ..events import Event, PointRejected
+from ..points import NamedPoint, Point
 from ..space import Space
 from ..space.forms import as_space
 from .drawing import DEFAULT_POINTS
@@ -24,7 +26,7 @@ class RandomSweep(FixedSweep):
 
     Args:
         space: What to draw from, or a mapping from names to ranges, as for `FixedSweep.with_random_trials`.
-        points: How many points to draw.
+        points: How many points to draw; others in the place of those that constraints reject.
         trials: Trials of every point.
         method: `sobol` spreads the points evenly: a Sobol sequence, shifted at random, so that few points
             leave no large gaps in any parameter. More points are the same ones and others.
@@ -51,6 +53,18 @@ class RandomSweep(FixedSweep):
         rng = random.Random(seed)
         drawn = _sobol(self.space, rng) if method == 'sobol' else _uniform(self.space, rng)
         super().__init__((point, trials) for point in _distinct(self.space, drawn, points))
+        self._trials, self._drawn = trials, drawn
+        self._seen: set[Point] = {point for point, _ in self._proposals}
+
+    def tell(self, event: Event) -> None:
+        """Has another point drawn in the place of one that constraints reject."""
+        if isinstance(event, PointRejected):
+            for point in islice(self._drawn, _ATTEMPTS_PER_POINT):
+                if point is not None and point not in self._seen:
+                    self._seen.add(point)
+                    self._proposals.append((point, self._trials))
+                    break
+        super().tell(event)
 
 
 def _distinct(space: Space, drawn: Iterator[NamedPoint | None], points: int) -> list[NamedPoint]:

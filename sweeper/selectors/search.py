@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ..amounts import at_least
 from ..errors import InvalidArgument
-from ..events import Event, PointFailed, PointTuned, SweepStarted, TrialsDone
+from ..events import Event, PointFailed, PointRejected, PointTuned, SweepStarted, TrialsDone
 from ..objectives import Goals, Objectives, as_objectives
 from ..points import NamedPoint, Point, as_point
 from ..results import ModelCost
@@ -32,7 +32,7 @@ class SpaceSearch(Selector):
 
     Args:
         space: What to search, or a mapping from names to ranges, as for `FixedSweep.with_random_trials`.
-        points: How many points to try at most.
+        points: How many points to try at most; those that constraints reject do not count.
         trials: Trials of every point, at least 1.
         objectives: What to search by: metrics and costs, by name or as `Objective`s.
         in_flight: How many proposals wait for results at a time.
@@ -66,6 +66,7 @@ class SpaceSearch(Selector):
         self._rng = random.Random(seed)
         self._proposed: set[Point] = set()
         self._costs: dict[Point, ModelCost | None] = {}
+        self._rejected = 0
         self._is_exhausted = False
         self._unlisted: Iterator[NamedPoint] | None = None
 
@@ -78,7 +79,7 @@ class SpaceSearch(Selector):
         """Takes notice of a point's values, of which higher is better, or of its failure."""
 
     def ask(self) -> Proposal | Literal[Answer.WAIT, Answer.DONE]:
-        if len(self._proposed) >= self.points:
+        if len(self._proposed) - self._rejected >= self.points:
             return DONE
         if len(self._proposed) - len(self.gains) >= self.in_flight:
             return WAIT
@@ -98,6 +99,7 @@ class SpaceSearch(Selector):
                 self.goals = self.goals or Goals(self.objectives)
                 self._note(point, self.goals.gains(trials.values(), self._costs.pop(point, None)))
             case PointFailed(point):
+                self._rejected += isinstance(event, PointRejected) and point not in self.gains
                 self._note(point, None)
 
     def _note(self, point: Point, gains: tuple[float, ...] | None) -> None:

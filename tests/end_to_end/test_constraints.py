@@ -6,6 +6,7 @@ import pytest
 
 from sweeper import (
     DONE,
+    EvolutionSweep,
     FixedHyperparameters,
     FixedSweep,
     InlineExecutor,
@@ -13,6 +14,7 @@ from sweeper import (
     LocalExecutor,
     ProblemError,
     Proposal,
+    RandomSweep,
     Selector,
     SelectorError,
     events,
@@ -74,6 +76,20 @@ def test_what_exceeds_a_limit_is_rejected_and_costs_nothing_else(kind, run, tmp_
     }
     assert load(tmp_path / 'out').rejected == results.rejected
     assert sorted(path.name for path in (tmp_path / 'out/points').iterdir() if path.is_dir()) == ['0', '1']
+
+
+@pytest.mark.parametrize('kind', [RandomSweep, EvolutionSweep])
+def test_searches_try_as_many_points_as_they_are_told_that_keep_within_the_limits(kind, run):
+    results = run(kind({'width': range(1, 41)}, points=6, trials=1), max_parameters=limit(20))
+    assert len(results) == 6 and results.rejected
+    assert all(result.params['width'] <= 20 for result in results)
+
+
+def test_a_search_ends_when_all_that_keeps_within_the_limits_was_tried(run):
+    for name, kind in (('random', RandomSweep), ('evolution', EvolutionSweep)):
+        results = run(kind({'width': range(1, 9)}, points=6, trials=1), name, max_parameters=limit(3))
+        assert sorted(result.params['width'] for result in results) == [1, 2, 3], name
+        assert len(results.rejected) == 5
 
 
 def test_nothing_is_measured_again_on_the_same_folder(run, monkeypatch, tmp_path):

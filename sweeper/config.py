@@ -6,19 +6,21 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .amounts import at_least, bytes_of, seconds_of
 from .annotations import valid_in_words, wrong_field
 from .cores import usable_cores
 from .errors import InvalidArgument
 from .keywords import check_names
-from .space.constraints import Limits
 from .store.acceptance import ACCEPTABLE, accepted_kinds
 from .training.resampling.option import VALID, Resampling
 from .tuning.base import TuningMethod
 from .tuning.methods import as_plain, for_sweep_cores, from_plain, get_method, record
 from .tuning.settings import HyperparameterSettings
+
+if TYPE_CHECKING:
+    from .space.constraints import Limits
 
 _POSITIVE = 'must be a positive number, or None'
 
@@ -318,6 +320,8 @@ class SweepConfig:
     @property
     def limits(self) -> Limits:
         """What a point's model may have at most."""
+        from .space.constraints import Limits  # with numpy, which the command line's help can do without
+
         memory = bytes_of(self.max_memory, 'max_memory')
         return Limits(self.max_parameters, self.max_flops, memory, self.max_latency)
 

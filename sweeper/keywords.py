@@ -11,9 +11,7 @@ from typing import Any, TypeVar
 _Function = TypeVar('_Function', bound=Callable[..., Any])
 
 
-def check_names(
-    kind: type, function: str, options: Mapping[str, Any], without: Iterable[str] = ()
-) -> None:
+def check_names(kind: type, function: str, options: Mapping[str, Any], without: Iterable[str] = ()) -> None:
     """Raises `TypeError`, as Python does, for the first option that a dataclass does not have."""
     known = [field.name for field in dataclasses.fields(kind) if field.name not in set(without)]
     for name in options:

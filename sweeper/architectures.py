@@ -25,6 +25,15 @@ def known_points(selector: Selector) -> list[Point]:
     return list(dict.fromkeys(point for point, _ in selector.points_and_trials()))
 
 
+def trials_of_points(selector: Selector) -> dict[Point, int]:
+    """Returns how many trials of each point a selector will propose, as far as that is known."""
+    trials: dict[Point, int] = {}
+    if isinstance(selector, FixedSweep):
+        for point, number in selector.points_and_trials():
+            trials[point] = trials.get(point, 0) + number
+    return trials
+
+
 def of_networks(
     selector: Selector, parameters: ProblemParameters, executor: Executor, seed: int, records: Records
 ) -> Selector:

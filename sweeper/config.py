@@ -16,6 +16,7 @@ from .keywords import check_names
 from .store.acceptance import ACCEPTABLE, accepted_kinds
 from .training.resampling.option import VALID, Resampling
 from .tuning.base import TuningMethod
+from .tuning.fixed import FixedHyperparameters
 from .tuning.methods import as_plain, for_sweep_cores, from_plain, get_method, record
 from .tuning.settings import HyperparameterSettings
 
@@ -29,14 +30,17 @@ _POSITIVE = 'must be a positive number, or None'
 class SweepConfig:
     """Every option of a sweep, checked. `sweep(…, **options)` and the command line make one.
 
-    Results depend on `sweep_cores`, `tuning`, `score_on`, `length`, `seed`, `device`, `step`, `stop`,
-    `patience` and `resample` alone, and on what `minutes_per_trial` came to.
+    Results depend on `sweep_cores`, `tuning`, `tunings`, `score_on`, `length`, `seed`, `device`, `step`,
+    `stop`, `patience` and `resample` alone, and on what `minutes_per_trial` came to.
 
     Attributes:
         sweep_cores: How many cores tune one architecture, and the least number of initialisations behind
             each tuning curve; at least 1. If there are fewer cores, the same runs are made on those.
         tuning: A preset (`fastest`, `fast`, `slow`, `slowest`), settings of your own, `FixedHyperparameters`,
             or a `TuningMethod` of your own.
+        tunings: How often each architecture is tuned, each time from other seeds; at least 1. Trials take
+            turns: number `i` uses what tuning `i % tunings` came to. With more than one, intervals and tests
+            cover what differs from one tuning to another, too. A multiple of it is a good number of trials.
         cores: How many cores to use; the physical cores that this process may use, by default.
         executor: `local` (worker processes) or `inline` (in this process, to debug). `sweep` and `train` take
             an `Executor`, too, to which `cores`, `retries`, `timeout` and `memory` are given instead.
@@ -106,6 +110,10 @@ class SweepConfig:
             'help': 'Effort of tuning and training: fastest, fast, slow or slowest.',
             'option': '--preset',
         },
+    )
+    tunings: int = field(
+        default=1,
+        metadata={'help': 'Tune every architecture so often, from other seeds; trials take turns in them.'},
     )
     cores: int | None = field(
         default=None, metadata={'help': 'Cores to use.  \\[default: all physical cores]'}
@@ -281,6 +289,10 @@ class SweepConfig:
     def _check_settings(self) -> None:
         """Checks what goes with settings only."""
         minutes, method = self.minutes_per_trial, get_method(self.tuning)
+        if self.tunings > 1 and isinstance(method, FixedHyperparameters):
+            raise InvalidArgument(
+                f'tunings={self.tunings!r}: must be 1 where hyperparameters are given, not tuned'
+            ).naming(('tunings', self.tunings))
         if minutes is not None and not 0 < minutes < math.inf:
             raise self._wrong('minutes_per_trial', 'must be a positive number of minutes, or None')
         if self.margin is not None and not 0 < self.margin < math.inf:
@@ -341,6 +353,7 @@ class SweepConfig:
             'step': self.step,
             'stopping': self.stopping,
             'minutes_per_trial': self.minutes_per_trial,
+            'tunings': self.tunings,
         }
 
     def to_mapping(self) -> dict[str, Any]:
@@ -372,7 +385,7 @@ class SweepConfig:
         return cls(**{**options, 'tuning': from_plain(options.get('tuning', 'fast'))})
 
 
-_LEAST = {'sweep_cores': 1, 'cores': 1, 'retries': 0, 'patience': 1, 'looks': 1}
+_LEAST = {'sweep_cores': 1, 'tunings': 1, 'cores': 1, 'retries': 0, 'patience': 1, 'looks': 1}
 
 _OF_SETTINGS = {
     'minutes_per_trial': 'give the length there',

@@ -81,7 +81,8 @@ def load_model(
             raise InvalidArgument(
                 f'trial={trial!r}: {label(point)} has the trials {", ".join(map(str, trials))}'
             )
-        with problem.using(point, tuned.nuisance):
+        nuisance = tuned.of_trial(trial).nuisance
+        with problem.using(point, nuisance):
             model = problem.model(point)
         path = store.files(point).trial(trial).model
         try:
@@ -89,7 +90,7 @@ def load_model(
         except Exception as error:
             raise FolderError(f'cannot read {path}: {reason(error, path)}') from error
     if problem.parameters.declared is not None:
-        _keep_values(model, problem, point, tuned.nuisance)
+        _keep_values(model, problem, point, nuisance)
     return model.eval()
 
 

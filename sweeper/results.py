@@ -135,6 +135,8 @@ class Tuned:
         report: What else led to the choice, for `misc.json`; empty when it is read back from disk, or once it
             is there.
         curves: The measured curves, by name (`lr_vs_perf` …), each a set of named arrays; the same holds.
+        alternatives: What further tunings of the point came to, from other seeds; empty if it is tuned once.
+            Trials take turns in all of them, this one first.
     """
 
     lr_min: float
@@ -151,24 +153,53 @@ class Tuned:
     span: float = 1.0
     report: Mapping[str, Any] = field(default_factory=dict, repr=False)
     curves: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict, repr=False)
+    alternatives: tuple[Tuned, ...] = ()
+
+    @property
+    def tunings(self) -> tuple[Tuned, ...]:
+        """What all tunings of the point came to, this one first."""
+        return self, *self.alternatives
+
+    @property
+    def mean_epochs(self) -> float:
+        """Epochs of a trial, at the mean of all tunings of the point."""
+        return sum(tuned.epochs for tuned in self.tunings) / len(self.tunings)
+
+    def of_trial(self, index: int) -> Tuned:
+        """What the tuning came to that a trial uses, by the trial's number."""
+        return self.tunings[index % len(self.tunings)]
 
     def without_report(self) -> Tuned:
         """What is looked up time and again: all but the report and the curves."""
-        return replace(self, report={}, curves={})
+        others = tuple(other.without_report() for other in self.alternatives)
+        return replace(self, report={}, curves={}, alternatives=others)
 
-    def flags_with(self, trials: Iterable[TrialResult]) -> list[str]:
-        """What is suspicious about this tuning, or shown to be by its trials; empty if nothing is."""
-        trials = list(trials)
-        reached = [trial.perf_train for trial in trials]
-        is_unsure = UNSURE in self.flags or any(UNSURE in trial.flags.split() for trial in trials)
-        is_worse = bool(reached) and self._is_worse(sum(reached) / len(reached))
+    def flags_with(self, trials: Mapping[int, TrialResult]) -> list[str]:
+        """What is suspicious about a tuning of the point, or shown to be by its trials, by their numbers."""
+        of_tunings, results = self.all_flags, trials.values()
+        is_unsure = UNSURE in of_tunings or any(UNSURE in trial.flags.split() for trial in results)
         return (
-            [flag for flag in self.flags if flag != UNSURE]
-            + ['trial_diverged'] * any(trial.diverged for trial in trials)
-            + [IN_EVALUATION] * any(is_only_in_evaluation(trial.flags) for trial in trials)
+            [flag for flag in of_tunings if flag != UNSURE]
+            + ['trial_diverged'] * any(trial.diverged for trial in results)
+            + [IN_EVALUATION] * any(is_only_in_evaluation(trial.flags) for trial in results)
             + [UNSURE] * is_unsure
-            + ['worse_than_tuned'] * is_worse
+            + ['worse_than_tuned'] * self._are_worse(trials)
         )
+
+    @property
+    def all_flags(self) -> tuple[str, ...]:
+        """The flags of all tunings of the point, each once."""
+        if not self.alternatives:
+            return self.flags
+        return tuple(sorted({flag for tuned in self.tunings for flag in tuned.flags}))
+
+    def _are_worse(self, trials: Mapping[int, TrialResult]) -> bool:
+        """Whether, of some tuning, the mean of its trials stays behind what it came to."""
+        reached: dict[int, list[float]] = {}
+        for index, trial in trials.items():
+            reached.setdefault(index % len(self.tunings), []).append(trial.perf_train)
+        tunings = self.tunings
+        return any(tunings[number]._is_worse(sum(some) / len(some)) for number, some in reached.items())
 
     def _is_worse(self, performance: float) -> bool:
         """Whether a performance stays behind that of the tuning."""
@@ -299,10 +330,17 @@ def nuisance_columns(names: Sequence[str]) -> list[str]:
 
 
 def results_header(
-    parameters: Sequence[str], nuisance: Sequence[str] = (), metrics: Sequence[MetricInfo] = (PERFORMANCE,)
+    parameters: Sequence[str],
+    nuisance: Sequence[str] = (),
+    metrics: Sequence[MetricInfo] = (PERFORMANCE,),
+    are_tuned_repeatedly: bool = False,
 ) -> list[str]:
-    """The columns of `results.csv` and `to_frame`, for parameters of points, nuisance parameters, metrics."""
-    columns, measured = nuisance_columns(nuisance), metric_columns(metrics)
+    """The columns of `results.csv` and `to_frame`, for parameters of points, nuisance parameters, metrics.
+
+    With several tunings of each point, there is also the number of that which a trial uses.
+    """
+    number = ['tuning'] * are_tuned_repeatedly
+    columns, measured = [*nuisance_columns(nuisance), *number], metric_columns(metrics)
     names = parameter_columns(parameters, _RESERVED.union(columns, measured))
     return ['id', *names, *TUNED_COLUMNS, *columns, 'trial', *TRIAL_COLUMNS, *measured, 'flags']
 
@@ -334,6 +372,8 @@ class SweepResults(list[PointResult]):
         nuisance: What the nuisance parameters of a point were tuned to, by name, for points that have some.
         ids: A point's id, which names its folder in `points/`.
         trials: Everything recorded of a point's trials, by index.
+        tunings: What each tuning of a point came to, for points that were tuned more than once. Trials take
+            turns: number `i` uses `i % len(…)`. `lr_min`, `lr_max`, `bs`, `nuisance` are those of the first.
         metric_infos: What is known of the problem's metrics, the objective first.
         rejected: The points that were not trained because of limits or the problem's own constraint, and why.
         others: Points that the folder held already and that this sweep's selector did not propose; what is
@@ -352,6 +392,7 @@ class SweepResults(list[PointResult]):
         ids: Mapping[Point, int] | None = None,
         trials: Mapping[Point, Mapping[int, TrialResult]] | None = None,
         metric_infos: Sequence[MetricInfo] = (PERFORMANCE,),
+        tunings: Mapping[Point, Sequence[Tuned]] | None = None,
     ) -> None:
         super().__init__(results)
         self.failures = list(failures)
@@ -362,6 +403,9 @@ class SweepResults(list[PointResult]):
         self.trials = {point: dict(by_index) for point, by_index in (trials or {}).items()}
         self.metric_infos = tuple(metric_infos)
         self.rejected: dict[Point, str] = {}
+        self.tunings = {
+            point: tuple(several) for point, several in (tunings or {}).items() if len(several) > 1
+        }
         self.others: list[Point] = []
         self.store: Any = None
 
@@ -400,15 +444,18 @@ class SweepResults(list[PointResult]):
 
         `id` names the point's folder, `flags` are one text. Parameters keep their types; one that a point
         lacks is NaN, as are test scores without a test split. A parameter with the name of another column
-        gets the prefix `param_`; what nuisance parameters were tuned to is in `nuisance_<name>`.
+        gets the prefix `param_`; what nuisance parameters were tuned to is in `nuisance_<name>`. If points
+        were tuned more than once, `tuning` is the number of the trial's tuning, from 0, and learning rates,
+        batch size and nuisance parameters are what that came to.
 
         Raises:
             MissingExtra: pandas is not installed.
         """
         with needed('pandas', 'to_frame() needs pandas'):
             import pandas
-        tuned = list(dict.fromkeys(name for values in self.nuisance.values() for name in values))
-        columns = results_header(self.columns, tuned, self.metric_infos)
+        others = (tuned.nuisance for several in self.tunings.values() for tuned in several)
+        tuned = list(dict.fromkeys(name for values in (*self.nuisance.values(), *others) for name in values))
+        columns = results_header(self.columns, tuned, self.metric_infos, bool(self.tunings))
         names = dict(zip(self.columns, columns[1:], strict=False))
         rows = [row for place, result in enumerate(self) for row in self._rows(place, result, names)]
         frame = pandas.DataFrame(rows, columns=columns)
@@ -433,5 +480,15 @@ class SweepResults(list[PointResult]):
                 {**shared, 'trial': i, **dict(zip(SCORES, row, strict=False))} for i, row in enumerate(scores)
             )
             return
+        tunings = self.tunings.get(point, ())
+        own = [_of_tuning(number, tuned) for number, tuned in enumerate(tunings)] or [{}]
         for index, trial in sorted(trials.items()):
-            yield {**shared, 'trial': index, **trial_row(trial, self.metric_infos)}
+            own_of_trial = own[index % len(own)]
+            yield {**shared, **own_of_trial, 'trial': index, **trial_row(trial, self.metric_infos)}
+
+
+def _of_tuning(number: int, tuned: Tuned) -> dict[str, Any]:
+    """What of a row of the table is told by the trial's tuning."""
+    values = tuned.lr_min, tuned.lr_max, tuned.batch_size
+    nuisance = zip(nuisance_columns([*tuned.nuisance]), tuned.nuisance.values(), strict=True)
+    return {**dict(zip(TUNED_COLUMNS, values, strict=True)), **dict(nuisance), 'tuning': number}

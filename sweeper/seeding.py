@@ -27,6 +27,11 @@ def run_seed(seed: int, phase: str, index: int) -> int:
     return int(sequence.generate_state(1, np.uint64)[0]) >> 1
 
 
+def tuning_seed(seed: int, number: int) -> int:
+    """Returns the seed of an architecture's tuning, counted from 0: the first has that of the sweep."""
+    return run_seed(seed, 'tuning', number) if number else seed
+
+
 def model_seed(seed: int, architecture: str) -> int:
     """Returns the seed of what a run draws for its architecture, in [0, 2**63).
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from .architectures import common_values, known_points, of_networks
+from .architectures import common_values, known_points, of_networks, trials_of_points
 from .config import SweepConfig
 from .errors import DeclarationWarning, InvalidArgument, ProblemError, ProblemWarning
 from .executors import open_executor
@@ -16,7 +16,7 @@ from .executors.base import Executor, Task
 from .executors.local.executor import LocalExecutor
 from .garbage import uncollected
 from .listeners.base import Listener
-from .points import Point, are_named
+from .points import Point, are_named, label
 from .problem.parameters import ProblemParameters
 from .problem.presets import Presets, as_texts, presets_of, with_values
 from .problem.problem import load_problem
@@ -107,10 +107,12 @@ def run_session(
         stack.callback(running.close)  # before the folder is given back
         log.open(store)
         selector = of_networks(selector, parameters, running, config.seed, store.records)
+        _check_trials(selector, config.tunings)
         if config.retry_failed or config.on_error == 'raise':
             store.forget_failures()
         lanes = LANES if config.step == 'lanes' else 1
-        queue = ParamsTaskQueue(running.cores, config.sweep_cores, lanes if resampler is None else 1)
+        are_alike = resampler is None and config.tunings == 1
+        queue = ParamsTaskQueue(running.cores, config.sweep_cores, lanes if are_alike else 1)
 
         def check_points(points: Sequence[Point]) -> None:
             check_by_dry_runs(running, points, config.seed, not selector.adaptive)
@@ -127,6 +129,7 @@ def run_session(
             same_selector='selector' not in (accepted_kinds(config.if_changed) or ()), lanes=lanes,
             check_points=check_points, split_of=resampler, can_hold_out=facts.can_hold_out,
             limits=config.limits if config.limits or facts.has_constraint else None,
+            tunings=config.tunings,
         )  # fmt: skip
         results = sweeper.run()
         results.store = store.records
@@ -183,6 +186,20 @@ def _check_points(parameters: ProblemParameters, points: Sequence[Point]) -> Non
     are_named(points)
     for message in parameters.warnings(points):
         warnings.warn(message, ProblemWarning, stacklevel=4)
+
+
+def _check_trials(selector: Selector, tunings: int) -> None:
+    """Warns if some tunings will have more trials than others."""
+    trials = trials_of_points(selector)
+    uneven = {point: number for point, number in trials.items() if number % tunings}
+    if uneven:
+        point, number = next(iter(uneven.items()))
+        warnings.warn(
+            f'({label(point)}): the number of trials, {number}, is not a multiple of the number of tunings, '
+            f'{tunings}, so some tunings have more trials than others',
+            ProblemWarning,
+            stacklevel=4,
+        )
 
 
 def _log(log: RunLog, task: Task | None, text: str) -> None:

@@ -84,7 +84,10 @@ def run(
     ] = None,
     trials: Annotated[
         int | None,
-        Whole(help=f'Trials of every point.  \\[default: {DEFAULT_TRIALS}; with --resample, its number]'),
+        Whole(
+            help=f'Trials of every point.  \\[default: {DEFAULT_TRIALS}; with --resample, its number; '
+            'with --tunings, the next multiple of that]'
+        ),
     ] = None,
     setting: Annotated[
         list[str] | None,
@@ -148,7 +151,7 @@ def run(
         selector = selector_of(
             os.path.expanduser(module), grid=grid or [], random=random or [], point=point or [],
             declared=declared, settings=settings or [], points=points, trials=trials, seed=options['seed'],
-            loaded=load is not None, default_trials=_default_trials(options['resample']),
+            loaded=load is not None, default_trials=_default_trials(options['resample'], options['tunings']),
         )  # fmt: skip
         options |= {'progress': 'none'} if quiet else {}
         is_given = _is_given(context, 'tuning')
@@ -179,10 +182,11 @@ def run(
         raise typer.Exit(SOME_POINTS_FAILED)
 
 
-def _default_trials(resample: str | None) -> int:
-    """How many trials points have if nothing says so: as many as there are splits."""
+def _default_trials(resample: str | None, tunings: int) -> int:
+    """How many trials points have if nothing says so: as many as there are splits, or the same per tuning."""
     resampling = None if resample is None else Resampling.parse(resample)
-    return DEFAULT_TRIALS if resampling is None else resampling.count
+    number = DEFAULT_TRIALS if resampling is None else resampling.count
+    return -(-number // max(tunings, 1)) * max(tunings, 1)
 
 
 def _is_given(context: typer.Context, option: str) -> bool:

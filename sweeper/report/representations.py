@@ -154,7 +154,7 @@ def _of_point(
         raise _CannotLook('its parameters name something that the problem no longer has')
     switches = torch_switches()
     try:
-        with workspace.problem.using(resolved, tuned.nuisance):  # the forward pass may ask, too
+        with workspace.problem.using(resolved, tuned.of_trial(best).nuisance):  # the forward pass may ask
             model = _trained(workspace, resolved, trials[best], store.files(point).trial(best).model)
             looks = look_into(model, inputs, principal_components)
     except Exception as error:

@@ -9,11 +9,13 @@ from ..executors.base import Executor
 from ..listeners.base import Listener, Listeners
 from ..points import Point
 from ..problem.parameters import ProblemParameters
+from ..seeding import tuning_seed
 from ..selectors.base import Selector
 from ..space.constraints import Limits
 from ..store.saving import Saves
 from ..store.store import Store
 from ..tuning.base import Tuner, TuningMethod
+from ..tuning.repeated import tune_repeatedly
 from ..tuning.settings import HyperparameterSettings
 from ..tuning.start import PLAIN, start_tuning
 from ..tuning.timed import TimedSettings
@@ -48,6 +50,7 @@ def assemble(
     split_of: SplitOf | None = None,
     can_hold_out: bool = True,
     limits: Limits | None = None,
+    tunings: int = 1,
 ) -> Sweeper:
     """Returns a sweep that is ready to run.
 
@@ -72,16 +75,21 @@ def assemble(
         can_hold_out: Whether some of the training samples can be held out.
         limits: What models may have at most; the problem's own constraint counts, too. None: points are not
             looked at.
+        tunings: How often each point is tuned.
     """
     records = store.records
     full_epochs = partial(_full_epochs, method, train_size)
-    ledger = Ledger(records, Estimate(*_expected(method), lanes if split_of is None else 1, full_epochs))
+    lanes_of_trials = lanes if split_of is None and tunings == 1 else 1
+    ledger = Ledger(records, Estimate(*_expected(method, tunings), lanes_of_trials, full_epochs))
+
+    def start(point: Point, number: int) -> Tuner:
+        return start_tuning(
+            method, train_size, tuning_seed(seed, number), parameters.nuisance(point), training,
+            records.manifest.metrics[0], can_hold_out,
+        )  # fmt: skip
 
     def tuner(point: Point) -> Tuner:
-        return start_tuning(
-            method, train_size, seed, parameters.nuisance(point), training, records.manifest.metrics[0],
-            can_hold_out,
-        )  # fmt: skip
+        return tune_repeatedly(partial(start, point), tunings)
 
     checkpoints = partial(store.checkpoints, seconds=executor.checkpoint_seconds)
     make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes, checkpoints, split_of)
@@ -112,6 +120,7 @@ def _full_epochs(method: TuningMethod, train_size: int) -> float | None:
     return settings.trial_epochs(train_size) if isinstance(settings, HyperparameterSettings) else None
 
 
-def _expected(method: TuningMethod) -> tuple[float, int]:
-    """What a tuning is expected to take, in trials, and on how many cores, before any has been seen."""
-    return getattr(method, 'tuning_budget', 1.0), getattr(method, 'lr_initialisations', 1)
+def _expected(method: TuningMethod, tunings: int) -> tuple[float, int]:
+    """What a point's tunings are expected to take, in trials, and on how many cores, before any was seen."""
+    budget, cores = getattr(method, 'tuning_budget', 1.0), getattr(method, 'lr_initialisations', 1)
+    return tunings * budget, tunings * cores

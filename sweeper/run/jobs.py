@@ -236,6 +236,8 @@ STAGE_TITLES = {
 class TrialsJob:
     """Some trials of a point, all with its tuned hyperparameters; one that fails does not stop the others.
 
+    If it was tuned more than once, trials take turns in what these tunings came to, and are trained alone.
+
     So what is computed for a point does not depend on which of its trials was first.
 
     Args:
@@ -265,14 +267,15 @@ class TrialsJob:
         self.seconds = 0.0
         self._unanswered = set(task.trials)
         self._point, self._fraction = part_of(task.point)
-        self._plan, self._seed, self._split_of = tuned.plan(), seed, split_of
-        self._lanes = lanes if split_of is None else 1
+        self._tuned, self._seed, self._split_of = tuned, seed, split_of
+        self._lanes = lanes if split_of is None and not tuned.alternatives else 1
+        self._also: dict[str, Any] = {}
         if self._fraction < 1:
-            self._plan |= {'fraction': self._fraction}
+            self._also |= {'fraction': self._fraction}
         if patience := tuned.training.get('patience'):
-            self._plan |= {'patience': patience, 'holdout_seed': run_seed(seed, 'stop', 0)}
+            self._also |= {'patience': patience, 'holdout_seed': run_seed(seed, 'stop', 0)}
         if checkpoints is not None:
-            self._plan = {**self._plan, 'checkpoints': checkpoints}
+            self._also |= {'checkpoints': checkpoints}
 
     def begin(self) -> list[JobEvent]:
         for start in sorted({index - index % self._lanes for index in self.task.trials}):
@@ -282,7 +285,8 @@ class TrialsJob:
         return []
 
     def _alone(self, index: int) -> Task:
-        arguments = {'seed': run_seed(self._seed, 'trial', index), 'index': index, **self._plan}
+        plan = self._tuned.of_trial(index).plan() | self._also
+        arguments = {'seed': run_seed(self._seed, 'trial', index), 'index': index, **plan}
         if self._split_of is not None:
             arguments['split'] = self._split_of(index)
         return Task(f'trial {index}', 'train_trial', self._point, arguments)

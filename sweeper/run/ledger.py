@@ -6,7 +6,7 @@ makes ready to be published.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..events import Event, PointFailed, PointFlagged, PointTuned, TrialsDone
@@ -167,14 +167,14 @@ class Ledger:
         """Has the estimate expect more trials of a point, which is tuned or not."""
         is_new = self.estimate.request(point, trials, is_tuned=tuned is not None)
         if is_new and tuned is not None:
-            self.estimate.has_length(point, tuned.epochs)
+            self.estimate.has_length(point, tuned.mean_epochs)
 
     # What is done
 
     def tuning_done(self, point: Point, tuned: Tuned) -> None:
         """A tuning is done; trials may start before it is on disk."""
         self.points[point].tuned = tuned
-        self.estimate.has_length(point, tuned.epochs)
+        self.estimate.has_length(point, tuned.mean_epochs)
 
     def tuning_took(self, point: Point, seconds: float | None) -> None:
         """All runs of a tuning took so long, or an unknown time; it may have failed."""
@@ -244,7 +244,7 @@ class Ledger:
     def _tuned(self, point: Point, tuned: Tuned) -> list[Event]:
         self.tuned += 1
         self._changed[point] = None
-        return [PointTuned(point, tuned), *self._flagged(point, tuned, ())]
+        return [PointTuned(point, tuned), *self._flagged(point, tuned, {})]
 
     def _tasks_done(self, point: Point) -> list[Event]:
         state, events = self.points[point], list[Event]()
@@ -264,9 +264,9 @@ class Ledger:
         self._changed[point] = None
         if state.is_failed or state.tuned is None:
             return []
-        return [TrialsDone(point, done), *self._flagged(point, state.tuned, on_disk.values())]
+        return [TrialsDone(point, done), *self._flagged(point, state.tuned, on_disk)]
 
-    def _flagged(self, point: Point, tuned: Tuned, trials: Iterable[TrialResult]) -> list[Event]:
+    def _flagged(self, point: Point, tuned: Tuned, trials: Mapping[int, TrialResult]) -> list[Event]:
         state, flags = self.points[point], tuple(tuned.flags_with(trials))
         if state.is_failed or flags == state.flags:
             return []

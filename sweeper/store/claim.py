@@ -16,6 +16,10 @@ from .layout import SweepLayout
 from .manifest import Manifest, find_manifest, listed_damage, manifest_content, write_manifest
 from .tidying import set_aside_strange
 
+_IDENTITY = (
+    'format', 'module', 'seed', 'sweep_cores', 'train_size', 'preset', 'minutes_per_trial', 'tunings'
+)  # fmt: skip
+
 
 def claim(
     layout: SweepLayout, requested: Manifest, writer: AtomicWriter, if_changed: str = 'stop'
@@ -123,7 +127,7 @@ def _differences(recorded: Manifest, requested: Manifest) -> list[str]:
     """What makes it another sweep."""
     different = [
         f'{name.replace("_", " ")}: {_shown(there)} there, {_shown(here)} asked'
-        for name in ('format', 'module', 'seed', 'sweep_cores', 'train_size', 'preset', 'minutes_per_trial')
+        for name in _IDENTITY
         if (there := getattr(recorded, name)) != (here := getattr(requested, name))
     ]
     if not recorded.resample and recorded.val_size != requested.val_size and recorded.val_size:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ..points import value_to_text
-from ..results import TrialResult, results_header, trial_row
+from ..results import TrialResult, Tuned, results_header, trial_row
 from .records import Records
 
 
@@ -34,8 +34,9 @@ def final_arrays(trials: Mapping[int, TrialResult]) -> dict[str, np.ndarray]:
 def results_table(records: Records) -> tuple[list[str], Iterator[list[object]]]:
     """The header and the rows of `results.csv`, which are made while they are written."""
     nuisance = records.nuisance_names()
-    metrics = records.manifest.metrics
-    return results_header(records.lookup.columns, nuisance, metrics), _rows(records, nuisance)
+    metrics, are_tuned_repeatedly = records.manifest.metrics, records.manifest.tunings > 1
+    header = results_header(records.lookup.columns, nuisance, metrics, are_tuned_repeatedly)
+    return header, _rows(records, nuisance)
 
 
 def _rows(records: Records, nuisance: Sequence[str]) -> Iterator[list[object]]:
@@ -44,9 +45,15 @@ def _rows(records: Records, nuisance: Sequence[str]) -> Iterator[list[object]]:
         tuned = record.tuned
         if tuned is None or record.errors:
             continue
-        cells, flags = records.lookup.cells(point), ' '.join(tuned.flags_with(record.trials.values()))
-        others = [value_to_text(tuned.nuisance[name]) if name in tuned.nuisance else '' for name in nuisance]
-        hparams = [tuned.lr_min, tuned.lr_max, tuned.batch_size, *others]
+        cells, flags = records.lookup.cells(point), ' '.join(tuned.flags_with(record.trials))
+        hparams = [_hparams(tuning, nuisance) for tuning in tuned.tunings]
+        if records.manifest.tunings > 1:
+            hparams = [[*some, number] for number, some in enumerate(hparams)]
         for index, trial in record.trials.items():
             row = trial_row(trial, records.manifest.metrics).values()
-            yield [point_id, *cells, *hparams, index, *row, flags]
+            yield [point_id, *cells, *hparams[index % len(hparams)], index, *row, flags]
+
+
+def _hparams(tuned: Tuned, nuisance: Sequence[str]) -> list[object]:
+    others = [value_to_text(tuned.nuisance[name]) if name in tuned.nuisance else '' for name in nuisance]
+    return [tuned.lr_min, tuned.lr_max, tuned.batch_size, *others]

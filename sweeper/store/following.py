@@ -193,7 +193,7 @@ class Follower:
         known.trials |= trials
         is_new_error = errors[:1] != known.errors[:1]
         known.errors = errors
-        flags = known.tuned.flags_with(known.trials.values()) if known.tuned else []
+        flags = known.tuned.flags_with(known.trials) if known.tuned else []
         has_new_flags, known.flags = flags != known.flags, flags
         if not (tuned or trials or is_new_error or has_new_flags):
             return None

@@ -14,6 +14,25 @@ CURVE_NAMES = ('lr_vs_perf', 'candidates')
 
 
 @dataclass(frozen=True)
+class TuningLayout:
+    """The files of what one tuning came to, in `points/<id>/hparams/`, or in `tunings/<k>/` there."""
+
+    folder: Path
+
+    @property
+    def final(self) -> Path:
+        return self.folder / 'final.json'
+
+    @property
+    def misc(self) -> Path:
+        return self.folder / 'misc.json'
+
+    def curve(self, name: str) -> Path:
+        assert name in CURVE_NAMES, name
+        return self.folder / f'{name}.npz'
+
+
+@dataclass(frozen=True)
 class PointLayout:
     """The files of one point, in `points/<id>/`."""
 
@@ -21,19 +40,26 @@ class PointLayout:
 
     @property
     def final(self) -> Path:
-        return self.hparams / 'final.json'
+        return self.tuning(0).final
 
     @property
     def misc(self) -> Path:
-        return self.hparams / 'misc.json'
+        return self.tuning(0).misc
 
     @cached_property  # joining paths is most of what many points take
     def hparams(self) -> Path:
         return self.folder / 'hparams'
 
     def curve(self, name: str) -> Path:
-        assert name in CURVE_NAMES, name
-        return self.hparams / f'{name}.npz'
+        return self.tuning(0).curve(name)
+
+    @property
+    def tunings(self) -> Path:
+        """What tunings after the first came to, if there are any."""
+        return self.hparams / 'tunings'
+
+    def tuning(self, number: int) -> TuningLayout:
+        return TuningLayout(self.tunings / str(number) if number else self.hparams)
 
     @property
     def runs(self) -> Path:

@@ -63,6 +63,7 @@ class Manifest:
         margin: The largest difference in the objective that does not matter; None for the default.
         looks: How many trials there were at each look, as `recorded_look` has it; None in folders of earlier
             versions.
+        tunings: How often each architecture is tuned, from other seeds; trial `i` uses number `i % tunings`.
         format: The version of the folder's format.
     """
 
@@ -91,6 +92,7 @@ class Manifest:
     planned_looks: int | None = None
     margin: float | None = None
     looks: Sequence[str] | None = None
+    tunings: int = 1
     format: int = FORMAT
 
     @property
@@ -210,6 +212,8 @@ def _check_plan(data: Mapping[str, Any]) -> None:
         raise ValueError(f'planned_looks is {planned!r}')
     if val_size < 0:
         raise ValueError(f'val_size is {val_size!r}')
+    if data.get('tunings', 1) < 1:
+        raise ValueError(f'tunings is {data["tunings"]!r}')
 
 
 def write_manifest(layout: SweepLayout, writer: AtomicWriter, manifest: Manifest) -> None:
@@ -225,6 +229,8 @@ def manifest_content(manifest: Manifest) -> dict[str, Any]:
         del content['resample']
     if manifest.looks is None:
         del content['looks']
+    if manifest.tunings == 1:
+        del content['tunings']
     return content
 
 

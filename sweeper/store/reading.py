@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,13 +20,13 @@ from ..io.opening import check_own_folder, kind_of
 from ..metric import PERFORMANCE, MetricInfo
 from ..results import PointError, TrialResult, Tuned
 from .damage import DamagedFile, set_aside
-from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout
+from .layout import CURVE_NAMES, PointLayout, SweepLayout, TrialLayout, TuningLayout
 from .lookup import Lookup
 from .manifest import Manifest
 from .records import PointRecord, Records
 from .rejections import read_rejections
 from .trial_files import result_from, with_infinities
-from .tuned_files import facts_from_misc, tuned_from
+from .tuned_files import facts_from_misc, tuned_from, tunings_from_misc
 
 TakeDamage: TypeAlias = Callable[[DamagedFile, Path], None]
 
@@ -184,22 +185,34 @@ def read_tuned(layout: PointLayout, thoroughly: bool = False) -> Tuned | None:
         layout: The point's files.
         thoroughly: Look whether the curves are whole, too.
     """
-    final_json, misc_json = layout.final, layout.misc
-    if kind_of(final_json) is None:
+    if kind_of(layout.final) is None:
         return None
-    with _damage_of(misc_json):
-        _check_no_link(layout.folder, layout.hparams)
-        misc = read_sealed(misc_json)
+    with _damage_of(layout.misc):
+        _check_no_link(layout.folder)
+    tuned, tunings = _read_tuning(layout.tuning(0), thoroughly)
+    if tunings == 1:
+        return tuned
+    with _damage_of(layout.tunings):
+        _check_no_link(layout.tunings)
+    others = (_read_tuning(layout.tuning(number), thoroughly)[0] for number in range(1, tunings))
+    return replace(tuned, alternatives=tuple(others))
+
+
+def _read_tuning(layout: TuningLayout, thoroughly: bool) -> tuple[Tuned, int]:
+    """Reads what one of a point's tunings came to, and how many there are."""
+    with _damage_of(layout.misc):
+        _check_no_link(layout.folder)
+        misc = read_sealed(layout.misc)
         checksums = _checksums(misc)
-        facts = facts_from_misc(misc)
-    with _damage_of(final_json):
+        facts, tunings = facts_from_misc(misc), tunings_from_misc(misc)
+    with _damage_of(layout.final):
         if checksums is not None:
-            check_files(checksums, [final_json])
-        tuned = tuned_from(read_json(final_json), facts)
+            check_files(checksums, [layout.final])
+        tuned = tuned_from(read_json(layout.final), facts)
     if thoroughly:
         for name in CURVE_NAMES:
             _check_whole(layout.curve(name), checksums)
-    return tuned
+    return tuned, tunings
 
 
 def read_trial(

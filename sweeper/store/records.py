@@ -53,7 +53,7 @@ class PointRecord:
 
     def flags(self) -> list[str]:
         """What is suspicious: the flags of the tuning, and what the trials show of it."""
-        return self.tuned.flags_with(self.trials.values()) if self.tuned else []
+        return self.tuned.flags_with(self.trials) if self.tuned else []
 
     def result(self, point: Point) -> PointResult | None:
         """The point's result; None if it is not tuned, or failed."""
@@ -179,7 +179,8 @@ class Records:
     def nuisance_names(self) -> list[str]:
         """The names of what is tuned beside learning rates and batch sizes, of whatever point."""
         tuned = (record.tuned for record in self.by_point.values() if record.tuned is not None)
-        return list(dict.fromkeys(name for values in tuned for name in values.nuisance))
+        tunings = (tuning for of_point in tuned for tuning in of_point.tunings)
+        return list(dict.fromkeys(name for tuning in tunings for name in tuning.nuisance))
 
     def point_results(self) -> list[PointResult]:
         """The results of those points that have some."""
@@ -188,16 +189,17 @@ class Records:
 
     def results(self) -> SweepResults:
         """Everything that is there, as `sweep` returns it."""
-        results, failures, flags, nuisance, trials = [], [], {}, {}, {}
+        results, failures, flags, nuisance, trials, tunings = [], [], {}, {}, {}, {}
         for point, record in self.by_point.items():
             if record.errors:
                 failures.append(PointFailure(point, record.errors[0]))
             elif (tuned := record.tuned) is not None and (result := record.result(point)) is not None:
                 results.append(result)
-                flags[point] = tuned.flags_with(record.trials.values())
+                flags[point] = tuned.flags_with(record.trials)
                 nuisance[point], trials[point] = tuned.nuisance, record.trials
+                tunings[point] = tuned.tunings
         columns, ids = self.lookup.columns, self.lookup.ids
         metrics = self.manifest.metrics
-        returned = SweepResults(results, failures, flags, columns, nuisance, ids, trials, metrics)
+        returned = SweepResults(results, failures, flags, columns, nuisance, ids, trials, metrics, tunings)
         returned.rejected = dict(self.rejections.reasons)
         return returned

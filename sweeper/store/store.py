@@ -185,13 +185,18 @@ class Store:
             return None
 
     def write_tuned(self, point: Point, tuned: Tuned) -> None:
-        """Writes what a point's tuning came to, `final.json` last; then its single runs are removed."""
+        """Writes what a point's tuning came to, `final.json` last; then its single runs are removed.
+
+        Of several tunings the first is the last to be written.
+        """
         layout = self._files_to_write(point)
-        curves = {layout.curve(name): npz_bytes(arrays) for name, arrays in tuned.curves.items()}
-        final = {layout.final: json_bytes(final_content(tuned))}
-        content = {'params': self.records.lookup.record(point), **misc_content(tuned)}
-        misc = {layout.misc: sealed_json(content, {**curves, **final})}
-        self.writer.write_together({**curves, **misc, **final})
+        for number, tuning in reversed([*enumerate(tuned.tunings)]):
+            own = layout.tuning(number)
+            curves = {own.curve(name): npz_bytes(arrays) for name, arrays in tuning.curves.items()}
+            final = {own.final: json_bytes(final_content(tuning))}
+            content = {'params': self.records.lookup.record(point), **misc_content(tuning)}
+            misc = {own.misc: sealed_json(content, {**curves, **final})}
+            self.writer.write_together({**curves, **misc, **final})
         self.writer.remove(layout.runs)
 
     def write_trial(self, point: Point, index: int, trial: TrialRecord) -> None:

@@ -22,6 +22,7 @@ _OF_TRIAL = {path.name for path in (_TRIAL.result, _TRIAL.model, _TRIAL.model_in
 _OF_POINT = {path.name for path in (_POINT.results, _POINT.error, _POINT.log)}
 _TRIALS = _POINT.trials.name
 _RUNS, _FINAL, _RESULT = _POINT.runs.name, _POINT.final.name, _TRIAL.result.name
+_TUNINGS = _POINT.tunings.name
 
 Entries: TypeAlias = 'dict[str, os.DirEntry[str]]'
 
@@ -116,6 +117,9 @@ class _Walk:
         inside = self.without_temporary(folder.path)
         if not self._are_files(inside, _OF_TUNING, folder):
             return
+        others = inside.get(_TUNINGS)
+        if others is not None and not self._are_tunings(others, folder):
+            return
         runs = inside.pop(_RUNS, None)
         if runs is not None and not self._is_folder(runs, folder):
             return
@@ -126,6 +130,16 @@ class _Walk:
                 self.without_temporary(runs.path)
         elif runs is not None:
             self._writer.remove(Path(runs.path))
+
+    def _are_tunings(self, others: os.DirEntry[str], unit: os.DirEntry[str]) -> bool:
+        """Whether what tunings after the first came to is in folders and files."""
+        if not self._is_folder(others, unit):
+            return False
+        return all(
+            self._is_folder(folder, unit)
+            and self._are_files(self.without_temporary(folder.path), _OF_TUNING, unit)
+            for folder in self.without_temporary(others.path).values()
+        )
 
     def _look_at_trial(self, folder: os.DirEntry[str]) -> None:
         inside = self.without_temporary(folder.path)

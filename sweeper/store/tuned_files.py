@@ -48,6 +48,7 @@ def misc_content(tuned: Tuned) -> dict[str, Any]:
         'flags': [*tuned.flags],
         'perf': tuned.performance,
         **({'span': tuned.span} if tuned.span != 1 else {}),
+        **({'tunings': len(tuned.tunings)} if tuned.alternatives else {}),
         'cost': None if tuned.cost is None else asdict(tuned.cost),
         **({'unread': [*tuned.unread]} if tuned.unread else {}),
     }
@@ -76,6 +77,14 @@ def facts_from_misc(misc: Mapping[str, Any]) -> dict[str, Any]:
         cost = ModelCost(**cost)
     names = map(str, unread) if isinstance(unread, list) else ()
     return {'flags': (*flags,), 'unread': (*names,), 'cost': cost, 'performance': performance, 'span': span}
+
+
+def tunings_from_misc(misc: Mapping[str, Any]) -> int:
+    """Returns how many tunings of the point `misc.json` speaks of; raises `ValueError` if that cannot be."""
+    number = misc.get('tunings', 1)
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ValueError(f'tunings is {number!r}')
+    return number
 
 
 def tuned_from(content: Mapping[str, Any], facts: Mapping[str, Any]) -> Tuned:

@@ -204,6 +204,7 @@ def _checked(method: str, tuned: object, nuisance: Sequence[str], objective: Met
     require(tuned.lr_min <= tuned.lr_max, 'lr_min', f'at most lr_max={tuned.lr_max!r}')
     is_whole = are_whole_cycles(changes['epochs'], changes['cycle_size_epochs'])
     require(is_whole, 'epochs', 'a whole number of cycles')
+    require(not tuned.alternatives, 'alternatives', 'empty: a sweep has them with its option tunings')
     if objective.is_share:
         require(tuned.performance <= 1, 'performance', 'at most 1')
     are_words = all(isinstance(flag, str) and re.fullmatch(r'\w+', flag) for flag in tuned.flags)

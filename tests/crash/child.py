@@ -115,6 +115,7 @@ def run(order: Order, on_file: Callable[[], Any]) -> int:
         sweep(
             PROBLEM, selector, SWEEP_CORES, _settings(), order.folder,
             executor=executor, seed=order.seed, progress='none', step=steps[order.seed % len(steps)],
+            tunings=1 + order.seed // len(steps) % 2,
         )  # fmt: skip
     except SweepError as error:
         traceback.print_exc()

@@ -1,5 +1,6 @@
 """Jobs: what runs a task consists of, and what its outcomes come to."""
 
+import dataclasses
 from collections import deque
 
 import pytest
@@ -279,6 +280,21 @@ def test_trials_run_with_the_tuned_plan_and_a_seed_for_their_index():
     assert list(job.waiting) == [
         ((index,), Task(f'trial {index}', 'train_trial', POINT, arguments[index - 3])) for index in (3, 4)
     ]
+
+
+@pytest.mark.parametrize('lanes', [1, 8])
+def test_trials_take_turns_in_what_several_tunings_came_to_and_are_trained_alone(lanes):
+    others = tuple(dataclasses.replace(TUNED, batch_size=size, epochs=2 * size) for size in (16, 32))
+    tuned = dataclasses.replace(TUNED, alternatives=others)
+    job = TrialsJob(ParamsTask(POINT, (1, 3, 5), 3), tuned, 7, lanes)
+    job.begin()
+    assert [indices for indices, _ in job.waiting] == [(1,), (3,), (5,)]
+    plans = [tuned.tunings[index % 3].plan() for index in (1, 3, 5)]
+    assert [task.arguments for _, task in job.waiting] == [
+        {'seed': run_seed(7, 'trial', index), 'index': index, **plan}
+        for index, plan in zip((1, 3, 5), plans, strict=True)
+    ]
+    assert [plan['batch_size'] for plan in plans] == [16, 8, 32]
 
 
 def test_trial_is_seeded_alike_in_whatever_task_it_comes():

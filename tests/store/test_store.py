@@ -48,9 +48,9 @@ def test_failures_and_flags_are_told(store, example):
 @pytest.mark.parametrize(('reached', 'flags'), [(0.9, []), (0.5, ['worse_than_tuned'])])
 def test_trials_that_do_worse_than_a_shorter_training_in_tuning_are_flagged(example, reached, flags):
     tuned = dataclasses.replace(example.tuned(), performance=0.8)
-    trials = [example.record(reached + more).result for more in (-0.05, 0.05)]
+    trials = dict(enumerate(example.record(reached + more).result for more in (-0.05, 0.05)))
     assert tuned.flags_with(trials) == flags
-    assert tuned.flags_with([]) == []
+    assert tuned.flags_with({}) == []
 
 
 def test_that_flag_is_there_as_long_as_the_sweep_runs_and_when_it_is_read_back(store, folder, example):

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from .report.figures.plotting import plot
     from .report.page.writing import report_page
     from .report.stats.comparison import Comparison, compare
-    from .report.stats.statistics import mean_interval
     from .results import PointError, PointFailure, PointResult, SweepResults, TrialResult, Tuned
     from .run.queue import ParamsTask, ParamsTaskQueue
     from .run.sweeper import Sweeper
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from .selectors.optuna import OptunaSelector
     from .selectors.random import RandomSweep
     from .space import Bits, Categorical, Condition, Float, Integer, Ordinal, Space
+    from .stats.intervals import mean_interval
     from .training.attached import Run
     from .training.callbacks import Callback
     from .training.engine import RunEvents
@@ -220,7 +220,7 @@ _MODULES = {
     'get_settings': 'tuning.settings',
     'load': 'loading',
     'load_model': 'loading',
-    'mean_interval': 'report.stats.statistics',
+    'mean_interval': 'stats.intervals',
     'plot': 'report.figures.plotting',
     'report_page': 'report.page.writing',
     'run_task': 'executors.inline',

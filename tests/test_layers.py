@@ -42,7 +42,7 @@ LAYERS = [
     ['frozen'],
     ['seeding'],
     ['io'],
-    ['amounts', 'cores', 'garbage', 'pipes'],
+    ['amounts', 'cores', 'garbage', 'pipes', 'stats'],
     ['signals'],
     ['extras'],
     ['source'],

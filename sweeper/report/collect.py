@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -12,11 +12,11 @@ import numpy as np
 
 from ..points import Point, value_to_text
 from ..results import ModelCost, PointError, TrialResult
+from ..stats.intervals import Interval, mean_interval
 from ..store.records import Records
 from ..text import one_line
 from .flags import exclusions
 from .measure import Measure, measure_of
-from .stats.statistics import Interval, mean_interval
 
 ABSENT = '\u2013'
 """Shown where an architecture has no value of a parameter."""
@@ -81,6 +81,10 @@ class PointSummary:
     def exclusions(self) -> list[str]:
         """The flags that make it not comparable with others; empty if it is."""
         return exclusions(self.flags)
+
+    def with_interval(self, interval: Interval) -> PointSummary:
+        """The same with another interval of its validation performance."""
+        return replace(self, perf_val=interval)
 
     @property
     def shown_cells(self) -> list[str]:

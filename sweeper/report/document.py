@@ -21,7 +21,6 @@ from .collect import PointSummary, have_own_lengths
 from .findings import Findings
 from .flags import EXCLUSIONS
 from .measure import Measure, measures
-from .stats.statistics import Pairwise
 
 _COLUMNS = (
     'trials', 'perf_val', 'perf_val_low', 'perf_val_high', 'interval', 'median', 'best', 'worst',
@@ -35,7 +34,7 @@ def markdown(store: Records, metric: str | None = None) -> str:
     findings, manifest = Findings(store, metric), store.manifest
     comparison, rows = findings.comparison, _rows(findings)
     lines = [f'# {_escaped(manifest.module)}', '', _escaped(comparison.answer()), '']
-    for said in filter(None, (comparison.on_test_data(), comparison.influence())):
+    for said in filter(None, (' '.join(comparison.details()), comparison.influence())):
         lines += [_escaped(said), '']
     lengths = ['epochs'] * have_own_lengths(findings.summaries)
     shown = (_escaped(findings.measure.title), 'tied for first', 'trials', 'learning rates', 'batch size')
@@ -99,7 +98,7 @@ def everything(store: Records, metric: str | None = None) -> str:
     """Returns JSON: the answer, architectures, differences, effects, settings; NaN and infinity are null."""
     findings = Findings(store, metric)
     comparison, pairs = findings.comparison, findings.comparison.pairwise
-    tables = vars(pairs) if isinstance(pairs, Pairwise) else {}  # of very many architectures there are none
+    tables = pairs.tables._asdict() if pairs.has_tables else {}  # of very many architectures there are none
     document: dict[str, Any] = {
         'module': store.manifest.module,
         'preset': store.manifest.preset,
@@ -109,6 +108,7 @@ def everything(store: Records, metric: str | None = None) -> str:
         'metric': findings.measure.to_dict(),
         'metrics': [measure.name for measure in measures(store.manifest.metrics)],
         'answer': comparison.answer(),
+        'details': comparison.details(),
         'on_test_data': comparison.on_test_data(),
         'tied_for_first': [comparison.names[index] for index in comparison.first],
         'not_comparable': comparison.not_comparable(),

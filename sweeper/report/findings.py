@@ -83,7 +83,16 @@ class Findings:
     @cached_property
     def summaries(self) -> list[PointSummary]:
         """Of all points: the best first, then the unfinished, the failed."""
-        return summarise(self.store, self.measure)
+        verdict, points = self.comparison.verdict, self.comparison.points
+        intervals = {points[index]: verdict.intervals[index] for index in verdict.order}
+        ranks = {points[index]: rank for rank, index in enumerate(verdict.order)}
+        summaries = [
+            summary.with_interval(self.measure.shown(intervals[summary.params]))
+            if summary.params in intervals
+            else summary
+            for summary in summarise(self.store, self.measure)
+        ]
+        return sorted(summaries, key=lambda summary: ranks.get(summary.params, len(ranks)))
 
     @cached_property
     def compared(self) -> list[PointSummary]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,8 @@ import numpy as np
 from ..errors import InvalidArgument
 from ..metric import LOSS, PERFORMANCE, MetricInfo
 from ..results import TrialResult
+from ..stats.intervals import Interval, mean_interval, number
 from .flags import FLAG_MEANINGS
-from .stats.statistics import Interval, mean_interval, number
 
 _PLAIN = ('performance', 'accuracy', 'inv-loss')
 """What is called performance where it is the only metric: those of `accuracy_style`."""
@@ -89,7 +89,10 @@ class Measure:
 
     def interval(self, values: np.ndarray | Sequence[float]) -> Interval:
         """Returns `mean_interval` of values, cut off at the worst and the best that there can be."""
-        interval = mean_interval(values, val_to_train=self.val_to_train).within(*self.limits)
+        return self.shown(mean_interval(values, val_to_train=self.val_to_train).within(*self.limits))
+
+    def shown(self, interval: Interval) -> Interval:
+        """Returns an interval with as many digits as values of this metric are shown with."""
         return interval._replace(size=float(self.info.is_share))
 
     def flags(self, flags: Sequence[str], values: Iterable[float]) -> list[str]:
@@ -108,6 +111,22 @@ class Measure:
         worst = 'infinitely bad' if self.info.worst is None else self.text(self.info.worst)
         meaning = FLAG_MEANINGS['trial_diverged'].replace('performance 0', worst)
         return {**FLAG_MEANINGS, 'trial_diverged': meaning}
+
+
+def is_diverged(trial: TrialResult, measure: Measure) -> bool:
+    """Whether a trial has no score that means anything: it diverged, or is infinitely bad."""
+    value = measure.of(trial)
+    return trial.diverged or (value is not None and not math.isfinite(value))
+
+
+def scores_of(trials: Mapping[int, TrialResult], measure: Measure, split: str = 'val') -> dict[int, float]:
+    """Returns the values of trials that have one on a split, by index; NaN of those that diverged."""
+    values = {index: measure.of(trial, split) for index, trial in trials.items()}
+    return {
+        index: math.nan if is_diverged(trials[index], measure) else value
+        for index, value in values.items()
+        if value is not None
+    }
 
 
 def measures(metrics: Sequence[MetricInfo], val_to_train: float = 0.0) -> list[Measure]:

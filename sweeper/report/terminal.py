@@ -25,7 +25,7 @@ from .table import comparison_table
 
 
 def show(store: Records, only_the_answer: bool = False, others: Collection[Point] = ()) -> None:
-    """Prints the comparison: a table, the answer, what it depends on; or only the answer and what failed.
+    """Prints the comparison: a table and the answer; or only the answer and what failed.
 
     `others` are marked in the table.
     """
@@ -39,16 +39,9 @@ def show(store: Records, only_the_answer: bool = False, others: Collection[Point
             findings.measure,
         )  # fmt: skip
         console.print(table)
-    comparison = findings.comparison
-    console.print(Text(comparison.answer(), style='bold'))
-    if on_test_data := comparison.on_test_data():
-        console.print(Text(on_test_data))
+    console.print(Text(findings.comparison.answer(), style='bold'))
     if rejected := rejections(store):
         console.print(Text(rejected))
-    if only_the_answer:
-        return
-    if influence := comparison.influence():  # last, since it may take seconds
-        console.print(Text(influence))
 
 
 def rejections(store: Records) -> str:

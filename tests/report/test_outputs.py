@@ -60,7 +60,7 @@ def test_no_interval_leaves_what_can_be_in_any_output(extreme):
         ends += [*zip(course.low, course.high, strict=True)]
     live = Board()
     for summary in extreme.summaries:
-        live.add(summary.params, summary.perfs)
+        live.add(summary.params, dict(enumerate(summary.perfs)))
     ends += [(leader.interval.low, leader.interval.high) for leader in live.leaders(40)]
     known = [(low, high) for low, high in ends if low is not None and not math.isnan(low)]
     assert len(known) > 100

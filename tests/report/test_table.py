@@ -14,9 +14,9 @@ from sweeper.report.collect import PointSummary, summarise
 from sweeper.report.columns import Column, fitting
 from sweeper.report.flags import FLAG_MEANINGS
 from sweeper.report.parameters import TUNED, Parameter
-from sweeper.report.stats.statistics import STUDENT, Interval
 from sweeper.report.table import comparison_table
 from sweeper.results import PointError
+from sweeper.stats.intervals import STUDENT, Interval
 from sweeper.store.declaration import Declaration
 from sweeper.store.store import Store
 

@@ -234,9 +234,7 @@ def test_a_folder_of_a_newer_version_says_so_when_it_is_run(example, folder):
 
 
 def test_reading_and_reporting_take_memory_that_is_linear_in_points(example, memory, monkeypatch):
-    monkeypatch.setattr(
-        'sweeper.report.stats.comparison.MOST_IN_PAIRS', 50
-    )  # up to which pairs are held at once
+    monkeypatch.setattr('sweeper.stats.differences.MOST_IN_PAIRS', 50)  # up to which pairs are held at once
 
     def made(count):
         folder = memory() / 'sweep'

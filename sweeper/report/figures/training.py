@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...metric import LOSS
+from ...stats.intervals import student_band
 from ...store.details import read_throughtime
 from ..collect import PointSummary
 from ..findings import Findings
 from ..measure import Measure, measures
-from ..stats.statistics import student_band
 from .numbers import finite, is_wide
 from .paper import BLUE, FAINT, VERMILLION, legend_above
 

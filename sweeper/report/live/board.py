@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...points import Point
+from ...stats.design import Design
+from ...stats.intervals import Interval
+from ...stats.verdict import verdict
 from ..flags import exclusions
 from ..measure import Measure
-from ..stats.statistics import Interval, compare_all
-
-_ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Leader:
         point: The point.
         interval: Of its validation performances, as in the report.
         trials: How many there are.
-        is_tied: The first, and those that cannot be distinguished from it.
+        is_tied: Whether it may be the best: the first, and those that no other is clearly better than.
         is_comparable: Whether no flag puts its tuning or training in doubt (`flags.EXCLUSIONS`).
         epochs: Of its trials; None if that is not known.
     """
@@ -40,35 +40,30 @@ class Leader:
 
 @dataclass(eq=False, slots=True)
 class _Scores:
-    """A point's validation performances, in the order of its trials as far as that is known."""
+    """A point's validation performances by trial; NaN where it diverged."""
 
     point: Point
-    values: list[float] = field(default_factory=list)
-    total: float = 0.0
-    _interval: Interval | None = None
+    values: dict[int, float] = field(default_factory=dict)
+    _mean: float | None = None
 
-    def add(self, values: Sequence[float]) -> None:
-        self.values += values
-        self.total += sum(values)
-        self._interval = None
+    def add(self, values: Mapping[int, float]) -> None:
+        self.values.update(values)
+        self._mean = None
 
     @property
     def mean(self) -> float:
-        return self.total / len(self.values)
-
-    def interval(self, measure: Measure) -> Interval:
-        if self._interval is None:
-            self._interval = measure.interval(self.values)
-        return self._interval
+        """Of the trials that converged; NaN if none did."""
+        if self._mean is None:
+            converged = [value for value in self.values.values() if not math.isnan(value)]
+            self._mean = math.fsum(converged) / len(converged) if converged else math.nan
+        return self._mean
 
 
 class Board:
     """Ranks points by their mean validation performance; those that are not comparable come last.
 
-    To add trials is O(trials added). The ranking is made when it is asked for, and only if something changed:
-    intervals and comparisons are of the rows shown. What is distinguished from the first here also is in the
-    report of the same trials: every p-value is multiplied by the number of all pairs, where Holm's correction
-    multiplies only the smallest by that.
+    To add trials is O(trials added). The ranking is made when it is asked for, and only if something changed,
+    by the function that makes the report's (`stats.verdict`), with no claims while trials are still to come.
 
     Args:
         measure: What performances are.
@@ -86,11 +81,11 @@ class Board:
         """How many points have trials."""
         return len(self._scores)
 
-    def add(self, point: Point, perfs: Sequence[float]) -> None:
-        """Adds trials of a point."""
-        if not len(perfs):
+    def add(self, point: Point, scores: Mapping[int, float]) -> None:
+        """Adds the scores of a point's trials by index; NaN for one that diverged."""
+        if not scores:
             return
-        self._scores.setdefault(point, _Scores(point)).add(perfs)
+        self._scores.setdefault(point, _Scores(point)).add(scores)
         self._ranked = None
 
     def tuned(self, point: Point, epochs: float) -> None:
@@ -116,39 +111,42 @@ class Board:
         return self._ranked
 
     def _rank(self, rows: int) -> list[Leader]:
-        sign = self.measure.sign
-        best = heapq.nlargest(
-            rows,
-            self._scores.values(),
-            key=lambda scores: (scores.point not in self._excluded, sign * scores.mean),
+        """The comparable ones that have scores, best first; then those that have none; then the others."""
+        compared = [row for row in self._scores.values() if row.point not in self._excluded]
+        comparison = verdict(
+            _table([row.values for row in compared]),
+            sign=self.measure.sign,
+            design=Design(
+                paired=self.measure.val_to_train > 0,
+                val_to_train=self.measure.val_to_train,
+                limits=self.measure.limits,
+                is_interim=True,
+            ),
+            diverged=np.array([sum(map(math.isnan, row.values.values())) for row in compared], dtype=int),
         )
-        comparable = [row for row in best if row.point not in self._excluded]
-        count = len(self) - sum(point in self._scores for point in self._excluded)
-        tied = _tied(comparable, count * (count - 1) // 2, self.measure.val_to_train)
-        tied += [False] * (len(best) - len(comparable))
-        return [
-            Leader(
-                row.point,
-                row.interval(self.measure),
-                len(row.values),
-                is_tied,
-                row.point not in self._excluded,
-                self._epochs.get(row.point),
-            )
-            for row, is_tied in zip(best, tied, strict=True)
+        candidates, ranked = set(comparison.candidates), comparison.order[:rows]
+        leaders = [
+            self._leader(compared[index], comparison.intervals[index], index in candidates)
+            for index in ranked
         ]
+        last = [row for index, row in enumerate(compared) if index not in set(comparison.order)]
+        last += heapq.nlargest(
+            rows,
+            (row for row in self._scores.values() if row.point in self._excluded),
+            key=lambda row: -math.inf if math.isnan(row.mean) else self.measure.sign * row.mean,
+        )
+        return [*leaders, *(self._leader(row, Interval(row.mean), False) for row in last)][:rows]
+
+    def _leader(self, row: _Scores, interval: Interval, is_candidate: bool) -> Leader:
+        is_comparable = row.point not in self._excluded
+        epochs = self._epochs.get(row.point)
+        return Leader(
+            row.point, self.measure.shown(interval), len(row.values), is_candidate, is_comparable, epochs
+        )
 
 
-def _tied(best: Sequence[_Scores], pairs: int, val_to_train: float) -> list[bool]:
-    if len(best) < 2:
-        return [True] * len(best)
-    longest = max(len(row.values) for row in best)
-    table = np.array([row.values + [math.nan] * (longest - len(row.values)) for row in best])
-    p_values = compare_all(table, val_to_train).p[0, 1:]
-    return [
-        True,
-        *(
-            bool(p * pairs >= _ALPHA) and math.isfinite(row.mean)
-            for p, row in zip(p_values, best[1:], strict=True)
-        ),
-    ]
+def _table(rows: Sequence[Mapping[int, float]]) -> np.ndarray:
+    table = np.full((len(rows), max((max(row) + 1 for row in rows), default=0)), np.nan)
+    for row, values in zip(table, rows, strict=True):
+        row[list(values)] = list(values.values())
+    return table

@@ -11,7 +11,7 @@ from ...events import Event, PointFailed, PointFlagged, PointTuned, Status, Swee
 from ...metric import PERFORMANCE, MetricInfo
 from ...points import Point
 from ...text import one_line
-from ..measure import measure_of
+from ..measure import measure_of, scores_of
 from ..wording import name
 from .board import Board
 from .view import MOST_LEADERS, Snapshot
@@ -43,7 +43,7 @@ class SnapshotBuilder:
             case PointTuned(point, tuned):
                 self._board.tuned(point, tuned.epochs)
             case TrialsDone(point, trials):
-                self._board.add(point, [trial.perf_val for trial in trials.values()])
+                self._board.add(point, scores_of(trials, self._board.measure))
                 self._on_disk += len(trials) * self._is_resuming
             case PointFlagged(point, flags):
                 self._flag(point, flags)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import FolderError
 from ...results import TrialResult
+from ...stats.intervals import Interval
 from ...store.origin import commands
 from ...store.tuned_files import final_content
 from ...text import one_line, printable, users_frames
@@ -25,7 +26,6 @@ from ..findings import Findings
 from ..measure import Measure, measures
 from ..representations import Representations
 from ..reproduction import reproduction
-from ..stats.statistics import Interval
 
 _MOST_HEAT_MAPS = 15
 _DIGITS = 5
@@ -81,7 +81,7 @@ def views(findings: Findings) -> list[dict[str, Any]]:
 def _by_metric(findings: Findings, shown: Findings) -> dict[str, Any]:
     """What of the overview depends on the metric; in the order of the rows that are shown."""
     comparison, measure = findings.comparison, findings.measure
-    sentences = comparison.on_test_data(), comparison.influence(), _left_out(shown)
+    sentences = ' '.join(comparison.details()), comparison.influence(), _left_out(shown)
     return {
         'metric': {
             **measure.to_dict(),

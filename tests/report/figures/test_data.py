@@ -18,8 +18,8 @@ from sweeper.report.figures.parallel import parallel_coordinates
 from sweeper.report.figures.parameter import by_parameter
 from sweeper.report.figures.training import training
 from sweeper.report.figures.tuning import tuning
-from sweeper.report.stats.statistics import mean_interval
 from sweeper.results import ModelCost
+from sweeper.stats.intervals import mean_interval
 
 from ..conftest import trial
 
@@ -30,8 +30,9 @@ def test_the_board_ranks_by_mean_and_marks_who_may_be_first(grid):
         found.names[0] == 'hidden=64 nonlinearity=relu' and found.names[-1] == 'hidden=16 nonlinearity=tanh'
     )
     assert found.means == sorted(found.means, reverse=True)
-    expected = mean_interval(found.trials[0])
+    expected = grid.comparison.verdict.intervals[grid.comparison.verdict.best]
     assert (found.means[0], found.lows[0], found.highs[0]) == expected[:3]
+    assert expected.high - expected.low < 2 * mean_interval(found.trials[0]).half_width
     assert found.is_first[0] and len(found.is_first) == 6
 
 

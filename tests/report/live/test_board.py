@@ -1,19 +1,22 @@
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from sweeper.stats.design import Design
+from sweeper.stats.verdict import verdict
 
+from sweeper.metric import LOSS, PERFORMANCE
 from sweeper.report.live import board as board_module
 from sweeper.report.live.board import Board
 from sweeper.report.measure import Measure
-from sweeper.report.stats.statistics import compare_all, tied_for_first
 
 
 def board_of(scores):
     board = Board()
     for point, values in scores.items():
-        board.add(point, values)
+        board.add(point, dict(enumerate(values)))
     return board
 
 
@@ -35,7 +38,7 @@ def test_there_is_no_interval_where_trials_say_nothing_of_their_spread(values):
 def test_trials_come_bit_by_bit_and_failed_points_leave():
     board = board_of({('a',): [0.5], ('b',): [0.6]})
     board.leaders(5)
-    board.add(('a',), [0.9])
+    board.add(('a',), {1: 0.9})
     assert [(one.point, one.interval.mean, one.trials) for one in board.leaders(5)] == [
         (('a',), pytest.approx(0.7), 2), (('b',), 0.6, 1)
     ]  # fmt: skip
@@ -46,37 +49,46 @@ def test_trials_come_bit_by_bit_and_failed_points_leave():
     assert board.leaders(5) == []
 
 
-def test_who_is_told_apart_from_the_first_here_is_so_in_the_report():
-    rng, apart, others = np.random.default_rng(0), 0, 0
-    for _ in range(100):
-        scores = rng.normal(rng.normal(0.8, 0.02, (6, 1)), 0.005, (6, 5))
-        leaders = board_of({(n,): list(row) for n, row in enumerate(scores)}).leaders(6)
-        tied = {leader.point[0] for leader in leaders if leader.is_tied}
-        in_report = set(tied_for_first(scores, compare_all(scores)))
-        assert tied >= in_report
-        apart += len(leaders) - len(tied)
-        others += len(leaders) - len(in_report)
-    assert apart > 0.9 * others > 100
+@pytest.mark.parametrize('info', [PERFORMANCE, LOSS], ids=['higher', 'lower'])
+@pytest.mark.parametrize('val_to_train', [0.0, 0.25])
+def test_the_board_is_the_reports_whatever_the_direction_and_the_order_of_completion(info, val_to_train):
+    rng, apart = np.random.default_rng(0), 0
+    measure = Measure(info, val_to_train=val_to_train)
+    for _ in range(20):
+        scores = rng.normal(rng.normal(0.5, 0.05, (6, 1)), 0.005, (6, 5))
+        scores[0, 4] = np.nan
+        board, design = Board(measure), Design(val_to_train > 0, val_to_train, is_interim=True)
+        for place in rng.permutation(30):
+            index, trial = divmod(int(place), 5)
+            board.add((index,), {trial: scores[index, trial]})
+        in_report = verdict(
+            scores, sign=info.sign, design=replace(design, limits=measure.limits), diverged=[1, 0, 0, 0, 0, 0]
+        )
+        leaders = board.leaders(6)
+        assert [leader.point[0] for leader in leaders] == in_report.order
+        assert [leader.point[0] for leader in leaders if leader.is_tied] == in_report.candidates
+        apart += sum(not leader.is_tied for leader in leaders)
+    assert apart > 20
 
 
 def test_trials_that_are_missing_are_not_compared():
     board = board_of({('a',): [0.9, 0.91, 0.92, 0.93], ('b',): [0.1]})
     assert [one.is_tied for one in board.leaders(5)] == [True, True]
-    board.add(('b',), [0.12, 0.13, 0.11])
+    board.add(('b',), {1: 0.12, 2: 0.13, 3: 0.11})
     assert [one.is_tied for one in board.leaders(5)] == [True, False]
 
 
 def test_nothing_is_compared_anew_unless_something_changed(monkeypatch):
     calls = []
-    monkeypatch.setattr(board_module, 'compare_all', lambda *given: calls.append(1) or compare_all(*given))
+    monkeypatch.setattr(board_module, 'verdict', lambda *given, **how: calls.append(1) or verdict(*given, **how))
     board = board_of({(n,): [0.5, 0.6 + n / 10] for n in range(3)})
     for _ in range(3):
         board.leaders(2)
     assert len(calls) == 1
-    board.add((0,), [])
+    board.add((0,), {})
     board.leaders(2)
     assert len(calls) == 1
-    board.add((0,), [0.5])
+    board.add((0,), {2: 0.5})
     board.leaders(2)
     assert len(calls) == 2
 
@@ -91,7 +103,7 @@ def test_those_in_doubt_come_last_and_are_compared_with_none():
     board = Board()
     board.flag(('b',), ['sensitive', 'nothing_learned'])  # flags of a tuning come before trials
     for point, values in scores.items():
-        board.add(point, values)
+        board.add(point, dict(enumerate(values)))
     found = [(one.point, one.is_tied, one.is_comparable) for one in board.leaders(5)]
     assert found == [(('a',), True, True), (('c',), True, True), (('b',), False, False)]
     assert [one.point for one in board.leaders(2)] == [('a',), ('c',)]
@@ -100,19 +112,6 @@ def test_those_in_doubt_come_last_and_are_compared_with_none():
     for point in scores:
         board.flag(point, ['trial_diverged'])
     assert not any(one.is_tied or one.is_comparable for one in board.leaders(5))
-
-
-def test_where_trials_are_resamples_the_board_is_as_careful_as_the_report():
-    scores = {(1,): [0.9, 0.91, 0.93, 0.9, 0.92], (2,): [0.88, 0.87, 0.91, 0.9, 0.9]}
-    for val_to_train, is_tied in ((0.0, False), (0.25, True)):
-        board = Board(Measure(val_to_train=val_to_train))
-        for point, values in scores.items():
-            board.add(point, values)
-        table = np.array([*scores.values()])
-        in_report = tied_for_first(table, compare_all(table, val_to_train))
-        assert [leader.is_tied for leader in board.leaders(2)] == [True, is_tied]
-        assert len(in_report) == 1 + is_tied
-        assert board.leaders(2)[0].interval == Measure(val_to_train=val_to_train).interval(scores[1,])
 
 
 def test_the_length_of_trials_is_shown_where_it_differs():

@@ -9,7 +9,7 @@ from sweeper.events import Status
 from sweeper.points import NamedPoint
 from sweeper.report.live.board import Leader
 from sweeper.report.live.view import Snapshot, SweepView
-from sweeper.report.stats.statistics import Interval
+from sweeper.stats.intervals import Interval
 
 LONG = NamedPoint({f'a_parameter_with_a_long_name_{n}': f'value {n}' for n in range(8)})
 HOSTILE = NamedPoint({'[red]x[/]': '<script>alert(1)</script>', 'b': 'two\nlines\x1b[2J\r', 'c': '日本' * 9})

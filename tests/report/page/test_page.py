@@ -88,7 +88,7 @@ def test_the_search_narrows_the_table_and_the_list_below(grid, open_page):
 def test_those_that_may_be_the_best_are_marked(grid, open_page):
     tab = open_page(report_page(grid))
     assert tab.locator('#board tr.first').count() == len(grid.comparison.first)
-    assert 'confidence interval (Student t)' in tab.locator('#board .explain').first.inner_text()
+    assert 'confidence interval (moderated t)' in tab.locator('#board .explain').first.inner_text()
 
 
 def test_an_architecture_opens_with_its_tuning_and_trials(grid, open_page):
@@ -170,7 +170,7 @@ def test_lengths_of_trials_are_a_column_where_they_differ(write_sweep, open_page
     cells = [row.locator('td').all_inner_texts() for row in tab.locator('#board tbody tr').all()]
     assert [row[headings.index('epochs')] for row in cells] == ['10', '20']
     assert tab.locator('#kind').inner_text().endswith('learning rate, batch size and length of training')
-    assert 'Trials are 10 to 20 epochs long' in tab.locator('#answer').inner_text()
+    assert 'Trials are 10 to 20 epochs long' in tab.locator('#comparison').inner_text()
     assert tab.errors == []
 
 

@@ -1,6 +1,5 @@
 """The answer of a sweep, in words."""
 
-import dataclasses
 import re
 import tracemalloc
 from dataclasses import replace
@@ -11,16 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeper.report.flags import EXCLUSIONS, FLAG_MEANINGS, exclusions
-from sweeper.report.measure import Measure
-from sweeper.report.stats.comparison import MOST_IN_PAIRS, Comparison
-from sweeper.report.stats.statistics import (
-    ManyPairs,
-    compare_all,
-    compare_some,
-    mean_interval,
-    tied_for_first,
-    trials_to_settle,
-)
+from sweeper.report.stats.comparison import Comparison
+from sweeper.stats.design import Design
+from sweeper.stats.differences import MOST_IN_PAIRS
+from sweeper.stats.intervals import mean_interval
 
 
 def comparison(means, trials=10, spread=0.005, seed=0, test=None):
@@ -30,51 +23,113 @@ def comparison(means, trials=10, spread=0.005, seed=0, test=None):
     return Comparison(points, ['width'], [[str(width)] for (width,) in points], scores, test)
 
 
-def test_a_clear_winner_is_named_with_its_lead():
-    found = comparison([0.7, 0.95, 0.8])
-    assert found.first == [1]
-    answer = found.answer()
-    assert answer.startswith('width=2 is the best of 3: 0.9')
-    assert 'ahead of width=4' in answer and 'Holm-corrected for 3 comparisons' in answer
-
-
 def pair(*scores):
     return Comparison([(1,), (2,)], ['width'], [['1'], ['2']], np.array(scores))
 
 
-def test_of_two_one_is_better_and_nothing_is_corrected():
-    answer = pair([0.9, 0.91, 0.92], [0.8, 0.811, 0.82]).answer()
-    assert answer.startswith('width=1 is the better of 2: 0.9100; 0.0997 ahead of width=2 (p = 1.1e-05, ')
-    assert 'Holm' not in answer
+def test_a_clear_winner_is_named_with_its_lead():
+    found = comparison([0.7, 0.95, 0.8])
+    assert found.first == [1]
+    behind = found.verdict.behind[2]
+    assert re.fullmatch(
+        r'width=2 is the best of 3: 0\.9\d+ \(10 trials\), 0\.1\d+ above the runner-up width=4 '
+        r'\(95% interval 0\.1\d+ to 0\.1\d+; p < 1e-06, corrected for 3 comparisons and looking again\)\.',
+        found.answer(),
+    )
+    assert f'{behind.low:.4f} to {behind.high:.4f}' in found.answer()
 
 
-def test_no_p_is_zero():
-    assert 'p < 1e-06' in comparison([0.1, 0.9], trials=30, spread=1e-6).answer()
+def test_of_two_one_is_better_and_nothing_is_corrected_if_no_other_look_is_planned():
+    found = replace(pair([0.9, 0.91, 0.92], [0.8, 0.811, 0.82]), design=Design(planned_looks=1))
+    p = found.pairwise.row(0).p[1]
+    assert found.answer() == (
+        'width=1 is the better of 2: 0.9100 (3 trials), 0.0997 above width=2 (95% interval 0.0770 to 0.1224; '
+        f'p = {p:.2g}).'
+    )
 
 
-def test_ties_are_named_with_what_would_settle_them():
+def test_the_mean_and_the_lead_are_of_the_same_trials():
+    found = pair([0.9, 0.91, 0.92, 0.93], [0.8, 0.811, np.nan, np.nan])
+    assert found.verdict.behind[1].mean == pytest.approx(0.915 - 0.8055)
+    assert '0.9150' in found.answer() and '0.1095' in found.answer()
+
+
+def test_trials_that_are_not_common_can_be_compared():
+    found = pair([0.9, 0.91, np.nan, np.nan], [np.nan, np.nan, 0.5, 0.51])
+    assert found.first == [0] or 'could be chance' in found.answer()
+    assert np.isfinite(found.pairwise.row(0).p[1]) and found.pairwise.row(0).p[1] < 0.05
+
+
+def test_where_none_is_better_that_is_said_first_and_then_by_how_much_one_leads():
     found = comparison([0.9, 0.901, 0.5, 0.9005], spread=0.01)
-    assert sorted(found.first) == [0, 1, 3]
+    assert sorted(found.first) == [0, 1, 3] and found.verdict.winner is None
     answer = found.answer()
-    assert all(f'width={name}' in answer for name in (1, 2, 8)) and 'width=4' not in answer
-    assert 'cannot be distinguished from it yet' in answer and 'with probability 0.' in answer
+    assert answer.startswith('No clear winner among 4 (10 trials each). width=')
+    assert 'has the highest mean, 0.9' in answer and 'that could be chance' in answer
+    assert answer.endswith('The best is among these 3 (95% confidence): ' + answer.rpartition(': ')[2])
+    assert 'width=4' not in answer
 
 
-def test_how_many_more_trials_would_settle_it_is_told():
-    scores = [0.90, 0.91, 0.92, 0.93], [0.89, 0.92, 0.90, 0.92]
-    answer, needed = pair(*scores).answer(), trials_to_settle(*scores)
-    assert f'you would need about {needed} trials of each ({needed - 4} more) to confirm it.' in answer
-    assert 'judging by 4 trials of each' in answer
+def test_a_minus_is_a_minus():
+    assert '\u2212' in comparison([0.9, 0.9005], spread=0.01).answer()
 
 
-def test_of_many_ties_a_few_are_named():
-    answer = comparison([0.9] * 12, spread=0.01).answer()
-    assert 'and 7 more cannot be distinguished' in answer
+def test_an_answer_has_three_sentences_at_most_and_the_details_have_the_others():
+    for count, flags in ((2, ()), (5, ()), (12, [['nothing_learned'], *[[]] * 11])):
+        found = replace(comparison([0.9] * count, spread=0.01), flags=flags)
+        sentences = found.answer().split('. ')
+        assert 1 <= len(sentences) <= 3
+        assert len(set(sentences) | set(found.details())) == len(sentences) + len(found.details())
+        assert any(text.startswith('With 10 trials each of ') for text in found.details())
+
+
+def test_equals_within_a_margin_are_a_result():
+    found = comparison([0.9, 0.9001], trials=40, spread=0.005)
+    within = replace(found, design=Design(margin=0.005))
+    assert within.answer().endswith('are equivalent within 0.0050 (95% confidence).')
+    assert not any('would take' in text for text in [within.answer(), *within.details()])
+    apart = replace(found, design=Design(margin=0.0005))
+    assert 'equivalent' not in apart.answer() + ''.join(apart.details())
+
+
+@pytest.mark.parametrize('higher', [True, False])
+def test_a_tie_in_the_objective_is_decided_by_the_loss(higher):
+    scores, losses = np.ones((3, 4)), np.array([[0.02], [0.0002], [0.3]]).repeat(4, axis=1)
+    found = Comparison([(n,) for n in range(3)], ['width'], [['1'], ['2'], ['4']], scores, losses=losses)
+    answer = found.answer()
+    assert found.verdict.best == 1 and found.verdict.winner is None
+    assert 'width=2, width=1 and width=4 have the same mean, 1.0000; width=2 has the lowest loss' in answer
+
+
+def test_a_diverged_trial_counts_apart_and_not_as_0():
+    scores = np.array([[0.97, 0.971, 0.969, np.nan, 0.97], [0.95, 0.951, 0.949, 0.95, 0.95]])
+    found = replace(pair(*scores), diverged=[1, 0])
+    assert found.means == pytest.approx([0.97, 0.95])
+    assert found.verdict.winner is None and found.first == [0, 1]
+    assert (
+        'width=1 has the highest mean, 0.9700 of its converged trials (4 of 5), but width=2, 0.9500, '
+        'converges more often (5 of 5).' in found.answer()
+    )
+    other = replace(pair(*scores), diverged=[0, 1])
+    assert other.verdict.winner == 0
+
+
+def test_while_trials_are_still_to_come_nothing_is_claimed():
+    found = replace(comparison([0.7, 0.95, 0.8]), design=Design(is_interim=True))
+    assert found.answer().startswith('So far, width=2 has the highest mean, 0.9')
+    assert not re.search('best of|p [=<]|equivalent', found.answer())
+    assert found.answer().endswith('The verdict comes when all trials are done.')
+
+
+def test_a_later_look_is_named():
+    found = replace(comparison([0.7, 0.95, 0.8]), design=Design(look=2))
+    assert any(text.startswith('This is look 2 at the results.') for text in found.details())
 
 
 def test_a_single_trial_says_nothing_about_differences():
     answer = comparison([0.9, 0.2], trials=1).answer()
-    assert 'width=2 cannot be distinguished' in answer and 'says nothing about differences' in answer
+    assert answer.startswith('No clear winner among 2 (1 trial each). width=1 has the highest mean, ')
+    assert 'a single trial says nothing of chance' in answer
 
 
 def test_what_the_performance_depends_on_is_told_for_a_grid():
@@ -92,31 +147,12 @@ def test_the_winner_has_its_test_performance_beside_that_which_it_won_by():
     test = np.array([[0.5] * 10, [0.93, 0.94] * 5, [0.99] * 10])
     found = comparison([0.7, 0.95, 0.8], test=test)
     told = found.on_test_data()
-    assert told.startswith(f'On test data, width=2 reaches {mean_interval(test[1])}; on validation data, ')
-    assert str(mean_interval(found.scores[1])) in told and 'highest of 3' in told
-    assert '0.9350 (' in told and '0.99' not in told
-
-
-def test_what_was_not_chosen_is_not_called_too_high():
-    told = comparison([0.9], test=np.full((1, 10), 0.8)).on_test_data()
-    assert (
-        told.startswith('On test data, width=1 reaches 0.8000; on validation data, 0.') and 'too' not in told
-    )
+    assert told == f'On test data, by which nothing was chosen, width=2 reaches {mean_interval(test[1])}.'
+    assert told in found.answer() and any('a little too high' in text for text in found.details())
 
 
 def test_without_a_test_split_or_trials_nothing_is_said_of_it():
     assert comparison([0.7, 0.95]).on_test_data() == comparison([]).on_test_data() == ''
-
-
-def test_the_highest_of_many_is_too_high_and_its_test_performance_is_not():
-    rng = np.random.default_rng(0)
-    chosen, tested = [], []
-    for _ in range(200):
-        scores, test = rng.normal(0.9, 0.02, (2, 20, 3))
-        best = tied_for_first(scores, compare_all(scores))[0]
-        chosen.append(scores[best].mean())
-        tested.append(test[best].mean())
-    assert np.mean(chosen) > 0.915 and np.mean(tested) == pytest.approx(0.9, abs=0.003)
 
 
 def test_of_a_single_parameter_nothing_is_told():
@@ -143,15 +179,10 @@ def flagged(means, flags, trials=5, **options):
 def test_nothing_is_better_than_an_architecture_whose_tuning_is_in_doubt(flag):
     found = flagged([0.95, 0.2], {1: [flag, 'sensitive']})
     answer = found.answer()
-    assert answer.startswith(
-        f'width=1 is the only comparable architecture: {found.means[0]:.4f}. width=2 (0.'
-    )
-    assert (
-        f'is not comparable: {EXCLUSIONS[flag].why} ({flag}). To compare it, {EXCLUSIONS[flag].remedy}.'
-        in answer
-    )
-    assert not re.search(r'better|p [=<]|ahead', answer)
-    assert found.first == [0] and np.isnan(found.pairwise.p_adjusted[0, 1])
+    assert answer.startswith(f'width=1 is the only comparable architecture: {found.means[0]:.4f}. Not comp')
+    assert f', since {EXCLUSIONS[flag].why} ({flag}: {EXCLUSIONS[flag].remedy}).' in answer
+    assert not re.search(r'better|p [=<]|above', answer.replace(EXCLUSIONS[flag].why, ''))
+    assert found.first == [0] and np.isnan(found.pairwise.row(0).p_adjusted[1])
 
 
 @given(
@@ -163,15 +194,15 @@ def test_nothing_is_better_than_an_architecture_whose_tuning_is_in_doubt(flag):
 def test_who_is_first_and_every_p_is_among_those_that_can_be_compared(architectures):
     means, flags = [mean for mean, _ in architectures], dict(enumerate(flags for _, flags in architectures))
     found = flagged(means, flags)
-    answer = found.answer() + found.on_test_data()
+    answer = found.answer()
     for index, name in enumerate(found.names):
         if exclusions(flags[index]):
-            assert index not in found.first and np.isnan(found.pairwise.p[index]).all()
-            assert np.isnan(found.pairwise.difference[index]).all()
+            assert index not in found.first and np.isnan(found.pairwise.row(index).p).all()
+            assert np.isnan(found.pairwise.row(index).difference).all()
             assert answer.count(f'{name} ') <= 1, 'where it is said that it is not comparable'
         else:
-            assert not np.isnan(found.pairwise.p_adjusted[index, index])
-    assert ('not comparable' in answer) == any(map(exclusions, flags.values()))
+            assert not np.isnan(found.pairwise.row(index).p_adjusted[index])
+    assert ('Not comparable' in answer) == any(map(exclusions, flags.values()))
     others = [one for one in range(len(means)) if not exclusions(flags[one])]
     alone = replace(found, points=others, cells=[found.cells[one] for one in others],
                     scores=found.scores[others], flags=())  # fmt: skip
@@ -180,20 +211,19 @@ def test_who_is_first_and_every_p_is_among_those_that_can_be_compared(architectu
 
 def test_a_higher_mean_that_is_not_comparable_is_told():
     answer = flagged([0.8, 0.7, 0.99], {2: ['nothing_learned']}).answer()
-    assert 'width=1 is the better of 2 comparable architectures: 0.' in answer
-    assert 'width=4 (0.9' in answer and 'Holm' not in answer
+    assert 'width=1 is the better of 2 comparable architectures: 0.' in answer and 'width=4 (0.9' in answer
 
 
 def test_those_of_the_same_flags_are_named_together():
-    doubted = ['trial_diverged', 'worse_than_tuned']
+    doubted = ['evaluation_diverged', 'worse_than_tuned']
     answer = flagged([0.9, 0.1, 0.2, 0.3], {1: doubted, 2: doubted, 3: ['nothing_learned']}).answer()
-    assert re.search(r'width=4 \(0\.\d+\) and width=2 \(0\.\d+\) are not comparable: the loss of', answer)
-    assert answer.count('not comparable') == 2
+    assert re.search(r'Not comparable: width=4 \(0\.\d+\) and width=2 \(0\.\d+\), since the loss of', answer)
+    assert answer.count('comparable') == 2
 
 
 def test_where_nothing_can_be_compared_nothing_is():
     found = flagged([0.9, 0.8], {0: ['nothing_learned'], 1: ['nothing_learned']})
-    assert found.first == [] and 'are not comparable' in found.answer()
+    assert found.first == [] and 'Not comparable: ' in found.answer()
     assert found.on_test_data() == found.influence() == ''
 
 
@@ -210,21 +240,6 @@ def test_what_matters_is_found_without_those_that_cannot_be_compared():
 def test_one_architecture_and_none():
     assert comparison([0.9]).answer().startswith('width=1 is the only architecture with trials')
     assert comparison([]).answer() == 'There are no trials yet.'
-
-
-def test_of_very_many_architectures_nothing_is_claimed_that_all_pairs_would_not_show():
-    rng = np.random.default_rng(0)
-    for spread in (1e-9, 0.001, 0.05):
-        scores = np.linspace(0.5, 0.9, 30)[:, None] + spread * rng.standard_normal((30, 6))
-        scores[3, 2:] = np.nan
-        some = np.arange(30) % 7 > 0
-        few, many = compare_some(scores, some), ManyPairs(scores, some)
-        for one in range(30):
-            exact, bound = few.row(one), many.row(one)
-            np.testing.assert_allclose(bound.difference, exact.difference)
-            np.testing.assert_allclose(bound.p, exact.p, rtol=1e-6)
-            assert not (bound.p_adjusted < exact.p_adjusted * (1 - 1e-6)).any()
-        assert {*tied_for_first(scores, few)} <= {*tied_for_first(scores, many)}
 
 
 def peak(function, *arguments):
@@ -244,11 +259,3 @@ def test_the_answer_takes_memory_that_is_linear_in_architectures():
     answer(MOST_IN_PAIRS + 1)  # imports what it needs
     few, many = (peak(answer, factor * MOST_IN_PAIRS) for factor in (2, 8))
     assert many < 6 * few
-
-
-def test_of_resamples_the_answer_names_the_test_and_claims_less():
-    scores = [0.9, 0.91, 0.92, 0.91, 0.9], [0.8, 0.811, 0.83, 0.8, 0.82]
-    found = dataclasses.replace(pair(*scores), measure=Measure(val_to_train=0.25))
-    p, plain = found.pairwise.p[0, 1], pair(*scores).pairwise.p[0, 1]
-    assert plain < p < 0.05
-    assert found.answer().endswith(f'ahead of width=2 (p = {p:.2g}, corrected resampled t-test).')

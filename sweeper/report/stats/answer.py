@@ -1,0 +1,346 @@
+"""The answer of a sweep in words: the verdict, in at most three sentences; then what else is to be known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ...stats.advice import MOST_TRIALS
+from ...stats.intervals import Interval, number
+from ...stats.looks import ALPHA
+from ...stats.verdict import Verdict
+from ..flags import EXCLUSIONS
+from ..measure import Measure
+from ..wording import counted
+
+_MOST_SENTENCES = 3
+_MOST_NAMES = 4
+_SMALLEST_P = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a comparison says, in sentences.
+
+    Attributes:
+        names: Of the architectures.
+        verdict: What their scores say.
+        measure: What scores are.
+        exclusions: For each architecture, the flags that make it not comparable.
+        test_scores: Scores on test data, shape `(architectures, trials)`; None without a test split.
+        epochs: For each, how many its trials have; empty if that is not known.
+    """
+
+    names: Sequence[str]
+    verdict: Verdict
+    measure: Measure
+    exclusions: Sequence[Sequence[str]]
+    test_scores: np.ndarray | None = None
+    epochs: Sequence[float] = ()
+
+    @property
+    def text(self) -> str:
+        """Which is best, and which cannot be compared: at most three sentences."""
+        return ' '.join(self._sentences[:_MOST_SENTENCES])
+
+    @property
+    def details(self) -> list[str]:
+        """What else is to be known."""
+        return [
+            *self._sentences[_MOST_SENTENCES:],
+            *filter(
+                None,
+                (
+                    self._smallest_gap(),
+                    self._optimism(),
+                    self._look(),
+                    self._tuned_once(),
+                    self._chosen_by(),
+                    self._lengths(),
+                ),
+            ),
+        ]
+
+    @cached_property
+    def _sentences(self) -> list[str]:
+        """The most important first."""
+        if not self.names:
+            return ['There are no trials yet.']
+        others = (
+            self.not_comparable,
+            self.on_test_data,
+            self._equivalent(),
+            self._candidates(),
+            self._advice(),
+        )
+        return [*self._best(), *filter(None, others)]
+
+    # Which is best
+
+    def _best(self) -> list[str]:
+        """Says which of those that can be compared is best."""
+        verdict, best = self.verdict, self.verdict.best
+        if best is None:
+            return []
+        if len(verdict.order) == 1:
+            only = 'architecture with trials' if len(self.names) == 1 else 'comparable architecture'
+            return [f'{self.names[best]} is the only {only}: {self._mean(best)}{self.measure.direction}.']
+        second = verdict.order[1]
+        if verdict.design.is_interim:
+            return [
+                f'So far, {self._first(best)}; its lead over {self.names[second]} is {self._lead(second)}.',
+                'The verdict comes when all trials are done.',
+            ]
+        if verdict.winner is None:
+            return [f'No clear winner among {self._those} ({self._counts}).', self._leader(best, second)]
+        rank = f'{"better" if len(verdict.order) == 2 else "best"} of {self._those}'
+        mean = f'{self._mean(best)}{self.measure.direction} ({self._trials(best)})'
+        side = 'above' if self.measure.info.higher else 'below'
+        rival = 'the runner-up ' * (len(verdict.order) > 2) + self.names[second]
+        gap = self._difference(second)
+        return [
+            f'{self.names[best]} is the {rank}: {mean}, {self._number(gap.mean)} {side} {rival} '
+            f'({self._ends(gap)}; {self._p(best, second)}).'
+        ]
+
+    def _leader(self, best: int, second: int) -> str:
+        """Says which comes first, and why that is not enough."""
+        behind, shares = self.verdict.behind[second], self.verdict.shares
+        if behind.mean == 0:
+            return self._same_mean(best)
+        more_often = [index for index in self.verdict.order if shares[index] > shares[best]]
+        if more_often:
+            other = more_often[0]
+            return (
+                f'{self._first(best)} of its converged trials ({self._converged(best)}), but '
+                f'{self.names[other]}, {self._mean(other)}, converges more often ({self._converged(other)}).'
+            )
+        return (
+            f'{self._first(best)}; its lead over {self.names[second]} is {self._lead(second)}'
+            f'{self._why_not_enough(best, second)}.'
+        )
+
+    def _same_mean(self, best: int) -> str:
+        same = [index for index in self.verdict.order if self.verdict.behind[index].mean == 0]
+        text = f'{_listed([self.names[index] for index in same])} have the same mean, {self._mean(best)}'
+        losses = self.verdict.losses[same]
+        if self.measure.name == 'loss' or not losses[0] < losses[1]:
+            return f'{text}.'
+        return f'{text}; {self.names[best]} has the lowest loss of them, {number(float(losses[0]))}.'
+
+    def _why_not_enough(self, best: int, second: int) -> str:
+        behind = self.verdict.behind[second]
+        if not behind.low > 0:
+            return (
+                ': that could be chance'
+                if np.isfinite(behind.low)
+                else ', and a single trial says nothing of chance'
+            )
+        return f': that could be chance among {self._comparisons} ({self._p(best, second)})'
+
+    def _first(self, best: int) -> str:
+        return f'{self.names[best]} has the {self._extreme} mean, {self._mean(best)}'
+
+    def _lead(self, second: int) -> str:
+        gap = self._difference(second)
+        ends = f' ({self._ends(gap)})' if np.isfinite(gap.low) else ''
+        return f'{self._number(gap.mean)}{ends}'
+
+    def _difference(self, index: int) -> Interval:
+        return self.verdict.behind[index]
+
+    def _ends(self, gap: Interval) -> str:
+        size = max(abs(gap.low), abs(gap.high), float(self.measure.info.is_share))
+        return f'95% interval {number(gap.low, size)} to {number(gap.high, size)}'.replace('-', '\u2212')
+
+    def _p(self, best: int, second: int) -> str:
+        p = self.verdict.differences.row(best).p_adjusted[second]
+        surely = f'p < {_SMALLEST_P:g}' if p < _SMALLEST_P else f'p = {p:.2g}'
+        reasons = [self._comparisons] * (self.verdict.differences.pairs > 1)
+        reasons += ['looking again'] * (self.verdict.design.planned_looks != 1)
+        return f'{surely}, corrected for {" and ".join(reasons)}' if reasons else surely
+
+    @property
+    def _comparisons(self) -> str:
+        return counted(self.verdict.differences.pairs, 'comparison')
+
+    @property
+    def _those(self) -> str:
+        """How many are compared."""
+        count = len(self.verdict.order)
+        return f'{count} comparable architectures' if count < len(self.names) else str(count)
+
+    @property
+    def _counts(self) -> str:
+        """How many trials there are of each."""
+        trials = [int(self._all_trials[index]) for index in self.verdict.order]
+        if min(trials) == max(trials):
+            return f'{counted(trials[0], "trial")} each'
+        return f'{min(trials)} to {max(trials)} trials each'
+
+    @property
+    def _all_trials(self) -> np.ndarray:
+        total: np.ndarray = self.verdict.converged + self.verdict.diverged
+        return total
+
+    def _trials(self, index: int) -> str:
+        if self.verdict.diverged[index]:
+            return f'{self._converged(index)} converged'
+        return counted(int(self.verdict.converged[index]), 'trial')
+
+    def _converged(self, index: int) -> str:
+        return f'{self.verdict.converged[index]} of {self._all_trials[index]}'
+
+    # What else is to be said
+
+    @cached_property
+    def not_comparable(self) -> str:
+        """Which architectures cannot be compared, why, and what to do; '' if all can."""
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for index, flags in enumerate(self.exclusions):
+            if flags:
+                groups.setdefault(tuple(flags), []).append(index)
+        texts = [self._excluded(flags, members) for flags, members in groups.items()]
+        return f'Not comparable: {"; ".join(texts)}.' if texts else ''
+
+    def _excluded(self, flags: Sequence[str], members: Sequence[int]) -> str:
+        members = sorted(members, key=lambda index: -self.measure.sign * float(self.verdict.means[index]))
+        names = _listed([f'{self.names[index]} ({self._mean(index)})' for index in members])
+        why = ', and '.join(EXCLUSIONS[flag].why for flag in flags)
+        remedies = dict.fromkeys(EXCLUSIONS[flag].remedy for flag in flags)
+        remedy = max(remedies, key=len)  # the longest has the others in it
+        return f'{names}, since {why} ({", ".join(flags)}: {remedy})'
+
+    @cached_property
+    def on_test_data(self) -> str:
+        """How the best does on test data; '' without a split."""
+        best, tested = self.verdict.best, self.test_scores
+        if best is None or tested is None:
+            return ''
+        scores = tested[best][np.isfinite(tested[best])]
+        if not len(scores):
+            return ''
+        name = '' if self.measure.is_plain else f'{self.measure.name} '
+        reached = f'{name}{self.measure.interval(scores)}'
+        return f'On test data, by which nothing was chosen, {self.names[best]} reaches {reached}.'
+
+    def _equivalent(self) -> str:
+        equal = self.verdict.equivalent
+        if not equal:
+            return ''
+        names = _listed([self.names[index] for index in equal])
+        return f'{names} are equivalent within {self._number(self.verdict.margin)} (95% confidence).'
+
+    def _candidates(self) -> str:
+        candidates, count = self.verdict.candidates, len(self.verdict.order)
+        if not self._is_open:
+            return ''
+        if len(candidates) == count:
+            return 'None of them can be ruled out as the best.' if count > 2 else ''
+        names = _listed([self.names[index] for index in candidates])
+        return f'The best is among these {len(candidates)} (95% confidence): {names}.'
+
+    def _advice(self) -> str:
+        """Says how many trials a difference that matters takes."""
+        verdict = self.verdict
+        if not self._is_open or self._is_settled or verdict.advice.spread is None or not verdict.margin > 0:
+            return ''
+        lead, trials = f'a lead of {self._number(verdict.margin)}', verdict.advice.trials
+        if trials is None:
+            return (
+                f'To confirm {lead} would take more than {MOST_TRIALS} trials of each: '
+                f'it is too small to be worth confirming.'
+            )
+        ends = f'{trials.least} or more' if trials.most is None else f'{trials.least} to {trials.most}'
+        ends = str(trials.least) if trials.least == trials.most else ends
+        return f'To confirm {lead} would take {ends} trials of each.'
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether trials are done, and do not say which of several architectures is best."""
+        verdict = self.verdict
+        return verdict.winner is None and not verdict.design.is_interim and len(verdict.order) > 1
+
+    @property
+    def _is_settled(self) -> bool:
+        """Whether more trials would change nothing: all that may be the best are equivalent."""
+        return set(self.verdict.candidates) <= set(self.verdict.equivalent)
+
+    def _smallest_gap(self) -> str:
+        gap = self.verdict.advice.smallest_gap
+        if not np.isfinite(gap) or len(self.verdict.order) < 2:
+            return ''
+        return (
+            f'With {self._counts} of {len(self.verdict.order)} architectures, a lead of {self._number(gap)} '
+            f'would have been shown in four of five sweeps; a much smaller one could not have been.'
+        )
+
+    def _optimism(self) -> str:
+        best, count = self.verdict.best, len(self.verdict.order)
+        if best is None or count < 2:
+            return ''
+        way = 'high' if self.measure.info.higher else 'low'
+        mean = (
+            f'The mean of {self.names[best]} on validation data, {self.verdict.intervals[best]}, tends to be'
+        )
+        why = f'as it is the {self._extreme} of {count}'
+        remedy = (
+            ''
+            if self.test_scores is not None
+            else ('; a third part of the data, returned by `dataset()`, would show by how much')
+        )
+        return f'{mean} to be a little too {way}, {why}{remedy}.'
+
+    def _look(self) -> str:
+        """Says which look at the results this is."""
+        design = self.verdict.design
+        if design.planned_looks == 1 or len(self.verdict.order) < 2:
+            return ''
+        planned = f' of {design.planned_looks} planned' if design.planned_looks else ''
+        which = f'This is look {design.look} at the results{planned}'
+        if not design.level:
+            return f'{which}: no error is left for it, so nothing is claimed.'
+        return (
+            f'{which}. It claims what has a p-value below '
+            f'{design.level:.2g}, so that all looks together are wrong in at most {ALPHA:.0%} of sweeps.'
+        )
+
+    def _tuned_once(self) -> str:
+        if self.verdict.design.tunings > 1 or len(self.verdict.order) < 2:
+            return ''
+        return 'This holds for the architectures as tuned here: each was tuned once.'
+
+    def _chosen_by(self) -> str:
+        """Says that another metric was tuned by, if one was."""
+        name, objective = self.measure.name, self.measure.objective
+        return (
+            '' if self.measure.is_objective else f'Learning rates were tuned by {objective}, not by {name}.'
+        )
+
+    def _lengths(self) -> str:
+        """Says how long trials are, if not equally long for all."""
+        epochs = self.epochs
+        if len(set(epochs)) < 2:
+            return ''
+        return (
+            f'Trials are {min(epochs):.3g} to {max(epochs):.3g} epochs long, as tuned for each architecture.'
+        )
+
+    @property
+    def _extreme(self) -> str:
+        return 'highest' if self.measure.info.higher else 'lowest'
+
+    def _mean(self, index: int) -> str:
+        return self.measure.text(float(self.verdict.means[index]))
+
+    def _number(self, value: float) -> str:
+        return self.measure.number(abs(value))
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > _MOST_NAMES:
+        return f'{", ".join(names[:_MOST_NAMES])} and {len(names) - _MOST_NAMES} more'
+    return ' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))

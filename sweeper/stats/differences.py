@@ -71,7 +71,7 @@ class Differences:
     @property
     def correction(self) -> str:
         """Whose correction for many comparisons it is."""
-        return 'Holm' if self.has_tables else 'Bonferroni'
+        return 'Holm' if self.has_tables and not self.design.is_interim else 'Bonferroni'
 
     @property
     def has_tables(self) -> bool:
@@ -91,8 +91,8 @@ class Differences:
         return Row(difference, low, high, p, np.where(np.isnan(p), np.nan, adjusted))
 
     def row(self, index: int) -> Row:
-        """Returns what there is of one architecture."""
-        if self.has_tables:
+        """Returns what there is of one architecture: without all the others if trials are still to come."""
+        if self.has_tables and not self.design.is_interim:
             return Row(*(table[index] for table in self.tables))
         difference, low, high, p = self._row(index)
         return Row(difference, low, high, p, self._at_this_look(np.minimum(p * max(self.pairs, 1), 1)))
@@ -199,13 +199,16 @@ class Differences:
 
     @cached_property
     def _prior_of_pairs(self) -> Prior:
-        """What variances of differences have in common, judging by each and the next."""
-        some = np.flatnonzero(self.is_compared)
-        if len(some) < FEWEST:
+        """What variances of differences have in common: twice those of trials without what trials share."""
+        from_mean = (self.scores - self.means[:, None])[self.is_compared]
+        count, present = len(from_mean), np.isfinite(from_mean)
+        if count < FEWEST:
             return Prior()
-        gaps = self.scores[some] - self.scores[np.roll(some, 1)]
-        _, variance, freedom = self._gaps(gaps)
-        return common_prior(variance, freedom)
+        of_trials = np.where(present, from_mean, 0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+        squares = np.where(present, (from_mean - of_trials) ** 2, 0).sum(axis=1) * count / (count - 1)
+        variance, freedom = self._estimates(squares, present.sum(axis=1))
+        prior = common_prior(variance, freedom)
+        return prior._replace(variance=2 * prior.variance)
 
     def _gaps(self, gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Means and variances of differences within trials, and their degrees of freedom."""
@@ -219,7 +222,7 @@ class Differences:
 
     @property
     def variance_of_pairs(self) -> float:
-        """Of differences within trials, in the mean over architectures and the next; 0 if not known."""
+        """Of differences within trials, in the mean over all architectures; 0 if not known."""
         return self._prior_of_pairs.variance
 
     def _paired(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

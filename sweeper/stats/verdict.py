@@ -112,16 +112,20 @@ class Verdict:
     @cached_property
     def winner(self) -> int | None:
         """Which is better than every other; None if that cannot be said."""
-        if self.design.is_interim or len(self.order) < 2:
+        return None if self.design.is_interim else self._winner
+
+    @cached_property
+    def _winner(self) -> int | None:
+        if len(self.order) < 2 or len(self._unbeaten) > 1:
             return None
         best, *others = self.order
-        return best if self.is_better(best)[others].all() and not self._unbeaten.difference([best]) else None
+        return best if self.is_better(best)[others].all() and best in self._unbeaten else None
 
     @cached_property
     def candidates(self) -> list[int]:
         """Among which the best is, with 95% confidence; best first."""
-        if self.winner is not None:
-            return [self.winner]
+        if self._winner is not None:
+            return [self._winner]
         unbeaten = self._unbeaten.union(self.order[:1])
         if len(unbeaten) == 1:  # which says less than being the winner: so the next best is named, too
             unbeaten.update(self.order[:2])

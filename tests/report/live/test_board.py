@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sweeper.stats.design import Design
-from sweeper.stats.verdict import verdict
 
 from sweeper.metric import LOSS, PERFORMANCE
 from sweeper.report.live import board as board_module
 from sweeper.report.live.board import Board
 from sweeper.report.measure import Measure
+from sweeper.stats.design import Design
+from sweeper.stats.verdict import verdict
 
 
 def board_of(scores):
@@ -80,7 +80,9 @@ def test_trials_that_are_missing_are_not_compared():
 
 def test_nothing_is_compared_anew_unless_something_changed(monkeypatch):
     calls = []
-    monkeypatch.setattr(board_module, 'verdict', lambda *given, **how: calls.append(1) or verdict(*given, **how))
+    monkeypatch.setattr(
+        board_module, 'verdict', lambda *given, **how: calls.append(1) or verdict(*given, **how)
+    )
     board = board_of({(n,): [0.5, 0.6 + n / 10] for n in range(3)})
     for _ in range(3):
         board.leaders(2)

@@ -15,7 +15,7 @@ import numpy as np
 
 from sweeper.points import value_to_text
 from sweeper.report.stats.influence import influence
-from sweeper.report.stats.statistics import holm
+from sweeper.stats.differences import holm
 
 GRIDS = (3, 3), (2, 3, 4)
 NAMES = 'rate', 'width', 'kind', 'flag', 'momentum'

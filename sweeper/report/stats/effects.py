@@ -13,8 +13,8 @@ from itertools import combinations
 
 import numpy as np
 
+from ...stats.differences import holm
 from .noise import Noise
-from .statistics import holm
 
 ALPHA = 0.05
 EXACT, FANOVA = 'exact', 'fANOVA'

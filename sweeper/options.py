@@ -12,7 +12,7 @@ from .errors import InvalidArgument
 from .literals import choices_of, parts_of, range_of, value_of
 
 if TYPE_CHECKING:
-    from .selectors.base import ParamSelector
+    from .selectors.base import ParamSelector, Selector
     from .selectors.fixed import FixedSweep
     from .tuning.base import TuningMethod
 
@@ -22,6 +22,7 @@ _FORMS = {
     '--random': 'NAME=VALUES, as in --random hidden=16..64',
     '--set': 'NAME=VALUE, as in --set hidden=16',
     '--setting': 'NAME=VALUE, as in --setting trial_samples=8000',
+    '--selector-option': 'NAME=VALUE, as in --selector-option population=30',
     '--point': 'NAME=VALUE,NAME=VALUE,…, as in --point hidden=16,depth=2',
 }
 _NAMED = re.compile(r'\s*[^\W\d][\w./:]*\s*=')
@@ -40,11 +41,14 @@ def selector_of(
     seed: int,
     loaded: bool = False,
     default_trials: int = DEFAULT_TRIALS,
-) -> ParamSelector | Callable[[], ParamSelector]:
+    name: str | None = None,
+    options: Sequence[str] = (),
+) -> Selector | Callable[[], Selector]:
     """Returns what the options ask for, or what gets it while the problem is loaded.
 
     With nothing to vary that is the problem's own selector; if it has none but values were `loaded`, the one
-    architecture that these make. Points have `default_trials` unless `trials` says otherwise.
+    architecture that these make. Points have `default_trials` unless `trials` says otherwise. What is to vary
+    is tried as a whole, or drawn at random, unless the `name` of a selector is given, with its `options`.
     """
     from .selectors.drawing import DEFAULT_POINTS
     from .selectors.fixed import FixedSweep
@@ -52,8 +56,10 @@ def selector_of(
 
     if grid and random:
         raise InvalidArgument('--grid and --random cannot be mixed; --random takes lists of values, too')
-    if points is not None and not (random or declared):
+    if points is not None and not (random or declared or name):
         raise InvalidArgument(f'--points {points} goes with --random or --declared')
+    if options and name is None:
+        raise InvalidArgument(f'--selector-option {options[0]} goes with --selector')
     if points is not None and points < 1:
         raise InvalidArgument(f'--points {points}: must be at least 1')
     if trials is not None and trials < 0:
@@ -64,6 +70,10 @@ def selector_of(
     fixed = _named('--set', settings, value_of, kind_of, known=varied)
     varied |= {name: Categorical((value,)) for name, value in fixed.items()}
     single = [_single_point(text, fixed, kind_of) for text in point]
+    if name is not None:
+        own = {'points': points, 'trials': trials if default_trials == DEFAULT_TRIALS else count}
+        given = _named('--selector-option', [*options], value_of)
+        return partial(_of_space, name, module, declared, varied, single, own, given, seed)
     if declared:
         return partial(_declared, module, count, varied, points, seed, single)
     if random:
@@ -88,6 +98,56 @@ def _declared(
 
     selector = FixedSweep.with_declared(module, trials, values=values, points=points, seed=seed)
     return _with(selector, more, trials)
+
+
+def _of_space(
+    name: str,
+    module: str,
+    declared: bool,
+    varied: dict[str, Any],
+    single: list[dict[str, Any]],
+    own: dict[str, Any],
+    given: dict[str, Any],
+    seed: int,
+) -> Selector:
+    """Returns the selector of a name, over what is to be varied.
+
+    Args:
+        name: Of the selector.
+        module: The problem.
+        declared: Whether what its code declares is varied, too.
+        varied: What the options say is varied.
+        single: Points beside those of the space.
+        own: What options of the command say of the selector, `--points` and `--trials`; None: nothing.
+        given: Its options by `--selector-option`.
+        seed: The sweep's seed.
+    """
+    from .selectors.fixed import FixedSweep, declared_domains
+    from .selectors.named import make_selector, takes
+    from .space import Space
+
+    domains = declared_domains(module, varied) if declared else varied
+    if not domains:
+        raise InvalidArgument(
+            f'--selector {name}: what should be varied? Give --random NAME=LOW..HIGH, --grid NAME=A,B,…, or '
+            f'--declared'
+        )
+    options = {option: value for option, value in own.items() if value is not None}
+    for option in options:
+        if option in given:
+            raise InvalidArgument(f'--selector-option {option}={given[option]}: --{option} says so, too')
+    options |= {'seed': seed} if takes(name, 'seed') else {}
+    try:
+        selector = make_selector(name, Space(domains), {**options, **given})
+    except InvalidArgument as error:
+        raise InvalidArgument(f'--selector {name}: {error}') from None
+    if not single:
+        return selector
+    if not isinstance(selector, FixedSweep):
+        raise InvalidArgument(
+            f'--point: --selector {name} chooses all points itself; try it in another command'
+        )
+    return _with(selector, single, selector.points_and_trials()[0][1])
 
 
 def _with(selector: FixedSweep, more: list[dict[str, Any]], trials: int) -> ParamSelector:

@@ -78,7 +78,7 @@ def run(
     points: Annotated[
         int | None,
         Whole(
-            help='How many points to draw with --random or --declared.  '
+            help='How many points to draw with --random or --declared, or to try with --selector.  '
             '\\[default: 10 or all if fewer, with --declared all up to 100]'
         ),
     ] = None,
@@ -87,6 +87,19 @@ def run(
         Whole(
             help=f'Trials of every point.  \\[default: {DEFAULT_TRIALS}; with --resample, its number; '
             'with --tunings, the next multiple of that]'
+        ),
+    ] = None,
+    selector: Annotated[
+        str | None,
+        typer.Option(
+            metavar='grid|random|evolution|optuna',
+            help='Search what --random, --grid or --declared vary with this selector.',
+        ),
+    ] = None,
+    selector_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar='NAME=VALUE', help='An option of the selector, as in --selector-option population=30.'
         ),
     ] = None,
     setting: Annotated[
@@ -148,10 +161,11 @@ def run(
             from ..problem.reference import find_problem
 
             load_values(find_problem(module), load)
-        selector = selector_of(
+        chosen = selector_of(
             os.path.expanduser(module), grid=grid or [], random=random or [], point=point or [],
             declared=declared, settings=settings or [], points=points, trials=trials, seed=options['seed'],
             loaded=load is not None, default_trials=_default_trials(options['resample'], options['tunings']),
+            name=selector, options=selector_option or [],
         )  # fmt: skip
         options |= {'progress': 'none'} if quiet else {}
         is_given = _is_given(context, 'tuning')
@@ -159,7 +173,7 @@ def run(
         with raising_signals(), warnings.catch_warnings():
             warnings.simplefilter('ignore', PointFailedWarning)  # the table tells
             results = sweep(
-                os.path.expanduser(module), selector, options.pop('sweep_cores'), tuning, folder,
+                os.path.expanduser(module), chosen, options.pop('sweep_cores'), tuning, folder,
                 listeners=_loggers(folder, tensorboard, mlflow), **options,
             )  # fmt: skip
     except KeyboardInterrupt as interruption:

@@ -130,7 +130,7 @@ class FixedSweep(ParamSelector):
             DeclarationError: A parameter is not declared as it must be.
             ProblemError: There is no such problem.
         """
-        domains = _declared_domains(module_name, values or {})
+        domains = declared_domains(module_name, values or {})
         if not domains:
             raise InvalidArgument(
                 f'{os.fspath(module_name)} declares nothing to be compared: give a parameter choices or a '
@@ -178,7 +178,7 @@ def _drawn(is_named: bool, *arguments: Any) -> list[Point]:
     return [point if is_named else tuple(point.values()) for point in draw_distinct(*arguments)]
 
 
-def _declared_domains(module_name: str | os.PathLike[str], others: Mapping[str, Any]) -> dict[str, Domain]:
+def declared_domains(module_name: str | os.PathLike[str], others: Mapping[str, Any]) -> dict[str, Domain]:
     """The values of all parameters that are declared to be compared, and of `others`."""
     from ..problem.parameters import declared_in, kinds_in
     from ..problem.reference import find_problem

@@ -26,7 +26,8 @@ class RandomSweep(FixedSweep):
 
     Args:
         space: What to draw from, or a mapping from names to ranges, as for `FixedSweep.with_random_trials`.
-        points: How many points to draw; others in the place of those that constraints reject.
+        points: How many points to draw, by default 10, or all if there are fewer; others in the place of
+            those that constraints reject.
         trials: Trials of every point.
         method: `sobol` spreads the points evenly: a Sobol sequence, shifted at random, so that few points
             leave no large gaps in any parameter. More points are the same ones and others.
@@ -40,13 +41,15 @@ class RandomSweep(FixedSweep):
     def __init__(
         self,
         space: Space | Mapping[str, Any],
-        points: int = DEFAULT_POINTS,
+        points: int | None = None,
         trials: int = 3,
         *,
         method: Literal['sobol', 'uniform'] = 'sobol',
         seed: int = 0,
     ) -> None:
         self.space = as_space(space)
+        if points is None:
+            points = int(min(DEFAULT_POINTS, self.space.size))
         at_least(1, 'points', points)
         if method not in ('sobol', 'uniform'):
             raise InvalidArgument(f'method={method!r}: must be sobol or uniform')

@@ -175,12 +175,38 @@ class Differences:
         return np.sqrt(variance * share_of_mean(self._counts, self.design.val_to_train)), freedom
 
     def _unpaired(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        errors, freedom = self.errors
-        squares = errors**2
+        squares = self.errors[0] ** 2
         both = squares + squares[index]
+        return self.means[index] - self.means, np.sqrt(both), self._joint_freedom(index, both)
+
+    def _joint_freedom(self, index: int, variance: np.ndarray) -> np.ndarray:
+        """The degrees of freedom of variances of differences, after Satterthwaite (1946).
+
+        Each is a sum of estimates: the two of its own, and all by way of what they have in common, which both
+        share. So each estimate counts once. For the variances that are not known, moderated ones stand in, so
+        that a difference whose own are low by chance has fewer degrees.
+        """
+        own, common = self._parts
+        degrees = np.maximum(self._own_variances[1], 1)
+        moderated, _ = self.variances
+        is_part = self.is_compared & (self._own_variances[1] > 0)
+        parts = np.where(is_part, degrees * moderated, 0) / max(float(degrees[is_part].sum()), 1)
+        both = common + common[index]
+        squares = both**2 * np.sum(parts**2 / degrees)
+        for some in (slice(None), index):
+            of_common = both * parts[some]
+            squares = squares + ((of_common + own[some]) ** 2 - of_common**2) / degrees[some]
         with np.errstate(invalid='ignore', divide='ignore'):  # where nothing is known of either
-            joint = both**2 / (squares**2 / freedom + squares[index] ** 2 / freedom[index])
-        return self.means[index] - self.means, np.sqrt(both), joint
+            freedom: np.ndarray = variance**2 / squares
+        return freedom
+
+    @cached_property
+    def _parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the variance of each mean: what its own trials give, and how much of the common variance."""
+        variance, total = self.variances
+        share = share_of_mean(self._counts, self.design.val_to_train)
+        of_own = np.divide(self._own_variances[1], total, out=np.zeros(len(total)), where=total > 0)
+        return np.where(of_own > 0, share * of_own * variance, 0), share * (1 - of_own) * (total > 0)
 
     def _of_order(self, index: int, difference: np.ndarray) -> np.ndarray:
         """P-values where nothing varies, which are those of the order: 1 where that says nothing."""

@@ -17,9 +17,6 @@ import numpy as np
 FEWEST = 4
 """Of so many variances at least something is learned for each; of fewer, each stands for itself."""
 MOST_PRIOR_FREEDOM = 4.0
-_SAMPLING = 0.5
-"""How much of the spread that estimates of one variance have by chance is subtracted from the spread seen, so
-that variances which do differ are not taken for equal: 1 in Smyth's estimate."""
 _ROUNDING = 1e-12
 _COARSENESS = 0.25
 """The least variance of scores that are rounded, in squares of what they are rounded to."""
@@ -73,7 +70,7 @@ def common_prior(variance: np.ndarray, freedom: np.ndarray) -> Prior:
     half, logs = freedom[known] / 2, np.log(variance[known])
     logs = logs - digamma(half) + np.log(half)
     by_chance = float(np.mean(polygamma(1, half)))
-    excess = float(np.var(logs, ddof=1)) - _SAMPLING * by_chance
+    excess = float(np.var(logs, ddof=1)) - by_chance
     prior_freedom = min(_freedom_with(excess), MOST_PRIOR_FREEDOM)
     is_known = freedom > 0
     return Prior(float(np.average(variance[is_known], weights=freedom[is_known])), prior_freedom)

@@ -12,7 +12,7 @@ from sweeper.stats import differences as differences_module
 from sweeper.stats.design import Design
 from sweeper.stats.differences import Differences, holm
 from sweeper.stats.looks import level
-from sweeper.stats.variances import MOST_PRIOR_FREEDOM, common_prior, resolution_of
+from sweeper.stats.variances import MOST_PRIOR_FREEDOM, Prior, common_prior, resolution_of
 
 ONCE = Design(planned_looks=1)
 PAIRED = Design(paired=True, planned_looks=1)
@@ -120,6 +120,15 @@ def test_variances_that_are_equal_are_drawn_together_and_give_more_degrees_of_fr
     assert np.ptp(variance) < np.ptp(own) and variance.mean() == pytest.approx(own.mean())
     assert 2 < freedom.max() <= 2 + MOST_PRIOR_FREEDOM and found.is_moderated
     assert not of(scores[:3]).is_moderated
+
+
+def test_degrees_of_freedom_are_as_many_as_the_variance_of_a_difference_is_sure_by(monkeypatch):
+    monkeypatch.setattr(differences_module, 'common_prior', lambda variance, _: Prior(variance.mean(), 4.0))
+    found = [of(sweep_of([0.9] * 5, 3, seed=seed)).errors_of(0) for seed in range(2000)]
+    variances = np.array([error[1:] ** 2 for _, error, _ in found])
+    degrees = np.array([freedom[1:] for *_, freedom in found])
+    expected = 2 * variances.mean() ** 2 / variances.var()
+    assert degrees.mean() == pytest.approx(expected, rel=0.15)
 
 
 def test_a_prior_by_hand():

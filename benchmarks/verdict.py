@@ -20,9 +20,11 @@ from verdict_measures import (
     ONE_LOOK,
     advice,
     best_kept,
+    claimed,
     equivalence,
     few_trials_first,
     following_advice,
+    judged,
     looks,
     naming,
     rare_divergence,
@@ -30,7 +32,7 @@ from verdict_measures import (
     tunings,
     worst,
 )
-from verdict_peers import PEERS
+from verdict_peers import PEERS, Claims
 from verdict_worlds import NORMAL, WORLDS, ahead, equals
 
 HEAD = '| | version 0.4 | now | one look | goal |\n|---|---|---|---|---|'
@@ -136,20 +138,27 @@ def margins(sweeps) -> Iterator[str]:
     yield row('with as many, the leader is found better than another', '.41 to .93', comes_true)
 
 
+def verdict(sweep):
+    """What the verdict claims of a sweep that is looked at once."""
+    found = judged(sweep, ONE_LOOK)
+    return Claims(claimed(found), found.winner, found.candidates)
+
+
 def of_peers(sweeps) -> Iterator[str]:
     """What others' tests claim of the same sweeps."""
-    yield '| | ' + ' | '.join(PEERS) + ' |\n|---|' + '---|' * len(PEERS)
+    tests = {'sweeper': verdict, **PEERS}
+    yield '| | ' + ' | '.join(tests) + ' |\n|---|' + '---|' * len(tests)
     counts = {'autorank': max(sweeps // 10, 20)}
     for count, trials, lead in NAMED:
         cells = []
-        for name, peer in PEERS.items():
+        for name, peer in tests.items():
             found = _claims(peer, NORMAL, ahead(count, lead), trials, counts.get(name, sweeps))
             cells.append(share(np.mean([part.winner == 0 for _, part in found]) if found else np.nan))
         yield f'| best of {count} named, {lead:g} spreads ahead, {trials} trials | {" | ".join(cells)} |'
     for count, trials in ((5, 3), (10, 5)):
-        rates = {name: {} for name in PEERS}
+        rates = {name: {} for name in tests}
         for world in WORLDS:
-            for name, peer in PEERS.items():
+            for name, peer in tests.items():
                 found = _claims(peer, world, equals(count), trials, counts.get(name, sweeps))
                 if found:
                     rates[name][world.name] = np.mean([part.better.any() for _, part in found])

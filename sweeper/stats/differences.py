@@ -153,6 +153,9 @@ class Differences:
 
     @cached_property
     def _prior(self) -> Prior:
+        """What variances of trials have in common; nothing if trials do, for then estimates err alike."""
+        if self.design.paired:
+            return Prior()
         variance, freedom = self._own_variances
         return common_prior(variance[self.is_compared], freedom[self.is_compared])
 

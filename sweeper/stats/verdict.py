@@ -195,7 +195,7 @@ class Verdict:
 
     @property
     def method(self) -> str:
-        """The name of the distribution that intervals are from."""
+        """The name of the distribution that intervals of differences are from."""
         if self.design.val_to_train:
             return RESAMPLED
         return MODERATED if self.differences.is_moderated else STUDENT
@@ -206,13 +206,14 @@ class Verdict:
         from scipy.special import stdtrit
 
         errors, freedom = self.differences.errors
+        method = STUDENT if self.design.paired and not self.design.val_to_train else self.method
         result = []
         for mean, error, degrees in zip(self.means, errors, freedom, strict=True):
             if not error > 0 or not degrees > 0:
                 result.append(Interval(float(mean)))
                 continue
             half = float(stdtrit(degrees, 0.975) * error)
-            interval = Interval(float(mean), float(mean) - half, float(mean) + half, self.method)
+            interval = Interval(float(mean), float(mean) - half, float(mean) + half, method)
             result.append(interval.within(*self.design.limits))
         return result
 

@@ -256,8 +256,10 @@ class Differences:
 
     def _paired(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         gaps = self.scores[index] - self.scores
-        difference, variance, freedom = self._gaps(gaps)
-        variance, freedom = self._prior_of_pairs.posterior(variance, freedom)
+        difference, variance, own = self._gaps(gaps)
+        variance, freedom = self._prior_of_pairs.posterior(variance, own)
+        independent = max(int(self.is_compared.sum()) - 1, 1)  # of differences: the others follow from them
+        freedom = np.minimum(freedom, independent * np.maximum(own, 1))
         count = np.isfinite(gaps).sum(axis=1)
         return difference, np.sqrt(variance * share_of_mean(count, self.design.val_to_train)), freedom
 

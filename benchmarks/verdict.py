@@ -5,6 +5,8 @@
     python benchmarks/verdict.py --worlds        # by distribution
     python benchmarks/verdict.py --peers         # others' tests of the same sweeps (pip install autorank)
 
+`verdict_effects.py` does the same for effects of parameters.
+
 Scores are drawn from the distributions of `verdict_worlds.py`, and compared by the function that
 `sweeper run` uses. `now` is the first look at the results, if it is not known how many will follow:
 which architectures are better is then tested at 2.5%. `one look` is with `--looks 1`, which tests it at 5%.

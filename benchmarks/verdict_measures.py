@@ -4,9 +4,6 @@ import itertools
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from sweeper.stats.design import Design
-from sweeper.stats.looks import ALPHA
-from sweeper.stats.verdict import verdict
 from verdict_worlds import (
     NORMAL,
     SPREAD,
@@ -16,6 +13,10 @@ from verdict_worlds import (
     half_equal,
     staircase,
 )
+
+from sweeper.stats.design import Design
+from sweeper.stats.looks import ALPHA
+from sweeper.stats.verdict import verdict
 
 SIZES = (2, 5), (4, 3), (5, 3), (6, 2), (10, 5), (20, 3), (10, 20), (3, 40)
 """Architectures and trials of each."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,11 @@ from .errors import InvalidArgument
 from .literals import choices_of, parts_of, range_of, value_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .selectors.base import ParamSelector, Selector
     from .selectors.fixed import FixedSweep
+    from .space import Space
     from .tuning.base import TuningMethod
 
 DEFAULT_TRIALS = 3
@@ -39,6 +42,7 @@ def selector_of(
     points: int | None,
     trials: int | None,
     seed: int,
+    space: Path | None = None,
     loaded: bool = False,
     default_trials: int = DEFAULT_TRIALS,
     name: str | None = None,
@@ -56,10 +60,13 @@ def selector_of(
 
     if grid and random:
         raise InvalidArgument('--grid and --random cannot be mixed; --random takes lists of values, too')
-    if points is not None and not (random or declared or name):
-        raise InvalidArgument(f'--points {points} goes with --random or --declared')
+    if points is not None and not (random or declared or name or space):
+        raise InvalidArgument(f'--points {points} goes with --random, --declared or --space')
     if options and name is None:
         raise InvalidArgument(f'--selector-option {options[0]} goes with --selector')
+    others = {'--grid': grid, '--random': random, '--declared': declared}
+    if space is not None and (other := next((option for option, given in others.items() if given), None)):
+        raise InvalidArgument(f'--space {space} says what to vary, and so does {other}: give one of them')
     if points is not None and points < 1:
         raise InvalidArgument(f'--points {points}: must be at least 1')
     if trials is not None and trials < 0:
@@ -70,10 +77,13 @@ def selector_of(
     fixed = _named('--set', settings, value_of, kind_of, known=varied)
     varied |= {name: Categorical((value,)) for name, value in fixed.items()}
     single = [_single_point(text, fixed, kind_of) for text in point]
+    whole = None if space is None else _loaded_space(space, fixed)
     if name is not None:
         own = {'points': points, 'trials': trials if default_trials == DEFAULT_TRIALS else count}
         given = _named('--selector-option', [*options], value_of)
-        return partial(_of_space, name, module, declared, varied, single, own, given, seed)
+        return partial(_of_space, name, module, declared, whole or varied, single, own, given, seed)
+    if whole is not None:
+        return _with(_grid_or_random(whole, points, count, seed), single, count)
     if declared:
         return partial(_declared, module, count, varied, points, seed, single)
     if random:
@@ -104,7 +114,7 @@ def _of_space(
     name: str,
     module: str,
     declared: bool,
-    varied: dict[str, Any],
+    varied: dict[str, Any] | Space,
     single: list[dict[str, Any]],
     own: dict[str, Any],
     given: dict[str, Any],
@@ -116,7 +126,7 @@ def _of_space(
         name: Of the selector.
         module: The problem.
         declared: Whether what its code declares is varied, too.
-        varied: What the options say is varied.
+        varied: What the options say is varied, or a space of a file.
         single: Points beside those of the space.
         own: What options of the command say of the selector, `--points` and `--trials`; None: nothing.
         given: Its options by `--selector-option`.
@@ -124,13 +134,13 @@ def _of_space(
     """
     from .selectors.fixed import FixedSweep, declared_domains
     from .selectors.named import make_selector, takes
-    from .space import Space
+    from .space.forms import as_space
 
-    domains = declared_domains(module, varied) if declared else varied
+    domains = declared_domains(module, dict(varied)) if declared else varied
     if not domains:
         raise InvalidArgument(
-            f'--selector {name}: what should be varied? Give --random NAME=LOW..HIGH, --grid NAME=A,B,…, or '
-            f'--declared'
+            f'--selector {name}: what should be varied? Give --random NAME=LOW..HIGH, --grid NAME=A,B,…, '
+            f'--space FILE or --declared'
         )
     options = {option: value for option, value in own.items() if value is not None}
     for option in options:
@@ -138,7 +148,7 @@ def _of_space(
             raise InvalidArgument(f'--selector-option {option}={given[option]}: --{option} says so, too')
     options |= {'seed': seed} if takes(name, 'seed') else {}
     try:
-        selector = make_selector(name, Space(domains), {**options, **given})
+        selector = make_selector(name, as_space(domains), {**options, **given})
     except InvalidArgument as error:
         raise InvalidArgument(f'--selector {name}: {error}') from None
     if not single:
@@ -148,6 +158,33 @@ def _of_space(
             f'--point: --selector {name} chooses all points itself; try it in another command'
         )
     return _with(selector, single, selector.points_and_trials()[0][1])
+
+
+def _loaded_space(path: Path, fixed: Mapping[str, Any]) -> Space:
+    """Returns the space of a file, with the values that are fixed."""
+    from .space import Space
+
+    whole = Space.load(path)
+    for name, value in fixed.items():
+        try:
+            whole = whole.fixed({name: value})
+        except InvalidArgument as error:
+            raise InvalidArgument(f'--set {name}={value}: {error}') from None
+    return whole
+
+
+def _grid_or_random(space: Space, points: int | None, trials: int, seed: int) -> FixedSweep:
+    """Returns what tries a space: all points up to a hundred, else as many as are drawn."""
+    from .selectors.drawing import DEFAULT_POINTS
+    from .selectors.fixed import MOST_COMBINED, FixedSweep
+    from .selectors.random import RandomSweep
+    from .space.roles import scientific
+
+    if not any(domain.role == 'scientific' for domain in space.values()):
+        return FixedSweep.of_space(space, [{}], trials)
+    if points is None and scientific(space).size <= MOST_COMBINED:
+        return FixedSweep.with_grid(space, trials)
+    return RandomSweep(space, DEFAULT_POINTS if points is None else points, trials, seed=seed)
 
 
 def _with(selector: FixedSweep, more: list[dict[str, Any]], trials: int) -> ParamSelector:

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from .architectures import common_values, known_points, of_networks, trials_of_points
@@ -30,6 +31,7 @@ from .run.queue import ParamsTaskQueue
 from .run.trial_time import TrialTime
 from .seeding import random_states_kept
 from .selectors.base import Selector, checked_selector
+from .space import Space
 from .store.acceptance import accepted_kinds
 from .store.layout import holds_sweep
 from .store.log import RunLog
@@ -38,6 +40,8 @@ from .store.origin import this_origin
 from .store.store import Store
 from .training.facts import ProblemFacts, check
 from .training.resampling.resampler import Resampler
+from .tuning.bounds import split_bounds
+from .tuning.methods import get_method
 from .work import LANES, WorkerSpec
 
 _SAVE_THREADS = 8
@@ -89,6 +93,8 @@ def run_session(
             )
         resampler = _resampler(config, facts)
         parameters = facts.parameters
+        if (space := selector.whole_space) is not None:
+            config, parameters = _tuning_within(space, config, parameters, display is not None)
         _check_points(parameters, known)
         manifest = Manifest(
             facts.name, train_size=facts.train_size, device=facts.device, path=facts.path,
@@ -96,6 +102,7 @@ def run_session(
             declared=parameters.declared.to_dict() if parameters.declared is not None else {},
             values=as_texts(presets), metrics=facts.metrics,
             resample={} if resampler is None else resampler.record(),
+            tuned_space=parameters.tuned_texts(),
             val_size=facts.val_size if resampler is None else resampler.split(0).place['val'],
             paired=config.paired, planned_looks=config.looks, margin=config.margin, looks=(),
             **config.identity(),
@@ -163,6 +170,20 @@ def _facts(
                 load_problem(reference, presets=presets), config.seed, config.device, config.resample
             )
     return facts
+
+
+def _tuning_within(
+    space: Space, config: SweepConfig, parameters: ProblemParameters, is_shown: bool
+) -> tuple[SweepConfig, ProblemParameters]:
+    """Returns how to tune, and what, if a space says what is tuned for every architecture; says so, too."""
+    bounds, tuned = split_bounds(space, lambda name: parameters.owner(name) is not None)
+    if bounds.settings:
+        config = replace(config, tuning=bounds.applied(get_method(config.tuning)))
+    parameters = parameters if tuned is None else parameters.tuning(tuned)
+    texts = [bounds.text, *(f'{name} ({text})' for name, text in parameters.tuned_texts().items())]
+    if (listed := ', '.join(filter(None, texts))) and is_shown:
+        print(f'Tuned for every architecture, not compared: {listed}', file=sys.stderr)
+    return config, parameters
 
 
 def _resampler(config: SweepConfig, facts: ProblemFacts) -> Resampler | None:

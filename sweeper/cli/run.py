@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     cls=Command,
     context_settings={'allow_extra_args': True},
     help='Run a sweep, or continue it: the same command on the same folder trains only what is missing.\n\n'
-    'What to try: --grid, --random or --declared (with --grid or --random for some parameters), single '
+    'What to try: --grid, --random, --space or --declared (with --grid or --random for some), single '
     'architectures with --point; otherwise the `selector` of the module. A parameter is an argument of '
     'model(), or declared in the code. Values are numbers, true, false, null, text, or tuples, lists and '
     'dicts as in Python or JSON; of the declared type, if there is one. A text with a comma is in quotes, '
@@ -57,6 +57,15 @@ def run(
             '--declared', metavar='', help='Try what the code declares: _("width", 64, choices=\\[32, 64]).'
         ),
     ] = False,
+    space: Annotated[
+        Path | None,
+        typer.Option(
+            help='Try the points of a space in a YAML or JSON file: all up to 100, else --points drawn at '
+            'random. Its nuisance parameters are tuned.',
+            metavar='FILE',
+            parser=path_of,
+        ),
+    ] = None,
     load: Annotated[
         Path | None,
         typer.Option(
@@ -78,8 +87,8 @@ def run(
     points: Annotated[
         int | None,
         Whole(
-            help='How many points to draw with --random or --declared, or to try with --selector.  '
-            '\\[default: 10 or all if fewer, with --declared all up to 100]'
+            help='How many points to draw with --random, --space or --declared, or to try with --selector.  '
+            '\\[default: 10 or all if fewer, with --declared and --space all up to 100]'
         ),
     ] = None,
     trials: Annotated[
@@ -164,7 +173,8 @@ def run(
         chosen = selector_of(
             os.path.expanduser(module), grid=grid or [], random=random or [], point=point or [],
             declared=declared, settings=settings or [], points=points, trials=trials, seed=options['seed'],
-            loaded=load is not None, default_trials=_default_trials(options['resample'], options['tunings']),
+            space=space, loaded=load is not None,
+            default_trials=_default_trials(options['resample'], options['tunings']),
             name=selector, options=selector_option or [],
         )  # fmt: skip
         options |= {'progress': 'none'} if quiet else {}

@@ -7,11 +7,15 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DeclarationError, InvalidPoint
+from ..errors import DeclarationError, InvalidArgument, InvalidPoint
+from ..frozen import freeze
 from ..points import NamedPoint, Point, by_name, label
+from ..space import Space
+from ..space.base import UNSET
+from ..space.roles import TunedSpace, tuned_texts
 from .sources import ProblemSources
 
 if TYPE_CHECKING:
@@ -125,6 +129,7 @@ class ProblemParameters:
         files: The files that this was looked for in, relative to their folder.
         fixed: What is read once for all points, by name.
         preset: The names of parameters whose value was set before the sweep.
+        tuned: A space of which the sweep tunes what has the role `nuisance`; None if it has none.
     """
 
     signature: ModelSignature
@@ -132,6 +137,7 @@ class ProblemParameters:
     files: Sequence[str] = ()
     fixed: Mapping[str, FixedParameter] = field(default_factory=dict)
     preset: Collection[str] = ()
+    tuned: Space | None = None
 
     def check(self, point: Point) -> None:
         """Raises `InvalidPoint` if the problem has no such parameters, or they cannot have these values."""
@@ -219,11 +225,48 @@ class ProblemParameters:
         """Returns the declared parameter that a name sets, itself or an entry of its dict; None if none."""
         return self.declared.owner(name) if self.declared is not None else None
 
-    def nuisance(self, point: Point) -> dict[str, Domain]:
+    def nuisance(self, point: Point) -> Mapping[str, Domain]:
         """Returns what is tuned beside learning rate and batch size: what of that the point does not fix."""
         known = self.declared.nuisance if self.declared is not None else {}
         own = self.split(point)[1] if isinstance(point, NamedPoint) else {}
+        if self.tuned is not None:
+            return TunedSpace(self.tuned, point if isinstance(point, NamedPoint) else {})
         return {name: known[name] for name in known if name not in own and name not in self.preset}
+
+    def tuned_texts(self) -> dict[str, str]:
+        """Returns what a space has tuned, in words by name; empty without one."""
+        return {} if self.tuned is None else tuned_texts(self.tuned)
+
+    def tuning(self, space: Space) -> ProblemParameters:
+        """Returns the parameters of a sweep that also tunes what has the role `nuisance` in a space.
+
+        Raises:
+            InvalidArgument: No code reads such a parameter, or it cannot have the space's values.
+        """
+        domains = dict(space)
+        for name, domain in space.items():
+            if domain.role != 'nuisance':
+                continue
+            if self.declared is None or self.owner(name) is None:
+                from ..declare.manager import suggestion
+
+                known = self.declared.nodes if self.declared is not None else {}
+                raise InvalidArgument(
+                    f'{name} has the role nuisance in the space, and no code reads it: read it by '
+                    f'_({name!r}, …) in a function that model() or optimizer() calls{suggestion(name, known)}'
+                )
+            if (self.owner(name) or name) in self.preset:
+                raise InvalidArgument(f'{name} is set to a value, and is to be tuned: leave out one of them')
+            self.declared.check(name)
+            for value in domain.values(3):
+                self.declared.as_read({name: value})
+            usual = self.declared.default(name)
+            if domain.default is UNSET and domain.contains(freeze(usual)):
+                domains[name] = replace(domain, default=freeze(usual))
+        others = self.declared.nuisance if self.declared is not None else {}
+        others = {name: others[name] for name in others if name not in space and name not in self.preset}
+        whole = Space({**domains, **others}, space.conditions, space.forbidden)
+        return replace(self, tuned=whole)
 
 
 def _is_number(parameter: inspect.Parameter) -> bool:

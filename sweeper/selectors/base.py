@@ -12,6 +12,7 @@ from ..errors import InvalidArgument, InvalidPoint
 from ..events import Event, SweepStarted
 from ..listeners.base import SweepListener, check_hooks
 from ..metric import PERFORMANCE, MetricInfo
+from ..space import Space
 
 
 class Answer(Enum):
@@ -81,9 +82,12 @@ class Selector(ABC):
     Attributes:
         adaptive: Whether proposals depend on results. If not (set it to False), it is asked for all of them
             at once, before anything is trained, and never answers `WAIT`.
+        whole_space: A space of which it proposes what is compared. What else is in it, with the role
+            `nuisance`, is tuned for every point. None: nothing is tuned but what the code declares.
     """
 
     adaptive: bool = True
+    whole_space: Space | None = None
 
     @abstractmethod
     def ask(self) -> Proposal | Literal[Answer.WAIT, Answer.DONE]:

@@ -14,10 +14,11 @@ from ..errors import InvalidArgument
 from ..points import Point, as_point
 from ..space import Domain, Space
 from ..space.forms import domain_of
+from ..space.roles import scientific
 from .base import ParamSelector
 from .drawing import DEFAULT_POINTS, draw_distinct, draw_unrounded
 
-_MOST_COMBINED = 100
+MOST_COMBINED = 100
 
 
 class FixedSweep(ParamSelector):
@@ -47,6 +48,16 @@ class FixedSweep(ParamSelector):
         return cls((params, trials) for params in points)
 
     @classmethod
+    def of_space(cls, space: Space, points: Iterable[Any], trials: int) -> FixedSweep:
+        """Tries points of a space, each the same number of times.
+
+        What the space has with the role `nuisance`, and is not in the points, is tuned for each.
+        """
+        selector = cls.with_fixed_trials(points, trials)
+        selector.whole_space = space
+        return selector
+
+    @classmethod
     def with_grid(cls, values: Mapping[str, Domain | Collection[Any]], trials: int) -> FixedSweep:
         """Tries every combination of the parameters' values, as named points.
 
@@ -59,7 +70,7 @@ class FixedSweep(ParamSelector):
             InvalidArgument: A parameter has no values, infinitely many, or one of them twice.
         """
         if isinstance(values, Space):
-            return cls.with_fixed_trials(values.grid(), trials)
+            return cls.of_space(values, scientific(values).grid(), trials)
         domains: dict[str, Domain] = {}
         for name, options in values.items():
             if not isinstance(options, Domain | range | AbstractSet):  # a tuple is no interval here
@@ -96,10 +107,11 @@ class FixedSweep(ParamSelector):
         """
         named = ranges if isinstance(ranges, Mapping) else {str(i): domain for i, domain in enumerate(ranges)}
         domains = {name: domain_of(name, given) for name, given in named.items()}
-        space = ranges if isinstance(ranges, Space) else Space(domains)
+        space = scientific(ranges) if isinstance(ranges, Space) else Space(domains)
         drawn = partial(_drawn, isinstance(ranges, Mapping), space, points, r_eps, seed)
         selector = cls.with_fixed_trials(drawn(), trials)
         selector._unrounded = partial(drawn, draw_unrounded)
+        selector.whole_space = ranges if isinstance(ranges, Space) else None
         return selector
 
     @classmethod
@@ -136,7 +148,7 @@ class FixedSweep(ParamSelector):
                 f'{os.fspath(module_name)} declares nothing to be compared: give a parameter choices or a '
                 f"range, as in _('width', 64, choices=[32, 64])"
             )
-        if points is None and Space(domains).size <= _MOST_COMBINED:
+        if points is None and Space(domains).size <= MOST_COMBINED:
             return cls.with_grid(domains, trials)
         points = DEFAULT_POINTS if points is None else points
         return cls.with_random_trials(domains, points, trials, seed=seed)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..space import Space
 from ..space.forms import as_space
+from ..space.roles import scientific
 from .fixed import FixedSweep
 
 
@@ -28,5 +29,6 @@ class GridSweep(FixedSweep):
         trials: int = 3,
         counts: Mapping[str, int] | int | None = None,
     ) -> None:
-        self.space = as_space(space)
+        self.whole_space = as_space(space)
+        self.space = scientific(self.whole_space)
         super().__init__((point, trials) for point in self.space.grid(counts))

@@ -14,6 +14,7 @@ from ..events import Event, PointRejected
 from ..points import NamedPoint, Point
 from ..space import Space
 from ..space.forms import as_space
+from ..space.roles import scientific
 from .drawing import DEFAULT_POINTS
 from .fixed import FixedSweep
 
@@ -47,7 +48,8 @@ class RandomSweep(FixedSweep):
         method: Literal['sobol', 'uniform'] = 'sobol',
         seed: int = 0,
     ) -> None:
-        self.space = as_space(space)
+        self.whole_space = as_space(space)
+        self.space = scientific(self.whole_space)
         if points is None:
             points = int(min(DEFAULT_POINTS, self.space.size))
         at_least(1, 'points', points)

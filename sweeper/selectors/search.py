@@ -16,6 +16,7 @@ from ..points import NamedPoint, Point, as_point
 from ..results import ModelCost
 from ..space import Space
 from ..space.forms import as_space
+from ..space.roles import scientific
 from .base import DONE, WAIT, Answer, Proposal, Selector
 
 IN_FLIGHT = 8
@@ -58,7 +59,8 @@ class SpaceSearch(Selector):
     ) -> None:
         for name, number in (('points', points), ('trials', trials), ('in_flight', in_flight)):
             at_least(1, name, number)
-        self.space = as_space(space)
+        self.whole_space = as_space(space)
+        self.space = scientific(self.whole_space)
         self.points, self.trials, self.in_flight = points, trials, in_flight
         self.objectives = as_objectives(objectives)
         self.goals: Goals | None = None

@@ -71,6 +71,10 @@ class Domain(ABC):
     def contains(self, value: object) -> bool:
         """Tells whether it is one of the values."""
 
+    def compares_with(self, value: object) -> bool:
+        """Tells whether a condition may compare the parameter with a value."""
+        return self.contains(value)
+
     @abstractmethod
     def encode(self, value: Any) -> float:
         """Returns a value's place in [0, 1]: `decode` gives the value back, or one rounded to it."""

@@ -107,7 +107,7 @@ class Condition(Expression):
         if is_ordering and is_number and isinstance(domain.rank(self.value), int | float):
             return None
         for value in self.values:
-            if not domain.contains(value):
+            if not domain.compares_with(value):
                 return (
                     f'{self}: {self.name} is never {value!r}; it is {domain.describe()}{_like(value, domain)}'
                 )

@@ -114,6 +114,19 @@ class Feasibility:
                 return False
         return self._exists(decided, true & self._steps[decided - 1].needed)
 
+    def allows(self, name: str, expression: Expression) -> bool:
+        """Tells whether an expression about parameters before `name` holds for some point."""
+        decided: set[frozenset[str]] = {frozenset()}
+        for index in range(self._index[name]):
+            needed = self._steps[index].needed
+            decided = {
+                after
+                for true in decided
+                for _, after in self._options(index, true)
+                if self._exists(index + 1, after & needed)
+            }
+        return any(expression.holds(lambda known: str(known) in true) for true in decided)  # noqa: B023
+
     def has(self, name: str) -> bool:
         """Tells whether a condition or a clause is about a parameter, or it has a condition."""
         return name in self._index

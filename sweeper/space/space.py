@@ -16,6 +16,7 @@ from ..frozen import NamedPoint
 from ..io.documents import write_document
 from .base import UNSET, Domain, as_size
 from .conditions import Condition, Expression
+from .constant import Constant
 from .faults import checked_expressions, domain_faults, order_of, raise_faults, suggestion
 from .feasibility import Feasibility
 from .files import data_of, parts_of, read_parts
@@ -148,6 +149,28 @@ class Space(Mapping[str, Domain]):
         free = [domain.size for name, domain in self.items() if not self._feasibility.has(name)]
         return as_size(self._feasibility.count() * math.prod(free))
 
+    def fixed(self, values: Mapping[str, Any]) -> Space:
+        """Returns the space of those points that have some values, where they have these parameters.
+
+        Raises:
+            InvalidArgument: The space has no such parameter or value, or no such point.
+        """
+        domains = dict(self._domains)
+        for name, value in values.items():
+            if name not in domains:
+                raise InvalidArgument(f'the space has no parameter {name!r}{suggestion(name, self)}')
+            if not domains[name].contains(value):
+                raise InvalidArgument(f'{name}={value!r}: must be {domains[name].describe()}')
+            domains[name] = Constant(value, domains[name], role=domains[name].role)
+        return Space(domains, self.conditions, self.forbidden)
+
+    def may_have(self, name: str) -> bool:
+        """Tells whether a parameter is part of some point."""
+        condition = self.conditions.get(name)
+        if condition is None:
+            return True
+        return self._feasibility.allows(name, condition)
+
     def is_active(self, name: str, values: Mapping[str, Any]) -> bool:
         """Tells whether a parameter is part of a point that has some values of those it depends on."""
         return name not in self.conditions or self._holds(self.conditions[name], values)
@@ -235,30 +258,30 @@ class Space(Mapping[str, Domain]):
             InvalidArgument: A parameter has infinitely many values, and no count.
         """
         by_name = counts if isinstance(counts, Mapping) else dict.fromkeys(self, counts)
-        values = {name: self._values(name, by_name.get(name)) for name in self}
         if not self.conditions and not self.forbidden:
-            for combination in itertools.product(*values.values()):
+            values = [self._values(name, by_name.get(name)) for name in self]
+            for combination in itertools.product(*values):
                 yield NamedPoint(dict(zip(self, combination, strict=True)))
             return
-        yield from map(self._point, self._combinations(values))
+        yield from map(self._point, self._combinations(by_name))
 
-    def _combinations(self, values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-        """Yields legal combinations of listed values, depth first in the order of dependencies."""
-        stack: list[dict[str, Any]] = [{}]
-        depths = [0]
+    def _combinations(self, counts: Mapping[str, int | None]) -> Iterator[dict[str, Any]]:
+        """Yields legal combinations of values, depth first in the order of dependencies."""
+        listed: dict[str, list[Any]] = {}
+        stack: list[tuple[dict[str, Any], int]] = [({}, 0)]
         while stack:
-            done, depth = stack.pop(), depths.pop()
+            done, depth = stack.pop()
             if depth == len(self.order):
                 yield done
                 continue
-            name = self.order[depth]
-            options = (
-                [{**done, name: value} for value in values[name]] if self.is_active(name, done) else [done]
-            )
+            name, options = self.order[depth], [done]
+            if self.is_active(name, done):
+                if name not in listed:
+                    listed[name] = self._values(name, counts.get(name))
+                options = [{**done, name: value} for value in listed[name]]
             if self.forbidden:
                 options = [option for option in options if self._feasibility.has_room(name, option)]
-            stack += reversed(options)
-            depths += [depth + 1] * len(options)
+            stack += [(option, depth + 1) for option in reversed(options)]
 
     def _values(self, name: str, count: int | None) -> list[Any]:
         try:

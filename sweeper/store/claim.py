@@ -137,6 +137,7 @@ def _differences(recorded: Manifest, requested: Manifest) -> list[str]:
             f'path of another file: {_shown(recorded.path)} there, {_shown(requested.path)} asked'
         )
     different += _compared('value of the parameter ', recorded.values, requested.values)
+    different += _compared('tuned parameter ', recorded.tuned_space, requested.tuned_space)
     different += _compared('option ', recorded.stopping, requested.stopping)
     options = ({'resample': manifest.resample.get('splits')} for manifest in (recorded, requested))
     different += _compared('option ', *options)

@@ -57,6 +57,7 @@ class Manifest:
         stopping: How trials stop early: `stop` and `patience`; empty if they do not.
         resample: If each trial has a split of its own: `splits`, as `SweepConfig.resample` has it, how many
             `samples` are split, and `val_to_train`, validation samples per training sample. Else empty.
+        tuned_space: What of a space is tuned for every point, as text by name: values and conditions.
         val_size: Samples that a trial is validated on; 0 without data, or in folders of earlier versions.
         paired: Whether trials of the same index are compared with each other; None: as the problem is.
         planned_looks: How often the results are to be looked at in all; None if that is open.
@@ -87,6 +88,7 @@ class Manifest:
     minutes_per_trial: float | None = None
     stopping: Mapping[str, Any] = field(default_factory=dict)
     resample: Mapping[str, Any] = field(default_factory=dict)
+    tuned_space: Mapping[str, str] = field(default_factory=dict)
     val_size: int = 0
     paired: bool | None = None
     planned_looks: int | None = None
@@ -227,6 +229,8 @@ def manifest_content(manifest: Manifest) -> dict[str, Any]:
     content = asdict(manifest)
     if not manifest.resample:
         del content['resample']
+    if not manifest.tuned_space:
+        del content['tuned_space']
     if manifest.looks is None:
         del content['looks']
     if manifest.tunings == 1:

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..space.base import JUST_BELOW_1
+from ..space.roles import TunedSpace
 from .candidates import Candidate, Scored, grid, reference_size, winner, within
 from .constants import CONSTANTS
 from .effort import Effort
 
 if TYPE_CHECKING:
     from ..space import Domain
+
+
+def in_force(nuisance: Mapping[str, Domain], values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Returns a candidate's values of nuisance parameters: those whose conditions hold, or all."""
+    return tuple((nuisance.legal(values) if isinstance(nuisance, TunedSpace) else values).items())
 
 
 def grid_and_scattered(
@@ -28,7 +34,7 @@ def grid_and_scattered(
     Nuisance parameters have their defaults in the grid of learning rates from `low` to `high`. As many
     candidates again, for each of up to three of them, are scattered evenly over all values of all.
     """
-    defaults = tuple((name, domain.default) for name, domain in nuisance.items())
+    defaults = in_force(nuisance, {name: domain.default for name, domain in nuisance.items()})
     candidates = [
         candidate._replace(nuisance=defaults) for candidate in grid(settings, train_size, low, high)
     ]
@@ -36,8 +42,8 @@ def grid_and_scattered(
     for shares in _scattered(settings.lr_candidates * count, 1 + len(nuisance)):
         lr = within(settings, low * (high / low) ** shares[0])
         pairs = zip(nuisance.items(), shares[1:], strict=True)
-        values = tuple((name, domain.decode(share)) for (name, domain), share in pairs)
-        candidates.append(Candidate(lr, size, values))
+        values = {name: domain.decode(share) for (name, domain), share in pairs}
+        candidates.append(Candidate(lr, size, in_force(nuisance, values)))
     return candidates
 
 
@@ -79,8 +85,10 @@ def finalists(
 
 def _distance(candidate: Candidate, other: Candidate, nuisance: Mapping[str, Domain]) -> float:
     """How far apart the values of nuisance parameters are, as a share of all values of one."""
-    pairs = zip(candidate.nuisance, other.nuisance, strict=True)
-    return max((nuisance[name].distance(a, b) for (name, a), (_, b) in pairs), default=0.0)
+    values, others = dict(candidate.nuisance), dict(other.nuisance)
+    if values.keys() != others.keys():
+        return 1.0
+    return max((nuisance[name].distance(value, others[name]) for name, value in values.items()), default=0.0)
 
 
 def varied(best: Candidate, nuisance: Mapping[str, Domain], step: float) -> list[Candidate]:
@@ -92,15 +100,16 @@ def varied(best: Candidate, nuisance: Mapping[str, Domain], step: float) -> list
         step: How far to go to either side, as a share of all values.
     """
     candidates = []
-    for place, (name, value) in enumerate(best.nuisance):
+    for name, value in best.nuisance:
         share = nuisance[name].encode(value)
         for other in dict.fromkeys(
             nuisance[name].decode(min(max(share + by, 0.0), JUST_BELOW_1)) for by in (-step, step)
         ):
             if other != value:
-                values = (*best.nuisance[:place], (name, other), *best.nuisance[place + 1 :])
-                candidates.append(best._replace(nuisance=values))
-    return candidates
+                values = in_force(nuisance, {**dict(best.nuisance), name: other})
+                if values != best.nuisance:  # as it is if the other value is forbidden
+                    candidates.append(best._replace(nuisance=values))
+    return list(dict.fromkeys(candidates))
 
 
 def at_both_rates(finalists: Sequence[Candidate]) -> list[Candidate]:

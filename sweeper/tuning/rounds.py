@@ -16,6 +16,8 @@ from .constants import CONSTANTS
 from .effort import Effort
 from .lr_range import LRRange
 
+_ABSENT = ''
+
 
 class Budget:
     """What tuning may cost, and what it has cost, in training samples.
@@ -138,10 +140,13 @@ def table(rounds: Sequence[Round]) -> dict[str, np.ndarray]:
             nuisance = dict(score.candidate.nuisance)
             columns = zip(nuisance_columns([*nuisance]), nuisance.values(), strict=True)
             rows.append({'round': number, **row, **dict(columns)})
-    return {name: _column([row[name] for row in rows]) for name in rows[0] if name != 'nuisance'}
+    names = dict.fromkeys(name for row in rows for name in row if name != 'nuisance')
+    return {name: _column([row.get(name, _ABSENT) for row in rows]) for name in names}
 
 
 def _column(values: Sequence[Any]) -> np.ndarray:
-    """An array of numbers or truth values; anything else as texts."""
+    """An array of numbers or truth values; anything else as texts, empty where a value is absent."""
     kinds = {type(value) for value in values}
-    return np.array(values if kinds <= {int, float} or kinds == {bool} else [*map(value_to_text, values)])
+    if kinds <= {int, float} or kinds == {bool}:
+        return np.array(values)
+    return np.array(['' if value is _ABSENT else value_to_text(value) for value in values])

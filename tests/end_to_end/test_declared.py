@@ -157,7 +157,7 @@ def test_the_command_line_gives_values_the_type_that_the_code_declares(declaring
         ({'settings': ['width']}, 'must be NAME=VALUE'),
         ({'settings': ['width=2'], 'grid': ['width=4']}, 'width is given twice'),
         ({'declared': True, 'points': 9}, 'the space is too small: it has 4 different points, not 9'),
-        ({'points': 3}, 'goes with --random or --declared'),
+        ({'points': 3}, 'goes with --random, --declared or --space'),
     ],
 )
 def test_wrong_input_is_refused_before_anything_is_trained(

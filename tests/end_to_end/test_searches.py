@@ -92,7 +92,8 @@ def test_what_is_wrong_is_named(options, message):
 def test_the_command_line_searches(write_problem, tmp_path):
     problem, out = write_problem(), tmp_path / 'out'
     command = [
-        sys.executable, '-m', 'sweeper', 'run', problem.path, '--random', 'width=1..60', *SHORT, '--points', '4',
+        sys.executable, '-m', 'sweeper', 'run', problem.path, '--random', 'width=1..60', *SHORT,
+        '--points', '4',
         '--selector', 'evolution', '--selector-option', 'population=2', '--sweep-cores', '1',
         '--executor', 'inline', '--out', out,
     ]  # fmt: skip

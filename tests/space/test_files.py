@@ -154,7 +154,7 @@ def test_every_type_of_vega_is_read_and_drawn(tmp_path):
         ('parameters: {a: []}', ['a: there must be at least one value']),
         ('parameters: {a: {range: [3, 1]}}', ['a: low=3, high=1: low must be below high']),
         ('parameters: {a: {range: [1, x]}}', ['a: range [1, ', 'must be [low, high], two numbers']),
-        ('parameters: {a: {range: [1, 2], lgo: true}}', ['a: lgo: does not go with range; did you mean log?']),
+        ('parameters: {a: {range: [1, 2], lgo: true}}', ['a: lgo: does not go with range; did you mean log?']),  # noqa: E501
         ('parameters: {a: {choices: [1], range: [1, 2]}}', ['a: ', 'must have one of']),
         ('parameters: {a: {range: [1, 2], role: nusance}}', ["role 'nusance': valid are scientific"]),
         ('parameters: {a: [1], a.b: [1], a: }', ['a is given a second time']),

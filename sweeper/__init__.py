@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .objectives import Objective
     from .report.figures.paper import save_figure
     from .report.figures.plotting import plot
+    from .report.methods.writing import report_methods
     from .report.page.writing import report_page
     from .report.stats.comparison import Comparison, compare
     from .results import PointError, PointFailure, PointResult, SweepResults, TrialResult, Tuned
@@ -138,6 +139,7 @@ __all__ = [
     'load_model',
     'mean_interval',
     'plot',
+    'report_methods',
     'report_page',
     'run_seed',
     'run_task',
@@ -222,6 +224,7 @@ _MODULES = {
     'load_model': 'loading',
     'mean_interval': 'stats.intervals',
     'plot': 'report.figures.plotting',
+    'report_methods': 'report.methods.writing',
     'report_page': 'report.page.writing',
     'run_task': 'executors.inline',
     'run_seed': 'seeding',

@@ -21,6 +21,7 @@ PUBLIC = {
     'Space', 'Bits', 'Categorical', 'Condition', 'Integer', 'Float', 'NamedPoint', 'Ordinal',
     'PointResult', 'SweepResults', 'TrialResult', 'PointError', 'PointFailure',
     'Comparison', 'compare', 'mean_interval', 'plot', 'save_figure', 'report_page',
+    'report_methods',
     'SweepError', 'InvalidArgument', 'InvalidPoint', 'ProblemError', 'FolderError', 'SelectorError',
     'PointFailed', 'TuningFailed', 'DeclarationError', 'MissingExtra',
     'ProblemWarning', 'DeclarationWarning', 'PointFailedWarning', 'DamagedFileWarning', 'ListenerWarning',

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 def report(
     folder: Folder,
     format: Annotated[  # noqa: A002
-        str, typer.Option(metavar='html|md|csv|json', help='A page, Markdown, or data for other programs.')
+        str,
+        typer.Option(
+            metavar='html|md|csv|json|methods',
+            help='A page, Markdown, data for other programs, or the methods section of a paper.',
+        ),
     ] = 'html',
     out: Annotated[
         Path | None,

@@ -21,6 +21,7 @@ from .collect import PointSummary, have_own_lengths
 from .findings import Findings
 from .flags import EXCLUSIONS
 from .measure import Measure, measures
+from .methods.writing import report_methods
 
 _COLUMNS = (
     'trials', 'perf_val', 'perf_val_low', 'perf_val_high', 'interval', 'median', 'best', 'worst',
@@ -145,7 +146,17 @@ def everything(store: Records, metric: str | None = None) -> str:
     return json_bytes(document).decode()
 
 
-FORMATS: dict[str, Callable[[Records, str | None], str]] = {'md': markdown, 'csv': table, 'json': everything}
+def methods(store: Records, metric: str | None = None) -> str:
+    """Returns paragraphs for the methods section of a paper, and what they cite."""
+    return report_methods(Findings(store, metric))
+
+
+FORMATS: dict[str, Callable[[Records, str | None], str]] = {
+    'md': markdown,
+    'csv': table,
+    'json': everything,
+    'methods': methods,
+}
 
 
 def _rows(findings: Findings) -> list[tuple[PointSummary, dict[str, Any]]]:

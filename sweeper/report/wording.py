@@ -20,6 +20,11 @@ def counted(number: int, noun: str) -> str:
     return f'{number} {noun}{"s" * (number != 1)}'
 
 
+def in_words(names: Sequence[str]) -> str:
+    """Joins names as a sentence does: `a, b and c`."""
+    return ' and '.join(filter(None, (', '.join(names[:-1]), *names[-1:])))
+
+
 def in_epochs(epochs: float) -> str:
     """Returns a length of training: `1 epoch`, `0.5 epochs`."""
     return f'{epochs:.3g} epoch{"s" * (epochs != 1)}'

@@ -14,7 +14,7 @@ from ...stats.looks import ALPHA
 from ...stats.verdict import Verdict
 from ..flags import EXCLUSIONS
 from ..measure import Measure
-from ..wording import counted
+from ..wording import counted, in_words
 
 _MOST_SENTENCES = 3
 _MOST_NAMES = 4
@@ -343,4 +343,4 @@ class Answer:
 def _listed(names: Sequence[str]) -> str:
     if len(names) > _MOST_NAMES:
         return f'{", ".join(names[:_MOST_NAMES])} and {len(names) - _MOST_NAMES} more'
-    return ' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))
+    return in_words(names)

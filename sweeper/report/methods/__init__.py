@@ -1,0 +1,1 @@
+"""What the methods section of a paper says of a sweep."""

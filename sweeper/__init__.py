@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .selectors.fixed import FixedSweep
     from .selectors.grid import GridSweep
     from .selectors.optuna import OptunaSelector
+    from .selectors.racing import RacingSweep
     from .selectors.random import RandomSweep
     from .space import Bits, Categorical, Condition, Float, Integer, Ordinal, Space
     from .stats.intervals import mean_interval
@@ -109,6 +110,7 @@ __all__ = [
     'ProblemError',
     'ProblemWarning',
     'Proposal',
+    'RacingSweep',
     'RandomSweep',
     'Resources',
     'Run',
@@ -160,6 +162,7 @@ _MODULES = {
     'DeclarationWarning': 'errors',
     'EqualPointsWarning': 'errors',
     'EvolutionSweep': 'selectors.evolution',
+    'RacingSweep': 'selectors.racing',
     'Executor': 'executors.base',
     'FixedHyperparameters': 'tuning.fixed',
     'FixedSweep': 'selectors.fixed',

@@ -104,7 +104,8 @@ def run_session(
             resample={} if resampler is None else resampler.record(),
             tuned_space=parameters.tuned_texts(),
             val_size=facts.val_size if resampler is None else resampler.split(0).place['val'],
-            paired=config.paired, planned_looks=config.looks, margin=config.margin, looks=(),
+            paired=config.paired, planned_looks=config.looks or selector.planned_looks,
+            margin=config.margin, looks=(),
             **config.identity(),
         )  # fmt: skip
         trial_time = TrialTime.of(config.method, manifest, folder)

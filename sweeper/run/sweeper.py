@@ -92,7 +92,7 @@ class Sweeper:
         if self._ledger.unsummarised:
             self._store.collate()
         self._store.check_still_there()
-        self._store.record_look()
+        self._store.record_look(self._selector.looks_made)
         results = records.results()
         results.others = [point for point in records.by_point if point not in self._ledger.points]
         return results

@@ -84,10 +84,15 @@ class Selector(ABC):
             at once, before anything is trained, and never answers `WAIT`.
         whole_space: A space of which it proposes what is compared. What else is in it, with the role
             `nuisance`, is tuned for every point. None: nothing is tuned but what the code declares.
+        planned_looks: In how many looks at the results, at most, it decides which points are better; the
+            error that reports may make is shared among them. None if it does not compare points.
+        looks_made: How many there were.
     """
 
     adaptive: bool = True
     whole_space: Space | None = None
+    planned_looks: int | None = None
+    looks_made: int = 1
 
     @abstractmethod
     def ask(self) -> Proposal | Literal[Answer.WAIT, Answer.DONE]:

@@ -17,6 +17,7 @@ SELECTORS: Mapping[str, str] = {
     'random': 'RandomSweep',
     'evolution': 'EvolutionSweep',
     'optuna': 'OptunaSelector',
+    'racing': 'RacingSweep',
 }
 """The class of each, in the module of that name."""
 

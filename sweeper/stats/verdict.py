@@ -116,23 +116,24 @@ class Verdict:
 
     @cached_property
     def _winner(self) -> int | None:
-        if len(self.order) < 2 or len(self._unbeaten) > 1:
+        if len(self.order) < 2 or len(self.unbeaten) > 1:
             return None
         best, *others = self.order
-        return best if self.is_better(best)[others].all() and best in self._unbeaten else None
+        return best if self.is_better(best)[others].all() and best in self.unbeaten else None
 
     @cached_property
     def candidates(self) -> list[int]:
         """Among which the best is, with 95% confidence; best first."""
         if self._winner is not None:
             return [self._winner]
-        unbeaten = self._unbeaten.union(self.order[:1])
+        unbeaten = self.unbeaten.union(self.order[:1])
         if len(unbeaten) == 1:  # which says less than being the winner: so the next best is named, too
             unbeaten.update(self.order[:2])
         return [index for index in self.order if index in unbeaten]
 
     @cached_property
-    def _unbeaten(self) -> set[int]:
+    def unbeaten(self) -> set[int]:
+        """Those that no other beats in one-sided comparisons: the best is among them, with 95% confidence."""
         tests = max(len(self.order) - 1, 1)
         limit = -math.expm1(math.log1p(-self.design.level) / tests)
         unbeaten = set(self.order)

@@ -146,11 +146,16 @@ class Store:
                     self._write_manifest(dataclasses.replace(self.manifest, origin=(*known, ours)))
             self._origin = ()
 
-    def record_look(self) -> None:
-        """Notes that the sweep has ended, and that its results are looked at; once as long as none is new."""
+    def record_look(self, times: int = 1) -> None:
+        """Notes that the sweep has ended, and that its results are looked at; once as long as none is new.
+
+        Args:
+            times: How often they were, if the selector did that before.
+        """
         counts, looks = self.records.trial_counts, self.manifest.looks or ()
         if has_more(counts, looks):
-            self._write_manifest(dataclasses.replace(self.manifest, looks=(*looks, recorded_look(counts))))
+            new = (recorded_look(counts),) * max(times, 1)
+            self._write_manifest(dataclasses.replace(self.manifest, looks=(*looks, *new)))
 
     # Results
 

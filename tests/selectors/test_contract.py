@@ -15,6 +15,7 @@ from sweeper import (
     GridSweep,
     Integer,
     Proposal,
+    RacingSweep,
     RandomSweep,
     Selector,
     SelectorError,
@@ -42,6 +43,11 @@ class TestGrid(SelectorContract):
 class TestRandom(SelectorContract):
     def make_selector(self):
         return RandomSweep(SPACE, points=6, trials=2)
+
+
+class TestRacing(SelectorContract):
+    def make_selector(self):
+        return RacingSweep(SMALL, trials=8)
 
 
 class TestEvolution(SelectorContract):

@@ -1,0 +1,152 @@
+"""Racing: trials go to the points that may be the best, until that one is told from the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from ..amounts import at_least
+from ..errors import InvalidArgument
+from ..events import Event, PointFailed, SweepStarted, TrialsDone
+from ..metric import MetricInfo
+from ..points import Point, as_point
+from ..space import Space
+from ..space.forms import as_space
+from ..stats.design import Design
+from ..stats.race import Race, schedule
+from .base import DONE, WAIT, Answer, Proposal, Selector
+from .fixed import FixedSweep
+from .grid import GridSweep
+from .random import RandomSweep
+
+_MOST_LISTED = 1000
+_AHEAD = 2
+"""How many of the leaders get their next trials before all others have had theirs, so that cores are busy."""
+
+
+class RacingSweep(Selector):
+    """Gives every point a few trials, and more only to those that may be the best.
+
+    At 3, 5, 8, 13, … trials the results are looked at, and points that are worse beyond doubt get no more:
+    with one-sided comparisons against all others, corrected for their number and for all looks, so that in
+    95% of sweeps the truly best point is never thrown out (`sweeper.stats.race`). It ends when one point is
+    left, when all that are left are equivalent within the margin, or when they have `trials` trials. The
+    report's verdict is corrected for the same looks.
+
+    Trials that diverged count apart: no point leaves because of one that converges less often.
+
+    Args:
+        space: What to try: points, a space, or a mapping from names to ranges.
+        points: How many points of a space are drawn; all by default, if they can be listed.
+        trials: The most trials of any point.
+        first: How many trials every point gets.
+        margin: A difference that does not matter, in the unit of the objective: the race ends when all that
+            are left differ by less. None: it does not end by that.
+        seed: Seeds the drawing of points.
+
+    Attributes:
+        race: Who is still in, and what the last look showed; None before the sweep.
+
+    Raises:
+        InvalidArgument: An argument is invalid.
+    """
+
+    def __init__(
+        self,
+        space: Iterable[Sequence[Any] | Mapping[str, Any]] | Space | Mapping[str, Any],
+        points: int | None = None,
+        trials: int = 20,
+        *,
+        first: int = 3,
+        margin: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        at_least(2, 'first', first)
+        at_least(first, 'trials', trials)
+        if margin is not None and not 0 < margin < math.inf:
+            raise InvalidArgument(f'margin={margin!r}: must be a positive number, or None')
+        self.points = _points_of(space, points, seed)
+        self.margin = margin
+        self._looks = schedule(first, trials)
+        self.planned_looks: int = len(self._looks)
+        self.race: Race | None = None
+        self._objective: MetricInfo | None = None
+        self._numbers = {point: number for number, point in enumerate(self.points)}
+        self._proposed = [0] * len(self.points)
+        self._scores: list[dict[int, float]] = [{} for _ in self.points]
+
+    @property
+    def looks_made(self) -> int:  # type: ignore[override]
+        """How often it has looked at the results."""
+        return self.race.looks_made if self.race is not None else 0
+
+    def ask(self) -> Proposal | Literal[Answer.WAIT, Answer.DONE]:
+        race = self._started()
+        while not race.is_over and self._has(race.target):
+            race.look(*self._table())
+        if race.is_over:
+            return DONE
+        due = [(number, race.target) for number in race.contenders]
+        if 0 < race.looks_made < len(self._looks) - 1:
+            due += [(number, self._looks[race.looks_made + 1]) for number in race.contenders[:_AHEAD]]
+        for number, target in due:
+            if (more := target - self._proposed[number]) > 0:
+                self._proposed[number] = target
+                return Proposal(self.points[number], more)
+        return WAIT
+
+    def tell(self, event: Event) -> None:
+        match event:
+            case SweepStarted(metrics=metrics, val_to_train=ratio):
+                design = Design(paired=ratio > 0, val_to_train=ratio, margin=self.margin)
+                self.race = Race(len(self.points), self._looks, metrics[0].sign, design)
+            case TrialsDone(point, trials, 1.0) if point in self._numbers:
+                self._scores[self._numbers[point]].update(
+                    {index: math.nan if trial.diverged else trial.perf_val for index, trial in trials.items()}
+                )
+            case PointFailed(point) if point in self._numbers:
+                number = self._numbers[point]
+                self._scores[number] = {}
+                self._started().leave(number)
+
+    def _started(self) -> Race:
+        if self.race is None:  # asked outside of a sweep
+            self.race = Race(len(self.points), self._looks, 1, Design(margin=self.margin))
+        return self.race
+
+    def _has(self, target: int) -> bool:
+        return all(len(self._scores[number]) >= target for number in self._started().contenders)
+
+    def _table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of all points, shape `(points, trials)`, and how many trials of each diverged."""
+        table = np.full((len(self.points), max(self._looks)), np.nan)
+        for row, scores in zip(table, self._scores, strict=True):
+            kept = {index: value for index, value in scores.items() if index < len(row)}
+            row[list(kept)] = list(kept.values())
+        table[~np.isfinite(table)] = np.nan
+        converged = np.isfinite(table).sum(axis=1)
+        return table, np.array([len(scores) for scores in self._scores]) - converged
+
+
+def _points_of(space: Any, points: int | None, seed: int) -> list[Point]:
+    if not isinstance(space, Space | Mapping):
+        if points is not None:
+            raise InvalidArgument(f'points={points}: goes with a space, not with points that are given')
+        listed = list(dict.fromkeys(map(as_point, space)))
+        if not listed:
+            raise InvalidArgument('space=[]: must have points')
+        return listed
+    space = as_space(space)
+    selector: FixedSweep
+    if points is None:
+        if space.size > _MOST_LISTED:
+            raise InvalidArgument(
+                f'points=None: the space has {space.size:.4g} points; say how many to draw'
+            ).on_command_line(f'the space has {space.size:.4g} points: say how many to draw with --points')
+        selector = GridSweep(space)
+    else:
+        selector = RandomSweep(space, points, seed=seed)
+    return [as_point(point) for point, _ in selector.points_and_trials()]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..points import Point, value_to_text
-from ..results import ModelCost, PointError, TrialResult
+from ..results import ModelCost, PointError, TrialResult, Tuned
 from ..stats.intervals import Interval, mean_interval
 from ..store.records import Records
 from ..text import one_line
@@ -46,6 +46,8 @@ class PointSummary:
         unread: Parameters that nobody asked for while it was tuned.
         command: The number, from 1 on, of the command that added it; None if that is not known.
         seconds_per_epoch: Mean over the epochs that were trained; None without trials.
+        tunings: What each of its tunings came to, if there are several, of which `lr_range`, `batch_size`,
+            `epochs` and `nuisance` are those of the first; else empty.
     """
 
     params: Point
@@ -66,6 +68,13 @@ class PointSummary:
     command: int | None = None
     best: tuple[float, float] | None = None
     seconds_per_epoch: float | None = None
+    tunings: Sequence[Tuned] = ()
+
+    @property
+    def lr_spread(self) -> float | None:
+        """The highest learning rate of its tunings divided by the lowest; None if that is not known."""
+        rates = [tuned.lr_max for tuned in self.tunings]
+        return max(rates) / min(rates) if rates and min(rates) > 0 else None
 
     @property
     def trials(self) -> int:
@@ -130,6 +139,7 @@ def _rank(sign: int, summary: PointSummary) -> tuple[bool, bool, bool, float]:
 
 def _summarise_point(store: Records, point: Point, command: int | None, measure: Measure) -> PointSummary:
     tuned, trials = store.tuned(point), list(store.trials(point).values())
+    tunings = tuned.tunings if tuned else ()
     perfs = measure.values(trials)
     tests = measure.values(trials, 'test')
     return PointSummary(
@@ -147,10 +157,11 @@ def _summarise_point(store: Records, point: Point, command: int | None, measure:
         cost=tuned.cost if tuned else None,
         error=store.error(point),
         nuisance=tuned.nuisance if tuned else {},
-        unread=[*tuned.unread] if tuned else [],
+        unread=sorted({name for tuning in tunings for name in tuning.unread}),
         command=command,
         best=_best(trials) if measure.is_objective else None,
         seconds_per_epoch=_seconds_per_epoch(trials),
+        tunings=tunings if len(tunings) > 1 else (),
     )
 
 

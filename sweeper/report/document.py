@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from ..io.checksums import json_bytes
 from ..points import by_name, to_json
-from ..results import nuisance_columns
+from ..results import TUNED_COLUMNS, Tuned, nuisance_columns
 from ..store.origin import commands
 from ..store.records import Records
 from ..text import one_line
@@ -57,6 +58,7 @@ def markdown(store: Records, metric: str | None = None) -> str:
     lines += [
         '',
         f'Mean{findings.measure.direction}, and 95% confidence interval over trials{_correction(findings)}.',
+        *filter(None, [findings.due_to_tuning]),
         '',
         *_parameters(findings),
     ]
@@ -106,6 +108,7 @@ def everything(store: Records, metric: str | None = None) -> str:
         'settings': dict(store.manifest.settings),
         'seed': store.manifest.seed,
         **({'resample': dict(resample)} if (resample := store.manifest.resample) else {}),
+        **_repeated_tuning(findings),
         'metric': findings.measure.to_dict(),
         'metrics': [measure.name for measure in measures(store.manifest.metrics)],
         'answer': comparison.answer(),
@@ -120,6 +123,7 @@ def everything(store: Records, metric: str | None = None) -> str:
                 'not_comparable': {flag: EXCLUSIONS[flag]._asdict() for flag in summary.exclusions},
                 'nuisance': {name: to_json(value) for name, value in summary.nuisance.items()},
                 'unread': list(summary.unread),
+                **({'tunings': [*map(_tuning, summary.tunings)]} if summary.tunings else {}),
                 'error': _text(summary.error),
                 'command': summary.command,
             }
@@ -157,6 +161,22 @@ FORMATS: dict[str, Callable[[Records, str | None], str]] = {
     'json': everything,
     'methods': methods,
 }
+
+
+def _repeated_tuning(findings: Findings) -> dict[str, Any]:
+    """How often architectures were tuned, and what share of the variance is due to that; nothing if once."""
+    tunings, share = findings.store.manifest.tunings, findings.tuning_share
+    if tunings == 1:
+        return {}
+    return {'tunings': tunings, 'due_to_tuning': None if share is None else asdict(share)}
+
+
+def _tuning(tuned: Tuned) -> dict[str, Any]:
+    """One of several tunings of an architecture."""
+    values = tuned.lr_min, tuned.lr_max, tuned.batch_size
+    nuisance = {name: to_json(value) for name, value in tuned.nuisance.items()}
+    others = {'epochs': tuned.epochs, 'nuisance': nuisance, 'flags': tuned.flags}
+    return {**dict(zip(TUNED_COLUMNS, values, strict=True)), **others}
 
 
 def _rows(findings: Findings) -> list[tuple[PointSummary, dict[str, Any]]]:

@@ -16,6 +16,7 @@ from .collect import PointSummary, named, summarise
 from .measure import measure_of
 from .parameters import Parameter, parameters
 from .stats.comparison import Comparison, compare
+from .stats.tunings import TuningShare, in_words, share_of_tuning
 
 
 class Findings:
@@ -79,6 +80,18 @@ class Findings:
     def comparison(self) -> Comparison:
         """The architectures that have trials, against each other."""
         return compare(self.store, self.measure.name)
+
+    @cached_property
+    def tuning_share(self) -> TuningShare | None:
+        """How much of the variance of trials is due to tuning; None if that cannot be told."""
+        comparison = self.comparison
+        return share_of_tuning(comparison.scores[comparison.comparable], self.store.manifest.tunings)
+
+    @property
+    def due_to_tuning(self) -> str:
+        """The same in words; '' if architectures were tuned once."""
+        tunings = self.store.manifest.tunings
+        return in_words(self.tuning_share, tunings) if tunings > 1 else ''
 
     @cached_property
     def summaries(self) -> list[PointSummary]:

@@ -17,6 +17,10 @@ from .parameters import Parameter
 
 _MOST_ROWS, _MOST_COMMANDS, _LEAST = 100, 10, 10
 _PERFORMANCE = Measure()
+_TUNINGS = (
+    'each tuned {} times: lr range and epochs are of the first tuning; lr spread is the highest learning '
+    'rate of all tunings divided by the lowest'
+)
 
 
 def comparison_table(
@@ -56,7 +60,8 @@ def comparison_table(
         parts.append(Text(note, style='dim'))
     if any(summary.exclusions for summary in shown):
         parts.append(Text('?: not comparable with the others, because of its flags', style='yellow'))
-    explained = _notes(parameters, have_own_lengths(shown)) if shown else []
+    tunings = max((len(summary.tunings) for summary in shown), default=0)
+    explained = _notes(parameters, have_own_lengths(shown), tunings) if shown else []
     parts += [Text(one_line(note), style='dim') for note in explained]
     parts += [Text(line, style='dim') for line in _numbered(commands)] if shown else []
     meanings = measure.flag_meanings()
@@ -68,14 +73,31 @@ def comparison_table(
     return Group(*parts)
 
 
-def _notes(parameters: Sequence[Parameter], have_lengths: bool) -> list[str]:
+def _spread(summaries: Sequence[PointSummary]) -> list[Column]:
+    """How far several tunings of an architecture are apart; nothing if there is one of each."""
+    spreads = [summary.lr_spread for summary in summaries]
+    if not any(spreads):
+        return []
+    return [Column('lr spread', ['' if spread is None else f'{spread:.3g}' for spread in spreads], 7)]
+
+
+def _batch_sizes(summary: PointSummary) -> str:
+    """The batch size, or those of all tunings that differ."""
+    sizes: list[int | None] = [tuned.batch_size for tuned in summary.tunings] or [summary.batch_size]
+    return ', '.join(str(size or '') for size in dict.fromkeys(sizes))
+
+
+def _notes(parameters: Sequence[Parameter], have_lengths: bool, tunings: int = 0) -> list[str]:
     """What was tuned, and where the parameters are declared; nothing if none is.
 
     Args:
         parameters: The parameters.
         have_lengths: Whether trials are not equally long for all architectures.
+        tunings: How often each architecture was tuned, if more than once; else 0.
     """
     notes = ['epochs: the length of a trial, tuned for each architecture'] if have_lengths else []
+    if tunings:
+        notes.insert(0, _TUNINGS.format(tunings))
     if tuned := [parameter.name for parameter in parameters if parameter.is_tuned]:
         notes.append(f'tuned for each architecture, like lr and batch: {", ".join(tuned)}')
     if any(parameter.declaration is not None for parameter in parameters):
@@ -128,7 +150,8 @@ def _columns(
     lengths = [f'{summary.epochs:.3g}' if summary.epochs else '' for summary in summaries]
     shown += [
         Column('lr range', rates, 6),
-        Column('batch', [str(summary.batch_size or '') for summary in summaries], 5),
+        *_spread(summaries),
+        Column('batch', [_batch_sizes(summary) for summary in summaries], 5),
         *[Column('epochs', lengths, 4)] * have_own_lengths(summaries),
         *(Column(one_line(name), [*map(one_line, cells)], 7) for name, cells in nuisance),
         Column('trials', [str(summary.trials) for summary in summaries], 3),

@@ -22,6 +22,10 @@ from sweeper import (
     sweep,
 )
 from sweeper.errors import FolderError, PointFailedWarning, ProblemWarning, TuningFailed
+from sweeper.report import terminal
+from sweeper.report.document import everything, markdown
+from sweeper.report.findings import Findings
+from sweeper.report.page.content import details, overview
 from sweeper.store.store import Store
 from tests.crash.compare import contents
 from tests.end_to_end.test_parts import Halving
@@ -72,16 +76,22 @@ def fixed(trials=4):
 
 @pytest.fixture(scope='module')
 def swept(problem_file, sweep_inline, tmp_path_factory):
-    folder = tmp_path_factory.mktemp('tunings')
+    folder = tmp_path_factory.mktemp('several')
     problem = problem_file(folder)
     results = sweep_inline(problem.path, fixed(), folder / 'out', tunings=2)
     return problem, folder / 'out', results
 
 
-def test_each_trial_is_trained_as_its_own_tuning_says(write_problem, sweep_inline, tmp_path):
-    results = sweep_inline(
-        write_problem().path, fixed(), tmp_path / 'out', tunings=2, tuning=ByItsSeed(), hparams='fast'
-    )
+@pytest.fixture(scope='module')
+def swept_by_seeds(problem_file, sweep_inline, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('by_seeds')
+    options = {'tunings': 2, 'tuning': ByItsSeed(), 'hparams': 'fast'}
+    results = sweep_inline(problem_file(folder).path, fixed(), folder / 'out', **options)
+    return folder / 'out', results
+
+
+def test_each_trial_is_trained_as_its_own_tuning_says(swept_by_seeds):
+    results = swept_by_seeds[1]
     for point in POINTS:
         tunings = results.tunings[point]
         assert len({one.epochs for one in tunings}) == 2  # so that it can be seen
@@ -221,3 +231,38 @@ def test_the_command_takes_as_many_trials_of_each_tuning(tunings, trials, write_
     results = load(out)
     assert len(results[0].perf_val) == trials and np.isfinite(results[0].perf_val).all()
     assert len(results.tunings[results[0].params]) == tunings
+
+
+def test_reports_show_the_tunings_and_say_how_much_is_due_to_them(swept_by_seeds):
+    store = Store.read(swept_by_seeds[0])
+    findings = Findings(store)
+    said, comparison = findings.due_to_tuning, findings.comparison
+    assert comparison.verdict.design.tunings == 2 and 'as tuned here' not in ' '.join(comparison.details())
+    assert 'due to tuning' in said and '2 tunings' in said
+    document = json.loads(everything(store))
+    share = document['due_to_tuning']
+    assert document['tunings'] == 2 and share['low'] <= share['share'] <= share['high']
+    for summary, row in zip(findings.summaries, document['architectures'], strict=True):
+        tunings = swept_by_seeds[1].tunings[summary.params]
+        assert [one['lr_end'] for one in row['tunings']] == [one.lr_max for one in tunings]
+        spread = max(one.lr_max for one in tunings) / min(one.lr_max for one in tunings)
+        assert summary.lr_spread == spread and summary.lr_range[1] == tunings[0].lr_max
+    assert said in markdown(store) and said in overview(findings)['notes']
+    shown = details(findings)[0][0]
+    assert [one['tuning'] for one in shown['tunings']] == [0, 1]
+    assert [trial['tuning'] for trial in shown['trials']] == [0, 1, 0, 1]
+
+
+def test_the_table_has_a_column_for_how_far_they_are_apart(swept_by_seeds, capsys):
+    terminal.show(Store.read(swept_by_seeds[0]))
+    printed = ' '.join(capsys.readouterr().out.split())
+    assert 'lr spread' in printed and 'each tuned 2 times' in printed
+
+
+def test_of_a_single_tuning_nothing_is_said(swept, sweep_inline, tmp_path, capsys):
+    sweep_inline(swept[0].path, fixed(2), tmp_path / 'once')
+    store = Store.read(tmp_path / 'once')
+    terminal.show(store)
+    said = everything(store) + markdown(store) + capsys.readouterr().out + str(overview(Findings(store)))
+    assert not any(word in said for word in ('tunings', 'lr spread', 'due to tuning', 'due_to'))
+    assert details(Findings(store))[0][0]['tunings'] == []

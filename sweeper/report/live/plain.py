@@ -51,7 +51,10 @@ class PlainProgress:
             case PointTuned(point, tuned):
                 rates = f'lr {tuned.lr_min:.3g} to {tuned.lr_max:.3g}'
                 size = f'batch size {tuned.batch_size}, {in_epochs(tuned.epochs)}'
-                self._lines.append(f'tuned ({name(point)}): {rates}, {size}')
+                others = (
+                    f'; {more} more tuning{"s" * (more > 1)}' if (more := len(tuned.alternatives)) else ''
+                )
+                self._lines.append(f'tuned ({name(point)}): {rates}, {size}{others}')
             case TrialsDone(point, trials):
                 scores = ', '.join(self._measure.number(trial.perf_val) for trial in trials.values())
                 self._lines.append(f'trained ({name(point)}): {self._measure.title} {scores}')

@@ -104,7 +104,7 @@ function failure(error) {
 }
 
 async function closer(data, row) {
-  const { tuning, training, settings, trials } = await detailsOf(row);
+  const { tuning, training, settings, tunings, trials } = await detailsOf(row);
   const parts = [];
   if (row.error) parts.push(...failure(row.error));
   const which = { unread: tuning ? tuning.unread.join(', ') : '' };
@@ -119,6 +119,10 @@ async function closer(data, row) {
         (nuisance.length ? ' Those that differ in more than the learning rate are not joined.' : '') +
         (tuning.budget === null ? '' : ` Tuning took the samples of ${number(tuning.budget)} trials of the full length.`)),
       element('div', { class: 'pair' }, tuning.lrs.length ? captioned('Range test', rangeTest(data, tuning)) : null, tuning.candidates.lr ? captioned('Candidates, trained briefly and compared', candidates(data, tuning)) : null));
+  }
+  if (tunings.length) {
+    parts.push(element('h3', {}, `Its ${tunings.length} tunings`), ...trialsTable(tunings),
+      element('p', { class: 'explain' }, 'Trials take turns in them. What is above is of the first.'));
   }
   if (training.epochs.length) parts.push(element('h3', {}, 'How its trials went'), ...courses(data, training));
   if (trials.length) parts.push(...trialsTable(trials));

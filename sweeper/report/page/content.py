@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ...errors import FolderError
-from ...results import TrialResult
+from ...results import TrialResult, Tuned
 from ...stats.intervals import Interval
 from ...store.origin import commands
 from ...store.tuned_files import final_content
@@ -81,7 +81,8 @@ def views(findings: Findings) -> list[dict[str, Any]]:
 def _by_metric(findings: Findings, shown: Findings) -> dict[str, Any]:
     """What of the overview depends on the metric; in the order of the rows that are shown."""
     comparison, measure = findings.comparison, findings.measure
-    sentences = ' '.join(comparison.details()), comparison.influence(), _left_out(shown)
+    of_tuning = findings.due_to_tuning
+    sentences = ' '.join(comparison.details()), of_tuning, comparison.influence(), _left_out(shown)
     return {
         'metric': {
             **measure.to_dict(),
@@ -170,11 +171,29 @@ def _details(findings: Findings, summary: PointSummary, damaged: list[str]) -> d
         if course is not None
         else {'epochs': [], 'courses': {}},
         'settings': rounded(final),
+        'tunings': [rounded(_tuning(number, tuned)) for number, tuned in enumerate(summary.tunings)],
         'trials': [
-            {'index': index, 'seed': str(trial.seed), **rounded(_scores(trial))}
+            {
+                'index': index,
+                **({'tuning': index % number} if (number := len(summary.tunings)) else {}),
+                'seed': str(trial.seed),
+                **rounded(_scores(trial)),
+            }
             for index, trial in trials.items()
         ],
     }  # fmt: skip
+
+
+def _tuning(number: int, tuned: Tuned) -> dict[str, Any]:
+    """One of several tunings of an architecture, as a row of a table."""
+    content = {name: value for name, value in final_content(tuned).items() if name != 'training'}
+    nuisance = content.pop('nuisance', {})
+    return {
+        'tuning': number,
+        **content,
+        **{f'nuisance_{name}': str(value) for name, value in nuisance.items()},
+        'flags': ' '.join(tuned.flags) or None,
+    }
 
 
 def _without_measure(figure: Any) -> dict[str, Any]:

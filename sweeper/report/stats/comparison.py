@@ -200,6 +200,7 @@ def design_of(store: Records, measure: Measure, margin: float | None = None) -> 
         margin=own_margin if margin is None else margin,
         limits=measure.limits,
         resolution=1 / manifest.val_size if is_counted else 0.0,
+        tunings=manifest.tunings,
     )
 
 

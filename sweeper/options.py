@@ -25,6 +25,7 @@ _FORMS = {
     '--random': 'NAME=VALUES, as in --random hidden=16..64',
     '--set': 'NAME=VALUE, as in --set hidden=16',
     '--setting': 'NAME=VALUE, as in --setting trial_samples=8000',
+    '--budget': 'NAME=LIMIT, as in --budget trials=200',
     '--selector-option': 'NAME=VALUE, as in --selector-option population=30',
     '--point': 'NAME=VALUE,NAME=VALUE,…, as in --point hidden=16,depth=2',
 }
@@ -94,6 +95,29 @@ def selector_of(
     if single:
         return FixedSweep.with_fixed_trials(single, count)
     return partial(_own_selector, module, trials, loaded, default_trials)
+
+
+def budgeted(
+    chosen: Selector | Callable[[], Selector], limits: Sequence[str]
+) -> Selector | Callable[[], Selector]:
+    """Returns a selector, or what gets it, with the limits that `--budget NAME=VALUE` sets."""
+    if not limits:
+        return chosen
+    from .selectors.base import Selector
+    from .selectors.budgets import LIMITS, BudgetedSelector
+
+    given = _named('--budget', [*limits], value_of)
+    for name, value in given.items():
+        if name not in LIMITS:
+            raise InvalidArgument(f'--budget {name}={value}: valid are {", ".join(LIMITS)}')
+
+    def limited(selector: Selector) -> Selector:
+        try:
+            return BudgetedSelector(selector, **given)
+        except InvalidArgument as error:
+            raise InvalidArgument(f'--budget {error}') from None
+
+    return limited(chosen) if isinstance(chosen, Selector) else lambda: limited(chosen())
 
 
 def _declared(

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from .architectures import common_values, known_points, of_networks, trials_of_points
@@ -31,6 +32,7 @@ from .run.queue import ParamsTaskQueue
 from .run.trial_time import TrialTime
 from .seeding import random_states_kept
 from .selectors.base import Selector, checked_selector
+from .selectors.budgets import BudgetedSelector, searching
 from .space import Space
 from .store.acceptance import accepted_kinds
 from .store.layout import holds_sweep
@@ -98,7 +100,7 @@ def run_session(
         _check_points(parameters, known)
         manifest = Manifest(
             facts.name, train_size=facts.train_size, device=facts.device, path=facts.path,
-            source=facts.source, origin=(this_origin(selector),),
+            source=facts.source, origin=(this_origin(searching(selector)),),
             declared=parameters.declared.to_dict() if parameters.declared is not None else {},
             values=as_texts(presets), metrics=facts.metrics,
             resample={} if resampler is None else resampler.record(),
@@ -116,6 +118,9 @@ def run_session(
         log.open(store)
         selector = of_networks(selector, parameters, running, config.seed, store.records)
         _check_trials(selector, config.tunings)
+        if isinstance(selector, BudgetedSelector):
+            name = type(searching(selector)).__name__
+            selector.attach(store.read_budget(name), partial(store.write_budget, name))
         if config.retry_failed or config.on_error == 'raise':
             store.forget_failures()
         lanes = LANES if config.step == 'lanes' else 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InvalidArgument
-from ..options import DEFAULT_TRIALS, selector_of, tuning_of
+from ..options import DEFAULT_TRIALS, budgeted, selector_of, tuning_of
 from ..signals import raising_signals
 from ..text import one_line
 from ..training.resampling.option import Resampling
@@ -111,6 +111,14 @@ def run(
             metavar='NAME=VALUE', help='An option of the selector, as in --selector-option population=30.'
         ),
     ] = None,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar='NAME=LIMIT',
+            help='End after so many points, trials, samples or minutes, or (patience) points without '
+            'improvement, as in --budget trials=200; can be repeated.',
+        ),
+    ] = None,
     setting: Annotated[
         list[str] | None,
         typer.Option(
@@ -177,6 +185,7 @@ def run(
             default_trials=_default_trials(options['resample'], options['tunings']),
             name=selector, options=selector_option or [],
         )  # fmt: skip
+        chosen = budgeted(chosen, budget or [])
         options |= {'progress': 'none'} if quiet else {}
         is_given = _is_given(context, 'tuning')
         tuning = tuning_of(options.pop('tuning'), setting or [], lr, batch_size, epochs, is_given)

@@ -11,6 +11,7 @@ from ..points import Point
 from ..problem.parameters import ProblemParameters
 from ..seeding import tuning_seed
 from ..selectors.base import Selector
+from ..selectors.budgets import searching
 from ..space.constraints import Limits
 from ..store.saving import Saves
 from ..store.store import Store
@@ -97,8 +98,9 @@ def assemble(
     is_limited: dict[str, Violations] = {}
     if limits is not None:
         is_limited['violations'] = Constraints(limits, seed, dispatcher.run_beside, store).violations
-    name = type(selector).__name__
-    expected = records.points_by(name) if selector.adaptive and same_selector else []
+    chooses = searching(selector)
+    name = type(chooses).__name__
+    expected = records.points_by(name) if chooses.adaptive and same_selector else []
     return Sweeper(
         selector,
         SelectorDriver(selector, records.by_point, parameters.check, **is_limited),

@@ -73,7 +73,8 @@ class Sweeper:
         try:
             metrics = tuple(records.manifest.metrics)
             names, ratio = tuple(records.parameter_names), records.manifest.val_to_train
-            started = SweepStarted(records.layout.folder, names, metrics, ratio)
+            size = records.manifest.train_size
+            started = SweepStarted(records.layout.folder, names, metrics, ratio, size)
             self._publish([started])
             self._selector.tell(started)
             self._run_to_the_end()

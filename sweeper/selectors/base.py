@@ -87,9 +87,12 @@ class Selector(ABC):
         planned_looks: In how many looks at the results, at most, it decides which points are better; the
             error that reports may make is shared among them. None if it does not compare points.
         looks_made: How many there were.
+        in_flight: At most so many of its proposals wait for results at a time, because it holds others back.
+            None: it does not.
     """
 
     adaptive: bool = True
+    in_flight: int | None = None
     whole_space: Space | None = None
     planned_looks: int | None = None
     looks_made: int = 1

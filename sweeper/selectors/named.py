@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from ..errors import InvalidArgument
 from ..space import Space
 from .base import Selector
 
-SELECTORS: Mapping[str, str] = {
-    'grid': 'GridSweep',
-    'random': 'RandomSweep',
-    'evolution': 'EvolutionSweep',
-    'optuna': 'OptunaSelector',
-    'racing': 'RacingSweep',
-}
-"""The class of each, in the module of that name."""
+SELECTORS: Final = ('grid', 'random', 'evolution', 'optuna', 'racing')
 
 
 def make_selector(name: str, space: Space, options: Mapping[str, Any]) -> Selector:
@@ -35,21 +27,41 @@ def make_selector(name: str, space: Space, options: Mapping[str, Any]) -> Select
     """
     if name not in SELECTORS:
         raise InvalidArgument(f'there is no selector {name!r}{_suggestion(name, [*SELECTORS])}')
-    kind = getattr(importlib.import_module(f'.{name}', __package__), SELECTORS[name])
+    kind = _class_of(name)
     known = [parameter for parameter in inspect.signature(kind).parameters if parameter != 'space']
     for option in options:
         if option not in known:
             raise InvalidArgument(f'the selector {name} has no option {option!r}{_suggestion(option, known)}')
-    selector: Selector = kind(space, **options)
-    return selector
+    return kind(space, **options)
 
 
 def takes(name: str, option: str) -> bool:
     """Whether a selector, if there is one of that name, has an option."""
-    if name not in SELECTORS:
-        return False
-    kind = getattr(importlib.import_module(f'.{name}', __package__), SELECTORS[name])
-    return option in inspect.signature(kind).parameters
+    return name in SELECTORS and option in inspect.signature(_class_of(name)).parameters
+
+
+def _class_of(name: str) -> Callable[..., Selector]:
+    match name:
+        case 'grid':
+            from .grid import GridSweep
+
+            return GridSweep
+        case 'random':
+            from .random import RandomSweep
+
+            return RandomSweep
+        case 'evolution':
+            from .evolution import EvolutionSweep
+
+            return EvolutionSweep
+        case 'racing':
+            from .racing import RacingSweep
+
+            return RacingSweep
+        case _:
+            from .optuna import OptunaSelector
+
+            return OptunaSelector
 
 
 def _suggestion(name: str, known: list[str]) -> str:

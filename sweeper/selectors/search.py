@@ -61,7 +61,8 @@ class SpaceSearch(Selector):
             at_least(1, name, number)
         self.whole_space = as_space(space)
         self.space = scientific(self.whole_space)
-        self.points, self.trials, self.in_flight = points, trials, in_flight
+        self.points, self.trials = points, trials
+        self.in_flight: int = in_flight
         self.objectives = as_objectives(objectives)
         self.goals: Goals | None = None
         self.gains: dict[Point, tuple[float, ...] | None] = {}

@@ -88,8 +88,8 @@ def claim(
 
 def _check_nothing_unexpected(layout: SweepLayout) -> None:
     copies = layout.manifest_copy.parent  # with nothing in it yet
-    others = (layout.damaged, layout.log, layout.optuna_study, layout.constraints, copies)
-    kept = (layout.running, layout.earlier, *others)
+    written = (layout.log, layout.optuna_study, layout.budget, layout.constraints)
+    kept = (layout.running, layout.earlier, layout.damaged, *written, copies)
     known = {path.name for path in kept}
     unexpected = [
         path.name

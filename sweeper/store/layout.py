@@ -175,6 +175,11 @@ class SweepLayout:
         return self.folder / 'report.html'
 
     @property
+    def budget(self) -> Path:
+        """What a budget of time decided; there only if there is one."""
+        return self.folder / 'budget.json'
+
+    @property
     def optuna_study(self) -> Path:
         """The study of the sweep that ran last, if Optuna chose the points: a copy, nothing reads it."""
         return self.folder / 'optuna.log'

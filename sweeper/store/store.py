@@ -19,6 +19,7 @@ from ..io.files import AtomicWriter, append_text, npz_bytes
 from ..points import Point, are_named
 from ..results import PointError, TrialRecord, TrialResult, Tuned
 from ..text import reason
+from .budget import read_budget, write_budget
 from .claim import claim
 from .collation import final_arrays, results_table
 from .damage import DamagedFile, set_aside
@@ -251,6 +252,14 @@ class Store:
         """Writes which points are not trained because of limits."""
         write_rejections(self.layout, self.writer, rejections)
         self.records.rejections = rejections
+
+    def read_budget(self, selector: str) -> dict[str, float]:
+        """Returns what `write_budget` wrote of a selector's time; empty if nothing."""
+        return read_budget(self.layout, self.writer, selector)
+
+    def write_budget(self, selector: str, kept: Mapping[str, float]) -> None:
+        """Keeps what was decided by a selector's time."""
+        write_budget(self.layout, self.writer, selector, kept)
 
     def forget_failures(self) -> None:
         """Removes what is written of failures, so that these runs are tried again."""

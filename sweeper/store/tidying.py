@@ -37,7 +37,8 @@ def set_aside_strange(layout: SweepLayout, writer: AtomicWriter) -> None:
         check_own_folder(folder)
     has_copies = _check(layout, writer, layout.manifest_copy.parent, 'a folder')
     copies = (layout.manifest_copy, layout.params_csv_copy) if has_copies else ()
-    top = (layout.manifest, layout.log, layout.page, layout.running, layout.constraints)
+    top = [layout.manifest, layout.log, layout.page, layout.running, layout.constraints]
+    top += [layout.budget, layout.optuna_study]
     of_points = (layout.params_csv, layout.params_lookup, layout.funcres, layout.results_csv)
     for path in (*top, *of_points, *copies):
         _check(layout, writer, path, 'a file')

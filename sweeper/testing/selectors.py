@@ -45,7 +45,7 @@ class ObservedSelector(Selector):
     def __init__(self, selector: Selector) -> None:
         assert isinstance(selector, Selector), f'{selector!r} is no Selector'
         self._selector, self.adaptive = selector, selector.adaptive
-        self._most: int | None = getattr(selector, 'in_flight', None)
+        self._most = selector.in_flight
         self.words: list[object] = []
         self.open: list[Proposal] = []
 

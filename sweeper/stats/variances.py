@@ -18,8 +18,8 @@ FEWEST = 4
 """Of so many variances at least something is learned for each; of fewer, each stands for itself."""
 MOST_PRIOR_FREEDOM = 4.0
 _ROUNDING = 1e-12
-_COARSENESS = 0.25
-"""The least variance of scores that are rounded, in squares of what they are rounded to."""
+_COARSENESS = 1 / 12
+"""The least variance of scores that are rounded, in squares of what they are rounded to: that of rounding."""
 
 
 class Prior(NamedTuple):

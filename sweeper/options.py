@@ -156,11 +156,11 @@ def _of_space(
         given: Its options by `--selector-option`.
         seed: The sweep's seed.
     """
-    from .selectors.fixed import FixedSweep, declared_domains
+    from .selectors.fixed import FixedSweep, declared_space
     from .selectors.named import make_selector, takes
     from .space.forms import as_space
 
-    domains = declared_domains(module, dict(varied)) if declared else varied
+    domains = declared_space(module, dict(varied)) if declared else varied
     if not domains:
         raise InvalidArgument(
             f'--selector {name}: what should be varied? Give --random NAME=LOW..HIGH, --grid NAME=A,B,…, '

@@ -13,7 +13,9 @@ from .occurrence import HyperParameterNode
 from .types import as_kind, kind_of, shown
 
 SCALES = ('linear', 'log')
-KNOWN_HINTS = frozenset(['choices', 'range', 'log', 'scale', 'step', 'role', 'type', 'help', 'required'])
+KNOWN_HINTS = frozenset(
+    ['choices', 'range', 'log', 'scale', 'step', 'role', 'type', 'help', 'required', 'when']
+)
 """Hints that mean something here; others are for whoever reads them."""
 
 

@@ -9,10 +9,17 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import DeclarationError, NotLiteralEvaluable, NotLiteralNameException, SourceError
+from ..errors import (
+    DeclarationError,
+    InvalidArgument,
+    NotLiteralEvaluable,
+    NotLiteralNameException,
+    SourceError,
+)
 from ..garbage import uncollected
 from ..source.syntax import literal, parsed, shortened
 from ..source.text import Paths, SourceFile, SourceHelper, as_paths, find_sources, read_bytes
+from ..space.expressions import expression_in
 from .modules import Modules
 from .occurrence import EMPTY, HyperParameterOccurrence
 from .scopes import Foreign, Free, Manager, Meaning, ModuleScopes, Scope
@@ -226,7 +233,7 @@ class _Reader:
         hints: dict[str, object] = {}
         for keyword in call.keywords:
             hint = '**' if keyword.arg is None else keyword.arg
-            hints[hint] = literal(keyword.value)
+            hints[hint] = _condition(keyword.value) if hint == 'when' else literal(keyword.value)
             if keyword.arg is None or isinstance(hints[hint], NotLiteralEvaluable):
                 raise NotLiteralEvaluable(
                     f'{where}: hint `{hint}` of `{name}` is `{shortened(keyword.value)}`: must be a literal, '
@@ -279,6 +286,16 @@ class _Reader:
 
     def _at(self, node: ast.expr, text: str) -> str:
         return f'{self._source.filename}:{node.lineno}: {text}'
+
+
+def _condition(tree: ast.expr) -> object:
+    """The hint `when`: a condition as text, be it written as such or as what the code itself computes."""
+    if isinstance(tree, ast.Constant):
+        return literal(tree)
+    try:
+        return str(expression_in(tree))
+    except InvalidArgument as error:
+        return NotLiteralEvaluable(str(error))
 
 
 def _position(call: ast.Call) -> tuple[int, int]:

@@ -9,10 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..errors import DeclarationError
+from ..errors import DeclarationError, InvalidArgument
 from ..frozen import freeze, thaw
-from ..space import Domain, Role
+from ..space import Domain, Role, Space
 from ..space.base import UNSET
+from ..space.roles import scientific
+from .conditional import space_of
 from .domains import KNOWN_HINTS, checked, domain_of, role_of
 from .manager import checked_names, fresh, suggestion
 from .occurrence import EMPTY, HyperParameterNode, HyperParameterOccurrence, Priority
@@ -100,6 +102,34 @@ class DeclaredParameters:
             DeclarationError: A hint is wrong, or a parameter to be compared says nothing of its values.
         """
         return _domains(self.nodes, self.faults, 'scientific')
+
+    def compared(self, others: Mapping[str, Domain]) -> Space | None:
+        """Returns the space of what is to be compared by the hints; None if that is nothing.
+
+        Args:
+            others: What has other values than those declared, or is not declared.
+
+        Raises:
+            DeclarationError: As `scientific`; or what is compared depends on what is tuned, or not known.
+        """
+        domains = {name: domain for name, domain in self.scientific().items() if name not in others}
+        if not domains and not others:
+            return None
+        try:
+            return scientific(space_of(self.nodes, {**domains, **others}))
+        except InvalidArgument as error:
+            raise DeclarationError(f'hint when: {error}') from error
+
+    def tuned(self, left_out: Collection[str]) -> Space | None:
+        """Returns the space of nuisance parameters with what they depend on; None if none does on anything.
+
+        Args:
+            left_out: Nuisance parameters that are not tuned.
+        """
+        nuisance = {name: domain for name, domain in self.nuisance.items() if name not in left_out}
+        if not any('when' in self.nodes[name].hints for name in nuisance):
+            return None
+        return space_of(self.nodes, nuisance)
 
     def check(self, name: str) -> None:
         """Raises `DeclarationError` if a parameter cannot be swept."""

@@ -229,8 +229,11 @@ class ProblemParameters:
         """Returns what is tuned beside learning rate and batch size: what of that the point does not fix."""
         known = self.declared.nuisance if self.declared is not None else {}
         own = self.split(point)[1] if isinstance(point, NamedPoint) else {}
-        if self.tuned is not None:
-            return TunedSpace(self.tuned, point if isinstance(point, NamedPoint) else {})
+        space = self.tuned
+        if space is None and self.declared is not None:
+            space = self.declared.tuned(self.preset)
+        if space is not None:
+            return TunedSpace(space, point if isinstance(point, NamedPoint) else {})
         return {name: known[name] for name in known if name not in own and name not in self.preset}
 
     def tuned_texts(self) -> dict[str, str]:
@@ -265,8 +268,12 @@ class ProblemParameters:
                 domains[name] = replace(domain, default=freeze(usual))
         others = self.declared.nuisance if self.declared is not None else {}
         others = {name: others[name] for name in others if name not in space and name not in self.preset}
-        whole = Space({**domains, **others}, space.conditions, space.forbidden)
-        return replace(self, tuned=whole)
+        conditions = dict(space.conditions)
+        declared = self.declared.tuned({*space, *self.preset}) if self.declared is not None else None
+        if declared is not None:
+            others = {name: domain for name, domain in declared.items() if name not in space}
+            conditions |= {name: known for name, known in declared.conditions.items() if name in others}
+        return replace(self, tuned=Space({**domains, **others}, conditions, space.forbidden))
 
 
 def _is_number(parameter: inspect.Parameter) -> bool:

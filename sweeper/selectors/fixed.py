@@ -142,16 +142,16 @@ class FixedSweep(ParamSelector):
             DeclarationError: A parameter is not declared as it must be.
             ProblemError: There is no such problem.
         """
-        domains = declared_domains(module_name, values or {})
-        if not domains:
+        space = declared_space(module_name, values or {})
+        if space is None:
             raise InvalidArgument(
                 f'{os.fspath(module_name)} declares nothing to be compared: give a parameter choices or a '
                 f"range, as in _('width', 64, choices=[32, 64])"
             )
-        if points is None and Space(domains).size <= MOST_COMBINED:
-            return cls.with_grid(domains, trials)
+        if points is None and space.size <= MOST_COMBINED:
+            return cls.with_grid(space, trials)
         points = DEFAULT_POINTS if points is None else points
-        return cls.with_random_trials(domains, points, trials, seed=seed)
+        return cls.with_random_trials(space, points, trials, seed=seed)
 
     def points_and_trials(self) -> list[tuple[Point, int]]:
         """What is tried, in order."""
@@ -190,16 +190,17 @@ def _drawn(is_named: bool, *arguments: Any) -> list[Point]:
     return [point if is_named else tuple(point.values()) for point in draw_distinct(*arguments)]
 
 
-def declared_domains(module_name: str | os.PathLike[str], others: Mapping[str, Any]) -> dict[str, Domain]:
-    """The values of all parameters that are declared to be compared, and of `others`."""
+def declared_space(module_name: str | os.PathLike[str], others: Mapping[str, Any]) -> Space | None:
+    """The space of all parameters that are declared to be compared, and of `others`; None without any."""
     from ..problem.parameters import declared_in, kinds_in
     from ..problem.reference import find_problem
 
     sources = find_problem(module_name).sources()
     declared, kind_of = declared_in(sources), kinds_in(sources)
-    known = declared.scientific() if declared is not None else {}
-    domains = {name: domain for name, domain in known.items() if name not in others}
-    return domains | {name: domain_of(name, given, kind_of(name)) for name, given in others.items()}
+    varied = {name: domain_of(name, given, kind_of(name)) for name, given in others.items()}
+    if declared is None:
+        return Space(varied) if varied else None
+    return declared.compared(varied)
 
 
 def _checked(proposal: Any) -> tuple[Point, int]:

@@ -67,6 +67,11 @@ class Domain(ABC):
     def size(self) -> float:
         """How many values there are; infinity for an interval."""
 
+    @property
+    def plain(self) -> Domain:
+        """The domain itself, without what a `Restricted` one has left out."""
+        return self
+
     @abstractmethod
     def contains(self, value: object) -> bool:
         """Tells whether it is one of the values."""

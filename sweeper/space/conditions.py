@@ -149,6 +149,25 @@ def joined(parts: Iterable[Expression], every: bool) -> Expression:
     return flat[0] if len(flat) == 1 else Joint(tuple(flat), every)
 
 
+def resolved(expression: Expression, truth: Callable[[Condition], bool | None]) -> Expression | bool:
+    """Returns what is left of an expression of which some conditions are known to hold, or not to.
+
+    Args:
+        expression: The expression.
+        truth: Whether a condition holds; None if that is open.
+    """
+    if isinstance(expression, Condition):
+        known = truth(expression)
+        return expression if known is None else known
+    assert isinstance(expression, Joint)
+    parts = [resolved(part, truth) for part in expression.parts]
+    decided = not expression.every  # what one part decides: False where all have to hold
+    if any(part is decided for part in parts):
+        return decided
+    left = [part for part in parts if isinstance(part, Expression)]
+    return joined(left, expression.every) if left else not decided
+
+
 def _name_as_text(name: str) -> str:
     words = name.split('.')
     is_plain = all(word.isidentifier() and not keyword.iskeyword(word) for word in words)

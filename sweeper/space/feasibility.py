@@ -215,8 +215,8 @@ def _classes(domain: Domain, conditions: Sequence[Condition]) -> Iterator[tuple[
         yield from ((value, 1) for value in domain.values())
     else:
         named = {value: None for condition in conditions for value in condition.values}
-        if isinstance(domain, Integer | Float):
-            yield from _intervals(domain, sorted(named))
+        if isinstance(domain.plain, Integer | Float):
+            yield from _intervals(domain.plain, sorted(named))
         else:
             values = [value for value in named if domain.contains(value)]
             yield from ((value, 1) for value in values)

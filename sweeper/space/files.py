@@ -162,7 +162,7 @@ def _interval(given: Mapping[str, Any], common: Mapping[str, Any]) -> Integer | 
 
 def _entry(domain: Domain) -> dict[str, Any]:
     entry: dict[str, Any]
-    match domain:
+    match domain.plain:
         case Ordinal(choices=choices):
             entry = {'ordinal': [to_json(choice) for choice in choices]}
         case Categorical(choices=choices):

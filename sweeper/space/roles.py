@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import InvalidArgument
 from .base import UNSET, Domain
+from .conditions import Condition, Expression, resolved
 from .space import Space
 
 
@@ -22,10 +23,22 @@ def scientific(space: Space) -> Space:
         return space
     if not domains:
         raise InvalidArgument('nothing in the space is to be compared: every parameter has another role')
-    conditions = {name: known for name, known in space.conditions.items() if name in domains}
+
+    def truth(condition: Condition) -> bool | None:
+        domain = space[condition.name]
+        is_known = domain.role == 'fixed' and domain.default is not UNSET
+        return condition.is_true_of(domain.default, domain) if is_known else None
+
+    conditions: dict[str, Expression] = {}
+    for name in [*domains]:
+        condition = resolved(space.conditions[name], truth) if name in space.conditions else True
+        if condition is False:
+            del domains[name]
+        elif isinstance(condition, Expression):
+            conditions[name] = condition
     for name, condition in conditions.items():
         for other in condition.names():
-            if other not in domains:
+            if space[other].role != 'scientific':
                 raise InvalidArgument(
                     f'{name} is compared, and depends on {other}, which has the role '
                     f'{space[other].role!r}: give both the same role'
@@ -43,11 +56,10 @@ class TunedSpace(Mapping[str, Domain]):
     """
 
     def __init__(self, space: Space, point: Mapping[str, Any]) -> None:
-        self._space = space.fixed(
-            {n: value for n, value in point.items() if n in space and space[n].contains(value)}
-        )
+        usual = space.complete(point)
+        is_given = {name for name in usual if name in point or space[name].role != 'nuisance'}
+        self._space = space.fixed({name: usual[name] for name in is_given})
         tuned = [name for name, domain in space.items() if domain.role == 'nuisance' and name not in point]
-        usual = self._space.complete({})
         self._domains = {}
         for name in tuned:
             domain = self._space[name]

@@ -9,18 +9,20 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidArgument, InvalidPoint
 from ..frozen import NamedPoint
 from ..io.documents import write_document
 from .base import UNSET, Domain, as_size
+from .categorical import Categorical
 from .conditions import Condition, Expression
-from .constant import Constant
 from .faults import checked_expressions, domain_faults, order_of, raise_faults, suggestion
 from .feasibility import Feasibility
-from .files import data_of, parts_of, read_parts
-from .parts import Parts
+from .restricted import Restricted
+
+if TYPE_CHECKING:
+    from .parts import Parts
 
 _ATTEMPTS = 100
 
@@ -73,11 +75,15 @@ class Space(Mapping[str, Domain]):
             InvalidArgument: It is no space; the message lists everything that is wrong.
             MissingExtra: It is YAML, and PyYAML is not installed.
         """
+        from .files import read_parts  # here and below, since it imports numpy
+
         return cls._of(read_parts(Path(path), section), os.fspath(path))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Space:
         """Returns the space of plain data, as a file has it; raises as `load` does."""
+        from .files import parts_of
+
         return cls._of(parts_of(data), 'the space')
 
     @classmethod
@@ -100,6 +106,8 @@ class Space(Mapping[str, Domain]):
         Raises:
             InvalidArgument: A condition compares with a value that is no literal.
         """
+        from .files import data_of
+
         return data_of(self._domains, self.conditions, self.forbidden)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -161,7 +169,8 @@ class Space(Mapping[str, Domain]):
                 raise InvalidArgument(f'the space has no parameter {name!r}{suggestion(name, self)}')
             if not domains[name].contains(value):
                 raise InvalidArgument(f'{name}={value!r}: must be {domains[name].describe()}')
-            domains[name] = Constant(value, domains[name], role=domains[name].role)
+            whole = domains[name]
+            domains[name] = Restricted(Categorical((value,)), whole, role=whole.role)
         return Space(domains, self.conditions, self.forbidden)
 
     def may_have(self, name: str) -> bool:

@@ -86,7 +86,8 @@ def split_bounds(space: Space, is_read: Callable[[str], bool]) -> tuple[Bounds, 
 
 
 def _ends(name: str, domain: Domain) -> tuple[Any, Any]:
-    ends = domain.choices if isinstance(domain, Categorical) else domain.values(2)
+    plain = domain.plain
+    ends = plain.choices if isinstance(plain, Categorical) else plain.values(2)
     if any(isinstance(end, bool) or not isinstance(end, int | float) or end <= 0 for end in ends):
         raise InvalidArgument(f'{name}: must be numbers above 0; it is {domain.describe()}')
     return min(ends), max(ends)

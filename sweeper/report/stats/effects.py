@@ -31,6 +31,7 @@ class Effect:
         method: How that was found: `EXACT`, or estimated by `FANOVA`.
         p: The p-value of there being no effect, after Holm's correction for all effects of the sweep; NaN if
             there is nothing to tell noise by.
+        is_significant: Whether it is more than noise, at the level of the sweep.
     """
 
     parameters: tuple[str, ...]
@@ -38,11 +39,7 @@ class Effect:
     levels: Mapping[Hashable, float]
     method: str = EXACT
     p: float = float('nan')
-
-    @property
-    def is_significant(self) -> bool:
-        """Whether it is more than noise; of all that are said to be, none is noise in 95% of sweeps."""
-        return self.p < ALPHA
+    is_significant: bool = False
 
     @property
     def name(self) -> str:
@@ -57,7 +54,11 @@ def is_grid(points: Sequence[Sequence[Hashable]]) -> bool:
 
 
 def grid_effects(
-    points: Sequence[Sequence[Hashable]], names: Sequence[str], means: Sequence[float], noise: Noise
+    points: Sequence[Sequence[Hashable]],
+    names: Sequence[str],
+    means: Sequence[float],
+    noise: Noise,
+    level: float = ALPHA,
 ) -> list[Effect]:
     """Splits the variance between the architectures of a complete grid; the largest share first.
 
@@ -70,6 +71,7 @@ def grid_effects(
         names: The parameters' names.
         means: Of the architectures: over trials.
         noise: Of those means.
+        level: In how many sweeps noise may be called an effect.
 
     Returns:
         Main effects and pairwise interactions; none if all architectures perform the same. What their
@@ -105,21 +107,25 @@ def grid_effects(
     for pair in combinations(swept, 2):
         both = _kept(centred, pair) - mains[pair[0]] - mains[pair[1]]
         effects.append(_effect(both, pair, names, noise, table.shape, rounding))
-    return shared_out(effects, total - noise.total * (1 - 1 / len(points)))
+    return shared_out(effects, total - noise.total * (1 - 1 / len(points)), level)
 
 
-def shared_out(effects: Sequence[Effect], total: float) -> list[Effect]:
+def shared_out(effects: Sequence[Effect], total: float, level: float) -> list[Effect]:
     """Turns variances into shares of the whole, and corrects p-values for how many there are.
 
     Args:
         effects: With variances in place of shares, and p-values that are not corrected.
         total: The variance of everything, or an estimate that may be too low.
+        level: In how many sweeps noise may be called an effect.
 
     Returns:
         The largest share first.
     """
     adjusted = holm(np.array([effect.p for effect in effects]))
-    corrected = [replace(effect, p=float(p)) for effect, p in zip(effects, adjusted, strict=True)]
+    corrected = [
+        replace(effect, p=float(p), is_significant=bool(p < level))
+        for effect, p in zip(effects, adjusted, strict=True)
+    ]
     total = max(total, sum(effect.share for effect in corrected if effect.is_significant))
     shares = [min(effect.share / total, 1.0) if total > 0 else 0.0 for effect in corrected]
     shared = [replace(effect, share=share) for effect, share in zip(corrected, shares, strict=True)]

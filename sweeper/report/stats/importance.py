@@ -15,7 +15,7 @@ import numpy as np
 
 from ...points import value_from_text
 from .additive import additive_fit, category_terms, permutation_test, smooth_terms
-from .effects import FANOVA, Effect, shared_out
+from .effects import ALPHA, FANOVA, Effect, shared_out
 from .noise import Noise
 
 FEWEST_POINTS = 20
@@ -24,7 +24,11 @@ _DEVIATION = 1.4826  # of normal values, in units of the median distance from th
 
 
 def importances(
-    cells: Sequence[Sequence[str]], names: Sequence[str], means: Sequence[float], noise: Noise
+    cells: Sequence[Sequence[str]],
+    names: Sequence[str],
+    means: Sequence[float],
+    noise: Noise,
+    level: float = ALPHA,
 ) -> list[Effect]:
     """Estimates the main effects of parameters, whatever the points, and tests them; the same every time.
 
@@ -37,6 +41,7 @@ def importances(
         names: The parameters' names.
         means: Of the points: over trials.
         noise: Of those means.
+        level: In how many sweeps noise may be called an effect.
 
     Returns:
         The largest share first; what they lack of 1 are mostly interactions. Nothing for fewer than
@@ -58,7 +63,7 @@ def importances(
         Effect((name,), float(variance), {}, FANOVA, p)
         for name, variance, p in zip(swept, variances, permutation_test(parameters, values), strict=True)
     ]
-    return shared_out(tested, float(values.var(ddof=1) - np.nan_to_num(of_noise).mean()))
+    return shared_out(tested, float(values.var(ddof=1) - np.nan_to_num(of_noise).mean()), level)
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:

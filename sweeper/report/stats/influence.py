@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...stats.design import Design
 from ...text import one_line
 from ..collect import named
 from .effects import EXACT, FANOVA, Effect, grid_effects, is_grid
@@ -86,9 +87,7 @@ def influence(
     cells: Sequence[Sequence[str]],
     names: Sequence[str],
     scores: np.ndarray,
-    *,
-    paired: bool = False,
-    val_to_train: float = 0.0,
+    design: Design = Design(),  # noqa: B008 - it is frozen
 ) -> Influence:
     """Finds out what the parameters do.
 
@@ -100,20 +99,19 @@ def influence(
         cells: For each architecture, its parameters as text.
         names: The parameters' names.
         scores: Shape `(architectures, trials)`; NaN for a trial that is missing, at least one of each is not.
-        paired: Whether trials of the same index are of the same split of the data.
-        val_to_train: Of resamples, validation samples per training sample; else 0.
+        design: How scores are compared.
     """
     everyone = range(len(cells))
     if _swept(cells) == 0:
         return Influence(chosen=everyone, unknown='no parameter has more than one value')
-    means = np.nanmean(scores, axis=1)
-    noise = noise_of_means(scores, paired, val_to_train)
+    means, noise = np.nanmean(scores, axis=1), noise_of_means(scores, design)
     outlier, share = _outlier(means)
     if outlier is None:
-        return _influence(cells, names, means, noise)
+        return _influence(cells, names, means, noise, design.level)
     others = [index for index in everyone if index != outlier]
     name = named(names, cells[outlier], ' ')
-    rest = _influence([cells[index] for index in others], names, means[others], noise.at(others))
+    kept = [cells[index] for index in others]
+    rest = _influence(kept, names, means[others], noise.at(others), design.level)
     return replace(rest, chosen=[others[index] for index in rest.chosen], outlier=name, share=share)
 
 
@@ -132,13 +130,13 @@ def _outlier(means: np.ndarray) -> tuple[int | None, float]:
 
 
 def _influence(
-    cells: Sequence[Sequence[str]], names: Sequence[str], means: np.ndarray, noise: Noise
+    cells: Sequence[Sequence[str]], names: Sequence[str], means: np.ndarray, noise: Noise, level: float
 ) -> Influence:
     everyone = range(len(cells))
     if is_grid(cells):
-        return _known(grid_effects(cells, names, means.tolist(), noise), everyone)
+        return _known(grid_effects(cells, names, means.tolist(), noise, level), everyone)
     if len(cells) >= FEWEST_POINTS:
-        return _known(importances(cells, names, means.tolist(), noise), everyone)
+        return _known(importances(cells, names, means.tolist(), noise, level), everyone)
     chosen = complete_part(cells)
     if 2 * len(chosen) < len(cells) or _swept([cells[index] for index in chosen]) < 2:
         return Influence(
@@ -147,7 +145,7 @@ def _influence(
             f'an estimate needs {FEWEST_POINTS}',
         )
     part = [cells[index] for index in chosen]
-    effects = grid_effects(part, names, means[chosen].tolist(), noise.at(chosen))
+    effects = grid_effects(part, names, means[chosen].tolist(), noise.at(chosen), level)
     return _known(effects, chosen, len(cells) - len(chosen))
 
 

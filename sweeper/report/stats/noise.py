@@ -8,6 +8,9 @@ from math import nan
 
 import numpy as np
 
+from ...stats.design import Design
+from ...stats.variances import least_variance, resolution_of
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -78,20 +81,20 @@ def _fourth_power(variances: np.ndarray, freedom: np.ndarray) -> np.ndarray:
     return squares
 
 
-def noise_of_means(scores: np.ndarray, paired: bool = False, val_to_train: float = 0.0) -> Noise:
+def noise_of_means(scores: np.ndarray, design: Design) -> Noise:
     """Returns the noise of the means of architectures, by how much their trials differ.
 
     Args:
         scores: Shape `(architectures, trials)`; NaN for a trial that is missing.
-        paired: Whether trials of the same index share something, such as a split of the data. What is common
-            to all architectures then is no noise of their differences, and is left out.
-        val_to_train: Of resamples, validation samples per training sample; else 0 (Nadeau and Bengio 2003).
+        design: How scores are compared. If trials are paired, what is common to all architectures in one is no
+            noise of their differences, and is left out; of resamples, noise is corrected for their overlap
+            (Nadeau and Bengio 2003); scores that are rounded have a least variance.
     """
     known = np.isfinite(scores)
     n = known.sum(axis=1)
     gaps = scores - np.nanmean(scores, axis=1, keepdims=True)
     lost = 0.0  # degrees of freedom of each architecture, to what all have in common
-    if paired and len(scores) > 1:
+    if design.paired and len(scores) > 1:
         together = known.sum(axis=0) > 1
         gaps = np.where(together, gaps - _mean(gaps, known), gaps)
         lost = 1 / len(scores)
@@ -102,7 +105,8 @@ def noise_of_means(scores: np.ndarray, paired: bool = False, val_to_train: float
     freedom = np.where(several, n - 1, 0) * (1 - lost)
     average = squares[several].sum() / freedom.sum()
     variance = np.where(several, squares / np.maximum(freedom, 0.5), average)
-    return Noise(variance * (1 / np.maximum(n, 1) + val_to_train), freedom)
+    variance = np.maximum(variance, least_variance(design.resolution or resolution_of(scores)))
+    return Noise(variance * (1 / np.maximum(n, 1) + design.val_to_train), freedom)
 
 
 def _mean(gaps: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from sweeper.report.stats.effects import grid_effects as noisy_grid_effects
 from sweeper.report.stats.effects import is_grid
 from sweeper.report.stats.influence import influence
 from sweeper.report.stats.noise import Noise, noise_of_means
+from sweeper.stats.design import Design
 
 NAMES = 'depth', 'width', 'nonlinearity'
 GRID = list(product([1, 2], [8, 16, 32], ['relu', 'tanh']))
@@ -134,20 +135,34 @@ def test_trials_without_any_spread_have_no_noise():
 def test_what_trials_have_in_common_is_no_noise_if_they_are_paired():
     cells, scores = simulated((3, 3), 3.0, seed=1)
     splits = 100 * np.random.default_rng(2).normal(size=3)
-    plain = influence(cells, ['a', 'b'], scores, paired=True)
+    plain = influence(cells, ['a', 'b'], scores, Design(paired=True))
     assert plain.significant
-    common = influence(cells, ['a', 'b'], scores + splits, paired=True)
+    common = influence(cells, ['a', 'b'], scores + splits, Design(paired=True))
     assert [effect.p for effect in common.effects] == pytest.approx([effect.p for effect in plain.effects])
     assert not influence(cells, ['a', 'b'], scores + splits).significant
 
 
 def test_noise_is_that_of_each_architecture_and_an_average_of_the_others_where_trials_are_single():
     scores = np.array([[0.0, 2.0, np.nan], [1.0, 1.0, 4.0], [7.0, np.nan, np.nan]])
-    noise = noise_of_means(scores)
+    noise = noise_of_means(scores, Design())
     assert noise.variances == pytest.approx([1.0, 1.0, 8 / 3])
     assert noise.freedom.tolist() == [1, 2, 0]
-    resampled = noise_of_means(scores[:2], val_to_train=0.25)
+    resampled = noise_of_means(scores[:2], Design(val_to_train=0.25))
     assert resampled.variances == pytest.approx([1 + 2 / 4, 1 + 3 / 4])
+
+
+def test_scores_that_are_rounded_have_some_noise_though_all_trials_of_each_are_equal():
+    cells, _ = simulated((3, 3), 1.0)
+    scores = np.repeat([[0.01 * int(a)] for a, _ in cells], 3, axis=1)
+    assert influence(cells, ['a', 'b'], scores, Design(resolution=0.01)).significant
+    assert not influence(cells, ['a', 'b'], scores, Design(resolution=0.1)).significant
+
+
+def test_error_is_spent_over_looks_at_the_results():
+    cells, scores = simulated((3, 3), 1.0, seed=3)
+    p = min(effect.p for effect in influence(cells, ['a', 'b'], scores).effects)
+    looks = [look for look in range(1, 9) if influence(cells, ['a', 'b'], scores, Design(look=look)).significant]
+    assert looks == [look for look in range(1, 9) if p < 0.05 / 2**look] and 0 < len(looks) < 8
 
 
 # A single architecture

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PERMUTATIONS = 1999
+PERMUTATIONS, MOST_PERMUTATIONS = 1999, 50_000
 _DEGREE = 5
 _ITERATIONS, _SETTLED = 100, 1e-3
 _LEAST = 1e-9
@@ -95,7 +95,9 @@ def additive_fit(parameters: Sequence[np.ndarray], values: np.ndarray) -> Fit:
     return Fit(np.array(variances), residuals)
 
 
-def permutation_test(parameters: Sequence[np.ndarray], values: np.ndarray) -> list[float]:
+def permutation_test(
+    parameters: Sequence[np.ndarray], values: np.ndarray, level: float = 0.05
+) -> list[float]:
     """Returns for each parameter how probably it would fit as well if it had no effect.
 
     What the other parameters explain is taken out first; then the rest is permuted. Where parameters were
@@ -105,9 +107,12 @@ def permutation_test(parameters: Sequence[np.ndarray], values: np.ndarray) -> li
     Args:
         parameters: As for `additive_fit`.
         values: As for `additive_fit`.
+        level: What p-values are to fall below after correction for all parameters, at most by half.
     """
     rng = np.random.default_rng(0)
-    orders = np.argsort(rng.random((max(PERMUTATIONS, 40 * len(parameters)), len(values))), axis=1)
+    least = level / (2 * max(len(parameters), 1))
+    count = int(np.clip(1 / least if least else 0, PERMUTATIONS, MOST_PERMUTATIONS))
+    orders = np.argsort(rng.random((count, len(values))), axis=1)
     return [
         _p_value(terms, additive_fit([*parameters[:index], *parameters[index + 1 :]], values), orders)
         for index, terms in enumerate(parameters)

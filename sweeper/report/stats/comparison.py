@@ -125,11 +125,9 @@ class Comparison:
     @cached_property
     def influences(self) -> Influence:
         """What each parameter does, of the architectures that can be compared; nothing for sure if tied."""
-        some, val_to_train = self.comparable, self.measure.val_to_train
-        result = influence(
-            [self.cells[index] for index in some], self.columns, self.scores[some],
-            paired=self.design.paired, val_to_train=val_to_train,
-        )  # fmt: skip
+        some = self.comparable
+        cells = [self.cells[index] for index in some]
+        result = influence(cells, self.columns, self.verdict.scores[some], self.design)
         is_known = not self.are_tied or result.unknown
         return result if is_known else replace(result, unknown='all architectures are tied')
 
@@ -139,7 +137,9 @@ class Comparison:
 
     def influence(self) -> str:
         """Says what the performance depends on, or why that is not known; '' if all are tied."""
-        return '' if self.are_tied else self.influences.sentence(self.measure.name)
+        sentence = '' if self.are_tied else self.influences.sentence(self.measure.name)
+        so_far = sentence and self.design.is_interim
+        return f'So far, {sentence[0].lower()}{sentence[1:]}' if so_far else sentence
 
     @property
     def are_tied(self) -> bool:

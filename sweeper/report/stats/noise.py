@@ -86,9 +86,9 @@ def noise_of_means(scores: np.ndarray, design: Design) -> Noise:
 
     Args:
         scores: Shape `(architectures, trials)`; NaN for a trial that is missing.
-        design: How scores are compared. If trials are paired, what is common to all architectures in one is no
-            noise of their differences, and is left out; of resamples, noise is corrected for their overlap
-            (Nadeau and Bengio 2003); scores that are rounded have a least variance.
+        design: How scores are compared. If trials are paired, what is common to all architectures in one is
+            no noise of their differences, and is left out; of resamples, noise is corrected for their
+            overlap (Nadeau and Bengio 2003); scores that are rounded have a least variance.
     """
     known = np.isfinite(scores)
     n = known.sum(axis=1)

@@ -159,6 +159,14 @@ def test_of_a_single_parameter_nothing_is_told():
     assert comparison([0.7, 0.95, 0.8]).influence() == '', 'it does everything there is'
 
 
+def test_what_is_told_of_effects_is_so_far_while_trials_are_to_come():
+    cells = [[width, kind] for width in ('8', '16') for kind in ('relu', 'tanh')]
+    scores = np.array([[0.5], [0.6], [0.8], [0.9]]) + np.random.default_rng(0).normal(0, 1e-4, (4, 5))
+    found = Comparison([tuple(cell) for cell in cells], ['width', 'kind'], cells, scores)
+    interim = replace(found, design=replace(found.design, is_interim=True))
+    assert interim.influence() == 'So far, of the variance between architectures: width 90%, kind 10%.'
+
+
 def test_points_added_to_a_grid_do_not_silence_what_is_known_of_it():
     cells = [[width, kind] for width in ('8', '16') for kind in ('relu', 'tanh')] + [['32', 'relu']]
     scores = np.array([[0.5], [0.6], [0.8], [0.9], [0.1]]) + np.random.default_rng(0).normal(0, 1e-4, (5, 5))

@@ -159,9 +159,11 @@ def test_scores_that_are_rounded_have_some_noise_though_all_trials_of_each_are_e
 
 
 def test_error_is_spent_over_looks_at_the_results():
-    cells, scores = simulated((3, 3), 1.0, seed=3)
+    cells, scores = simulated((3, 3), 3.0, seed=3)
     p = min(effect.p for effect in influence(cells, ['a', 'b'], scores).effects)
-    looks = [look for look in range(1, 9) if influence(cells, ['a', 'b'], scores, Design(look=look)).significant]
+    looks = [
+        look for look in range(1, 9) if influence(cells, ['a', 'b'], scores, Design(look=look)).significant
+    ]
     assert looks == [look for look in range(1, 9) if p < 0.05 / 2**look] and 0 < len(looks) < 8
 
 

@@ -16,6 +16,7 @@ import argparse
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from verdict_effects import goals
 from verdict_measures import (
     LARGE,
     NAMED,
@@ -146,6 +147,12 @@ def verdict(sweep):
     return Claims(claimed(found), found.winner, found.candidates)
 
 
+def effects(sweeps) -> Iterator[str]:
+    """What is told of parameters that do nothing (`verdict_effects.py` has the rest)."""
+    for label, before, now, one_look, goal in goals(2 * sweeps):
+        yield row(label, before, share(now), share(one_look), goal)
+
+
 def of_peers(sweeps) -> Iterator[str]:
     """What others' tests claim of the same sweeps."""
     tests = {'sweeper': verdict, **PEERS}
@@ -207,7 +214,11 @@ def main():
     parser.add_argument('--worlds', action='store_true')
     arguments = parser.parse_args()
     parts = (
-        [of_peers] if arguments.peers else [of_worlds] if arguments.worlds else [claims, repeated, margins]
+        [of_peers]
+        if arguments.peers
+        else [of_worlds]
+        if arguments.worlds
+        else [claims, repeated, margins, effects]
     )
     if not (arguments.peers or arguments.worlds):
         print(HEAD)

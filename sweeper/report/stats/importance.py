@@ -61,7 +61,9 @@ def importances(
     of_noise = np.where((values > lowest) & (values < highest), noise.variances, 0)
     tested = [
         Effect((name,), float(variance), {}, FANOVA, p)
-        for name, variance, p in zip(swept, variances, permutation_test(parameters, values, level), strict=True)
+        for name, variance, p in zip(
+            swept, variances, permutation_test(parameters, values, level), strict=True
+        )
     ]
     return shared_out(tested, float(values.var(ddof=1) - np.nan_to_num(of_noise).mean()), level)
 

@@ -29,9 +29,8 @@ class Effect:
         share: Of the variance between architectures, without what noise adds to both; in [0, 1].
         levels: For one parameter of a grid, the mean performance at each of its values.
         method: How that was found: `EXACT`, or estimated by `FANOVA`.
-        p: The p-value of there being no effect, after Holm's correction for all effects of the sweep; NaN if
-            there is nothing to tell noise by.
-        is_significant: Whether it is more than noise, at the level of the sweep.
+        p: The p-value of there being no effect, after Holm's correction for all effects of the sweep and that
+            for looking again, so that 0.05 is the limit at whichever look; NaN if nothing is known of noise.
     """
 
     parameters: tuple[str, ...]
@@ -39,7 +38,11 @@ class Effect:
     levels: Mapping[Hashable, float]
     method: str = EXACT
     p: float = float('nan')
-    is_significant: bool = False
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether it is more than noise; none of all that are said to be is noise in 95% of sweeps."""
+        return self.p < ALPHA
 
     @property
     def name(self) -> str:
@@ -122,10 +125,8 @@ def shared_out(effects: Sequence[Effect], total: float, level: float) -> list[Ef
         The largest share first.
     """
     adjusted = holm(np.array([effect.p for effect in effects]))
-    corrected = [
-        replace(effect, p=float(p), is_significant=bool(p < level))
-        for effect, p in zip(effects, adjusted, strict=True)
-    ]
+    adjusted = np.minimum(adjusted * ALPHA / level, 1) if level else np.ones(len(effects))
+    corrected = [replace(effect, p=float(p)) for effect, p in zip(effects, adjusted, strict=True)]
     total = max(total, sum(effect.share for effect in corrected if effect.is_significant))
     shares = [min(effect.share / total, 1.0) if total > 0 else 0.0 for effect in corrected]
     shared = [replace(effect, share=share) for effect, share in zip(corrected, shares, strict=True)]

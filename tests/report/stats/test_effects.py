@@ -160,7 +160,7 @@ def test_scores_that_are_rounded_have_some_noise_though_all_trials_of_each_are_e
 
 def test_error_is_spent_over_looks_at_the_results():
     cells, scores = simulated((3, 3), 3.0, seed=3)
-    p = min(effect.p for effect in influence(cells, ['a', 'b'], scores).effects)
+    p = min(effect.p for effect in influence(cells, ['a', 'b'], scores).effects) / 2
     looks = [
         look for look in range(1, 9) if influence(cells, ['a', 'b'], scores, Design(look=look)).significant
     ]

@@ -60,3 +60,18 @@ def bytes_of(memory: object, name: str = 'memory') -> int | None:
         option = f'--{name.replace("_", "-")} {memory}'
         raise error.on_command_line(f'{option}: must be a number of bytes, or an amount such as 2GB')
     return int(amount)
+
+
+def checked_margin(margin: float) -> float:
+    """Returns a difference that does not matter.
+
+    Raises:
+        InvalidArgument: It is no positive number.
+    """
+    is_number = isinstance(margin, int | float) and not isinstance(margin, bool)
+    if not is_number or not 0 < margin < math.inf:
+        error = InvalidArgument(f'margin={margin!r}: must be a positive number, or None').naming(
+            ('margin', margin)
+        )
+        raise error.on_command_line(f'--margin {margin}: must be a positive number')
+    return float(margin)

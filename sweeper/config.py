@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from .amounts import at_least, bytes_of, seconds_of
+from .amounts import at_least, bytes_of, checked_margin, seconds_of
 from .annotations import valid_in_words, wrong_field
 from .cores import usable_cores
 from .errors import InvalidArgument
@@ -250,6 +250,8 @@ class SweepConfig:
         bytes_of(self.memory)
         bytes_of(self.max_memory, 'max_memory')
         seconds_of(self.timeout)
+        if self.margin is not None:
+            checked_margin(self.margin)
         for name, least in _LEAST.items():
             if (value := getattr(self, name)) is not None or name not in ('cores', 'looks'):
                 at_least(least, name, value)
@@ -295,8 +297,6 @@ class SweepConfig:
             ).naming(('tunings', self.tunings))
         if minutes is not None and not 0 < minutes < math.inf:
             raise self._wrong('minutes_per_trial', 'must be a positive number of minutes, or None')
-        if self.margin is not None and not 0 < self.margin < math.inf:
-            raise self._wrong('margin', 'must be a positive number, or None')
         for name, remedy in _OF_SETTINGS.items():
             if getattr(self, name) is not None and not isinstance(method, HyperparameterSettings):
                 raise self._wrong(

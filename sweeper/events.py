@@ -14,6 +14,7 @@ from typing import TypeAlias, overload
 from .metric import PERFORMANCE, MetricInfo
 from .points import Point
 from .results import PointError, TrialResult, Tuned
+from .stats.design import Design
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class SweepStarted:
         metrics: What is known of the problem's metrics; the first is what points are compared by.
         val_to_train: Validation samples per training sample if trials are resamples; else 0.
         train_size: Samples in the training set; 0 if that is not known.
+        design: How trials are compared while there are more to come.
     """
 
     folder: Path
@@ -33,6 +35,7 @@ class SweepStarted:
     metrics: tuple[MetricInfo, ...] = (PERFORMANCE,)
     val_to_train: float = 0.0
     train_size: int = 0
+    design: Design = Design(is_interim=True)  # noqa: RUF009 - it is frozen
 
 
 @dataclass(frozen=True)

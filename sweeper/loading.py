@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .errors import FolderError, InvalidArgument
 from .points import Point, as_point, label
 from .report.stats.comparison import compare
@@ -104,9 +106,10 @@ def _best_point(store: Records) -> Point:
             f'{comparison.not_comparable()}',
             stacklevel=3,
         )
-    candidates = comparison.comparable or range(len(comparison.points))
-    sign = comparison.measure.sign
-    return comparison.points[max(candidates, key=lambda index: sign * float(comparison.means[index]))]
+    best, sign = comparison.verdict.best, comparison.measure.sign
+    if best is None:
+        best = int(np.argmax(np.nan_to_num(sign * comparison.means, nan=-np.inf)))
+    return comparison.points[best]
 
 
 def _keep_values(model: torch.nn.Module, problem: Problem, point: Point, nuisance: Mapping[str, Any]) -> None:

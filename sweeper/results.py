@@ -77,10 +77,19 @@ model to the best that tuning saw."""
 
 
 IN_TRAINING, IN_EVALUATION, UNSURE = 'training_diverged', 'evaluation_diverged', 'threshold_unsure'
-UNMEASURED = 'objective_unmeasured'
+UNMEASURED, TOO_FEW_CONVERGED = 'objective_unmeasured', 'too_few_converged'
 """Flags of single runs: the loss was NaN or infinite at the end, in training mode or in evaluation mode;
 outputs left [0, 1], which alone said that they are probabilities; the objective cannot be computed of the
 samples that are held out."""
+
+
+def convergence_flags(converged: int, diverged: int) -> list[str]:
+    """The flags of a point some of whose trials diverged; none if none did.
+
+    Those that converged are compared, unless they are fewer than two, or fewer than those that diverged.
+    """
+    too_few = converged < max(diverged, 2)
+    return (['trial_diverged'] + [TOO_FEW_CONVERGED] * too_few) * (diverged > 0)
 
 
 def joined_flags(in_training: bool, in_evaluation: bool, is_unsure: bool, is_unmeasured: bool = False) -> str:
@@ -177,10 +186,11 @@ class Tuned:
     def flags_with(self, trials: Mapping[int, TrialResult]) -> list[str]:
         """What is suspicious about a tuning of the point, or shown to be by its trials, by their numbers."""
         of_tunings, results = self.all_flags, trials.values()
+        diverged = sum(trial.diverged for trial in results)
         is_unsure = UNSURE in of_tunings or any(UNSURE in trial.flags.split() for trial in results)
         return (
             [flag for flag in of_tunings if flag != UNSURE]
-            + ['trial_diverged'] * any(trial.diverged for trial in results)
+            + convergence_flags(len(results) - diverged, diverged)
             + [IN_EVALUATION] * any(is_only_in_evaluation(trial.flags) for trial in results)
             + [UNSURE] * is_unsure
             + ['worse_than_tuned'] * self._are_worse(trials)
@@ -197,7 +207,8 @@ class Tuned:
         """Whether, of some tuning, the mean of its trials stays behind what it came to."""
         reached: dict[int, list[float]] = {}
         for index, trial in trials.items():
-            reached.setdefault(index % len(self.tunings), []).append(trial.perf_train)
+            if not trial.diverged:
+                reached.setdefault(index % len(self.tunings), []).append(trial.perf_train)
         tunings = self.tunings
         return any(tunings[number]._is_worse(sum(some) / len(some)) for number, some in reached.items())
 
@@ -367,7 +378,7 @@ class SweepResults(list[PointResult]):
     Attributes:
         failures: The points that have no result, and why.
         flags: What is suspicious about a point, for points where something is: the flags of its tuning,
-            `trial_diverged` and `worse_than_tuned`.
+            `trial_diverged`, `too_few_converged` and `worse_than_tuned`.
         columns: Names of the parameters.
         nuisance: What the nuisance parameters of a point were tuned to, by name, for points that have some.
         ids: A point's id, which names its folder in `points/`.

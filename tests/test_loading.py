@@ -54,7 +54,7 @@ def test_the_default_is_never_an_architecture_that_is_not_comparable(swept, monk
     best = max(results, key=lambda result: result.perf_val.mean())
     other = next(result for result in results if result.params != best.params)
     monkeypatch.setattr(
-        Records, 'flags', lambda self, point: ['trial_diverged'] if point == best.params else []
+        Records, 'flags', lambda self, point: ['too_few_converged'] if point == best.params else []
     )
     assert accuracy(load_model(folder)) == pytest.approx(other.perf_val.max(), abs=1e-6)
 

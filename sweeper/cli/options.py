@@ -48,6 +48,14 @@ MetricName = Annotated[
         '--metric', metavar='NAME', help='The metric to look at.  \\[default: the one that was tuned by]'
     ),
 ]
+Margin = Annotated[
+    float | None,
+    Number(
+        metavar='DIFFERENCE',
+        help='Largest difference that does not matter to you, in the unit of the metric.  '
+        '\\[default: that of the sweep]',
+    ),
+]
 Folder = Annotated[Path, typer.Argument(help="A sweep's folder.", metavar='DIR', parser=path_of)]
 
 

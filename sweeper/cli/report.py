@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..amounts import checked_margin
 from ..errors import InvalidArgument
 from ..text import one_line, printable, reason
 from .app import Command, app
-from .options import Folder, MetricName, path_of
+from .options import Folder, Margin, MetricName, path_of
 
 if TYPE_CHECKING:
     from ..store.records import Records
@@ -36,6 +37,7 @@ def report(
         ),
     ] = None,
     metric: MetricName = None,
+    margin: Margin = None,
     representations: Annotated[
         list[str] | None,
         typer.Option(
@@ -55,23 +57,25 @@ def report(
         raise InvalidArgument(f'--representations goes with --format html, not {format}')
     store = Store.read(folder)
     measure_of(store.manifest.metrics, metric)  # or fails before anything is written
+    if margin is not None:
+        checked_margin(margin)
     if format == 'html':
         out = out or store.layout.page
-        _write(out, _page(store, representations or [], metric))
+        _write(out, _page(store, representations or [], metric, margin))
         print(f'wrote {one_line(out)}')
     elif out is None:
-        text = FORMATS[format](store, metric)
+        text = FORMATS[format](store, metric, margin)
         print(printable(text) if sys.stdout.isatty() else text, end='')
     else:
-        _write(out, FORMATS[format](store, metric))
+        _write(out, FORMATS[format](store, metric, margin))
 
 
-def _page(store: Records, looked_into: list[str], metric: str | None) -> str:
+def _page(store: Records, looked_into: list[str], metric: str | None, margin: float | None) -> str:
     from ..report.figures.chosen import chosen
     from ..report.findings import Findings
     from ..report.page.writing import report_page
 
-    findings = Findings(store, metric)
+    findings = Findings(store, metric, margin)
     if not looked_into:
         return report_page(findings)
     from ..points import label

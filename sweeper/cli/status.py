@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
+from ..amounts import checked_margin
 from ..errors import InvalidArgument
 from ..signals import raising_signals
 from ..text import one_line
 from .app import Command, app, exit_code
-from .options import Folder, Number
+from .options import Folder, Margin, Number
 
 _SHORTEST = 0.1
 
@@ -27,6 +28,7 @@ def status(
     interval: Annotated[
         float, Number(help='Seconds between updates; at least 0.1.', metavar='SECONDS')
     ] = 1.0,
+    margin: Margin = None,
 ) -> None:
     """Show the results of a sweep so far, running or not.
 
@@ -39,6 +41,8 @@ def status(
 
     if not interval >= _SHORTEST:
         raise InvalidArgument(f'--interval {interval:g}: must be at least {_SHORTEST:g} seconds')
+    if margin is not None:
+        checked_margin(margin)
     if watch:
         _watch(folder, interval)
     store = Store.read(folder)
@@ -49,7 +53,7 @@ def status(
     terminal.say(f'{points}, {tuned} tuned, {done} done, {failed} failed')
     if is_locked(folder):
         terminal.show_progress(folder)
-    terminal.show(store)
+    terminal.show(store, margin=margin)
 
 
 def _watch(folder: Path, interval: float) -> None:

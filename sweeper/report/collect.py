@@ -13,10 +13,11 @@ import numpy as np
 from ..points import Point, value_to_text
 from ..results import ModelCost, PointError, TrialResult, Tuned
 from ..stats.intervals import Interval, mean_interval
+from ..stats.shares import Share, share
 from ..store.records import Records
 from ..text import one_line
 from .flags import exclusions
-from .measure import Measure, measure_of
+from .measure import Measure, is_diverged, measure_of, scores_of
 
 ABSENT = '\u2013'
 """Shown where an architecture has no value of a parameter."""
@@ -31,9 +32,9 @@ class PointSummary:
         cells: Its parameters as text, one per parameter column.
         lr_range: Lowest and highest learning rate, or None while it is not tuned.
         batch_size: Or None while it is not tuned.
-        perfs: Validation performance of each trial that is done.
-        perf_val: Mean validation performance, with its interval.
-        loss_val: Mean validation loss, with its interval.
+        perfs: Validation performance of each trial that is done; NaN of those that diverged.
+        perf_val: Mean validation performance of those that converged, with its interval.
+        loss_val: Mean validation loss of these, with its interval.
         perf_test: Test performance, or None without a test split.
         best: Means over trials of the best performance on validation data at the end of a cycle, and of its
             epoch; None if that is not known.
@@ -78,8 +79,23 @@ class PointSummary:
 
     @property
     def trials(self) -> int:
-        """How many are done."""
+        """How many are done, those that diverged included."""
         return len(self.perfs)
+
+    @property
+    def converged(self) -> list[float]:
+        """Validation performance of each trial that converged."""
+        return [perf for perf in self.perfs if math.isfinite(perf)]
+
+    @property
+    def convergence(self) -> Share | None:
+        """How many of its trials converged; None without trials."""
+        return share(len(self.converged), self.trials) if self.trials else None
+
+    @property
+    def convergence_text(self) -> str:
+        """The same for a person; '' without trials."""
+        return '' if self.convergence is None else str(self.convergence)
 
     @property
     def is_compared(self) -> bool:
@@ -138,28 +154,32 @@ def _rank(sign: int, summary: PointSummary) -> tuple[bool, bool, bool, float]:
 
 
 def _summarise_point(store: Records, point: Point, command: int | None, measure: Measure) -> PointSummary:
-    tuned, trials = store.tuned(point), list(store.trials(point).values())
+    tuned, by_index = store.tuned(point), store.trials(point)
+    trials = list(by_index.values())
+    converged = [trial for trial in trials if not is_diverged(trial, measure)]
+    perfs = scores_of(by_index, measure)
+    tests = measure.values(converged, 'test')
     tunings = tuned.tunings if tuned else ()
-    perfs = measure.values(trials)
-    tests = measure.values(trials, 'test')
     return PointSummary(
         params=point,
         cells=store.parameter_cells(point),
         lr_range=(tuned.lr_min, tuned.lr_max) if tuned else None,
         batch_size=tuned.batch_size if tuned else None,
-        perfs=perfs,
-        perf_val=measure.interval(perfs),
-        loss_val=mean_interval([trial.loss_val for trial in trials], val_to_train=measure.val_to_train),
+        perfs=[*perfs.values()],
+        perf_val=measure.interval_of(perfs.values()),
+        loss_val=mean_interval(
+            [trial.loss_val for trial in converged or trials], val_to_train=measure.val_to_train
+        ),
         perf_test=measure.interval(tests) if tests else None,
         seconds=float(np.mean([trial.seconds for trial in trials])) if trials else math.nan,
         epochs=tuned.epochs if tuned else 0,
-        flags=measure.flags(store.flags(point), perfs),
+        flags=measure.flags(store.flags(point), by_index),
         cost=tuned.cost if tuned else None,
         error=store.error(point),
         nuisance=tuned.nuisance if tuned else {},
         unread=sorted({name for tuning in tunings for name in tuning.unread}),
         command=command,
-        best=_best(trials) if measure.is_objective else None,
+        best=_best(converged) if measure.is_objective else None,
         seconds_per_epoch=_seconds_per_epoch(trials),
         tunings=tunings if len(tunings) > 1 else (),
     )
@@ -169,6 +189,11 @@ def _seconds_per_epoch(trials: Sequence[TrialResult]) -> float | None:
     """Trials may end before their last epoch: they stop early, or diverge."""
     epochs = sum(trial.epochs for trial in trials)
     return sum(trial.seconds for trial in trials) / epochs if epochs > 0 else None
+
+
+def have_diverged(summaries: Sequence[PointSummary]) -> bool:
+    """Whether trials of any architecture diverged."""
+    return any(len(summary.converged) < summary.trials for summary in summaries)
 
 
 def have_own_lengths(summaries: Sequence[PointSummary]) -> bool:

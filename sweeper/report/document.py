@@ -18,34 +18,39 @@ from ..results import TUNED_COLUMNS, Tuned, nuisance_columns
 from ..store.origin import commands
 from ..store.records import Records
 from ..text import one_line
-from .collect import PointSummary, have_own_lengths
+from .collect import PointSummary, have_diverged, have_own_lengths
 from .findings import Findings
-from .flags import EXCLUSIONS
+from .flags import EXCLUSIONS, FLAG_MEANINGS
 from .measure import Measure, measures
 from .methods.writing import report_methods
 
 _COLUMNS = (
-    'trials', 'perf_val', 'perf_val_low', 'perf_val_high', 'interval', 'median', 'best', 'worst',
-    'tied_for_first', 'loss_val', 'perf_test', 'perf_test_low', 'perf_test_high', 'lr_start', 'lr_end',
-    'batch_size', 'epochs', 'seconds', 'flags',
+    'trials', 'converged', 'converged_low', 'converged_high', 'perf_val', 'perf_val_low', 'perf_val_high',
+    'interval', 'median', 'best', 'worst', 'tied_for_first', 'loss_val', 'perf_test', 'perf_test_low',
+    'perf_test_high', 'lr_start', 'lr_end', 'batch_size', 'epochs', 'seconds', 'flags',
 )  # fmt: skip
 
 
-def markdown(store: Records, metric: str | None = None) -> str:
+def markdown(store: Records, metric: str | None = None, margin: float | None = None) -> str:
     """Returns the answer, a table of all architectures, what its parts mean, and the failures."""
-    findings, manifest = Findings(store, metric), store.manifest
+    findings, manifest = Findings(store, metric, margin), store.manifest
     comparison, rows = findings.comparison, _rows(findings)
     lines = [f'# {_escaped(manifest.module)}', '', _escaped(comparison.answer()), '']
     for said in filter(None, (' '.join(comparison.details()), comparison.influence())):
         lines += [_escaped(said), '']
     lengths = ['epochs'] * have_own_lengths(findings.summaries)
-    shown = (_escaped(findings.measure.title), 'tied for first', 'trials', 'learning rates', 'batch size')
+    converged = ['converged'] * have_diverged(findings.summaries)
+    shown = (
+        _escaped(findings.measure.title), 'tied for first', 'trials', *converged, 'learning rates',
+        'batch size',
+    )  # fmt: skip
     last = [*['command'] * bool(findings.commands), 'flags']
     header = [*map(_escaped, findings.columns), *shown, *lengths, *map(_escaped, findings.nuisance), *last]
     lines += [_row(header), _row(['---'] * len(header))]
     for summary, row in rows:
         place = 'not comparable' if summary.exclusions else 'yes' if row['tied_for_first'] else ''
         cells = [str(summary.perf_val), place, str(summary.trials)]
+        cells += [summary.convergence_text] * len(converged)
         rates = '{:.3g} to {:.3g}'.format(*summary.lr_range) if summary.lr_range else ''
         cells += [rates, str(summary.batch_size or '')]
         cells += [f'{summary.epochs:.3g}' if summary.epochs else ''] * len(lengths)
@@ -64,9 +69,8 @@ def markdown(store: Records, metric: str | None = None) -> str:
     ]
     made = [f'- command {number}: {_escaped(command)}' for number, command in enumerate(findings.commands, 1)]
     lines += [*made, ''] if made else []
-    meanings = findings.measure.flag_meanings()
     flags = sorted({flag for summary, _ in rows for flag in summary.flags})
-    lines += [f'- `{one_line(flag)}`: {meanings.get(flag, "")}' for flag in flags] + [''] * bool(flags)
+    lines += [f'- `{one_line(flag)}`: {FLAG_MEANINGS.get(flag, "")}' for flag in flags] + [''] * bool(flags)
     for summary, _ in rows:
         if summary.error is not None:
             lines.append(f'- failed: {_escaped(" ".join(summary.cells))}: {_escaped(str(summary.error))}')
@@ -80,9 +84,9 @@ def _correction(findings: Findings) -> str:
     return ', corrected for resampling (Nadeau and Bengio 2003)' if findings.measure.val_to_train else ''
 
 
-def table(store: Records, metric: str | None = None) -> str:
+def table(store: Records, metric: str | None = None, margin: float | None = None) -> str:
     """Returns CSV: a row per architecture, best first, the failed last."""
-    stream, findings = io.StringIO(), Findings(store, metric)
+    stream, findings = io.StringIO(), Findings(store, metric, margin)
     tuned, names = findings.nuisance, _names(findings.measure)
     writer, after = csv.writer(stream, lineterminator='\n'), names.index('epochs') + 1
     columns = [*names[:after], *nuisance_columns(tuned), *names[after:]]
@@ -97,9 +101,9 @@ def table(store: Records, metric: str | None = None) -> str:
     return stream.getvalue()
 
 
-def everything(store: Records, metric: str | None = None) -> str:
+def everything(store: Records, metric: str | None = None, margin: float | None = None) -> str:
     """Returns JSON: the answer, architectures, differences, effects, settings; NaN and infinity are null."""
-    findings = Findings(store, metric)
+    findings = Findings(store, metric, margin)
     comparison, pairs = findings.comparison, findings.comparison.pairwise
     tables = pairs.tables._asdict() if pairs.has_tables else {}  # of very many architectures there are none
     document: dict[str, Any] = {
@@ -150,12 +154,12 @@ def everything(store: Records, metric: str | None = None) -> str:
     return json_bytes(document).decode()
 
 
-def methods(store: Records, metric: str | None = None) -> str:
+def methods(store: Records, metric: str | None = None, margin: float | None = None) -> str:
     """Returns paragraphs for the methods section of a paper, and what they cite."""
-    return report_methods(Findings(store, metric))
+    return report_methods(Findings(store, metric, margin))
 
 
-FORMATS: dict[str, Callable[[Records, str | None], str]] = {
+FORMATS: dict[str, Callable[[Records, str | None, float | None], str]] = {
     'md': markdown,
     'csv': table,
     'json': everything,
@@ -198,11 +202,12 @@ def _keys(measure: Measure) -> list[str]:
 
 
 def _numbers(summary: PointSummary, is_first: bool, measure: Measure) -> dict[str, Any]:
-    perfs = sorted(summary.perfs, key=lambda perf: -measure.sign * perf)
+    perfs = sorted(summary.converged, key=lambda perf: -measure.sign * perf)
     low, high = summary.lr_range or (None, None)
     tied = None if summary.exclusions or summary.error or not perfs else is_first
     values: Sequence[Any] = (
-        summary.trials, *summary.perf_val[:3], summary.perf_val.method,
+        summary.trials, len(perfs), *(summary.convergence[2:] if summary.convergence else (None, None)),
+        *summary.perf_val[:3], summary.perf_val.method,
         *((float(np.median(perfs)), perfs[0], perfs[-1]) if perfs else (None, None, None)), tied,
         summary.loss_val.mean, *(summary.perf_test[:3] if summary.perf_test else [None] * 3), low, high,
         summary.batch_size, summary.epochs or None, summary.seconds, summary.flags,

@@ -25,13 +25,14 @@ class Findings:
     Args:
         store: The sweep's folder, as it is now.
         metric: The name of the metric to look at; the objective by default.
+        margin: The largest difference that does not matter, in its unit; as for `compare`.
 
     Raises:
         InvalidArgument: There is no such metric.
     """
 
-    def __init__(self, store: Records, metric: str | None = None) -> None:
-        self.store = store
+    def __init__(self, store: Records, metric: str | None = None, margin: float | None = None) -> None:
+        self.store, self.margin = store, margin
         self.measure = measure_of(store.manifest.metrics, metric, store.manifest.val_to_train)
 
     @classmethod
@@ -79,7 +80,7 @@ class Findings:
     @cached_property
     def comparison(self) -> Comparison:
         """The architectures that have trials, against each other."""
-        return compare(self.store, self.measure.name)
+        return compare(self.store, self.measure.name, self.margin)
 
     @cached_property
     def tuning_share(self) -> TuningShare | None:

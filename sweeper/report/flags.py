@@ -21,7 +21,9 @@ FLAG_MEANINGS = {
     'longer, perhaps too long: use a higher preset, or `--stop held-out`',
     'stopped_early': 'trials are shorter than the settings allow, because longer training did no better on '
     'held-out data: the architecture is compared at its best length',
-    'trial_diverged': 'the loss of a trial became NaN or infinite, which counts as performance 0',
+    'trial_diverged': 'the loss of a trial became NaN or infinite, so that it is in no mean',
+    'too_few_converged': 'fewer than two trials converged, or fewer than half: '
+    'use a higher preset or a lower lr_end',
     'evaluation_diverged': 'the loss of a trial became NaN or infinite in evaluation mode only: '
     'look at what the model does after model.eval()',
     'threshold_unsure': 'outputs left [0, 1] (logits?), and labels were predicted above 0.5: '
@@ -57,8 +59,8 @@ EXCLUSIONS: Mapping[str, Exclusion] = {
         'no candidate learned more than noise in tuning, so the learning rate is a guess',
         'use a higher preset',
     ),
-    'trial_diverged': Exclusion(
-        'the loss of a trial became NaN or infinite', 'use a higher preset or a lower lr_end'
+    'too_few_converged': Exclusion(
+        'fewer than two of its trials converged, or fewer than half', 'use a higher preset or a lower lr_end'
     ),
     'evaluation_diverged': Exclusion(
         'the loss of a trial was finite in training, and NaN or infinite in evaluation mode',

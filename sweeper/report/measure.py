@@ -11,9 +11,8 @@ import numpy as np
 
 from ..errors import InvalidArgument
 from ..metric import LOSS, PERFORMANCE, MetricInfo
-from ..results import TrialResult
+from ..results import TrialResult, convergence_flags
 from ..stats.intervals import Interval, mean_interval, number
-from .flags import FLAG_MEANINGS
 
 _PLAIN = ('performance', 'accuracy', 'inv-loss')
 """What is called performance where it is the only metric: those of `accuracy_style`."""
@@ -91,26 +90,26 @@ class Measure:
         """Returns `mean_interval` of values, cut off at the worst and the best that there can be."""
         return self.shown(mean_interval(values, val_to_train=self.val_to_train).within(*self.limits))
 
+    def interval_of(self, values: Iterable[float]) -> Interval:
+        """Returns the interval of those values that are finite; infinitely bad if none of several is."""
+        values = [*values]
+        converged = [value for value in values if math.isfinite(value)]
+        return self.interval(converged) if converged or not values else Interval(-self.sign * math.inf)
+
     def shown(self, interval: Interval) -> Interval:
         """Returns an interval with as many digits as values of this metric are shown with."""
         return interval._replace(size=float(self.info.is_share))
 
-    def flags(self, flags: Sequence[str], values: Iterable[float]) -> list[str]:
-        """Returns a point's flags; a value that is not finite is one of a trial that diverged, too."""
-        is_told = 'trial_diverged' in flags or all(map(math.isfinite, values))
-        return [*flags] if is_told else [*flags, 'trial_diverged']
+    def flags(self, flags: Sequence[str], trials: Mapping[int, TrialResult]) -> list[str]:
+        """Returns a point's flags; a trial whose value is not finite diverged, too."""
+        scores = [*scores_of(trials, self).values()]
+        converged = sum(map(math.isfinite, scores))
+        more = convergence_flags(converged, len(scores) - converged)
+        return list(dict.fromkeys([*flags, *more]))
 
     def to_dict(self) -> dict[str, Any]:
         """In plain values."""
         return {'name': self.name, 'higher': self.info.higher, 'is_objective': self.is_objective}
-
-    def flag_meanings(self) -> dict[str, str]:
-        """What each flag means."""
-        if self.is_plain:
-            return dict(FLAG_MEANINGS)
-        worst = 'infinitely bad' if self.info.worst is None else self.text(self.info.worst)
-        meaning = FLAG_MEANINGS['trial_diverged'].replace('performance 0', worst)
-        return {**FLAG_MEANINGS, 'trial_diverged': meaning}
 
 
 def is_diverged(trial: TrialResult, measure: Measure) -> bool:

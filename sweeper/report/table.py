@@ -10,8 +10,9 @@ from rich.text import Text
 
 from ..points import Point
 from ..text import one_line, printable
-from .collect import ABSENT, PointSummary, have_own_lengths, named
+from .collect import ABSENT, PointSummary, have_diverged, have_own_lengths, named
 from .columns import Column, FittingTable
+from .flags import FLAG_MEANINGS
 from .measure import Measure
 from .parameters import Parameter
 
@@ -58,15 +59,17 @@ def comparison_table(
         note = f'mean ± half the 95% confidence interval ({", ".join(methods)}) over trials'
         note += f'; lower {measure.name} is better' * (not measure.info.higher)
         parts.append(Text(note, style='dim'))
+    if have_diverged(shown):
+        note = 'converged: how many trials did, with the 95% confidence interval of their share (Wilson); '
+        parts.append(Text(f'{note}means are of these', style='dim'))
     if any(summary.exclusions for summary in shown):
         parts.append(Text('?: not comparable with the others, because of its flags', style='yellow'))
     tunings = max((len(summary.tunings) for summary in shown), default=0)
     explained = _notes(parameters, have_own_lengths(shown), tunings) if shown else []
     parts += [Text(one_line(note), style='dim') for note in explained]
     parts += [Text(line, style='dim') for line in _numbered(commands)] if shown else []
-    meanings = measure.flag_meanings()
     for flag in sorted({flag for summary in shown for flag in summary.flags}):
-        parts.append(Text(f'{one_line(flag)}: {meanings.get(flag, "")}', style='yellow'))
+        parts.append(Text(f'{one_line(flag)}: {FLAG_MEANINGS.get(flag, "")}', style='yellow'))
     for summary in failed:
         name = named(columns, summary.cells, ', ')
         parts.append(Text(f'failed: {name}: {printable(summary.error)}', style='red'))
@@ -155,6 +158,8 @@ def _columns(
         *[Column('epochs', lengths, 4)] * have_own_lengths(summaries),
         *(Column(one_line(name), [*map(one_line, cells)], 7) for name, cells in nuisance),
         Column('trials', [str(summary.trials) for summary in summaries], 3),
+        *[Column('converged', [summary.convergence_text for summary in summaries], 2)]
+        * have_diverged(summaries),
         *[Column('command', [str(summary.command or ABSENT) for summary in summaries], 4)] * with_command,
         Column(f'val {name}', [summary.perf_val.text for summary in summaries], 1),
     ]

@@ -24,12 +24,17 @@ from .live.watch import snapshot_of
 from .table import comparison_table
 
 
-def show(store: Records, only_the_answer: bool = False, others: Collection[Point] = ()) -> None:
+def show(
+    store: Records,
+    only_the_answer: bool = False,
+    others: Collection[Point] = (),
+    margin: float | None = None,
+) -> None:
     """Prints the comparison: a table and the answer; or only the answer and what failed.
 
-    `others` are marked in the table.
+    `others` are marked in the table; `margin` is as for `compare`.
     """
-    console, findings = _console(), Findings(store)
+    console, findings = _console(), Findings(store, margin=margin)
     summaries = findings.summaries
     if only_the_answer:
         summaries = [summary for summary in summaries if summary.error is not None]

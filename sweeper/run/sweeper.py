@@ -14,6 +14,7 @@ from ..listeners.base import Listeners
 from ..points import Point, label
 from ..results import SweepResults
 from ..selectors.base import Selector
+from ..store.looks import look_under_way
 from ..store.records import Records
 from ..store.saving import Save, Saves
 from ..store.store import Store
@@ -72,9 +73,10 @@ class Sweeper:
         records = self._ledger.records
         try:
             metrics = tuple(records.manifest.metrics)
-            names, ratio = tuple(records.parameter_names), records.manifest.val_to_train
-            size = records.manifest.train_size
-            started = SweepStarted(records.layout.folder, names, metrics, ratio, size)
+            names, manifest = tuple(records.parameter_names), records.manifest
+            ratio, size = manifest.val_to_train, manifest.train_size
+            design = manifest.design(look_under_way(manifest.looks))
+            started = SweepStarted(records.layout.folder, names, metrics, ratio, size, design)
             self._publish([started])
             self._selector.tell(started)
             self._run_to_the_end()

@@ -81,10 +81,9 @@ class Differences:
     @cached_property
     def tables(self) -> Row:
         """All rows, arrays of shape `(architectures, architectures)`."""
-        rows = [self._row(index) for index in range(len(self.scores))]
-        difference, low, high, p = (
-            np.array(table).reshape(len(rows), -1) for table in zip(*rows, strict=True)
-        )
+        count = len(self.scores)
+        rows = [self._row(index) for index in range(count)]
+        difference, low, high, p = np.array(rows).reshape(count, 4, count).swapaxes(0, 1)
         adjusted, upper = np.ones_like(p), np.triu_indices(len(p), 1)
         adjusted[upper] = self._at_this_look(holm(p[upper]))
         adjusted = np.minimum(adjusted, adjusted.T)

@@ -42,6 +42,7 @@ class Interval(NamedTuple):
         high: The upper end.
         method: How the ends were found: `STUDENT`, `MODERATED`, `RESAMPLED`, or '' where they are NaN.
         size: Of the largest of the numbers beside which it is shown.
+        equal: How many values there are if all are the same; 0 if they are not, or there is but one.
     """
 
     mean: float
@@ -49,6 +50,7 @@ class Interval(NamedTuple):
     high: float = math.nan
     method: str = ''
     size: float = 0.0
+    equal: int = 0
 
     @property
     def half_width(self) -> float:
@@ -74,7 +76,8 @@ class Interval(NamedTuple):
         if math.isnan(self.mean):
             return ''
         if math.isnan(self.low):
-            return number(self.mean, max(self.size, abs(self.mean)))
+            mean = number(self.mean, max(self.size, abs(self.mean)))
+            return f'{mean} ({self.equal} equal trials)' if self.equal else mean
         size = max(self.size, *map(abs, (self.mean, self.low, self.high)))
         return f'{number(self.mean, size)} ({number(self.low, size)} to {number(self.high, size)})'
 
@@ -98,7 +101,9 @@ def mean_interval(
         return Interval(float(np.mean(array)))
     mean, low, high = (float(limit[0]) for limit in student_band(array[:, None], confidence, val_to_train))
     method = RESAMPLED if val_to_train else STUDENT
-    return Interval(mean, low, high, '' if math.isnan(low) else method)
+    if math.isnan(low):
+        return Interval(mean, equal=len(array) if len(array) > 1 else 0)
+    return Interval(mean, low, high, method)
 
 
 def student_band(

@@ -209,9 +209,10 @@ class Verdict:
         errors, freedom = self.differences.errors
         method = STUDENT if self.design.paired and not self.design.val_to_train else self.method
         result = []
-        for mean, error, degrees in zip(self.means, errors, freedom, strict=True):
+        counts = np.isfinite(self.scores).sum(axis=1)
+        for mean, error, degrees, count in zip(self.means, errors, freedom, counts, strict=True):
             if not error > 0 or not degrees > 0:
-                result.append(Interval(float(mean)))
+                result.append(Interval(float(mean), equal=int(count) if count > 1 else 0))
                 continue
             half = float(stdtrit(degrees, 0.975) * error)
             interval = Interval(float(mean), float(mean) - half, float(mean) + half, method)

@@ -52,6 +52,11 @@ def has_more(counts: Sequence[int], looks: Sequence[str]) -> bool:
     return any(now > then for now, then in zip(counts, before, strict=False))
 
 
+def look_under_way(looks: Sequence[str] | None) -> Look:
+    """Returns which look it is to see what there is while a sweep adds trials."""
+    return Look(len(looks or ()) + 1, True)
+
+
 def look_of(counts: Sequence[int], looks: Sequence[str] | None) -> Look:
     """Returns which look it is to see what is there now.
 

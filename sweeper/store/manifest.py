@@ -16,11 +16,12 @@ from ..io.checksums import read_json, read_sealed
 from ..io.files import AtomicWriter
 from ..io.opening import kind_of
 from ..metric import PERFORMANCE, MetricInfo
+from ..stats.design import Design
 from ..text import reason
 from ..version import RESULTS_VERSION
 from .declaration import declarations
 from .layout import SweepLayout
-from .looks import check_looks
+from .looks import Look, check_looks
 from .origin import Origin, read_origin
 
 FORMAT = 2
@@ -111,6 +112,19 @@ class Manifest:
     def is_paired(self) -> bool:
         """Whether trials of the same index are compared with each other: by default if they share splits."""
         return bool(self.resample) if self.paired is None else self.paired
+
+    def design(self, look: Look) -> Design:
+        """How trials are compared when their results are looked at, as far as a sweep's folder says."""
+        return Design(
+            paired=self.is_paired,
+            val_to_train=self.val_to_train,
+            look=look.number,
+            planned_looks=self.planned_looks,
+            is_interim=look.interim,
+            margin=self.margin,
+            resolution=1 / self.val_size if self.val_size else 0.0,
+            tunings=self.tunings,
+        )
 
     @property
     def method(self) -> str | None:

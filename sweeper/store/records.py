@@ -16,6 +16,7 @@ from ..results import (
     Tuned,
     scores_of,
 )
+from ..stats.design import Design
 from .layout import PointLayout, SweepLayout
 from .looks import Look, look_of
 from .lookup import Lookup
@@ -102,6 +103,11 @@ class Records:
     def look(self) -> Look:
         """Which look at the results it is to see what is there."""
         return look_of(self.trial_counts, self.manifest.looks)
+
+    @property
+    def design(self) -> Design:
+        """How trials are compared, at this look."""
+        return self.manifest.design(self.look)
 
     @property
     def trial_counts(self) -> list[int]:

@@ -108,7 +108,7 @@ def test_the_command_line_speaks_of_its_options(swept, write_problem, tmp_path):
     for options, message in (
         (['--unpaired'], 'started with --paired, not with --unpaired. Leave that out'),
         (['--looks', '3'], 'started with --looks 2, not with --looks 3. Leave that out'),
-        (['--margin', '-1'], '--margin -1.0: must be a positive number, or None'),
+        (['--margin', '-1'], '--margin -1.0: must be a positive number'),
     ):
         code, printed = run(*options)
         assert code != 0 and message in ' '.join(printed.split())

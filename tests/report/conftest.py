@@ -135,7 +135,7 @@ CURVES['epochs'] = np.array([5, 10])
 @pytest.fixture
 def by_cost(tmp_path):
     """Costs of three architectures, with another metric by which the order is reversed; one has diverged."""
-    costs = {(2,): [30.0, 31.0, 30.5], (16,): [12.0, 12.5, 12.75], (99,): [11.0, math.inf, 11.5]}
+    costs = {(2,): [30.0, 31.0, 30.5], (16,): [12.0, 12.5, 12.75], (99,): [math.inf] * 3}
     manifest = Manifest('money', 'fastest', {}, 4, 0, 100, metrics=METRICS)
     with Store.opened(tmp_path / 'sweep', manifest, ['hidden']) as store:
         store.add_points([*costs])

@@ -27,11 +27,11 @@ def filled(folder, store, example):
 def test_markdown_has_the_answer_every_architecture_and_the_failure(filled):
     text = markdown(filled)
     assert text.startswith(
-        '# problem\n\nwidth=16 nonlinearity=relu (0.1111) is not comparable: the loss of a trial'
+        '# problem\n\nwidth=16 nonlinearity=relu is the only architecture with trials: 0.1667'
     )
     rows = [line for line in text.splitlines() if line.startswith('|')]
     assert len(rows) == 2 + 3 and len({row.count('|') for row in rows}) == 1
-    assert '- `trial_diverged`: ' in text and '| not comparable | 3 |' in rows[2]
+    assert '- `trial_diverged`: ' in text and '| yes | 3 | 2 of 3 (0.21 to 0.94) |' in rows[2]
     assert 'failed: 8 "": ValueError in trial 1: no such layer' in text
 
 
@@ -42,19 +42,20 @@ def test_csv_has_a_row_per_architecture(filled):
         rows[0]['trials'] == '3' and float(rows[0]['best']) == 0.25 and rows[0]['flags'] == 'trial_diverged'
     )
     assert rows[2]['error'].startswith('ValueError')
-    assert [row['not_comparable'] for row in rows] == ['trial_diverged', '', '']
-    assert [row['tied_for_first'] for row in rows] == [''] * 3, 'nothing that could be'
+    assert [row['not_comparable'] for row in rows] == [''] * 3
+    assert [row['tied_for_first'] for row in rows] == ['True', '', '']
 
 
 def test_json_has_it_all_and_is_strict(filled):
     told = json.loads(everything(filled), parse_constant=pytest.fail)
     assert [one['params']['width'] for one in told['architectures']] == [16, 32, 8]
-    assert told['architectures'][0]['loss_val'] is None, 'a trial diverged'
-    assert told['compared'] == ['width=16 nonlinearity=relu'] and told['tied_for_first'] == []
-    assert told['p'] == told['differences'] == [[None]] and told['not_comparable'] == told['answer']
-    assert [*told['architectures'][0]['not_comparable']] == ['trial_diverged']
-    assert told['architectures'][1]['not_comparable'] == {}
-    assert [one['tied_for_first'] for one in told['architectures']] == [None] * 3
+    assert told['architectures'][0]['loss_val'] == 0.5, 'of those that converged'
+    assert told['compared'] == told['tied_for_first'] == ['width=16 nonlinearity=relu']
+    assert (told['p'], told['differences'], told['not_comparable']) == ([[1.0]], [[0.0]], '')
+    assert [one['not_comparable'] for one in told['architectures']] == [{}] * 3
+    assert [one['tied_for_first'] for one in told['architectures']] == [True, None, None]
+    counted = [(one['converged'], one['trials']) for one in told['architectures']]
+    assert counted == [(2, 3), (0, 0), (1, 1)]
     assert told['settings']['tuning_budget'] == 2.0
 
 
@@ -113,9 +114,8 @@ def test_test_performance_stands_beside_validation_performance_wherever_there_is
     store.rebuild()
     filled = Store.read(folder)
     told = compare(filled).on_test_data()
-    assert told.startswith(
-        'On test data, width=16 nonlinearity=relu reaches 0.1667 (0.0000 to 0.5252); on valid'
-    )
+    expected = 'On test data, by which nothing was chosen, width=16 nonlinearity=relu reaches 0.1667 (0.0000 to 0.5252)'
+    assert told.startswith(expected)
     assert told in markdown(filled).replace('\\', '')
     assert json.loads(everything(filled))['on_test_data'] == told
     row = next(csv.DictReader(io.StringIO(table(filled))))

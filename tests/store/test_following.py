@@ -69,7 +69,7 @@ def test_what_comes_later_is_news_when_it_comes(folder, store, example):
     assert told(follower.look()) == [(point, True, [], None, None)]
     for index in (1, 0):
         store.write_trial(point, index, example.record(diverged=index == 0))
-        flags = ['trial_diverged'] if index == 0 else None
+        flags = ['trial_diverged', 'too_few_converged'] if index == 0 else None
         assert told(follower.look()) == [(point, False, [index], None, flags)]
     store.write_error(point, example.error)
     assert told(follower.look()) == [(point, False, [], 'trial 1', None)]

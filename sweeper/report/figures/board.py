@@ -68,7 +68,7 @@ def board(findings: Findings) -> Board:
         means=[summary.perf_val.mean for summary in compared],
         lows=[finite(summary.perf_val.low) for summary in compared],
         highs=[finite(summary.perf_val.high) for summary in compared],
-        trials=[summary.perfs for summary in compared],
+        trials=[summary.converged for summary in compared],
         is_first=[summary.params in findings.first for summary in compared],
         is_comparable=[not summary.exclusions for summary in compared],
         measure=findings.measure,

@@ -12,9 +12,9 @@ import numpy as np
 from ...points import Point
 from ...stats.design import Design
 from ...stats.intervals import Interval
-from ...stats.verdict import verdict
 from ..flags import exclusions
 from ..measure import Measure
+from ..stats.judged import judged, table
 
 
 @dataclass(frozen=True)
@@ -40,37 +40,34 @@ class Leader:
 
 @dataclass(eq=False, slots=True)
 class _Scores:
-    """A point's validation performances by trial; NaN where it diverged."""
+    """A point's validation performances and losses by trial; NaN where it diverged."""
 
     point: Point
     values: dict[int, float] = field(default_factory=dict)
-    _mean: float | None = None
-
-    def add(self, values: Mapping[int, float]) -> None:
-        self.values.update(values)
-        self._mean = None
+    losses: dict[int, float] = field(default_factory=dict)
 
     @property
     def mean(self) -> float:
         """Of the trials that converged; NaN if none did."""
-        if self._mean is None:
-            converged = [value for value in self.values.values() if not math.isnan(value)]
-            self._mean = math.fsum(converged) / len(converged) if converged else math.nan
-        return self._mean
+        converged = [value for value in self.values.values() if not math.isnan(value)]
+        return math.fsum(converged) / len(converged) if converged else math.nan
 
 
 class Board:
     """Ranks points by their mean validation performance; those that are not comparable come last.
 
     To add trials is O(trials added). The ranking is made when it is asked for, and only if something changed,
-    by the function that makes the report's (`stats.verdict`), with no claims while trials are still to come.
+    by the function that makes the report's (`stats.judged`).
 
     Args:
         measure: What performances are.
+        design: How they are compared; by default without claims, since there are more to come.
     """
 
-    def __init__(self, measure: Measure | None = None) -> None:
+    def __init__(self, measure: Measure | None = None, design: Design | None = None) -> None:
         self.measure = measure or Measure()
+        ratio = self.measure.val_to_train
+        self._design = design or Design(paired=ratio > 0, val_to_train=ratio, is_interim=True)
         self._scores: dict[Point, _Scores] = {}
         self._excluded: set[Point] = set()
         self._epochs: dict[Point, float] = {}
@@ -81,11 +78,15 @@ class Board:
         """How many points have trials."""
         return len(self._scores)
 
-    def add(self, point: Point, scores: Mapping[int, float]) -> None:
-        """Adds the scores of a point's trials by index; NaN for one that diverged."""
+    def add(
+        self, point: Point, scores: Mapping[int, float], losses: Mapping[int, float] | None = None
+    ) -> None:
+        """Adds the scores and losses of a point's trials by index; NaN for one that diverged."""
         if not scores:
             return
-        self._scores.setdefault(point, _Scores(point)).add(scores)
+        row = self._scores.setdefault(point, _Scores(point))
+        row.values.update(scores)
+        row.losses.update(losses or {})
         self._ranked = None
 
     def tuned(self, point: Point, epochs: float) -> None:
@@ -111,31 +112,32 @@ class Board:
         return self._ranked
 
     def _rank(self, rows: int) -> list[Leader]:
-        """The comparable ones that have scores, best first; then those that have none; then the others."""
-        compared = [row for row in self._scores.values() if row.point not in self._excluded]
-        comparison = verdict(
-            _table([row.values for row in compared]),
-            sign=self.measure.sign,
-            design=Design(
-                paired=self.measure.val_to_train > 0,
-                val_to_train=self.measure.val_to_train,
-                limits=self.measure.limits,
-                is_interim=True,
-            ),
-            diverged=np.array([sum(map(math.isnan, row.values.values())) for row in compared], dtype=int),
+        """Those that are compared, best first; then the others."""
+        every = [*self._scores.values()]
+        values = [row.values.values() for row in every]
+        verdict = judged(
+            table([row.values for row in every]),
+            self.measure,
+            self._design,
+            np.array([row.point not in self._excluded for row in every], dtype=bool),
+            np.array([sum(map(math.isnan, scores)) for scores in values], dtype=int),
+            table([row.losses for row in every]),
         )
-        candidates, ranked = set(comparison.candidates), comparison.order[:rows]
+        candidates, order = set(verdict.candidates), verdict.order
         leaders = [
-            self._leader(compared[index], comparison.intervals[index], index in candidates)
-            for index in ranked
+            self._leader(every[index], verdict.intervals[index], index in candidates)
+            for index in order[:rows]
         ]
-        last = [row for index, row in enumerate(compared) if index not in set(comparison.order)]
-        last += heapq.nlargest(
-            rows,
-            (row for row in self._scores.values() if row.point in self._excluded),
-            key=lambda row: -math.inf if math.isnan(row.mean) else self.measure.sign * row.mean,
+        sign, compared = self.measure.sign, set(order)
+        others = heapq.nlargest(
+            rows - len(leaders),
+            (row for index, row in enumerate(every) if index not in compared),
+            key=lambda row: -math.inf if math.isnan(row.mean) else sign * row.mean,
         )
-        return [*leaders, *(self._leader(row, Interval(row.mean), False) for row in last)][:rows]
+        intervals = [self.measure.interval_of(row.values.values()) for row in others]
+        return leaders + [
+            self._leader(row, interval, False) for row, interval in zip(others, intervals, strict=True)
+        ]
 
     def _leader(self, row: _Scores, interval: Interval, is_candidate: bool) -> Leader:
         is_comparable = row.point not in self._excluded
@@ -143,10 +145,3 @@ class Board:
         return Leader(
             row.point, self.measure.shown(interval), len(row.values), is_candidate, is_comparable, epochs
         )
-
-
-def _table(rows: Sequence[Mapping[int, float]]) -> np.ndarray:
-    table = np.full((len(rows), max((max(row) + 1 for row in rows), default=0)), np.nan)
-    for row, values in zip(table, rows, strict=True):
-        row[list(values)] = list(values.values())
-    return table

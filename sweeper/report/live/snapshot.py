@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from ...events import Event, PointFailed, PointFlagged, PointTuned, Status, SweepStarted, TrialsDone
-from ...metric import PERFORMANCE, MetricInfo
+from ...metric import LOSS, PERFORMANCE, MetricInfo
 from ...points import Point
+from ...stats.design import Design
 from ...text import one_line
-from ..measure import measure_of, scores_of
+from ..measure import Measure, measure_of, scores_of
 from ..wording import name
 from .board import Board
 from .view import MOST_LEADERS, Snapshot
 
 _MOST_LINES = 20
+_LOSSES = Measure(LOSS, 'loss', 'loss')
 
 
 class SnapshotBuilder:
@@ -24,12 +26,12 @@ class SnapshotBuilder:
 
     Args:
         metrics: What is known of the metrics, until a sweep that starts says so.
-        val_to_train: As of `SweepStarted`.
+        design: As of `SweepStarted`.
     """
 
-    def __init__(self, metrics: Sequence[MetricInfo] = (PERFORMANCE,), val_to_train: float = 0.0) -> None:
+    def __init__(self, metrics: Sequence[MetricInfo] = (PERFORMANCE,), design: Design | None = None) -> None:
         self._status = Status(0, 0, 0, 0, 0, (), True)
-        self._board = Board(measure_of(metrics, val_to_train=val_to_train))
+        self._board = _board(metrics, design)
         self._flags: dict[Point, Sequence[str]] = {}
         self._flag_counts: Counter[str] = Counter()
         self._latest_flags: tuple[Point, Sequence[str]] | None = None
@@ -38,12 +40,13 @@ class SnapshotBuilder:
 
     def handle(self, event: Event) -> None:
         match event:
-            case SweepStarted(metrics=metrics, val_to_train=ratio):
-                self._is_resuming, self._board = True, Board(measure_of(metrics, val_to_train=ratio))
+            case SweepStarted(metrics=metrics, design=design):
+                self._is_resuming, self._board = True, _board(metrics, design)
             case PointTuned(point, tuned):
                 self._board.tuned(point, tuned.epochs)
             case TrialsDone(point, trials):
-                self._board.add(point, scores_of(trials, self._board.measure))
+                scores, losses = (scores_of(trials, measure) for measure in (self._board.measure, _LOSSES))
+                self._board.add(point, scores, losses)
                 self._on_disk += len(trials) * self._is_resuming
             case PointFlagged(point, flags):
                 self._flag(point, flags)
@@ -89,3 +92,7 @@ class SnapshotBuilder:
             latest_flags=self._latest_flags,
             on_disk=self._on_disk,
         )
+
+
+def _board(metrics: Sequence[MetricInfo], design: Design | None) -> Board:
+    return Board(measure_of(metrics, val_to_train=design.val_to_train if design else 0.0), design)

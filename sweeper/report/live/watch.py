@@ -8,8 +8,11 @@ from pathlib import Path
 
 from ...events import PointFailed, PointFlagged, PointTuned, Status, SweepEnded, SweepStarted, TrialsDone
 from ...listeners.base import Listener
+from ...stats.design import Design
 from ...store.following import Follower, News
 from ...store.lock import holder
+from ...store.looks import look_under_way
+from ...store.manifest import Manifest
 from ...store.status_file import read_note, since
 from .snapshot import SnapshotBuilder
 from .view import Snapshot
@@ -49,8 +52,9 @@ def watch(
                         display.handle(SweepEnded())
                     display, generation = open_display(elapsed(folder)), follower.generation
                     metrics = tuple(follower.manifest.metrics)
-                    ratio = follower.manifest.val_to_train
-                    display.handle(SweepStarted(folder, (), metrics, ratio))  # what follows was there before
+                    ratio, design = follower.manifest.val_to_train, _design(follower.manifest)
+                    # What follows was there before.
+                    display.handle(SweepStarted(folder, (), metrics, ratio, design=design))
                 assert display is not None
                 publish(display, news)
                 who = holder(folder) or who  # at the end, what it said last
@@ -72,10 +76,14 @@ def snapshot_of(folder: Path) -> Snapshot:
     news = follower.look()
     builder = SnapshotBuilder()
     if (manifest := follower.manifest) is not None:
-        builder = SnapshotBuilder(manifest.metrics, manifest.val_to_train)
+        builder = SnapshotBuilder(manifest.metrics, _design(manifest))
     publish(builder, news)
     builder.handle(status_of(follower, holder(folder)))
     return builder.snapshot(elapsed(folder))
+
+
+def _design(manifest: Manifest) -> Design:
+    return manifest.design(look_under_way(manifest.looks))
 
 
 def elapsed(folder: Path) -> float:

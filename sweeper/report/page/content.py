@@ -16,13 +16,14 @@ from ...stats.intervals import Interval
 from ...store.origin import commands
 from ...store.tuned_files import final_content
 from ...text import one_line, printable, users_frames
-from ..collect import PointSummary
+from ..collect import PointSummary, have_diverged
 from ..figures.axis import axis, swept
 from ..figures.cost import COSTS, against_cost
 from ..figures.heat_map import heat_map
 from ..figures.training import training
 from ..figures.tuning import tuning
 from ..findings import Findings
+from ..flags import FLAG_MEANINGS
 from ..measure import Measure, measures
 from ..representations import Representations
 from ..reproduction import reproduction
@@ -107,7 +108,8 @@ def _by_metric(findings: Findings, shown: Findings) -> dict[str, Any]:
         'effects_scope': comparison.influences.scope,
         'effects_without': comparison.influences.outlier,
         'effects_within_noise': [effect.name for effect in comparison.effects() if not effect.is_significant],
-        'flags': measure.flag_meanings(),
+        'flags': dict(FLAG_MEANINGS),
+        'have_diverged': have_diverged(findings.summaries),
         'has_test': any(summary.perf_test is not None for summary in findings.summaries),
     }
 
@@ -263,10 +265,11 @@ def _scores_of(findings: Findings, summary: PointSummary) -> dict[str, Any]:
         'trials': summary.perfs,
         'perf': _interval(summary.perf_val),
         'test': _interval(summary.perf_test) if summary.perf_test is not None else None,
-        'median': (median := float(np.median(summary.perfs)) if summary.perfs else None),
+        'median': (median := float(np.median(converged)) if (converged := summary.converged) else None),
         # Rounded once, as in the terminal: rounded for the page and again by its script they might differ.
         'median_text': '' if median is None else number(median),
         'trial_texts': [number(perf) for perf in summary.perfs],
+        'converged': summary.convergence_text,
         'best': None if summary.best is None else _best(findings.measure, *summary.best),
         'first': summary.params in findings.first,
         'comparable': not summary.exclusions,

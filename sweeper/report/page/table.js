@@ -65,6 +65,10 @@ function columnsOf(data) {
     { title: '', of: (row) => row.perf.mean, show: (row) => strip(row, scale) },
     ...(data.has_test ? [{ title: metric.is_plain ? 'test' : `test ${metric.name}`, number: true, best, of: (row) => row.test && row.test.mean, show: (row) => interval(row.test) }] : []),
     { title: 'trials', number: true, of: (row) => row.trials.length, show: (row) => String(row.trials.length) },
+    ...(data.have_diverged ? [{
+      title: 'converged', number: true, best: true, hint: 'how many trials converged, with the 95% confidence interval of their share (Wilson); means are of these',
+      of: (row) => (row.trials.length ? row.trials.filter((trial) => trial !== null).length / row.trials.length : null), show: (row) => row.converged,
+    }] : []),
     { title: 'median', number: true, best, of: (row) => row.median, show: (row) => row.median_text },
     ...(data.rows.some((row) => row.best) ? [{
       title: 'best epoch', number: true, best, hint: 'the best at the end of a cycle, and its epoch; means over trials. It is the best of many, so it is optimistic: compare by the final score',

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from ...amounts import checked_margin
 from ...points import Point
 from ...stats.design import Design
 from ...stats.differences import Differences
-from ...stats.verdict import Verdict, verdict
+from ...stats.verdict import Verdict
 from ...store.layout import checked_folder
 from ...store.records import Records
 from ...store.store import Store
@@ -22,9 +23,7 @@ from ..measure import Measure, is_diverged, measure_of, scores_of
 from .answer import Answer
 from .effects import Effect
 from .influence import Influence, influence
-
-_COUNTED = ('accuracy', 'classification')
-"""Metrics that are shares of the validation samples."""
+from .judged import judged, table
 
 
 @dataclass(frozen=True)
@@ -82,13 +81,13 @@ class Comparison:
     @cached_property
     def verdict(self) -> Verdict:
         """Which is best, which may be, and by how much."""
-        return verdict(
+        return judged(
             self.scores,
-            sign=self.measure.sign,
-            design=replace(self.design, limits=self.measure.limits),
-            diverged=np.array(self.diverged) if len(self.diverged) else None,
-            losses=self.losses,
-            is_compared=np.array([not flags for flags in self.exclusions], dtype=bool),
+            self.measure,
+            self.design,
+            np.array([not flags for flags in self.exclusions], dtype=bool),
+            np.array(self.diverged) if len(self.diverged) else None,
+            self.losses,
         )
 
     @property
@@ -155,12 +154,12 @@ def compare(
     Args:
         source: The sweep's folder, finished or not.
         metric: The name of the metric to compare by; the objective by default.
-        margin: The largest difference that does not matter, in the unit of the metric; by default that of the
-            sweep, or one that follows from the results.
+        margin: The largest difference that does not matter, in the unit of the metric; that of the sweep by
+            default, or else one that follows from the scores.
 
     Raises:
         FolderError: The folder holds no sweep, or cannot be read.
-        InvalidArgument: There is no such metric.
+        InvalidArgument: There is no such metric, or the margin is not positive.
     """
     store = source if isinstance(source, Records) else Store.read(checked_folder(source))
     measure = measure_of(store.manifest.metrics, metric, store.manifest.val_to_train)
@@ -168,7 +167,7 @@ def compare(
     trials = {point: scores for point, scores in trials.items() if measure.values(scores.values())}
     rows = list(trials.values())
     scores, test_scores = (
-        _table([scores_of(row, measure, split) for row in rows]) for split in ('val', 'test')
+        table([scores_of(row, measure, split) for row in rows]) for split in ('val', 'test')
     )
     loss = measure_of(store.manifest.metrics, 'loss')
     return Comparison(
@@ -177,36 +176,18 @@ def compare(
         [store.parameter_cells(point) for point in trials],
         scores,
         test_scores if np.isfinite(test_scores).any() else None,
-        [measure.flags(store.flags(point), measure.values(trials[point].values())) for point in trials],
+        [measure.flags(store.flags(point), trials[point]) for point in trials],
         measure,
         [tuned.epochs for point in trials if (tuned := store.tuned(point)) is not None],
         [sum(is_diverged(trial, measure) for trial in row.values()) for row in rows],
-        _table([scores_of(row, loss) for row in rows]),
+        table([scores_of(row, loss) for row in rows]),
         design_of(store, measure, margin),
     )
 
 
 def design_of(store: Records, measure: Measure, margin: float | None = None) -> Design:
-    """Returns how the scores of a sweep's trials are compared; for arguments see `compare`."""
-    manifest, look = store.manifest, store.look
-    own_margin = manifest.margin if measure.is_objective else None
-    is_counted = manifest.val_size > 0 and measure.info.name in _COUNTED
-    return Design(
-        paired=manifest.is_paired,
-        val_to_train=manifest.val_to_train,
-        look=look.number,
-        planned_looks=manifest.planned_looks,
-        is_interim=look.interim,
-        margin=own_margin if margin is None else margin,
-        limits=measure.limits,
-        resolution=1 / manifest.val_size if is_counted else 0.0,
-        tunings=manifest.tunings,
-    )
-
-
-def _table(rows: Sequence[Mapping[int, float]]) -> np.ndarray:
-    """Scores of points by index of the trial, shape `(points, trials)`; NaN where there is none."""
-    table = np.full((len(rows), max((max(row, default=-1) + 1 for row in rows), default=0)), np.nan)
-    for row, scores in zip(table, rows, strict=True):
-        row[list(scores)] = list(scores.values())
-    return table
+    """Returns how trials are compared by a metric; the sweep's own margin is one of the objective."""
+    design = store.design
+    if margin is None:
+        return design if measure.is_objective else replace(design, margin=None)
+    return replace(design, margin=checked_margin(margin))

@@ -9,6 +9,7 @@ from sweeper.metric import LOSS, PERFORMANCE
 from sweeper.report.live import board as board_module
 from sweeper.report.live.board import Board
 from sweeper.report.measure import Measure
+from sweeper.report.stats.judged import judged
 from sweeper.stats.design import Design
 from sweeper.stats.verdict import verdict
 
@@ -81,7 +82,7 @@ def test_trials_that_are_missing_are_not_compared():
 def test_nothing_is_compared_anew_unless_something_changed(monkeypatch):
     calls = []
     monkeypatch.setattr(
-        board_module, 'verdict', lambda *given, **how: calls.append(1) or verdict(*given, **how)
+        board_module, 'judged', lambda *given, **how: calls.append(1) or judged(*given, **how)
     )
     board = board_of({(n,): [0.5, 0.6 + n / 10] for n in range(3)})
     for _ in range(3):
@@ -113,6 +114,9 @@ def test_those_in_doubt_come_last_and_are_compared_with_none():
     assert [one.point for one in board.leaders(5)] == [('b',), ('a',), ('c',)]
     for point in scores:
         board.flag(point, ['trial_diverged'])
+    assert all(one.is_comparable for one in board.leaders(5))
+    for point in scores:
+        board.flag(point, ['trial_diverged', 'too_few_converged'])
     assert not any(one.is_tied or one.is_comparable for one in board.leaders(5))
 
 

@@ -3,6 +3,7 @@
 import random
 import re
 
+import numpy as np
 import pytest
 
 from sweeper.points import NamedPoint
@@ -50,6 +51,28 @@ def test_every_section_is_there_and_every_figure_draws(grid, open_page):
     assert draw_all(tab) == 6  # parameter, heat map, cost; range test, candidates and trials of the best
     assert tab.locator('.figure .errorbar').count() > 0
     assert tab.locator('#contents a').all_inner_texts() == titles
+    assert tab.errors == []
+
+
+def test_effects_are_without_noise_and_say_what_is_left_out(write_sweep, open_page):
+    rng = np.random.default_rng(0)
+    points = {
+        (hidden, kind): (0.9 + 0.01 * np.log2(hidden) + rng.normal(0, 0.004, 4)).tolist()
+        for hidden in (4, 8, 16, 32) for kind in ('relu', 'tanh', 'elu')
+    }  # fmt: skip
+    tab = open_page(report_page(write_sweep(points)))
+    shows(
+        tab.locator('#influence'),
+        'Shares of the variance between architectures, without that of noise between trials. '
+        'No effect beyond noise: ',
+    )
+    assert tab.locator('#influence .bar').count() == 1
+    points[4, 'elu'] = [0.6, 0.61, 0.6, 0.6]
+    tab = open_page(report_page(write_sweep(points)))
+    shows(
+        tab.locator('#influence'), 'hidden=4 nonlinearity=elu is left out, which nearly all of the variance'
+    )
+    shows(tab.locator('body'), 'of the variance between architectures is due to a single one, hidden=4')
     assert tab.errors == []
 
 

@@ -67,7 +67,8 @@ class Verdict:
         """Those that are compared, best first: by the mean, and by the loss where means are equal.
 
         Where numbers of trials differ, means of few are drawn towards the mean of all, as far as their
-        spread says that they differ by chance: else the first would mostly be one of few trials.
+        spread says that they differ by chance: else the first would mostly be one of few trials. What is not
+        chance is taken to be at least as much.
         """
         ranks = self.sign * _rounded(self._ranked_means)
         losses = _rounded(np.where(np.isnan(self.losses), math.inf, self.losses))
@@ -83,12 +84,10 @@ class Verdict:
         if not np.isfinite(errors).any():
             return self.means
         squares = np.where(np.isfinite(errors), errors, np.nanmax(errors)) ** 2
-        among = float(np.var(self.means[compared], ddof=1) - np.mean(squares[compared]))
-        between, centre = (
-            max(among, 0.0),
-            np.average(self.means[compared], weights=1 / _positive(squares[compared])),
-        )
+        by_chance = float(np.mean(squares[compared]))
+        between = max(float(np.var(self.means[compared], ddof=1)) - by_chance, by_chance)
         weights = between / _positive(between + squares)
+        centre = np.average(self.means[compared], weights=1 / _positive(between + squares[compared]))
         return np.where(weights > 0, centre + weights * (self.means - centre), self.means)
 
     @property

@@ -19,6 +19,7 @@ from ..wording import counted, in_words
 _MOST_SENTENCES = 3
 _MOST_NAMES = 4
 _SMALLEST_P = 1e-6
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ class Answer:
         second = verdict.order[1]
         if verdict.design.is_interim:
             return [
-                f'So far, {self._first(best)}; its lead over {self.names[second]} is {self._lead(second)}.',
+                f'So far, {self._place(best, second)}.',
                 'The verdict comes when all trials are done.',
             ]
         if verdict.winner is None:
@@ -118,10 +119,30 @@ class Answer:
                 f'{self._first(best)} of its converged trials ({self._converged(best)}), but '
                 f'{self.names[other]}, {self._mean(other)}, converges more often ({self._converged(other)}).'
             )
+        is_ahead = self._less_certain is None and behind.mean > 0
+        why = self._why_not_enough(best, second) if is_ahead else ''
+        return f'{self._place(best, second)}{why}.'
+
+    def _place(self, best: int, second: int) -> str:
+        """Says by how much the first leads, or why it is first although another's mean is better."""
+        other = self._less_certain
+        if other is None and self._difference(second).mean < 0:
+            rival = f'{self.names[second]} is {self._number(self._difference(second).mean)} ahead'
+            return f'{self._first(best)}, but {rival} in the trials that both have'
+        if other is None:
+            return f'{self._first(best)}; its lead over {self.names[second]} is {self._lead(second)}'
+        better = 'higher' if self.measure.info.higher else 'lower'
         return (
-            f'{self._first(best)}; its lead over {self.names[second]} is {self._lead(second)}'
-            f'{self._why_not_enough(best, second)}.'
+            f'{self._first(best)} ({self._trials(best)}): {self.names[other]} has a {better} one, '
+            f'{self._mean(other)} ({self._trials(other)}), but a less certain one'
         )
+
+    @property
+    def _less_certain(self) -> int | None:
+        """Which has a better mean than the first, but fewer trials, so that it is not first; None if none."""
+        order, means = self.verdict.order, self.measure.sign * self.verdict.means
+        least = means[order[0]] + _ROUNDING * abs(means[order[0]])
+        return next((index for index in order if means[index] > least), None)
 
     def _same_mean(self, best: int) -> str:
         same = [index for index in self.verdict.order if self.verdict.behind[index].mean == 0]
@@ -142,6 +163,8 @@ class Answer:
         return f': that could be chance among {self._comparisons} ({self._p(best, second)})'
 
     def _first(self, best: int) -> str:
+        if self._less_certain is not None:
+            return f'{self.names[best]} comes first, with a mean of {self._mean(best)}'
         return f'{self.names[best]} has the {self._extreme} mean, {self._mean(best)}'
 
     def _lead(self, second: int) -> str:
@@ -286,7 +309,7 @@ class Answer:
         mean = (
             f'The mean of {self.names[best]} on validation data, {self.verdict.intervals[best]}, tends to be'
         )
-        why = f'as it is the {self._extreme} of {count}'
+        why = f'as it is the {self._extreme if self._less_certain is None else "first"} of {count}'
         remedy = (
             ''
             if self.test_scores is not None

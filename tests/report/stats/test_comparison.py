@@ -54,6 +54,29 @@ def test_the_mean_and_the_lead_are_of_the_same_trials():
     assert '0.9150' in found.answer() and '0.1095' in found.answer()
 
 
+def test_one_whose_mean_is_better_but_less_certain_is_named_where_it_is_not_first():
+    scores = comparison([0.9] * 4, trials=12).scores
+    scores[:2, 3:] = np.nan
+    scores[0, :3], scores[3] = [0.89, 0.9, 0.914], scores[3] - scores[3].mean() + 0.901
+    found = replace(comparison([0.9] * 4), scores=scores)
+    assert found.first[0] == 3 and np.nanargmax(np.nanmean(scores, axis=1)) == 0
+    says = (
+        'width=8 comes first, with a mean of 0.9010 (12 trials): '
+        'width=1 has a higher one, 0.9013 (3 trials), but a less certain one.'
+    )
+    assert says in found.answer() and 'lead' not in found.answer().split('.')[2]
+    interim = replace(found, design=Design(is_interim=True)).answer()
+    assert f'So far, {says}' in interim
+
+
+def test_one_that_is_ahead_in_common_trials_is_named_so():
+    scores = np.array([[0.9, 0.91, 0.96, 0.97], [0.91, 0.921, np.nan, np.nan]])
+    found = replace(pair(*scores), design=Design(paired=True))
+    behind = found.verdict.behind[1].mean
+    assert behind == pytest.approx(-0.0105)
+    assert 'but width=2 is 0.0105 ahead in the trials that both have.' in found.answer()
+
+
 def test_trials_that_are_not_common_can_be_compared():
     found = pair([0.9, 0.91, np.nan, np.nan], [np.nan, np.nan, 0.5, 0.51])
     assert found.first == [0] or 'could be chance' in found.answer()

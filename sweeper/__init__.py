@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .loading import load, load_model
     from .metric import Metric, MetricInfo
     from .objectives import Objective
+    from .pareto import pareto_front
     from .report.figures.paper import save_figure
     from .report.figures.plotting import plot
     from .report.methods.writing import report_methods
@@ -142,6 +143,7 @@ __all__ = [
     'load',
     'load_model',
     'mean_interval',
+    'pareto_front',
     'plot',
     'report_methods',
     'report_page',
@@ -229,6 +231,7 @@ _MODULES = {
     'load': 'loading',
     'load_model': 'loading',
     'mean_interval': 'stats.intervals',
+    'pareto_front': 'pareto',
     'plot': 'report.figures.plotting',
     'report_methods': 'report.methods.writing',
     'report_page': 'report.page.writing',

@@ -11,6 +11,8 @@ import numpy as np
 
 from .extras import needed
 from .metric import PERFORMANCE, MetricInfo
+from .objectives import Objectives
+from .pareto import front_columns
 from .points import Point, by_name
 
 if TYPE_CHECKING:
@@ -386,6 +388,7 @@ class SweepResults(list[PointResult]):
         tunings: What each tuning of a point came to, for points that were tuned more than once. Trials take
             turns: number `i` uses `i % len(…)`. `lr_min`, `lr_max`, `bs`, `nuisance` are those of the first.
         metric_infos: What is known of the problem's metrics, the objective first.
+        costs: What a point costs, as far as tuning looked.
         rejected: The points that were not trained because of limits or the problem's own constraint, and why.
         others: Points that the folder held already and that this sweep's selector did not propose; what is
             there of them is among the results. Empty where results were only read.
@@ -414,6 +417,7 @@ class SweepResults(list[PointResult]):
         self.trials = {point: dict(by_index) for point, by_index in (trials or {}).items()}
         self.metric_infos = tuple(metric_infos)
         self.rejected: dict[Point, str] = {}
+        self.costs: dict[Point, ModelCost] = {}
         self.tunings = {
             point: tuple(several) for point, several in (tunings or {}).items() if len(several) > 1
         }
@@ -450,7 +454,7 @@ class SweepResults(list[PointResult]):
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), 'store': None}  # which can be neither pickled nor copied
 
-    def to_frame(self) -> pandas.DataFrame:
+    def to_frame(self, objectives: Objectives | None = None) -> pandas.DataFrame:
         """Returns a tidy table with the columns of `results.csv`: a row per trial.
 
         `id` names the point's folder, `flags` are one text. Parameters keep their types; one that a point
@@ -459,8 +463,13 @@ class SweepResults(list[PointResult]):
         were tuned more than once, `tuning` is the number of the trial's tuning, from 0, and learning rates,
         batch size and nuisance parameters are what that came to.
 
+        Args:
+            objectives: As for `pareto_front`: adds columns with each point's values, such as
+                `objective_parameters`, and `pareto_front`, whether it is on the front of these.
+
         Raises:
             MissingExtra: pandas is not installed.
+            InvalidArgument: There is no such objective.
         """
         with needed('pandas', 'to_frame() needs pandas'):
             import pandas
@@ -471,7 +480,12 @@ class SweepResults(list[PointResult]):
         rows = [row for place, result in enumerate(self) for row in self._rows(place, result, names)]
         frame = pandas.DataFrame(rows, columns=columns)
         scores = [*SCORES, 'best_val', 'best_epoch', *metric_columns(self.metric_infos)]
-        return frame.astype(dict.fromkeys(scores, float))
+        frame = frame.astype(dict.fromkeys(scores, float))
+        if objectives is not None:
+            points = [result.params for result in self for _ in self._rows(0, result, names)]
+            for name, values in front_columns(self, objectives, points).items():
+                frame[name] = [values[point] for point in points]
+        return frame
 
     def _rows(self, place: int, result: PointResult, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         """A point's rows of the table, of which `names` has its parameters' columns."""

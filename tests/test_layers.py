@@ -36,6 +36,7 @@ LAYERS = [
     ['events'],
     ['store'],
     ['results'],
+    ['pareto'],
     ['objectives', 'space'],
     ['metric'],
     ['points'],

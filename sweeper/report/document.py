@@ -19,6 +19,7 @@ from ..store.origin import commands
 from ..store.records import Records
 from ..text import one_line
 from .collect import PointSummary, have_diverged, have_own_lengths
+from .figures.cost import COSTS, against_cost
 from .findings import Findings
 from .flags import EXCLUSIONS, FLAG_MEANINGS
 from .measure import Measure, measures
@@ -150,8 +151,16 @@ def everything(store: Records, metric: str | None = None, margin: float | None =
             for effect in comparison.effects()
         ],
         'influence': comparison.influence(),
+        'pareto_front': {cost: _front(findings, cost) for cost in COSTS},
     }
     return json_bytes(document).decode()
+
+
+def _front(findings: Findings, cost: str) -> list[str]:
+    """The names of the architectures than which nothing is both cheaper and better, the cheapest first."""
+    data = against_cost(findings, cost)
+    rows = zip(data.costs, data.board.names, data.is_front, strict=True)
+    return [name for _, name in sorted((cost or 0.0, name) for cost, name, is_front in rows if is_front)]
 
 
 def methods(store: Records, metric: str | None = None, margin: float | None = None) -> str:

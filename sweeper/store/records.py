@@ -208,4 +208,6 @@ class Records:
         metrics = self.manifest.metrics
         returned = SweepResults(results, failures, flags, columns, nuisance, ids, trials, metrics, tunings)
         returned.rejected = dict(self.rejections.reasons)
+        tuned_points = ((result.params, self.tuned(result.params)) for result in results)
+        returned.costs = {point: tuned.cost for point, tuned in tuned_points if tuned and tuned.cost}
         return returned

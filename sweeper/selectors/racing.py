@@ -15,6 +15,7 @@ from ..metric import MetricInfo
 from ..points import Point, as_point
 from ..space import Space
 from ..space.forms import as_space
+from ..space.roles import scientific
 from ..stats.design import Design
 from ..stats.race import Race, schedule
 from .base import DONE, WAIT, Answer, Proposal, Selector
@@ -68,7 +69,8 @@ class RacingSweep(Selector):
         at_least(first, 'trials', trials)
         if margin is not None and not 0 < margin < math.inf:
             raise InvalidArgument(f'margin={margin!r}: must be a positive number, or None')
-        self.points = _points_of(space, points, seed)
+        self.whole_space = as_space(space) if isinstance(space, Space | Mapping) else None
+        self.points = _points_of(self.whole_space or space, points, seed)
         self.margin = margin
         self._looks = schedule(first, trials)
         self.planned_looks: int = len(self._looks)
@@ -132,20 +134,20 @@ class RacingSweep(Selector):
 
 
 def _points_of(space: Any, points: int | None, seed: int) -> list[Point]:
-    if not isinstance(space, Space | Mapping):
+    if not isinstance(space, Space):
         if points is not None:
             raise InvalidArgument(f'points={points}: goes with a space, not with points that are given')
         listed = list(dict.fromkeys(map(as_point, space)))
         if not listed:
             raise InvalidArgument('space=[]: must have points')
         return listed
-    space = as_space(space)
     selector: FixedSweep
     if points is None:
-        if space.size > _MOST_LISTED:
+        size = scientific(space).size
+        if size > _MOST_LISTED:
             raise InvalidArgument(
-                f'points=None: the space has {space.size:.4g} points; say how many to draw'
-            ).on_command_line(f'the space has {space.size:.4g} points: say how many to draw with --points')
+                f'points=None: the space has {size:.4g} points; say how many to draw'
+            ).on_command_line(f'the space has {size:.4g} points: say how many to draw with --points')
         selector = GridSweep(space)
     else:
         selector = RandomSweep(space, points, seed=seed)

@@ -16,6 +16,7 @@ from sweeper.options import selector_of
 from sweeper.selectors.evolution import EvolutionSweep
 from sweeper.selectors.fixed import FixedSweep
 from sweeper.selectors.grid import GridSweep
+from sweeper.selectors.racing import RacingSweep
 from sweeper.selectors.random import RandomSweep
 from sweeper.space import Categorical, Float, Integer, Ordinal, Space
 from sweeper.space.roles import TunedSpace, scientific, tuned_texts
@@ -81,7 +82,8 @@ def test_selectors_propose_what_is_compared(select):
     selector = select(WHOLE)
     assert {point for point, _ in selector.points_and_trials()} == {*scientific(WHOLE).points()}
     assert selector.whole_space is WHOLE
-    assert EvolutionSweep(WHOLE).whole_space is WHOLE
+    assert EvolutionSweep(WHOLE).whole_space is RacingSweep(WHOLE).whole_space is WHOLE
+    assert {*RacingSweep(WHOLE).points} == {*scientific(WHOLE).points()}
 
 
 @pytest.mark.parametrize(
@@ -230,6 +232,42 @@ def test_what_cannot_be_tuned_is_refused_before_anything_is_trained(tmp_path, wr
     ):
         sweep_inline(
             path, GridSweep(limited, 1), tmp_path / 'out', hparams=FixedHyperparameters(lr=0.1, batch_size=8)
+        )
+
+
+VEGA = """
+hpo:
+  search_space:
+    hyperparameters:
+      - {key: network.width, type: INT_CAT, range: [2, 4]}
+      - {key: dataset.batch_size, type: CATEGORY, range: [8, 16]}
+      - {key: trainer.optimizer.params.lr, type: FLOAT_EXP, range: [1e-3, 1e-1]}
+      - {key: trainer.optimizer.type, type: CATEGORY, range: [Adam, SGD]}
+      - {key: trainer.optimizer.params.momentum, type: FLOAT, range: [0.0, 0.99]}
+    condition:
+      - {key: c, child: trainer.optimizer.params.momentum, parent: trainer.optimizer.type, type: EQUAL, range: [SGD]}
+"""  # noqa: E501
+VEGA_PROBLEM = """
+from sweeper.m import _
+def model():
+    width = _('network.width', 2)
+    return torch.nn.Sequential(torch.nn.Linear(4, width), torch.nn.Linear(width, 2))
+def optimizer(parameters, lr):
+    if _('trainer.optimizer.type', 'SGD') == 'SGD':
+        return torch.optim.SGD(parameters, lr, momentum=_('trainer.optimizer.params.momentum', 0.0))
+    return torch.optim.Adam(parameters, lr)
+"""
+
+
+def test_a_search_space_of_vega_is_swept(tmp_path, write_problem, sweep_inline):
+    (tmp_path / 'asha.yml').write_text(VEGA)
+    space = Space.load(tmp_path / 'asha.yml')
+    results = sweep_inline(write_problem(model=VEGA_PROBLEM).path, GridSweep(space, 1), tmp_path / 'out')
+    assert [result.params for result in results] == [{'network.width': 2}, {'network.width': 4}]
+    names = {'trainer.optimizer.type', 'trainer.optimizer.params.momentum'}
+    for tuned in results.nuisance.values():
+        assert {*tuned} == (
+            names if tuned['trainer.optimizer.type'] == 'SGD' else names - {max(names, key=len)}
         )
 
 

@@ -101,7 +101,7 @@ def test_without_it_nothing_is_written_of_it(swept, sweep_inline, tmp_path):
 
 def test_the_report_is_corrected_and_says_so(swept):
     found = compare(swept[1])
-    assert found.measure.val_to_train == 0.5 and found.test == 'corrected resampled t-test'
+    assert found.measure.val_to_train == 0.5 and found.verdict.method == 'corrected resampled t'
     store = Store.read(swept[1])
     assert 'corrected for resampling (Nadeau and Bengio 2003)' in markdown(store)
     document = json.loads(everything(store))

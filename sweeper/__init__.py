@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .selectors.evolution import EvolutionSweep
     from .selectors.fixed import FixedSweep
     from .selectors.grid import GridSweep
+    from .selectors.halving import HalvingSweep
     from .selectors.optuna import OptunaSelector
     from .selectors.racing import RacingSweep
     from .selectors.random import RandomSweep
@@ -86,6 +87,7 @@ __all__ = [
     'Float',
     'FolderError',
     'GridSweep',
+    'HalvingSweep',
     'HyperparameterSettings',
     'InlineExecutor',
     'Integer',
@@ -167,6 +169,7 @@ _MODULES = {
     'DeclarationWarning': 'errors',
     'EqualPointsWarning': 'errors',
     'EvolutionSweep': 'selectors.evolution',
+    'HalvingSweep': 'selectors.halving',
     'RacingSweep': 'selectors.racing',
     'Executor': 'executors.base',
     'FixedHyperparameters': 'tuning.fixed',

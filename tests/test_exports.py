@@ -13,7 +13,7 @@ import sweeper
 PUBLIC = {
     'sweep', 'train', 'load', 'load_model', 'Sweeper',
     'ParamSelector', 'SweepListener', 'FixedSweep', 'GridSweep', 'RandomSweep', 'EvolutionSweep', 'Objective',
-    'pareto_front', 'OptunaSelector', 'BudgetedSelector', 'RacingSweep',
+    'pareto_front', 'OptunaSelector', 'BudgetedSelector', 'RacingSweep', 'HalvingSweep',
     'TensorBoardListener', 'MLflowListener',
     'ParamsTask', 'ParamsTaskQueue',
     'HyperparameterSettings', 'SweepConfig', 'get_settings', 'FixedHyperparameters',

@@ -101,7 +101,7 @@ def run(
     selector: Annotated[
         str | None,
         typer.Option(
-            metavar='grid|random|evolution|optuna|racing',
+            metavar='grid|random|evolution|optuna|racing|halving',
             help='Search what --random, --grid or --declared vary with this selector.',
         ),
     ] = None,

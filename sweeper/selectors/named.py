@@ -11,7 +11,7 @@ from ..errors import InvalidArgument
 from ..space import Space
 from .base import Selector
 
-SELECTORS: Final = ('grid', 'random', 'evolution', 'optuna', 'racing')
+SELECTORS: Final = ('grid', 'random', 'evolution', 'optuna', 'racing', 'halving')
 
 
 def make_selector(name: str, space: Space, options: Mapping[str, Any]) -> Selector:

@@ -12,18 +12,13 @@ from ..amounts import at_least
 from ..errors import InvalidArgument
 from ..events import Event, PointFailed, SweepStarted, TrialsDone
 from ..metric import MetricInfo
-from ..points import Point, as_point
 from ..space import Space
 from ..space.forms import as_space
-from ..space.roles import scientific
 from ..stats.design import Design
 from ..stats.race import Race, schedule
 from .base import DONE, WAIT, Answer, Proposal, Selector
-from .fixed import FixedSweep
-from .grid import GridSweep
-from .random import RandomSweep
+from .candidates import points_of
 
-_MOST_LISTED = 1000
 _AHEAD = 2
 """How many of the leaders get their next trials before all others have had theirs, so that cores are busy."""
 
@@ -70,7 +65,7 @@ class RacingSweep(Selector):
         if margin is not None and not 0 < margin < math.inf:
             raise InvalidArgument(f'margin={margin!r}: must be a positive number, or None')
         self.whole_space = as_space(space) if isinstance(space, Space | Mapping) else None
-        self.points = _points_of(self.whole_space or space, points, seed)
+        self.points = points_of(self.whole_space or space, points, seed)
         self.margin = margin
         self._looks = schedule(first, trials)
         self.planned_looks: int = len(self._looks)
@@ -131,24 +126,3 @@ class RacingSweep(Selector):
         table[~np.isfinite(table)] = np.nan
         converged = np.isfinite(table).sum(axis=1)
         return table, np.array([len(scores) for scores in self._scores]) - converged
-
-
-def _points_of(space: Any, points: int | None, seed: int) -> list[Point]:
-    if not isinstance(space, Space):
-        if points is not None:
-            raise InvalidArgument(f'points={points}: goes with a space, not with points that are given')
-        listed = list(dict.fromkeys(map(as_point, space)))
-        if not listed:
-            raise InvalidArgument('space=[]: must have points')
-        return listed
-    selector: FixedSweep
-    if points is None:
-        size = scientific(space).size
-        if size > _MOST_LISTED:
-            raise InvalidArgument(
-                f'points=None: the space has {size:.4g} points; say how many to draw'
-            ).on_command_line(f'the space has {size:.4g} points: say how many to draw with --points')
-        selector = GridSweep(space)
-    else:
-        selector = RandomSweep(space, points, seed=seed)
-    return [as_point(point) for point, _ in selector.points_and_trials()]

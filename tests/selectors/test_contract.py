@@ -13,6 +13,7 @@ from sweeper import (
     FixedSweep,
     Float,
     GridSweep,
+    HalvingSweep,
     Integer,
     Proposal,
     RacingSweep,
@@ -43,6 +44,16 @@ class TestGrid(SelectorContract):
 class TestRandom(SelectorContract):
     def make_selector(self):
         return RandomSweep(SPACE, points=6, trials=2)
+
+
+class TestHalving(SelectorContract):
+    def make_selector(self):
+        return HalvingSweep(SPACE, points=20, trials=2)
+
+
+class TestHalvingOfFewPoints(SelectorContract):
+    def make_selector(self):
+        return HalvingSweep(SMALL, eta=2, min_fraction=0.3, in_flight=3)
 
 
 class TestRacing(SelectorContract):

@@ -1,7 +1,7 @@
 """Which of twelve perceptrons reads digits best? A race spends the trials where that is not clear yet.
 
-Every architecture gets three trials; whoever is worse beyond doubt gets no more, and those that may be the best
-go on up to twenty. In 95% of such races the truly best one is still in at the end.
+Every architecture gets three trials; whoever is worse beyond doubt gets no more, and those that may be the
+best go on up to twenty. In 95% of such races the truly best one is still in at the end.
 
     python examples/racing.py
     sweeper run examples/racing.py --preset fastest

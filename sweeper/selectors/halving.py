@@ -1,4 +1,4 @@
-"""Successive halving over the length of training: most points get a short one, the best of them a longer one."""
+"""Successive halving over the length of training: most points get a short one, the best a longer one."""
 
 from __future__ import annotations
 

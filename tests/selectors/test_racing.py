@@ -1,4 +1,4 @@
-"""Racing in a sweep: what it proposes, and that it is told of results in whatever order makes no difference."""
+"""Racing in a sweep: what it proposes, and that the order in which results are told makes no difference."""
 
 import numpy as np
 import pytest

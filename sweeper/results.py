@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +13,15 @@ from .metric import PERFORMANCE, MetricInfo
 from .objectives import Objectives
 from .pareto import front_columns
 from .points import Point, by_name
+from .tables import (
+    SCORES,
+    SPLITS,
+    TRIAL_COLUMNS,
+    TUNED_COLUMNS,
+    metric_columns,
+    nuisance_columns,
+    results_header,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -226,44 +234,6 @@ class Tuned:
         return {**plan, 'nuisance': dict(self.nuisance)} if self.nuisance else plan
 
 
-_NOT_IN_LANES = 'not in lanes, because '
-
-
-class StepKind(NamedTuple):
-    """How training steps were taken.
-
-    Attributes:
-        kind: `eager`, `captured` or `lanes`; empty where nobody has noted it.
-        reason: Why not in another way that was wanted; None if they were taken as wanted.
-        lanes: How many runs were trained side by side.
-    """
-
-    kind: str
-    reason: str | None = None
-    lanes: int = 1
-
-    def alone(self, reason: str) -> StepKind:
-        """The same of a run that was to be in lanes, and why it was not."""
-        reasons = (self.reason, f'{_NOT_IN_LANES}{reason}')
-        return self._replace(reason='; '.join(filter(None, reasons)))
-
-    def __str__(self) -> str:
-        """The kind in words, as files have it: `eager, because it takes fewer than 48 steps`."""
-        if self.kind == 'lanes':
-            return f'in {self.lanes} lanes'
-        if self.reason is None:
-            return self.kind
-        return f'{self.kind}{"; " if self.reason.startswith(_NOT_IN_LANES) else ", because "}{self.reason}'
-
-    @classmethod
-    def parse(cls, text: str) -> StepKind:
-        """Returns the kind that is told in such words."""
-        if lanes := re.fullmatch(r'in (\d{1,9}) lanes', text):
-            return cls('lanes', lanes=int(lanes[1]))
-        match = re.fullmatch(rf'(\w*)(?:, because |; (?={_NOT_IN_LANES}))(.*)', text, re.DOTALL)
-        return cls(text) if match is None else cls(match[1], match[2])
-
-
 @dataclass(frozen=True, slots=True)
 class TrialResult:
     """One trial: the content of `result.json`.
@@ -305,57 +275,16 @@ class TrialResult:
         return getattr(self, name) if name in SCORES else self.metrics.get(name)
 
 
-SCORES = ('perf_train', 'loss_train', 'perf_val', 'loss_val', 'perf_test', 'loss_test')
-TRIAL_COLUMNS = ('epochs', 'seed', 'seconds', 'diverged', *SCORES, 'best_val', 'best_epoch')
-SPLITS = ('train', 'val', 'test')
-
-
 def split_scores(scores: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, float]]:
     """Parts a trial's final scores into losses and performances, and the metrics beside them."""
     others = {name: value for name, value in scores.items() if name not in SCORES}
     return {name: value for name, value in scores.items() if name in SCORES}, others
 
 
-def metric_columns(metrics: Sequence[MetricInfo]) -> list[str]:
-    """Names of the columns of metrics other than the objective, the first; the loss has its own anyway."""
-    return [f'{info.name}_{split}' for info in metrics[1:] if info.name != 'loss' for split in SPLITS]
-
-
 def trial_row(trial: TrialResult, metrics: Sequence[MetricInfo]) -> dict[str, Any]:
     """A trial's columns of `results.csv` and `to_frame`, by name."""
     row = {name: getattr(trial, name) for name in TRIAL_COLUMNS}
     return {**row, **{name: trial.metrics.get(name) for name in metric_columns(metrics)}}
-
-
-TUNED_COLUMNS = ('lr_start', 'lr_end', 'batch_size')
-"""Of `lr_min`, `lr_max` and the batch size: tables keep the names that they have always had."""
-_RESERVED = {'id', 'trial', 'flags', *TUNED_COLUMNS, *TRIAL_COLUMNS}
-
-
-def parameter_columns(parameters: Sequence[str], reserved: Collection[str]) -> list[str]:
-    """Names of the parameters' columns in a table that has others, of reserved names."""
-    return [f'param_{name}' if name in reserved else name for name in parameters]
-
-
-def nuisance_columns(names: Sequence[str]) -> list[str]:
-    """Names of the columns of nuisance parameters in a table that has others."""
-    return [f'nuisance_{name}' for name in names]
-
-
-def results_header(
-    parameters: Sequence[str],
-    nuisance: Sequence[str] = (),
-    metrics: Sequence[MetricInfo] = (PERFORMANCE,),
-    are_tuned_repeatedly: bool = False,
-) -> list[str]:
-    """The columns of `results.csv` and `to_frame`, for parameters of points, nuisance parameters, metrics.
-
-    With several tunings of each point, there is also the number of that which a trial uses.
-    """
-    number = ['tuning'] * are_tuned_repeatedly
-    columns, measured = [*nuisance_columns(nuisance), *number], metric_columns(metrics)
-    names = parameter_columns(parameters, _RESERVED.union(columns, measured))
-    return ['id', *names, *TUNED_COLUMNS, *columns, 'trial', *TRIAL_COLUMNS, *measured, 'flags']
 
 
 def scores_of(trials: Sequence[TrialResult]) -> list[np.ndarray]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.results import StepKind
+from sweeper.step_kind import StepKind
 
 WHY = 'it takes fewer than 48 steps'
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..events import Event, PointFailed, PointFlagged, PointTuned, SweepEnded, SweepStarted, TrialsDone
 from ..points import NamedPoint, Point, by_name, label, point_key, value_to_text
-from ..results import PointError, parameter_columns
+from ..results import PointError
+from ..tables import parameter_columns
 
 SCORES = 'perf_train', 'loss_train', 'perf_val', 'loss_val'
 _TUNED = 'lr_min', 'lr_max', 'batch_size', 'epochs'

@@ -14,9 +14,10 @@ import numpy as np
 
 from ..io.checksums import json_bytes
 from ..points import by_name, to_json
-from ..results import TUNED_COLUMNS, Tuned, nuisance_columns
+from ..results import Tuned
 from ..store.origin import commands
 from ..store.records import Records
+from ..tables import TUNED_COLUMNS, nuisance_columns
 from ..text import one_line
 from .collect import PointSummary, have_diverged, have_own_lengths
 from .figures.cost import COSTS, against_cost

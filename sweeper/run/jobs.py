@@ -269,9 +269,7 @@ class TrialsJob:
         self._point, self._fraction = part_of(task.point)
         self._tuned, self._seed, self._split_of = tuned, seed, split_of
         self._lanes = lanes if split_of is None and not tuned.alternatives else 1
-        self._also: dict[str, Any] = {}
-        if self._fraction < 1:
-            self._also |= {'fraction': self._fraction}
+        self._also: dict[str, Any] = {'fraction': self._fraction} if self._fraction < 1 else {}
         if patience := tuned.training.get('patience'):
             self._also |= {'patience': patience, 'holdout_seed': run_seed(seed, 'stop', 0)}
         if checkpoints is not None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ..points import value_to_text
-from ..results import TrialResult, Tuned, results_header, trial_row
+from ..results import TrialResult, Tuned, trial_row
+from ..tables import results_header
 from .records import Records
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ..results import StepKind, TrialResult
+from ..results import TrialResult
+from ..step_kind import StepKind
 from .records import with_shared_texts
 
 _LOSSES = ('loss_train', 'loss_val', 'loss_test')

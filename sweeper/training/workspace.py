@@ -14,8 +14,8 @@ import torch
 from ..garbage import uncollected
 from ..points import Point, point_key
 from ..problem.problem import Problem
-from ..results import StepKind
 from ..seeding import model_seed, random_states_kept, run_seed, seed_everything
+from ..step_kind import StepKind
 from .attached import OptimizerRequest, Run, RunPlan
 from .average import REASON as AVERAGED
 from .average import WeightAverage

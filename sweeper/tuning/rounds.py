@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..points import value_to_text
-from ..results import nuisance_columns
+from ..tables import nuisance_columns
 from .candidates import Candidate, Scored
 from .constants import CONSTANTS
 from .effort import Effort

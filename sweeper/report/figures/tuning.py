@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...points import value_to_text
-from ...results import nuisance_columns
 from ...store.details import read_curve, read_misc
+from ...tables import nuisance_columns
 from ..collect import PointSummary
 from ..findings import Findings
 from ..measure import Measure, measure_of

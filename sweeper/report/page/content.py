@@ -210,9 +210,9 @@ def _scores(trial: TrialResult) -> dict[str, Any]:
     names = (
         field.name
         for field in fields(trial)
-        if field.name not in ('seed', 'step', 'step_reason', 'lanes', 'metrics')
+        if field.name not in ('seed', 'step', 'step_reason', 'lanes', 'metrics', 'split')
     )
-    return {**{name: getattr(trial, name) for name in names}, **trial.metrics}
+    return {**{name: getattr(trial, name) for name in names}, **trial.split, **trial.metrics}
 
 
 def represented(findings: Findings, representations: Representations) -> list[dict[str, Any]]:

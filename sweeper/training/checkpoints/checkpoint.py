@@ -15,7 +15,7 @@ import torch
 from ...errors import FolderError
 from ...io.files import check_archive, make_folder, write_whole
 from ...io.opening import read_file
-from ...results import StepKind
+from ...step_kind import StepKind
 from ...text import reason
 
 _SHARE = 0.02

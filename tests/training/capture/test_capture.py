@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from sweeper.problem.problem import Problem
-from sweeper.results import StepKind
+from sweeper.step_kind import StepKind
 from sweeper.training.batches import ShuffledBatches
 from sweeper.training.capture import capture, script
 from sweeper.training.data import ItemSplit, as_split

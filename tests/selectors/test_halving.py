@@ -89,7 +89,7 @@ def test_it_ends_and_one_is_trained_to_the_end(count, eta, min_fraction, in_flig
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ({'eta': 1}, 'eta=1'), ({'min_fraction': 1.0}, 'min_fraction=1.0'), ({'min_fraction': 0}, 'must be above'),
+        ({'eta': 1}, 'eta=1'), ({'min_fraction': 1.0}, '=1.0'), ({'min_fraction': 0}, 'must be above'),
         ({'trials': 0}, 'trials=0'), ({'finalists': 0}, 'finalists=0'), ({'points': 3}, 'goes with a space'),
     ],
 )  # fmt: skip

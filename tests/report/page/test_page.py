@@ -193,7 +193,7 @@ def test_lengths_of_trials_are_a_column_where_they_differ(write_sweep, open_page
     cells = [row.locator('td').all_inner_texts() for row in tab.locator('#board tbody tr').all()]
     assert [row[headings.index('epochs')] for row in cells] == ['10', '20']
     assert tab.locator('#kind').inner_text().endswith('learning rate, batch size and length of training')
-    assert 'Trials are 10 to 20 epochs long' in tab.locator('#comparison').inner_text()
+    assert 'Trials are 10 to 20 epochs long' in tab.locator('#notes').inner_text()
     assert tab.errors == []
 
 

@@ -17,7 +17,7 @@ from ..stats.shares import Share, share
 from ..store.records import Records
 from ..text import one_line
 from .flags import exclusions
-from .measure import Measure, is_diverged, measure_of, scores_of
+from .measure import Measure, is_diverged, measure_of, scores_of, units_of
 
 ABSENT = '\u2013'
 """Shown where an architecture has no value of a parameter."""
@@ -156,9 +156,10 @@ def _rank(sign: int, summary: PointSummary) -> tuple[bool, bool, bool, float]:
 def _summarise_point(store: Records, point: Point, command: int | None, measure: Measure) -> PointSummary:
     tuned, by_index = store.tuned(point), store.trials(point)
     trials = list(by_index.values())
-    converged = [trial for trial in trials if not is_diverged(trial, measure)]
-    perfs = scores_of(by_index, measure)
-    tests = measure.values(converged, 'test')
+    converged = {index: trial for index, trial in by_index.items() if not is_diverged(trial, measure)}
+    perfs, number = scores_of(by_index, measure), store.manifest.tunings
+    tests = units_of(scores_of(converged, measure, 'test'), number)
+    losses = {index: trial.loss_val for index, trial in (converged or by_index).items()}
     tunings = tuned.tunings if tuned else ()
     return PointSummary(
         params=point,
@@ -166,10 +167,8 @@ def _summarise_point(store: Records, point: Point, command: int | None, measure:
         lr_range=(tuned.lr_min, tuned.lr_max) if tuned else None,
         batch_size=tuned.batch_size if tuned else None,
         perfs=[*perfs.values()],
-        perf_val=measure.interval_of(perfs.values()),
-        loss_val=mean_interval(
-            [trial.loss_val for trial in converged or trials], val_to_train=measure.val_to_train
-        ),
+        perf_val=measure.interval_of(units_of(perfs, number)),
+        loss_val=mean_interval(units_of(losses, number), val_to_train=measure.val_to_train),
         perf_test=measure.interval(tests) if tests else None,
         seconds=float(np.mean([trial.seconds for trial in trials])) if trials else math.nan,
         epochs=tuned.epochs if tuned else 0,
@@ -179,7 +178,7 @@ def _summarise_point(store: Records, point: Point, command: int | None, measure:
         nuisance=tuned.nuisance if tuned else {},
         unread=sorted({name for tuning in tunings for name in tuning.unread}),
         command=command,
-        best=_best(converged) if measure.is_objective else None,
+        best=_best([*converged.values()]) if measure.is_objective else None,
         seconds_per_epoch=_seconds_per_epoch(trials),
         tunings=tunings if len(tunings) > 1 else (),
     )

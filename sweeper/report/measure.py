@@ -118,6 +118,23 @@ def is_diverged(trial: TrialResult, measure: Measure) -> bool:
     return trial.diverged or (value is not None and not math.isfinite(value))
 
 
+def units_of(values: Mapping[int, float], tunings: int = 1) -> list[float]:
+    """Returns values of trials, by index, as independent ones: their means over each tuning, if several.
+
+    Values that are not finite are left out of a mean, unless all of them are.
+    """
+    if tunings < 2:
+        return [*values.values()]
+    by_tuning: dict[int, list[float]] = {}
+    for index, value in values.items():
+        by_tuning.setdefault(index % tunings, []).append(value)
+    return [sum(some) / len(some) for some in map(_finite_if_any, by_tuning.values())]
+
+
+def _finite_if_any(values: list[float]) -> list[float]:
+    return [value for value in values if math.isfinite(value)] or values
+
+
 def scores_of(trials: Mapping[int, TrialResult], measure: Measure, split: str = 'val') -> dict[int, float]:
     """Returns the values of trials that have one on a split, by index; NaN of those that diverged."""
     values = {index: measure.of(trial, split) for index, trial in trials.items()}

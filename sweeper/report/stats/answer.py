@@ -13,7 +13,7 @@ from ...stats.intervals import Interval, number
 from ...stats.looks import ALPHA
 from ...stats.verdict import Verdict
 from ..flags import EXCLUSIONS
-from ..measure import Measure
+from ..measure import Measure, units_of
 from ..wording import counted, in_words
 
 _MOST_SENTENCES = 3
@@ -243,11 +243,11 @@ class Answer:
         best, tested = self.verdict.best, self.test_scores
         if best is None or tested is None:
             return ''
-        scores = tested[best][np.isfinite(tested[best])]
-        if not len(scores):
+        scores = {index: float(score) for index, score in enumerate(tested[best]) if np.isfinite(score)}
+        if not scores:
             return ''
         name = '' if self.measure.is_plain else f'{self.measure.name} '
-        reached = f'{name}{self.measure.interval(scores)}'
+        reached = f'{name}{self.measure.interval(units_of(scores, self.verdict.design.tunings))}'
         return f'On test data, by which nothing was chosen, {self.names[best]} reaches {reached}.'
 
     def _equivalent(self) -> str:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from sweeper.report.measure import units_of
 from sweeper.report.stats.tunings import TuningShare, in_words, share_of_tuning
 
 
@@ -79,3 +80,10 @@ def test_it_is_said():
         'tunings of 6 architectures); the rest is that of the trials of one tuning.'
     )
     assert 'cannot be told from these 3 tunings' in in_words(None, 3)
+
+
+def test_values_of_trials_of_one_tuning_are_not_independent():
+    values = {0: 1.0, 1: 5.0, 2: 3.0, 5: np.nan, 4: 5.0}
+    assert units_of(values, 2) == [3.0, 5.0]
+    np.testing.assert_array_equal(units_of(values), [1.0, 5.0, 3.0, np.nan, 5.0])
+    assert np.isnan(units_of({0: 1.0, 1: np.nan}, 2)[1])

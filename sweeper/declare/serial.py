@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import DeclarationError, FolderError, InvalidArgument, SweepError
-from ..extras import needed
+from ..errors import DeclarationError, FolderError, InvalidArgument, MissingExtra, SweepError
+from ..io import documents
 from ..text import reason
 from .domains import checked
 from .manager import HyperParameterManager, suggestion
@@ -27,23 +27,11 @@ def to_yaml(tree: Mapping[str, Any]) -> str:
         MissingExtra: PyYAML is not installed.
         DeclarationError: A value has no form in (safe) YAML.
     """
-    yaml = _yaml()
-
-    class Dumper(yaml.SafeDumper):  # type: ignore[misc, name-defined]
-        def represent_row(self, row: Any) -> Any:
-            return self.represent_sequence('tag:yaml.org,2002:seq', row, flow_style=True)
-
-        def represent_text(self, text: str) -> Any:
-            """Texts with characters that readers take for ends of lines are written escaped."""
-            is_plain = text.replace('\n', '').isprintable()
-            return self.represent_scalar('tag:yaml.org,2002:str', text, style=None if is_plain else '"')
-
-    Dumper.add_representer(str, Dumper.represent_text)
-    Dumper.add_representer(list, Dumper.represent_row)
-    Dumper.add_representer(tuple, Dumper.represent_row)
     try:
-        return str(yaml.dump(dict(tree), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100))
-    except (yaml.YAMLError, RecursionError) as error:
+        return documents.to_yaml(dict(tree))
+    except MissingExtra:
+        raise
+    except Exception as error:  # of the writer, of which there are several
         raise DeclarationError(f'a value cannot be written as YAML: {error}') from error
 
 
@@ -155,10 +143,8 @@ def _read(path: Path, form: str) -> Any:
     try:
         if form == 'pickle':
             return pickle.loads(data)
-        if form == 'json':
-            return json.loads(data)
-        yaml = _yaml()
-        return yaml.safe_load(data.decode()) or {}
+        values = documents.parsed(data.decode(), path, form)
+        return values or {} if form == 'yaml' else values
     except SweepError:
         raise
     except Exception as error:  # of the parsers, of which YAML's alone has a dozen
@@ -189,9 +175,3 @@ def _check_keys(value: Any) -> None:
     elif isinstance(value, list | tuple):
         for item in value:
             _check_keys(item)
-
-
-def _yaml() -> Any:
-    with needed('declare', 'YAML, unlike JSON, needs PyYAML'):
-        import yaml
-    return yaml

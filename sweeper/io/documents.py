@@ -50,17 +50,24 @@ def read_document(path: Path) -> Any:
     return parsed(text, path)
 
 
-def parsed(text: str, path: Path) -> Any:
-    """Returns what a text holds; raises as `read_document` does."""
-    if path.suffix.lower() == '.json':
+def parsed(text: str, path: Path, form: str | None = None) -> Any:
+    """Returns what a text holds; raises as `read_document` does.
+
+    Args:
+        text: The text.
+        path: The file that it is from.
+        form: `json` or `yaml`; by default as the file's suffix says.
+    """
+    if (path.suffix.lower() == '.json') if form is None else (form == 'json'):
         return _from_json(text, path)
-    loader, yaml = _loader(), _yaml()
+    yaml = _yaml()
     try:
-        data = yaml.load(text, loader)
+        loader = _loader()(text)
+        data = loader.get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InvalidArgument(f'{path} is not YAML: {error}') from error
-    _check_twice(path, data.twice)
-    return data.value
+        raise InvalidArgument(f'{path} is not yaml: {error}') from error
+    _check_twice(path, loader.twice)
+    return data
 
 
 def write_document(path: Path, data: Any) -> None:
@@ -102,7 +109,7 @@ def _from_json(text: str, path: Path) -> Any:
     try:
         data = json.loads(text, object_pairs_hook=as_dict)
     except (ValueError, RecursionError) as error:
-        raise InvalidArgument(f'{path} is not JSON: {error}') from error
+        raise InvalidArgument(f'{path} is not json: {error}') from error
     _check_twice(path, twice)
     return data
 
@@ -112,35 +119,14 @@ def _check_twice(path: Path, twice: Sequence[str]) -> None:
         raise InvalidArgument(f'{path}: {"; ".join(twice)}')
 
 
-class _Loaded:
-    """What a YAML text holds, and which keys are there twice."""
-
-    def __init__(self, value: Any, twice: list[str]) -> None:
-        self.value = value
-        self.twice = twice
-
-
-def _with_resolvers(base: Any) -> Any:
-    """Returns a class of PyYAML's, for reading or writing, that knows the plain values of YAML 1.2."""
-
-    class Resolved(base):  # type: ignore[misc]
-        yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
-
-    for tag, pattern, first in _RESOLVERS:
-        Resolved.add_implicit_resolver(
-            f'tag:yaml.org,2002:{tag}', re.compile(f'^(?:{pattern})$'), list(first)
-        )
-    return Resolved
-
-
 @cache
 def _loader() -> Any:
-    base = _with_resolvers(_yaml().SafeLoader)
+    class Loader(_yaml().SafeLoader):  # type: ignore[misc]
+        yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
 
-    class Loader(base):  # type: ignore[misc, valid-type]
-        def get_single_data(self) -> _Loaded:
+        def __init__(self, text: str) -> None:
+            super().__init__(text)
             self.twice: list[str] = []
-            return _Loaded(super().get_single_data(), self.twice)
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             lines: dict[Any, int] = {}
@@ -163,6 +149,8 @@ def _loader() -> Any:
             text = self.construct_scalar(node).lower()
             return float(text.replace('.inf', 'inf').replace('.nan', 'nan'))
 
+    for tag, pattern, first in _RESOLVERS:
+        Loader.add_implicit_resolver(f'tag:yaml.org,2002:{tag}', re.compile(f'^(?:{pattern})$'), list(first))
     Loader.add_constructor('tag:yaml.org,2002:int', Loader.construct_integer)
     Loader.add_constructor('tag:yaml.org,2002:float', Loader.construct_number)
     return Loader
@@ -170,9 +158,7 @@ def _loader() -> Any:
 
 @cache
 def _dumper() -> Any:
-    base = _with_resolvers(_yaml().SafeDumper)
-
-    class Dumper(base):  # type: ignore[misc, valid-type]
+    class Dumper(_yaml().SafeDumper):  # type: ignore[misc]
         def represent_row(self, row: Any) -> Any:
             return self.represent_sequence('tag:yaml.org,2002:seq', row, flow_style=True)
 
@@ -184,6 +170,8 @@ def _dumper() -> Any:
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
+    for tag, pattern, first in _RESOLVERS:  # beside those of YAML 1.1, so that its readers agree
+        Dumper.add_implicit_resolver(f'tag:yaml.org,2002:{tag}', re.compile(f'^(?:{pattern})$'), list(first))
     Dumper.add_representer(str, Dumper.represent_text)
     Dumper.add_representer(list, Dumper.represent_row)
     Dumper.add_representer(tuple, Dumper.represent_row)

@@ -168,6 +168,7 @@ def test_options_count_before_a_file_wherever_they_stand_and_are_saved(parse, ma
         ('optimizer: adam', '`optimizer` is not declared anywhere'),
         ('- 1', 'must hold names and values'),
         ('a: [', 'is not yaml'),
+        ('a: 1\na: 2', 'line 2: a is given a second time (first in line 1)'),
         ('a: !!python/object/apply:os.getcwd []', 'is not yaml'),
     ],
 )

@@ -168,7 +168,7 @@ def test_every_type_of_vega_is_read_and_drawn(tmp_path):
             ['space.yaml has 3 faults:\n- a: ', '- b: ', "- condition of 'd': no parameter 'e'"],
         ),
         ('parameters: 7', ['a space is a mapping with parameters']),
-        ('[1', ['is not YAML']),
+        ('[1', ['is not yaml']),
         ('x: {search_space: {}}\ny: {search_space: {}}', ['several spaces, in x, y: say which section']),
         (ASHA.replace('SGD"]', 'SDG"]'), ["is never 'SDG'", "did you mean 'SGD'?"]),
         (ASHA.replace('type: FLOAT_EXP', 'type: FLOTE'), ["type 'FLOTE': valid are CATEGORY"]),

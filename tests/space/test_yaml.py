@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,11 @@ DATA = st.recursive(
 @given(DATA)
 def test_what_is_written_is_read_back_equal(data):
     assert repr(parsed(to_yaml(data), YAML)) == repr(data)
+
+
+@given(st.dictionaries(st.text(max_size=5), SCALARS, max_size=5))
+def test_other_readers_of_yaml_read_the_same(data):
+    assert repr(yaml.safe_load(to_yaml(data))) == repr(data)
 
 
 def test_plain_values_are_those_of_yaml_1_2():

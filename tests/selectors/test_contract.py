@@ -109,7 +109,7 @@ class Halving(Selector):
             self.scores.pop(event.point, None)
 
 
-class TestHalving(SelectorContract):
+class TestOwnHalving(SelectorContract):
     def make_selector(self):
         return Halving()
 

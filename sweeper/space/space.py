@@ -63,13 +63,18 @@ class Space(SpaceDefinition):
             values: By name; others than the space's are ignored.
             rng: Draws what is missing. Without it, that has its default, or is in the middle of its domain.
         """
+        preferred: dict[str, Any] = {}
+        for name in self.order:
+            if self.is_active(name, preferred):
+                preferred[name] = next(self._candidates(name, values, rng))
+        if self._broken(preferred) is None:
+            return self._point(preferred)
         done: dict[str, Any] = {}
         for name in self.order:
             if self.is_active(name, done):
+                candidates = self._candidates(name, {**preferred, **values}, rng)
                 done[name] = next(
-                    value
-                    for value in self._candidates(name, values, rng)
-                    if not self.forbidden or self._feasibility.has_room(name, {**done, name: value})
+                    v for v in candidates if self._feasibility.has_room(name, {**done, name: v})
                 )
         return self._point(done)
 

@@ -55,9 +55,9 @@ loss = nn.CrossEntropyLoss
 accuracy_style = 'classification'
 
 
-def selector():
+def selector(points=12):
     objectives = 'performance,parameters'
-    return EvolutionSweep(SPACE, points=12, population=5, objectives=objectives, in_flight=4)
+    return EvolutionSweep(SPACE, points=points, population=5, objectives=objectives, in_flight=4)
 
 
 if __name__ == '__main__':

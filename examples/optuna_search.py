@@ -57,8 +57,8 @@ loss = nn.CrossEntropyLoss
 accuracy_style = 'classification'
 
 
-def selector():
-    return OptunaSelector(SPACE, points=12, sampler='tpe', in_flight=4)
+def selector(points=12):
+    return OptunaSelector(SPACE, points=points, sampler='tpe', in_flight=4)
 
 
 if __name__ == '__main__':

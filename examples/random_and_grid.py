@@ -42,8 +42,8 @@ loss = nn.CrossEntropyLoss
 accuracy_style = 'classification'
 
 
-def selector(trials=2):
-    return RandomSweep(SPACE, points=10, trials=trials)
+def selector(points=10, trials=2):
+    return RandomSweep(SPACE, points=points, trials=trials)
 
 
 if __name__ == '__main__':

@@ -18,7 +18,8 @@ def plot(
     kind: Annotated[
         str,
         typer.Argument(
-            help='board, parameter, heatmap, parallel, cost, effects, tuning or training.', metavar='KIND'
+            help='board, differences, parameter, heatmap, parallel, cost, effects, tuning or training.',
+            metavar='KIND',
         ),
     ],
     out: Annotated[Path, typer.Option(help='The file, .pdf, .svg or .png.', metavar='FILE', parser=path_of)],

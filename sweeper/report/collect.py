@@ -49,6 +49,9 @@ class PointSummary:
         seconds_per_epoch: Mean over the epochs that were trained; None without trials.
         tunings: What each of its tunings came to, if there are several, of which `lr_range`, `batch_size`,
             `epochs` and `nuisance` are those of the first; else empty.
+        behind: By how much it is behind the best, in the unit of performances, with the 95% interval; 0 of
+            the best itself; None if it has no trials, or cannot be compared.
+        may_be_best: Whether it is among those that the best is among, with 95% confidence.
     """
 
     params: Point
@@ -70,12 +73,24 @@ class PointSummary:
     best: tuple[float, float] | None = None
     seconds_per_epoch: float | None = None
     tunings: Sequence[Tuned] = ()
+    behind: Interval | None = None
+    may_be_best: bool = False
 
     @property
     def lr_spread(self) -> float | None:
         """The highest learning rate of its tunings divided by the lowest; None if that is not known."""
         rates = [tuned.lr_max for tuned in self.tunings]
         return max(rates) / min(rates) if rates and min(rates) > 0 else None
+
+    @property
+    def is_best(self) -> bool:
+        """Whether it is the one that the others are compared with."""
+        return self.behind is not None and self.behind[:3] == (0, 0, 0)
+
+    @property
+    def behind_text(self) -> str:
+        """By how much it is behind the best, for a table; '' if that is not known."""
+        return ABSENT if self.is_best else '' if self.behind is None else self.behind.text
 
     @property
     def trials(self) -> int:
@@ -107,9 +122,9 @@ class PointSummary:
         """The flags that make it not comparable with others; empty if it is."""
         return exclusions(self.flags)
 
-    def with_interval(self, interval: Interval) -> PointSummary:
-        """The same with another interval of its validation performance."""
-        return replace(self, perf_val=interval)
+    def compared_by(self, interval: Interval, behind: Interval, may_be_best: bool) -> PointSummary:
+        """The same with what the comparison with all others says of it."""
+        return replace(self, perf_val=interval, behind=behind, may_be_best=may_be_best)
 
     @property
     def shown_cells(self) -> list[str]:
@@ -193,6 +208,11 @@ def _seconds_per_epoch(trials: Sequence[TrialResult]) -> float | None:
 def have_diverged(summaries: Sequence[PointSummary]) -> bool:
     """Whether trials of any architecture diverged."""
     return any(len(summary.converged) < summary.trials for summary in summaries)
+
+
+def have_differences(summaries: Sequence[PointSummary]) -> bool:
+    """Whether architectures are compared, so that some have a difference to the best."""
+    return any(summary.behind is not None and not summary.is_best for summary in summaries)
 
 
 def have_own_lengths(summaries: Sequence[PointSummary]) -> bool:

@@ -19,17 +19,19 @@ from ..store.origin import commands
 from ..store.records import Records
 from ..tables import TUNED_COLUMNS, nuisance_columns
 from ..text import one_line
-from .collect import PointSummary, have_diverged, have_own_lengths
+from .collect import ABSENT, PointSummary, have_diverged, have_own_lengths
 from .figures.cost import COSTS, against_cost
 from .findings import Findings
 from .flags import EXCLUSIONS, FLAG_MEANINGS
 from .measure import Measure, measures
 from .methods.writing import report_methods
+from .stats.comparison import Comparison
 
 _COLUMNS = (
     'trials', 'converged', 'converged_low', 'converged_high', 'perf_val', 'perf_val_low', 'perf_val_high',
-    'interval', 'median', 'best', 'worst', 'tied_for_first', 'loss_val', 'perf_test', 'perf_test_low',
-    'perf_test_high', 'lr_start', 'lr_end', 'batch_size', 'epochs', 'seconds', 'flags',
+    'interval', 'median', 'best', 'worst', 'tied_for_first', 'behind_best', 'behind_best_low',
+    'behind_best_high', 'loss_val', 'perf_test', 'perf_test_low', 'perf_test_high', 'lr_start', 'lr_end',
+    'batch_size', 'epochs', 'seconds', 'flags',
 )  # fmt: skip
 
 
@@ -37,21 +39,22 @@ def markdown(store: Records, metric: str | None = None, margin: float | None = N
     """Returns the answer, a table of all architectures, what its parts mean, and the failures."""
     findings, manifest = Findings(store, metric, margin), store.manifest
     comparison, rows = findings.comparison, _rows(findings)
-    lines = [f'# {_escaped(manifest.module)}', '', _escaped(comparison.answer()), '']
+    lines = [f'# {_escaped(manifest.module)}', '', _answer(comparison), '']
     for said in filter(None, (' '.join(comparison.details()), comparison.influence())):
         lines += [_escaped(said), '']
     lengths = ['epochs'] * have_own_lengths(findings.summaries)
     converged = ['converged'] * have_diverged(findings.summaries)
     shown = (
-        _escaped(findings.measure.title), 'tied for first', 'trials', *converged, 'learning rates',
-        'batch size',
+        _escaped(findings.measure.title), 'behind the best', 'may be the best', 'trials', *converged,
+        'learning rates', 'batch size',
     )  # fmt: skip
     last = [*['command'] * bool(findings.commands), 'flags']
     header = [*map(_escaped, findings.columns), *shown, *lengths, *map(_escaped, findings.nuisance), *last]
     lines += [_row(header), _row(['---'] * len(header))]
     for summary, row in rows:
         place = 'not comparable' if summary.exclusions else 'yes' if row['tied_for_first'] else ''
-        cells = [str(summary.perf_val), place, str(summary.trials)]
+        behind = ABSENT if summary.is_best else str(summary.behind or '')
+        cells = [str(summary.perf_val), behind, place, str(summary.trials)]
         cells += [summary.convergence_text] * len(converged)
         rates = '{:.3g} to {:.3g}'.format(*summary.lr_range) if summary.lr_range else ''
         cells += [rates, str(summary.batch_size or '')]
@@ -64,7 +67,8 @@ def markdown(store: Records, metric: str | None = None, margin: float | None = N
         lines.append(_row([*map(_escaped, summary.shown_cells), *cells]))
     lines += [
         '',
-        f'Mean{findings.measure.direction}, and 95% confidence interval over trials{_correction(findings)}.',
+        f'Mean{findings.measure.direction} or difference, and 95% confidence interval over trials'
+        f'{_correction(findings)}. One of those that may be the best is it, with 95% confidence.',
         *filter(None, [findings.due_to_tuning]),
         '',
         *_parameters(findings),
@@ -79,6 +83,13 @@ def markdown(store: Records, metric: str | None = None, margin: float | None = N
     settings = f'{_escaped(manifest.tuning)}, seed {manifest.seed}'
     text = '\n'.join([*lines, '', f'{settings}, {manifest.train_size} training samples.']).strip() + '\n'
     return re.sub('\n{3,}', '\n\n', text)
+
+
+def _answer(comparison: Comparison) -> str:
+    """Returns the answer with the verdict in bold."""
+    verdict, text = comparison.sentences.headline, comparison.answer()
+    rest = _escaped(text[len(verdict) :])
+    return f'**{_escaped(verdict)}**{" " * text[len(verdict) :].startswith(" ")}{rest}' if verdict else rest
 
 
 def _correction(findings: Findings) -> str:
@@ -120,7 +131,7 @@ def everything(store: Records, metric: str | None = None, margin: float | None =
         'answer': comparison.answer(),
         'details': comparison.details(),
         'on_test_data': comparison.on_test_data(),
-        'tied_for_first': [comparison.names[index] for index in comparison.first],
+        **_verdict(comparison),
         'not_comparable': comparison.not_comparable(),
         'architectures': [
             {
@@ -193,12 +204,25 @@ def _tuning(tuned: Tuned) -> dict[str, Any]:
     return {**dict(zip(TUNED_COLUMNS, values, strict=True)), **others}
 
 
+def _verdict(comparison: Comparison) -> dict[str, Any]:
+    """What follows from the scores: names of architectures, and what the answer relies on."""
+    verdict, design = comparison.verdict, comparison.verdict.design
+    candidates = [comparison.names[index] for index in verdict.candidates]
+    return {
+        'winner': None if verdict.winner is None else comparison.names[verdict.winner],
+        'candidates': candidates,
+        'tied_for_first': candidates,  # their name in earlier versions
+        'equivalent': [comparison.names[index] for index in verdict.equivalent],
+        'margin': verdict.margin,
+        'look': {'number': design.look, 'planned': design.planned_looks, 'is_interim': design.is_interim},
+        'level': design.level,
+        'smallest_gap': verdict.advice.smallest_gap,
+    }
+
+
 def _rows(findings: Findings) -> list[tuple[PointSummary, dict[str, Any]]]:
     measure = findings.measure
-    return [
-        (summary, _numbers(summary, summary.params in findings.first, measure))
-        for summary in findings.summaries
-    ]
+    return [(summary, _numbers(summary, measure)) for summary in findings.summaries]
 
 
 def _names(measure: Measure) -> list[str]:
@@ -211,15 +235,16 @@ def _keys(measure: Measure) -> list[str]:
     return [re.sub('^perf_', f'{measure.key}_', name) for name in _COLUMNS]
 
 
-def _numbers(summary: PointSummary, is_first: bool, measure: Measure) -> dict[str, Any]:
+def _numbers(summary: PointSummary, measure: Measure) -> dict[str, Any]:
     perfs = sorted(summary.converged, key=lambda perf: -measure.sign * perf)
     low, high = summary.lr_range or (None, None)
-    tied = None if summary.exclusions or summary.error or not perfs else is_first
+    tied = None if summary.exclusions or summary.error or not perfs else summary.may_be_best
     values: Sequence[Any] = (
         summary.trials, len(perfs), *(summary.convergence[2:] if summary.convergence else (None, None)),
         *summary.perf_val[:3], summary.perf_val.method,
         *((float(np.median(perfs)), perfs[0], perfs[-1]) if perfs else (None, None, None)), tied,
-        summary.loss_val.mean, *(summary.perf_test[:3] if summary.perf_test else [None] * 3), low, high,
+        *(summary.behind[:3] if summary.behind else [None] * 3), summary.loss_val.mean,
+        *(summary.perf_test[:3] if summary.perf_test else [None] * 3), low, high,
         summary.batch_size, summary.epochs or None, summary.seconds, summary.flags,
     )  # fmt: skip
     return dict(zip(_keys(measure), values, strict=True))

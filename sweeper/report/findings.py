@@ -97,16 +97,19 @@ class Findings:
     @cached_property
     def summaries(self) -> list[PointSummary]:
         """Of all points: the best first, then the unfinished, the failed."""
-        verdict, points = self.comparison.verdict, self.comparison.points
-        intervals = {points[index]: verdict.intervals[index] for index in verdict.order}
-        ranks = {points[index]: rank for rank, index in enumerate(verdict.order)}
+        order, points = self.comparison.verdict.order, self.comparison.points
+        places = {points[index]: rank for rank, index in enumerate(order)}
         summaries = [
-            summary.with_interval(self.measure.shown(intervals[summary.params]))
-            if summary.params in intervals
-            else summary
+            self._compared(summary, order[places[summary.params]]) if summary.params in places else summary
             for summary in summarise(self.store, self.measure)
         ]
-        return sorted(summaries, key=lambda summary: ranks.get(summary.params, len(ranks)))
+        return sorted(summaries, key=lambda summary: places.get(summary.params, len(places)))
+
+    def _compared(self, summary: PointSummary, index: int) -> PointSummary:
+        """Adds what the verdict says of an architecture: the one place that all outputs have it from."""
+        verdict, shown = self.comparison.verdict, self.measure.shown
+        behind, is_candidate = shown(verdict.behind[index]), summary.params in self.first
+        return summary.compared_by(shown(verdict.intervals[index]), behind, is_candidate)
 
     @cached_property
     def compared(self) -> list[PointSummary]:
@@ -129,7 +132,7 @@ class Findings:
 
     @cached_property
     def first(self) -> set[Point]:
-        """The best, and those that the trials cannot tell from it."""
+        """Those that the best is among, with 95% confidence."""
         return {self.comparison.points[index] for index in self.comparison.first}
 
     def name(self, summary: PointSummary) -> str:

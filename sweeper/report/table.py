@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ..points import Point
 from ..text import one_line, printable
-from .collect import ABSENT, PointSummary, have_diverged, have_own_lengths, named
+from .collect import ABSENT, PointSummary, have_differences, have_diverged, have_own_lengths, named
 from .columns import Column, FittingTable
 from .flags import FLAG_MEANINGS
 from .measure import Measure
@@ -56,7 +56,8 @@ def comparison_table(
         parts.append(f'and {len(shown) - _MOST_ROWS} more; all are in points/results.csv')
     methods = sorted({summary.perf_val.method for summary in shown} - {''})
     if methods:
-        note = f'mean ± half the 95% confidence interval ({", ".join(methods)}) over trials'
+        note = f'mean{" or difference" * have_differences(shown)} ± half the 95% confidence interval '
+        note += f'({", ".join(methods)}) over trials'
         note += f'; lower {measure.name} is better' * (not measure.info.higher)
         parts.append(Text(note, style='dim'))
     if have_diverged(shown):
@@ -64,6 +65,8 @@ def comparison_table(
         parts.append(Text(f'{note}means are of these', style='dim'))
     if any(summary.exclusions for summary in shown):
         parts.append(Text('?: not comparable with the others, because of its flags', style='yellow'))
+    if '=' in _marks(shown):
+        parts.append(Text('=: may be the best, too (95% confidence)', style='dim'))
     tunings = max((len(summary.tunings) for summary in shown), default=0)
     explained = _notes(parameters, have_own_lengths(shown), tunings) if shown else []
     parts += [Text(one_line(note), style='dim') for note in explained]
@@ -119,6 +122,15 @@ def _numbered(commands: Sequence[str]) -> list[str]:
     return lines
 
 
+def _marks(summaries: Sequence[PointSummary]) -> list[str]:
+    """What to know of the places; who may be the best, too, only where that is not said of all."""
+    are_tied = all(summary.may_be_best for summary in summaries if summary.behind is not None)
+    return [
+        '?' if summary.exclusions else '=' * (summary.may_be_best and not summary.is_best and not are_tied)
+        for summary in summaries
+    ]
+
+
 def _columns(
     summaries: Sequence[PointSummary],
     columns: Sequence[str],
@@ -143,7 +155,10 @@ def _columns(
     nuisance = zip(
         tuned, zip(*(summary.nuisance_cells(tuned) for summary in summaries), strict=True), strict=True
     )
-    marks = ['?' * bool(summary.exclusions) + '+' * (summary.params in others) for summary in summaries]
+    marks = [
+        mark + '+' * (summary.params in others)
+        for mark, summary in zip(_marks(summaries), summaries, strict=True)
+    ]
     if any(marks):
         shown.insert(0, Column('', marks, 0, 'yellow', 'left'))
     rates = [
@@ -163,6 +178,8 @@ def _columns(
         *[Column('command', [str(summary.command or ABSENT) for summary in summaries], 4)] * with_command,
         Column(f'val {name}', [summary.perf_val.text for summary in summaries], 1),
     ]
+    if have_differences(summaries):
+        shown.append(Column('behind the best', [summary.behind_text for summary in summaries], 2))
     if measure.name != 'loss':
         shown.append(Column('val loss', [summary.loss_val.text for summary in summaries], 8))
     if any(summary.perf_test for summary in summaries):

@@ -27,7 +27,7 @@ def filled(folder, store, example):
 def test_markdown_has_the_answer_every_architecture_and_the_failure(filled):
     text = markdown(filled)
     assert text.startswith(
-        '# problem\n\nwidth=16 nonlinearity=relu is the only architecture with trials: 0.1667'
+        '# problem\n\n**width=16 nonlinearity=relu is the only architecture with trials**: 0.1667'
     )
     rows = [line for line in text.splitlines() if line.startswith('|')]
     assert len(rows) == 2 + 3 and len({row.count('|') for row in rows}) == 1

@@ -35,7 +35,7 @@ class Board:
         lows: Lower end of its 95% interval, or None where there is none.
         highs: Upper end.
         trials: Validation performance of each trial.
-        is_first: Whether it is the best, or cannot be distinguished from it.
+        is_first: Whether it may be the best.
         is_comparable: Whether it can be compared with the others.
         measure: What performances are.
     """
@@ -69,7 +69,7 @@ def board(findings: Findings) -> Board:
         lows=[finite(summary.perf_val.low) for summary in compared],
         highs=[finite(summary.perf_val.high) for summary in compared],
         trials=[summary.converged for summary in compared],
-        is_first=[summary.params in findings.first for summary in compared],
+        is_first=[summary.may_be_best for summary in compared],
         is_comparable=[not summary.exclusions for summary in compared],
         measure=findings.measure,
     )
@@ -100,7 +100,7 @@ def draw_board(data: Board, axes: Axes) -> None:
     tied = [row for row in rows if data.is_first[row]]
     doubted = [row for row in rows if not data.is_comparable[row]]
     behind = [row for row in rows if not data.is_first[row] and data.is_comparable[row]]
-    best = 'the best' if len(tied) == 1 else 'indistinguishable from the best'
+    best = 'the best' if len(tied) == 1 else 'may be the best'
     parts = [(tied, BLUE, 'o', best), (behind, GREY, 'o', 'worse than the best')]
     parts = [part for part in (*parts, (doubted, ORANGE, CROSS, 'not comparable')) if part[0]]
     for chosen, colour, marker, _ in reversed(parts):

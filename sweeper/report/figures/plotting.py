@@ -16,6 +16,7 @@ from .axis import swept
 from .board import board, board_height, draw_board
 from .chosen import chosen
 from .cost import COSTS, against_cost, against_cost_height, draw_against_cost
+from .differences import differences, differences_height, draw_differences
 from .effects import draw_importance, importance, importance_height
 from .heat_map import draw_heat_map, heat_map, heat_map_height
 from .paper import COLUMN, PAGE, paper_style
@@ -176,6 +177,14 @@ def _board(findings: Findings, _wish: Wish) -> Plan:
     return _single(draw_board, data, PAGE, board_height(data))
 
 
+def _differences(findings: Findings, _wish: Wish) -> Plan:
+    _with_trials(findings)
+    data = differences(findings)
+    if len(data.names) < 2:
+        raise InvalidArgument('there are no differences to show: fewer than two architectures are comparable')
+    return _single(draw_differences, data, PAGE, differences_height(data))
+
+
 def _parameter(findings: Findings, wish: Wish) -> Plan:
     (name,) = _parameters(findings, [wish.x])
     data = by_parameter(findings, name)
@@ -270,6 +279,7 @@ def _parameters(findings: Findings, names: Sequence[str | None]) -> list[str]:
 
 KINDS: Mapping[str, Kind] = {
     'board': Kind(_board),
+    'differences': Kind(_differences),
     'parameter': Kind(_parameter, frozenset({'x'})),
     'heatmap': Kind(_heat_map, frozenset({'x', 'y'})),
     'parallel': Kind(_parallel),

@@ -114,8 +114,7 @@ def _board(snapshot: Snapshot, width: int, rows: int) -> RenderResult:
     if not leaders:
         return
     notes = [
-        *[('= cannot be distinguished from the first', '= tied')]
-        * any(leader.is_tied for leader in leaders[1:]),
+        *[('= may be the best, too', '= may be best')] * any(leader.is_tied for leader in leaders[1:]),
         *[('? not comparable, because of its flags', '? not comparable')]
         * any(not leader.is_comparable for leader in leaders),
     ]

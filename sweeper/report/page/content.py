@@ -16,7 +16,7 @@ from ...stats.intervals import Interval
 from ...store.origin import commands
 from ...store.tuned_files import final_content
 from ...text import one_line, printable, users_frames
-from ..collect import PointSummary, have_diverged
+from ..collect import PointSummary, have_differences, have_diverged
 from ..figures.axis import axis, swept
 from ..figures.cost import COSTS, against_cost
 from ..figures.heat_map import heat_map
@@ -94,6 +94,8 @@ def _by_metric(findings: Findings, shown: Findings) -> dict[str, Any]:
             'is_plain': measure.name == 'performance',
         },
         'answer': comparison.answer(),
+        'headline': comparison.sentences.headline,
+        'have_differences': have_differences(findings.summaries),
         'notes': [sentence for sentence in sentences if sentence],
         'all_tied': comparison.are_tied,
         'heat_maps': [
@@ -271,7 +273,9 @@ def _scores_of(findings: Findings, summary: PointSummary) -> dict[str, Any]:
         'trial_texts': [number(perf) for perf in summary.perfs],
         'converged': summary.convergence_text,
         'best': None if summary.best is None else _best(findings.measure, *summary.best),
-        'first': summary.params in findings.first,
+        'behind': _interval(summary.behind) if summary.behind is not None else None,
+        'behind_text': summary.behind_text,
+        'first': summary.may_be_best,
         'comparable': not summary.exclusions,
         'flags': summary.flags,
         'shown_flags': summary.shown_flags,

@@ -52,7 +52,7 @@ async function showSections(data, placed) {
   const looked = representations(await unpack('representations')); // the rest is done at once
   data.rows.forEach((row) => { row.searched = words(data, row).join(' ').toLowerCase(); });
   const compared = data.rows.filter((_, index) => placed[index]);
-  document.getElementById('answer').textContent = data.answer;
+  document.getElementById('answer').replaceChildren(element('b', {}, data.headline), data.answer.slice(data.headline.length));
   document.getElementById('notes').replaceChildren(...data.notes.map((text) => element('p', {}, text)));
   const list = architectures(data);
   const sections = [

@@ -63,6 +63,10 @@ function columnsOf(data) {
     })),
     { title: metric.is_plain ? 'validation' : metric.title, number: true, best, of: (row) => row.perf.mean, show: (row) => (row.error ? 'failed' : interval(row.perf)) },
     { title: '', of: (row) => row.perf.mean, show: (row) => strip(row, scale) },
+    ...(data.have_differences ? [{
+      title: 'behind the best', number: true, hint: 'by how much it is behind the best, with the 95% confidence interval of the difference',
+      of: (row) => row.behind && row.behind.mean, show: (row) => row.behind_text,
+    }] : []),
     ...(data.has_test ? [{ title: metric.is_plain ? 'test' : `test ${metric.name}`, number: true, best, of: (row) => row.test && row.test.mean, show: (row) => interval(row.test) }] : []),
     { title: 'trials', number: true, of: (row) => row.trials.length, show: (row) => String(row.trials.length) },
     ...(data.have_diverged ? [{
@@ -149,7 +153,7 @@ function leaderBoard(data, onfilter) {
   show();
   const methods = [...new Set(data.rows.map((row) => row.perf.method).filter(Boolean))].join(', ');
   return section('board', 'Leader board',
-    `Mean ${data.metric.title}${direction(data.metric)} over trials with its 95% confidence interval${methods ? ` (${methods})` : ''}; dots are single trials. Marked in green: the best, and all that cannot be distinguished from it yet.${data.rows.some((row) => !row.comparable && !row.error) ? ' Architectures that are not comparable come after those that are.' : ''}${data.rows.some((row) => row.best) ? ' Best epoch: the best at the end of a cycle, which is optimistic, since it is the best of many; compare by the final score.' : ''}`,
+    `Mean ${data.metric.title}${direction(data.metric)} over trials with its 95% confidence interval${methods ? ` (${methods})` : ''}; dots are single trials. Marked in green: those that may be the best (one of them is, with 95% confidence).${data.rows.some((row) => !row.comparable && !row.error) ? ' Architectures that are not comparable come after those that are.' : ''}${data.rows.some((row) => row.best) ? ' Best epoch: the best at the end of a cycle, which is optimistic, since it is the best of many; compare by the final score.' : ''}`,
     element('div', { class: 'tools' }, search, count),
     ...scrolled(element('thead', {}, element('tr', {}, heads)), body), more, commandList(data));
 }

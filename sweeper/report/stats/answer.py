@@ -47,6 +47,21 @@ class Answer:
         """Which is best, and which cannot be compared: at most three sentences."""
         return ' '.join(self._sentences[:_MOST_SENTENCES])
 
+    @cached_property
+    def headline(self) -> str:
+        """The first words of the text, which are the verdict; '' if there is none yet."""
+        verdict, best = self.verdict, self.verdict.best
+        if best is None or verdict.design.is_interim:
+            return ''
+        if len(verdict.order) == 1:
+            only = 'architecture with trials' if len(self.names) == 1 else 'comparable architecture'
+            return f'{self.names[best]} is the only {only}'
+        if verdict.winner is not None:
+            return f'{self.names[best]} is the {"better" if len(verdict.order) == 2 else "best"}'
+        if self._is_settled:
+            return f'{_listed([self.names[index] for index in verdict.equivalent])} are equivalent'
+        return 'No clear winner'
+
     @property
     def details(self) -> list[str]:
         """What else is to be known."""
@@ -87,8 +102,7 @@ class Answer:
         if best is None:
             return []
         if len(verdict.order) == 1:
-            only = 'architecture with trials' if len(self.names) == 1 else 'comparable architecture'
-            return [f'{self.names[best]} is the only {only}: {self._mean(best)}{self.measure.direction}.']
+            return [f'{self.headline}: {self._mean(best)}{self.measure.direction}.']
         second = verdict.order[1]
         if verdict.design.is_interim:
             return [
@@ -96,14 +110,19 @@ class Answer:
                 'The verdict comes when all trials are done.',
             ]
         if verdict.winner is None:
-            return [f'No clear winner among {self._those} ({self._counts}).', self._leader(best, second)]
-        rank = f'{"better" if len(verdict.order) == 2 else "best"} of {self._those}'
+            scope = f'among {self._those} ({self._counts})'
+            if self._is_settled:
+                within = self._number(verdict.margin)
+                scope = (
+                    f'within {within} of the best (95% confidence; {self._those} compared, {self._counts})'
+                )
+            return [f'{self.headline} {scope}.', self._leader(best, second)]
         mean = f'{self._mean(best)}{self.measure.direction} ({self._trials(best)})'
         side = 'above' if self.measure.info.higher else 'below'
         rival = 'the runner-up ' * (len(verdict.order) > 2) + self.names[second]
         gap = self._difference(second)
         return [
-            f'{self.names[best]} is the {rank}: {mean}, {self._number(gap.mean)} {side} {rival} '
+            f'{self.headline} of {self._those}: {mean}, {self._number(gap.mean)} {side} {rival} '
             f'({self._ends(gap)}; {self._p(best, second)}).'
         ]
 
@@ -251,15 +270,16 @@ class Answer:
         return f'On test data, by which nothing was chosen, {self.names[best]} reaches {reached}.'
 
     def _equivalent(self) -> str:
-        equal = self.verdict.equivalent
-        if not equal:
+        best, *others = self.verdict.equivalent or [None]
+        if best is None or self._is_settled:
             return ''
-        names = _listed([self.names[index] for index in equal])
-        return f'{names} are equivalent within {self._number(self.verdict.margin)} (95% confidence).'
+        are = f'{_listed([self.names[index] for index in others])} {"is" if len(others) == 1 else "are"}'
+        within = self._number(self.verdict.margin)
+        return f'{are} equivalent to {self.names[best]} within {within} (95% confidence).'
 
     def _candidates(self) -> str:
         candidates, count = self.verdict.candidates, len(self.verdict.order)
-        if not self._is_open:
+        if not self._is_open or self._is_settled:
             return ''
         if len(candidates) == count:
             return 'None of them can be ruled out as the best.' if count > 2 else ''
@@ -297,8 +317,8 @@ class Answer:
         if not np.isfinite(gap) or len(self.verdict.order) < 2:
             return ''
         return (
-            f'With {self._counts} of {len(self.verdict.order)} architectures, a lead of {self._number(gap)} '
-            f'would have been shown in four of five sweeps; a much smaller one could not have been.'
+            f'Sweeps like this one ({len(self.verdict.order)} architectures, {self._counts}) confirm a '
+            f'lead of {self._number(gap)} in four of five cases, and smaller ones less often.'
         )
 
     def _optimism(self) -> str:
@@ -306,16 +326,13 @@ class Answer:
         if best is None or count < 2:
             return ''
         way = 'high' if self.measure.info.higher else 'low'
-        mean = (
-            f'The mean of {self.names[best]} on validation data, {self.verdict.intervals[best]}, tends to be'
-        )
-        why = f'as it is the {self._extreme if self._less_certain is None else "first"} of {count}'
-        remedy = (
-            ''
-            if self.test_scores is not None
-            else ('; a third part of the data, returned by `dataset()`, would show by how much')
-        )
-        return f'{mean} to be a little too {way}, {why}{remedy}.'
+        mean = f'The validation mean of {self.names[best]}, {self._interval(best)}, is probably a little too'
+        rank = self._extreme if self._less_certain is None else 'first'
+        remedy = '' if self.test_scores is not None else '; a test split would show how much'
+        return f'{mean} {way}, because it is the {rank} of {count}{remedy}.'
+
+    def _interval(self, index: int) -> Interval:
+        return self.measure.shown(self.verdict.intervals[index])
 
     def _look(self) -> str:
         """Says which look at the results this is."""
@@ -327,8 +344,8 @@ class Answer:
         if not design.level:
             return f'{which}: no error is left for it, so nothing is claimed.'
         return (
-            f'{which}. It claims what has a p-value below '
-            f'{design.level:.2g}, so that all looks together are wrong in at most {ALPHA:.0%} of sweeps.'
+            f'{which}: {design.level:.2g} of the {ALPHA:.0%} that all looks together may be wrong; p-values '
+            f'are scaled by that.'
         )
 
     def _tuned_once(self) -> str:

@@ -24,8 +24,8 @@ def test_a_folder_will_do(grid, kind):
 @pytest.mark.parametrize('points', [{(1, 'a'): [0.5]}, {(1, 'a'): [0.5], (2, 'a'): [0.5]}], ids=len)
 def test_the_least_there_is_can_be_drawn_or_what_lacks_is_said(write_sweep, kind, points):
     findings = write_sweep(points, failures=[(-1, 'a')])
-    if kind == 'effects' or (kind == 'parallel' and len(points) == 1):
-        with pytest.raises(InvalidArgument, match=r'not known|no parameter has more than one value'):
+    if kind == 'effects' or (kind in ('parallel', 'differences') and len(points) == 1):
+        with pytest.raises(InvalidArgument, match=r'not known|no parameter has more than one|fewer than two'):
             plot(findings, kind)
     else:
         assert plot(findings, kind).axes
@@ -49,7 +49,7 @@ def test_tuning_is_shown_before_the_first_trial_if_asked_for(write_sweep):
 @pytest.mark.parametrize(
     ('kind', 'options', 'message'),
     [
-        ('bord', {}, "there is no figure of the kind bord; valid are board, parameter, heatmap"),
+        ('bord', {}, "there is no figure of the kind bord; valid are board, differences, parameter"),
         ('board', {'x': 'hidden'}, "x='hidden' goes with parameter and heatmap, not with board"),
         ('heatmap', {'points': '3'}, r"points=\['3'\] goes with tuning and training"),
         ('parameter', {'x': 'depth'}, "there is no parameter depth; valid are hidden, nonlinearity"),

@@ -58,7 +58,7 @@ def test_before_anything_is_known_no_time_is_given_and_more_to_come_is_told():
 def test_the_board_marks_ties_and_has_intervals():
     shown = lines(Snapshot(status(running=()), leaders=leaders(('a',), ('b',), ('c',), tied=2), ranked=9))
     title, first, second, third = shown[3:]
-    assert title == 'the best of 9 so far (= cannot be distinguished from the first)'
+    assert title == 'the best of 9 so far (= may be the best, too)'
     assert first.split() == ['1', 'a', '0.9000', '±', '0.0100', '3', 'trials']
     assert second.split()[:2] == ['=', 'b']
     assert third.split()[:2] == ['3', 'c']

@@ -100,16 +100,21 @@ def test_a_minus_is_a_minus():
 def test_an_answer_has_three_sentences_at_most_and_the_details_have_the_others():
     for count, flags in ((2, ()), (5, ()), (12, [['nothing_learned'], *[[]] * 11])):
         found = replace(comparison([0.9] * count, spread=0.01), flags=flags)
-        sentences = found.answer().split('. ')
+        sentences, compared = found.answer().split('. '), len(found.verdict.order)
         assert 1 <= len(sentences) <= 3
         assert len(set(sentences) | set(found.details())) == len(sentences) + len(found.details())
-        assert any(text.startswith('With 10 trials each of ') for text in found.details())
+        assert any(
+            f'({compared} architectures, 10 trials each) confirm a' in text for text in found.details()
+        )
 
 
 def test_equals_within_a_margin_are_a_result():
     found = comparison([0.9, 0.9001], trials=40, spread=0.005)
     within = replace(found, design=Design(margin=0.005))
-    assert within.answer().endswith('are equivalent within 0.0050 (95% confidence).')
+    assert within.answer().startswith(
+        'width=2 and width=1 are equivalent within 0.0050 of the best (95% conf'
+    )
+    assert within.sentences.headline == 'width=2 and width=1 are equivalent'
     assert not any('would take' in text for text in [within.answer(), *within.details()])
     apart = replace(found, design=Design(margin=0.0005))
     assert 'equivalent' not in apart.answer() + ''.join(apart.details())
@@ -137,6 +142,14 @@ def test_a_diverged_trial_counts_apart_and_not_as_0():
     assert other.verdict.winner == 0
 
 
+@pytest.mark.parametrize('count', [1, 2, 3])
+def test_an_answer_begins_with_the_verdict(count):
+    for gap in (0.0, 0.1):
+        found = comparison([0.9 - gap * place for place in range(count)], spread=0.01)
+        assert found.answer().startswith(found.sentences.headline)
+        assert found.sentences.headline or not found.points
+
+
 def test_while_trials_are_still_to_come_nothing_is_claimed():
     found = replace(comparison([0.7, 0.95, 0.8]), design=Design(is_interim=True))
     assert found.answer().startswith('So far, width=2 has the highest mean, 0.9')
@@ -146,7 +159,7 @@ def test_while_trials_are_still_to_come_nothing_is_claimed():
 
 def test_a_later_look_is_named():
     found = replace(comparison([0.7, 0.95, 0.8]), design=Design(look=2))
-    assert any(text.startswith('This is look 2 at the results.') for text in found.details())
+    assert any(text.startswith('This is look 2 at the results:') for text in found.details())
 
 
 def test_a_single_trial_says_nothing_about_differences():

@@ -68,7 +68,7 @@ def markdown(store: Records, metric: str | None = None, margin: float | None = N
     lines += [
         '',
         f'Mean{findings.measure.direction} or difference, and 95% confidence interval over trials'
-        f'{_correction(findings)}. One of those that may be the best is it, with 95% confidence.',
+        f'{_correction(findings)}. The best is one of those that may be the best, with 95% confidence.',
         *filter(None, [findings.due_to_tuning]),
         '',
         *_parameters(findings),

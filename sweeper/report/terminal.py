@@ -44,7 +44,8 @@ def show(
             findings.measure,
         )  # fmt: skip
         console.print(table)
-    console.print(Text(findings.comparison.answer(), style='bold'))
+    verdict, answer = findings.comparison.sentences.headline, findings.comparison.answer()
+    console.print(Text.assemble((verdict, 'bold'), answer[len(verdict) :]))
     if rejected := rejections(store):
         console.print(Text(rejected))
 

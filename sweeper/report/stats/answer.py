@@ -344,8 +344,8 @@ class Answer:
         if not design.level:
             return f'{which}: no error is left for it, so nothing is claimed.'
         return (
-            f'{which}: {design.level:.2g} of the {ALPHA:.0%} that all looks together may be wrong; p-values '
-            f'are scaled by that.'
+            f'{which}: it may be wrong with probability {design.level:.2g}, and all looks together with '
+            f'{ALPHA:g}, to which p-values are scaled.'
         )
 
     def _tuned_once(self) -> str:

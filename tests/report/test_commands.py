@@ -33,7 +33,7 @@ def test_rows_have_the_number_of_the_command_that_added_them(made_by):
     lines = shown(made_by(*ROWS))
     place = lines[0].split().index('command')
     rows = [re.split(r'\s{2,}', line.strip()) for line in lines[1:4]]
-    assert place and [(row[0], row[-4]) for row in rows] == [('3', '2'), ('2', '1'), ('1', '1')]
+    assert place and [(row[0], row[-5]) for row in rows] == [('3', '2'), ('2', '1'), ('1', '1')]
     assert f'command 1: {GRID}' in lines and f'command 2: {MORE}' in lines
 
 

@@ -188,7 +188,9 @@ def test_the_order_is_by_the_objective_or_by_another_metric(by_cost):
 
 def test_documents_say_which_metric_they_are_about(by_cost):
     store = Store.read(by_cost)
-    assert '| validation cost |' in markdown(store) and 'Mean (lower is better), and' in markdown(store)
+    assert '| validation cost |' in markdown(
+        store
+    ) and 'Mean (lower is better) or difference, and' in markdown(store)
     told = json.loads(everything(store, 'auc'))
     assert told['metric'] == {'name': 'auc', 'higher': True, 'is_objective': False}
     assert told['metrics'] == ['cost', 'loss', 'auc']

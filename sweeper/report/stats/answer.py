@@ -59,7 +59,8 @@ class Answer:
         if verdict.winner is not None:
             return f'{self.names[best]} is the {"better" if len(verdict.order) == 2 else "best"}'
         if self._is_settled:
-            return f'{_listed([self.names[index] for index in verdict.equivalent])} are equivalent'
+            names = _listed([self.names[index] for index in verdict.equivalent])
+            return f'{names} are equivalent within {self._number(verdict.margin)}'
         return 'No clear winner'
 
     @property
@@ -112,10 +113,7 @@ class Answer:
         if verdict.winner is None:
             scope = f'among {self._those} ({self._counts})'
             if self._is_settled:
-                within = self._number(verdict.margin)
-                scope = (
-                    f'within {within} of the best (95% confidence; {self._those} compared, {self._counts})'
-                )
+                scope = f'(95% confidence; {self._those} compared, {self._counts})'
             return [f'{self.headline} {scope}.', self._leader(best, second)]
         mean = f'{self._mean(best)}{self.measure.direction} ({self._trials(best)})'
         side = 'above' if self.measure.info.higher else 'below'

@@ -111,10 +111,8 @@ def test_an_answer_has_three_sentences_at_most_and_the_details_have_the_others()
 def test_equals_within_a_margin_are_a_result():
     found = comparison([0.9, 0.9001], trials=40, spread=0.005)
     within = replace(found, design=Design(margin=0.005))
-    assert within.answer().startswith(
-        'width=2 and width=1 are equivalent within 0.0050 of the best (95% conf'
-    )
-    assert within.sentences.headline == 'width=2 and width=1 are equivalent'
+    assert within.answer().startswith('width=2 and width=1 are equivalent within 0.0050 (95% conf')
+    assert within.sentences.headline == 'width=2 and width=1 are equivalent within 0.0050'
     assert not any('would take' in text for text in [within.answer(), *within.details()])
     apart = replace(found, design=Design(margin=0.0005))
     assert 'equivalent' not in apart.answer() + ''.join(apart.details())

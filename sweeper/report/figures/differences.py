@@ -71,7 +71,8 @@ def draw_differences(data: Differences, axes: Axes) -> None:
         chosen = [row for row in rows if data.is_first[row] == is_first]
         bars = [(row, low, high) for row in chosen
                 if (low := data.lows[row]) is not None and (high := data.highs[row]) is not None]  # fmt: skip
-        axes.hlines(*([*zip(*bars, strict=True)] or [[], [], []]), color=colour, linewidth=0.9, zorder=2)
+        if bars:
+            axes.hlines(*zip(*bars, strict=True), color=colour, linewidth=0.9, zorder=2)
         drawn = axes.plot(
             [data.differences[row] for row in chosen], chosen, 'o', color=colour, linestyle='', zorder=3
         )

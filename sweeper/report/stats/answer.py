@@ -268,9 +268,9 @@ class Answer:
         return f'On test data, by which nothing was chosen, {self.names[best]} reaches {reached}.'
 
     def _equivalent(self) -> str:
-        best, *others = self.verdict.equivalent or [None]
-        if best is None or self._is_settled:
+        if not self.verdict.equivalent or self._is_settled:
             return ''
+        best, *others = self.verdict.equivalent
         are = f'{_listed([self.names[index] for index in others])} {"is" if len(others) == 1 else "are"}'
         within = self._number(self.verdict.margin)
         return f'{are} equivalent to {self.names[best]} within {within} (95% confidence).'

@@ -3,6 +3,7 @@
     pip install -e '.[tables,optuna]'
     python benchmarks/search.py regret [--repetitions 100] [--figure docs/search.png]
     python benchmarks/search.py peers [--repetitions 20] [--trials 200]
+    python benchmarks/search.py finals [--repetitions 50]
     python benchmarks/search.py race [--repetitions 200]
     python benchmarks/search.py seconds
 
@@ -10,6 +11,8 @@
 was seen is picked. Regret is how much worse that truly is (the mean over all seeds of the table) than the
 best of the table: what noise makes one believe in counts, too. The trials of a repetition are the same for
 all. *peers* does the same with other libraries, where they are installed, each one trial at a time.
+
+*finals.* The same search of fewer points, and then a race between the ten that looked best.
 
 *race.* Architectures drawn from the best tenth of a table, more trials for the contenders (`RacingSweep`) or
 the same number for all: trials spent, how often the pick is the truly best, and how often the truly best was
@@ -58,6 +61,7 @@ DIRECT = {
         EvolutionSweep(table.space, trials, 1, seed=seed), table, draws
     ),
 }
+MOST = 40  # trials of a point in a race
 NOISES = ('residuals', 'normal', 'skewed', 'heavy', 'bad')
 
 
@@ -133,47 +137,89 @@ def run_peers(options):
             print(f'| {name} | {way} ({repetitions}) | {" | ".join(cells)} | {seconds:.4f} |', flush=True)
 
 
+def run_finals(options):
+    """Prints a row per table: a search, then a race between the best that it saw, and the search alone."""
+    print(
+        '| table | points | trials in all | regret | best | of the search alone |\n|---|---|---|---|---|---|'
+    )
+    for name, load in tables().items():
+        if name not in (options.only or (*NASBENCH.values(), 'protein_structure')):
+            continue
+        table = load()
+        for points in (100, 200):
+            races = [final(table, points, seed) for seed in range(options.repetitions)]
+            spent, regrets, alone = map(np.array, zip(*races, strict=True))
+            print(
+                f'| {name} | {points} | {np.mean(spent):.0f} | {mean_and_error(regrets)} | '
+                f'{np.mean(regrets == 0):.0%} | {mean_and_error(alone)} |',
+                flush=True,
+            )
+
+
+def final(table, points, seed, finalists=10, most=20):
+    """Trials in all, the regret of what a race picks, and of what the search before it picks."""
+    from sweeper import RacingSweep
+
+    draws = Draws(table, seed)
+    search = replay(EvolutionSweep(table.space, points, 1, seed=seed), table, draws)
+    best = [search.rows[place] for place in np.argsort(search.values)[::-1][:finalists]]
+    selector = RacingSweep([point_of(table, row) for row in best], trials=most)
+    race = replay(selector, table, draws)
+    left = [table.row(selector.points[number]) for number in selector.race.contenders]
+    pick = max(left, key=lambda row: np.mean(race.trials[row]))
+    spent = search.trained[-1] + race.trained[-1] - finalists  # whose first trials are those of the search
+    return spent, table.regret(pick), table.regret(search.picks()[-1])
+
+
 def run_race(options):
-    """Prints a row per table, noise and number of architectures."""
-    print('| table | noise | points | best thrown out | pick is best | trials | equal allocation | share |')
-    print('|---|---|---|---|---|---|---|---|')
+    """Prints a row per table and number of architectures, over all kinds of noise."""
+    print(
+        '| table | points | best thrown out | pick is best | trials | equal allocation: pick is best with as '
+        'many | trials for the same | share |\n|---|---|---|---|---|---|---|---|'
+    )
     for name, load in tables().items():
         if name not in (options.only or ('cifar10', 'protein_structure', 'digits')):
             continue
         table = load()
-        for noise in NOISES:
-            for count in (10, 50):
-                print(race_row(table, noise, count, options.repetitions), flush=True)
+        for count in (10, 50):
+            races = [
+                race(table, noise, count, seed) for noise in NOISES for seed in range(options.repetitions)
+            ]
+            lost, right, spent, equal = (np.array(column) for column in zip(*races, strict=True))
+            most_lost = lost.reshape(len(NOISES), -1).mean(axis=1).max()
+            equal = np.maximum.accumulate(equal.mean(axis=0))  # after so many trials of each
+            as_many = np.interp(spent.mean() / count, np.arange(1, MOST + 1), equal)
+            reached = np.flatnonzero(equal >= right.mean())
+            needed = count * (reached[0] + 1) if len(reached) else np.nan
+            print(
+                f'| {table.name} | {count} | {lost.mean():.1%} (at most {most_lost:.1%}) | '
+                f'{right.mean():.0%} | {spent.mean():.0f} | {as_many:.0%} | {needed:.0f} | '
+                f'{spent.mean() / needed:.0%} |',
+                flush=True,
+            )
 
 
-def race_row(table, noise, count, repetitions, most=40):
-    """A row of the race: of architectures drawn from the best tenth of a table, or from twice as many."""
+def race(table, noise, count, seed):
+    """A race of architectures drawn from the best tenth of a table, or from twice as many.
+
+    Returns:
+        Whether the best was thrown out, whether it was picked, trials spent, and after how many trials of
+        each it has the highest mean, shape (MOST,).
+    """
     from sweeper import RacingSweep
 
     better = np.argsort(-table.truth)[: max(len(table.truth) // 10, 2 * count)]
-    lost, right, spent = [], [], []
-    equal = np.zeros(most)  # how often the pick is right after so many trials of each
-    for seed in range(repetitions):
-        rows = np.random.default_rng((seed, count)).choice(better, count, replace=False)
-        best = rows[np.argmax(table.truth[rows])]
-        draws = Draws(table, seed, noise)
-        selector = RacingSweep([point_of(table, row) for row in rows], trials=most)
-        history = replay(selector, table, draws)
-        left = [table.row(selector.points[number]) for number in selector.race.contenders]
-        pick = max(left, key=lambda row: np.mean(history.trials[row]))
-        lost.append(best not in left)
-        right.append(pick == best)
-        spent.append(history.trained[-1])
-        scores = np.array([[draws.trial(row, index) for index in range(most)] for row in rows])
-        means = np.cumsum(scores, axis=1) / np.arange(1, most + 1)
-        equal += rows[np.argmax(means, axis=0)] == best
-    reached = np.flatnonzero(equal / repetitions >= np.mean(right))
-    needed = count * (reached[0] + 1) if len(reached) else np.inf
-    share = np.mean(spent) / needed if len(reached) else np.nan
-    return (
-        f'| {table.name} | {noise} | {count} | {np.mean(lost):.1%} | {np.mean(right):.0%} | '
-        f'{np.mean(spent):.0f} | {needed:.0f} | {share:.0%} |'
-    )
+    rows = np.random.default_rng((seed, count)).choice(better, count, replace=False)
+    best = rows[np.argmax(table.truth[rows])]
+    draws = Draws(table, seed, noise)
+    selector = RacingSweep([point_of(table, row) for row in rows], trials=MOST)
+    history = replay(selector, table, draws)
+    left = [table.row(selector.points[number]) for number in selector.race.contenders]
+    pick = max(left, key=lambda row: np.mean(history.trials[row]))
+    scores = np.array([[draws.trial(row, index) for index in range(MOST)] for row in rows])
+    means = np.cumsum(scores, axis=1) / np.arange(1, MOST + 1)
+    is_first = rows[np.argmax(means, axis=0)] == best
+    return best not in left, pick == best, history.trained[-1], is_first
 
 
 def run_seconds(_):
@@ -204,7 +250,13 @@ def run_seconds(_):
         print(f'| {name} | {first:.2f} s | {early:.3f} | {late:.3f} |', flush=True)
 
 
-PARTS = {'regret': run_regret, 'peers': run_peers, 'race': run_race, 'seconds': run_seconds}
+PARTS = {
+    'regret': run_regret,
+    'peers': run_peers,
+    'finals': run_finals,
+    'race': run_race,
+    'seconds': run_seconds,
+}
 
 
 def main():

@@ -5,6 +5,7 @@
     python benchmarks/search.py peers [--repetitions 20] [--trials 200]
     python benchmarks/search.py finals [--repetitions 50]
     python benchmarks/search.py race [--repetitions 200]
+    python benchmarks/search.py halving [--repetitions 100]
     python benchmarks/search.py seconds
 
 *regret.* A search of so many points with a trial each; after it, the architecture of the highest value that
@@ -18,6 +19,9 @@ all. *peers* does the same with other libraries, where they are installed, each 
 the same number for all: trials spent, how often the pick is the truly best, and how often the truly best was
 thrown out. Trials are simulated: the truth is a table's, the noise its residuals, or of another kind and of
 that spread.
+
+*halving.* Our own table has courses: `HalvingSweep` trains most architectures in part. The training that it
+spends, and how much random search with full trials takes to the same regret.
 
 *seconds.* A selector's own time per proposal when 10,000 points are known.
 
@@ -34,7 +38,17 @@ from selector_replay import replay
 from selector_tables import NASBENCH, Draws, load_architectures, load_digits_table, load_nasbench, point_of
 from table_data import HPOLIB
 
-from sweeper import EvolutionSweep, Float, GridSweep, Integer, OptunaSelector, RandomSweep, Space, events
+from sweeper import (
+    EvolutionSweep,
+    Float,
+    GridSweep,
+    HalvingSweep,
+    Integer,
+    OptunaSelector,
+    RandomSweep,
+    Space,
+    events,
+)
 from sweeper.metric import PERFORMANCE
 from sweeper.results import TrialResult
 
@@ -222,6 +236,35 @@ def race(table, noise, count, seed):
     return best not in left, pick == best, history.trained[-1], is_first
 
 
+def run_halving(options):
+    """Prints a row per number of points that a halving starts with."""
+    table = load_digits_table()
+    everything, seeds = len(table.rows), range(options.repetitions)
+    searches = [
+        replay(RandomSweep(table.space, everything, 1, seed=seed), table, Draws(table, seed))
+        for seed in seeds
+    ]
+    random = np.mean([table.regret(search.picks()) for search in searches], axis=0)
+    random = np.minimum.accumulate(random)
+    print('| points | regret | trained | random search: regret | trained for the same | share |')
+    print('|---|---|---|---|---|---|')
+    for points in (18, 27, 54, 108):
+        runs = [
+            replay(HalvingSweep(table.space, points, 1, seed=seed), table, Draws(table, seed), cycles=8)
+            for seed in seeds
+        ]
+        trained = np.mean([run.trained[-1] for run in runs])
+        regrets = [table.regret(max(run.trials, key=lambda row, run=run: run.trials[row])) for run in runs]
+        reached = np.flatnonzero(random <= np.mean(regrets))
+        needed = reached[0] + 1 if len(reached) else np.nan
+        as_much = np.interp(trained, np.arange(1, everything + 1), random)
+        print(
+            f'| {points} | {mean_and_error(regrets)} | {trained:.1f} | {as_much:.2f} | {needed:.0f} | '
+            f'{trained / needed:.0%} |',
+            flush=True,
+        )
+
+
 def run_seconds(_):
     """Prints a row per selector: its own time to be asked and told, at 10,000 points and on the way there."""
     space = Space({f'x{index}': Float(0.0, 1.0) for index in range(5)} | {'width': Integer(1, 199)})
@@ -255,6 +298,7 @@ PARTS = {
     'peers': run_peers,
     'finals': run_finals,
     'race': run_race,
+    'halving': run_halving,
     'seconds': run_seconds,
 }
 

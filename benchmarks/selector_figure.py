@@ -8,6 +8,7 @@ from sweeper.report.figures.paper import BLUE, GREY, PAGE, SKY, VERMILLION, pape
 
 COLOURS = {'random': GREY, 'RandomSweep': SKY, 'EvolutionSweep': VERMILLION, 'OptunaSelector (TPE)': BLUE}
 LEAST = 0.01
+FIRST = 10  # trials
 
 
 def draw(curves, units, path):
@@ -30,7 +31,10 @@ def draw(curves, units, path):
                 axes.fill_between(trials, low, high, color=COLOURS[search], alpha=0.2, linewidth=0)
             axes.set_xscale('log')
             axes.set_yscale('log')
-            axes.set_xlim(10, trials[-1])
+            longest = max(regrets.shape[1] for regrets in by_search.values())
+            axes.set_xlim(FIRST, longest)
+            highest = max(regrets[:, FIRST - 1].mean() for regrets in by_search.values())
+            axes.set_ylim(top=1.5 * highest)
             axes.set_title(name.replace('_', ' '))
             axes.set_xlabel('trials')
             axes.set_ylabel(f'regret, {units[name]}')

@@ -1,4 +1,4 @@
-"""Selectors whose every decision depends, to the last bit, on the results that they were told."""
+"""Selectors whose decisions depend on the results that they were told: some on their every bit."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import random
 import struct
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
-from sweeper import ParamSelector
+from sweeper import EvolutionSweep, HalvingSweep, ParamSelector, Proposal, RacingSweep, Selector, events
+from sweeper.selectors.base import Answer
 
 _KINDS = ('ReLU', 'Tanh', 'Sigmoid')
 _FAILING = (0, 'ReLU')
@@ -148,4 +149,54 @@ def architecture(values: Any) -> Architecture:
     return width, kind
 
 
-SELECTORS: Mapping[str, type[AdaptiveSelector]] = {'generations': Generations, 'eager': Eager}
+class Observed(Selector):
+    """One of the package's selectors, and all that it was told, in order."""
+
+    def __init__(self, selector: Selector) -> None:
+        self._selector, self.heard = selector, list[list[Any]]()
+        self.planned_looks = selector.planned_looks
+
+    @property
+    def looks_made(self) -> int:  # type: ignore[override]
+        return self._selector.looks_made
+
+    def ask(self) -> Proposal | Literal[Answer.WAIT, Answer.DONE]:
+        return self._selector.ask()
+
+    def tell(self, event: events.Event) -> None:
+        match event:
+            case events.PointTuned(point, tuned):
+                self._hear(_TUNING, point, tuned.lr_min, tuned.lr_max, tuned.batch_size)
+            case events.TrialsDone(point, trials, fraction):
+                scores = [[index, trial.perf_val, trial.loss_val] for index, trial in trials.items()]
+                self._hear('trials', point, fraction, scores)
+            case events.PointFailed(point, error):
+                self._hear('failure', point, error.kind, error.message)
+        self._selector.tell(event)
+
+    def _hear(self, what: str, point: Any, *values: Any) -> None:
+        self.heard.append([what, *architecture(point), *values])
+
+
+_SPACE = {'width': [_FAILING[0], *range(4, 12)], 'kind': list(_KINDS)}
+
+
+def _evolution(seed: int) -> Observed:
+    return Observed(EvolutionSweep(_SPACE, 9, 2, population=4, sample=2, in_flight=3, seed=seed))
+
+
+def _racing(seed: int) -> Observed:
+    return Observed(RacingSweep(_SPACE, 6, 8, first=2, seed=seed))
+
+
+def _halving(seed: int) -> Observed:
+    return Observed(HalvingSweep(_SPACE, 9, 3, eta=2, min_fraction=0.3, in_flight=4, seed=seed))
+
+
+SELECTORS: Mapping[str, Callable[[int], AdaptiveSelector | Observed]] = {
+    'generations': Generations,
+    'eager': Eager,
+    'evolution': _evolution,
+    'racing': _racing,
+    'halving': _halving,
+}

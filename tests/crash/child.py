@@ -148,7 +148,7 @@ def _note_submissions(notes: Notes) -> None:
     from sweeper.tuning.base import Stage
 
     from .adaptive import architecture
-    from .runs import name_in_stage
+    from .runs import name_in_stage, name_of_part
 
     begin_stage, submit = TuningJob._begin_stage, LocalExecutor.submit
     begun: dict[int, tuple[Task, int]] = {}  # by id, which stays theirs as they are kept
@@ -162,7 +162,8 @@ def _note_submissions(notes: Notes) -> None:
         # Not a group in lanes, which is done as a whole for those not done; nor a dry run, which is no run.
         if 'seed' in task.arguments and task.function != 'dry_run':
             stage = begun.get(id(task), (task, None))[1]
-            name = task.name if stage is None else name_in_stage(task.name, stage)
+            name = name_of_part(task.name, task.arguments.get('fraction', 1.0))
+            name = name if stage is None else name_in_stage(name, stage)
             notes.add('submitted', point=architecture(task.point), name=name)
         submit(self, key, task)
 

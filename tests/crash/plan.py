@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 WORKER, PARENT, EVERYONE = 'worker', 'parent', 'everyone'
 SIGKILL = 'SIGKILL'
 WRITE_ERRORS = ('ENOSPC', 'EIO')
-SELECTORS = ('generations', 'eager')
+SELECTORS = ('generations', 'eager', 'evolution', 'racing', 'halving')
 
 _FAULTS_PER_SWEEP = 22
 

@@ -28,6 +28,11 @@ def name_in_stage(name: str, stage: int) -> str:
     return f'{name} of stage {stage}'
 
 
+def name_of_part(name: str, fraction: float) -> str:
+    """Tells a trial from what was trained of it before."""
+    return f'{name}, {fraction!r} of it' if fraction < 1 else name
+
+
 def finished_runs(folder: Path, is_damaged: Callable[[Path], bool]) -> set[Run]:
     """Returns what is finished in a sweep's folder, without the runs of which a file is damaged."""
     found: set[Run] = set()
@@ -35,6 +40,10 @@ def finished_runs(folder: Path, is_damaged: Callable[[Path], bool]) -> set[Run]:
         for result in point.glob('trials/[0-9]*/result.json'):
             if not any(map(is_damaged, result.parent.iterdir())):
                 found.add(Run(int(point.name), f'trial {result.parent.name}'))
+        for part in point.glob('parts/*/[0-9]*.json'):
+            if not is_damaged(part):
+                name = name_of_part(f'trial {part.stem}', float(part.parent.name))
+                found.add(Run(int(point.name), name))
         hparams = point / 'hparams'
         if any(map(is_damaged, hparams.rglob('*'))):
             continue

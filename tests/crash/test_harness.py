@@ -13,7 +13,7 @@ import pytest
 from sweeper.errors import FolderError
 from sweeper.io import files
 
-from .adaptive import Eager, Generations
+from .adaptive import SELECTORS, Eager, Generations
 from .child import MARK
 from .compare import differences
 from .damage import DamagedFiles
@@ -213,7 +213,7 @@ def test_a_plan_is_its_seeds_and_has_all_faults():
     counts = Counts(30, 30, 20, 20)
     plan = make_plan(random.Random(3), counts)
     assert plan == make_plan(random.Random(3), counts) != make_plan(random.Random(4), counts)
-    assert {one.selector for one in plan} == {'generations', 'eager'}
+    assert {one.selector for one in plan} == set(SELECTORS)
     sessions = [session for one in plan for session in one.sessions]
     assert sum(len(session.worker_kills) for session in sessions) == 30
     assert sum(len(session.damages) for session in sessions) == 20

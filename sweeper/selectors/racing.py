@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -74,6 +75,9 @@ class RacingSweep(Selector):
         self._numbers = {point: number for number, point in enumerate(self.points)}
         self._proposed = [0] * len(self.points)
         self._scores: list[dict[int, float]] = [{} for _ in self.points]
+        self._due: deque[tuple[int, int]] | None = None  # of this round: points, and up to how many trials
+        self._missing: set[int] = set()
+        self._failed: set[int] = set()
 
     @property
     def looks_made(self) -> int:  # type: ignore[override]
@@ -82,18 +86,30 @@ class RacingSweep(Selector):
 
     def ask(self) -> Proposal | Literal[Answer.WAIT, Answer.DONE]:
         race = self._started()
-        while not race.is_over and self._has(race.target):
-            race.look(*self._table())
+        while not race.is_over and not self._missing:
+            if self._due is not None:
+                race.look(*self._table())
+            self._due = self._begin_round(race)
         if race.is_over:
             return DONE
-        due = [(number, race.target) for number in race.contenders]
-        if 0 < race.looks_made < len(self._looks) - 1:
-            due += [(number, self._looks[race.looks_made + 1]) for number in race.contenders[:_AHEAD]]
-        for number, target in due:
-            if (more := target - self._proposed[number]) > 0:
+        while self._due:
+            number, target = self._due.popleft()
+            if number not in self._failed and (more := target - self._proposed[number]) > 0:
                 self._proposed[number] = target
                 return Proposal(self.points[number], more)
         return WAIT
+
+    def _begin_round(self, race: Race) -> deque[tuple[int, int]]:
+        """Notes whose results are waited for; returns who is due for trials, and for how many in all."""
+        if race.is_over:
+            return deque()
+        target, contenders = race.target, race.contenders
+        self._missing = {number for number in contenders if len(self._scores[number]) < target}
+        ahead = self._looks[race.looks_made + 1 :][:1] if race.looks_made else []
+        return deque(
+            [(number, target) for number in contenders]
+            + [(number, later) for number in contenders[:_AHEAD] for later in ahead]
+        )
 
     def tell(self, event: Event) -> None:
         match event:
@@ -101,21 +117,23 @@ class RacingSweep(Selector):
                 design = Design(paired=ratio > 0, val_to_train=ratio, margin=self.margin)
                 self.race = Race(len(self.points), self._looks, metrics[0].sign, design)
             case TrialsDone(point, trials, 1.0) if point in self._numbers:
-                self._scores[self._numbers[point]].update(
+                number = self._numbers[point]
+                self._scores[number].update(
                     {index: math.nan if trial.diverged else trial.perf_val for index, trial in trials.items()}
                 )
+                if number in self._missing and len(self._scores[number]) >= self._started().target:
+                    self._missing.remove(number)
             case PointFailed(point) if point in self._numbers:
                 number = self._numbers[point]
                 self._scores[number] = {}
+                self._missing.discard(number)
+                self._failed.add(number)
                 self._started().leave(number)
 
     def _started(self) -> Race:
         if self.race is None:  # asked outside of a sweep
             self.race = Race(len(self.points), self._looks, 1, Design(margin=self.margin))
         return self.race
-
-    def _has(self, target: int) -> bool:
-        return all(len(self._scores[number]) >= target for number in self._started().contenders)
 
     def _table(self) -> tuple[np.ndarray, np.ndarray]:
         """Scores of all points, shape `(points, trials)`, and how many trials of each diverged."""

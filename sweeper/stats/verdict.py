@@ -137,8 +137,8 @@ class Verdict:
         limit = -math.expm1(math.log1p(-self.design.level) / tests)
         unbeaten = set(self.order)
         for index in self.order[:_RIVALS]:  # what others may beat is beaten by these, if by any
-            row = self.differences.row(index)
-            is_behind = (self.sign * row.difference > 0) & (row.p / 2 <= limit)
+            difference, p = self.differences.uncorrected(index)
+            is_behind = (self.sign * difference > 0) & (p / 2 <= limit)
             beaten = is_behind & (self.shares[index] >= self.shares)
             unbeaten.difference_update(np.flatnonzero(beaten).tolist())
         return unbeaten

@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -192,3 +194,18 @@ def test_predictions_that_targets_do_not_fit_are_not_scored(style):
 def test_the_threshold_follows_from_the_criterion_if_that_is_known(criterion, threshold):
     assert scorer('multiclass', criterion).threshold == threshold
     assert scorer('multiclass', criterion, 0.3).threshold == 0.3
+
+
+def test_the_first_metric_of_a_process_draws_no_random_numbers():
+    """To import scikit-learn draws from `random`, and only one run of a process does."""
+    code = """
+import random, sys
+import torch
+from sweeper.training.scoring.predefined import _scikit_learn
+random.seed(1)
+before = random.getstate()
+assert 'sklearn' not in sys.modules
+_scikit_learn()
+assert 'sklearn' in sys.modules and random.getstate() == before
+"""
+    subprocess.run([sys.executable, '-c', code], check=True)

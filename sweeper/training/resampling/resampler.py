@@ -15,7 +15,7 @@ import numpy as np
 from ...errors import ProblemError
 from ...extras import needed
 from ...io.checksums import checksum
-from ...seeding import run_seed
+from ...seeding import random_states_kept, run_seed
 from .option import Resampling
 
 _MOST_NAMED = 5
@@ -124,7 +124,8 @@ class Resampler:
 
     def _splitter(self, seed: int) -> Any:
         pool, count = self.pool, self.resampling.count
-        with needed('metrics', f'resample={str(self.resampling)!r} needs scikit-learn'):
+        reason = f'resample={str(self.resampling)!r} needs scikit-learn'
+        with needed('metrics', reason), random_states_kept():  # which importing it draws from
             from sklearn import model_selection as sk
         if self.resampling.kind == 'folds':
             if pool.groups is not None:  # GroupKFold shuffles from scikit-learn 1.6 on only

@@ -6,6 +6,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from ...errors import ProblemError
 from ...extras import needed
 from ...metric import Metric
+from ...seeding import random_states_kept
 
 _ACCURACIES = ('accuracy', 'classification', 'multiclass')
 _OF_LABELS = {
@@ -69,7 +71,7 @@ class _OfScikitLearn(ABC):
 
     def _call(self, target: Any, output: Any, **options: Any) -> Any:
         with needed('metrics', f'the metric {self._name!r} needs scikit-learn'):
-            from sklearn import metrics
+            metrics = _scikit_learn()
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # an undefined metric is NaN, which is an error of ours
             return getattr(metrics, self.functions[self._name])(
@@ -201,3 +203,11 @@ def counted(output: Any, target: Any, ignored: int) -> tuple[Any, Any]:
     labels = target.reshape(-1)
     counts = labels != ignored
     return rows[counts], labels[counts]
+
+
+@cache
+def _scikit_learn() -> Any:
+    """Its metrics. Importing it draws from `random`: the first run of a process must not differ by that."""
+    with random_states_kept():
+        from sklearn import metrics
+    return metrics

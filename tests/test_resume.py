@@ -141,8 +141,15 @@ def contents(folder):
     return found
 
 
-def assert_same(folder, reference):
+def assert_same(folder, reference, looks=None):
+    """Two folders are the same but for timings; and for looks, if a number of them is given."""
     ours, theirs = contents(folder), contents(reference)
+    if looks is not None:
+        for found, count in ((ours, looks), (theirs, 1)):
+            for name in ('sweep.json', 'copies/sweep.json'):
+                found[name] = json.loads(found[name])
+                assert len(found[name].pop('looks')) == count
+                del found[name]['checksum']
     assert sorted(ours) == sorted(theirs)
     assert [name for name in ours if ours[name] != theirs[name]] == []
 
@@ -458,7 +465,7 @@ def test_a_failure_that_is_recorded_is_not_tried_again_unless_asked(start, runs,
     assert retried.failures == []
     start('whole', Fixed(POINTS))
     assert again == Counter(run for run in runs.done if run[0] == (4,) or run == ((8,), 'trial 0'))
-    assert_same(tmp_path / 'out', tmp_path / 'whole')
+    assert_same(tmp_path / 'out', tmp_path / 'whole', looks=2)
 
 
 def test_what_fails_again_is_recorded_again(start, runs, tmp_path):
@@ -654,14 +661,14 @@ def test_more_trials_are_just_run(edited, runs, tmp_path, sweep_inline):
     assert runs.done == [((3,), 'trial 1'), ((3,), 'trial 2')]
     assert results[0].loss_val[0] == edited.results[0].loss_val[0]
     sweep_inline(edited.path, fixed((3, 3)), tmp_path / 'fresh')
-    assert_same(edited.folder, tmp_path / 'fresh')
+    assert_same(edited.folder, tmp_path / 'fresh', looks=2)
 
 
 def test_more_points_are_just_run(edited, runs, tmp_path, sweep_inline):
     edited.again((3, 1), (4, 2))
     assert {point for point, _ in runs.done} == {(4,)}
     sweep_inline(edited.path, fixed((3, 1), (4, 2)), tmp_path / 'fresh')
-    assert_same(edited.folder, tmp_path / 'fresh')
+    assert_same(edited.folder, tmp_path / 'fresh', looks=2)
 
 
 def test_points_in_another_order_are_the_same_points(edited, runs):

@@ -48,12 +48,14 @@ def selector_of(
     default_trials: int = DEFAULT_TRIALS,
     name: str | None = None,
     options: Sequence[str] = (),
+    margin: float | None = None,
 ) -> Selector | Callable[[], Selector]:
     """Returns what the options ask for, or what gets it while the problem is loaded.
 
     With nothing to vary that is the problem's own selector; if it has none but values were `loaded`, the one
     architecture that these make. Points have `default_trials` unless `trials` says otherwise. What is to vary
-    is tried as a whole, or drawn at random, unless the `name` of a selector is given, with its `options`.
+    is tried as a whole, or drawn at random, unless the `name` of a selector is given, with its `options`. If
+    that ends by a margin, it is the sweep's.
     """
     from .selectors.drawing import DEFAULT_POINTS
     from .selectors.fixed import FixedSweep
@@ -80,7 +82,8 @@ def selector_of(
     single = [_single_point(text, fixed, kind_of) for text in point]
     whole = None if space is None else _loaded_space(space, fixed)
     if name is not None:
-        own = {'points': points, 'trials': trials if default_trials == DEFAULT_TRIALS else count}
+        number = trials if default_trials == DEFAULT_TRIALS else count
+        own = {'points': points, 'trials': number, 'margin': margin}
         given = _named('--selector-option', [*options], value_of)
         return partial(_of_space, name, module, declared, whole or varied, single, own, given, seed)
     if whole is not None:
@@ -152,12 +155,12 @@ def _of_space(
         declared: Whether what its code declares is varied, too.
         varied: What the options say is varied, or a space of a file.
         single: Points beside those of the space.
-        own: What options of the command say of the selector, `--points` and `--trials`; None: nothing.
+        own: What options of the command say of the selector: `--points`, `--trials`, `--margin`.
         given: Its options by `--selector-option`.
         seed: The sweep's seed.
     """
     from .selectors.fixed import FixedSweep, declared_space
-    from .selectors.named import make_selector, takes
+    from .selectors.named import SELECTORS, make_selector, takes
     from .space.forms import as_space
 
     domains = declared_space(module, dict(varied)) if declared else varied
@@ -166,7 +169,13 @@ def _of_space(
             f'--selector {name}: what should be varied? Give --random NAME=LOW..HIGH, --grid NAME=A,B,…, '
             f'--space FILE or --declared'
         )
+    if own['points'] is not None and name in SELECTORS and not takes(name, 'points'):
+        points = f'points {own["points"]}'
+        fewer = f'--budget {points.replace(" ", "=")} or --selector random takes fewer'
+        raise InvalidArgument(f'--{points}: --selector {name} tries every point; {fewer}')
     options = {option: value for option, value in own.items() if value is not None}
+    if not takes(name, 'margin'):
+        options.pop('margin', None)
     for option in options:
         if option in given:
             raise InvalidArgument(f'--selector-option {option}={given[option]}: --{option} says so, too')
@@ -174,7 +183,11 @@ def _of_space(
     try:
         selector = make_selector(name, as_space(domains), {**options, **given})
     except InvalidArgument as error:
-        raise InvalidArgument(f'--selector {name}: {error}') from None
+        arguments = [argument for argument in error.arguments if isinstance(argument, tuple)]
+        is_option = any(argument in given for argument, _ in arguments)
+        text = str(error) if is_option else error.command or str(error)
+        of_command = [] if is_option else [argument for argument in arguments if argument[0] in options]
+        raise InvalidArgument(f'--selector {name}: {text}').naming(*of_command) from None
     if not single:
         return selector
     if not isinstance(selector, FixedSweep):
@@ -308,7 +321,7 @@ def _named(
         if not equals or not name or not values:
             raise InvalidArgument(f'{option} {text}: must be {_FORMS[option]}')
         if name in parsed or name in known:
-            advice = '' if option == '--set' else '; list all its values in one'
+            advice = '; list all its values in one' if option in ('--grid', '--random') else ''
             raise InvalidArgument(f'{option} {text}: {name} is given twice{advice}')
         try:
             parsed[name] = parse(values, kind_of(name))

@@ -183,7 +183,7 @@ def run(
             declared=declared, settings=settings or [], points=points, trials=trials, seed=options['seed'],
             space=space, loaded=load is not None,
             default_trials=_default_trials(options['resample'], options['tunings']),
-            name=selector, options=selector_option or [],
+            name=selector, options=selector_option or [], margin=options['margin'],
         )  # fmt: skip
         chosen = budgeted(chosen, budget or [])
         options |= {'progress': 'none'} if quiet else {}

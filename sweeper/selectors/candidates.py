@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,8 @@ def points_of(
     if points is None:
         size = scientific(space).size
         if size > _MOST_LISTED:
-            message = f'the space has {size:.4g} points: say how many to draw'
+            number = 'infinitely many' if math.isinf(size) else f'{size:.4g}'
+            message = f'the space has {number} points: say how many to draw'
             raise InvalidArgument(f'points=None: {message}').on_command_line(f'{message} with --points')
         selector = GridSweep(space)
     else:

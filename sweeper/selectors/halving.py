@@ -90,6 +90,7 @@ class HalvingSweep(Selector):
         is_number = isinstance(min_fraction, int | float) and not isinstance(min_fraction, bool)
         if not is_number or not 0 < min_fraction < 1:
             raise InvalidArgument(f'min_fraction={min_fraction!r}: must be above 0 and below 1')
+        at_least(0, 'seed', seed)
         self.whole_space = as_space(space) if isinstance(space, Space | Mapping) else None
         self.points = points_of(self.whole_space or space, points, seed)
         self.trials, self.eta, self.finalists, self.in_flight = trials, eta, finalists, in_flight

@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..amounts import at_least
-from ..errors import InvalidArgument
+from ..amounts import at_least, checked_margin
 from ..events import Event, PointFailed, SweepStarted, TrialsDone
 from ..metric import MetricInfo
 from ..space import Space
@@ -63,11 +62,10 @@ class RacingSweep(Selector):
     ) -> None:
         at_least(2, 'first', first)
         at_least(first, 'trials', trials)
-        if margin is not None and not 0 < margin < math.inf:
-            raise InvalidArgument(f'margin={margin!r}: must be a positive number, or None')
+        at_least(0, 'seed', seed)
         self.whole_space = as_space(space) if isinstance(space, Space | Mapping) else None
         self.points = points_of(self.whole_space or space, points, seed)
-        self.margin = margin
+        self.margin = None if margin is None else checked_margin(margin)
         self._looks = schedule(first, trials)
         self.planned_looks: int = len(self._looks)
         self.race: Race | None = None

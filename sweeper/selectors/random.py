@@ -53,6 +53,7 @@ class RandomSweep(FixedSweep):
         if points is None:
             points = int(min(DEFAULT_POINTS, self.space.size))
         at_least(1, 'points', points)
+        at_least(0, 'seed', seed)
         if method not in ('sobol', 'uniform'):
             raise InvalidArgument(f'method={method!r}: must be sobol or uniform')
         rng = random.Random(seed)

@@ -59,6 +59,7 @@ class SpaceSearch(Selector):
     ) -> None:
         for name, number in (('points', points), ('trials', trials), ('in_flight', in_flight)):
             at_least(1, name, number)
+        at_least(0, 'seed', seed)
         self.whole_space = as_space(space)
         self.space = scientific(self.whole_space)
         self.points, self.trials = points, trials

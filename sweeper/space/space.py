@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from ..amounts import at_least
 from ..errors import InvalidArgument, InvalidPoint
 from ..frozen import NamedPoint
 from .base import UNSET, Domain, as_size
 from .definition import SpaceDefinition
+from .faults import suggestion
 
 _ATTEMPTS = 100
 
@@ -111,15 +113,26 @@ class Space(SpaceDefinition):
             counts: How many evenly spaced values of each parameter, or of all, to take; all by default.
 
         Raises:
-            InvalidArgument: A parameter has infinitely many values, and no count.
+            InvalidArgument: A parameter has infinitely many values, and no count; or a count is invalid.
         """
-        by_name = counts if isinstance(counts, Mapping) else dict.fromkeys(self, counts)
+        by_name = self._counts(counts)
         if not self.conditions and not self.forbidden:
             values = [self._values(name, by_name.get(name)) for name in self]
             for combination in itertools.product(*values):
                 yield NamedPoint(dict(zip(self, combination, strict=True)))
             return
         yield from map(self._point, self._combinations(by_name))
+
+    def _counts(self, counts: Mapping[str, int] | int | None) -> Mapping[str, int | None]:
+        if counts is None or not isinstance(counts, Mapping):
+            return dict.fromkeys(self, counts if counts is None else at_least(1, 'counts', counts))
+        for name, count in counts.items():
+            if name not in self:
+                raise InvalidArgument(
+                    f'counts of {name!r}: the space has no such parameter{suggestion(name, self)}'
+                )
+            at_least(1, f'counts of {name!r}', count)
+        return counts
 
     def _combinations(self, counts: Mapping[str, int | None]) -> Iterator[dict[str, Any]]:
         """Yields legal combinations of values, depth first in the order of dependencies."""

@@ -11,14 +11,19 @@ from sweeper import (
     EvolutionSweep,
     FixedSweep,
     GridSweep,
+    HalvingSweep,
     Integer,
     InvalidArgument,
+    OptunaSelector,
+    RacingSweep,
     RandomSweep,
     Space,
     load,
     sweep,
 )
+from sweeper.cli.options import as_options
 from sweeper.options import selector_of
+from sweeper.selectors.named import SELECTORS, make_selector
 
 from ..conftest import SHORT
 from ..crash.compare import differences
@@ -60,11 +65,32 @@ def test_grids_and_random_points_take_single_ones_beside_them():
     assert isinstance(chosen(random=['width=1..3']), FixedSweep)
 
 
+def test_each_name_is_a_selector_of_its_own():
+    pytest.importorskip('optuna')
+    kinds = [
+        GridSweep, RandomSweep, EvolutionSweep, OptunaSelector, RacingSweep, HalvingSweep
+    ]  # fmt: skip
+    assert [type(chosen(name=name, random=['width=1..9'], trials=3)) for name in SELECTORS] == kinds
+
+
+def test_a_race_ends_by_the_margin_of_the_sweep():
+    race, search = (chosen(name=name, random=['width=1..9'], margin=0.01) for name in ('racing', 'evolution'))
+    assert race.margin == 0.01 and isinstance(search, EvolutionSweep)
+
+
+@pytest.mark.parametrize('name', ['random', 'evolution', 'optuna', 'racing', 'halving'])
+@pytest.mark.parametrize('seed', ['3', 1.5, True, -1])
+def test_a_seed_is_an_integer(name, seed):
+    pytest.importorskip('optuna')
+    with pytest.raises(InvalidArgument, match='seed='):
+        make_selector(name, Space({'width': Integer(1, 9)}), {'seed': seed})
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
         ({'name': 'evolutoin'}, "no selector 'evolutoin'; did you mean evolution?"),
-        ({'name': 'halton'}, 'valid are grid, random'),
+        ({'name': 'sobol'}, 'valid are grid, random'),
         (
             {'name': 'random', 'options': ['populaton=3']},
             "random has no option 'populaton'; valid are points",
@@ -78,14 +104,30 @@ def test_grids_and_random_points_take_single_ones_beside_them():
         ({'name': 'evolution', 'options': ['points=3'], 'points': 4}, '--points says so, too'),
         ({'name': 'evolution', 'point': ['width=3']}, '--point: --selector evolution chooses all points'),
         ({'name': 'evolution', 'random': []}, 'what should be varied'),
-        ({'name': 'random', 'points': 4}, 'the space is too small'),
+        ({'name': 'random', 'points': 4}, '--points 4: the space is too small'),
+        ({'name': 'racing', 'trials': 2}, '--trials 2: must be an integer of at least 3'),
+        ({'name': 'grid', 'points': 2}, '--points 2: --selector grid tries every point; --budget points=2'),
+        (
+            {'name': 'racing', 'random': ['x=0..0.5']},
+            'infinitely many points: say how many to draw with --points',
+        ),
+        ({'name': 'racing', 'options': ['margin=much']}, "margin='much': must be a positive number"),
+        ({'name': 'racing', 'margin': -1.0}, '--margin -1.0: must be a positive number'),
+        ({'name': 'racing', 'margin': 0.1, 'options': ['margin=0.2']}, '--margin says so, too'),
+        ({'name': 'halving', 'options': ['eta=1']}, 'eta=1: must be an integer of at least 2'),
+        ({'name': 'grid', 'options': ['counts=x']}, "counts='x': must be an integer of at least 1"),
+        (
+            {'name': 'grid', 'options': ["counts={'wdith':2}"]},
+            "'wdith': the space has no such parameter; did you",
+        ),
+        ({'name': 'evolution', 'options': ['population=4', 'population=5']}, 'population is given twice'),
         ({'options': ['population=3']}, 'goes with --selector'),
     ],
 )
 def test_what_is_wrong_is_named(options, message):
     with pytest.raises(InvalidArgument) as caught:
         chosen(**{'random': ['width=1..3']} | options)
-    assert message in str(caught.value)
+    assert message in as_options(caught.value)
 
 
 @pytest.mark.slow

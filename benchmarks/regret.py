@@ -313,7 +313,7 @@ def try_plan(case, point, seed, plan, cost=0.0, flags=(), tuned=None):
     (records,) = yield [trials(point, plan, seeds)]
     train, val = performances(records).mean(0).tolist()
     if tuned:
-        flags = tuned.flags_with(record.result for record in records)
+        flags = tuned.flags_with({index: record.result for index, record in enumerate(records)})
     chosen = plan['lr_max'], plan['batch_size'], plan['epochs']
     return Pick(*chosen, train, val, cost / case.samples_of_trial(), list(flags))
 

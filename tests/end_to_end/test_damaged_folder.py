@@ -199,7 +199,9 @@ def test_whatever_happens_to_several_files_their_results_come_back(whole, place,
 def tell_the_points(names):
     """Whether some files are all that tell of a point which one it is."""
     lists = {'points/params.csv', 'copies/params.csv'}
-    return lists <= set(names) and any(name.endswith(('misc.json', 'error.json')) for name in names)
+    tunings = sum('/hparams/' in name for name in names)  # of a tuning that is half gone nothing is kept
+    is_lost = tunings > 1 or any(name.endswith(('misc.json', 'error.json')) for name in names)
+    return lists <= set(names) and is_lost
 
 
 def look_at(folder):

@@ -85,7 +85,7 @@ def test_reports_show_the_lengths_where_they_differ(run):
     run()
     store = Store.read(run.out)
     findings = Findings(store)
-    assert 'Trials are 2 to 6 epochs long, as tuned for each architecture.' in findings.comparison.answer()
+    assert 'Trials are 2 to 6 epochs long, as tuned for each architecture.' in findings.comparison.details()
     shown = printed(comparison_table(findings.summaries, findings.columns))
     heading, *rows = shown.splitlines()
     end = heading.index('epochs') + len('epochs')  # numbers are at the right

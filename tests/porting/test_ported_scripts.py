@@ -60,7 +60,7 @@ def test_a_ported_script_says_which_architecture_is_better(name, tmp_path):
     case = CASES[name]
     selector = FixedSweep.with_fixed_trials([(case.worse,), (case.better,)], trials=3)
     settings = QUICK.replace(**case.settings)
-    options = {'executor': 'inline', 'cores': 1, 'progress': 'none'}
+    options = {'executor': 'inline', 'cores': 1, 'progress': 'none', 'looks': 1}
     results = sweep(SCRIPTS / f'{name}.py', selector, 1, settings, tmp_path / 'out', **options)
     assert not results.failures
     worse, better = results

@@ -177,7 +177,8 @@ class Answer:
                 if np.isfinite(behind.low)
                 else ', and a single trial says nothing of chance'
             )
-        return f': that could be chance among {self._comparisons} ({self._p(best, second)})'
+        among = f' among {self._comparisons}' if self.verdict.differences.pairs > 1 else ''
+        return f': that could be chance{among} ({self._p(best, second)})'
 
     def _first(self, best: int) -> str:
         if self._less_certain is not None:

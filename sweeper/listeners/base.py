@@ -165,14 +165,21 @@ class Listeners:
             try:
                 listener.handle(event)
             except Exception:
-                self._listeners.remove(listener)
+                self._listeners = [other for other in self._listeners if other is not listener]
                 frames = printable(users_frames(traceback.format_exc()))
                 warnings.warn(
-                    f'listener {one_line(repr(listener))} raised an exception handling '
+                    f'listener {_name(listener)} raised an exception handling '
                     f'{type(event).__name__} and is no longer called:\n{frames}',
                     ListenerWarning,
                     stacklevel=2,
                 )
+
+
+def _name(listener: Listener) -> str:
+    try:
+        return one_line(repr(listener))
+    except Exception:  # it may be as broken as what raised
+        return one_line(object.__repr__(listener))
 
 
 def checked_listeners(listeners: object) -> list[Listener]:

@@ -38,6 +38,7 @@ class Logger(ABC):
         match event:
             case SweepStarted(folder, names):
                 self.folder, self._names = folder.resolve(), names
+                self._tuned, self._trials = {}, {}  # of another sweep, or soon told again
                 self.start()
             case PointTuned(point, tuned):
                 values = tuned.lr_min, tuned.lr_max, tuned.batch_size, tuned.epochs
@@ -79,7 +80,7 @@ class Logger(ABC):
 
     def means(self, point: Point) -> dict[str, float]:
         """Mean scores of the trials heard of so far."""
-        trials = [*self._trials[point].values()]
+        trials = [trial for _, trial in sorted(self._trials[point].items())]  # in whatever order they came
         names = [name for name in trials[0] if all(name in trial for trial in trials)]
         return {name: float(np.mean([trial[name] for trial in trials])) for name in names}
 

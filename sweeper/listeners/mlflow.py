@@ -74,6 +74,7 @@ class MLflowListener(Logger):
         return str(experiment.experiment_id)
 
     def start(self) -> None:
+        self._runs.clear()
         token = None
         while True:
             runs = self._client.search_runs(

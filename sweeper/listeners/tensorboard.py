@@ -53,6 +53,9 @@ class TensorBoardListener(Logger):
             raise InvalidArgument(f'log_dir={str(log_dir)!r}: {reason(error, log_dir)}') from error
         self._folders: dict[Point, Path] = {}
 
+    def start(self) -> None:
+        self._folders.clear()
+
     def keep_trials(self, point: Point, trials: Mapping[int, Mapping[str, float]]) -> None:
         for number, scores in trials.items():
             self._write(point, f'trial {number}', 'STATUS_SUCCESS', _scalars(scores))

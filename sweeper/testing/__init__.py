@@ -7,11 +7,19 @@ from ..extras import needed
 with needed('test', 'sweeper.testing needs pytest'):
     import pytest
 
-for _suite in ('executors', 'selectors', 'tuning'):
+for _suite in ('executors', 'listeners', 'selectors', 'tuning'):
     pytest.register_assert_rewrite(f'{__name__}.{_suite}')
 
 from .executors import ExecutorContract  # noqa: E402
+from .listeners import ListenerContract, check_listener  # noqa: E402
 from .selectors import SelectorContract, check_selector  # noqa: E402
 from .tuning import TuningMethodContract  # noqa: E402
 
-__all__ = ['ExecutorContract', 'SelectorContract', 'TuningMethodContract', 'check_selector']
+__all__ = [
+    'ExecutorContract',
+    'ListenerContract',
+    'SelectorContract',
+    'TuningMethodContract',
+    'check_listener',
+    'check_selector',
+]

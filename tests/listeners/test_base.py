@@ -56,6 +56,33 @@ def test_a_listener_that_raises_is_reported_and_dropped_and_the_others_go_on():
     assert [name for name, *_ in heard] == ['a', 'b']
 
 
+def test_of_equal_listeners_the_one_that_raised_is_dropped():
+    class Equal(Recorder):
+        def __eq__(self, other):
+            return isinstance(other, Equal)
+
+        __hash__ = None
+
+    heard = []
+    listeners = Listeners([Equal(heard, 'a'), Equal(heard, 'bad', fails_in='on_hparams_found')])
+    with pytest.warns(ListenerWarning):
+        listeners.publish(TUNED)
+    listeners.publish(SweepEnded())
+    assert [name for name, *_ in heard] == ['a', 'bad', 'a']
+
+
+def test_a_listener_that_cannot_even_be_printed_is_reported_and_dropped():
+    class Unprintable(Recorder):
+        def __repr__(self):
+            raise RuntimeError('no words')
+
+    heard = []
+    listeners = Listeners([Unprintable(heard, 'bad', fails_in='on_hparams_found'), Recorder(heard, 'b')])
+    with pytest.warns(ListenerWarning, match='Unprintable object at .* handling PointTuned'):
+        listeners.publish(TUNED)
+    assert [name for name, *_ in heard] == ['bad', 'b']
+
+
 def test_a_list_of_listeners_is_the_callers_own():
     given = [Recorder([], 'bad', fails_in='on_end')]
     with pytest.warns(ListenerWarning):

@@ -204,7 +204,11 @@ class SpaceDefinition(Mapping[str, Domain]):
             if not domain.contains(point[name]):
                 return f'{name}={point[name]!r}: must be {domain.describe()}'
         clause = self._broken(point)
-        return None if clause is None else f'forbidden: {clause}{self._as_is(clause, point)}'
+        return None if clause is None else self._forbidden(clause, point)
+
+    def _forbidden(self, clause: Expression, point: Mapping[str, Any]) -> str:
+        values = ', '.join(f'{name}={point[name]!r}' for name in clause.names() if name in point)
+        return f'({values}) is forbidden: {clause}'
 
     def _as_is(self, expression: Expression, point: Mapping[str, Any]) -> str:
         """What a point has of all that an expression compares, after a comma."""

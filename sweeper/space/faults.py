@@ -36,7 +36,7 @@ def domain_faults(domains: Mapping[str, Any]) -> list[str]:
     if not domains:
         return ['a space needs at least one parameter; got none']
     return [
-        f'parameter {name!r}: {domain!r} is no domain; valid are Categorical, Ordinal, Integer and Float'
+        f'parameter {name!r}: {domain!r} is no domain; valid are Integer, Float, Categorical, Ordinal, Bits'
         for name, domain in domains.items()
         if not isinstance(domain, Domain)
     ]

@@ -67,7 +67,7 @@ def parts_of(data: Any) -> Parts:
     for index, clause in enumerate(stated if isinstance(stated, list) else [stated]):
         with parts.reading(f'forbidden, clause {index + 1}'):
             parts.forbidden.append(condition_in(clause))
-    for key in data.keys() - {'parameters', 'forbidden'}:
+    for key in sorted(data.keys() - {'parameters', 'forbidden'}, key=str):
         parts.faults.append(f'{key}: a space has no such key{suggestion(key, ["parameters", "forbidden"])}')
     return parts
 

@@ -159,11 +159,19 @@ class Space(SpaceDefinition):
             raise InvalidArgument(f'parameter {name!r}: {error}') from None
 
     def encode(self, point: Mapping[str, Any]) -> list[float]:
-        """Returns a point's place in the unit cube: a number in [0, 1] per parameter, NaN for absent ones."""
-        return [
-            math.nan if name in self.conditions and name not in point else domain.encode(point[name])
-            for name, domain in self.items()
-        ]
+        """Returns a point's place in the unit cube: a number in [0, 1] per parameter, NaN for absent ones.
+
+        Raises:
+            InvalidPoint: It is none of the points.
+        """
+        try:
+            return [
+                math.nan if name in self.conditions and name not in point else domain.encode(point[name])
+                for name, domain in self.items()
+            ]
+        except (LookupError, TypeError, ValueError):
+            self.check(point)
+            raise
 
     def decode(self, places: Sequence[float]) -> NamedPoint:
         """Returns the point at a place in the unit cube.
@@ -172,8 +180,10 @@ class Space(SpaceDefinition):
         the middle of the domain.
 
         Raises:
-            InvalidPoint: What is there is forbidden.
+            InvalidPoint: What is there is forbidden, or there is not a number for each parameter.
         """
+        if len(places) != len(self):
+            raise InvalidPoint(f'{list(places)!r}: must be {len(self)} numbers, one for each parameter')
         by_name = dict(zip(self, places, strict=True))
         values: dict[str, Any] = {}
         for name in self.order:
@@ -181,18 +191,26 @@ class Space(SpaceDefinition):
                 place = by_name[name]
                 values[name] = self._usual(name) if math.isnan(place) else self[name].decode(place)
         if (clause := self._broken(values)) is not None:
-            raise InvalidPoint(f'forbidden: {clause}{self._as_is(clause, values)}')
+            raise InvalidPoint(self._forbidden(clause, values))
         return self._point(values)
 
     def distance(self, point: Mapping[str, Any], other: Mapping[str, Any]) -> float:
         """Returns how far apart two points are, in [0, 1]: as far as the parameter that differs most.
 
         It is 1 if a parameter is part of only one of them.
+
+        Raises:
+            InvalidPoint: One of them is none of the points.
         """
         if any((name in point) != (name in other) for name in self.conditions):
             return 1.0
         shared = [name for name in self if name in point or name not in self.conditions]
-        return max((self[name].distance(point[name], other[name]) for name in shared), default=0.0)
+        try:
+            return max((self[name].distance(point[name], other[name]) for name in shared), default=0.0)
+        except (LookupError, TypeError, ValueError):
+            self.check(point)
+            self.check(other)
+            raise
 
     def neighbours(
         self, point: Mapping[str, Any], step: float = 0.1, rng: random.Random | None = None

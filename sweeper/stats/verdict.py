@@ -121,13 +121,23 @@ class Verdict:
         return best if self.is_better(best)[others].all() and best in self.unbeaten else None
 
     @cached_property
+    def undecided(self) -> list[int]:
+        """Than which the best is not known to be better; best first."""
+        if self.best is None:
+            return []
+        is_better = self.is_better(self.best)
+        return [index for index in self.order[1:] if not is_better[index]]
+
+    @cached_property
     def candidates(self) -> list[int]:
         """Among which the best is, with 95% confidence; best first."""
         if self._winner is not None:
             return [self._winner]
         unbeaten = self.unbeaten.union(self.order[:1])
-        if len(unbeaten) == 1:  # which says less than being the winner: so the next best is named, too
-            unbeaten.update(self.order[:2])
+        if (
+            len(unbeaten) == 1
+        ):  # which says less than being the winner: so whom it does not beat is named, too
+            unbeaten.update(self.undecided)
         return [index for index in self.order if index in unbeaten]
 
     @cached_property

@@ -98,7 +98,7 @@ def test_every_place_has_a_legal_point_or_is_refused(space, places):
     try:
         space.check(space.decode(places[: len(space)]))
     except InvalidPoint as error:
-        if not str(error).startswith('forbidden: '):
+        if ' is forbidden: ' not in str(error):
             raise
 
 
@@ -177,7 +177,7 @@ def test_absent_parameters_are_absent_and_parents_may_stand_after_their_children
         ),
         (
             {'optimizer': 'adam', 'size': 'large'},
-            "forbidden: optimizer == 'adam' and size >= 'medium', and optimizer is 'adam', and size is 'l",
+            "(optimizer='adam', size='large') is forbidden: optimizer == 'adam' and size >= 'medium'",
         ),
         (
             {'optimizer': 'adam', 'size': 'small', 'nesterov': True},

@@ -16,6 +16,28 @@ WIDTHS = Space(
 )
 
 
+@pytest.mark.parametrize(
+    ('point', 'message'),
+    [
+        ({'width': 8}, 'activation is missing'),
+        ({'width': 8, 'activation': 'gelu', 'dropout': 0.1}, "activation='gelu': must be one of"),
+        ({'wdith': 8}, 'no such parameter; did you mean width'),
+    ],
+)
+def test_what_is_no_point_is_named_as_such(point, message):
+    with pytest.raises(InvalidPoint, match=message):
+        WIDTHS.encode(point)
+    if 'activation' not in point:
+        for pair in ([point, WIDTHS.sample(random.Random(0))], [WIDTHS.sample(random.Random(0)), point]):
+            with pytest.raises(InvalidPoint, match=message):
+                WIDTHS.distance(*pair)
+
+
+def test_a_place_has_a_number_for_each_parameter():
+    with pytest.raises(InvalidPoint, match='must be 3 numbers, one for each parameter'):
+        WIDTHS.decode([0.5])
+
+
 def test_a_space_keeps_the_order_of_its_names():
     assert list(WIDTHS) == ['width', 'activation', 'dropout']
     assert list(WIDTHS.sample(random.Random(0))) == ['width', 'activation', 'dropout']

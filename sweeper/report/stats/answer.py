@@ -136,9 +136,10 @@ class Answer:
                 f'{self._first(best)} of its converged trials ({self._converged(best)}), but '
                 f'{self.names[other]}, {self._mean(other)}, converges more often ({self._converged(other)}).'
             )
-        is_ahead = self._less_certain is None and behind.mean > 0
-        why = self._why_not_enough(best, second) if is_ahead else ''
-        return f'{self._place(best, second)}{why}.'
+        rival = next(iter(self.verdict.undecided), second)  # one of more spread, if not the second
+        is_ahead = self._less_certain is None and self.verdict.behind[rival].mean > 0
+        why = self._why_not_enough(best, rival) if is_ahead else ''
+        return f'{self._place(best, rival)}{why}.'
 
     def _place(self, best: int, second: int) -> str:
         """Says by how much the first leads, or why it is first although another's mean is better."""

@@ -24,7 +24,8 @@ def comparison(means, trials=10, spread=0.005, seed=0, test=None):
 
 
 def pair(*scores):
-    return Comparison([(1,), (2,)], ['width'], [['1'], ['2']], np.array(scores))
+    points = [(number + 1,) for number in range(len(scores))]
+    return Comparison(points, ['width'], [[str(number)] for (number,) in points], np.array(scores))
 
 
 def test_a_clear_winner_is_named_with_its_lead():
@@ -91,6 +92,27 @@ def test_where_none_is_better_that_is_said_first_and_then_by_how_much_one_leads(
     assert 'has the highest mean, 0.9' in answer and 'that could be chance' in answer
     assert answer.endswith('The best is among these 3 (95% confidence): ' + answer.rpartition(': ')[2])
     assert 'width=4' not in answer
+
+
+def test_where_the_best_is_not_better_than_one_of_more_spread_that_one_is_named():
+    rng = np.random.default_rng(0)
+    steady = [0.96 + 0.001 * rng.normal(size=8), 0.87 + 0.01 * rng.normal(size=8)]
+    wild = [0.3, 0.85, 0.55, 0.4, 0.7, np.nan, np.nan, np.nan]
+    found = replace(pair(*steady, wild), design=Design(look=2, planned_looks=3))
+    assert found.verdict.winner is None and found.pairwise.row(0).p_adjusted[1] < 0.05
+    assert found.verdict.candidates == [0, 2]
+    assert re.search(r'its lead over width=3 is .*: that could be chance among 3 comparisons', found.answer())
+
+
+@given(st.integers(2, 5), st.integers(0, 999), st.sampled_from([1, 2]))
+def test_what_could_be_chance_has_a_p_value_that_says_so(count, seed, look):
+    rng = np.random.default_rng(seed)
+    scores = 0.1 * rng.normal(size=(count, 1)) + rng.normal(size=(count, 6)) * 10.0 ** rng.uniform(
+        -3, 0, (count, 1)
+    )
+    found = replace(pair(*scores), design=Design(look=look))
+    for p in re.findall(r'that could be chance among .*p [=<] ([\d.e-]+)', found.answer()):
+        assert float(p) >= 0.05
 
 
 def test_a_minus_is_a_minus():

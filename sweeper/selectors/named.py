@@ -5,22 +5,13 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import Any, Final
 
 from ..errors import InvalidArgument
 from ..space import Space
 from .base import Selector
 
-_CLASSES: Final = {  # by name: the module, which is imported when it is needed, and the class
-    'grid': ('grid', 'GridSweep'),
-    'random': ('random', 'RandomSweep'),
-    'evolution': ('evolution', 'EvolutionSweep'),
-    'optuna': ('optuna', 'OptunaSelector'),
-    'racing': ('racing', 'RacingSweep'),
-    'halving': ('halving', 'HalvingSweep'),
-}
-SELECTORS: Final = tuple(_CLASSES)
+SELECTORS: Final = ('grid', 'random', 'evolution', 'optuna', 'racing', 'halving')
 
 
 def make_selector(name: str, space: Space, options: Mapping[str, Any]) -> Selector:
@@ -50,9 +41,31 @@ def takes(name: str, option: str) -> bool:
 
 
 def _class_of(name: str) -> Callable[..., Selector]:
-    module, kind = _CLASSES[name]
-    selector: Callable[..., Selector] = getattr(import_module(f'.{module}', __package__), kind)
-    return selector
+    """The class of that name, which is imported when it is needed."""
+    match name:
+        case 'grid':
+            from .grid import GridSweep
+
+            return GridSweep
+        case 'random':
+            from .random import RandomSweep
+
+            return RandomSweep
+        case 'evolution':
+            from .evolution import EvolutionSweep
+
+            return EvolutionSweep
+        case 'optuna':
+            from .optuna import OptunaSelector
+
+            return OptunaSelector
+        case 'racing':
+            from .racing import RacingSweep
+
+            return RacingSweep
+    from .halving import HalvingSweep
+
+    return HalvingSweep
 
 
 def _suggestion(name: str, known: list[str]) -> str:

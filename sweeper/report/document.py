@@ -67,7 +67,7 @@ def markdown(store: Records, metric: str | None = None, margin: float | None = N
         lines.append(_row([*map(_escaped, summary.shown_cells), *cells]))
     lines += [
         '',
-        f'Mean{findings.measure.direction} or difference, and 95% confidence interval over trials'
+        f'Mean{findings.measure.direction} or difference, and 95% confidence interval over {findings.units}'
         f'{_correction(findings)}. The best is one of those that may be the best, with 95% confidence.',
         *filter(None, [findings.due_to_tuning]),
         '',

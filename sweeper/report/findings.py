@@ -89,6 +89,11 @@ class Findings:
         return share_of_tuning(comparison.scores[comparison.comparable], self.store.manifest.tunings)
 
     @property
+    def units(self) -> str:
+        """What means and their intervals are over."""
+        return 'tunings' if self.store.manifest.tunings > 1 else 'trials'
+
+    @property
     def due_to_tuning(self) -> str:
         """The same in words; '' if architectures were tuned once."""
         tunings = self.store.manifest.tunings

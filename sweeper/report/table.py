@@ -15,11 +15,12 @@ from .columns import Column, FittingTable
 from .flags import FLAG_MEANINGS
 from .measure import Measure
 from .parameters import Parameter
+from .wording import times
 
 _MOST_ROWS, _MOST_COMMANDS, _LEAST = 100, 10, 10
 _PERFORMANCE = Measure()
 _TUNINGS = (
-    'each tuned {} times: lr range and epochs are of the first tuning; lr spread is the highest learning '
+    'each tuned {}: lr range and epochs are of the first tuning; lr spread is the highest learning '
     'rate of all tunings divided by the lowest'
 )
 
@@ -54,10 +55,11 @@ def comparison_table(
         )
     if len(shown) > _MOST_ROWS:
         parts.append(f'and {len(shown) - _MOST_ROWS} more; all are in points/results.csv')
+    tunings = max((len(summary.tunings) for summary in shown), default=0)
     methods = sorted({summary.perf_val.method for summary in shown} - {''})
     if methods:
         note = f'mean{" or difference" * have_differences(shown)} ± half the 95% confidence interval '
-        note += f'({", ".join(methods)}) over trials'
+        note += f'({", ".join(methods)}) over {"tunings" if tunings else "trials"}'
         note += f'; lower {measure.name} is better' * (not measure.info.higher)
         parts.append(Text(note, style='dim'))
     if have_diverged(shown):
@@ -67,7 +69,6 @@ def comparison_table(
         parts.append(Text('?: not comparable with the others, because of its flags', style='yellow'))
     if '=' in _marks(shown):
         parts.append(Text('=: may be the best, too (95% confidence)', style='dim'))
-    tunings = max((len(summary.tunings) for summary in shown), default=0)
     explained = _notes(parameters, have_own_lengths(shown), tunings) if shown else []
     parts += [Text(one_line(note), style='dim') for note in explained]
     parts += [Text(line, style='dim') for line in _numbered(commands)] if shown else []
@@ -103,7 +104,7 @@ def _notes(parameters: Sequence[Parameter], have_lengths: bool, tunings: int = 0
     """
     notes = ['epochs: the length of a trial, tuned for each architecture'] if have_lengths else []
     if tunings:
-        notes.insert(0, _TUNINGS.format(tunings))
+        notes.insert(0, _TUNINGS.format(times(tunings)))
     if tuned := [parameter.name for parameter in parameters if parameter.is_tuned]:
         notes.append(f'tuned for each architecture, like lr and batch: {", ".join(tuned)}')
     if any(parameter.declaration is not None for parameter in parameters):

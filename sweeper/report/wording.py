@@ -20,6 +20,11 @@ def counted(number: int, noun: str) -> str:
     return f'{number} {noun}{"s" * (number != 1)}'
 
 
+def times(number: int) -> str:
+    """Returns how often: `once`, `twice`, `3 times`."""
+    return {1: 'once', 2: 'twice'}.get(number, f'{number} times')
+
+
 def in_words(names: Sequence[str]) -> str:
     """Joins names as a sentence does: `a, b and c`."""
     return ' and '.join(filter(None, (', '.join(names[:-1]), *names[-1:])))

@@ -106,7 +106,7 @@ def test_an_answer_names_the_objective_and_which_direction_is_better():
     scores = [[12.0, 12.5, 12.25, 12.5], [15.0, 15.5, 15.375, 15.5]]
     answer = comparison(scores, replace(PREDEFINED['mae'], name='euros')).answer()
     assert answer.startswith(
-        'x=0 is the better of 2: euros 12.3125 (lower is better) (4 trials), 3.0312 below x=1 (95% interval '
+        'x=0 is the better of 2: euros 12.3125 (lower is better; 4 trials), 3.0312 below x=1 (95% interval '
     )
     tied = comparison([[12.0, 12.5], [12.25, 12.5]], LOWER).answer()
     assert tied.startswith(

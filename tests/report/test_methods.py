@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from sweeper import report_methods
 from sweeper.cli import app
 from sweeper.report.methods.sources import SOURCES
+from sweeper.results import PointError
+from sweeper.store.looks import recorded_look
 from sweeper.store.manifest import Manifest
 from sweeper.store.store import Store
 from sweeper.tuning.fixed import FixedHyperparameters
@@ -28,17 +30,19 @@ def written(tmp_path, monkeypatch):
     """Returns a function that writes a folder with a manifest of its own, and gives its methods."""
     monkeypatch.setattr('os.fsync', lambda file: None)
 
-    def write(points=CLOSE, tuning='fastest', metric=None, trials=None, epochs=None, **facts):
+    def write(points=CLOSE, tuning='fastest', metric=None, trials=None, epochs=None, failures=(), **facts):
         method = get_settings(tuning) if isinstance(tuning, str) else tuning
         preset, settings = record(method, 4)
         manifest = Manifest('digits', preset, settings, 4, 7, 1437, **facts)
         with Store.opened(tmp_path / 'sweep', manifest, ['hidden', 'nonlinearity']) as store:
-            store.add_points(points)
+            store.add_points([*points, *failures])
             for place, (point, perfs) in enumerate(points.items()):
                 chosen = tuned()
                 store.write_tuned(point, replace(chosen, epochs=epochs[place]) if epochs else chosen)
                 for index, perf in enumerate(perfs):
                     store.write_trial(point, index, trial(perf) if isinstance(perf, float) else perf)
+            for point in failures:
+                store.write_errors(point, [PointError('ValueError', 'no such width', 'tuning', 'Traceback')])
             store.collate()
         return report_methods(tmp_path / 'sweep', metric)
 
@@ -76,6 +80,13 @@ def test_the_design_of_the_sweep_is_told_as_it_is(written):
     assert 'by less than 0.0050, which was set in advance' in text
 
 
+@pytest.mark.parametrize(('look', 'says'), [(1, 'once, as planned'), (2, 'no error is left')])
+def test_more_looks_than_were_planned_claim_nothing(written, look, says):
+    assert says in written(
+        planned_looks=1, looks=[recorded_look([3 - look + n] * 4) for n in range(1, look + 1)]
+    )
+
+
 def test_resamples_are_named_with_their_test(written):
     text = written(resample={'splits': 'folds:3', 'samples': 1797, 'val_to_train': 0.5})
     assert 'the folds of 3-fold cross-validation' in text and 'Nadeau and Bengio 2003' in text
@@ -84,6 +95,17 @@ def test_resamples_are_named_with_their_test(written):
 
 def test_several_tunings_are_told(written):
     assert 'tuned 3 times, from different seeds, with the same budget' in written(tunings=3)
+
+
+def test_what_is_done_once_or_twice_is_not_done_1_or_2_times(written):
+    text = written({point: perfs[:1] for point, perfs in CLOSE.items()}, tunings=2)
+    assert 'tuned twice, from different seeds' in text and 'then trained once on all' in text
+
+
+def test_architectures_that_failed_are_not_passed_over(written):
+    text = written(failures=[(99, 'tanh')])
+    assert 'We compared 5 architectures' in text
+    assert ' 1 of them could not be tuned or trained and was left out.' in text
 
 
 def test_lengths_that_differ_are_told(written):

@@ -80,13 +80,14 @@ def _equivalence(findings: Findings) -> str:
 
 def _looks(findings: Findings) -> str:
     design = findings.comparison.verdict.design
-    if design.planned_looks == 1:
+    if design.planned_looks == design.look == 1:
         return 'Results were looked at once, as planned.'
     if design.planned_looks:
+        late = ', for which no error is left, so that nothing is claimed' * (not design.level)
         return (
             f'{design.planned_looks} looks at the results were planned, each at the level '
             f'{ALPHA / design.planned_looks:.2g}, so that all together have an error rate of at most '
-            f'{ALPHA:.0%}; this is look {design.look}.'
+            f'{ALPHA:.0%}; this is look {design.look}{late}.'
         )
     return (
         f'This is look {design.look} at the results. Look k was tested at the level {ALPHA:g}/2^k, here '

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..findings import Findings
-from ..wording import counted, in_epochs
+from ..wording import counted, in_epochs, times
 
 _SCHEDULES = {
     '': 'a triangular cyclical learning-rate schedule',
@@ -29,22 +29,22 @@ def trials(findings: Findings) -> list[str]:
 def _repetition(findings: Findings) -> str:
     manifest = findings.store.manifest
     counts = [summary.trials for summary in findings.compared]
-    times = counted(min(counts), 'time')
+    often = times(min(counts))
     if min(counts) < max(counts):
-        times = f'{min(counts)} to {max(counts)} times'
+        often = f'{min(counts)} to {max(counts)} times'
     turns = ' Its trials took turns in the results of its tunings.' * (manifest.tunings > 1)
     if not manifest.resample:
         return (
-            f'Each architecture was then trained {times} on all {manifest.train_size:,} training '
-            f'samples; these '
-            f'trials differ in initialisation and order of the data, not in the split of the data.{turns}'
+            f'Each architecture was then trained {often} on all {manifest.train_size:,} training '
+            f'samples; these trials differ in initialisation and order of the data, not in the split of the '
+            f'data.{turns}'
         )
     kind, _, number = str(manifest.resample.get('splits')).partition(':')
     splits = 'random splits of the training and validation data'
     if kind == 'folds':
         splits = f'the folds of {number}-fold cross-validation of the training and validation data'
     return (
-        f'Each architecture was then trained {times}, on {splits}, which are the same for all architectures; '
+        f'Each architecture was then trained {often}, on {splits}, which are the same for all architectures; '
         f'trials differ in initialisation and order of the data, too.{turns}'
     )
 

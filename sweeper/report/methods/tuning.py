@@ -8,7 +8,7 @@ from ...tuning.effort import Effort
 from ...tuning.fixed import FixedHyperparameters
 from ..findings import Findings
 from ..order import value_order
-from ..wording import counted, in_epochs, in_words
+from ..wording import counted, in_epochs, in_words, times
 
 _MOST_VALUES = 6
 
@@ -21,7 +21,7 @@ def tuning(findings: Findings) -> list[str]:
     )
     compared = (
         f'We compared {counted(len(findings.store.points), "architecture")}{_differences(findings)} with '
-        f'{software} (seed {manifest.seed}).'
+        f'{software} (seed {manifest.seed}).{_failed(findings)}'
     )
     if manifest.method == FixedHyperparameters.__name__:
         get = manifest.setting_values.get
@@ -30,6 +30,12 @@ def tuning(findings: Findings) -> list[str]:
     if manifest.method is not None:
         return [compared, f'Each was tuned by {manifest.method} [say here what it does].']
     return [compared, _budget(findings), _search(findings), _scores(findings)]
+
+
+def _failed(findings: Findings) -> str:
+    failed = sum(summary.error is not None for summary in findings.summaries)
+    were = 'was' if failed == 1 else 'were'
+    return f' {failed} of them could not be tuned or trained and {were} left out.' if failed else ''
 
 
 def _differences(findings: Findings) -> str:
@@ -49,17 +55,16 @@ def _budget(findings: Findings) -> str:
     manifest, settings = findings.store.manifest, findings.store.manifest.setting_values
     has_length = settings.get('length') == 'tuned'
     names = ['the learning rate', 'the batch size', *['the length of training'] * has_length]
-    times = f' {manifest.tunings} times, from different seeds,' * (manifest.tunings > 1)
+    often = f' {times(manifest.tunings)}, from different seeds,' * (manifest.tunings > 1)
     preset = f'preset "{manifest.preset}"' if manifest.preset else 'settings of our own'
     known = {field.name for field in dataclasses.fields(Effort)}
     effort = Effort(**{name: value for name, value in settings.items() if name in known})
     longest = in_epochs(effort.trial_epochs(manifest.train_size))
     limit = ', the most that a trial may have' * has_length
     return (
-        f'For each architecture separately, {in_words([*names, *findings.nuisance])} were tuned{times} '
-        f'with the '
-        f'same budget ({preset}): at most as many training samples as {effort.tuning_budget:g} trials of '
-        f'{longest} take{limit}.'
+        f'For each architecture separately, {in_words([*names, *findings.nuisance])} were tuned{often} '
+        f'with the same budget ({preset}): at most as many training samples as {effort.tuning_budget:g} '
+        f'trials of {longest} take{limit}.'
     )
 
 

@@ -46,6 +46,7 @@ def overview(findings: Findings) -> dict[str, Any]:
         'objective_higher': manifest.objective.higher,
         'columns': findings.columns,
         'nuisance': findings.nuisance,
+        'units': findings.units,
         'parameters': [parameter.to_dict() for parameter in findings.parameters],
         'commands': findings.commands,
         'rows': [_row(findings, summary) for summary in findings.summaries],

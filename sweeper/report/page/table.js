@@ -153,7 +153,7 @@ function leaderBoard(data, onfilter) {
   show();
   const methods = [...new Set(data.rows.map((row) => row.perf.method).filter(Boolean))].join(', ');
   return section('board', 'Leader board',
-    `Mean ${data.metric.title}${direction(data.metric)} over trials with its 95% confidence interval${methods ? ` (${methods})` : ''}; dots are single trials. Marked in green: those that may be the best (one of them is, with 95% confidence).${data.rows.some((row) => !row.comparable && !row.error) ? ' Architectures that are not comparable come after those that are.' : ''}${data.rows.some((row) => row.best) ? ' Best epoch: the best at the end of a cycle, which is optimistic, since it is the best of many; compare by the final score.' : ''}`,
+    `Mean ${data.metric.title}${direction(data.metric)} over ${data.units} with its 95% confidence interval${methods ? ` (${methods})` : ''}; dots are single trials. Marked in green: those that may be the best (one of them is, with 95% confidence).${data.rows.some((row) => !row.comparable && !row.error) ? ' Architectures that are not comparable come after those that are.' : ''}${data.rows.some((row) => row.best) ? ' Best epoch: the best at the end of a cycle, which is optimistic, since it is the best of many; compare by the final score.' : ''}`,
     element('div', { class: 'tools' }, search, count),
     ...scrolled(element('thead', {}, element('tr', {}, heads)), body), more, commandList(data));
 }

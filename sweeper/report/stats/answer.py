@@ -54,8 +54,7 @@ class Answer:
         if best is None or verdict.design.is_interim:
             return ''
         if len(verdict.order) == 1:
-            only = 'architecture with trials' if len(self.names) == 1 else 'comparable architecture'
-            return f'{self.names[best]} is the only {only}'
+            return self._only(best)
         if verdict.winner is not None:
             return f'{self.names[best]} is the {"better" if len(verdict.order) == 2 else "best"}'
         if self._is_settled:
@@ -63,23 +62,16 @@ class Answer:
             return f'{names} are equivalent within {self._number(verdict.margin)}'
         return 'No clear winner'
 
+    def _only(self, best: int) -> str:
+        only = 'architecture with trials' if len(self.names) == 1 else 'comparable architecture'
+        return f'{self.names[best]} is the only {only}'
+
     @property
     def details(self) -> list[str]:
         """What else is to be known."""
-        return [
-            *self._sentences[_MOST_SENTENCES:],
-            *filter(
-                None,
-                (
-                    self._smallest_gap(),
-                    self._optimism(),
-                    self._look(),
-                    self._tuned_once(),
-                    self._chosen_by(),
-                    self._lengths(),
-                ),
-            ),
-        ]
+        limits = self._smallest_gap(), self._optimism(), self._look(), self._paired()
+        scope = self._tuned_once(), self._chosen_by(), self._lengths()
+        return [*self._sentences[_MOST_SENTENCES:], *filter(None, limits + scope)]
 
     @cached_property
     def _sentences(self) -> list[str]:
@@ -88,8 +80,8 @@ class Answer:
             return ['There are no trials yet.']
         others = (
             self.not_comparable,
-            self.on_test_data,
             self._equivalent(),
+            self.on_test_data,
             self._candidates(),
             self._advice(),
         )
@@ -102,20 +94,22 @@ class Answer:
         verdict, best = self.verdict, self.verdict.best
         if best is None:
             return []
-        if len(verdict.order) == 1:
-            return [f'{self.headline}: {self._mean(best)}{self.measure.direction}.']
-        second = verdict.order[1]
+        is_only = len(verdict.order) == 1
+        second = best if is_only else verdict.order[1]
+        only = f'{self._only(best)}: {self._mean(best)}{self.measure.direction}'
         if verdict.design.is_interim:
-            return [
-                f'So far, {self._place(best, second)}.',
-                'The verdict comes when all trials are done.',
-            ]
+            place = only if is_only else self._place(best, second)
+            return [f'So far, {place}.', 'The verdict comes when all trials are done.']
+        if is_only:
+            return [f'{only}.']
         if verdict.winner is None:
             scope = f'among {self._those} ({self._counts})'
             if self._is_settled:
-                scope = f'(95% confidence; {self._those} compared, {self._counts})'
+                compared = ' compared' * (len(verdict.order) == len(self.names))
+                scope = f'(95% confidence; {self._those}{compared}, {self._counts})'
             return [f'{self.headline} {scope}.', self._leader(best, second)]
-        mean = f'{self._mean(best)}{self.measure.direction} ({self._trials(best)})'
+        direction = 'lower is better; ' * (not self.measure.info.higher)
+        mean = f'{self._mean(best)} ({direction}{self._trials(best)})'
         side = 'above' if self.measure.info.higher else 'below'
         rival = 'the runner-up ' * (len(verdict.order) > 2) + self.names[second]
         gap = self._difference(second)
@@ -164,7 +158,10 @@ class Answer:
 
     def _same_mean(self, best: int) -> str:
         same = [index for index in self.verdict.order if self.verdict.behind[index].mean == 0]
-        text = f'{_listed([self.names[index] for index in same])} have the same mean, {self._mean(best)}'
+        who, all_of = _listed([self.names[index] for index in same]), 'Both' if len(same) == 2 else 'All'
+        if self._is_settled and {*same} == {*self.verdict.equivalent}:  # whom the sentence before named
+            who = all_of
+        text = f'{who} have the same mean, {self._mean(best)}'
         losses = self.verdict.losses[same]
         if self.measure.name == 'loss' or not losses[0] < losses[1]:
             return f'{text}.'
@@ -172,14 +169,11 @@ class Answer:
 
     def _why_not_enough(self, best: int, second: int) -> str:
         behind = self.verdict.behind[second]
-        if not behind.low > 0:
-            return (
-                ': that could be chance'
-                if np.isfinite(behind.low)
-                else ', and a single trial says nothing of chance'
-            )
-        among = f' among {self._comparisons}' if self.verdict.differences.pairs > 1 else ''
-        return f': that could be chance{among} ({self._p(best, second)})'
+        if not np.isfinite(behind.low):
+            return ', and a single trial says nothing of chance'
+        is_clear = self.verdict.differences.row(best).p_adjusted[second] >= ALPHA
+        why = f' ({self._p(best, second)})' * bool(behind.low > 0 and is_clear)
+        return f': that could be chance{why}'
 
     def _first(self, best: int) -> str:
         if self._less_certain is not None:
@@ -201,13 +195,10 @@ class Answer:
     def _p(self, best: int, second: int) -> str:
         p = self.verdict.differences.row(best).p_adjusted[second]
         surely = f'p < {_SMALLEST_P:g}' if p < _SMALLEST_P else f'p = {p:.2g}'
-        reasons = [self._comparisons] * (self.verdict.differences.pairs > 1)
+        pairs = self.verdict.differences.pairs
+        reasons = [counted(pairs, 'comparison')] * (pairs > 1)
         reasons += ['looking again'] * (self.verdict.design.planned_looks != 1)
         return f'{surely}, corrected for {" and ".join(reasons)}' if reasons else surely
-
-    @property
-    def _comparisons(self) -> str:
-        return counted(self.verdict.differences.pairs, 'comparison')
 
     @property
     def _those(self) -> str:
@@ -218,10 +209,11 @@ class Answer:
     @property
     def _counts(self) -> str:
         """How many trials there are of each."""
-        trials = [int(self._all_trials[index]) for index in self.verdict.order]
+        trials, tunings = [int(self._all_trials[i]) for i in self.verdict.order], self.verdict.design.tunings
+        each = f'in {tunings} tunings each' if tunings > 1 else 'each'
         if min(trials) == max(trials):
-            return f'{counted(trials[0], "trial")} each'
-        return f'{min(trials)} to {max(trials)} trials each'
+            return f'{counted(trials[0], "trial")} {each}'
+        return f'{min(trials)} to {max(trials)} trials {each}'
 
     @property
     def _all_trials(self) -> np.ndarray:
@@ -252,8 +244,9 @@ class Answer:
         members = sorted(members, key=lambda index: -self.measure.sign * float(self.verdict.means[index]))
         names = _listed([f'{self.names[index]} ({self._mean(index)})' for index in members])
         why = ', and '.join(EXCLUSIONS[flag].why for flag in flags)
-        remedies = dict.fromkeys(EXCLUSIONS[flag].remedy for flag in flags)
-        remedy = max(remedies, key=len)  # the longest has the others in it
+        every = [*dict.fromkeys(EXCLUSIONS[flag].remedy for flag in flags)]
+        wholes = [text for text in every if not any(text in other for other in every if other != text)]
+        remedy = '; '.join(wholes)  # without what others have in them
         return f'{names}, since {why} ({", ".join(flags)}: {remedy})'
 
     @cached_property
@@ -274,13 +267,15 @@ class Answer:
             return ''
         best, *others = self.verdict.equivalent
         are = f'{_listed([self.names[index] for index in others])} {"is" if len(others) == 1 else "are"}'
-        within = self._number(self.verdict.margin)
-        return f'{are} equivalent to {self.names[best]} within {within} (95% confidence).'
+        within, yet = self._number(self.verdict.margin), 'Yet ' * (self.verdict.winner is not None)
+        return f'{yet}{are} equivalent to {self.names[best]} within {within} (95% confidence).'
 
     def _candidates(self) -> str:
         candidates, count = self.verdict.candidates, len(self.verdict.order)
-        if not self._is_open or self._is_settled:
+        if not self._is_open or (self._is_settled and len(candidates) == count):
             return ''
+        if self._is_settled:
+            return 'No other can be the best (95% confidence).'
         if len(candidates) == count:
             return 'None of them can be ruled out as the best.' if count > 2 else ''
         names = _listed([self.names[index] for index in candidates])
@@ -292,14 +287,15 @@ class Answer:
         if not self._is_open or self._is_settled or verdict.advice.spread is None or not verdict.margin > 0:
             return ''
         lead, trials = f'a lead of {self._number(verdict.margin)}', verdict.advice.trials
+        what = 'tunings' if verdict.design.tunings > 1 else 'trials'  # what tests count
         if trials is None:
             return (
-                f'To confirm {lead} would take more than {MOST_TRIALS} trials of each: '
+                f'To confirm {lead} would take more than {MOST_TRIALS} {what} of each: '
                 f'it is too small to be worth confirming.'
             )
         ends = f'{trials.least} or more' if trials.most is None else f'{trials.least} to {trials.most}'
         ends = str(trials.least) if trials.least == trials.most else ends
-        return f'To confirm {lead} would take {ends} trials of each.'
+        return f'To confirm {lead} would take {ends} {what} of each.'
 
     @property
     def _is_open(self) -> bool:
@@ -309,8 +305,8 @@ class Answer:
 
     @property
     def _is_settled(self) -> bool:
-        """Whether more trials would change nothing: all that may be the best are equivalent."""
-        return set(self.verdict.candidates) <= set(self.verdict.equivalent)
+        """Whether more trials would change nothing: all of several that may be the best are equivalent."""
+        return self.verdict.winner is None and set(self.verdict.candidates) <= set(self.verdict.equivalent)
 
     def _smallest_gap(self) -> str:
         gap = self.verdict.advice.smallest_gap
@@ -344,9 +340,16 @@ class Answer:
         if not design.level:
             return f'{which}: no error is left for it, so nothing is claimed.'
         return (
-            f'{which}: it may be wrong with probability {design.level:.2g}, and all looks together with '
-            f'{ALPHA:g}, to which p-values are scaled.'
+            f'{which}: a false claim has a probability of at most {design.level:.2g} at this look, and of '
+            f'{ALPHA:g} over all of them; p-values are scaled to be compared with {ALPHA:g}.'
         )
+
+    def _paired(self) -> str:
+        """Says that trials are compared in pairs, if they are."""
+        design = self.verdict.design
+        if not design.paired or len(self.verdict.order) < 2:
+            return ''
+        return f'Trials of the same {"split" if design.val_to_train else "number"} are compared in pairs.'
 
     def _tuned_once(self) -> str:
         if self.verdict.design.tunings > 1 or len(self.verdict.order) < 2:

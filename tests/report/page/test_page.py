@@ -432,7 +432,7 @@ def test_another_metric_can_be_looked_at_in_its_own_direction(by_cost, open_page
     assert tab.locator('section > h2').all_inner_texts()[1] == 'auc against each parameter'
     assert draw_all(tab) > 3
     chooser.select_option('0')
-    shows(tab.locator('#answer'), 'cost 12.4167 (lower is better)')
+    shows(tab.locator('#answer'), 'cost 12.4167 (lower is better; ')
     assert column(tab, 2) == ['16', '2', '99'] and draw_all(tab) > 3
     assert tab.errors == []
 

@@ -101,7 +101,7 @@ def test_where_the_best_is_not_better_than_one_of_more_spread_that_one_is_named(
     found = replace(pair(*steady, wild), design=Design(look=2, planned_looks=3))
     assert found.verdict.winner is None and found.pairwise.row(0).p_adjusted[1] < 0.05
     assert found.verdict.candidates == [0, 2]
-    assert re.search(r'its lead over width=3 is .*: that could be chance among 3 comparisons', found.answer())
+    assert re.search(r'its lead over width=3 is .*: that could be chance', found.answer())
 
 
 @given(st.integers(2, 5), st.integers(0, 999), st.sampled_from([1, 2]))
@@ -111,7 +111,7 @@ def test_what_could_be_chance_has_a_p_value_that_says_so(count, seed, look):
         -3, 0, (count, 1)
     )
     found = replace(pair(*scores), design=Design(look=look))
-    for p in re.findall(r'that could be chance among .*p [=<] ([\d.e-]+)', found.answer()):
+    for p in re.findall(r'that could be chance \(p [=<] ([\d.e-]+)', found.answer()):
         assert float(p) >= 0.05
 
 
@@ -180,6 +180,55 @@ def test_while_trials_are_still_to_come_nothing_is_claimed():
 def test_a_later_look_is_named():
     found = replace(comparison([0.7, 0.95, 0.8]), design=Design(look=2))
     assert any(text.startswith('This is look 2 at the results:') for text in found.details())
+
+
+def test_while_there_is_one_architecture_so_far_that_is_said():
+    found = replace(comparison([0.9]), design=Design(is_interim=True))
+    mean = f'{found.means[0]:.4f}'
+    assert found.answer() == (
+        f'So far, width=1 is the only architecture with trials: {mean}. '
+        'The verdict comes when all trials are done.'
+    )
+
+
+@pytest.mark.parametrize('seed', range(20))
+@pytest.mark.parametrize('count', [2, 3, 5])
+def test_nothing_that_is_significant_is_called_chance(count, seed):
+    draw = np.random.default_rng(seed)
+    spreads = 10 ** draw.uniform(-3, -1.5, count)
+    found = comparison(np.linspace(0.9, 0.87, count), trials=4, spread=spreads[:, None], seed=seed)
+    p = re.search(r'could be chance(?: \(p = ([^,]+), (corrected for .*?)\))?\.', found.answer())
+    if p and p[1]:
+        assert float(p[1]) >= 0.05
+        assert ('comparison' in p[2]) == (count > 2) and '1 comparison' not in p[2]
+
+
+def test_a_lead_that_is_certain_and_too_small_to_matter_is_called_so():
+    found = replace(comparison([0.9, 0.905], trials=40, spread=0.003), design=Design(margin=0.02))
+    assert found.verdict.winner == 1 and found.verdict.equivalent == [1, 0]
+    assert found.answer().endswith('. Yet width=1 is equivalent to width=2 within 0.0200 (95% confidence).')
+
+
+def test_where_some_are_equivalent_the_others_are_ruled_out():
+    design = Design(margin=0.01)
+    found = replace(comparison([0.9, 0.9001, 0.7, 0.6], trials=20, spread=0.003), design=design)
+    assert found.sentences.headline.endswith('are equivalent within 0.0100')
+    assert found.answer().endswith(' No other can be the best (95% confidence).')
+
+
+def test_where_tunings_are_compared_advice_is_in_tunings():
+    found = replace(comparison([0.9, 0.901], trials=12, seed=1), design=Design(tunings=3, margin=0.002))
+    said = ' '.join([found.answer(), *found.details()])
+    assert '12 trials in 3 tunings each' in said
+    assert re.search(r'would take .*tunings of each', said) and 'trials of each' not in said
+
+
+@pytest.mark.parametrize('ratio', [0.0, 0.25])
+def test_that_trials_are_paired_is_said(ratio):
+    found = replace(comparison([0.9, 0.8]), design=Design(paired=True, val_to_train=ratio))
+    what = 'split' if ratio else 'number'
+    assert f'Trials of the same {what} are compared in pairs.' in found.details()
+    assert not any('in pairs' in text for text in comparison([0.9, 0.8]).details())
 
 
 def test_a_single_trial_says_nothing_about_differences():
@@ -283,6 +332,13 @@ def test_those_of_the_same_flags_are_named_together():
     answer = flagged([0.9, 0.1, 0.2, 0.3], {1: doubted, 2: doubted, 3: ['nothing_learned']}).answer()
     assert re.search(r'Not comparable: width=4 \(0\.\d+\) and width=2 \(0\.\d+\), since the loss of', answer)
     assert answer.count('comparable') == 2
+
+
+def test_of_several_flags_each_remedy_is_named_once():
+    flags = ['too_few_converged', 'evaluation_diverged', 'worse_than_tuned']
+    answer = flagged([0.9, 0.8, 0.1], {2: flags}).not_comparable()
+    for remedy in {EXCLUSIONS[flag].remedy for flag in flags}:
+        assert answer.count(remedy) == 1
 
 
 def test_where_nothing_can_be_compared_nothing_is():

@@ -171,8 +171,8 @@ class Answer:
         behind = self.verdict.behind[second]
         if not np.isfinite(behind.low):
             return ', and a single trial says nothing of chance'
-        is_clear = self.verdict.differences.row(best).p_adjusted[second] >= ALPHA
-        why = f' ({self._p(best, second)})' * bool(behind.low > 0 and is_clear)
+        is_chance = self.verdict.differences.row(best).p_adjusted[second] >= ALPHA
+        why = f' ({self._p(best, second)})' * bool(behind.low > 0 and is_chance)
         return f': that could be chance{why}'
 
     def _first(self, best: int) -> str:

@@ -248,6 +248,7 @@ def test_reports_show_the_tunings_and_say_how_much_is_due_to_them(swept_by_seeds
         spread = max(one.lr_max for one in tunings) / min(one.lr_max for one in tunings)
         assert summary.lr_spread == spread and summary.lr_range[1] == tunings[0].lr_max
     assert said in markdown(store) and said in overview(findings)['notes']
+    assert 'confidence interval over tunings' in markdown(store) and overview(findings)['units'] == 'tunings'
     shown = details(findings)[0][0]
     assert [one['tuning'] for one in shown['tunings']] == [0, 1]
     assert [trial['tuning'] for trial in shown['trials']] == [0, 1, 0, 1]
@@ -256,7 +257,8 @@ def test_reports_show_the_tunings_and_say_how_much_is_due_to_them(swept_by_seeds
 def test_the_table_has_a_column_for_how_far_they_are_apart(swept_by_seeds, capsys):
     terminal.show(Store.read(swept_by_seeds[0]))
     printed = ' '.join(capsys.readouterr().out.split())
-    assert 'lr spread' in printed and 'each tuned 2 times' in printed
+    assert 'lr spread' in printed and 'each tuned twice' in printed
+    assert 'over tunings' in printed and 'in 2 tunings each' in printed
 
 
 def test_of_a_single_tuning_nothing_is_said(swept, sweep_inline, tmp_path, capsys):
@@ -264,5 +266,6 @@ def test_of_a_single_tuning_nothing_is_said(swept, sweep_inline, tmp_path, capsy
     store = Store.read(tmp_path / 'once')
     terminal.show(store)
     said = everything(store) + markdown(store) + capsys.readouterr().out + str(overview(Findings(store)))
+    said = said.replace('test_tunings', '')  # in the command, where this file is named in it
     assert not any(word in said for word in ('tunings', 'lr spread', 'due to tuning', 'due_to'))
     assert details(Findings(store))[0][0]['tunings'] == []

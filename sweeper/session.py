@@ -106,7 +106,7 @@ def run_session(
             resample={} if resampler is None else resampler.record(),
             tuned_space=parameters.tuned_texts(),
             val_size=facts.val_size if resampler is None else resampler.split(0).place['val'],
-            paired=config.paired, planned_looks=config.looks or selector.planned_looks,
+            paired=config.paired, planned_looks=_planned_looks(config, selector),
             margin=config.margin, looks=(),
             **config.identity(),
         )  # fmt: skip
@@ -176,6 +176,16 @@ def _facts(
                 load_problem(reference, presets=presets), config.seed, config.device, config.resample
             )
     return facts
+
+
+def _planned_looks(config: SweepConfig, selector: Selector) -> int | None:
+    """Returns in how many looks at the results it is decided what is better; None if that is open."""
+    least = selector.planned_looks
+    if config.looks is not None and least is not None and config.looks < least:
+        name = type(searching(selector)).__name__
+        error = InvalidArgument(f'looks={config.looks}: {name} looks at the results up to {least} times')
+        raise error.naming(('looks', config.looks))
+    return config.looks or least
 
 
 def _tuning_within(

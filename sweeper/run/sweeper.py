@@ -14,6 +14,7 @@ from ..listeners.base import Listeners
 from ..points import Point, label
 from ..results import SweepResults
 from ..selectors.base import Selector
+from ..selectors.budgets import BudgetedSelector, searching
 from ..store.looks import look_under_way
 from ..store.records import Records
 from ..store.saving import Save, Saves
@@ -111,10 +112,10 @@ class Sweeper:
                     f'no point may be trained, such as ({label(point)}): {reason}. All are in '
                     f'{self._ledger.records.layout.constraints}; propose smaller ones, or raise the limit'
                 )
-            raise SelectorError(
-                f'{type(self._selector).__name__} proposed nothing; '
-                f'make a new one if another sweep has used it up'
-            )
+            remedy = 'make a new one if another sweep has used it up'
+            if isinstance(self._selector, BudgetedSelector):
+                remedy += ', or raise the budget'
+            raise SelectorError(f'{type(searching(self._selector)).__name__} proposed nothing; {remedy}')
         self._replay.check_complete()
 
     def _advance(self, events: Sequence[JobEvent]) -> None:

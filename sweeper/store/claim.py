@@ -63,6 +63,8 @@ def claim(
     for (recorded_option, option), (recorded_command, command) in replanned:
         was = f'{layout.folder} has trials, and how they are compared is fixed before: this sweep was started'
         advice = 'Leave that out, or name another folder'
+        if 'looks' in option:
+            advice += '; RacingSweep, which plans its looks itself, needs one of its own'
         error = FolderError(f'{was} with {recorded_option}, not {option}. {advice}')
         raise error.on_command_line(f'{was} {recorded_command}, not with {command}. {advice}')
     if unaccepted := [(kind, text) for kind, text in changed if kind not in accepted]:

@@ -71,6 +71,18 @@ def test_the_report_has_the_looks_of_the_race(write_problem, tmp_path):
     assert (design.look, design.planned_looks) == (selector.looks_made, 3) and not design.is_interim
 
 
+def test_a_race_has_all_its_looks_and_a_folder_of_its_own(write_problem, tmp_path):
+    from sweeper import FixedSweep, FolderError, InvalidArgument, sweep
+
+    path = write_problem().path
+    how = {'executor': 'inline', 'progress': 'none', 'folder': tmp_path / 'out'}
+    with pytest.raises(InvalidArgument, match='looks=2: RacingSweep looks at the results up to 3 times'):
+        sweep(path, RacingSweep([(2,), (12,)], trials=8), 1, 'fastest', looks=2, **how)
+    sweep(path, FixedSweep([((2,), 1)]), 1, 'fastest', **how)
+    with pytest.raises(FolderError, match='RacingSweep, which plans its looks itself, needs one of its own'):
+        sweep(path, RacingSweep([(2,), (12,)], trials=8), 1, 'fastest', **how)
+
+
 def test_what_is_raced_can_be_points_or_a_space():
     from sweeper import Integer, Space
 

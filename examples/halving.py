@@ -45,5 +45,5 @@ if __name__ == '__main__':
     results = sweep('__main__', selector(), 2, 'fastest', 'out/halving')
     for result in results:
         if len(result.perf_val):
-            print(dict(result.params), f'{len(result.perf_val)} trials, {result.perf_val.mean():.4f}')
+            print(dict(result.params), f'trials: {len(result.perf_val)}, mean: {result.perf_val.mean():.4f}')
     print(compare('out/halving').answer())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
@@ -111,6 +112,10 @@ def _section(data: Any, section: str | None) -> Any:
 def _add_section(parts: Parts, prefix: str, section: Mapping[Any, Any]) -> None:
     for key, given in section.items():
         name = f'{prefix}{key}'
+        if isinstance(given, Mapping) and (wrong := _misspelled(given)):
+            parts.broken.add(name)
+            parts.faults.append(f'{name}: {wrong}: there is no such key{suggestion(wrong, _KEYS)}')
+            continue
         if isinstance(given, Mapping) and not _KEYS.keys() & given.keys() and given:
             _add_section(parts, f'{name}.', given)
             continue
@@ -119,6 +124,17 @@ def _add_section(parts: Parts, prefix: str, section: Mapping[Any, Any]) -> None:
         if isinstance(given, Mapping) and 'when' in given:
             with parts.reading(f'condition of {name!r}'):
                 parts.conditions[name] = condition_in(given['when'])
+
+
+def _misspelled(given: Mapping[Any, Any]) -> str | None:
+    """Returns a key that is nearly one of `_KEYS` in what would be one of them but for that; else None.
+
+    Without another key that goes with one of `_KEYS`, it is the name of a parameter.
+    """
+    if _KEYS.keys() & given.keys() or given.keys().isdisjoint(set[str]().union(*_KEYS.values())):
+        return None
+    names = [key for key in given if isinstance(key, str)]
+    return next((name for name in names if get_close_matches(name, _KEYS, n=1, cutoff=0.75)), None)
 
 
 def _domain(given: Any) -> Domain:

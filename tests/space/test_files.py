@@ -99,6 +99,12 @@ def written(tmp_path, text, name='space.yaml'):
     return path
 
 
+def test_parameters_may_have_the_names_of_keys(tmp_path):
+    text = 'parameters: {optimizer: {type: [adam, sgd], step: {range: [1, 9]}, default: 3}}'
+    space = Space.load(written(tmp_path, text))
+    assert [*space] == ['optimizer.type', 'optimizer.step', 'optimizer.default']
+
+
 def test_a_space_is_read_from_yaml_and_json(tmp_path):
     space = Space.load(written(tmp_path, OURS))
     assert space == SPACE and repr(space) == repr(SPACE)
@@ -154,6 +160,7 @@ def test_every_type_of_vega_is_read_and_drawn(tmp_path):
         ('parameters: {a: []}', ['a: there must be at least one value']),
         ('parameters: {a: {range: [3, 1]}}', ['a: low=3, high=1: low must be below high']),
         ('parameters: {a: {range: [1, x]}}', ['a: range [1, ', 'must be [low, high], two numbers']),
+        ('parameters: {a: {rnage: [1, 2], log: true}}', ['a: rnage: there is no such key; did you mean range?']),  # noqa: E501
         ('parameters: {a: {range: [1, 2], lgo: true}}', ['a: lgo: does not go with range; did you mean log?']),  # noqa: E501
         ('parameters: {a: {choices: [1], range: [1, 2]}}', ['a: ', 'must have one of']),
         ('parameters: {a: {range: [1, 2], role: nusance}}', ["role 'nusance': valid are scientific"]),

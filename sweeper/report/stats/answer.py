@@ -170,7 +170,10 @@ class Answer:
     def _why_not_enough(self, best: int, second: int) -> str:
         behind = self.verdict.behind[second]
         if not np.isfinite(behind.low):
-            return ', and a single trial says nothing of chance'
+            are_single = min(self.verdict.converged[best], self.verdict.converged[second]) == 1
+            return f', and {"a single trial says" if are_single else "these trials say"} nothing of chance'
+        if behind.low > 0 and not self.verdict.design.level:
+            return ', but nothing is claimed after the looks that were planned'
         is_chance = self.verdict.differences.row(best).p_adjusted[second] >= ALPHA
         why = f' ({self._p(best, second)})' * bool(behind.low > 0 and is_chance)
         return f': that could be chance{why}'

@@ -237,6 +237,16 @@ def test_a_single_trial_says_nothing_about_differences():
     assert 'a single trial says nothing of chance' in answer
 
 
+def test_several_trials_without_spread_are_not_called_a_single_one():
+    answer = replace(pair([0.9, 0.9], [0.8, 0.8]), design=Design(paired=True)).answer()
+    assert 'and these trials say nothing of chance' in answer
+
+
+def test_after_the_planned_looks_a_lead_is_not_called_chance():
+    answer = replace(comparison([0.7, 0.95, 0.8]), design=Design(look=2, planned_looks=1)).answer()
+    assert ', but nothing is claimed after the looks that were planned.' in answer and 'p =' not in answer
+
+
 def test_what_the_performance_depends_on_is_told_for_a_grid():
     cells = [[width, kind] for width in ('8', '16') for kind in ('relu', 'tanh')]
     scores = np.array([[0.5], [0.6], [0.8], [0.9]]) + np.random.default_rng(0).normal(0, 1e-4, (4, 5))

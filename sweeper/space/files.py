@@ -30,6 +30,8 @@ _KEYS = {
     'range': {*_COMMON, 'log', 'step', 'type'},
     'bits': {*_COMMON, 'weight'},
 }
+_ENDS_ELSEWHERE = ({'low', 'high'}, {'min', 'max'}, {'lower', 'upper'})
+_VALUES_ELSEWHERE = {'values', 'categories', 'options', 'value', 'items', 'q', 'quantization', 'distribution'}
 _FORMS = (
     "valid are a list of values, {'range': [low, high]}, and mappings with choices, ordinal, constant or bits"
 )
@@ -116,6 +118,10 @@ def _add_section(parts: Parts, prefix: str, section: Mapping[Any, Any]) -> None:
             parts.broken.add(name)
             parts.faults.append(f'{name}: {wrong}: there is no such key{suggestion(wrong, _KEYS)}')
             continue
+        if isinstance(given, Mapping) and (foreign := _foreign(given)):
+            parts.broken.add(name)
+            parts.faults.append(f'{name}: {", ".join(foreign)}: there are no such keys; {_FORMS}')
+            continue
         if isinstance(given, Mapping) and not _KEYS.keys() & given.keys() and given:
             _add_section(parts, f'{name}.', given)
             continue
@@ -135,6 +141,16 @@ def _misspelled(given: Mapping[Any, Any]) -> str | None:
         return None
     names = [key for key in given if isinstance(key, str)]
     return next((name for name in names if get_close_matches(name, _KEYS, n=1, cutoff=0.75)), None)
+
+
+def _foreign(given: Mapping[Any, Any]) -> list[str]:
+    """Returns the keys by which other libraries describe one parameter, if that is what this does."""
+    ends = any(pair <= given.keys() for pair in _ENDS_ELSEWHERE)
+    if not (ends or ('type' in given and given.keys() & _VALUES_ELSEWHERE)) or _KEYS.keys() & given.keys():
+        return []
+    known = {*_COMMON, 'log', 'step', 'type'}
+    others = [key for key in given if key not in known]
+    return others if {*others} <= set[str]().union(_VALUES_ELSEWHERE, *_ENDS_ELSEWHERE) else []
 
 
 def _domain(given: Any) -> Domain:

@@ -168,6 +168,8 @@ def test_every_type_of_vega_is_read_and_drawn(tmp_path):
         ('parameters: {a: {b: [1]}, a.b: [1]}', ['a.b: there are two parameters of that name']),
         ('parameters: {a: [1, 2], b: {range: [1, 2], when: [a == 1, a == 2]}}', ['2 conditions', '`and` or `or`']),  # noqa: E501
         ('parameters: {a: [1, 2], b: {range: [1, 2], when: aa == 1}}', ["no parameter 'aa'; did you mean a?"]),  # noqa: E501
+        ('parameters: {a: {type: integer, low: 1, high: 2, log: true}}', ["a: low, high: there are no such keys; valid are a list of values, {'range': [low, high]}"]),  # noqa: E501
+        ('parameters: {a: {type: categorical, values: [1, 2]}}', ['a: values: there are no such keys; valid are a list']),  # noqa: E501
         ('parameters: {a: [1, 2]}\nforbiden: []', ['forbiden: a space has no such key; did you mean forbidden?']),  # noqa: E501
         ('parameters: {a: [1, 2]}\nforbidden:\n  - a in [1, 2]', ['no point is left']),
         (

@@ -212,6 +212,18 @@ class SweepLayout:
     def point(self, point_id: int) -> PointLayout:
         return PointLayout(self.points / str(point_id))
 
+    def point_ids(self) -> list[int]:
+        """The points that have a folder, in any order."""
+        try:
+            with os.scandir(self.points) as entries:
+                return [
+                    int(entry.name)
+                    for entry in entries
+                    if entry.name.isdecimal() and entry.is_dir(follow_symlinks=False)
+                ]
+        except FileNotFoundError:
+            return []
+
 
 def checked_folder(folder: object) -> Path:
     """Returns the path of a sweep's folder that a user names; what is no path is an `InvalidArgument`."""

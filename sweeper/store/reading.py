@@ -31,35 +31,51 @@ from .tuned_files import facts_from_misc, tuned_from, tunings_from_misc
 TakeDamage: TypeAlias = Callable[[DamagedFile, Path], None]
 
 
-def read_all(
+def read_points(
     layout: SweepLayout,
     manifest: Manifest,
     parameter_names: Sequence[str] = (),
     writer: AtomicWriter | None = None,
-) -> Records:
-    """Reads everything.
+) -> Lookup:
+    """Reads which points there are.
 
     Args:
         layout: The folder.
         manifest: Which sweep it is.
         parameter_names: Names for the parameters of points that are tuples.
-        writer: Writes in it: files that are not read are checked, too, and what is damaged is set aside and
-            counts as not there.
+        writer: Writes in it: what is damaged is set aside and restored at once. So nothing else that tells
+            the points may be set aside or removed before.
 
     Raises:
         FolderError: Nothing tells which point is which, or something is damaged and there is no writer.
         OSError: The folder cannot be read.
     """
-
-    def take_damage(damage: DamagedFile, path: Path) -> None:
-        if writer is None:
-            raise FolderError(f'{damage}. Running the sweep again computes it anew') from damage
-        set_aside(layout, writer, path, damage)
-
-    named, thoroughly = bool(manifest.named_points), writer is not None
-    lookup = read_lookup(layout, named, parameter_names, thoroughly, take_damage)
-    if writer is not None and lookup.points:  # before anything else that tells the points is set aside
+    take_damage = _damage_taker(layout, writer)
+    lookup = read_lookup(
+        layout, bool(manifest.named_points), parameter_names, writer is not None, take_damage
+    )
+    if writer is not None and lookup.points:
         lookup.write(writer)
+    return lookup
+
+
+def read_all(
+    layout: SweepLayout, manifest: Manifest, lookup: Lookup, writer: AtomicWriter | None = None
+) -> Records:
+    """Reads what there is of points.
+
+    Args:
+        layout: The folder.
+        manifest: Which sweep it is.
+        lookup: What `read_points` returned.
+        writer: Writes in it: files that are not read are checked, too, and what is damaged is set aside and
+            counts as not there.
+
+    Raises:
+        FolderError: Something is damaged and there is no writer.
+        OSError: The folder cannot be read.
+    """
+    take_damage, thoroughly = _damage_taker(layout, writer), writer is not None
     records = Records(layout, manifest, lookup)
     try:
         records.rejections = read_rejections(layout)
@@ -68,6 +84,17 @@ def read_all(
     for point_id, record in enumerate(records.by_point.values()):
         _read_point(layout.point(point_id), record, thoroughly, manifest.objective, take_damage)
     return records
+
+
+def _damage_taker(layout: SweepLayout, writer: AtomicWriter | None) -> TakeDamage:
+    """What is done about damage: it is set aside, or ends the reading if nothing may be written."""
+
+    def take_damage(damage: DamagedFile, path: Path) -> None:
+        if writer is None:
+            raise FolderError(f'{damage}. Running the sweep again computes it anew') from damage
+        set_aside(layout, writer, path, damage)
+
+    return take_damage
 
 
 def read_lookup(
@@ -80,8 +107,7 @@ def read_lookup(
     """Takes the points from `params.csv`; if that is damaged from its copy, else from the points' results."""
     check_own_folder(layout.points)
     # The folders first: if a sweep is running here, the lookup is always ahead of them.
-    folders = layout.points.iterdir() if layout.points.exists() else ()
-    ids = [int(path.name) for path in folders if path.name.isdecimal()]
+    ids = layout.point_ids()
     whole: dict[Path, Lookup] = {}
     for path in (layout.params_csv, layout.params_csv_copy):
         lookup = Lookup(layout, parameter_names)
@@ -340,6 +366,7 @@ def read_params(layout: PointLayout) -> dict[str, str] | None:
     """Reads from its results which point it is, as `Lookup.record` wrote it; None if that cannot be told."""
     for path in (layout.misc, layout.error):
         try:
+            _check_no_link(layout.folder, path.parent)
             return {str(name): str(cell) for name, cell in read_sealed(path)['params'].items()}
         except (OSError, ValueError, LookupError, AttributeError):
             continue

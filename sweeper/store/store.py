@@ -28,7 +28,7 @@ from .lock import locked
 from .looks import has_more, recorded_look
 from .manifest import Manifest, read_manifest, write_manifest
 from .origin import Origin
-from .reading import read_all, read_run
+from .reading import read_all, read_points, read_run
 from .records import PointRecord, Records
 from .rejections import Rejections, write_rejections
 from .tidying import tidy
@@ -84,8 +84,9 @@ class Store:
             requested = read_manifest(layout) if manifest is None else manifest
             claimed = claim(layout, requested, writer, if_changed)
             with _readable(layout):
+                lookup = read_points(layout, claimed, parameter_names, writer)
                 tidy(layout, writer)
-                records = read_all(layout, claimed, parameter_names, writer)
+                records = read_all(layout, claimed, lookup, writer)
             for point, record in records.by_point.items():
                 if record.errors and record.errors[0].trial is None:  # interrupted between the two
                     writer.remove(records.files(point).hparams)
@@ -101,7 +102,7 @@ class Store:
         layout = SweepLayout(Path(folder))
         manifest = read_manifest(layout)
         with _readable(layout):
-            return read_all(layout, manifest)
+            return read_all(layout, manifest, read_points(layout, manifest))
 
     @property
     def manifest(self) -> Manifest:

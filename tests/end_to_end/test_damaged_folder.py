@@ -172,6 +172,14 @@ def test_whatever_happens_to_a_file_its_results_come_back(whole, place, run, nam
 @example(
     names=['points/params.csv', 'copies/params.csv', 'points/0/hparams/misc.json'], damages=[flip] * 5, seed=0
 )
+@example(
+    names=[
+        'points/params.csv', 'copies/params.csv', 'points/0/hparams/final.json',
+        'points/0/hparams/candidates.npz',
+    ],
+    damages=[flip, flip, remove, put_pipe, flip],
+    seed=0,
+)  # fmt: skip
 def test_whatever_happens_to_several_files_their_results_come_back(whole, place, run, names, damages, seed):
     folder, rng = Path(tempfile.mkdtemp(dir=place)) / 'sweep', random.Random(seed)
     shutil.copytree(whole, folder)
@@ -199,9 +207,7 @@ def test_whatever_happens_to_several_files_their_results_come_back(whole, place,
 def tell_the_points(names):
     """Whether some files are all that tell of a point which one it is."""
     lists = {'points/params.csv', 'copies/params.csv'}
-    tunings = sum('/hparams/' in name for name in names)  # of a tuning that is half gone nothing is kept
-    is_lost = tunings > 1 or any(name.endswith(('misc.json', 'error.json')) for name in names)
-    return lists <= set(names) and is_lost
+    return lists <= set(names) and any(name.endswith(('misc.json', 'error.json')) for name in names)
 
 
 def look_at(folder):

@@ -308,6 +308,35 @@ def test_without_either_list_the_points_are_restored_from_their_results(example,
     assert example.tree(folder) == example.tree(whole)
 
 
+@pytest.mark.parametrize('is_final_there', [True, False])
+@pytest.mark.parametrize('other', [None, os.mkfifo, DAMAGES['truncated']])
+def test_what_is_left_of_a_tuning_tells_the_point_before_it_is_removed(
+    example, whole, folder, is_final_there, other
+):
+    """A tuning that is not whole is removed, or set aside with all its files."""
+    for name in LOOKUP:
+        (folder / name).unlink()
+    if not is_final_there:
+        (folder / 'points/0/hparams/final.json').unlink()
+    if other is not None:
+        curves = folder / 'points/0/hparams/lr_vs_perf.npz'
+        if other is os.mkfifo:
+            curves.unlink()
+        other(curves)
+    opened_again(example, folder)
+    assert example.tree(folder) == example.tree(whole)
+
+
+def test_no_point_is_told_by_what_a_link_leads_to(example, whole, folder):
+    outside = folder.parent / 'outside'
+    (folder / 'points/0/hparams').rename(outside)
+    (folder / 'points/0/hparams').symlink_to(outside)
+    for name in LOOKUP:
+        (folder / name).unlink()
+    with pytest.raises(FolderError, match=r'nothing in .*points/0 tells which point that was'):
+        opened_again(example, folder)
+
+
 def test_points_of_which_nothing_tells_which_they_were_are_an_error_that_says_so(example, whole, folder):
     for name in [*LOOKUP, 'points/1/hparams/misc.json', 'points/1/error.json']:
         (folder / name).unlink()

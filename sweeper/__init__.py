@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .executors.base import Executor, Outcome, Resources, RunError, Task
     from .executors.inline import InlineExecutor, run_task
     from .executors.local.executor import LocalExecutor
+    from .executors.ray.executor import RayExecutor
     from .frozen import NamedPoint
     from .listeners.base import SweepListener
     from .listeners.mlflow import MLflowListener
@@ -117,6 +118,7 @@ __all__ = [
     'Proposal',
     'RacingSweep',
     'RandomSweep',
+    'RayExecutor',
     'Resources',
     'Run',
     'RunError',
@@ -205,6 +207,7 @@ _MODULES = {
     'ProblemWarning': 'errors',
     'Proposal': 'selectors.base',
     'RandomSweep': 'selectors.random',
+    'RayExecutor': 'executors.ray.executor',
     'Resources': 'executors.base',
     'Run': 'training.attached',
     'RunError': 'executors.base',

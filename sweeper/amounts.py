@@ -8,6 +8,9 @@ from typing import Any
 
 from .errors import InvalidArgument
 
+GPUS_PER_RUN = 'must be 0, a fraction of a GPU such as 0.25, or a whole number of them'
+"""What `gpus_per_run` can be, in words."""
+
 _UNITS = {'': 1, 'k': 2**10, 'm': 2**20, 'g': 2**30, 't': 2**40}
 
 
@@ -37,6 +40,19 @@ def seconds_of(timeout: Any) -> float | None:
         shown = f'{timeout:g}' if is_number else timeout
         raise error.on_command_line(f'--timeout {shown}: must be a positive number of seconds')
     return float(timeout)
+
+
+def gpus_of(gpus_per_run: Any) -> float:
+    """Returns how many GPUs a run has: in [0, 1], or a whole number.
+
+    Raises:
+        InvalidArgument: It is something else.
+    """
+    is_number = isinstance(gpus_per_run, int | float) and not isinstance(gpus_per_run, bool)
+    if not is_number or not 0 <= gpus_per_run < math.inf or (gpus_per_run > 1 and gpus_per_run % 1):
+        error = InvalidArgument(f'gpus_per_run={gpus_per_run!r}: {GPUS_PER_RUN}')
+        raise error.on_command_line(f'--gpus-per-run {gpus_per_run}: {GPUS_PER_RUN}')
+    return float(gpus_per_run)
 
 
 def bytes_of(memory: object, name: str = 'memory') -> int | None:

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from .amounts import at_least, bytes_of, checked_margin, seconds_of
+from .amounts import GPUS_PER_RUN, at_least, bytes_of, checked_margin, gpus_of, seconds_of
 from .annotations import valid_in_words, wrong_field
-from .cores import usable_cores
 from .errors import InvalidArgument
 from .keywords import check_names
 from .store.acceptance import ACCEPTABLE, accepted_kinds
@@ -41,17 +40,23 @@ class SweepConfig:
         tunings: How often each architecture is tuned, each time from other seeds; at least 1. Trials take
             turns: number `i` uses what tuning `i % tunings` came to. With more than one, intervals and tests
             cover what differs from one tuning to another, too. A multiple of it is a good number of trials.
-        cores: How many cores to use; the physical cores that this process may use, by default.
-        executor: `local` (worker processes) or `inline` (in this process, to debug). `sweep` and `train` take
-            an `Executor`, too, to which `cores`, `retries`, `timeout` and `memory` are given instead.
+        cores: How many cores to use; the physical cores that this process may use, by default, or with `ray`
+            all that the cluster has free.
+        executor: `local` (worker processes), `ray` (worker processes on all nodes of a Ray cluster) or
+            `inline` (in this process, to debug). `sweep` and `train` take an `Executor`, too, to which
+            `cores`, `retries`, `timeout`, `memory`, `address` and `gpus_per_run` are given instead.
+        address: Of the Ray cluster: `auto`, `host:port` or `ray://host:10001`; `ray` only. None: the session
+            of Ray that this process has, or else one that is started on this machine for the sweep.
+        gpus_per_run: How many GPUs a run has: 0, a fraction of one, or a whole number; not `inline`.
         seed: Seeds everything; results depend on it and not on cores, executor or timing.
         progress: `auto` (`rich` in a terminal, else `plain`), `rich`, `plain` or `none`; on stderr.
         on_error: What a failed point does: `record` it and go on, or `raise` `PointFailed` at the first one,
             which is tried again at the next start.
-        retries: How often a run whose worker process died is tried again; `local` only.
-        timeout: Seconds that one run may take; `local` only.
+        retries: How often a run whose worker process died is tried again; not `inline`.
+        timeout: Seconds that one run may take; not `inline`.
         device: A torch device, or `auto`: a GPU if torch has one.
-        memory: What a worker process may take, in bytes or as `'2GB'`; `local` on Linux only.
+        memory: What a worker process may take, in bytes or as `'2GB'`; not `inline`, on Linux
+            only.
         step: How training steps are taken: `eager`, one operator after another; `captured`, recorded once
             and replayed without Python; `lanes`, captured, and 8 runs of a tiny network at a time; `auto`,
             captured where it is worth it. What cannot be captured is eager (`misc.json` says why).
@@ -118,8 +123,24 @@ class SweepConfig:
     cores: int | None = field(
         default=None, metadata={'help': 'Cores to use.  \\[default: all physical cores]'}
     )
-    executor: Literal['local', 'inline'] = field(
-        default='local', metadata={'help': 'Where to train: in worker processes, or in this one, to debug.'}
+    executor: Literal['local', 'ray', 'inline'] = field(
+        default='local',
+        metadata={'help': 'Where to train: in workers here, on a Ray cluster, or in this process, to debug.'},
+    )
+    address: str | None = field(
+        default=None,
+        metadata={
+            'help': 'With --executor ray: the cluster.  \\[default: Ray is started on this machine]',
+            'metavar': 'auto|ray://HOST:PORT',
+        },
+    )
+    gpus_per_run: float = field(
+        default=0.0,
+        metadata={
+            'help': 'GPUs that a run has: a fraction of one, such as 0.25, or a whole number.',
+            'metavar': 'NUMBER',
+            'valid': GPUS_PER_RUN,
+        },
     )
     seed: int = field(default=0, metadata={'help': 'Seed of all random numbers.'})
     progress: Literal['auto', 'rich', 'plain', 'none'] = field(
@@ -250,6 +271,7 @@ class SweepConfig:
         bytes_of(self.memory)
         bytes_of(self.max_memory, 'max_memory')
         seconds_of(self.timeout)
+        gpus_of(self.gpus_per_run)
         if self.margin is not None:
             checked_margin(self.margin)
         for name, least in _LEAST.items():
@@ -284,9 +306,12 @@ class SweepConfig:
             raise error.on_command_line(f'--resample {self.resample}: {VALID}'.replace("'", ''))
         if self.executor == 'inline':
             for name, reason in _NEEDS_WORKERS.items():
-                if getattr(self, name) is not None:
+                if getattr(self, name):
                     error = InvalidArgument(f"{name} needs executor='local': {reason}")
                     raise error.naming(name, ('executor', 'local'))
+        if self.address is not None and self.executor != 'ray':
+            error = InvalidArgument("address needs executor='ray': it is that of a Ray cluster")
+            raise error.naming('address', ('executor', 'ray'))
 
     def _check_settings(self) -> None:
         """Checks what goes with settings only."""
@@ -336,11 +361,6 @@ class SweepConfig:
 
         memory = bytes_of(self.max_memory, 'max_memory')
         return Limits(self.max_parameters, self.max_flops, memory, self.max_latency)
-
-    @property
-    def cores_used(self) -> int:
-        """How many cores that is on this machine."""
-        return usable_cores() if self.cores is None else self.cores
 
     def identity(self) -> dict[str, Any]:
         """What a folder's manifest has of it: only with the same is a sweep continued."""
@@ -396,4 +416,5 @@ _OF_SETTINGS = {
 _NEEDS_WORKERS = {
     'timeout': 'a run in this process cannot be ended',
     'memory': 'this process itself is not limited',
+    'gpus_per_run': 'this process has the GPUs that it has',
 }

@@ -15,7 +15,6 @@ from .config import SweepConfig
 from .errors import DeclarationWarning, InvalidArgument, ProblemError, ProblemWarning
 from .executors import open_executor
 from .executors.base import Executor, Task
-from .executors.local.executor import LocalExecutor
 from .garbage import uncollected
 from .listeners.base import Listener
 from .points import Point, are_named, label
@@ -59,8 +58,9 @@ def run_session(
 ) -> SweepResults:
     """Runs a sweep, or what is missing of it, and returns what the folder holds then; as for `sweep`."""
     running = executor or open_executor(
-        config.executor, config.cores_used, config.retries, config.timeout, config.memory
-    )
+        config.executor, config.cores, config.retries, config.timeout, config.memory,
+        config.address, config.gpus_per_run,
+    )  # fmt: skip
     with ExitStack() as stack:
         is_new, log = not holds_sweep(folder), RunLog()
         if not running.in_process:
@@ -163,7 +163,7 @@ def _facts(
         import scipy.special  # noqa: F401
 
         try:
-            facts = running.problem_facts() if isinstance(running, LocalExecutor) else None
+            facts = running.problem_facts()
         except InvalidArgument as error:
             raise error.naming(('device', config.device)) from None
         except ProblemError as error:  # which lost its arguments on the way

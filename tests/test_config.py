@@ -75,7 +75,9 @@ def test_valid_arguments_are_fine():
         {'timeout': 0.5}, {'timeout': 3}, {'memory': 2**30}, {'executor': 'inline'}, {'on_error': 'raise'},
         {'if_changed': 'accept:source'}, {'if_changed': 'restart'},
         {'retries': 9, 'cores': 99, 'sweep_cores': 10_000},
-        {'seed': 2**63 - 1},
+        {'seed': 2**63 - 1}, {'gpus_per_run': 0.25}, {'gpus_per_run': 2},
+        {'executor': 'ray', 'gpus_per_run': 4.0},
+        {'executor': 'ray', 'address': 'ray://127.0.0.1:10001', 'memory': '2GB', 'timeout': 60},
     ):  # fmt: skip
         SweepConfig(**changes)
 
@@ -92,10 +94,16 @@ def test_if_changed_says_what_is_accepted(value):
     )
 
 
-@pytest.mark.parametrize(('name', 'value'), [('timeout', 5), ('memory', 2**30)])
+@pytest.mark.parametrize(('name', 'value'), [('timeout', 5), ('memory', 2**30), ('gpus_per_run', 0.5)])
 def test_what_only_worker_processes_can_keep_is_refused_without_them(name, value):
     with pytest.raises(InvalidArgument, match=f"^{name} needs executor='local'"):
         SweepConfig(**{'executor': 'inline', name: value})
+
+
+@pytest.mark.parametrize('executor', ['local', 'inline'])
+def test_only_a_cluster_has_an_address(executor):
+    with pytest.raises(InvalidArgument, match=r"^address needs executor='ray'"):
+        SweepConfig(executor=executor, address='auto')
 
 
 @pytest.mark.parametrize(
@@ -106,10 +114,19 @@ def test_what_only_worker_processes_can_keep_is_refused_without_them(name, value
         ('retries', -1, 'retries=-1: must be an integer of at least 0'),
         ('seed', 2**63, f'seed={2**63}: must be an integer in [0, 2**63)'),
         ('seed', 1.0, 'seed=1.0: must be an integer in [0, 2**63)'),
-        ('executor', 'threads', "executor='threads': valid are 'local', 'inline'"),
+        ('executor', 'threads', "executor='threads': valid are 'local', 'ray', 'inline'"),
         ('on_error', None, "on_error=None: valid are 'record', 'raise'"),
         ('score_on', 'validation', "score_on='validation': valid are 'held-out', 'training'"),
         ('length', 10, "length=10: valid are 'tuned', 'fixed'"),
+        (
+            'gpus_per_run',
+            1.5,
+            'gpus_per_run=1.5: must be 0, a fraction of a GPU such as 0.25, or a whole number',
+        ),
+        ('gpus_per_run', -1, 'gpus_per_run=-1: must be 0, a fraction of a GPU'),
+        ('gpus_per_run', True, 'gpus_per_run=True: must be 0, a fraction of a GPU'),
+        ('gpus_per_run', float('nan'), 'gpus_per_run=nan: must be 0, a fraction of a GPU'),
+        ('gpus_per_run', float('inf'), 'gpus_per_run=inf: must be 0, a fraction of a GPU'),
         ('timeout', 0, 'timeout=0: must be a positive number of seconds, or None'),
         ('timeout', float('inf'), 'timeout=inf: must be a positive number'),
         ('margin', 0, 'margin=0: must be a positive number, or None'),
@@ -154,14 +171,20 @@ def test_an_executor_that_is_an_object_is_taken_as_it_is(executor):
 
 
 @pytest.mark.parametrize(
-    ('name', 'value'), [('cores', 2), ('retries', 1), ('timeout', None), ('memory', '2GB')], ids=str
-)
+    ('name', 'value'),
+    [
+        ('cores', 2), ('retries', 1), ('timeout', None), ('memory', '2GB'), ('address', 'auto'),
+        ('gpus_per_run', 0.5),
+    ],
+    ids=str,
+)  # fmt: skip
 @pytest.mark.parametrize('executor', [LocalExecutor(2), InlineExecutor(2)], ids=['local', 'inline'])
 def test_an_option_is_said_once(executor, name, value, tmp_path):
     with pytest.raises(InvalidArgument) as caught:
         sweep('json', lambda: None, 1, 'fast', tmp_path / 'out', executor=executor, **{name: value})
     kind = type(executor).__name__
-    for part in (f'{name}={value!r}: ', f'LocalExecutor({name}={value!r})', f'executor={kind}(...)'):
+    owner = 'RayExecutor' if name in ('address', 'gpus_per_run') else 'LocalExecutor'
+    for part in (f'{name}={value!r}: ', f'{owner}({name}={value!r})', f'executor={kind}(...)'):
         assert part in str(caught.value)
     assert caught.value.arguments == ((name, value),)
     assert not list(tmp_path.iterdir())

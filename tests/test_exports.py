@@ -26,7 +26,7 @@ PUBLIC = {
     'PointFailed', 'TuningFailed', 'DeclarationError', 'MissingExtra',
     'ProblemWarning', 'DeclarationWarning', 'PointFailedWarning', 'DamagedFileWarning', 'ListenerWarning',
     'EqualPointsWarning', 'Selector', 'Proposal', 'WAIT', 'DONE', 'events',
-    'Executor', 'LocalExecutor', 'InlineExecutor', 'Resources', 'Task', 'Outcome', 'RunError',
+    'Executor', 'LocalExecutor', 'RayExecutor', 'InlineExecutor', 'Resources', 'Task', 'Outcome', 'RunError',
     'WorkerSpec', 'run_task', 'Run', 'RunEvents', 'Callback', 'adapters', 'Metric', 'MetricInfo',
 }  # fmt: skip
 NAMESPACES = {'sweeper.adapters', 'sweeper.m', 'sweeper.declare', 'sweeper.testing'}  # as a whole

@@ -4,23 +4,50 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..cores import usable_cores
 from ..errors import InvalidArgument
 from .base import Executor
 from .inline import InlineExecutor
 from .local.executor import LocalExecutor
+from .ray.executor import RayExecutor
 
-_OPTIONS = ('cores', 'retries', 'timeout', 'memory')
+_OPTIONS = ('cores', 'retries', 'timeout', 'memory', 'address', 'gpus_per_run')
+_OF_RAY = ('address', 'gpus_per_run')
 
 
 def open_executor(
-    name: str, cores: int, retries: int, timeout: float | None, memory: int | str | None
+    name: str,
+    cores: int | None = None,
+    retries: int = 1,
+    timeout: float | None = None,
+    memory: int | str | None = None,
+    address: str | None = None,
+    gpus_per_run: float = 0.0,
 ) -> Executor:
-    """Returns a new executor, not started: 'inline', which has cores only, or 'local', which has all options.
+    """Returns a new executor, not started, with those options that it has.
+
+    Args:
+        name: 'inline', which has cores only; 'local'; or 'ray', which has all options.
+        cores: How many to use; None for all that there are.
+        retries: As for `LocalExecutor`, like the options that follow.
+        timeout: Seconds that a run may take.
+        memory: What a worker process may take.
+        address: As for `RayExecutor`.
+        gpus_per_run: As for `RayExecutor`.
 
     Raises:
-        InvalidArgument: That executor cannot work on this system.
+        InvalidArgument: That executor cannot work on this system, or cannot do that.
     """
-    return InlineExecutor(cores) if name == 'inline' else LocalExecutor(cores, retries, timeout, memory)
+    if name == 'inline':
+        return InlineExecutor(usable_cores() if cores is None else cores)
+    if name == 'ray':
+        return RayExecutor(
+            address, cores, gpus_per_run=gpus_per_run, memory=memory, retries=retries, timeout=timeout
+        )
+    if gpus_per_run:
+        error = InvalidArgument(f"gpus_per_run={gpus_per_run!r} needs executor='ray'")
+        raise error.naming(('gpus_per_run', gpus_per_run), ('executor', 'ray'))
+    return LocalExecutor(cores, retries, timeout, memory)
 
 
 def take_executor(options: dict[str, Any]) -> Executor | None:
@@ -35,9 +62,10 @@ def take_executor(options: dict[str, Any]) -> Executor | None:
     for name in _OPTIONS:
         if name in options:
             value = options[name]
+            owner = RayExecutor if name in _OF_RAY else LocalExecutor
             raise InvalidArgument(
                 f'{name}={value!r}: an executor that is an object has options of its own; give it there, as '
-                f'in LocalExecutor({name}={value!r}), or leave out executor={type(executor).__name__}(...)'
+                f'in {owner.__name__}({name}={value!r}), or leave out executor={type(executor).__name__}(...)'
             ).naming((name, value))
     del options['executor']
     return executor

@@ -9,12 +9,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..amounts import at_least
 from ..errors import InvalidArgument, SweepError
 from ..points import Point
 from ..work import WorkerSpec
+
+if TYPE_CHECKING:
+    from ..training.facts import ProblemFacts
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,18 @@ class Executor(ABC):
                 If None, output is dropped. An executor may leave what tasks print where it goes, and never
                 call this.
         """
+
+    def problem_facts(self) -> ProblemFacts | None:
+        """Waits for what a worker has found out about the problem, if one does that; else returns None.
+
+        Called at most once after each `start`. With None, the process that sweeps loads the problem itself.
+
+        Raises:
+            ProblemError: The problem is not usable.
+            InvalidArgument: There is no such device.
+            SweepError: No worker can be set up.
+        """
+        return None
 
     @abstractmethod
     def submit(self, key: int, task: Task) -> None:

@@ -64,15 +64,6 @@ class LocalExecutor(Executor):
         self._supervisor.start_workers(ahead)
 
     def problem_facts(self) -> ProblemFacts | None:
-        """Waits for what the fork server finds out about the problem, if there is one; else returns None.
-
-        Called at most once, after `start`.
-
-        Raises:
-            ProblemError: The problem is not usable.
-            InvalidArgument: There is no such device.
-            SweepError: No worker can be set up.
-        """
         assert self._supervisor is not None
         return self._supervisor.problem_facts()
 

@@ -123,7 +123,7 @@ def dry_run(workspace: Workspace, point: Point, seed: int) -> DryRun:
     """One training step and one evaluation on every split, to see whether they can be done."""
     from .training.checking.dry_run import dry_run
 
-    with workspace.problem.using(point, {}):
+    with workspace.using(point, {}):
         return dry_run(workspace, point, seed)
 
 
@@ -132,7 +132,7 @@ def violation(workspace: Workspace, point: Point, seed: int, limits: Mapping[str
     from .space.constraints import Limits
     from .training.constraints import violation
 
-    with workspace.problem.using(point, {}):
+    with workspace.using(point, {}):
         return violation(workspace, point, seed, Limits.from_dict(limits))
 
 
@@ -140,7 +140,7 @@ def measure_speed(workspace: Workspace, point: Point, seed: int, batch_size: int
     """How fast an architecture trains, by a short training that is thrown away."""
     from .training.speed import measure_speed
 
-    with workspace.problem.using(point, {}):
+    with workspace.using(point, {}):
         return measure_speed(workspace, point, seed, batch_size)
 
 
@@ -189,7 +189,7 @@ def in_lanes(
 
     While they run, declared parameters have the values that the point gives them, and `nuisance`.
     """
-    with workspace.problem.using(point, nuisance or {}) as read:
+    with workspace.using(point, nuisance or {}) as read:
         results = _call(workspace, point, seeds, function, arguments)
         own = workspace.problem.parameters.split(point)[1] if isinstance(point, NamedPoint) else {}
         known = read() if function == 'train_briefly' else set()

@@ -7,6 +7,13 @@ from typing import Any
 
 from ..errors import ProblemError
 
+PRECISIONS = {
+    'bf16': 'for forward passes in bfloat16 by torch.autocast',
+    'tf32': 'for products and convolutions of float32 in TensorFloat-32, where the GPU has it',
+    'float32': 'for all of these in float32',
+}
+"""The precisions that a problem can ask for, and what each stands for."""
+
 SCHEDULES = ('triangular', 'one-cycle', 'cosine', 'constant')
 
 
@@ -45,10 +52,23 @@ def options_of(module: Any, name: str) -> dict[str, Any]:
             f'the moving average of weights'
         )
     precision = getattr(module, 'precision', None)
-    if precision not in (None, 'bf16'):
+    if precision is not None and not (isinstance(precision, str) and precision in PRECISIONS):
+        valid = ', '.join(f'{kind!r}, {meaning}' for kind, meaning in PRECISIONS.items())
         raise ProblemError(
-            f"precision of {name!r} is {precision!r}; valid is 'bf16', for forward passes in bfloat16 by "
-            f"torch.autocast. Leave it out for the model's own precision"
+            f'precision of {name!r} is {precision!r}; valid are {valid}. Leave it out for '
+            f"the model's own precision"
+        )
+    channels_last = getattr(module, 'channels_last', None)
+    if channels_last is not None and not isinstance(channels_last, bool):
+        raise ProblemError(
+            f'channels_last of {name!r} is {channels_last!r}; it must be True or False. Leave it out for '
+            f'what is known to be faster'
+        )
+    deterministic = getattr(module, 'deterministic', False)
+    if not isinstance(deterministic, bool):
+        raise ProblemError(
+            f'deterministic of {name!r} is {deterministic!r}; it must be True, for deterministic algorithms '
+            f'only, or False'
         )
     return {
         'schedule': schedule,
@@ -56,6 +76,8 @@ def options_of(module: Any, name: str) -> dict[str, Any]:
         'accumulate': accumulate,
         'ema': None if ema is None else float(ema),
         'precision': precision,
+        'channels_last': channels_last,
+        'deterministic': deterministic,
     }
 
 

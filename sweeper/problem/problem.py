@@ -31,11 +31,13 @@ _READ = '__sweeper_read__'  # of a problem's module: the names that it read when
 REQUIRED = ('model', 'dataset', 'loss', 'accuracy_style')
 OPTIONAL = (
     'metrics', 'optimizer', 'step', 'predict', 'schedule', 'clip_norm', 'accumulate', 'ema', 'precision',
-    'callbacks', 'attach', 'train', 'groups', 'constraint',
+    'channels_last', 'deterministic', 'callbacks', 'attach', 'train', 'groups', 'constraint',
 )  # fmt: skip
 _FUNCTIONS = (
     'model', 'dataset', 'loss', 'optimizer', 'step', 'predict', 'callbacks', 'attach', 'groups', 'constraint',
 )  # fmt: skip
+
+_NUMERIC = ('clip_norm', 'accumulate', 'ema', 'precision', 'channels_last', 'deterministic')
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,10 @@ class Problem:
         clip_norm: The largest norm of the gradient; None for any.
         accumulate: In how many parts a batch is processed before its update.
         ema: The decay of the moving average of weights that is evaluated in the model's place, or None.
-        precision: `bf16`, for forward passes in bfloat16 by autocast; None for the model's own precision.
+        precision: One of `PRECISIONS`; None for the model's own precision, and torch's settings as they are.
+        channels_last: Whether the numbers of images and filters lie in memory with the channels last; None:
+            as is known to be faster.
+        deterministic: Whether torch may use deterministic algorithms only.
         step: `step(model, batch)`, which returns the loss to minimise; None for the criterion of what the
             model makes of a batch's inputs.
         metrics: What models are measured by, by name; the first is the objective, by which they are compared.
@@ -104,6 +109,8 @@ class Problem:
     accumulate: int = 1
     ema: float | None = None
     precision: str | None = None
+    channels_last: bool | None = None
+    deterministic: bool = False
     unread: Sequence[str] = field(default=(), compare=False)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
 
@@ -133,7 +140,7 @@ class Problem:
         if self.schedule != SCHEDULES[0]:
             own = getattr(self.schedule, '__qualname__', type(self.schedule).__name__)
             options['schedule'] = self.schedule if isinstance(self.schedule, str) else f'{own}()'
-        for name in ('clip_norm', 'accumulate', 'ema', 'precision'):
+        for name in _NUMERIC:
             if (value := getattr(self, name)) != getattr(Problem, name):  # which is the default
                 options[name] = value
         return options

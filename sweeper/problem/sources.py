@@ -19,8 +19,8 @@ from ..source.text import SourceHelper
 
 _ROOTS = (
     'model', 'dataset', 'loss', 'accuracy_style', 'metrics', 'threshold', 'optimizer', 'step', 'predict',
-    'schedule', 'clip_norm', 'accumulate', 'ema', 'precision', 'callbacks', 'attach', 'train', 'samples',
-    'groups', 'constraint', 'problem',
+    'schedule', 'clip_norm', 'accumulate', 'ema', 'precision', 'channels_last', 'deterministic', 'callbacks',
+    'attach', 'train', 'samples', 'groups', 'constraint', 'problem',
 )  # fmt: skip
 _ALWAYS = ''  # stands for the name of what counts though no name may lead there
 _DYNAMIC = ('globals', 'eval', 'exec')  # these reach any name, spelled out or not

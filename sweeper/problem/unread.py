@@ -28,6 +28,7 @@ _ELSEWHERE = {  # as other libraries call it
     'gradient_accumulation_steps': 'accumulate',
     'accumulate_grad_batches': 'accumulate',
     'ema_decay': 'ema',
+    'use_deterministic_algorithms': 'deterministic',
 }
 
 
@@ -61,6 +62,8 @@ KINDS: dict[str, Callable[[object], bool]] = {
     'accumulate': _is_number,
     'ema': _is_number,
     'precision': lambda value: isinstance(value, str),
+    'channels_last': lambda value: isinstance(value, bool),
+    'deterministic': lambda value: isinstance(value, bool),
     'metrics': lambda value: isinstance(value, Mapping),
     'threshold': _is_number,
     'callbacks': _takes(0),

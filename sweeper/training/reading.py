@@ -20,7 +20,7 @@ def read_by(workspace: Workspace, point: Point, seed: int) -> set[str]:
         point: The architecture.
         seed: Of whatever is drawn.
     """
-    with workspace.problem.using(point, {}) as read:
+    with workspace.using(point, {}) as read:
         model, objective = workspace.fresh_model(point, model_seed(seed, ''))
         for name, split in zip(('train', 'val', 'test'), workspace.splits, strict=True):
             if split is None or workspace.problem.load_datasets is None:

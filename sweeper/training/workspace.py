@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -25,6 +26,7 @@ from .capture.lanes import step_in_lanes
 from .capture.recording import CannotRehearse, NotCapturable, python_state_of
 from .data import InMemorySplit, NoData, Split, has_label
 from .memory_format import prefers_channels_last
+from .numerics import autocast_of, numerics_of
 from .objective import Criterion, Objective, OwnScore
 from .objects.state import PythonState, described
 from .optimizers import build_optimizer, trained_by
@@ -168,6 +170,12 @@ class Workspace:
         if self.problem.has_handlers:  # imported before any run, so that forked processes share it
             with uncollected():
                 from . import engine  # noqa: F401
+
+    @contextmanager
+    def using(self, point: Point, nuisance: Mapping[str, Any]) -> Iterator[Callable[[], set[str]]]:
+        """Within it, runs of a point may go on: see `Problem.using`; torch computes as the problem asks."""
+        with numerics_of(self.problem), self.problem.using(point, nuisance) as read:
+            yield read
 
     def set_up(
         self,
@@ -390,18 +398,23 @@ class Workspace:
             raise NotCapturable(why_not_captured(error)) from error
         return Training(learners, step, StepKind('lanes', lanes=len(seeds)), before)
 
+    def _has_channels_last(self, model: torch.nn.Module) -> bool:
+        if self.problem.channels_last is not None:
+            return self.problem.channels_last
+        return prefers_channels_last(model, self.splits.train, self.device)
+
     def fresh_model(self, point: Point, seed: int) -> tuple[torch.nn.Module, Objective]:
         """Returns a newly initialised model and its objective; what they draw later is seeded too."""
         seed_everything(model_seed(seed, point_key(point)))
         model = self.problem.model(point).to(self.device)
-        if prefers_channels_last(model, self.splits.train, self.device):
+        if self._has_channels_last(model):
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         model.train()
         build = self.problem.build_criterion
         criterion = None if build is None else build()
         if isinstance(criterion, torch.nn.Module):
             criterion = criterion.to(self.device)
-        autocast = self.device.type if self.problem.precision is not None else None
+        autocast = autocast_of(self.problem, self.device)
         own_score = OwnScore(self.problem.objective) if self.problem.load_datasets is None else None
         problem = self.problem
         return model, Objective(

@@ -469,8 +469,6 @@ BAD = {
     'ema = 1': 'ema of .* is 1; it must be a number between 0 and 1',
     'ema = "0.9"': "ema of .* is '0.9'; it must be",
     'ema = 0.9\ndef train(run):\n    pass': 'ema of .* is 0.9, which its own loop, train.run., would ignore',
-    'precision = "fp16"': "precision of .* is 'fp16'; valid is 'bf16'",
-    'precision = []': r'precision of .* is \[\]; valid is',
     'clip_norm = "1"': "clip_norm of .* is '1'; it must be a positive number",
     f'clip_norm = {math.inf!r}'.replace('inf', 'float("inf")'): 'it must be a positive number',
 }

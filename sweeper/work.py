@@ -94,6 +94,7 @@ def on_device(workspace: Workspace, spec: WorkerSpec, worker: int) -> Workspace:
     """Returns a shared workspace for that worker: the same on the CPU, else with its data on the device."""
     from .training.data import InMemorySplit
     from .training.device import resolve_device
+    from .training.residence import resident
     from .training.workspace import Splits
 
     device = resolve_device(spec.device, worker)
@@ -101,7 +102,7 @@ def on_device(workspace: Workspace, spec: WorkerSpec, worker: int) -> Workspace:
         return workspace
 
     def moved(split: Split | None) -> Split | None:
-        return InMemorySplit(split.data, device) if isinstance(split, InMemorySplit) else None
+        return resident(split, device) if isinstance(split, InMemorySplit) else None
 
     train, val, test = map(moved, workspace.splits)
     if train is None or val is None or (test is None) != (workspace.splits.test is None):

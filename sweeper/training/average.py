@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .checkpoints.plain import NotKeepable, copy_all
 from .objective import tensors_of
+from .transfer import runs_ahead
 
 REASON = 'the average of its weights (ema) is taken at every step'
 
@@ -100,6 +101,9 @@ class WeightAverage:
         """Takes in the model's present weights."""
         if self._average is None:
             self._average = self._copied()
+        if (averaging := self._on_device) is not None:
+            self._update_on_device(averaging)
+            return
         is_first = not self._average.n_averaged
         statistics = _running_statistics(self._average.module)
         before = [buffer.clone() for buffer in statistics]
@@ -107,6 +111,23 @@ class WeightAverage:
         if not is_first:
             for buffer, old in zip(statistics, before, strict=True):
                 buffer.copy_(old.lerp(buffer, 1 - self._decay))
+
+    @property
+    def _on_device(self) -> Averaging | None:
+        """What to do on a device that runs ahead of Python: torch's own way waits for it at each step."""
+        is_ahead = any(runs_ahead(parameter.device) for parameter in self._model.parameters())
+        return self.averaging() if is_ahead else None
+
+    def _update_on_device(self, averaging: Averaging) -> None:
+        """Does the same arithmetic as `update` does by torch."""
+        own, tensors = ([pair[k] for pair in averaging.averaged] for k in (0, 1))
+        if averaging.steps:  # which is a number of the CPU's
+            torch._foreach_lerp_(own, tensors, averaging.weight)
+        else:
+            torch._foreach_copy_(own, tensors)
+        for buffer, tensor in averaging.copied:
+            buffer.copy_(tensor)
+        averaging.steps.add_(1)
 
 
 def _running_statistics(model: torch.nn.Module) -> list[torch.Tensor]:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset, default
 
 from ..seeding import states_of_other_generators
 from .checking.loaders import reading_options
+from .transfer import all_onto, onto
 
 IN_MEMORY_BYTES = 2**30
 """A split that would take more memory than this as tensors is read item by item."""
@@ -52,8 +53,13 @@ class InMemorySplit:
 
     Args:
         data: All items as one batch.
-        device: Where it goes.
+        device: Where it goes, and batches are.
+
+    Attributes:
+        is_resident: Whether the data are where batches are.
     """
+
+    is_resident = True
 
     def __init__(self, data: Batch, device: torch.device) -> None:
         self.data = map_tensors(data, lambda tensor: tensor.to(device))
@@ -64,10 +70,10 @@ class InMemorySplit:
         return self._size
 
     def batch(self, indices: torch.Tensor) -> Batch:
-        return taken(self.data, indices.to(self.device))
+        return taken(self.data, onto(indices, self.device))
 
     def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
-        return map(self.batch, order)
+        return map(self.batch, all_onto(order, self.device) if self.is_resident else order)
 
     def suspect(self, indices: torch.Tensor) -> Batch | None:
         return self.batch(indices)
@@ -132,6 +138,12 @@ class ItemSplit:
         other._dataset, other._suspect = dataset, None
         return other
 
+    def on(self, device: torch.device) -> ItemSplit:
+        """Returns the same items as a split whose batches go to a device."""
+        other = copy(self)
+        other._device = device
+        return other
+
     @property
     def sources(self) -> tuple[object, ...]:
         """What reads items, and makes batches of them."""
@@ -141,28 +153,31 @@ class ItemSplit:
         return len(self._dataset)  # type: ignore[arg-type]
 
     def batch(self, indices: torch.Tensor) -> Batch:
-        return self._moved(self._collate([self._dataset[index] for index in indices.tolist()]))
+        return self._moved(self._items(indices))
 
     def batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
         self._suspect = None
         for indices, batch in zip(order, self._read(order), strict=True):
             if self._suspect is None and not_finite(batch, len(indices)):
                 self._suspect = indices, batch
-            yield batch
+            yield self._moved(batch)
 
     def suspect(self, indices: torch.Tensor) -> Batch | None:
-        suspect = (
-            self._suspect
-        )  # one that comes later than another had a finite loss, or came after the first
-        return suspect[1] if suspect is not None and torch.equal(suspect[0], indices) else None
+        suspect = self._suspect  # a later one had a finite loss, or came after the first
+        is_it = suspect is not None and torch.equal(suspect[0], indices)
+        return self._moved(suspect[1]) if suspect is not None and is_it else None
 
     def places(self, indices: torch.Tensor) -> list[int]:
         places: list[int] = indices.tolist()
         return places
 
+    def _items(self, indices: torch.Tensor) -> Batch:
+        return self._collate([self._dataset[index] for index in indices.tolist()])
+
     def _read(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
+        """Reads one batch after another, on the CPU, where looking at their values is no waiting."""
         if self._reading['num_workers'] == 0:
-            return map(self.batch, order)
+            return map(self._items, order)
         # What items draw depends on the run and on which they are, and takes nothing from the model's draws.
         chosen = torch.cat(list(order)).numpy().tobytes()
         seeds = torch.Generator().manual_seed(zlib.crc32(chosen, torch.initial_seed() % 2**32))
@@ -173,10 +188,10 @@ class ItemSplit:
             generator=seeds,
             **self._reading,
         )
-        return map(self._moved, loader)
+        return iter(loader)
 
     def _moved(self, batch: Batch) -> Batch:
-        return map_tensors(batch, lambda tensor: tensor.to(self._device))
+        return map_tensors(batch, lambda tensor: onto(tensor, self._device))
 
 
 class SplitPart:
@@ -211,7 +226,7 @@ def has_own_collate(dataset: object) -> TypeGuard[DataLoader[Any]]:
     return isinstance(dataset, DataLoader) and dataset.collate_fn is not default_collate
 
 
-def as_split(dataset: Dataset[Any] | DataLoader[Any], device: torch.device) -> Split:
+def as_split(dataset: Dataset[Any] | DataLoader[Any], device: torch.device) -> InMemorySplit | ItemSplit:
     """Returns `dataset` as a split, as tensors in memory if it is or cheaply becomes tensors.
 
     It becomes tensors if every item has the same shapes, reading an item twice gives the same values

@@ -9,8 +9,9 @@ from functools import partial
 import torch
 
 from .capture.capture import Learner
-from .data import not_finite
+from .data import InMemorySplit, not_finite
 from .finite import check_data, undisturbed
+from .transfer import runs_ahead
 
 
 class DataCheck:
@@ -23,9 +24,11 @@ class DataCheck:
     def __init__(self, learners: Sequence[Learner]) -> None:
         self._learners = learners
         self._lost = [False] * len(learners)
+        self._can_wait = all(isinstance(learner.split, InMemorySplit) for learner in learners)
+        self._waiting: tuple[Sequence[torch.Tensor], torch.Tensor] | None = None
 
     def check(self, batches: Sequence[torch.Tensor], losses: torch.Tensor) -> None:
-        """Looks at the steps taken last.
+        """Looks at the steps taken last; or at those before, while a device computes these.
 
         Args:
             batches: The indices of their samples: of shape `(batch size,)`, or `(lanes, batch size)`.
@@ -34,6 +37,20 @@ class DataCheck:
         Raises:
             NotFiniteData: As `check_data`, with a fresh model.
         """
+        if self._can_wait and runs_ahead(losses.device):
+            waiting, self._waiting = self._waiting, (batches, losses)
+            if waiting is not None:
+                self._look_at(*waiting)
+        else:
+            self._look_at(batches, losses)
+
+    def settle(self) -> None:
+        """Looks at what `check` has not looked at yet; raises as that does."""
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            self._look_at(*waiting)
+
+    def _look_at(self, batches: Sequence[torch.Tensor], losses: torch.Tensor) -> None:
         if torch.isfinite(losses).all():
             return
         is_finite = torch.isfinite(losses.reshape(len(losses), -1)).T.tolist()

@@ -81,16 +81,24 @@ class Loop:
         chunks = Chunks(batches, length.stops)
         if self._engine is not None:
             self._engine.train(self._advance_after_handlers, chunks, length, on_stop)
+            self._settle()
             return
         for _ in range(length.begun_epochs):
             for chunk, is_stop in chunks:
                 if self.done < self._behind:
                     self.done += len(chunk)
                     continue
-                if self._advance(chunk)[1]:
+                is_over = self._advance(chunk)[1]
+                if is_over or is_stop:
+                    self._settle()
+                if is_over:
                     return
                 if is_stop and on_stop is not None and on_stop(self.done):
                     return
+
+    def _settle(self) -> None:
+        if self._data is not None:
+            self._data.settle()
 
     def _advance_after_handlers(self, batches: list[torch.Tensor]) -> tuple[torch.Tensor, bool]:
         self._step.expect_changes()

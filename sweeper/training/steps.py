@@ -21,6 +21,7 @@ from .data import Batch, InMemorySplit, Split, leaves, taken
 from .objective import Objective
 from .optimizers import LearningRate, Optimizer, needs_closure, trained_parameters
 from .scoring.scorer import Scorer
+from .transfer import all_onto
 
 
 def _as_it_is() -> AbstractContextManager[Any]:
@@ -435,11 +436,9 @@ class CapturedGradientStep(_Replaying):
 
 
 def _feeds(split: Split, batches: Sequence[torch.Tensor]) -> Iterator[Feed]:
-    if isinstance(split, InMemorySplit):
-        is_elsewhere = split.device.type != 'cpu'
+    if isinstance(split, InMemorySplit) and split.is_resident:
         for _, alike in groupby(batches, _size):
-            order = [*alike]
-            yield Feed(split.data, [batch.to(split.device) for batch in order] if is_elsewhere else order)
+            yield Feed(split.data, [*all_onto([*alike], split.device)])
         return
     for indices, batch in zip(batches, split.batches(batches), strict=True):
         first = next(leaves(batch))

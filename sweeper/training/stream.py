@@ -9,7 +9,8 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..errors import ProblemError
-from .data import Batch, ItemSplit, Split, as_split
+from .data import Batch, InMemorySplit, ItemSplit, Split, as_split
+from .residence import resident
 
 
 class StreamSplit(ItemSplit):
@@ -35,7 +36,7 @@ class StreamSplit(ItemSplit):
 
     def _read(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
         reader = self._reader()
-        return (self._moved(self._collate(reader.take(indices))) for indices in order)
+        return (self._collate(reader.take(indices)) for indices in order)
 
     def _reader(self) -> _Reader:
         return _Reader(self._arguments[0])
@@ -99,11 +100,12 @@ class _Reader:
 
 
 def split_of(dataset: Any, device: torch.device) -> Split:
-    """Returns a dataset or a loader as a split: a stream, or what `as_split` makes of others."""
+    """Returns a dataset or a loader as a split: a stream, or what `as_split` and `resident` make of it."""
     stream = dataset.dataset if isinstance(dataset, DataLoader) else dataset
     if isinstance(stream, IterableDataset):
         return StreamSplit(stream, device, dataset if isinstance(dataset, DataLoader) else None)
-    return as_split(dataset, device)
+    split = as_split(dataset, torch.device('cpu'))
+    return resident(split, device) if isinstance(split, InMemorySplit) else split.on(device)
 
 
 def spread(split: Split, count: int) -> torch.Tensor:

@@ -128,6 +128,8 @@ def step_in_lanes(learners: Sequence[Learner], batches: Sequence[Sequence[torch.
         raise NotCapturable(f'it has more than {_MOST_PARAMETERS} parameters, which is slower in lanes')
     if not isinstance(first.split, InMemorySplit):
         raise NotCapturable('the training data is not in memory')
+    if not first.split.is_resident:
+        raise NotCapturable('the training data does not fit on the device')
     if first.objective.autocast is not None:
         raise NotCapturable('bfloat16 is rounded differently in lanes')
     together: dict[int, list[torch.Tensor]] = {}

@@ -22,6 +22,7 @@ from ..data import (
     probed,
 )
 from ..labels import are_classes, groups_of, listed_labels
+from ..residence import HostSplit
 from ..stream import StreamSplit
 from ..workspace import Splits, Workspace
 from .resampler import Pool, TrialSplit
@@ -152,13 +153,15 @@ def _selected(splits: Splits, is_chosen: torch.Tensor, like: Split) -> Split:
     """Some samples of the pool, read and put into batches as one of its splits."""
     train, val = splits.train, splits.val
     if isinstance(train, InMemorySplit) and isinstance(val, InMemorySplit):
+        kind = InMemorySplit if train.is_resident and val.is_resident else HostSplit
+        home = train.device if kind is InMemorySplit else torch.device('cpu')
         of_train, of_val = (
-            torch.nonzero(part).flatten().to(train.device)
+            torch.nonzero(part).flatten().to(home)
             for part in (is_chosen[: len(train)], is_chosen[len(train) :])
         )
-        others = leaves(val.data)
-        data = map_tensors(train.data, lambda tensor: torch.cat([tensor[of_train], next(others)[of_val]]))
-        return InMemorySplit(data, train.device)
+        others = (tensor.to(home)[of_val] for tensor in leaves(val.data))
+        data = map_tensors(train.data, lambda tensor: torch.cat([tensor.to(home)[of_train], next(others)]))
+        return kind(data, train.device)
     assert isinstance(train, ItemSplit) and isinstance(val, ItemSplit) and isinstance(like, ItemSplit)
     pool: Dataset[Any] = ConcatDataset([train.dataset, val.dataset])
     return like.of(Subset(pool, torch.nonzero(is_chosen).flatten().tolist()))

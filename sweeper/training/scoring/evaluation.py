@@ -11,11 +11,12 @@ from typing import Protocol
 import torch
 
 from ...errors import ProblemError
-from ..data import Split
+from ..data import Batch, Split
 from ..finite import check_data, has_finite_parameters, undisturbed
 from ..objective import Objective, OwnScore
 from ..stream import spread
-from .scorer import Scorer
+from ..transfer import numbers, runs_ahead
+from .scorer import BatchTally, Scorer
 from .split_metrics import NotMeasured, Tally
 
 _EVALUATION_BATCH = 1024
@@ -90,22 +91,26 @@ def evaluate(
         return _own_score(objective.own_score)
     model.eval()
     objective = objective.guarded()
-    loss_sum = perf_sum = weights = 0.0
-    is_unsure = False
-
     loss_of = partial(objective.loss, model)
     tallies = [metric.tally() for metric in scorer.on_splits]
     order = evaluation_order(split, most)
+    sums = _Sums()
+    unread: list[tuple[torch.Tensor, torch.Tensor, BatchTally]] = []  # on a device that is ahead of Python
+
+    def take(indices: torch.Tensor, loss: float, tally: BatchTally, batch: Batch | None) -> None:
+        is_finite = sums.add(loss, tally, len(indices))
+        if not is_finite and batch is not None:
+            check_data(batch, split.places(indices), name, loss_of)
+
     for indices, batch in zip(order, split.batches(order), strict=True):
         if watcher is not None:
             watcher.before_valid_step()
         try:
             loss, outputs = objective.forward(model, batch)
-            share, perf = 1.0, 0.0
+            counts = BatchTally()
             if scorer.needs_outputs:
                 output, targets = outputs()
-                is_unsure = is_unsure or scorer.is_unsure_of(output)
-                share, perf = scorer.scored(output, targets)
+                counts = scorer.measured(output, targets)
                 for tally in tallies:
                     tally.add(output, targets)
         except Exception:
@@ -113,32 +118,53 @@ def evaluate(
             raise
         if watcher is not None:
             watcher.after_valid_step()
-        if share == 0:  # all labels are ignored
-            continue
-        weight = share * len(indices)
-        value = loss.item()
-        if not math.isfinite(value):
-            check_data(batch, split.places(indices), name, loss_of)
-        loss_sum += value * weight
-        perf_sum += perf * weight
-        weights += weight
+        if runs_ahead(loss.device):
+            unread.append((indices, loss, counts))
+        else:
+            value, *values = numbers([(loss, *counts)])[0]
+            take(indices, value, BatchTally(*values), batch)
+    read = numbers([(loss, *counts) for _, loss, counts in unread])
+    for (indices, _, _), (value, *values) in zip(unread, read, strict=True):
+        take(indices, value, BatchTally(*values), None if math.isfinite(value) else split.suspect(indices))
     model.train()
-    loss_mean = loss_sum / weights if weights else math.nan
+    loss_mean = sums.loss / sums.weights if sums.weights else math.nan
     scorer.check_loss(loss_mean)
     if not math.isfinite(loss_mean):
-        return Score.of_diverged(scorer, is_unsure)
+        return Score.of_diverged(scorer, sums.is_unsure)
     if scorer.style == 'inv-loss':
         loss_mean = max(loss_mean, 0.0)  # which may be negative by rounding
     values, is_measured = _measured(scorer, tallies, loss_mean, is_part)
     if scorer.style is None:
         perf = values[0] if values else math.nan
     else:
-        perf = 1 / (loss_mean + 1) if scorer.style == 'inv-loss' else perf_sum / weights
+        perf = 1 / (loss_mean + 1) if scorer.style == 'inv-loss' else sums.perf / sums.weights
     others = scorer.others
     by_name = {
         metric.name: value for metric, value in zip(others, values[len(values) - len(others) :], strict=True)
     }
-    return Score(loss_mean, perf, is_unsure, by_name, is_measured)
+    return Score(loss_mean, perf, sums.is_unsure, by_name, is_measured)
+
+
+@dataclass
+class _Sums:
+    """What the batches of a split add up to, each weighed by its predictions that count."""
+
+    loss: float = 0.0
+    perf: float = 0.0
+    weights: float = 0.0
+    is_unsure: bool = False
+
+    def add(self, loss: float, tally: BatchTally, samples: int) -> bool:
+        """Takes a batch, of numbers; returns whether its loss is finite, or does not matter."""
+        self.is_unsure = self.is_unsure or bool(tally.is_unsure)
+        share = 1.0 if tally.share is None else tally.share
+        if share == 0:  # all labels are ignored
+            return True
+        weight = share * samples
+        self.loss += loss * weight
+        self.perf += tally.performance * weight
+        self.weights += weight
+        return math.isfinite(loss)
 
 
 def _measured(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -22,6 +22,31 @@ _FUNCTIONS_ON_LOGITS = (
 _ON_PROBABILITIES = (
     torch.nn.BCELoss, torch.nn.MSELoss, torch.nn.L1Loss, torch.nn.SmoothL1Loss, torch.nn.HuberLoss,
 )  # fmt: skip
+
+
+class BatchTally(NamedTuple):
+    """What was counted of a batch's predictions: scalars on its device, or these as numbers.
+
+    Attributes:
+        share: The share of predictions that count; None if all do.
+        correct: The share of right ones, or how many there are among those that count; None if the objective
+            is not measured so.
+        counted: How many count; None if all do, or nothing is compared.
+        is_unsure: Whether outputs left [0, 1] that may be meant as probabilities; None if they did not.
+    """
+
+    share: Any = None
+    correct: Any = None
+    counted: Any = None
+    is_unsure: Any = None
+
+    @property
+    def performance(self) -> float:
+        """The performance among the predictions that count, of numbers."""
+        if self.correct is None:
+            return 0.0
+        value: float = self.correct if self.counted is None else self.correct / max(1, int(self.counted))
+        return value
 
 
 @dataclass(frozen=True)
@@ -66,12 +91,12 @@ class Scorer:
             return None
         return target != self.ignored
 
-    def is_unsure_of(self, output: Any) -> bool:
+    def _is_unsure_of(self, output: Any) -> torch.Tensor | None:
         """Whether an output left [0, 1], though only that it is in it would say that it is a probability."""
         if not self.is_assumed or self.style != 'multiclass' or not output.numel():
-            return False
-        low, high = output.aminmax()
-        return bool(low < 0) or bool(high > 1)
+            return None
+        low, high = torch.aminmax(output)
+        return (low < 0) | (high > 1)
 
     @property
     def is_by_output(self) -> bool:
@@ -102,16 +127,16 @@ class Scorer:
         """Measures the loss only."""
         return replace(self, style=None, on_splits=())
 
-    def scored(self, output: Any, target: Any) -> tuple[float, float]:
-        """The share of a batch's predictions that count, and the performance among these, if there is one."""
-        counted = self.counted(output, target)
-        share = 1.0 if counted is None else counted.double().mean().item()
+    def measured(self, output: Any, target: Any) -> BatchTally:
+        """Counts a batch's predictions, where these are: no number is read."""
+        counted, is_unsure = self.counted(output, target), self._is_unsure_of(output)
+        share = None if counted is None else counted.double().mean()
         if not self.is_by_output:
-            return share, 0.0
+            return BatchTally(share, None, None, is_unsure)
         correct = self.correct(output, target)
         if counted is None:
-            return share, correct.double().mean().item()
-        return share, (correct & counted).double().sum().item() / max(1, int(counted.sum()))
+            return BatchTally(share, correct.double().mean(), None, is_unsure)
+        return BatchTally(share, (correct & counted).double().sum(), counted.sum(), is_unsure)
 
     def check_loss(self, loss: float) -> None:
         """Raises ValueError for a negative loss if the performance is `1 / (loss + 1)`."""

@@ -13,6 +13,7 @@ from .annotations import valid_in_words, wrong_field
 from .errors import InvalidArgument
 from .keywords import check_names
 from .store.acceptance import ACCEPTABLE, accepted_kinds
+from .store.storage import CHOICES
 from .training.resampling.option import VALID, Resampling
 from .tuning.base import TuningMethod
 from .tuning.fixed import FixedHyperparameters
@@ -90,6 +91,10 @@ class SweepConfig:
         max_memory: The same of memory, in bytes or as `'2GB'`: weights, gradients, buffers, and what one
             sample's forward pass keeps for the backward pass.
         max_latency: The same of the seconds that a forward pass of one sample takes, measured here.
+        keep_weights: Whose trained weights are kept, and those they started from: of `all` trials; of the
+            `best` of each architecture, by the objective on validation data (docs/on-disk.md, *Weights*); or
+            of `none`. None: as the folder has it, or `all`. It may be changed: `best` then holds for the
+            trials that are there, too, and `none` for new ones.
         if_changed: What to do if the folder's sweep is not this one any more: `stop` with a `FolderError`
             that says what changed; accept that by its name, `accept:source` or `accept:versions,device`, if
             it makes no difference to results (the problem's `source`, `versions`, `device`, `step`; or the
@@ -252,6 +257,13 @@ class SweepConfig:
             'valid': _POSITIVE,
         },
     )
+    keep_weights: Literal['all', 'best', 'none'] | None = field(
+        default=None,
+        metadata={
+            'help': 'Whose weights to keep: those of all trials, of the best one of each architecture, or of '
+            'none.  \\[default: all]'
+        },
+    )
     if_changed: str = field(
         default='stop',
         metadata={
@@ -348,6 +360,12 @@ class SweepConfig:
     def stopping(self) -> dict[str, str | float]:
         """How trials stop early, as files have it; empty if they do not."""
         return {} if self.stop == 'never' else {'stop': self.stop, 'patience': self.patience}
+
+    @property
+    def storage(self) -> dict[str, Any]:
+        """How the folder keeps results, as far as that was chosen."""
+        chosen = {name: getattr(self, name) for name in CHOICES}
+        return {name: value for name, value in chosen.items() if value is not None}
 
     @property
     def resampling(self) -> Resampling | None:

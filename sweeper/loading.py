@@ -16,6 +16,7 @@ from .report.stats.comparison import compare
 from .store.layout import checked_folder
 from .store.records import Records
 from .store.store import Store
+from .store.weights import best_trial, missing_weights
 from .text import reason
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def load_model(
     Raises:
         InvalidArgument: There is no such architecture, or no such trial of it.
         ProblemError: The problem is not there, or it changed since the sweep.
-        FolderError: The folder holds no sweep, or its weights cannot be read.
+        FolderError: The folder holds no sweep, or the weights were not kept or cannot be read.
     """
     from .report.reload import load_weights, reloaded_problem
     from .seeding import random_states_kept
@@ -77,12 +78,13 @@ def load_model(
         if tuned is None or not trials:
             raise InvalidArgument(f'params={params!r}: {label(point)} has no trial')
         if trial is None:
-            sign = store.manifest.objective.sign
-            trial = max(trials, key=lambda index: sign * trials[index].perf_val)
+            trial = best_trial(trials, store.manifest.objective)
         if trial not in trials:
             raise InvalidArgument(
                 f'trial={trial!r}: {label(point)} has the trials {", ".join(map(str, trials))}'
             )
+        if (missing := missing_weights(store.manifest, store.files(point), trials, trial)) is not None:
+            raise FolderError(f'params={params!r}: {missing}')
         nuisance = tuned.of_trial(trial).nuisance
         with problem.using(point, nuisance):
             model = problem.model(point)

@@ -295,11 +295,11 @@ def scores_of(trials: Sequence[TrialResult]) -> list[np.ndarray]:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial's result and the files that go with it."""
+    """A trial's result and the files that go with it; without its weights if nobody wants them."""
 
     result: TrialResult
-    model: bytes = field(repr=False)
-    model_init: bytes = field(repr=False)
+    model: bytes | None = field(repr=False)
+    model_init: bytes | None = field(repr=False)
     throughtime: Mapping[str, np.ndarray] = field(repr=False)
 
 

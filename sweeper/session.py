@@ -107,7 +107,7 @@ def run_session(
             tuned_space=parameters.tuned_texts(),
             val_size=facts.val_size if resampler is None else resampler.split(0).place['val'],
             paired=config.paired, planned_looks=_planned_looks(config, selector),
-            margin=config.margin, looks=(),
+            margin=config.margin, looks=(), storage=config.storage,
             **config.identity(),
         )  # fmt: skip
         trial_time = TrialTime.of(config.method, manifest, folder)

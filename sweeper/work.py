@@ -171,8 +171,8 @@ def train_trial(
         point: The architecture.
         seed: Of the trial.
         index: Its number.
-        plan: Of a `TrainingPlan`; `checkpoints`, of a `CheckpointPlan`, if it is to keep its state; and
-            `split`, of a `TrialSplit`, if it is a resample.
+        plan: Of a `TrainingPlan`; `checkpoints`, of a `CheckpointPlan`, if it is to keep its state; `split`,
+            of a `TrialSplit`, if it is a resample; and `weights=False` if its weights are not kept.
     """
     result: TrialRecord = in_lanes(workspace, point, [seed], 'train_trial', index=index, **plan)[0]
     return result
@@ -218,9 +218,12 @@ def _call(
         return _with_step_as_text(runs.train_briefly(workspace, point, seeds, **arguments))
     plan = {**arguments}
     index, kept, given = (plan.pop(name, None) for name in ('index', 'checkpoints', 'split'))
+    weights = plan.pop('weights', True)
     checkpoints = None if kept is None else CheckpointPlan(**kept)
     split = None if given is None else TrialSplit(**given)
-    trials = runs.train_fully(workspace, point, seeds, TrainingPlan(**plan), index, checkpoints, split)
+    trials = runs.train_fully(
+        workspace, point, seeds, TrainingPlan(**plan), index, checkpoints, split, weights
+    )
     return [_record(seed, done) for seed, done in zip(seeds, trials, strict=True)]
 
 

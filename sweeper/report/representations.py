@@ -15,6 +15,7 @@ from ..results import TrialResult
 from ..seeding import random_states_kept, run_seed
 from ..store.records import Records
 from ..store.store import Store
+from ..store.weights import best_trial, missing_weights
 from ..text import reason
 from .components import principal_components
 from .reload import load_weights, reopened_workspace
@@ -148,8 +149,9 @@ def _of_point(
         raise _CannotLook('it has no trial')
     if tuned is None:
         raise _CannotLook('what its tuning found is lost')
-    sign = store.manifest.objective.sign
-    best = max(trials, key=lambda index: sign * trials[index].perf_val)
+    best = best_trial(trials, store.manifest.objective)
+    if (missing := missing_weights(store.manifest, store.files(point), trials, best)) is not None:
+        raise _CannotLook(missing)
     if has_reference(resolved):
         raise _CannotLook('its parameters name something that the problem no longer has')
     switches = torch_switches()

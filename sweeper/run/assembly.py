@@ -93,7 +93,8 @@ def assemble(
         return tune_repeatedly(partial(start, point), tunings)
 
     checkpoints = partial(store.checkpoints, seconds=executor.checkpoint_seconds)
-    make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes, checkpoints, split_of)
+    weights = store.manifest.kept.keep_weights != 'none'
+    make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes, checkpoints, split_of, weights)
     dispatcher = Dispatcher(queue, executor, make_job)
     is_limited: dict[str, Violations] = {}
     if limits is not None:

@@ -248,6 +248,7 @@ class TrialsJob:
         checkpoints: Of a `CheckpointPlan`: where trials keep their state; None if they do not.
         split_of: Returns the split of a trial, as the fields of a `TrialSplit`; None if all have the same
             data. Then each is trained alone.
+        weights: Whether the weights of trials that are trained in full are wanted.
     """
 
     failed = is_resumed = False
@@ -260,6 +261,7 @@ class TrialsJob:
         lanes: int = 1,
         checkpoints: Mapping[str, Any] | None = None,
         split_of: SplitOf | None = None,
+        weights: bool = True,
     ) -> None:
         self.task = task
         self.waiting: deque[tuple[Indices, Task]] = deque()
@@ -272,6 +274,8 @@ class TrialsJob:
         self._also: dict[str, Any] = {'fraction': self._fraction} if self._fraction < 1 else {}
         if patience := tuned.training.get('patience'):
             self._also |= {'patience': patience, 'holdout_seed': run_seed(seed, 'stop', 0)}
+        if not weights or self._fraction < 1:  # what is trained in part has scores alone
+            self._also |= {'weights': False}
         if checkpoints is not None:
             self._also |= {'checkpoints': checkpoints}
 
@@ -374,6 +378,7 @@ class JobMaker:
         lanes: How many runs of a point at most go side by side.
         checkpoints: Returns where trials of a point keep their state, as for `TrialsJob`.
         split_of: As for `TrialsJob`.
+        weights: As for `TrialsJob`.
     """
 
     def __init__(
@@ -385,10 +390,11 @@ class JobMaker:
         lanes: int = 1,
         checkpoints: Callable[[Point], Mapping[str, Any] | None] = lambda _: None,
         split_of: SplitOf | None = None,
+        weights: bool = True,
     ) -> None:
         self._tuner, self._saved, self._tuning_of = tuner, saved, tuning_of
         self._seed, self._lanes, self._checkpoints = seed, lanes, checkpoints
-        self._split_of = split_of
+        self._split_of, self._weights = split_of, weights
 
     def __call__(self, task: ParamsTask) -> Job:
         point, _ = part_of(task.point)
@@ -396,4 +402,4 @@ class JobMaker:
             return TuningJob(task, self._tuner(point), partial(self._saved, point), self._lanes)
         checkpoints = self._checkpoints(point)
         tuned = self._tuning_of(point)
-        return TrialsJob(task, tuned, self._seed, self._lanes, checkpoints, self._split_of)
+        return TrialsJob(task, tuned, self._seed, self._lanes, checkpoints, self._split_of, self._weights)

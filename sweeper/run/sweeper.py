@@ -194,8 +194,10 @@ class Sweeper:
             case TrialDone(point, index, trial):
                 ledger.trial_done(point, index, trial.result.seconds)
                 saved = partial(ledger.trial_saved, point, index, trial.result)
-                size = len(trial.model_init) + len(trial.model)
-                submit(Save(point, partial(store.write_trial, point, index, trial), saved, False, size))
+                with_weights = store.wants_weights(point, index, trial.result)
+                size = len(trial.model_init or b'') + len(trial.model or b'')
+                write = partial(store.write_trial, point, index, trial, with_weights)
+                submit(Save(point, write, saved, False, size))
             case RunFailed(point, error, fraction):
                 errors = ledger.run_failed(point, error)
                 saved = partial(ledger.failure_saved, point, error, errors, fraction)

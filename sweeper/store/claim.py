@@ -82,6 +82,7 @@ def claim(
         named_points=recorded.named_points,
         origin=recorded.origin,
         changes=changes,
+        storage={**recorded.storage, **requested.storage},
         **_plan(recorded, requested),
     )
     write_manifest(layout, writer, continued)

@@ -23,6 +23,7 @@ from .declaration import declarations
 from .layout import SweepLayout
 from .looks import Look, check_looks
 from .origin import Origin, read_origin
+from .storage import Storage
 
 FORMAT = 2
 
@@ -66,6 +67,7 @@ class Manifest:
         looks: How many trials there were at each look, as `recorded_look` has it; None in folders of earlier
             versions.
         tunings: How often each architecture is tuned, from other seeds; trial `i` uses number `i % tunings`.
+        storage: How the folder keeps results, as far as that was chosen, by the names of `Storage`.
         format: The version of the folder's format.
     """
 
@@ -96,12 +98,18 @@ class Manifest:
     margin: float | None = None
     looks: Sequence[str] | None = None
     tunings: int = 1
+    storage: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
     @property
     def objective(self) -> MetricInfo:
         """What architectures are compared by."""
         return self.metrics[0]
+
+    @property
+    def kept(self) -> Storage:
+        """How the folder keeps results."""
+        return Storage.of(self.storage)
 
     @property
     def val_to_train(self) -> float:
@@ -198,6 +206,7 @@ def find_manifest(
             declarations(data.get('declared', {}))
             _check_resample(data.get('resample', {}))
             _check_plan(data)
+            Storage.of(data.get('storage', {}))
             lists = {'origin': origin, 'changes': tuple(data.get('changes', ())), 'metrics': metrics}
             looks = None if (recorded := data.get('looks')) is None else tuple(recorded)
             return Manifest(**{**data, **lists, 'looks': looks}), problems
@@ -249,6 +258,8 @@ def manifest_content(manifest: Manifest) -> dict[str, Any]:
         del content['looks']
     if manifest.tunings == 1:
         del content['tunings']
+    if not manifest.storage:
+        del content['storage']
     return content
 
 

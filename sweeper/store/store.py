@@ -34,6 +34,7 @@ from .rejections import Rejections, write_rejections
 from .tidying import tidy
 from .trial_files import result_content
 from .tuned_files import final_content, misc_content
+from .weights import best_trial, surplus_weights, weight_files
 
 
 class Store:
@@ -90,7 +91,10 @@ class Store:
             for point, record in records.by_point.items():
                 if record.errors and record.errors[0].trial is None:  # interrupted between the two
                     writer.remove(records.files(point).hparams)
-            yield cls(records, writer, () if manifest is None else requested.origin)
+            store = cls(records, writer, () if manifest is None else requested.origin)
+            for point, record in records.by_point.items():
+                store.drop_surplus_weights(point, record.trials)
+            yield store
 
     @staticmethod
     def read(folder: str | Path) -> Records:
@@ -206,18 +210,37 @@ class Store:
             self.writer.write_together({**curves, **misc, **final})
         self.writer.remove(layout.runs)
 
-    def write_trial(self, point: Point, index: int, trial: TrialRecord) -> None:
-        """Writes a trial, `result.json` last."""
+    def wants_weights(self, point: Point, index: int, result: TrialResult) -> bool:
+        """Whether the weights of a trial that is done are to be written.
+
+        Not if a better one is on disk already and only those of the best are kept.
+        """
+        if self.manifest.kept.keep_weights != 'best':
+            return True
+        known = self.records.by_point[point].trials
+        return best_trial({**known, index: result}, self.manifest.objective) == index
+
+    def write_trial(self, point: Point, index: int, trial: TrialRecord, with_weights: bool = True) -> None:
+        """Writes a trial, `result.json` last.
+
+        That has checksums of its weights whether or not they are written, so that it does not depend on the
+        order in which trials are done.
+        """
         of_point = self._files_to_write(point)
         layout = of_point.trial(index)
-        path = layout.result
-        files = {
-            layout.model_init: trial.model_init,
-            layout.model: trial.model,
-            layout.throughtime: npz_bytes(trial.throughtime),
-        }
-        self.writer.write_together({**files, path: sealed_json(result_content(trial.result), files)})
+        weights = dict(zip(weight_files(layout), (trial.model_init, trial.model), strict=True))
+        known = {path: data for path, data in weights.items() if data is not None}
+        scores = {layout.throughtime: npz_bytes(trial.throughtime)}
+        result = {layout.result: sealed_json(result_content(trial.result), {**known, **scores})}
+        self.writer.write_together({**(known if with_weights else {}), **scores, **result})
         self.writer.remove(of_point.checkpoint(index))
+
+    def drop_surplus_weights(self, point: Point, trials: Mapping[int, TrialResult]) -> None:
+        """Removes weights of all but a point's best trial, if only those are kept."""
+        if self.manifest.kept.keep_weights == 'best':
+            layout = self.layout.point(self.records.lookup.ids[point])
+            for path in surplus_weights(layout, trials, self.manifest.objective):
+                self.writer.remove(path)
 
     def write_part(self, point: Point, fraction: float, index: int, trial: TrialRecord) -> None:
         """Writes what a trial scored after a fraction of the training."""
@@ -302,9 +325,11 @@ class Store:
     def complete(self, point: Point, trials: Mapping[int, TrialResult], goes_on: bool = False) -> None:
         """Writes the scores of a point of which all that was asked for is there.
 
-        No state is left then, unless a trial that was trained in part may go on.
+        No state is left then, unless a trial that was trained in part may go on, and no weights but those
+        that are kept.
         """
         self.write_scores(point, trials)
+        self.drop_surplus_weights(point, trials)
         if not goes_on:
             self.writer.remove(self.layout.point(self.records.lookup.ids[point]).checkpoints)
 

@@ -220,6 +220,7 @@ def train_fully(
     index: int | None = None,
     checkpoints: CheckpointPlan | None = None,
     split: TrialSplit | None = None,
+    weights: bool = True,
 ) -> list[dict[str, Any]]:
     """Trains fresh models by `plan`, scoring them on every split at the end of each cycle.
 
@@ -231,6 +232,7 @@ def train_fully(
         index: The first trial's number; those of the others follow.
         checkpoints: Where and how often they keep their state, from which they go on; None: nowhere.
         split: Of the only trial, if it is a resample: which samples it is trained and validated on.
+        weights: Whether `model` and `model_init` are wanted; else they are None.
 
     Returns:
         For every seed, `scores`: final `{loss,perf}_{train,val[,test]}`; `diverged`; `epochs` done (a
@@ -241,11 +243,11 @@ def train_fully(
         of a resample also `split`.
     """
     if split is None:
-        return _train_fully(workspace, point, seeds, plan, index, checkpoints)
+        return _train_fully(workspace, point, seeds, plan, index, checkpoints, weights=weights)
     assert len(seeds) == 1, 'each has data of its own'
     own = resampled(workspace, split)
     try:
-        (result,) = _train_fully(own, point, seeds, plan, index, checkpoints, split)
+        (result,) = _train_fully(own, point, seeds, plan, index, checkpoints, split, weights)
     except NotFiniteData as error:
         raise NotFiniteData(f'{error} (samples are counted within the split of this trial)') from error
     step = result['step'].alone(_OWN_SPLIT) if workspace.step == 'lanes' else result['step']
@@ -260,12 +262,14 @@ def _train_fully(
     index: int | None,
     checkpoints: CheckpointPlan | None,
     split: TrialSplit | None = None,
+    weights: bool = True,
 ) -> list[dict[str, Any]]:
     """As `train_fully`, on the data of the workspace, which are those of the split."""
     if plan.patience and len(seeds) > 1:
+        numbers = [None if index is None else index + lane for lane in range(len(seeds))]
         one_by_one = [
-            _train_fully(workspace, point, [seed], plan, None if index is None else index + lane, checkpoints)
-            for lane, seed in enumerate(seeds)
+            _train_fully(workspace, point, [seed], plan, number, checkpoints, weights=weights)
+            for number, seed in zip(numbers, seeds, strict=True)
         ]
         return [{**result, 'step': result['step'].alone(_STOPS_ALONE)} for (result,) in one_by_one]
     started = time.perf_counter()
@@ -274,7 +278,7 @@ def _train_fully(
 
     def run(training: Training, batches: Batches) -> list[dict[str, Any]]:
         scored = data.scored if plan.patience else None
-        trials = [Trial(workspace, learner, scored) for learner in training.learners]
+        trials = [Trial(workspace, learner, scored, weights) for learner in training.learners]
         resumable = None
         if training.checkpoint is not None:
             resumable = Resumable(workspace, training, trials, training.checkpoint)

@@ -31,23 +31,30 @@ class Trial:
         workspace: The problem and its data.
         learner: The model, and how it is scored.
         held_out: Training data that it is not trained on but scored, if it is to stop by that.
+        weights: Whether its weights are part of what remains of it.
+
+    Attributes:
+        initial_checksum: Of the model as it was before the first step.
     """
 
-    def __init__(self, workspace: Workspace, learner: Learner, held_out: Split | None = None) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        learner: Learner,
+        held_out: Split | None = None,
+        weights: bool = True,
+    ) -> None:
         self._learner = learner
         self._splits = {'train': workspace.splits.train, 'val': workspace.splits.val}
         self._test = workspace.splits.test
         self._held_out = held_out
-        self._initial = state_bytes(learner.evaluated)
+        initial = state_bytes(learner.evaluated)
+        self.initial_checksum = checksum(initial)
+        self._initial = initial if weights else None
         self._rows: list[dict[str, float]] = []
         self._last: dict[str, Score] = {}
         self._is_unsure = False
         self._scored: list[int] = []
-
-    @property
-    def initial_checksum(self) -> str:
-        """Of the model as it was before the first step."""
-        return checksum(self._initial)
 
     def state(self) -> dict[str, Any]:
         """Returns its scores so far, as plain values."""
@@ -108,7 +115,7 @@ class Trial:
 
     def result(self, epochs: float, lost: bool) -> dict[str, Any]:
         learner, train = self._learner, self._splits['train']
-        model, last = state_bytes(learner.evaluated), self._last
+        model, last = None if self._initial is None else state_bytes(learner.evaluated), self._last
         if lost:  # it has not been scored since
             is_finite = is_finite_in_evaluation(learner.evaluated, train, learner.objective, learner.score)
             in_training, in_evaluation = True, not is_finite

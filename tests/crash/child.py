@@ -99,7 +99,7 @@ def run(order: Order, on_file: Callable[[], Any]) -> int:
     from .adaptive import SELECTORS
     from .write_steps import WriteSteps
 
-    steps = get_args(get_type_hints(SweepConfig)['step'])
+    steps, kept = get_args(get_type_hints(SweepConfig)['step']), ('best', 'none', 'all')
     notes = Notes(order.notes)
     WriteSteps(
         order.fault_step, order.fault_action, lambda text: notes.add('fault', text=text), on_file
@@ -115,7 +115,7 @@ def run(order: Order, on_file: Callable[[], Any]) -> int:
         sweep(
             PROBLEM, selector, SWEEP_CORES, _settings(), order.folder,
             executor=executor, seed=order.seed, progress='none', step=steps[order.seed % len(steps)],
-            tunings=1 + order.seed // len(steps) % 2,
+            tunings=1 + order.seed // len(steps) % 2, keep_weights=kept[order.seed % len(kept)],
         )  # fmt: skip
     except SweepError as error:
         traceback.print_exc()

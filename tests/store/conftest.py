@@ -44,8 +44,8 @@ class Kept:
         self._store.write_tuned(point, tuned)
         self.by_point[point].tuned = tuned.without_report()
 
-    def write_trial(self, point, index, trial):
-        self._store.write_trial(point, index, trial)
+    def write_trial(self, point, index, trial, with_weights=True):
+        self._store.write_trial(point, index, trial, with_weights)
         self.by_point[point].add_trial(index, trial.result)
 
     def write_error(self, point, error):

@@ -63,7 +63,10 @@ class TrialsDone:
 
 @dataclass(frozen=True)
 class PointFlagged:
-    """What is suspicious about a point has changed; `flags` are all that hold now."""
+    """What is suspicious about a point has changed; `flags` are all that hold now.
+
+    Found out after every task; of more than a hundred trials, when one in a hundred is new, and at the end.
+    """
 
     point: Point
     flags: tuple[str, ...]

@@ -14,6 +14,7 @@ import random
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ import numpy as np
 MAX_SEED = 2**63 - 1
 
 
+@lru_cache(maxsize=2**14)  # all architectures have the same
 def run_seed(seed: int, phase: str, index: int) -> int:
     """Returns the seed, in [0, 2**63), of run `index` of `phase` in a sweep seeded with `seed`."""
     sequence = np.random.SeedSequence([seed, zlib.crc32(phase.encode()), index])

@@ -15,7 +15,7 @@ from ..selectors.budgets import searching
 from ..space.constraints import Limits
 from ..store.saving import Saves
 from ..store.store import Store
-from ..tuning.base import Tuner, TuningMethod
+from ..tuning.base import RunResult, Tuner, TuningMethod
 from ..tuning.repeated import tune_repeatedly
 from ..tuning.settings import HyperparameterSettings
 from ..tuning.start import PLAIN, start_tuning
@@ -92,9 +92,15 @@ def assemble(
     def tuner(point: Point) -> Tuner:
         return tune_repeatedly(partial(start, point), tunings)
 
+    known = frozenset(records.by_point)
+
+    def saved(point: Point, stage: int, index: int, request: str) -> RunResult | None:
+        # Of others there is none: looking for it would wait for the threads that write, each time.
+        return store.saved_run(point, stage, index, request) if point in known else None
+
     checkpoints = partial(store.checkpoints, seconds=executor.checkpoint_seconds)
     weights = store.manifest.kept.keep_weights != 'none'
-    make_job = JobMaker(tuner, store.saved_run, ledger.tuning_of, seed, lanes, checkpoints, split_of, weights)
+    make_job = JobMaker(tuner, saved, ledger.tuning_of, seed, lanes, checkpoints, split_of, weights)
     dispatcher = Dispatcher(queue, executor, make_job)
     is_limited: dict[str, Violations] = {}
     if limits is not None:
@@ -105,7 +111,7 @@ def assemble(
     return Sweeper(
         selector,
         SelectorDriver(selector, records.by_point, parameters.check, **is_limited),
-        Replay(store.layout.folder, name, expected, {*records.by_point} - {*expected}),
+        Replay(store.layout.folder, name, expected, known - {*expected}),
         ledger,
         queue,
         dispatcher,

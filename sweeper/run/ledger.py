@@ -6,7 +6,7 @@ makes ready to be published.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..events import Event, PointFailed, PointFlagged, PointTuned, TrialsDone
@@ -18,6 +18,7 @@ from .driver import Request
 from .estimate import Estimate
 
 _SHARE = 10  # summaries are written when one in so many results is not in them
+_LOOKS = 100  # flags are found out anew when one in so many trials is new: for thousands, not for each
 
 
 @dataclass(eq=False, slots=True)
@@ -31,9 +32,11 @@ class PointState:
         tuned: What its tuning came to, on disk or not yet.
         errors: Which of its runs failed, on disk or not yet, that which counts first.
         unsaved: Trials that are done and not on disk yet.
-        tasks: Trials of each finished task that are to be published together when they are all on disk.
+        tasks: Trials of each finished task that are to be published together when they are all on disk, by
+            each of those that are not.
         held_back: Trials that were on disk at the start, to be published after a tuning that was not.
         flags: As they were published last.
+        looked_at: How many trials there were when the flags were found out last.
         is_failed: Whether its failure was published; of its trials nothing is, after that.
     """
 
@@ -43,9 +46,10 @@ class PointState:
     tuned: Tuned | None = None
     errors: list[PointError] = field(default_factory=list)
     unsaved: set[int] = field(default_factory=set)
-    tasks: list[tuple[int, ...]] = field(default_factory=list)
+    tasks: dict[int, tuple[int, ...]] = field(default_factory=dict)
     held_back: list[int] = field(default_factory=list)
     flags: tuple[str, ...] = ()
+    looked_at: int = 0
     is_failed: bool = False
 
     @property
@@ -57,6 +61,12 @@ class PointState:
         """Trials, or fractions of them, that are on disk, as results or as failures."""
         failed = (error.trial for error in self.record.errors if error.trial is not None)
         return {*self.record.trials_at(fraction), *failed}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all trials that were asked for are on disk or failed; asked after each of thousands."""
+        most = len(self.record.by_index) + len(self.record.errors)
+        return most >= self.requested and len(self.finished()) >= self.requested
 
     @property
     def goes_on(self) -> bool:
@@ -105,7 +115,7 @@ class Ledger:
         """The trials of points of which something new is on disk and all that was asked for is; once each."""
         changed, self._changed = self._changed, {}
         states = {point: self.points[point] for point in changed}
-        return {p: {**s.record.trials} for p, s in states.items() if len(s.finished()) >= s.requested}
+        return {point: {**state.record.trials} for point, state in states.items() if state.is_complete}
 
     def take_summary(self) -> Records | None:
         """What is on disk, to summarise it, if that is due: one in ten results is new since the last time.
@@ -194,8 +204,11 @@ class Ledger:
 
     def task_done(self, point: Point, trials: tuple[int, ...]) -> list[Event]:
         """All trials of a task are done or failed."""
-        self.points[point].tasks.append(trials)
-        return self._tasks_done(point)
+        state = self.points[point]
+        if state.unsaved.isdisjoint(trials):
+            return self._trials_done(point, trials)
+        state.tasks.update(dict.fromkeys(state.unsaved.intersection(trials), trials))
+        return []
 
     # What is on disk
 
@@ -214,7 +227,8 @@ class Ledger:
         state.unsaved.remove(index)
         self.trials_done += 1
         self._count()
-        return self._tasks_done(point)
+        task = state.tasks.pop(index, ())
+        return self._trials_done(point, task) if state.unsaved.isdisjoint(task) else []
 
     def part_saved(self, point: Point, fraction: float, index: int, result: TrialResult) -> list[Event]:
         """A trial that was trained in part is on disk."""
@@ -244,30 +258,27 @@ class Ledger:
     def _tuned(self, point: Point, tuned: Tuned) -> list[Event]:
         self.tuned += 1
         self._changed[point] = None
-        return [PointTuned(point, tuned), *self._flagged(point, tuned, {})]
-
-    def _tasks_done(self, point: Point) -> list[Event]:
-        state, events = self.points[point], list[Event]()
-        waiting = [trials for trials in state.tasks if not state.unsaved.isdisjoint(trials)]
-        for trials in state.tasks:
-            if state.unsaved.isdisjoint(trials):
-                events += self._trials_done(point, trials)
-        state.tasks = waiting
-        return events
+        return [PointTuned(point, tuned), *self._flagged(point, tuned, are_told=False)]
 
     def _trials_done(self, point: Point, indices: Sequence[int]) -> list[Event]:
         state = self.points[point]
-        on_disk = state.record.trials
+        on_disk = state.record.by_index
         done = {index: on_disk[index] for index in indices if index in on_disk}
         if not done:
             return []
         self._changed[point] = None
         if state.is_failed or state.tuned is None:
             return []
-        return [TrialsDone(point, done), *self._flagged(point, state.tuned, on_disk)]
+        return [TrialsDone(point, done), *self._flagged(point, state.tuned)]
 
-    def _flagged(self, point: Point, tuned: Tuned, trials: Mapping[int, TrialResult]) -> list[Event]:
-        state, flags = self.points[point], tuple(tuned.flags_with(trials))
+    def _flagged(self, point: Point, tuned: Tuned, are_told: bool = True) -> list[Event]:
+        """The flags, if they have changed; as long as its trials are not told, those of the tuning alone."""
+        state = self.points[point]
+        number = len(state.record.by_index) if are_told else 0
+        if state.looked_at < number < _LOOKS / (_LOOKS - 1) * state.looked_at and not state.is_complete:
+            return []
+        flags = tuple(tuned.flags_with(state.record.trials if are_told else {}))
+        state.looked_at = number
         if state.is_failed or flags == state.flags:
             return []
         state.flags = flags

@@ -31,26 +31,32 @@ class PointRecord:
 
     Attributes:
         tuned: What its tuning came to, without report and curves; None if it is not done.
-        trials: Its trials so far, by index, rising.
+        by_index: Its trials so far, in any order; `trials` has them rising.
         errors: Which of its runs failed, that which counts first.
         parts: By fraction below 1, trials that were trained so far only, by index.
     """
 
     tuned: Tuned | None = None
-    trials: dict[int, TrialResult] = field(default_factory=dict)
+    by_index: dict[int, TrialResult] = field(default_factory=dict)
     errors: list[PointError] = field(default_factory=list)
     parts: dict[float, dict[int, TrialResult]] = field(default_factory=dict)
+    _is_sorted: bool = False
+
+    @property
+    def trials(self) -> dict[int, TrialResult]:
+        """Its trials so far, by index, rising: sorted here, not whenever one of thousands is added."""
+        if not self._is_sorted:
+            self.by_index, self._is_sorted = dict(sorted(self.by_index.items())), True
+        return self.by_index
 
     def trials_at(self, fraction: float) -> dict[int, TrialResult]:
-        """Its trials so far, by index, as they were after a fraction of the training."""
-        return self.trials if fraction == 1 else self.parts.get(fraction, {})
+        """Its trials so far, by index in any order, as they were after a fraction of the training."""
+        return self.by_index if fraction == 1 else self.parts.get(fraction, {})
 
     def add_trial(self, index: int, result: TrialResult) -> None:
         """Another trial is on disk."""
-        is_last = not self.trials or index > next(reversed(self.trials))
-        self.trials[index] = with_shared_texts(result)
-        if not is_last:
-            self.trials = dict(sorted(self.trials.items()))
+        self.by_index[index] = with_shared_texts(result)
+        self._is_sorted = False
 
     def flags(self) -> list[str]:
         """What is suspicious: the flags of the tuning, and what the trials show of it."""
@@ -112,7 +118,7 @@ class Records:
     @property
     def trial_counts(self) -> list[int]:
         """How many trials each point has, in the order of their ids."""
-        return [len(record.trials) for record in self.by_point.values()]
+        return [len(record.by_index) for record in self.by_point.values()]
 
     # Which points
 

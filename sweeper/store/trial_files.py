@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from ..results import TrialResult
@@ -12,23 +12,22 @@ from ..step_kind import StepKind
 from .records import with_shared_texts
 
 _LOSSES = ('loss_train', 'loss_val', 'loss_test')
+_FIELDS = tuple(each.name for each in fields(TrialResult))
+_IF_THERE = ('flags', 'metrics', 'split')
 _OBJECTIVE = ('perf_train', 'perf_val', 'perf_test', 'best_val')
 _INFINITE: Mapping[Any, float] = {'inf': math.inf, '-inf': -math.inf}
 
 
 def result_content(result: TrialResult) -> dict[str, Any]:
     """The content of `result.json`; `flags`, `metrics` and `split` only if there are any."""
-    content = asdict(result)
+    content = {name: getattr(result, name) for name in _FIELDS}  # `asdict` takes ten times as long
     kind = StepKind(content['step'], content.pop('step_reason'), content.pop('lanes'))
     content['step'] = str(kind)
-    if not result.flags:
-        del content['flags']
-    for name, value in content['metrics'].items():
-        content['metrics'][name] = _as_json(value)
-    if not result.metrics:
-        del content['metrics']
-    if not result.split:
-        del content['split']
+    content['metrics'] = {name: _as_json(value) for name, value in result.metrics.items()}
+    content['split'] = {**result.split}
+    for name in _IF_THERE:
+        if not content[name]:
+            del content[name]
     for name in _OBJECTIVE:
         content[name] = _as_json(content[name])
     return content

@@ -1,9 +1,11 @@
 """What the ledger knows of points, and when it has summaries written."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
-from sweeper.results import TrialResult, Tuned
+from sweeper.events import PointFlagged
+from sweeper.results import PointError, TrialResult, Tuned
 from sweeper.run.driver import Request
 from sweeper.run.estimate import Estimate
 from sweeper.run.ledger import Ledger
@@ -89,3 +91,49 @@ def test_trials_are_kept_in_the_order_of_their_index_whichever_is_done_first():
         train(ledger, point, index)
     assert [*ledger.points[point].record.trials] == [0, 1, 2, 3]
     assert [*ledger.take_complete()] == [point] and not ledger.take_complete()
+
+
+def test_the_trials_of_a_task_are_told_together_when_all_are_on_disk():
+    point = (1,)
+    ledger = requested([point], 5)
+    tune(ledger, point)
+    for index in range(5):
+        ledger.trial_done(point, index, 1.0)
+    assert not ledger.trial_saved(point, 1, RESULT)  # its task has another one that is not done
+    assert not ledger.task_done(point, (0, 1))
+    assert not ledger.task_done(point, (2, 3, 4))
+    assert [not ledger.trial_saved(point, index, RESULT) for index in (4, 2)] == [True, True]
+    assert [event.trials for event in ledger.trial_saved(point, 0, RESULT)] == [{0: RESULT, 1: RESULT}]
+    assert [[*event.trials] for event in ledger.trial_saved(point, 3, RESULT)] == [[2, 3, 4]]
+
+
+def test_flags_of_thousands_of_trials_are_not_found_out_for_each_but_end_as_they_are(monkeypatch):
+    point, asked, flags = (1,), [], ()
+    ledger = requested([point], 3000)
+    tune(ledger, point)
+    found = Tuned.flags_with
+    monkeypatch.setattr(Tuned, 'flags_with', lambda *given: asked.append(len(given[1])) or found(*given))
+    diverged = replace(RESULT, diverged=True)
+    for index in reversed(range(3000)):
+        ledger.trial_done(point, index, 1.0)
+        assert not ledger.task_done(point, (index,))
+        result = RESULT if index >= 1500 else diverged  # half of them, with the very last one
+        for event in ledger.trial_saved(point, index, result):
+            flags = event.flags if isinstance(event, PointFlagged) else flags
+        assert asked[-1] > 0.98 * (3000 - index)  # flags are never far behind
+    assert len(asked) < 500 and asked[-1] == 3000
+    assert [*flags] == TUNED.flags_with(ledger.points[point].record.trials) == ['trial_diverged']
+
+
+def test_a_point_is_complete_when_all_its_trials_are_there_or_failed():
+    point = (1,)
+    ledger = requested([point], 3)
+    tune(ledger, point)
+    ledger.take_complete()
+    train(ledger, point, 2)
+    error = PointError('ValueError', 'no', 'trial 1')
+    ledger.failure_saved(point, error, ledger.run_failed(point, error))
+    assert not ledger.take_complete()
+    train(ledger, point, 0)
+    ledger.task_done(point, (0, 1, 2))
+    assert [*ledger.take_complete()[point]] == [0, 2]

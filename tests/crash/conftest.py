@@ -8,23 +8,24 @@ import pytest
 from .nodes import ENVIRONMENT, Nodes
 
 MODEL = """
-import os, signal, threading
+import os, signal
 
 def model(width):
-    record(f'{width} on {os.environ.get("RAY_RAYLET_PID")}')
+    node, here = os.environ.get('RAY_RAYLET_PID'), Path(__file__).parent
+    record(f'{width} on {node}')
     print('a model of width', width)
-    hold = Path(__file__).with_name('hold')
     if width == 0:
         raise ValueError('a layer needs a width')
     if width == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    if width == 9 and hold.exists():
-        with open(Path(__file__).with_name('reached'), 'w') as reached:
-            print(os.environ.get('RAY_RAYLET_PID'), file=reached)
-        threading.Event().wait()
+    if (here / f'hold {width}').exists():
+        with open(here / 'held', 'w') as held:
+            held.write(f'{width} {node} {os.getpid()} ')
+        with open(here / 'go'):
+            pass
     return torch.nn.Sequential(torch.nn.Linear(4, width), torch.nn.ReLU(), torch.nn.Linear(width, 2))
 """
-"""Tells in which node it runs (by the process that Ray has there), and holds or fails where it is told to."""
+"""Says in which node it runs, by the process that Ray has there; fails, dies or holds where it is told to."""
 
 
 @pytest.fixture(scope='session')

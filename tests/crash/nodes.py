@@ -22,6 +22,8 @@ ENVIRONMENT = {
     'RAY_USAGE_STATS_ENABLED': '0',
     # Ray's server for clients forks while gRPC's threads run, and gRPC's own handlers of that abort at times.
     'GRPC_ENABLE_FORK_SUPPORT': 'false',
+    # Ray would have its processes give way to all others, which here are as busy.
+    'RAY_worker_niceness': '0',
     # What is dead is known soon: by default it may take half a minute.
     'RAY_health_check_initial_delay_ms': '0',
     'RAY_health_check_period_ms': '1000',
@@ -39,21 +41,21 @@ class Nodes:
     Attributes:
         address: As for `RayExecutor`.
         client_address: The same for a client, `ray://…`.
-        pids: The process of each node, by which it lives, in order; those that were killed, too.
+        cpus: How many each node has, in order, by the process by which it lives.
     """
 
     def __init__(self, *cpus: int) -> None:
-        self._cpus = cpus
+        self._first = cpus
 
     def __enter__(self) -> Nodes:
         self._process = subprocess.Popen(
-            [sys.executable, '-m', 'tests.crash.nodes', *map(str, self._cpus)],
+            [sys.executable, '-m', 'tests.crash.nodes', *map(str, self._first)],
             cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            start_new_session=True,
         )  # fmt: skip
         told = self._read()
-        self.address, self.client_address, self.pids = (
-            told[name] for name in ('address', 'client_address', 'pids')
-        )
+        self.address, self.client_address = told['address'], told['client_address']
+        self.cpus: dict[int, int] = dict(zip(told['pids'], self._first, strict=True))
         return self
 
     def __exit__(
@@ -64,15 +66,26 @@ class Nodes:
         self._process.stdout.close()
         self._process.wait()
 
-    def add(self, cpus: int) -> None:
-        """Adds a node; returns when it is there."""
-        assert self._process.stdin is not None
-        print(cpus, file=self._process.stdin, flush=True)
-        self.pids += self._read()['pids']
+    def add(self, cpus: int) -> int:
+        """Adds a node; returns its process when it is there."""
+        pid = self._order('add', cpus)
+        self.cpus[pid] = cpus
+        return pid
 
-    def kill(self, node: int) -> None:
+    def kill(self, pid: int) -> None:
         """Kills a node's process; with it, all that runs there ends."""
-        os.kill(self.pids[node], signal.SIGKILL)
+        self._order('kill', pid)
+        del self.cpus[pid]
+
+    @property
+    def working(self) -> list[int]:
+        """The processes of the nodes that live and have CPUs."""
+        return [pid for pid, cpus in self.cpus.items() if cpus]
+
+    def _order(self, what: str, number: int) -> int:
+        assert self._process.stdin is not None
+        print(what, number, file=self._process.stdin, flush=True)
+        return int(self._read()['pid'])
 
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -89,12 +102,12 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def _serve(cpus: list[int]) -> None:
-    """Makes the cluster, tells about it, and adds nodes as it is told to, until its input ends."""
+    """Makes the cluster, tells about it, and does as it is told, until its input ends."""
     import ray
     from ray.cluster_utils import Cluster
 
     out, sys.stdout = sys.stdout, sys.stderr  # Ray writes to it, too
-    cluster = Cluster()
+    cluster, raylets = Cluster(), dict[int, Any]()
 
     def add(cpus: int, **options: Any) -> int:
         node = cluster.add_node(
@@ -102,7 +115,13 @@ def _serve(cpus: list[int]) -> None:
             object_store_memory=80 * 2**20, **options,
         )  # fmt: skip
         (raylet,) = node.all_processes[ray._private.ray_constants.PROCESS_TYPE_RAYLET]
+        raylets[raylet.process.pid] = raylet.process
         return int(raylet.process.pid)
+
+    def kill(pid: int) -> int:
+        raylets[pid].kill()
+        raylets[pid].wait()  # as a zombie it would live for what it has started, which then would not end
+        return pid
 
     def tell(**values: Any) -> None:
         print(json.dumps(values), file=out, flush=True)
@@ -111,8 +130,9 @@ def _serve(cpus: list[int]) -> None:
     pids = [add(cpus[0], ray_client_server_port=port), *map(add, cpus[1:])]
     tell(address=cluster.address, client_address=f'ray://127.0.0.1:{port}', pids=pids)
     for line in sys.stdin:
-        tell(pids=[add(int(line))])
-    cluster.shutdown()
+        what, number = line.split()
+        tell(pid={'add': add, 'kill': kill}[what](int(number)))
+    os.killpg(0, signal.SIGKILL)  # in order, it would wait for nodes that were killed
 
 
 def _free_port() -> int:

@@ -69,7 +69,7 @@ def test_the_folder_is_that_of_one_machine(step, swept, references):
 
 
 def test_all_nodes_have_worked_and_no_other(swept, nodes):
-    assert swept[2] == set(nodes.pids[1:])
+    assert swept[2] == set(nodes.working)
 
 
 def test_what_runs_print_on_their_nodes_is_in_their_points_log(swept, capfd):

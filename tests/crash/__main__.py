@@ -9,8 +9,10 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
+from .nodes import Nodes
 from .plan import SELECTORS, Counts, make_plan
 
 
@@ -29,7 +31,9 @@ def main() -> int:
     rng = random.Random(given.seed)
     plan = make_plan(rng, counts, given.sweeps, given.selectors or SELECTORS)
     began = time.monotonic()
-    tally = carry_out(plan, rng, work, lambda line: print(line, flush=True))
+    with ExitStack() as stack:
+        address = stack.enter_context(Nodes(0, *given.nodes)).address if given.nodes else ''
+        tally = carry_out(plan, rng, work, lambda line: print(line, flush=True), address)
     Console().print(tally.table())
     print(f'seed {given.seed}, {time.monotonic() - began:.0f} seconds')
     for problem, places in tally.problems.items():
@@ -52,6 +56,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0, help='of the plan')
     parser.add_argument('--sweeps', type=int, help='over how many to spread the faults')
     parser.add_argument('--selectors', nargs='+', choices=SELECTORS, help='that the sweeps take in turns')
+    parser.add_argument(
+        '--nodes', type=int, nargs='+', metavar='CPUS', help='sweep on a Ray cluster of nodes with so many'
+    )
     parser.add_argument('--work', type=Path, help='an empty folder to work in, and to keep all in')
     return parser.parse_args()
 

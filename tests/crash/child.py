@@ -13,9 +13,13 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_type_hints
 
+from .nodes import ENVIRONMENT
 from .plan import SELECTORS
+
+if TYPE_CHECKING:
+    from sweeper import Executor
 
 PROBLEM = Path(__file__).with_name('problem.py')
 SWEEP_CORES = 2
@@ -36,6 +40,8 @@ class Order:
         cores: For worker processes; 0 runs the sweep inline.
         notes: Where the child notes what happens: tasks submitted, faults, the end.
         mark: Marks every process that it starts.
+        address: That of the Ray cluster whose workers run it, unless `cores` is 0; empty for workers of
+            its own.
         fault_step: The number of the write step that meets the fault, or None.
         fault_action: `SIGKILL` or an error's name.
     """
@@ -46,6 +52,7 @@ class Order:
     cores: int
     notes: Path
     mark: str
+    address: str = ''
     fault_step: int | None = None
     fault_action: str = ''
 
@@ -94,7 +101,7 @@ def _print_to(log: Path) -> None:
 
 def run(order: Order, on_file: Callable[[], Any]) -> int:
     """Runs the sweep; returns the exit code."""
-    from sweeper import InlineExecutor, LocalExecutor, SweepConfig, SweepError, sweep
+    from sweeper import SweepConfig, SweepError, sweep
 
     from .adaptive import SELECTORS
     from .write_steps import WriteSteps
@@ -106,15 +113,10 @@ def run(order: Order, on_file: Callable[[], Any]) -> int:
     ).install()
     _note_submissions(notes)
     selector = SELECTORS[order.selector](order.seed)
-    executor = (
-        LocalExecutor(order.cores, retries=1000, checkpoint_seconds=0)
-        if order.cores
-        else InlineExecutor(checkpoint_seconds=0)
-    )
     try:
         sweep(
             PROBLEM, selector, SWEEP_CORES, _settings(), order.folder,
-            executor=executor, seed=order.seed, progress='none', step=steps[order.seed % len(steps)],
+            executor=_executor(order), seed=order.seed, progress='none', step=steps[order.seed % len(steps)],
             tunings=1 + order.seed // len(steps) % 2, keep_weights=kept[order.seed % len(kept)],
         )  # fmt: skip
     except SweepError as error:
@@ -127,6 +129,18 @@ def run(order: Order, on_file: Callable[[], Any]) -> int:
         return BROKE
     notes.add('finished', heard=selector.heard)
     return FINISHED
+
+
+def _executor(order: Order) -> Executor:
+    from sweeper import InlineExecutor, LocalExecutor, RayExecutor
+
+    if not order.cores:
+        return InlineExecutor(checkpoint_seconds=0)
+    if not order.address:
+        return LocalExecutor(order.cores, retries=1000, checkpoint_seconds=0)
+    os.environ |= ENVIRONMENT
+    marked = {'runtime_env': {'env_vars': {MARK: order.mark}}}
+    return RayExecutor(order.address, order.cores, retries=1000, init=marked)
 
 
 class Notes:
@@ -144,13 +158,15 @@ def _note_submissions(notes: Notes) -> None:
     """Has every task noted that is handed to an executor of worker processes."""
     from sweeper.executors.base import Task
     from sweeper.executors.local.executor import LocalExecutor
+    from sweeper.executors.ray.executor import RayExecutor
     from sweeper.run.jobs import TuningJob
     from sweeper.tuning.base import Stage
 
     from .adaptive import architecture
     from .runs import name_in_stage, name_of_part
 
-    begin_stage, submit = TuningJob._begin_stage, LocalExecutor.submit
+    begin_stage = TuningJob._begin_stage
+    submits = {kind: kind.submit for kind in (LocalExecutor, RayExecutor)}
     begun: dict[int, tuple[Task, int]] = {}  # by id, which stays theirs as they are kept
 
     def begin_known(self: TuningJob, stage: Stage) -> None:
@@ -158,17 +174,18 @@ def _note_submissions(notes: Notes) -> None:
         begin_stage(self, stage)
         begun.update((id(task), (task, number)) for task in self._alone)
 
-    def noted(self: LocalExecutor, key: int, task: Task) -> None:
+    def noted(self: Executor, key: int, task: Task) -> None:
         # Not a group in lanes, which is done as a whole for those not done; nor a dry run, which is no run.
         if 'seed' in task.arguments and task.function != 'dry_run':
             stage = begun.get(id(task), (task, None))[1]
             name = name_of_part(task.name, task.arguments.get('fraction', 1.0))
             name = name if stage is None else name_in_stage(name, stage)
             notes.add('submitted', point=architecture(task.point), name=name)
-        submit(self, key, task)
+        submits[type(self)](self, key, task)
 
     TuningJob._begin_stage = begin_known  # type: ignore[method-assign]
-    LocalExecutor.submit = noted  # type: ignore[method-assign]
+    for kind in submits:
+        kind.submit = noted  # type: ignore[method-assign]
 
 
 def _settings() -> Any:

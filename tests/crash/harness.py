@@ -23,7 +23,11 @@ _MOST_EXTRA_STARTS = 3
 
 
 def carry_out(
-    plan: Sequence[SweepPlan], rng: random.Random, work: Path, report: Callable[[str], None]
+    plan: Sequence[SweepPlan],
+    rng: random.Random,
+    work: Path,
+    report: Callable[[str], None],
+    address: str = '',
 ) -> Tally:
     """Carries a plan out. Faults that came too late (the sweep was done) go to further sweeps.
 
@@ -32,13 +36,14 @@ def carry_out(
         rng: Plans the further sweeps.
         work: An empty folder; all that a sweep leaves is kept there.
         report: Told a line per sweep.
+        address: Of the Ray cluster that runs what is interrupted; empty for workers of this machine.
     """
     child.preload()
     tally, number = Tally(), 0
     for _ in range(_MOST_ROUNDS):
         missed = Counts()
         for sweep_plan in plan:
-            sweep = InterruptedSweep(sweep_plan, work / f'sweep-{number}', tally)
+            sweep = InterruptedSweep(sweep_plan, work / f'sweep-{number}', tally, address)
             missed += sweep.run()
             report(sweep.summary())
             number += 1
@@ -63,10 +68,12 @@ class InterruptedSweep:
         plan: What happens.
         work: A new folder for both.
         tally: Where to count.
+        address: As for `carry_out`.
     """
 
-    def __init__(self, plan: SweepPlan, work: Path, tally: Tally) -> None:
+    def __init__(self, plan: SweepPlan, work: Path, tally: Tally, address: str = '') -> None:
         work.mkdir()
+        self._address = address
         self._plan, self._work, self._tally = plan, work, tally
         self._folder, self._reference_folder = work / 'interrupted', work / 'uninterrupted'
         self._damaged = DamagedFiles(self._folder)
@@ -118,6 +125,7 @@ class InterruptedSweep:
             folder, self._plan.seed, self._plan.selector, cores,
             notes=self._work / f'{name}.notes',
             mark=f'{self._work}/{name}',
+            address='' if folder == self._reference_folder else self._address,
             fault_step=round(fault.progress * self._pace * _STEPS_PER_FILE) if fault else None,
             fault_action=fault.action if fault else '',
         )  # fmt: skip

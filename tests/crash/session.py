@@ -64,7 +64,7 @@ def watch(child: Forked, kills: Sequence[Kill], pace: float, mark: str) -> Endin
         pace: How many files `Kill.progress` 1.0 means.
         mark: What every process that the child starts is marked with.
     """
-    watched = _Watch(child, kills, pace)
+    watched = _Watch(child, kills, pace, mark)
     try:
         watched.until_it_ends()
     finally:  # also if the harness itself is interrupted
@@ -76,8 +76,8 @@ def watch(child: Forked, kills: Sequence[Kill], pace: float, mark: str) -> Endin
 class _Watch:
     """The waiting: for files to appear, for the moments of kills, for the end of the child."""
 
-    def __init__(self, child: Forked, kills: Sequence[Kill], pace: float) -> None:
-        self._child = child
+    def __init__(self, child: Forked, kills: Sequence[Kill], pace: float, mark: str) -> None:
+        self._child, self._mark = child, mark
         self._alarms = [_Alarm(kill, round((kill.progress or 0) * pace)) for kill in kills]
         self._deadline = time.monotonic() + _TOO_LONG
         self.ending = Ending()
@@ -114,7 +114,7 @@ class _Watch:
     def _strike(self, alarm: _Alarm) -> None:
         """Kills; if there is no worker to kill yet, the alarm stays and comes again."""
         if alarm.kill.victim == WORKER:
-            workers = _workers(self._child.pid)
+            workers = self._workers()
             if not workers:
                 alarm.due += _AGAIN
                 return
@@ -127,14 +127,16 @@ class _Watch:
 
     def _kill_parent(self, everyone: bool) -> None:
         os.kill(self._child.pid, signal.SIGSTOP)  # so that it starts none between the look and the kill
-        self.orphans = _workers(self._child.pid)
+        self.orphans = self._workers()
         os.kill(self._child.pid, signal.SIGKILL)
         for worker in self.orphans if everyone else ():
             _kill(worker)
 
-
-def _workers(parent: int) -> list[psutil.Process]:
-    return sorted(psutil.Process(parent).children(recursive=True), key=lambda process: process.pid)
+    def _workers(self) -> list[psutil.Process]:
+        """All that it has started: also by others, such as Ray, which give on the mark."""
+        child = psutil.Process(self._child.pid)
+        found = {*child.children(recursive=True), *_marked(self._mark)} - {child}
+        return sorted(found, key=lambda process: process.pid)
 
 
 def _kill(process: psutil.Process) -> None:

@@ -1,18 +1,22 @@
 """What does it cost to have a task done by another process? No-op tasks, ours beside other executors.
 
-    python benchmarks/overhead.py [--busy]
+    python benchmarks/overhead.py [--busy | --start-up]
 
-Prints, per executor: the latency of one task at a time, the throughput of many, and the parent's CPU time
-per task; medians over rounds in which all take turns, and ratios to `concurrent.futures`. With `--busy`:
+Prints, per executor: the median latency of one task at a time, the throughput of many, and the parent's CPU
+time per task; medians over rounds in which all take turns, and ratios to `concurrent.futures`. With `--busy`:
 how busy two workers are with short tasks, also while the parent is elsewhere for 0.5 to 3 ms between two
-calls of `wait`.
-Others than ours and that of the standard library take part if they are installed.
+calls of `wait`. With `--start-up`: the seconds until the first task is done, each in fresh processes.
+Others than ours and that of the standard library take part if they are installed. Ray's are Ray's tasks, its
+actors, and trials of Ray Tune, of which there are a hundredth as many.
 """
 
 import argparse
 import importlib.util
 import random
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -61,11 +65,15 @@ class Ours:
     name = 'sweeper (local)'
 
     def __init__(self):
-        from sweeper.executors.local.executor import LocalExecutor
         from sweeper.problem.reference import find_problem
 
-        self.executor = LocalExecutor(WORKERS)
+        self.executor = self.make()
         self.executor.start(work.WorkerSpec(find_problem(Path(__file__)), 0, 'cpu'))
+
+    def make(self):
+        from sweeper import LocalExecutor
+
+        return LocalExecutor(WORKERS)
 
     def run(self, count, at_once, function='nothing', between=nothing, point=()):
         from sweeper.executors.base import Task
@@ -140,24 +148,46 @@ class Dask(Futures):
         self.client.shutdown()
 
 
-class Ray:
-    """A cluster of Ray processes on this machine."""
+def start_ray():
+    """A session of Ray, which all its ways share; there are enough CPUs for each to have its own workers."""
+    import ray
 
-    name, needs = 'Ray', 'ray'
+    if not ray.is_initialized():
+        ray.init(
+            address='local', num_cpus=4 * WORKERS, include_dashboard=False, _node_ip_address='127.0.0.1',
+            log_to_driver=False, logging_level='ERROR',
+        )  # fmt: skip
+    return ray
+
+
+class OursOnRay(Ours):
+    """Worker processes of this package on the nodes of a Ray cluster, here one."""
+
+    name, needs = 'sweeper (ray)', 'ray'
+
+    def make(self):
+        from sweeper import RayExecutor
+
+        start_ray()
+        return RayExecutor(cpus=WORKERS)
+
+
+class Ray:
+    """Tasks of Ray."""
+
+    name, needs = 'Ray, tasks', 'ray'
 
     def __init__(self):
-        import ray
+        self.ray = start_ray()
+        self.nothing = self.ray.remote(nothing)
 
-        self.ray = ray
-        ray.init(
-            num_cpus=WORKERS, include_dashboard=False, _node_ip_address='127.0.0.1', logging_level='ERROR'
-        )
-        self.nothing = ray.remote(nothing)
+    def submit(self, number):
+        return self.nothing.remote()
 
     def run(self, count, at_once):
         references = []
-        for _ in range(count):
-            references.append(self.nothing.remote())
+        for number in range(count):
+            references.append(self.submit(number))
             if at_once == 1:
                 self.ray.get(references.pop())
         self.ray.get(references)
@@ -166,23 +196,79 @@ class Ray:
         self.ray.shutdown()
 
 
+class RayActors(Ray):
+    """Calls of actors of Ray, which are processes that stay."""
+
+    name = 'Ray, actors'
+
+    def __init__(self):
+        self.ray = start_ray()
+
+        class Actor:
+            def nothing(self):
+                return None
+
+        self.actors = [self.ray.remote(Actor).remote() for _ in range(WORKERS)]
+
+    def submit(self, number):
+        return self.actors[number % WORKERS].nothing.remote()
+
+
+class RayTune:
+    """Trials of Ray Tune that report a number."""
+
+    name, needs, share = 'Ray Tune', 'ray.tune', 0.01
+
+    def __init__(self):
+        start_ray()
+
+    def run(self, count, at_once):
+        from ray import tune
+
+        def objective(_config):
+            tune.report({'score': 0.0})
+
+        with tempfile.TemporaryDirectory() as folder:
+            tune.Tuner(
+                tune.with_resources(objective, {'cpu': 1}),
+                tune_config=tune.TuneConfig(num_samples=count, max_concurrent_trials=min(at_once, WORKERS)),
+                run_config=tune.RunConfig(storage_path=folder, verbose=0),
+            ).fit()
+
+    def close(self):
+        pass
+
+
+WAYS = (Ours, OursOnRay, Standard, Loky, Dask, Ray, RayActors, RayTune)
+
+
 def measured(executor):
     """Latency in ms, tasks per second, and the parent's CPU time per task in ms."""
-    start = time.perf_counter()
-    executor.run(ONE_AT_A_TIME, 1)
-    latency = (time.perf_counter() - start) / ONE_AT_A_TIME
+    share = getattr(executor, 'share', 1)
+    latencies = []
+    for _ in range(round(ONE_AT_A_TIME * share)):
+        start = time.perf_counter()
+        executor.run(1, 1)
+        latencies.append(time.perf_counter() - start)
+    many = round(MANY * share)
     start, cpu = time.perf_counter(), time.process_time()
-    executor.run(MANY, MANY)
-    return latency * 1e3, MANY / (time.perf_counter() - start), (time.process_time() - cpu) / MANY * 1e3
+    executor.run(many, many)
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    return statistics.median(latencies) * 1e3, many / seconds, cpu / many * 1e3
+
+
+def is_installed(way):
+    try:
+        return importlib.util.find_spec(getattr(way, 'needs', 'sys')) is not None
+    except ImportError:
+        return False
 
 
 def compare():
-    ways = [Ours, Standard, Loky, Dask, Ray]
-    missing = [way for way in ways if not importlib.util.find_spec(getattr(way, 'needs', 'sys'))]
-    executors = [way() for way in ways if way not in missing]
+    executors = [way() for way in WAYS if is_installed(way)]
     try:
         for executor in executors:
-            executor.run(20 * WORKERS, 1)
+            executor.run(round(20 * WORKERS * getattr(executor, 'share', 1)), 1)
         rounds = [[measured(executor) for executor in executors] for _ in range(ROUNDS)]
     finally:
         for executor in executors:
@@ -190,7 +276,7 @@ def compare():
     medians = [
         [statistics.median(one[i][j] for one in rounds) for j in range(3)] for i in range(len(executors))
     ]
-    reference = medians[1]
+    reference = next(m for e, m in zip(executors, medians, strict=True) if isinstance(e, Standard))
     print(f'{WORKERS} workers, {ROUNDS} rounds; in brackets: in proportion to {Standard.name}')
     print(f'{"":20s} {"latency":>18s} {"throughput":>24s} {"CPU of the parent":>24s}')
     for executor, values in zip(executors, medians, strict=True):
@@ -201,8 +287,40 @@ def compare():
             )
         )
         print(f'{executor.name:20s} {latency:>18s} {throughput:>24s} {cpu:>24s}')
-    for way in missing:
-        print(f'{way.name:20s} not installed')
+    tell_what_is_missing()
+
+
+def tell_what_is_missing():
+    for way in WAYS:
+        if not is_installed(way):
+            print(f'{way.name:20s} not installed')
+
+
+def compare_start_up():
+    """Prints the seconds from the start of a process to the end of its first task."""
+    ways = [way for way in WAYS if is_installed(way)]
+    rounds = [[start_up(way) for way in ways] for _ in range(ROUNDS)]
+    print(f'{ROUNDS} rounds; seconds until the first task is done')
+    for way, seconds in zip(ways, zip(*rounds, strict=True), strict=True):
+        print(f'{way.name:20s} {statistics.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f})')
+    tell_what_is_missing()
+
+
+def start_up(way):
+    start = time.perf_counter()
+    command = [sys.executable, __file__, '--first-task', way.__name__]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        for line in process.stdout:
+            if line == 'done\n':
+                seconds = time.perf_counter() - start
+    return seconds
+
+
+def do_first_task(name):
+    executor = next(way for way in WAYS if way.__name__ == name)()
+    executor.run(1, 1)
+    print('done', flush=True)
+    executor.close()
 
 
 def measure_busy():
@@ -232,7 +350,14 @@ def measure_busy():
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--busy', action='store_true', help='how busy are two cores with short tasks?')
-    if parser.parse_args().busy:
+    parser.add_argument('--start-up', action='store_true', help='how long does the first task take?')
+    parser.add_argument('--first-task', help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.first_task:
+        do_first_task(options.first_task)
+    elif options.start_up:
+        compare_start_up()
+    elif options.busy:
         measure_busy()
     else:
         compare()

@@ -1,12 +1,13 @@
 """The same 24 trials by sweeper and by what one would use instead: wall time, CPU seconds, memory.
 
     pip install -e '.[benchmarks]'
-    python benchmarks/sweep_vs.py [--rounds 3] [--kind mlp|cnn] [--ways joblib,ray]
+    python benchmarks/sweep_vs.py [--rounds 3] [--kind mlp|cnn] [--ways on_ray,ray]
 
 24 trials, 4 widths and 6 seeds, of a perceptron (or a convolutional network with batch normalisation) on
 scikit-learn's digits, at a fixed learning rate and batch size, for the same epochs, all on two cores:
 
     sweeper      `sweep` with its files and resumability; tuning replaced by the fixed values
+    on_ray       the same with `executor='ray'`, which starts a Ray cluster of this machine
     processes    a process per trial, two at a time, running `plain_loop.py`
     joblib       joblib (loky) over `plain_loop.train`
     optuna       Optuna (grid sampler, n_jobs=2: threads) driving `plain_loop.train`
@@ -36,14 +37,17 @@ import psutil
 HERE = Path(__file__).parent
 CORES, WIDTHS, SEEDS = 2, {'mlp': (16, 32, 64, 128), 'cnn': (8, 12, 16, 24)}, range(6)
 LR, BATCH_SIZE, EPOCHS = 0.1, 32, {'mlp': 140, 'cnn': 30}
-NEEDS = {'sweeper': 'sweeper', 'processes': 'torch', 'joblib': 'joblib', 'optuna': 'optuna', 'ray': 'ray'}
+NEEDS = {
+    'sweeper': 'sweeper', 'on_ray': 'ray', 'processes': 'torch', 'joblib': 'joblib', 'optuna': 'optuna',
+    'ray': 'ray',
+}  # fmt: skip
 
 
 def trials(kind):
     return [(width, seed) for width in WIDTHS[kind] for seed in SEEDS]
 
 
-def sweeper(kind):
+def sweeper(kind, executor='local'):
     from sweeper import FixedHyperparameters, FixedSweep, sweep
 
     fixed = FixedHyperparameters(
@@ -53,8 +57,12 @@ def sweeper(kind):
     with tempfile.TemporaryDirectory() as folder:
         sweep(
             str(HERE / 'plain_loop.py'), selector, 1, fixed, f'{folder}/out',
-            cores=CORES, progress='none',
+            cores=CORES, executor=executor, progress='none',
         )  # fmt: skip
+
+
+def on_ray(kind):
+    sweeper(kind, 'ray')
 
 
 def processes(kind):
@@ -104,8 +112,8 @@ def ray(kind):
     if not ray.is_initialized():
         environment = {'env_vars': {'PYTHONPATH': str(HERE)}}
         ray.init(
-            num_cpus=CORES, include_dashboard=False, log_to_driver=False, runtime_env=environment,
-            _node_ip_address='127.0.0.1',
+            address='local', num_cpus=CORES, include_dashboard=False, log_to_driver=False,
+            _node_ip_address='127.0.0.1', runtime_env=environment,
         )  # fmt: skip
 
     def objective(config):
@@ -119,7 +127,7 @@ def ray(kind):
         tune.Tuner(tune.with_resources(objective, {'cpu': 1}), param_space=space, run_config=run).fit()
 
 
-WAYS = {way.__name__: way for way in (sweeper, processes, joblib, optuna, ray)}
+WAYS = {way.__name__: way for way in (sweeper, on_ray, processes, joblib, optuna, ray)}
 
 
 class Meter:

@@ -64,6 +64,14 @@ def _comparable(numpy_state: Any) -> tuple[Any, ...]:
     return inner['key'].tobytes(), inner['pos'], numpy_state['has_gauss'], numpy_state['gauss']
 
 
+def states_of_torch() -> list[Any]:
+    """The states of torch's generators, those of GPUs included, as tensors on the CPU."""
+    import torch
+
+    on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+    return [torch.get_rng_state(), *on_gpus]
+
+
 def global_generators() -> list[Any]:
     """The generators whose states `RandomStates` has, as objects."""
     import torch
@@ -76,11 +84,8 @@ class RandomStates:
     """The present states of torch, numpy's legacy generator and `random`, to be put back."""
 
     def __init__(self) -> None:
-        import torch
-
-        self.torch, self._python = torch.get_rng_state(), random.getstate()
-        self._numpy: Any = np.random.get_state(legacy=False)
-        self._gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+        self.torch, *self._gpus = states_of_torch()
+        self._python, self._numpy = random.getstate(), np.random.get_state(legacy=False)
 
     def to_plain(self) -> dict[str, Any]:
         """Returns the states as numbers and tensors."""

@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 
-from .capture.capture import Learner
+from .capture.learner import Learner
 from .data import InMemorySplit, not_finite
 from .finite import check_data, undisturbed
 from .transfer import runs_ahead

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from .batches import Batches
-from .capture.recording import NotCapturable
+from .capture.recording import OUT_OF_MEMORY, NotCapturable
 from .data_check import DataCheck
 from .length import Chunks, Length
 from .steps import EagerStep, Step
@@ -58,7 +58,7 @@ class Loop:
                 if self._data is not None:
                     self._data.check_all(batches)
                 raise
-            if not isinstance(error, RuntimeError):
+            if not isinstance(error, RuntimeError) or isinstance(error, OUT_OF_MEMORY):
                 raise
             *_, last = str(error).strip().splitlines() or ['']
             raise NotCapturable(f'replaying it raised {last}') from error

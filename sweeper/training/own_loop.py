@@ -19,7 +19,7 @@ from .objective import OwnScore
 
 if TYPE_CHECKING:
     from .batches import Batches
-    from .capture.capture import Learner
+    from .capture.learner import Learner
 
 REASON = 'its training loop is its own, train(run)'
 

@@ -21,7 +21,7 @@ from ..results import IN_TRAINING, joined_flags
 from ..seeding import run_seed
 from .attached import RunPlan
 from .batches import AcrossEpochs, Batches, SizedBatches
-from .capture.capture import Learner
+from .capture.learner import Learner
 from .checkpoints.checkpoint import CheckpointPlan
 from .checkpoints.resumable import Resumable
 from .cost import model_cost

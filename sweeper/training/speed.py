@@ -9,7 +9,7 @@ from ..points import Point
 from ..seeding import run_seed
 from .attached import RunPlan
 from .batches import SizedBatches
-from .capture.capture import Learner
+from .capture.learner import Learner
 from .data import Split
 from .length import Length
 from .plan import loop_of

@@ -24,7 +24,7 @@ from .scoring.scorer import Scorer
 from .transfer import all_onto
 
 
-def _as_it_is() -> AbstractContextManager[Any]:
+def as_it_is() -> AbstractContextManager[Any]:
     """Within it, scripts are not optimised first, which takes longer than it saves."""
     context: AbstractContextManager[Any] = torch.jit.optimized_execution(False)  # type: ignore[attr-defined]
     return context
@@ -363,7 +363,7 @@ class CapturedStep(_Replaying):
     def replay(self, feed: Feed, lrs: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
         """Takes steps; they do not count as done yet."""
         replay = self._replays[_size(feed.order[0])]
-        with replay.inference_mode(), torch.enable_grad(), _as_it_is():
+        with replay.inference_mode(), torch.enable_grad(), as_it_is():
             losses, perfs = replay.function(
                 replay.tensors, self.states, [*leaves(feed.data)], feed.order, lrs, self._done
             )
@@ -430,7 +430,7 @@ class CapturedGradientStep(_Replaying):
     def replay(self, feed: Feed) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
         """Returns the gradients, the loss and the performance of a single batch."""
         replay = self._replays[len(feed.order[0])]
-        with torch.enable_grad(), _as_it_is():
+        with torch.enable_grad(), as_it_is():
             gradients, loss, perf = replay.function(replay.tensors, [*leaves(feed.data)], feed.order)
         return gradients, loss, perf
 

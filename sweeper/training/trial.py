@@ -12,7 +12,7 @@ import torch
 
 from ..io.checksums import checksum
 from ..results import joined_flags
-from .capture.capture import Learner
+from .capture.learner import Learner
 from .data import Split
 from .objective import tensors_of
 from .scoring.evaluation import Score, evaluate, is_finite_in_evaluation, is_finite_in_training

@@ -21,9 +21,11 @@ from .attached import OptimizerRequest, Run, RunPlan
 from .average import REASON as AVERAGED
 from .average import WeightAverage
 from .callbacks import attach_callbacks
-from .capture.capture import Learner, ModelState, captured_step, why_not_worth_it
+from .capture.capture import ModelState, captured_step, why_not_worth_it
+from .capture.graphs import GraphBackend, graphs_for
 from .capture.lanes import step_in_lanes
-from .capture.recording import CannotRehearse, NotCapturable, python_state_of
+from .capture.learner import Learner
+from .capture.recording import OUT_OF_MEMORY, CannotRehearse, NotCapturable, python_state_of
 from .data import InMemorySplit, NoData, Split, has_label
 from .memory_format import prefers_channels_last
 from .numerics import autocast_of, numerics_of
@@ -157,6 +159,7 @@ class Workspace:
             captured where that is worth it. One that cannot be captured is eager.
         groups: The number of the group of each training and then each validation sample; None without
             `groups()`.
+        graphs: Makes graphs of captured steps; None: as the device does, if it does.
     """
 
     problem: Problem
@@ -164,6 +167,7 @@ class Workspace:
     device: torch.device
     step: str = 'auto'
     groups: np.ndarray | None = field(default=None, compare=False, repr=False)
+    graphs: GraphBackend | None = field(default=None, compare=False, repr=False)
     _labels: dict[int, bool] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -218,13 +222,15 @@ class Workspace:
                     raise CannotRehearse(_CRITERION_KEPT)
                 if engine is not None and engine.eager_reason is not None:
                     raise CannotRehearse(engine.eager_reason)
-                step = captured_step(learner, batches)
+                step = captured_step(learner, batches, self._graph_backend)
             except CannotRehearse as error:
                 return _eager(learner, engine, str(error))
             return Training([learner], step, StepKind('captured'), start, engine)
 
         try:
             return _in_own_context(attempt)
+        except OUT_OF_MEMORY:
+            raise
         except Exception as error:  # whatever it is: eagerly it may be none
             reason = why_not_captured(error)
         return self.begin_eagerly(start, point, seed, measures_perf, reason, plan)
@@ -392,11 +398,17 @@ class Workspace:
         try:
             if trained_by(learners[0].objective):
                 raise NotCapturable(_CRITERION_TRAINED)
-            step = _in_own_context(lambda: step_in_lanes(learners, batches))
+            step = _in_own_context(lambda: step_in_lanes(learners, batches, self._graph_backend))
+        except OUT_OF_MEMORY:
+            raise
         except Exception as error:
             before.restore()
             raise NotCapturable(why_not_captured(error)) from error
         return Training(learners, step, StepKind('lanes', lanes=len(seeds)), before)
+
+    @property
+    def _graph_backend(self) -> GraphBackend | None:
+        return graphs_for(self.device) if self.graphs is None else self.graphs
 
     def _has_channels_last(self, model: torch.nn.Module) -> bool:
         if self.problem.channels_last is not None:

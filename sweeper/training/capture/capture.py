@@ -6,21 +6,22 @@ wherever and whenever it is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import torch
 
 from ...seeding import RandomStates
 from ..average import REASON as AVERAGED
-from ..average import WeightAverage
-from ..data import Batch, Split, is_tensors, leaves
+from ..data import Batch, is_tensors, leaves
 from ..objective import Objective, tensors_of
-from ..objects.state import PythonState, described
-from ..optimizers import Optimizer, needs_closure
-from ..scoring.scorer import Scorer
-from ..steps import CapturedGradientStep, CapturedStep, EagerStep, Replay, Step, StepResults
+from ..objects.state import described
+from ..optimizers import needs_closure
+from ..steps import CapturedGradientStep, CapturedStep, Step, StepResults
+from .graphs import GraphBackend
+from .learner import Learner
+from .making import gradient_step_maker, step_maker
 from .recording import (
+    OUT_OF_MEMORY,
     CannotRehearse,
     NotCapturable,
     Recording,
@@ -29,12 +30,10 @@ from .recording import (
     record,
     up_to_date,
 )
-from .script import Script, compiled
-from .updates import UpdateRule, update_rule
+from .updates import update_rule
 from .verification import (
     ABSOLUTE_TOLERANCE,
     RELATIVE_TOLERANCE,
-    Lane,
     Verification,
     check_repeatable,
     is_equal,
@@ -51,57 +50,6 @@ MOST_SIZES = 2
 """Sizes of batches that a step is captured for; an epoch has no more."""
 
 _FEWEST_STEPS = 48
-
-
-class Learner(NamedTuple):
-    """What a step trains, and how.
-
-    Attributes:
-        model: Freshly initialised, in training mode.
-        objective: What is minimised, and what is scored.
-        make_optimizer: Makes the model's optimizer, at a learning rate of 1.
-        split: The training data.
-        score: Measures the performance.
-        measures_perf: Whether the steps are to do so.
-        fresh: Makes the model and its objective anew, as they were before they were trained.
-        stuck: Of some Python state, names what outlives the model and cannot be put back.
-        clip_norm: The largest norm of the gradient; None for any.
-        parts: In how many parts a batch is processed before its update.
-        average: That of the model's weights, if it is evaluated in its place.
-    """
-
-    model: torch.nn.Module
-    objective: Objective
-    make_optimizer: Callable[[], Optimizer]
-    split: Split
-    score: Scorer
-    measures_perf: bool
-    fresh: Callable[[], tuple[torch.nn.Module, Objective]]
-    stuck: Callable[[PythonState], list[str]]
-    clip_norm: float | None = None
-    parts: int = 1
-    average: WeightAverage | None = None
-
-    @property
-    def evaluated(self) -> torch.nn.Module:
-        """The model that is scored and saved: the one that is trained, or the average of its weights."""
-        return self.model if self.average is None else self.average.model
-
-    @property
-    def averages(self) -> list[torch.Tensor]:
-        """What a step changes of the average."""
-        return [] if self.average is None else self.average.tensors
-
-    def eager_step(self) -> EagerStep:
-        score = self.score if self.measures_perf else None
-        objective = self.objective.guarded()
-        optimizer = self.make_optimizer()
-        return EagerStep(
-            self.model, objective, optimizer, self.split, score, self.clip_norm, self.parts, self.average
-        )
-
-    def lane(self) -> Lane:
-        return Lane(self.model, self.objective, self.eager_step(), self.averages)
 
 
 def why_not_worth_it(batches: Sequence[torch.Tensor], epochs: float, device: torch.device) -> str | None:
@@ -121,12 +69,15 @@ def why_not_worth_it(batches: Sequence[torch.Tensor], epochs: float, device: tor
     return None
 
 
-def captured_step(learner: Learner, batches: Sequence[torch.Tensor]) -> CapturedStep | CapturedGradientStep:
+def captured_step(
+    learner: Learner, batches: Sequence[torch.Tensor], graphs: GraphBackend | None = None
+) -> CapturedStep | CapturedGradientStep:
     """Captures the learner's step and rehearses it.
 
     Args:
         learner: Left as it was, random state included, unless this raises.
         batches: Of an epoch, as indices; all sizes that the step will be given must occur.
+        graphs: Makes graphs of what is captured, on a device that has them.
 
     Raises:
         CannotRehearse: It may not be tried. Nothing has been done.
@@ -159,22 +110,12 @@ def captured_step(learner: Learner, batches: Sequence[torch.Tensor]) -> Captured
     parameters = _parameters_of(list(recordings.values()))
     known = [update_rule(optimizer, parameter) for parameter in parameters]
     rules = [rule for rule in known if rule is not None]
-    replays = compiled_replays(recordings, rules if len(rules) == len(known) else None, learner)
-
-    def make_step() -> CapturedStep | CapturedGradientStep:
-        if len(rules) == len(known):
-            return replaying_step(replays, parameters, rules, learner)
-        optimizer = learner.make_optimizer()
-        return CapturedGradientStep(
-            replays,
-            parameters,
-            optimizer,
-            learner.split,
-            learner.measures_perf,
-            learner.clip_norm,
-            learner.average,
-        )
-
+    all_rules = rules if len(rules) == len(known) else None
+    make_step: Callable[[], CapturedStep | CapturedGradientStep]
+    if all_rules is None:
+        make_step = gradient_step_maker(recordings, parameters, learner, graphs)
+    else:
+        make_step = step_maker(recordings, parameters, all_rules, learner, graphs)
     python = up_to_date(python, trained)
     for size, examples in by_size.items():
         lrs = [REHEARSAL_LR] * len(examples[:REHEARSED])
@@ -189,9 +130,8 @@ def captured_step(learner: Learner, batches: Sequence[torch.Tensor]) -> Captured
         state.restore()
         check_same(actual, expected)
     step = make_step()
-    all_rules, lane = rules if len(rules) == len(known) else None, learner.lane()
     python = up_to_date(python, trained)
-    step.verify_by(Verification(step, [lane], python, [parameters], all_rules))
+    step.verify_by(Verification(step, [learner.lane()], python, [parameters], all_rules))
     return step
 
 
@@ -211,40 +151,12 @@ def _parameters_of(recordings: Sequence[Recording]) -> list[torch.Tensor]:
     return first.parameters
 
 
-def compiled_replays(
-    recordings: Mapping[int, Recording],
-    rules: Sequence[UpdateRule] | None,
-    learner: Learner,
-    in_lanes: bool = False,
-) -> dict[int, Replay]:
-    """Compiles recordings, by batch size; the arguments are as for `Script`."""
-    replays = {}
-    averaging = None if learner.average is None else learner.average.averaging()
-    for size, recording in recordings.items():
-        script = Script(recording, rules, learner.measures_perf, in_lanes, learner.clip_norm, averaging)
-        replays[size] = Replay(compiled(script.source), script.tensors)
-    return replays
-
-
-def replaying_step(
-    replays: Mapping[int, Replay],
-    parameters: Sequence[torch.Tensor],
-    rules: Sequence[UpdateRule],
-    learner: Learner,
-) -> CapturedStep:
-    """Returns a step that replays from the beginning, its optimizer's state at 0."""
-    states = [
-        torch.zeros_like(parameter, requires_grad=False)
-        for parameter, rule in zip(parameters, rules, strict=True)
-        for _ in range(rule.states)
-    ]
-    return CapturedStep(replays, states, learner.split, learner.measures_perf)
-
-
 def rehearsed(step: Step, batches: Sequence[torch.Tensor]) -> StepResults:
     """Takes some steps by replaying; what goes wrong in that raises `NotCapturable`."""
     try:
         return step.run(batches, [REHEARSAL_LR] * len(batches))
+    except OUT_OF_MEMORY:
+        raise
     except RuntimeError as error:  # the last line says what, those before where
         raise NotCapturable(f'replaying it raised {str(error).strip().splitlines()[-1]}') from error
 

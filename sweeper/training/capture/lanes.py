@@ -22,13 +22,13 @@ from .capture import (
     MOST_SIZES,
     REHEARSAL_LR,
     REHEARSED,
-    Learner,
     ModelState,
     check_same,
-    compiled_replays,
     rehearsed,
-    replaying_step,
 )
+from .graphs import GraphBackend
+from .learner import Learner
+from .making import step_maker
 from .recording import NotCapturable, Recording, python_state_of, recorded, up_to_date
 from .updates import update_rule
 from .verification import Verification
@@ -110,22 +110,25 @@ class Stacked:
                 tensor.copy_(tensors[name])
 
 
-def step_in_lanes(learners: Sequence[Learner], batches: Sequence[Sequence[torch.Tensor]]) -> LanesStep:
+def step_in_lanes(
+    learners: Sequence[Learner],
+    batches: Sequence[Sequence[torch.Tensor]],
+    graphs: GraphBackend | None = None,
+) -> LanesStep:
     """Captures a step that trains several models at once, and rehearses it.
 
     Args:
         learners: Of one architecture; left as they were unless this raises.
         batches: For every model, those of an epoch, as indices; all in the same sizes.
+        graphs: As for `captured_step`.
 
     Raises:
         NotCapturable: That cannot be done: the step cannot be captured, draws random numbers, has another
             optimizer than plain SGD, torch's SGD, Adam or AdamW, or does not do the same as the eager one.
     """
     first = learners[0]
-    if any(isinstance(module, _CONVOLUTIONS) for module in first.model.modules()):
-        raise NotCapturable('convolutions are slower in lanes')
-    if sum(parameter.numel() for parameter in first.model.parameters()) > _MOST_PARAMETERS:
-        raise NotCapturable(f'it has more than {_MOST_PARAMETERS} parameters, which is slower in lanes')
+    if graphs is None:  # on a device that has them, it is not known what is slower
+        _check_worth_it(first.model)
     if not isinstance(first.split, InMemorySplit):
         raise NotCapturable('the training data is not in memory')
     if not first.split.is_resident:
@@ -152,8 +155,8 @@ def step_in_lanes(learners: Sequence[Learner], batches: Sequence[Sequence[torch.
     known = [rule for rule in rules if rule is not None]
     if len(known) < len(rules):
         raise NotCapturable(f'its optimizer is a {type(optimizer).__name__}')
-    replays = compiled_replays(recordings, known, first, in_lanes=True)
     parameters = list(stacked.trainable.values())
+    make_step = step_maker(recordings, parameters, known, first, graphs, in_lanes=True)
     for examples in together.values():
         examples = examples[:REHEARSED]
         expected = [
@@ -162,14 +165,14 @@ def step_in_lanes(learners: Sequence[Learner], batches: Sequence[Sequence[torch.
         ]
         for state in states:
             state.restore()
-        losses, perfs = rehearsed(replaying_step(replays, parameters, known, first), examples)
+        losses, perfs = rehearsed(make_step(), examples)
         stacked.unstack()
         for lane, state in enumerate(states):
             measured = [losses[:, lane], perfs[:, lane] if len(perfs) else perfs]
             check_same([*measured, *state.copies()], expected[lane])
             state.restore()
         stacked.restack()
-    step = replaying_step(replays, parameters, known, first)
+    step = make_step()
     names = [*stacked.trainable]
     lanes = [learner.lane() for learner in learners]
     step.verify_by(
@@ -187,6 +190,14 @@ def step_in_lanes(learners: Sequence[Learner], batches: Sequence[Sequence[torch.
         )
     )
     return LanesStep(stacked, step)
+
+
+def _check_worth_it(model: torch.nn.Module) -> None:
+    """Raises `NotCapturable` for models that the CPU trains faster one by one."""
+    if any(isinstance(module, _CONVOLUTIONS) for module in model.modules()):
+        raise NotCapturable('convolutions are slower in lanes')
+    if sum(parameter.numel() for parameter in model.parameters()) > _MOST_PARAMETERS:
+        raise NotCapturable(f'it has more than {_MOST_PARAMETERS} parameters, which is slower in lanes')
 
 
 def _record(learner: Learner, stacked: Stacked, batch: torch.Tensor, python: PythonState) -> Recording:

@@ -24,6 +24,11 @@ _DEPENDS_ON_VALUES = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_
 _MASKS = (torch.bool, torch.uint8)
 
 
+OUT_OF_MEMORY: type[Exception] = getattr(torch, 'OutOfMemoryError', torch.cuda.OutOfMemoryError)
+"""A device has too little memory left. That is no reason to take steps in another way: it depends on what
+else is on the device, which the kind of steps, and so results, must not depend on."""
+
+
 class NotCapturable(Exception):
     """A step cannot be captured; says why, as a clause that continues 'eager, because …'."""
 
@@ -179,7 +184,7 @@ def recorded(
     try:
         with _Recorder() as recorder:
             returned = step()
-    except NotCapturable:
+    except (NotCapturable, OUT_OF_MEMORY):
         raise
     except Exception as error:
         raise NotCapturable(f'recording it raised {type(error).__name__}: {error}') from error

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ..optimizers import Optimizer, PlainSGD
+from .device_updates import AdamOnDevice, DeviceUpdate, SGDOnDevice
 
 
 class UpdateRule(NamedTuple):
@@ -19,10 +20,12 @@ class UpdateRule(NamedTuple):
             `step`, the number of steps before this one.
         names: What the optimizer calls the state tensors that it needs, each shaped like the parameter and
             0 at first.
+        on_device: The same for graphs; None if there is no update.
     """
 
     lines: Callable[[str, str, Sequence[str], Callable[[str], str]], list[str]]
     names: tuple[str, ...] = ()
+    on_device: DeviceUpdate | None = None
 
     @property
     def states(self) -> int:
@@ -88,7 +91,14 @@ def _sgd(group: dict[str, Any]) -> UpdateRule:
                 d = m
         return [*made, f'{p}.add_({d}, alpha=-{_lr(group)})']
 
-    return UpdateRule(lines, ('momentum_buffer',) if momentum else ())
+    on_device = SGDOnDevice(
+        float(group['lr']),
+        momentum,
+        float(group.get('dampening', 0)),
+        bool(group.get('nesterov', False)),
+        decay,
+    )
+    return UpdateRule(lines, ('momentum_buffer',) if momentum else (), on_device)
 
 
 def _adam(group: dict[str, Any]) -> UpdateRule:
@@ -113,4 +123,5 @@ def _adam(group: dict[str, Any]) -> UpdateRule:
             f'{p}.addcdiv_({m}, d, value=-({_lr(group)} / (1 - {beta1!r} ** (step + 1))))',
         ]
 
-    return UpdateRule(lines, ('exp_avg', 'exp_avg_sq'))
+    on_device = AdamOnDevice(float(group['lr']), beta1, beta2, eps, decay, decoupled)
+    return UpdateRule(lines, ('exp_avg', 'exp_avg_sq'), on_device)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ...seeding import random_states_kept
-from ..capture.capture import Learner
+from ..capture.learner import Learner
 from ..data import Batch, InMemorySplit, Split, inputs_of, leaves, pair_of
 from ..described import described, shape_of
 from ..objective import Criterion

@@ -16,7 +16,7 @@ from ...points import Point, label, point_key
 from ...seeding import model_seed
 from ..accumulation import parts_of
 from ..attached import RunPlan
-from ..capture.capture import Learner
+from ..capture.learner import Learner
 from ..data import InMemorySplit, Split, is_pair, not_finite
 from ..described import described
 from ..facts import DryRun, Fault

@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ...seeding import random_states_kept
-from ..capture.capture import Learner
+from ..capture.learner import Learner
 from ..data import Split
 
 _SUM_IS_NEAR = 0.1

@@ -13,7 +13,7 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from ...seeding import RandomStates, global_generators
-from ..capture.capture import Learner
+from ..capture.learner import Learner
 from ..data import InMemorySplit, ItemSplit
 from ..objective import tensors_of
 from ..objects.reading import package_of

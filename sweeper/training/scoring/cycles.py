@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..capture.capture import Learner
+from ..capture.learner import Learner
 from ..data import Split
 from ..finite import undisturbed
 from ..objective import tensors_of

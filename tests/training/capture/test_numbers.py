@@ -12,7 +12,7 @@ from torch.utils.data import TensorDataset
 
 from sweeper.problem.problem import Problem
 from sweeper.training.batches import ShuffledBatches
-from sweeper.training.capture import capture
+from sweeper.training.capture import making
 from sweeper.training.data import as_split
 from sweeper.training.workspace import Splits, Workspace
 
@@ -108,13 +108,13 @@ def test_groups_of_an_optimizer_are_updated_as_eagerly(kind, dtype):
 
 
 def sources(step, monkeypatch):
-    texts, compiled = [], capture.compiled
+    texts, compiled = [], making.compiled
 
     def kept(source):
         texts.append(source)
         return compiled(source)
 
-    monkeypatch.setattr(capture, 'compiled', kept)
+    monkeypatch.setattr(making, 'compiled', kept)
     assert_same(step)
     return [text.partition('for i in range') for text in texts]
 

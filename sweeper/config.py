@@ -44,11 +44,14 @@ class SweepConfig:
         cores: How many cores to use; the physical cores that this process may use, by default, or with `ray`
             all that the cluster has free.
         executor: `local` (worker processes), `ray` (worker processes on all nodes of a Ray cluster) or
-            `inline` (in this process, to debug). `sweep` and `train` take an `Executor`, too, to which
-            `cores`, `retries`, `timeout`, `memory`, `address` and `gpus_per_run` are given instead.
+            `inline` (in this process, to debug). `sweep` and `train` take an `Executor`, too, which has
+            `cores`, `retries`, `timeout`, `memory`, `address`, `gpus_per_run` and `per_gpu` of its own.
         address: Of the Ray cluster: `auto`, `host:port` or `ray://host:10001`; `ray` only. None: the session
             of Ray that this process has, or else one that is started on this machine for the sweep.
-        gpus_per_run: How many GPUs a run has: 0, a fraction of one, or a whole number; not `inline`.
+        gpus_per_run: How many GPUs a run has: a fraction of one, or a whole number; not `inline`. 0: as
+            `per_gpu` has it; with `ray`, none.
+        per_gpu: How many runs share a GPU; `local` only. None: as many as its memory holds, by what the first
+            run of each architecture took.
         seed: Seeds everything; results depend on it and not on cores, executor or timing.
         progress: `auto` (`rich` in a terminal, else `plain`), `rich`, `plain` or `none`; on stderr.
         on_error: What a failed point does: `record` it and go on, or `raise` `PointFailed` at the first one,
@@ -146,6 +149,9 @@ class SweepConfig:
             'metavar': 'NUMBER',
             'valid': GPUS_PER_RUN,
         },
+    )
+    per_gpu: int | None = field(
+        default=None, metadata={'help': 'Runs that share a GPU.  \\[default: as many as its memory holds]'}
     )
     seed: int = field(default=0, metadata={'help': 'Seed of all random numbers.'})
     progress: Literal['auto', 'rich', 'plain', 'none'] = field(
@@ -287,7 +293,7 @@ class SweepConfig:
         if self.margin is not None:
             checked_margin(self.margin)
         for name, least in _LEAST.items():
-            if (value := getattr(self, name)) is not None or name not in ('cores', 'looks'):
+            if (value := getattr(self, name)) is not None or name not in ('cores', 'looks', 'per_gpu'):
                 at_least(least, name, value)
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed <= MAX_SEED:
             error = self._wrong('seed', 'must be an integer in [0, 2**63)')
@@ -321,6 +327,12 @@ class SweepConfig:
                 if getattr(self, name):
                     error = InvalidArgument(f"{name} needs executor='local': {reason}")
                     raise error.naming(name, ('executor', 'local'))
+        if self.per_gpu is not None and self.executor == 'ray':
+            error = InvalidArgument("per_gpu needs executor='local'; with 'ray', gpus_per_run says it")
+            raise error.naming('per_gpu', 'gpus_per_run', ('executor', 'local'))
+        if self.per_gpu is not None and self.gpus_per_run:
+            error = InvalidArgument('per_gpu and gpus_per_run both say how GPUs are shared; give one')
+            raise error.naming('per_gpu', 'gpus_per_run')
         if self.address is not None and self.executor != 'ray':
             error = InvalidArgument("address needs executor='ray': it is that of a Ray cluster")
             raise error.naming('address', ('executor', 'ray'))
@@ -423,7 +435,7 @@ class SweepConfig:
         return cls(**{**options, 'tuning': from_plain(options.get('tuning', 'fast'))})
 
 
-_LEAST = {'sweep_cores': 1, 'tunings': 1, 'cores': 1, 'retries': 0, 'patience': 1, 'looks': 1}
+_LEAST = {'sweep_cores': 1, 'tunings': 1, 'cores': 1, 'per_gpu': 1, 'retries': 0, 'patience': 1, 'looks': 1}
 
 _OF_SETTINGS = {
     'minutes_per_trial': 'give the length there',
@@ -435,4 +447,5 @@ _NEEDS_WORKERS = {
     'timeout': 'a run in this process cannot be ended',
     'memory': 'this process itself is not limited',
     'gpus_per_run': 'this process has the GPUs that it has',
+    'per_gpu': 'runs in this process go one after another',
 }

@@ -59,7 +59,7 @@ def run_session(
     """Runs a sweep, or what is missing of it, and returns what the folder holds then; as for `sweep`."""
     running = executor or open_executor(
         config.executor, config.cores, config.retries, config.timeout, config.memory,
-        config.address, config.gpus_per_run,
+        config.address, config.gpus_per_run, config.per_gpu,
     )  # fmt: skip
     with ExitStack() as stack:
         is_new, log = not holds_sweep(folder), RunLog()

@@ -174,7 +174,7 @@ def test_an_executor_that_is_an_object_is_taken_as_it_is(executor):
     ('name', 'value'),
     [
         ('cores', 2), ('retries', 1), ('timeout', None), ('memory', '2GB'), ('address', 'auto'),
-        ('gpus_per_run', 0.5),
+        ('gpus_per_run', 0.5), ('per_gpu', 4),
     ],
     ids=str,
 )  # fmt: skip
@@ -183,7 +183,7 @@ def test_an_option_is_said_once(executor, name, value, tmp_path):
     with pytest.raises(InvalidArgument) as caught:
         sweep('json', lambda: None, 1, 'fast', tmp_path / 'out', executor=executor, **{name: value})
     kind = type(executor).__name__
-    owner = 'RayExecutor' if name in ('address', 'gpus_per_run') else 'LocalExecutor'
+    owner = 'RayExecutor' if name == 'address' else 'LocalExecutor'
     for part in (f'{name}={value!r}: ', f'{owner}({name}={value!r})', f'executor={kind}(...)'):
         assert part in str(caught.value)
     assert caught.value.arguments == ((name, value),)

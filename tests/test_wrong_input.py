@@ -75,7 +75,7 @@ def refuses(**cases):
     cores=([0, -1, 1.5, True, '2', np.float64(2)], 'an integer of at least 1'),
     retries=([-1, 1.5, True, '2', None], 'an integer of at least 0'),
     seed=([-1, 2**63, 1.5, True, '0', None], 'an integer in [0, 2**63)'),
-    executor=(['threads', '', None, 5, ['local']], "'local', 'inline'"),
+    executor=(['threads', '', None, 5, ['local']], "'local', 'ray', 'inline'"),
     on_error=(['ignore', None, True, ['record']], "'record', 'raise'"),
     progress=(['fancy', None, True, ['none']], "'auto', 'rich', 'plain', 'none'"),
     timeout=([0, -1, 0.0, '5', float('nan'), [5]], 'a positive number of seconds'),

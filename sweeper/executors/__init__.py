@@ -11,8 +11,8 @@ from .inline import InlineExecutor
 from .local.executor import LocalExecutor
 from .ray.executor import RayExecutor
 
-_OPTIONS = ('cores', 'retries', 'timeout', 'memory', 'address', 'gpus_per_run')
-_OF_RAY = ('address', 'gpus_per_run')
+_OPTIONS = ('cores', 'retries', 'timeout', 'memory', 'address', 'gpus_per_run', 'per_gpu')
+_OF_RAY = ('address',)
 
 
 def open_executor(
@@ -23,17 +23,19 @@ def open_executor(
     memory: int | str | None = None,
     address: str | None = None,
     gpus_per_run: float = 0.0,
+    per_gpu: int | None = None,
 ) -> Executor:
     """Returns a new executor, not started, with those options that it has.
 
     Args:
-        name: 'inline', which has cores only; 'local'; or 'ray', which has all options.
+        name: 'inline', which has cores only; 'local', which has no address; or 'ray', which has no `per_gpu`.
         cores: How many to use; None for all that there are.
         retries: As for `LocalExecutor`, like the options that follow.
         timeout: Seconds that a run may take.
         memory: What a worker process may take.
         address: As for `RayExecutor`.
-        gpus_per_run: As for `RayExecutor`.
+        gpus_per_run: As for either.
+        per_gpu: How many runs share a GPU.
 
     Raises:
         InvalidArgument: That executor cannot work on this system, or cannot do that.
@@ -44,10 +46,7 @@ def open_executor(
         return RayExecutor(
             address, cores, gpus_per_run=gpus_per_run, memory=memory, retries=retries, timeout=timeout
         )
-    if gpus_per_run:
-        error = InvalidArgument(f"gpus_per_run={gpus_per_run!r} needs executor='ray'")
-        raise error.naming(('gpus_per_run', gpus_per_run), ('executor', 'ray'))
-    return LocalExecutor(cores, retries, timeout, memory)
+    return LocalExecutor(cores, retries, timeout, memory, per_gpu=per_gpu, gpus_per_run=gpus_per_run)
 
 
 def take_executor(options: dict[str, Any]) -> Executor | None:

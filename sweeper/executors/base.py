@@ -15,6 +15,7 @@ from ..amounts import at_least
 from ..errors import InvalidArgument, SweepError
 from ..points import Point
 from ..work import WorkerSpec
+from .gpus.memory import GpuMemory
 
 if TYPE_CHECKING:
     from ..training.facts import ProblemFacts
@@ -76,11 +77,19 @@ class RunError:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a task: a value or an error, and the seconds that it took where it ran, if known."""
+    """What came of a task: a value or an error.
+
+    Attributes:
+        value: What the function returned.
+        error: Why there is no value.
+        seconds: How long it took where it ran; 0 if that is not known.
+        gpu_memory: What it took of a GPU's memory, if it ran on one.
+    """
 
     value: Any = None
     error: RunError | None = None
     seconds: float = field(default=0.0, compare=False)
+    gpu_memory: GpuMemory | None = field(default=None, compare=False)
 
 
 CHECKPOINT_SECONDS = 30.0

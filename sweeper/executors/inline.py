@@ -7,6 +7,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import ProblemError, SweepError
@@ -14,6 +15,7 @@ from ..points import label
 from ..seeding import random_states_kept
 from ..work import FUNCTIONS, WorkerSpec, isolate, open_workspace
 from .base import CHECKPOINT_SECONDS, Answer, Executor, OnOutput, Outcome, Task, checked_seconds, run_error
+from .gpus.memory import meter_of
 from .preload import import_for_runs
 
 if TYPE_CHECKING:
@@ -135,14 +137,23 @@ def perform(workspace: Workspace, task: Task, isolation: Isolation) -> tuple[Out
     Returns:
         The outcome; and what the user's code has changed for the next run, if that could not be undone.
     """
+    meter = meter_of(workspace.device)
     started = time.perf_counter()
     try:
+        if meter is not None:
+            meter.begin()
         value = isolation.run(lambda: FUNCTIONS[task.function](workspace, task.point, **task.arguments))
         outcome = Outcome(value, seconds=time.perf_counter() - started)
     except (Exception, SystemExit) as error:
         outcome = Outcome(error=run_error(error))
     finally:
         left = isolation.restore()
+    try:
+        if meter is not None:
+            outcome = replace(outcome, gpu_memory=meter.end())
+    except RuntimeError as error:  # a failed kernel, after which CUDA does nothing more for a process
+        left.append("the GPU's context, which is broken")
+        outcome = outcome if outcome.error is not None else Outcome(error=run_error(error))
     return outcome, left
 
 

@@ -346,9 +346,9 @@ def those_left(processes):
 def test_local_ends_a_worker_whose_connection_closes(spec):
     worker = WorkerProcess(0, spec, None, OutputSink(None))
     try:
-        ready, pid = receive(worker.connection)
-        assert ready == READY
-        process = psutil.Process(pid)
+        kind, ready = receive(worker.connection)
+        assert kind == READY and (ready.device, ready.memory) == ('cpu', None)
+        process = psutil.Process(ready.pid)
         assert process.ppid() == os.getpid()
         worker.connection.close()
         assert worker.sentinel.poll(60)

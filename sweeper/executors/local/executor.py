@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...amounts import at_least, bytes_of, seconds_of
@@ -10,6 +12,7 @@ from ...cores import usable_cores
 from ...errors import InvalidArgument
 from ...work import WorkerSpec
 from ..base import CHECKPOINT_SECONDS, Answer, Executor, OnOutput, Task, checked_seconds
+from ..gpus.shares import GpuShares
 
 if TYPE_CHECKING:
     from ...training.facts import ProblemFacts
@@ -34,6 +37,12 @@ class LocalExecutor(Executor):
         checkpoint_seconds: How often trials that take longer keep their state in the sweep's folder, at ends
             of cycles, so that they go on there after they were killed: once in so many seconds at most, and
             in 2% of their time; 0 for every cycle, None for never. Results do not depend on it.
+        per_gpu: How many runs share a GPU. None: as many as its memory holds, by what the first run of each
+            architecture took (docs/gpus.md).
+        gpus_per_run: The same as a share, such as 0.25; or the number of GPUs that each run has to itself. 0:
+            as `per_gpu` has it.
+        gpus: The GPUs to deal out to the workers, as `CUDA_VISIBLE_DEVICES` names them; None: those that this
+            process sees, if the sweep's device is one of them.
 
     Raises:
         InvalidArgument: An argument has a value that it cannot have, or the system is another one.
@@ -46,6 +55,9 @@ class LocalExecutor(Executor):
         timeout: float | None = None,
         memory: int | str | None = None,
         checkpoint_seconds: float | None = CHECKPOINT_SECONDS,
+        per_gpu: int | None = None,
+        gpus_per_run: float = 0.0,
+        gpus: Sequence[str | int] | None = None,
     ) -> None:
         if os.name != 'posix':
             raise InvalidArgument("executor='local' needs Linux or macOS; use executor='inline' here")
@@ -53,14 +65,25 @@ class LocalExecutor(Executor):
         self.retries, self.timeout = at_least(0, 'retries', retries), seconds_of(timeout)
         self.memory = bytes_of(memory)
         self.checkpoint_seconds = checked_seconds(checkpoint_seconds)
+        self.gpus = GpuShares(per_gpu, gpus_per_run, gpus)
+        self._most_cores = self.cores
         self._supervisor: Supervisor | None = None
 
     def start(self, spec: WorkerSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
         assert self._supervisor is None, 'it is closed before it is started again'
+        from .gpus import GpuDealer
         from .supervisor import Supervisor  # not on Windows
 
+        cards, dealer, self.cores = self.gpus.cards(spec.device), None, self._most_cores
+        if cards:
+            dealer = GpuDealer(cards, self.gpus.slots)
+            self.cores = min(self.cores, len(cards) * (self.gpus.slots or self.cores))
+            # A worker sees no other GPUs than its own, and must not fall back to the CPU if it sees none.
+            spec = spec if spec.device == 'cpu' else replace(spec, device='cuda:0')
         ahead = min(self.cores, _AHEAD_OF_WORK) if expect_work else 0
-        self._supervisor = Supervisor(spec, on_output, self.cores, self.retries, self.timeout, self.memory)
+        self._supervisor = Supervisor(
+            spec, on_output, self.cores, self.retries, self.timeout, self.memory, dealer
+        )
         self._supervisor.start_workers(ahead)
 
     def problem_facts(self) -> ProblemFacts | None:

@@ -15,6 +15,7 @@ from multiprocessing.connection import Pipe
 from ...training.facts import ProblemFacts
 from ...work import WorkerSpec
 from ..base import RunError, Task
+from ..gpus.memory import GpuMemory
 from . import forkserver
 from .forkserver import Request
 from .output import OutputSink, RunOutput, WorkerOutput
@@ -73,7 +74,10 @@ class ForkedWorker(ChildProcess):
     """A worker that was asked of a fork server. The same to an executor as a `WorkerProcess`.
 
     Attributes:
+        number: The lowest that no other worker has.
         server: Where it was asked for.
+        gpus: As of a `WorkerProcess`, and so is the next.
+        gpu_memory: That of its GPU, once it is ready.
         sentinel: Becomes readable when the process has ended, or the server.
         pid: The process, which leads a group, or None while that is not known; set by the pool.
         is_leaving: The run that it does is its last; set by the executor.
@@ -84,8 +88,11 @@ class ForkedWorker(ChildProcess):
 
     sentinel: socket.socket
 
-    def __init__(self, number: int, server: ForkServer, memory: int | None, sink: OutputSink) -> None:
-        self.number = number
+    def __init__(
+        self, number: int, server: ForkServer, memory: int | None, sink: OutputSink, gpus: str | None = None
+    ) -> None:
+        self.number, self.gpus = number, gpus
+        self.gpu_memory: GpuMemory | None = None
         self.pid: int | None = None
         self.broken: RunError | None = None
         self.server = server
@@ -98,7 +105,8 @@ class ForkedWorker(ChildProcess):
         self.sentinel, status = socket.socketpair()
         try:
             server.request(
-                Request(number, token, memory), [child.fileno(), parent_pipe, printing, status.fileno()]
+                Request(number, token, memory, gpus),
+                [child.fileno(), parent_pipe, printing, status.fileno()],
             )
         finally:
             child.close()

@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...work import isolate, on_device, open_workspace_to_share
+from ..gpus.visible import VISIBLE
 from ..preload import import_for_runs
 from . import limits
 from .streams import WorkerStreams
@@ -60,11 +61,13 @@ class Request(NamedTuple):
         number: The worker's number.
         token: See `WorkerStreams`.
         memory: The most bytes that the worker may use; None for no limit.
+        gpus: What it sees of the GPUs, as `CUDA_VISIBLE_DEVICES` has it; None for what this process sees.
     """
 
     number: int
     token: str
     memory: int | None
+    gpus: str | None = None
 
 
 @dataclass
@@ -276,6 +279,8 @@ class _Server:
         limits.adopt_orphans()  # while it lives; then they are the server's
         limits.go_before_parent()
         self._streams.move(printing, request.token)
+        if request.gpus is not None:  # CUDA reads it when the process first asks for a GPU
+            os.environ[VISIBLE] = request.gpus
         workspace, isolation, spec, number = self._workspace, self._isolation, self._spec, request.number
 
         def load() -> tuple[Workspace, Isolation]:

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 from ...errors import InvalidArgument, ProblemError, SweepError
@@ -17,7 +18,7 @@ from .forkserver import UNFIT
 from .limits import MemoryLimitTooLow, allow_open_files, why_no_worker
 from .output import OutputSink
 from .process import SECONDS_TO_PASS_ON, WorkerProcess
-from .worker import READY, receive
+from .worker import READY, Ready, receive
 
 Worker = WorkerProcess | ForkedWorker
 
@@ -51,14 +52,18 @@ class WorkerPool:
         self._loads = True  # once for all workers, in the fork server
         self.server: ForkServer | None = None
         self._failed_loads = 0  # in a row
+        self._device: str | None = None  # the type, once a worker has told
         self._selector = selectors.DefaultSelector()
         self._wakeup, self._waker = socket.socketpair()
         for end in (self._wakeup, self._waker):
             end.setblocking(False)
         self._selector.register(self._wakeup, selectors.EVENT_READ)
 
-    def start(self) -> Worker:
+    def start(self, gpus: str | None = None) -> Worker:
         """Starts a worker; there must be fewer than `cores`.
+
+        Args:
+            gpus: The GPUs that it gets, as `CUDA_VISIBLE_DEVICES` has them; None for those of this process.
 
         Raises:
             SweepError: The system has no room for it.
@@ -66,7 +71,7 @@ class WorkerPool:
         taken = {worker.number for worker in self.workers}
         number = next(number for number in range(self._cores) if number not in taken)
         try:
-            worker = self._started(number)
+            worker = self._started(number, gpus)
         except OSError as error:
             reason = why_no_worker(error, self._cores)
             raise SweepError(
@@ -76,13 +81,13 @@ class WorkerPool:
         self._listen(worker)
         return worker
 
-    def _started(self, number: int) -> Worker:
+    def _started(self, number: int, gpus: str | None) -> Worker:
         if not self._forks:
-            return WorkerProcess(number, self._spec, self._memory, self._sink)
+            return WorkerProcess(number, self._spec, self._memory, self._sink, gpus)
         if self.server is None:
             self.server = ForkServer(self._spec, self._sink, self._loads)
             self._listen(self.server)
-        return ForkedWorker(number, self.server, self._memory, self._sink)
+        return ForkedWorker(number, self.server, self._memory, self._sink, gpus)
 
     def wait(self, seconds: float | None) -> tuple[list[tuple[Worker | ForkServer, bool]], bool]:
         """Waits until a process has something to say or has ended, `wake` is called, or so long.
@@ -108,11 +113,22 @@ class WorkerPool:
         worker.kill()
         self.workers.remove(worker)
 
-    def take_ready(self, worker: Worker, pid: int) -> None:
-        """A worker says that it is ready."""
+    def take_ready(self, worker: Worker, ready: Ready) -> None:
+        """A worker says that it is ready.
+
+        Raises:
+            SweepError: It trains on another type of device than those before it.
+        """
         self._failed_loads = 0
+        self._device = self._device or ready.device
+        if ready.device != self._device:
+            raise SweepError(
+                f'a worker process trains on {ready.device}, and others on {self._device}, which are not '
+                f'compared with each other: name the device, as in device={self._device!r}'
+            )
+        worker.gpu_memory = ready.memory
         if isinstance(worker, ForkedWorker):
-            worker.pid = pid
+            worker.pid = ready.pid
             worker.server.has_served = True
         else:
             worker.is_ready = True
@@ -167,20 +183,20 @@ class WorkerPool:
             worker for worker in self.workers if isinstance(worker, ForkedWorker) and worker.server is server
         ]
 
-    def discard_server(self, server: ForkServer, lost: int) -> None:
+    def discard_server(self, server: ForkServer, lost: Sequence[Worker]) -> None:
         """Removes a fork server that ended; the next worker gets another.
 
         Args:
             server: The fork server that has ended.
-            lost: How many workers ended with it; those that load by themselves are started in their place.
+            lost: The workers that ended with it; such as load by themselves are started in their place.
 
         Raises:
             SweepError: As `start` and `take_failed_load`.
         """
         self.server = None
         if server.is_unfit:
-            for _ in range(lost):
-                self.start()
+            for worker in lost:
+                self.start(worker.gpus)
         elif not server.has_served:
             self.take_failed_load(server)
 

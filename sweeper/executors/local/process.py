@@ -18,6 +18,8 @@ from weakref import WeakSet
 
 from ...work import WorkerSpec
 from ..base import RunError, Task
+from ..gpus.memory import GpuMemory
+from ..gpus.visible import VISIBLE
 from . import worker
 from .output import OutputSink, RunOutput, WorkerOutput
 
@@ -87,6 +89,7 @@ class OwnProcess(ChildProcess):
         spec: Sent as the first message.
         sink: Where its output goes.
         descriptors: More that it inherits, by the name of the argument of `main`.
+        environment: Variables that it has beside those of this process.
         arguments: Further arguments of `main`.
     """
 
@@ -98,6 +101,7 @@ class OwnProcess(ChildProcess):
         spec: WorkerSpec,
         sink: OutputSink,
         descriptors: Mapping[str, int] | None = None,
+        environment: Mapping[str, str] | None = None,
         **arguments: Any,
     ) -> None:
         token = os.urandom(8).hex()
@@ -112,7 +116,7 @@ class OwnProcess(ChildProcess):
                 stdin=subprocess.DEVNULL,
                 stdout=printing,
                 stderr=printing,
-                env=os.environ | _ENVIRONMENT,
+                env={**os.environ, **_ENVIRONMENT, **(environment or {})},
                 process_group=0,  # the terminal's Ctrl-C is the parent's to handle
             )
         finally:
@@ -150,14 +154,20 @@ class WorkerProcess(OwnProcess):
 
     Attributes:
         number: The lowest that no other worker has; says which device to use.
+        gpus: Those that it was given, as `CUDA_VISIBLE_DEVICES` has them; None for those of this process.
+        gpu_memory: That of its GPU, once it is ready; set by the pool.
         is_ready: Whether it has loaded the problem; set by the executor.
         is_leaving: The run that it does is its last; set by the executor.
         broken: Why it could not; set by the executor.
     """
 
-    def __init__(self, number: int, spec: WorkerSpec, memory: int | None, sink: OutputSink) -> None:
-        super().__init__(worker.__name__, spec, sink, number=number, memory=memory)
-        self.number = number
+    def __init__(
+        self, number: int, spec: WorkerSpec, memory: int | None, sink: OutputSink, gpus: str | None = None
+    ) -> None:
+        environment = None if gpus is None else {VISIBLE: gpus}
+        super().__init__(worker.__name__, spec, sink, environment=environment, number=number, memory=memory)
+        self.number, self.gpus = number, gpus
+        self.gpu_memory: GpuMemory | None = None
         self.is_ready = False
         self.is_leaving = False
         self.broken: RunError | None = None

@@ -18,7 +18,9 @@ from ...errors import InvalidArgument, ProblemError, SweepError
 from ...training.facts import ProblemFacts
 from ...work import WorkerSpec
 from ..base import Answer, OnOutput, Outcome, RunError, Task
+from ..gpus.placer import Need
 from .forked import ForkServer
+from .gpus import GpuDealer, in_company, needs_its_card_alone, with_gpu_named
 from .output import OutputSink, RunOutput
 from .pool import Worker, WorkerPool, describe_exit, signal_name
 from .worker import BROKEN, LAST, READY, SPENT, receive
@@ -27,6 +29,7 @@ _LONGEST_WAIT = 3600.0
 _SECONDS_TO_READ = 1.0
 _SECONDS_TO_SAY_WHERE = 1.0
 _MOST_LOST = 3
+_NOTHING = Outcome()
 _WRONG_INPUT = {error.__name__: error for error in (InvalidArgument, ProblemError)}
 
 
@@ -40,11 +43,14 @@ class _Entry:
         self.times_lost = 0
         self.deadline: float | None = None
         self.output = RunOutput(task)
+        self.need: Need | None = None  # of a GPU, while it has one
+        self.is_alone = False  # it is to have its GPU to itself
+        self.company: list[Task] = []  # what else was there
 
-    def failed(self, error: RunError) -> Answer:
+    def failed(self, error: RunError, outcome: Outcome = _NOTHING) -> Answer:
         """The answer that this task has failed, with the end of what its last attempt printed."""
         output = self.output.tail(_SECONDS_TO_READ)
-        return self.key, Outcome(error=replace(error, output=output))
+        return self.key, replace(outcome, error=replace(error, output=output))
 
 
 class Supervisor:
@@ -57,6 +63,7 @@ class Supervisor:
         retries: How often a task whose worker died is tried again.
         timeout: Seconds after which a run is ended.
         memory: Bytes that a worker process may use.
+        dealer: Deals out the GPUs; None if no worker is given any.
     """
 
     def __init__(
@@ -67,8 +74,9 @@ class Supervisor:
         retries: int,
         timeout: float | None,
         memory: int | None,
+        dealer: GpuDealer | None = None,
     ) -> None:
-        self._cores, self._retries, self._timeout = cores, retries, timeout
+        self._cores, self._retries, self._timeout, self._dealer = cores, retries, timeout, dealer
         self._sink = OutputSink(on_output)
         self.pool = WorkerPool(cores, spec, memory, retries, self._sink)
         self._given: dict[Worker, _Entry] = {}  # what each worker runs
@@ -76,9 +84,9 @@ class Supervisor:
         self._trouble: Exception | None = None
 
     def start_workers(self, count: int) -> None:
-        """Starts so many workers, ahead of work."""
-        for _ in range(count):
-            self.pool.start()
+        """Starts so many workers, ahead of work; fewer, if more would have no GPU."""
+        for gpus in [None] * count if self._dealer is None else self._dealer.ahead(count):
+            self.pool.start(gpus)
 
     def problem_facts(self) -> ProblemFacts | None:
         """As `LocalExecutor.problem_facts`."""
@@ -139,10 +147,50 @@ class Supervisor:
         """Gives waiting tasks to idle workers, starting workers as far as there are cores."""
         if not self._backlog or len(self._given) == self._cores:
             return
+        if self._dealer is not None:
+            self._assign_to_gpus(self._dealer)
+            return
         idle = [worker for worker in self.pool.workers if worker not in self._given]
         idle.sort(key=lambda worker: worker.is_ready)
         while self._backlog and (idle or len(self.pool.workers) < self._cores):
             self._give(idle.pop() if idle else self.pool.start(), self._backlog.popleft())
+
+    def _assign_to_gpus(self, dealer: GpuDealer) -> None:
+        """Gives waiting tasks to workers on GPUs that have room, in order; one that must wait keeps a GPU."""
+        kept: set[int] = set()
+        index = 0
+        while index < len(self._backlog) and len(self._given) < self._cores:
+            entry, spare = self._backlog[index], self._cores - len(self.pool.workers)
+            need, placement = dealer.place(entry.task, entry.is_alone, self._workers(), spare, kept)
+            if placement is None:
+                if (card := dealer.card_to_keep(self._workers(), kept)) is None:
+                    return
+                kept.add(card)
+                index += 1
+                continue
+            del self._backlog[index]
+            workers = {worker.number: worker for worker in self.pool.workers}
+            for number in placement.ended:
+                self.pool.remove(workers[number])
+            gpus = dealer.gpus_of(placement)
+            worker = self.pool.start(gpus) if placement.worker is None else workers[placement.worker]
+            entry.need = need
+            self._introduce(entry, gpus)
+            self._give(worker, entry)
+
+    def _workers(self) -> list[tuple[Worker, Need | None]]:
+        """All workers, with what they need of their GPUs."""
+        given = self._given
+        return [(worker, given[worker].need if worker in given else None) for worker in self.pool.workers]
+
+    def _introduce(self, entry: _Entry, gpus: str) -> None:
+        """Notes which runs have been on a card together."""
+        if not entry.is_alone:
+            entry.company = []
+            for worker, other in self._given.items():
+                if worker.gpus == gpus:
+                    entry.company.append(other.task)
+                    other.company.append(entry.task)
 
     def _give(self, worker: Worker, entry: _Entry) -> None:
         self._given[worker] = entry
@@ -168,6 +216,8 @@ class Supervisor:
             worker.signal_to_end()
         elif kind == READY:
             self.pool.take_ready(worker, content)
+            if self._dealer is not None:
+                self._dealer.take_ready(worker, self.pool.workers)
             if entry is not None:
                 self._begin(entry)
         elif kind == LAST:
@@ -183,9 +233,26 @@ class Supervisor:
             del self._given[worker]
             if worker.is_leaving and worker in self.pool.workers:
                 self.pool.remove(worker)
-            outcome: Outcome = pickle.loads(content)
-            return [entry.failed(outcome.error) if outcome.error is not None else (entry.key, outcome)]
+            return self._answered(entry, worker, pickle.loads(content))
         return []
+
+    def _answered(self, entry: _Entry, worker: Worker, outcome: Outcome) -> list[Answer]:
+        """The answer of a task that was done; none if it is tried again alone on a GPU."""
+        if outcome.gpu_memory is not None and self._dealer is not None:
+            self._dealer.take_memory(entry.task, worker, outcome.gpu_memory)
+        error = outcome.error
+        if error is None:
+            return [(entry.key, outcome)]
+        if worker.gpus is not None and needs_its_card_alone(error):
+            if not entry.is_alone:
+                text = f'[sweeper] GPU {worker.gpus} ran out of memory {in_company(entry.company)}; '
+                self._sink.pass_on(entry.task, text + 'it is tried again with a GPU to itself\n')
+                entry.is_alone = True
+                entry.attempts -= 1
+                self._backlog.appendleft(entry)
+                return []
+            error = with_gpu_named(error, worker.gpus, outcome.gpu_memory, entry.company)
+        return [entry.failed(error, outcome)]
 
     def _hear_server(self, server: ForkServer) -> list[Answer]:
         """Takes what the fork server says, and discards its workers with it if it ended."""
@@ -193,7 +260,7 @@ class Supervisor:
             return []
         lost = self.pool.workers_of(server)
         outcomes = [outcome for worker in lost for outcome in self._discard(worker)]
-        self.pool.discard_server(server, len(lost))
+        self.pool.discard_server(server, lost)
         return outcomes
 
     def _discard(self, worker: Worker) -> list[Answer]:

@@ -18,15 +18,17 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...garbage import uncollected
 from ...problem.problem import load_problem
 from ...work import isolate, open_workspace
 from ..base import Outcome, RunError
+from ..gpus.memory import GpuMemory, meter_of
 from ..preload import import_for_runs
 from . import limits
 from .streams import WorkerStreams
@@ -42,6 +44,20 @@ SPENT = 'spent'
 LAST = 'last'
 
 _LEFT = '[sweeper] the next runs get a fresh process: this one has changed {}\n'
+
+
+class Ready(NamedTuple):
+    """What a worker says of itself when it has set up its workspace.
+
+    Attributes:
+        pid: Its process.
+        device: The type of device that it trains on, such as `cpu`.
+        memory: That of its GPU, with the problem's data in it; None without one.
+    """
+
+    pid: int
+    device: str
+    memory: GpuMemory | None
 
 
 def send(connection: Connection, message: Any) -> None:
@@ -124,12 +140,15 @@ def work(
     from ..base import run_error
 
     try:
-        perform = _performing(*load(), memory)
+        workspace, isolation = load()
+        perform = _performing(workspace, isolation, memory)
+        meter = meter_of(workspace.device)
+        ready = Ready(os.getpid(), workspace.device.type, None if meter is None else meter.end())
     except BaseException as error:
         send(connection, (BROKEN, run_error(error)))
         return
     streams.keep()
-    send(connection, (READY, os.getpid()))
+    send(connection, (READY, ready))
     while True:
         run, data = pickle.loads(inbox.get())
         with streams.run(run):
@@ -161,7 +180,7 @@ def _performing(
     isolation.take_settings()
 
     def answer(data: bytes) -> tuple[bytes, RunError | None, list[str]]:
-        left: list[str] = []
+        outcome, left = Outcome(), list[str]()
         try:
             outcome, left = perform(workspace, pickle.loads(data), isolation)
             if outcome.error is None:
@@ -171,7 +190,7 @@ def _performing(
             failed = run_error(error)
         if memory is not None:
             failed = limits.with_limit_named(failed, memory, loaded)
-        return _pickled(Outcome(error=failed)), failed, left
+        return _pickled(replace(outcome, value=None, error=failed)), failed, left
 
     return answer
 

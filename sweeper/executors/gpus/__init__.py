@@ -1,0 +1,1 @@
+"""GPUs: which there are, what runs take of their memory, and which run goes where."""

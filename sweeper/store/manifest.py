@@ -6,6 +6,7 @@ import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ class Manifest:
         """What architectures are compared by."""
         return self.metrics[0]
 
-    @property
+    @cached_property  # asked for each of thousands of trials
     def kept(self) -> Storage:
         """How the folder keeps results."""
         return Storage.of(self.storage)

@@ -34,7 +34,7 @@ from .rejections import Rejections, write_rejections
 from .tidying import tidy
 from .trial_files import result_content
 from .tuned_files import final_content, misc_content
-from .weights import best_trial, surplus_weights, weight_files
+from .weights import is_best, surplus_weights, weight_files
 
 
 class Store:
@@ -217,8 +217,7 @@ class Store:
         """
         if self.manifest.kept.keep_weights != 'best':
             return True
-        known = self.records.by_point[point].trials
-        return best_trial({**known, index: result}, self.manifest.objective) == index
+        return is_best(index, result, self.records.by_point[point].by_index, self.manifest.objective)
 
     def write_trial(self, point: Point, index: int, trial: TrialRecord, with_weights: bool = True) -> None:
         """Writes a trial, `result.json` last.

@@ -17,6 +17,21 @@ def best_trial(trials: Mapping[int, TrialResult], objective: MetricInfo) -> int:
     return max(sorted(trials), key=lambda index: objective.sign * trials[index].perf_val)
 
 
+def is_best(
+    index: int, result: TrialResult, others: Mapping[int, TrialResult], objective: MetricInfo
+) -> bool:
+    """Whether `best_trial` of a trial and others of its point, among which it may be, is that trial.
+
+    Mostly it is not, and one of the first others tells.
+    """
+    own = objective.sign * result.perf_val, -index
+    return not any(
+        (objective.sign * other.perf_val, -number) > own
+        for number, other in others.items()
+        if number != index
+    )
+
+
 def weight_files(layout: TrialLayout) -> tuple[Path, Path]:
     """A trial's weights: those that it started from, and the trained ones."""
     return layout.model_init, layout.model

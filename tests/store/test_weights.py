@@ -11,7 +11,7 @@ from sweeper.errors import FolderError
 from sweeper.metric import PERFORMANCE, MetricInfo
 from sweeper.store.layout import PointLayout
 from sweeper.store.manifest import read_manifest
-from sweeper.store.weights import best_trial, missing_weights, surplus_weights
+from sweeper.store.weights import best_trial, is_best, missing_weights, surplus_weights
 
 POINT = (16, 'relu')
 LOSS = MetricInfo('loss', higher=False)
@@ -176,3 +176,17 @@ def test_what_is_said_of_missing_weights_names_the_trial_that_has_some(example, 
     assert 'the weights of trial 2 are not there' in said and 'here of trial 1' in said
     assert 'keeps those of no trial' in missing_weights(keeping('none'), files, trials, 2)
     assert 'they were deleted, or not kept' in missing_weights(example.manifest, files, trials, 2)
+
+
+@given(
+    st.dictionaries(st.integers(0, 20), st.sampled_from([0.1, 0.2, 0.5]), min_size=1),
+    st.sampled_from([PERFORMANCE, LOSS]),
+    st.data(),
+)
+def test_a_trial_is_the_best_where_all_together_say_so(example, perfs, objective, data):
+    index = data.draw(st.sampled_from(sorted(perfs)))
+    trials = {number: example.record(perf).result for number, perf in perfs.items()}
+    shuffled = dict(data.draw(st.permutations([*trials.items()])))
+    assert is_best(index, trials[index], shuffled, objective) == (best_trial(trials, objective) == index)
+    del shuffled[index]
+    assert is_best(index, trials[index], shuffled, objective) == (best_trial(trials, objective) == index)

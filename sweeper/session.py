@@ -157,7 +157,7 @@ def _facts(
     This process finds it out itself only if it has imported torch anyway or no worker process tells it.
     """
     facts = None
-    if 'torch' not in sys.modules:
+    if running.tells_facts or 'torch' not in sys.modules:
         # For later; there is nothing else to do until a worker has loaded the problem.
         import rich.table  # noqa: F401
         import scipy.special  # noqa: F401

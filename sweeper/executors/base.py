@@ -132,9 +132,12 @@ class Executor(ABC):
             default of executors of your own, is for processes that do not share the sweep's file system.
         in_process: Whether tasks run in the process that sweeps. If not, the problem must be a module or a
             file that other processes can load.
+        tells_facts: Whether `problem_facts` is to be asked although this process could find them out itself,
+            since devices are elsewhere.
     """
 
     in_process: ClassVar[bool] = False
+    tells_facts: ClassVar[bool] = False
     checkpoint_seconds: float | None = None
 
     def __init__(self, cores: int = 1) -> None:
@@ -175,6 +178,12 @@ class Executor(ABC):
         Args:
             key: Comes back with the outcome; no other task has it until then.
             task: The second argument of `run_task`.
+        """
+
+    def expect(self, runs: int) -> None:  # noqa: B027
+        """Says how many more runs, at least, could start now if there were cores for them.
+
+        Called by a sweep that has started what fits: for executors that can become larger and smaller.
         """
 
     @abstractmethod

@@ -98,6 +98,7 @@ class Dispatcher:
         while self._full and self._queue.available_cores > 0:
             job = self._full.peekitem(0)[1]
             self._start_runs(job, self._queue.borrow(job.task, len(job.waiting)))
+        self._executor.expect(len(self._queue) + len(self._short) + len(self._full))
         return []
 
     def wait(self) -> list[JobEvent] | None:

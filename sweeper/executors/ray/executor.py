@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...amounts import at_least, bytes_of, gpus_of, seconds_of
 from ...cores import usable_cores
-from ...errors import InvalidArgument
+from ...errors import InvalidArgument, ProblemError, SweepError
 from ...work import WorkerSpec
-from ..base import CHECKPOINT_SECONDS, Answer, Executor, OnOutput, Task
+from ..base import CHECKPOINT_SECONDS, Answer, Executor, OnOutput, Task, checked_seconds
 from .placement import Slot
 
 if TYPE_CHECKING:
+    from ...training.facts import ProblemFacts
     from ..local.output import OutputSink
     from .fleet import Fleet
+    from .messages import AgentOptions
     from .session import RaySession
 
 _PATIENCE = 600.0
+_SHARED_PREFIX = 'sweeper-outcomes-'
 
 
 class RayExecutor(Executor):
     """Runs tasks in worker processes on all nodes of a Ray cluster, as `LocalExecutor` does on one machine.
+
+    It takes what the cluster has free, and more when that becomes free or nodes come; what it has no use for
+    is given back. A node that is lost costs the runs there, which others then do. Results are written by this
+    process alone. On every node, Python, sweeper, torch, NumPy and Ray must be of the versions that they have
+    here.
 
     Args:
         address: Of the cluster: `auto`, `host:port` or `ray://host:10001`. None: the session of Ray that this
@@ -29,15 +43,27 @@ class RayExecutor(Executor):
             machine, and ended with the sweep.
         cpus: How many runs there are at a time, at most; all that fit, by default.
         cpus_per_run: Cores that are set aside for each run, which computes on one of them.
-        gpus_per_run: GPUs that are set aside for each run: 0, a fraction of one, or a whole number.
+        gpus_per_run: GPUs that are set aside for each run: 0 (it does not see any), a fraction of one, or a
+            whole number.
         memory: As for `LocalExecutor`; also set aside for each run.
-        retries: As for `LocalExecutor`. That a node was lost does not count.
+        retries: As for `LocalExecutor`. That a node was lost does not count, up to three times in a row.
         timeout: As for `LocalExecutor`.
-        init: Options of `ray.init`, if it is called.
+        problem: How nodes get the problem: `sent`, its sources as far as they are local modules, not data
+            files; or `installed`, where every node has the same.
+        shared_folder: A folder that all nodes have at the same path. Large outcomes, such as weights, go
+            through files in it; and trials of a sweep whose folder is in it keep their state.
+        checkpoint_seconds: As for `LocalExecutor`. In force where nodes see the sweep's folder: in
+            `shared_folder`, or on a cluster that is started on this machine.
+        patience: For how many seconds there may be no node with room for a run before that is an error: as
+            long as an autoscaler may need to start one.
+        runtime_env: What Ray is to set up on nodes: `working_dir`, `py_modules`, `pip` and so on.
+        init: Options of `ray.init`, if this calls it.
 
     Raises:
         InvalidArgument: An argument has a value that it cannot have.
     """
+
+    tells_facts = True
 
     def __init__(
         self,
@@ -48,40 +74,77 @@ class RayExecutor(Executor):
         memory: int | str | None = None,
         retries: int = 1,
         timeout: float | None = None,
+        problem: Literal['sent', 'installed'] = 'sent',
+        shared_folder: str | os.PathLike[str] | None = None,
+        checkpoint_seconds: float | None = CHECKPOINT_SECONDS,
+        patience: float = _PATIENCE,
+        runtime_env: Mapping[str, Any] | None = None,
         init: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(1 if cpus is None else at_least(1, 'cpus', cpus))
         if address is not None and (not isinstance(address, str) or not address):
-            raise InvalidArgument(
-                f"address={address!r}: must be 'auto', 'host:port' or 'ray://host:10001', or None"
-            ).naming(('address', address))
-        self.address, self.cpus = address, cpus
+            valid = "must be 'auto', 'host:port' or 'ray://host:10001', or None"
+            raise InvalidArgument(f'address={address!r}: {valid}').naming(('address', address))
+        if problem not in ('sent', 'installed'):
+            raise InvalidArgument(f"problem={problem!r}: valid are 'sent', 'installed'")
+        self.address, self.cpus, self.problem = address, cpus, problem
         self.slot = Slot(at_least(1, 'cpus_per_run', cpus_per_run), gpus_of(gpus_per_run), bytes_of(memory))
         self.retries, self.timeout = at_least(0, 'retries', retries), seconds_of(timeout)
-        self.init = dict(init or {})
-        self._session: RaySession | None = None
+        self.shared_folder = None if shared_folder is None else Path(shared_folder).resolve()
+        self._seconds_given = self.checkpoint_seconds = checked_seconds(checkpoint_seconds)
+        self.patience = checked_seconds(patience) or 0.0
+        self.runtime_env, self.init = dict(runtime_env or {}), dict(init or {})
         self._fleet: Fleet | None = None
+        self._session: RaySession | None = None
         self._sink: OutputSink | None = None
         self._trouble: Exception | None = None
+        self._expected: int | None = None
+        self._end = ExitStack()
 
     def start(self, spec: WorkerSpec, expect_work: bool = True, on_output: OnOutput | None = None) -> None:
         assert self._fleet is None, 'it is closed before it is started again'
         from ..local.output import OutputSink
-        from .fleet import Fleet, FleetOptions, agent_options
+        from .fleet import Fleet, FleetOptions
+        from .remote import ActorFactory
         from .session import RaySession
+        from .shipping import pack
 
+        spec = self._on_its_device(spec)
         cpus = (self.cpus or usable_cores()) * self.slot.cpus
-        self._session = RaySession(self.address, cpus, self.init)
-        self.checkpoint_seconds = CHECKPOINT_SECONDS if self._session.is_own else None
+        session = self._session = RaySession(self.address, cpus, self.runtime_env, self.init)
+        self._end.callback(session.close)
         self._sink = OutputSink(on_output)
-        options = FleetOptions(
-            agent_options(spec, self.retries, self.timeout, self.slot.memory), self.slot, self.cpus, _PATIENCE
+        self._end.callback(self._sink.close)
+        has_files = session.is_own or self.shared_folder is not None
+        self.checkpoint_seconds = self._seconds_given if has_files else None
+        package = pack(spec.problem, self.problem == 'installed')
+        factory = ActorFactory(
+            self.slot, self._agent_options(spec), session.put(package), session.actor_options
         )
-        self._fleet = Fleet(self._session, options, self.answer, self._set_cores, self._sink)
+        options = FleetOptions(
+            self.slot, self.cpus, self.patience, self._folder_for_outcomes(), package.fingerprint,
+            not session.is_own,
+        )  # fmt: skip
+        self._expected = None
+        self._fleet = Fleet(session, options, factory, self.answer, self._set_cores, self._sink)
+        self.cores = self._fleet.cores
+        self._end.callback(self._fleet.close)
+
+    def problem_facts(self) -> ProblemFacts:
+        assert self._fleet is not None
+        facts = self._fleet.facts()
+        if isinstance(facts, SweepError):
+            raise facts
+        return replace(facts, path=self._path) if facts.path is not None else facts  # type: ignore[no-any-return]
 
     def submit(self, key: int, task: Task) -> None:
         assert self._fleet is not None
-        self._fleet.submit(key, task)
+        self._fleet.submit(key, self._without_far_folder(task))
+
+    def expect(self, runs: int) -> None:
+        if runs != self._expected and self._fleet is not None:
+            self._expected = runs
+            self._fleet.expect(runs)
 
     def wait(self) -> list[Answer]:
         assert self._sink is not None
@@ -97,15 +160,60 @@ class RayExecutor(Executor):
         return answers
 
     def close(self) -> None:
-        if self._fleet is not None:
-            self._fleet.close()
-        if self._sink is not None:
-            self._sink.close()
-        if self._session is not None:
-            self._session.close()
-        self._fleet = self._sink = self._session = self._trouble = None
+        self._end.close()
+        self._fleet = self._session = self._sink = self._trouble = None
         super().close()
 
     def _set_cores(self, cores: int) -> None:
         self.cores = cores
         self.wake()
+
+    def _on_its_device(self, spec: WorkerSpec) -> WorkerSpec:
+        """A run has the GPUs that were set aside for it, and no others, whatever its node has."""
+        if spec.device.startswith('cuda') and not self.slot.gpus:
+            raise InvalidArgument(
+                f'device={spec.device!r}: runs on Ray have no GPU unless gpus_per_run says so, as 0.25 does'
+            ).naming(('device', spec.device), 'gpus_per_run')
+        if spec.device == 'auto':
+            return replace(spec, device='cuda' if self.slot.gpus else 'cpu')
+        return spec
+
+    def _agent_options(self, spec: WorkerSpec) -> AgentOptions:
+        from .messages import AgentOptions
+
+        folder = None if 'working_dir' in self.runtime_env else os.getcwd()
+        paths = tuple(os.path.abspath(path) for path in sys.path if isinstance(path, str))
+        self._path = _file_of(spec)
+        return AgentOptions(spec, 1, self.retries, self.timeout, self.slot.memory, folder, paths)
+
+    def _folder_for_outcomes(self) -> str | None:
+        """Makes the folder that large outcomes go through, which is removed in the end."""
+        if self.shared_folder is None:
+            return None
+        folder = self.shared_folder / f'{_SHARED_PREFIX}{os.urandom(8).hex()}'
+        try:
+            folder.mkdir()
+        except OSError as error:
+            raise InvalidArgument(
+                f'shared_folder={str(self.shared_folder)!r}: cannot be written to: {error.strerror}'
+            ) from error
+        self._end.callback(shutil.rmtree, folder, ignore_errors=True)
+        return str(folder)
+
+    def _without_far_folder(self, task: Task) -> Task:
+        """Takes from a trial where to keep its state, if nodes do not see that."""
+        kept = task.arguments.get('checkpoints')
+        if kept is None or self._session is None or self._session.is_own:
+            return task
+        shared = self.shared_folder
+        if shared is not None and Path(kept['folder']).resolve().is_relative_to(shared):
+            return task
+        return replace(task, arguments={**task.arguments, 'checkpoints': None})
+
+
+def _file_of(spec: WorkerSpec) -> str | None:
+    """The problem's file, as this process has it."""
+    try:
+        return str(spec.problem.sources().main.path)
+    except ProblemError:
+        return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ...errors import SweepError
 from ...points import label
+from ...training.facts import ProblemFacts
 from ...work import WorkerSpec
 from ..base import Outcome, Resources, Task
 
@@ -25,8 +27,8 @@ class AgentOptions:
         retries: As for `LocalExecutor`, like the others.
         timeout: Seconds that a run may take.
         memory: Bytes that a worker may use.
-        folder: The working directory of the process that sweeps; used where there is such a folder.
-        paths: Where that process imports from; what of it there is, is used, too.
+        folder: The working directory, if there is such a folder; None for that which Ray gives it.
+        paths: Where the process that sweeps imports from; what of it there is, is used, too.
     """
 
     spec: WorkerSpec
@@ -34,7 +36,7 @@ class AgentOptions:
     retries: int
     timeout: float | None
     memory: int | None
-    folder: str
+    folder: str | None
     paths: tuple[str, ...]
 
 
@@ -46,26 +48,42 @@ class Report:
         node: The node's id.
         name: The node, in words.
         versions: Of Python and of libraries that results depend on, by name.
-        source: The fingerprint of the problem, as it is there; None if it has none.
+        fingerprint: Of the problem, as it is there; None if it is not.
     """
 
     node: str
     name: str
     versions: dict[str, str]
-    source: str | None
+    fingerprint: str | None
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of a task, and what was printed since the last reply.
+    """What came of a task, and what was printed since the reply before.
 
     Attributes:
-        outcome: Or why the agent cannot run tasks at all.
+        outcome: Its value is pickled, or is the path of a file with that. Or why no task can be run there.
         printed: See `Printed`.
     """
 
     outcome: Outcome | SweepError
     printed: Printed
+
+    def opened(self) -> Outcome | SweepError:
+        """Returns the outcome with its value; a file that it comes in is removed."""
+        outcome = self.outcome
+        if isinstance(outcome, SweepError) or outcome.error is not None:
+            return outcome
+        content = outcome.value
+        if isinstance(content, str):
+            path = Path(content)
+            content = path.read_bytes()
+            path.unlink()
+        return replace(outcome, value=pickle.loads(content))
+
+
+Facts = ProblemFacts | SweepError
+"""What is known of the problem, or what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -74,23 +92,22 @@ class SealedTask:
 
     Attributes:
         name: The task's.
-        function: The task's.
         point: The task's, in words.
         resources: The task's.
         content: The task, pickled.
     """
 
     name: str
-    function: str
     point: str
     resources: Resources
     content: bytes
 
     @classmethod
-    def of(cls, task: Task) -> SealedTask:
-        """Seals a task."""
-        content = pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL)
-        return cls(task.name, task.function, label(task.point), task.resources, content)
+    def of(cls, task: Task, folder: str | None) -> SealedTask:
+        """Seals a task; what comes of it is to be pickled, and written in a folder that all share, if any."""
+        arguments = {'function': task.function, 'arguments': dict(task.arguments), 'folder': folder}
+        content = pickle.dumps(replace(task, function='packed', arguments=arguments), pickle.HIGHEST_PROTOCOL)
+        return cls(task.name, label(task.point), task.resources, content)
 
 
 class OpenedByWorker(Task):
@@ -105,7 +122,7 @@ class OpenedByWorker(Task):
     content: bytes
 
     def __init__(self, key: int, sealed: SealedTask) -> None:
-        super().__init__(sealed.name, sealed.function, (sealed.point,), {}, sealed.resources)
+        super().__init__(sealed.name, 'packed', (sealed.point,), {}, sealed.resources)
         vars(self).update(key=key, content=sealed.content)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -1,11 +1,11 @@
-"""Puts what an agent printed into order."""
+"""Puts what an agent printed into order, and says which task printed it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..base import OnOutput, Task
 from .messages import Printed
+
+_REMEMBERED = 1000
 
 
 class PrintedInOrder:
@@ -18,19 +18,29 @@ class PrintedInOrder:
     def __init__(self, pass_on: OnOutput) -> None:
         self._pass_on = pass_on
         self._next = 0
-        self._early: dict[int, list[tuple[Task | None, str]]] = {}
+        self._early: dict[int, list[tuple[int | None, str]]] = {}
+        self._tasks: dict[int, Task] = {}
 
-    def take(self, printed: Printed, task_of: Callable[[int], Task | None]) -> None:
-        """Takes a piece; `task_of` tells the task of a key."""
+    def expect(self, key: int, task: Task) -> None:
+        """That task will print, and what it printed may still come when it is done."""
+        self._tasks[key] = task
+        if len(self._tasks) > 2 * _REMEMBERED:
+            for old in list(self._tasks)[:_REMEMBERED]:
+                del self._tasks[old]
+
+    def take(self, printed: Printed) -> None:
+        """Takes a piece."""
         number, texts = printed
-        self._early[number] = [(None if key is None else task_of(key), text) for key, text in texts]
+        self._early[number] = texts
         while (piece := self._early.pop(self._next, None)) is not None:
             self._next += 1
-            for task, text in piece:
-                self._pass_on(task, text)
+            self._pass_on_piece(piece)
 
-    def take_rest(self) -> None:
+    def take_end(self) -> None:
         """No more will come: passes on what is there, in order."""
         for number in sorted(self._early):
-            for task, text in self._early.pop(number):
-                self._pass_on(task, text)
+            self._pass_on_piece(self._early.pop(number))
+
+    def _pass_on_piece(self, texts: list[tuple[int | None, str]]) -> None:
+        for key, text in texts:
+            self._pass_on(None if key is None else self._tasks.get(key), text)

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from ...errors import InvalidArgument, SweepError
@@ -15,52 +15,70 @@ from ...extras import needed
 from ...text import reason
 from .placement import Node
 
-# Ray tells its makers nothing of what runs here, and does not speak of it, unless the user wants that.
-_ENVIRONMENT = {'RAY_USAGE_STATS_ENABLED': '0', 'RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO': '1'}
-_OWN = {'include_dashboard': False, '_node_ip_address': '127.0.0.1'}
+_OWN = {'address': 'local', 'include_dashboard': False, '_node_ip_address': '127.0.0.1'}
 _QUIET = {'log_to_driver': False, 'logging_level': logging.ERROR}
-_NO_SECONDS = 0.0
+_ENVIRONMENT = {
+    'RAY_USAGE_STATS_ENABLED': '0',  # nothing is reported to anyone, unless the user wants it
+    # Of a cluster of our own. A worker that takes too much memory is ended by its own limit or by the system;
+    # Ray would end the agent, and with it the runs beside that worker.
+    'RAY_memory_monitor_refresh_ms': '0',
+}
 
 
 class RaySession:
     """A connection to a cluster, until it is closed.
 
     Args:
-        address: Of the cluster; None for the session that this process has, the cluster that RAY_ADDRESS
-            names, or else one that is started on this machine.
+        address: Of the cluster; None for the session that this process has, the cluster that the variable
+            RAY_ADDRESS names, or else one that is started on this machine.
         cpus: Cores of a cluster that is started here.
+        runtime_env: What Ray is to set up for actors; see its documentation.
         init: Further options of `ray.init`.
 
     Attributes:
-        is_own: Whether the cluster was started here for this session alone.
+        is_own: Whether the cluster was started here, for this session alone.
+        actor_options: Options that actors need.
 
     Raises:
         MissingExtra: Ray is not installed.
+        InvalidArgument: `init` has an option that there is not.
         SweepError: There is no such cluster, or it cannot be started.
     """
 
-    def __init__(self, address: str | None, cpus: int, init: Mapping[str, Any]) -> None:
+    def __init__(
+        self, address: str | None, cpus: int, runtime_env: Mapping[str, Any], init: Mapping[str, Any]
+    ) -> None:
         with needed('ray', "executor='ray' needs Ray"):
             import ray
 
         self._ray: Any = ray
-        self._is_found = bool(ray.is_initialized())
-        self.is_own = not self._is_found and address is None and not os.environ.get('RAY_ADDRESS')
-        if self._is_found:
+        self._end = ExitStack()
+        self.is_own, self.actor_options = False, {}
+        if ray.is_initialized():  # the user's, who ends it
+            self.actor_options = {'runtime_env': dict(runtime_env)} if runtime_env else {}
             return
-        options = {**_QUIET, **init}
-        if self.is_own:
-            options = {'address': 'local', 'num_cpus': cpus, **_OWN, **options}
-        elif address is not None:
-            options['address'] = address
+        self.is_own = address is None and not os.environ.get('RAY_ADDRESS')
+        options: dict[str, Any] = {**_QUIET, 'runtime_env': dict(runtime_env) or None}
+        options |= {**_OWN, 'num_cpus': cpus} if self.is_own else {}
+        options |= {} if address is None else {'address': address}
+        self._end.enter_context(_silence())
+        self._end.callback(ray.shutdown)
         try:
-            with _signals_kept(), _environment(_ENVIRONMENT):
-                ray.init(**options)
-        except TypeError as error:
-            raise InvalidArgument(f'init={dict(init)!r}: {error}') from error
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            where = 'start Ray on this machine' if self.is_own else f'connect to Ray at {address!r}'
+            with _signals_kept(), _environment(_ENVIRONMENT), _loopback() if self.is_own else ExitStack():
+                ray.init(**{**options, **init})
+        except BaseException as error:
+            self._end.close()
+            if isinstance(error, RuntimeError) and 'unknown' in str(error).lower() and init:
+                raise InvalidArgument(f'init={dict(init)!r}: {reason(error)}') from error
+            if not isinstance(error, Exception):
+                raise
+            where = f'connect to Ray at {address or os.environ.get("RAY_ADDRESS")}'
+            where = 'start Ray on this machine' if self.is_own else where
             raise SweepError(f'cannot {where}: {reason(error)}') from error
+
+    def put(self, value: Any) -> Any:
+        """Returns a reference to a value in the object store."""
+        return self._ray.put(value)
 
     def nodes(self) -> list[Node]:
         """Returns the nodes that live, with what they have free now."""
@@ -72,9 +90,8 @@ class RaySession:
         ]
 
     def close(self) -> None:
-        """Leaves the cluster, unless this process was connected before."""
-        if not self._is_found and self._ray.is_initialized():
-            self._ray.shutdown()
+        """Leaves the cluster, and ends it if it is its own; a session that was there stays."""
+        self._end.close()
 
     def _free(self) -> Mapping[str, Mapping[str, float]]:
         from ray._private import state
@@ -116,3 +133,35 @@ def _signals_kept() -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _loopback() -> Iterator[None]:
+    """Has Ray on this machine alone listen at 127.0.0.1, as on macOS, not where others can reach it."""
+    with _changed('ray._private.ray_constants', 'ENABLE_RAY_CLUSTER', False):
+        yield
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps Ray from writing to standard output that a node or a worker died: the executor sees to that."""
+    with _changed('ray._private.worker', '_worker_logs_enabled', False):
+        yield
+
+
+@contextmanager
+def _changed(module: str, name: str, value: Any) -> Iterator[None]:
+    """Sets what Ray has no option for; where it has no such name any more, it does as it does."""
+    from importlib import import_module
+
+    with suppress(ImportError):
+        owner = import_module(module)
+        if hasattr(owner, name):
+            before = getattr(owner, name)
+            setattr(owner, name, value)
+            try:
+                yield
+            finally:
+                setattr(owner, name, before)
+            return
+    yield

@@ -7,11 +7,8 @@ is set up once per process by `open_workspace` and given to every function.
 from __future__ import annotations
 
 import json
-import os
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,9 +32,6 @@ if TYPE_CHECKING:
 
 LANES = 8
 """How many runs of an architecture are trained side by side with the kind `lanes`."""
-
-LARGE = 2**20
-"""Bytes from which on a value goes by a file, if there is a folder for that."""
 
 
 @dataclass(frozen=True)
@@ -255,30 +249,6 @@ def problem_facts(
     return check(workspace.problem, seed, device, resample)[0]
 
 
-def packed(
-    workspace: Workspace, point: Point, function: str, arguments: Mapping[str, Any], folder: str | None = None
-) -> bytes | str:
-    """What another function gives, pickled, for a way through processes that cannot open it.
-
-    Args:
-        workspace: The problem and its data.
-        point: The architecture.
-        function: The name of the other function.
-        arguments: Its arguments.
-        folder: Where a file is made for what is large; None for none.
-
-    Returns:
-        The value, pickled; or the path of a file with that.
-    """
-    value = FUNCTIONS[function](workspace, point, **arguments)
-    content = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-    if folder is None or len(content) < LARGE:
-        return content
-    path = Path(folder, f'{os.urandom(16).hex()}.pickle')
-    path.write_bytes(content)
-    return str(path)
-
-
 def _record(seed: int, done: dict[str, Any]) -> TrialRecord:
     step, step_reason, lanes = done['step']
     fields = {name: done[name] for name in ('epochs', 'seconds', 'diverged', 'flags')}
@@ -303,6 +273,5 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
         in_lanes,
         read_parameters,
         problem_facts,
-        packed,
     )
 }

@@ -143,7 +143,7 @@ def perform(workspace: Workspace, task: Task, isolation: Isolation) -> tuple[Out
         if meter is not None:
             meter.begin()
         value = isolation.run(lambda: FUNCTIONS[task.function](workspace, task.point, **task.arguments))
-        outcome = Outcome(value, seconds=time.perf_counter() - started)
+        outcome = Outcome(task.packed(value), seconds=time.perf_counter() - started)
     except (Exception, SystemExit) as error:
         outcome = Outcome(error=run_error(error))
     finally:

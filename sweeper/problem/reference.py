@@ -92,6 +92,17 @@ class ProblemReference:
         Raises:
             ProblemError: It is not there, or no file of Python.
         """
+        path, package = self.location()
+        sources = None if path is None else read_sources(Path(path), package)
+        if sources is None:
+            raise ProblemError(f'cannot find the source of the problem {str(self)!r}')
+        return sources
+
+    def location(self) -> tuple[str | None, str]:
+        """Returns its file, None if there is none, and the dotted name of the package that it is in, or ''.
+
+        Nothing of it is imported, only the packages that it is in.
+        """
         path, package = self.path, ''
         if self.given is not None:
             path, package = getattr(self.given, '__file__', None), ''
@@ -101,10 +112,7 @@ class ProblemReference:
             except (ImportError, ValueError):
                 spec = None
             path, package = (spec.origin, spec.parent or '') if spec is not None else (None, '')
-        sources = None if path is None else read_sources(Path(path), package)
-        if sources is None:
-            raise ProblemError(f'cannot find the source of the problem {str(self)!r}')
-        return sources
+        return path, package
 
 
 def find_problem(module_name: str | os.PathLike[str] | ModuleType) -> ProblemReference:

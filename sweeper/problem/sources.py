@@ -70,7 +70,7 @@ class ProblemSources:
         return [self.main, *(source for _, source in sorted(self.modules.items()))]
 
 
-def read_sources(file: Path, package: str = '') -> ProblemSources | None:
+def read_sources(file: Path, package: str = '', whole: bool = False) -> ProblemSources | None:
     """Reads what the problem in `file` is made of; None if the file cannot be read.
 
     Comments, docstrings, formatting and `if __name__ == '__main__':` do not count.
@@ -81,6 +81,8 @@ def read_sources(file: Path, package: str = '') -> ProblemSources | None:
     Args:
         file: The problem's module.
         package: The dotted name of the package it is in, '' for a plain file.
+        whole: All of its module counts, also what does not make up the problem: so that all is there
+            which its import needs.
     """
     # Python looks for a plain program's imports where its file really is; packages may be made of links.
     file = Path(os.path.abspath(file) if package else os.path.realpath(file))
@@ -89,7 +91,7 @@ def read_sources(file: Path, package: str = '') -> ProblemSources | None:
     if content is None:
         return None
     try:
-        statements = _belonging(_parse(content))
+        statements = _parse(content) if whole else _belonging(_parse(content))
         code = _dump(statements)
     except _UNPARSABLE:
         return ProblemSources(Source(file, content, content), {}, folder)

@@ -92,7 +92,9 @@ class RayExecutor(Executor):
         self.retries, self.timeout = at_least(0, 'retries', retries), seconds_of(timeout)
         self.shared_folder = None if shared_folder is None else Path(shared_folder).resolve()
         self._seconds_given = self.checkpoint_seconds = checked_seconds(checkpoint_seconds)
-        self.patience = checked_seconds(patience) or 0.0
+        if isinstance(patience, bool) or not isinstance(patience, int | float) or not patience >= 0:
+            raise InvalidArgument(f'patience={patience!r}: must be a number of seconds')
+        self.patience = float(patience)
         self.runtime_env, self.init = dict(runtime_env or {}), dict(init or {})
         self._fleet: Fleet | None = None
         self._session: RaySession | None = None

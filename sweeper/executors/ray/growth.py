@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .placement import Node, Placement, Slot, placements
 
@@ -59,8 +59,8 @@ class Decision:
         scouts: How many scouts there are to be.
     """
 
-    start: Sequence[Placement] = ()
-    give_back: Sequence[int] = ()
+    start: list[Placement] = field(default_factory=list)
+    give_back: list[int] = field(default_factory=list)
     scouts: int = 0
 
 
@@ -82,7 +82,7 @@ def decide(
     """
     have = sum(agent.placement.slots for agent in agents)
     needed = have < demand.runs or not have
-    start: Sequence[Placement] = ()
+    start: list[Placement] = []
     if needed or not demand.is_met_by_few:
         left = None if demand.most is None else demand.most - have
         start = placements([_free(node, slot, agents, scouts) for node in nodes], slot, left)

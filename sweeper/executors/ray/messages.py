@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,11 @@ from ...points import label
 from ...training.facts import ProblemFacts
 from ...work import WorkerSpec
 from ..base import Outcome, Resources, Task
+
+LARGE = 2**20
+"""Bytes from which on a value goes by a file, if there is a folder for that."""
+
+_PROTOCOL = pickle.HIGHEST_PROTOCOL
 
 Printed = tuple[int, list[tuple[int | None, str]]]
 """The number of this piece of what was printed; its texts, each with the key of the task that printed it."""
@@ -87,6 +93,26 @@ Facts = ProblemFacts | SweepError
 
 
 @dataclass(frozen=True)
+class PackedTask(Task):
+    """A task whose value goes through a process that cannot open it.
+
+    Attributes:
+        folder: Where a file is made for a large value; None for none.
+    """
+
+    folder: str | None = None
+
+    def packed(self, value: Any) -> bytes | str:
+        """Returns the value, pickled; or, if that is large and there is a folder, the path of its file."""
+        content = pickle.dumps(value, _PROTOCOL)
+        if self.folder is None or len(content) < LARGE:
+            return content
+        path = Path(self.folder, f'{os.urandom(16).hex()}.pickle')
+        path.write_bytes(content)
+        return str(path)
+
+
+@dataclass(frozen=True)
 class SealedTask:
     """A task on its way to an agent, which imports nothing of the user's and so cannot open it.
 
@@ -105,9 +131,8 @@ class SealedTask:
     @classmethod
     def of(cls, task: Task, folder: str | None) -> SealedTask:
         """Seals a task; what comes of it is to be pickled, and written in a folder that all share, if any."""
-        arguments = {'function': task.function, 'arguments': dict(task.arguments), 'folder': folder}
-        content = pickle.dumps(replace(task, function='packed', arguments=arguments), pickle.HIGHEST_PROTOCOL)
-        return cls(task.name, label(task.point), task.resources, content)
+        packed = PackedTask(task.name, task.function, task.point, task.arguments, task.resources, folder)
+        return cls(task.name, label(task.point), task.resources, pickle.dumps(packed, _PROTOCOL))
 
 
 class OpenedByWorker(Task):
@@ -122,7 +147,7 @@ class OpenedByWorker(Task):
     content: bytes
 
     def __init__(self, key: int, sealed: SealedTask) -> None:
-        super().__init__(sealed.name, 'packed', (sealed.point,), {}, sealed.resources)
+        super().__init__(sealed.name, '', (sealed.point,), {}, sealed.resources)
         vars(self).update(key=key, content=sealed.content)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,6 +18,7 @@ from .placement import Node
 
 _OWN = {'address': 'local', 'include_dashboard': False, '_node_ip_address': '127.0.0.1'}
 _QUIET = {'log_to_driver': False, 'logging_level': logging.ERROR}
+_SECONDS_TO_CONNECT = 30.0
 _ENVIRONMENT = {
     'RAY_USAGE_STATS_ENABLED': '0',  # nothing is reported to anyone, unless the user wants it
     # Of a cluster of our own. A worker that takes too much memory is ended by its own limit or by the system;
@@ -64,6 +66,7 @@ class RaySession:
         self._end.enter_context(_silence())
         self._end.callback(ray.shutdown)
         try:
+            _check_listens(address or os.environ.get('RAY_ADDRESS', ''))
             with _signals_kept(), _environment(_ENVIRONMENT), _loopback() if self.is_own else ExitStack():
                 ray.init(**{**options, **init})
         except BaseException as error:
@@ -102,6 +105,18 @@ class RaySession:
         if not connection.is_connected():
             return look()  # type: ignore[no-any-return]
         return self._ray.get(self._ray.remote(num_cpus=0)(look).remote())  # type: ignore[no-any-return]
+
+
+def _check_listens(address: str) -> None:
+    """Checks that something listens at an address that has a port; Ray would try again for minutes.
+
+    Raises:
+        OSError: Nothing does.
+    """
+    host, separator, port = address.rpartition('://')[2].partition('?')[0].rpartition(':')
+    if separator and port.isdecimal():
+        with socket.create_connection((host.strip('[]'), int(port)), _SECONDS_TO_CONNECT):
+            pass
 
 
 def _name(node: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from ...errors import ProblemError
 from ...problem.fingerprint import fingerprint_of
 from ...problem.reference import ProblemReference
-from ...problem.sources import ProblemSources
+from ...problem.sources import ProblemSources, read_sources
 
 _PREFIX = 'sweeper-problem-'
 _INSTALLED = ('site-packages', 'dist-packages')
@@ -27,7 +27,7 @@ class Package:
 
     Attributes:
         reference: Where it is, in the process that sweeps.
-        folder: The folder that its files are in, there.
+        folder: The folder that it is imported from, there.
         files: The bytes of each by its path in that folder; empty if the problem is installed everywhere.
         fingerprint: Of its sources; None if these are not known.
     """
@@ -40,15 +40,16 @@ class Package:
 
 def pack(reference: ProblemReference, is_installed: bool) -> Package:
     """Returns a problem to be sent, or, if it is installed there, only with its fingerprint."""
-    try:
-        sources = reference.sources()
-    except ProblemError:  # which the worker that loads it says better
+    path, package = reference.location()
+    sources = None if path is None else read_sources(Path(path), package, whole=True)
+    fingerprint = fingerprint_here(reference)
+    if path is None or sources is None:  # which the worker that loads it says better
         return Package(reference)
-    fingerprint = fingerprint_of(sources)
-    if is_installed or sources.folder.name in _INSTALLED:
+    folder = sources.folder.parent if package else sources.folder  # which it is imported from
+    if is_installed or folder.name in _INSTALLED:
         return Package(reference, fingerprint=fingerprint)
-    files = {str(path.relative_to(sources.folder)): content for path, content in _files(sources)}
-    return Package(reference, str(sources.folder), tuple(sorted(files.items())), fingerprint)
+    files = {str(path.relative_to(folder)): content for path, content in _files(sources, folder)}
+    return Package(reference, str(folder), tuple(sorted(files.items())), fingerprint)
 
 
 def unpack(package: Package) -> tuple[ProblemReference, Path | None]:
@@ -67,7 +68,7 @@ def unpack(package: Package) -> tuple[ProblemReference, Path | None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     sys.path.insert(0, str(folder))
-    if reference.path is not None:
+    if reference.module is None and reference.path is not None:
         inside = Path(reference.path).resolve().relative_to(package.folder)
         reference = replace(reference, path=str(folder / inside))
     return reference, folder
@@ -81,13 +82,13 @@ def fingerprint_here(reference: ProblemReference) -> str | None:
         return None
 
 
-def _files(sources: ProblemSources) -> Iterator[tuple[Path, bytes]]:
-    """The sources, and the `__init__.py` of every package that one of them is in."""
+def _files(sources: ProblemSources, folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """The sources, and the `__init__.py` of every package in the folder that one of them is in."""
     for source in sources.files():
         yield source.path, source.content
-        for folder in source.path.relative_to(sources.folder).parents:
-            init = sources.folder / folder / '__init__.py'
-            if folder.name and init.is_file():
+        for package in source.path.relative_to(folder).parents:
+            init = folder / package / '__init__.py'
+            if package.name and init.is_file():
                 yield init, init.read_bytes()
 
 

@@ -91,3 +91,25 @@ def checked_margin(margin: float) -> float:
         )
         raise error.on_command_line(f'--margin {margin}: must be a positive number')
     return float(margin)
+
+
+def processes_of(processes_per_run: Any, gpus_per_run: float) -> int:
+    """Returns how many processes train a model together: one for each of several GPUs, if nothing is said.
+
+    Args:
+        processes_per_run: What is said of it; None: nothing.
+        gpus_per_run: The GPUs that they have.
+
+    Raises:
+        InvalidArgument: It is no whole number of at least 1, or not each of several has a GPU of its own.
+    """
+    if processes_per_run is None:
+        return max(1, int(gpus_per_run))
+    processes = at_least(1, 'processes_per_run', processes_per_run)
+    if processes > 1 and gpus_per_run and processes != gpus_per_run:
+        message = f'with gpus_per_run={gpus_per_run:g} must be 1'
+        if gpus_per_run > 1:
+            message += f', or {gpus_per_run:g}: a GPU for each process'
+        error = InvalidArgument(f'processes_per_run={processes_per_run!r} {message}')
+        raise error.naming(('processes_per_run', processes_per_run), ('gpus_per_run', int(gpus_per_run)))
+    return processes

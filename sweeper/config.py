@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from .amounts import GPUS_PER_RUN, at_least, bytes_of, checked_margin, gpus_of, seconds_of
+from .amounts import GPUS_PER_RUN, at_least, bytes_of, checked_margin, gpus_of, processes_of, seconds_of
 from .annotations import valid_in_words, wrong_field
 from .errors import InvalidArgument
 from .keywords import check_names
@@ -45,13 +45,16 @@ class SweepConfig:
             all that the cluster has free.
         executor: `local` (worker processes), `ray` (worker processes on all nodes of a Ray cluster) or
             `inline` (in this process, to debug). `sweep` and `train` take an `Executor`, too, which has
-            `cores`, `retries`, `timeout`, `memory`, `address`, `gpus_per_run` and `per_gpu` of its own.
+            `cores`, `retries`, `timeout`, `memory`, `address`, `gpus_per_run`, `per_gpu` and
+            `processes_per_run` of its own.
         address: Of the Ray cluster: `auto`, `host:port` or `ray://host:10001`; `ray` only. None: the session
             of Ray that this process has, or else one that is started on this machine for the sweep.
         gpus_per_run: How many GPUs a run has: a fraction of one, or a whole number; not `inline`. 0: as
             `per_gpu` has it; with `ray`, none.
         per_gpu: How many runs share a GPU; `local` only. None: as many as its memory holds, by what the first
             run of each architecture took.
+        processes_per_run: How many processes train a model together, each with a share of every batch; not
+            `inline`. Results depend on it. None: one for each whole GPU of `gpus_per_run`, or else one.
         seed: Seeds everything; results depend on it and not on cores, executor or timing.
         progress: `auto` (`rich` in a terminal, else `plain`), `rich`, `plain` or `none`; on stderr.
         on_error: What a failed point does: `record` it and go on, or `raise` `PointFailed` at the first one,
@@ -152,6 +155,10 @@ class SweepConfig:
     )
     per_gpu: int | None = field(
         default=None, metadata={'help': 'Runs that share a GPU.  \\[default: as many as its memory holds]'}
+    )
+    processes_per_run: int | None = field(
+        default=None,
+        metadata={'help': 'Processes that train a model together, data-parallel.  \\[default: one per GPU]'},
     )
     seed: int = field(default=0, metadata={'help': 'Seed of all random numbers.'})
     progress: Literal['auto', 'rich', 'plain', 'none'] = field(
@@ -289,7 +296,7 @@ class SweepConfig:
         bytes_of(self.memory)
         bytes_of(self.max_memory, 'max_memory')
         seconds_of(self.timeout)
-        gpus_of(self.gpus_per_run)
+        processes_of(self.processes_per_run, gpus_of(self.gpus_per_run))
         if self.margin is not None:
             checked_margin(self.margin)
         for name, least in _LEAST.items():
@@ -448,4 +455,5 @@ _NEEDS_WORKERS = {
     'memory': 'this process itself is not limited',
     'gpus_per_run': 'this process has the GPUs that it has',
     'per_gpu': 'runs in this process go one after another',
+    'processes_per_run': 'this process trains alone',
 }

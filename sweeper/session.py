@@ -40,6 +40,7 @@ from .store.manifest import Manifest
 from .store.origin import this_origin
 from .store.store import Store
 from .training.facts import ProblemFacts, check
+from .training.parallel.checks import check_together
 from .training.resampling.resampler import Resampler
 from .tuning.bounds import split_bounds
 from .tuning.methods import get_method
@@ -59,7 +60,7 @@ def run_session(
     """Runs a sweep, or what is missing of it, and returns what the folder holds then; as for `sweep`."""
     running = executor or open_executor(
         config.executor, config.cores, config.retries, config.timeout, config.memory,
-        config.address, config.gpus_per_run, config.per_gpu,
+        config.address, config.gpus_per_run, config.per_gpu, config.processes_per_run,
     )  # fmt: skip
     with ExitStack() as stack:
         is_new, log = not holds_sweep(folder), RunLog()
@@ -86,6 +87,7 @@ def run_session(
                 in_force = with_values(presets, values)
                 start(in_force)
                 facts = _facts(reference, running, config, in_force)
+        check_together(running.processes_per_run, facts, config.device, config.step)
         if config.stopping and not facts.has_data:
             raise ProblemError(f"stop='held-out': {facts.name!r} has no dataset() to hold something out of")
         if config.stopping and not facts.can_hold_out:
@@ -108,6 +110,7 @@ def run_session(
             val_size=facts.val_size if resampler is None else resampler.split(0).place['val'],
             paired=config.paired, planned_looks=_planned_looks(config, selector),
             margin=config.margin, looks=(), storage=config.storage,
+            processes_per_run=running.processes_per_run,
             **config.identity(),
         )  # fmt: skip
         trial_time = TrialTime.of(config.method, manifest, folder)

@@ -38,6 +38,9 @@ LANES = 8
 class WorkerSpec:
     """How to set up a worker: the problem, the sweep's seed, the device, the kind of training step, the
     values that declared parameters have in the whole sweep, and how trials are resampled.
+
+    With more than one of the `processes`, a worker has so many that train a model together. They meet at the
+    store that has the port `meeting`, which is None in the worker itself.
     """
 
     problem: ProblemReference
@@ -46,6 +49,13 @@ class WorkerSpec:
     step: str = 'auto'
     presets: Presets = field(default_factory=dict)
     resample: str | None = None
+    processes: int = 1
+    meeting: int | None = None
+
+    @property
+    def has_ranks(self) -> bool:
+        """Whether a worker has several processes to train a model by, and trains none itself."""
+        return self.processes > 1 and self.meeting is None
 
 
 def open_workspace(spec: WorkerSpec, *, worker: int | None = None) -> Workspace:
@@ -57,7 +67,8 @@ def open_workspace(spec: WorkerSpec, *, worker: int | None = None) -> Workspace:
     """
     from .training.device import resolve_device
 
-    return _opened(spec, resolve_device(spec.device, worker or 0), in_worker=worker is not None)
+    workspace = _opened(spec, resolve_device(spec.device, worker or 0), in_worker=worker is not None)
+    return _with_ranks(workspace, spec, worker)
 
 
 def open_workspace_to_share(spec: WorkerSpec) -> tuple[Workspace, ProblemFacts | None]:
@@ -99,15 +110,26 @@ def on_device(workspace: Workspace, spec: WorkerSpec, worker: int) -> Workspace:
 
     device = resolve_device(spec.device, worker)
     if device == workspace.device:
-        return workspace
+        return _with_ranks(workspace, spec, worker)
 
     def moved(split: Split | None) -> Split | None:
         return resident(split, device) if isinstance(split, InMemorySplit) else None
 
     train, val, test = map(moved, workspace.splits)
     if train is None or val is None or (test is None) != (workspace.splits.test is None):
-        return _opened(spec, device, in_worker=True)
-    return replace(workspace, splits=Splits(train, val, test), device=device)
+        return _with_ranks(_opened(spec, device, in_worker=True), spec, worker)
+    moved_workspace = replace(workspace, splits=Splits(train, val, test), device=device)
+    return _with_ranks(moved_workspace, spec, worker)
+
+
+def _with_ranks(workspace: Workspace, spec: WorkerSpec, worker: int | None) -> Workspace:
+    """Returns the workspace of a rank, once all the others are there, too; another's as it is."""
+    if spec.meeting is None or worker is None:
+        return workspace
+    from .training.parallel.ranks import Ranks
+
+    ranks = Ranks.joined(worker, spec.processes, spec.meeting, workspace.device)
+    return replace(workspace, ranks=ranks)
 
 
 def _opened(spec: WorkerSpec, device: torch.device, in_worker: bool) -> Workspace:
@@ -275,3 +297,23 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
         problem_facts,
     )
 }
+
+_TRAINING = frozenset({'measure_speed', 'measure_curve', 'train_briefly', 'train_trial', 'in_lanes'})
+
+
+def call(workspace: Workspace, function: str, point: Point, arguments: Mapping[str, Any]) -> Any:
+    """Does what a task says; returns what came of it: None in all ranks but the first.
+
+    Args:
+        workspace: The problem and its data.
+        function: A name in `FUNCTIONS`. Of several ranks, only the first does what is no training.
+        point: The architecture.
+        arguments: The function's other arguments, by name.
+    """
+    ranks = workspace.ranks
+    if ranks is None:
+        return FUNCTIONS[function](workspace, point, **arguments)
+    if function in _TRAINING:
+        value = FUNCTIONS[function](workspace, point, **arguments)
+        return value if ranks.is_first else None
+    return FUNCTIONS[function](replace(workspace, ranks=None), point, **arguments) if ranks.is_first else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..amounts import processes_of
 from ..cores import usable_cores
 from ..errors import InvalidArgument
 from .base import Executor
@@ -11,7 +12,16 @@ from .inline import InlineExecutor
 from .local.executor import LocalExecutor
 from .ray.executor import RayExecutor
 
-_OPTIONS = ('cores', 'retries', 'timeout', 'memory', 'address', 'gpus_per_run', 'per_gpu')
+_OPTIONS = (
+    'cores',
+    'retries',
+    'timeout',
+    'memory',
+    'address',
+    'gpus_per_run',
+    'per_gpu',
+    'processes_per_run',
+)
 _OF_RAY = ('address',)
 
 
@@ -24,6 +34,7 @@ def open_executor(
     address: str | None = None,
     gpus_per_run: float = 0.0,
     per_gpu: int | None = None,
+    processes_per_run: int | None = None,
 ) -> Executor:
     """Returns a new executor, not started, with those options that it has.
 
@@ -36,6 +47,7 @@ def open_executor(
         address: As for `RayExecutor`.
         gpus_per_run: As for either.
         per_gpu: How many runs share a GPU.
+        processes_per_run: How many processes train a model together.
 
     Raises:
         InvalidArgument: That executor cannot work on this system, or cannot do that.
@@ -43,10 +55,16 @@ def open_executor(
     if name == 'inline':
         return InlineExecutor(usable_cores() if cores is None else cores)
     if name == 'ray':
+        processes = processes_of(processes_per_run, gpus_per_run)
+        runs = None if cores is None else max(1, cores // processes)
         return RayExecutor(
-            address, cores, gpus_per_run=gpus_per_run, memory=memory, retries=retries, timeout=timeout
-        )
-    return LocalExecutor(cores, retries, timeout, memory, per_gpu=per_gpu, gpus_per_run=gpus_per_run)
+            address, runs, gpus_per_run=gpus_per_run, memory=memory, retries=retries, timeout=timeout,
+            processes_per_run=processes,
+        )  # fmt: skip
+    return LocalExecutor(
+        cores, retries, timeout, memory, per_gpu=per_gpu, gpus_per_run=gpus_per_run,
+        processes_per_run=processes_per_run,
+    )  # fmt: skip
 
 
 def take_executor(options: dict[str, Any]) -> Executor | None:

@@ -134,6 +134,8 @@ class Executor(ABC):
         checkpoint_seconds: Trials that take longer keep their state in the sweep's folder this often, at ends
             of cycles, so that they go on there after their process was killed; 0 for every cycle. None, the
             default of executors of your own, is for processes that do not share the sweep's file system.
+        processes_per_run: How many processes train a model together, and so what `WorkerSpec.processes` is
+            where tasks run. It is 1 unless an executor can do that.
         in_process: Whether tasks run in the process that sweeps. If not, the problem must be a module or a
             file that other processes can load.
         tells_facts: Whether `problem_facts` is to be asked although this process could find them out itself,
@@ -143,6 +145,7 @@ class Executor(ABC):
     in_process: ClassVar[bool] = False
     tells_facts: ClassVar[bool] = False
     checkpoint_seconds: float | None = None
+    processes_per_run: int = 1
 
     def __init__(self, cores: int = 1) -> None:
         self.cores = at_least(1, 'cores', cores)

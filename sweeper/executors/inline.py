@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import ProblemError, SweepError
 from ..points import label
 from ..seeding import random_states_kept
-from ..work import FUNCTIONS, WorkerSpec, isolate, open_workspace
+from ..work import WorkerSpec, call, isolate, open_workspace
 from .base import CHECKPOINT_SECONDS, Answer, Executor, OnOutput, Outcome, Task, checked_seconds, run_error
 from .gpus.memory import meter_of
 from .preload import import_for_runs
@@ -142,7 +142,7 @@ def perform(workspace: Workspace, task: Task, isolation: Isolation) -> tuple[Out
     try:
         if meter is not None:
             meter.begin()
-        value = isolation.run(lambda: FUNCTIONS[task.function](workspace, task.point, **task.arguments))
+        value = isolation.run(lambda: call(workspace, task.function, task.point, task.arguments))
         outcome = Outcome(task.packed(value), seconds=time.perf_counter() - started)
     except (Exception, SystemExit) as error:
         outcome = Outcome(error=run_error(error))

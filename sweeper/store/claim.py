@@ -17,7 +17,8 @@ from .manifest import Manifest, find_manifest, listed_damage, manifest_content, 
 from .tidying import set_aside_strange
 
 _IDENTITY = (
-    'format', 'module', 'seed', 'sweep_cores', 'train_size', 'preset', 'minutes_per_trial', 'tunings'
+    'format', 'module', 'seed', 'sweep_cores', 'train_size', 'preset', 'minutes_per_trial', 'tunings',
+    'processes_per_run',
 )  # fmt: skip
 
 

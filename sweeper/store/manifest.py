@@ -69,6 +69,7 @@ class Manifest:
             versions.
         tunings: How often each architecture is tuned, from other seeds; trial `i` uses number `i % tunings`.
         storage: How the folder keeps results, as far as that was chosen, by the names of `Storage`.
+        processes_per_run: How many processes train a model together.
         format: The version of the folder's format.
     """
 
@@ -100,6 +101,7 @@ class Manifest:
     looks: Sequence[str] | None = None
     tunings: int = 1
     storage: Mapping[str, Any] = field(default_factory=dict)
+    processes_per_run: int = 1
     format: int = FORMAT
 
     @property
@@ -238,8 +240,9 @@ def _check_plan(data: Mapping[str, Any]) -> None:
         raise ValueError(f'planned_looks is {planned!r}')
     if val_size < 0:
         raise ValueError(f'val_size is {val_size!r}')
-    if data.get('tunings', 1) < 1:
-        raise ValueError(f'tunings is {data["tunings"]!r}')
+    for name in ('tunings', 'processes_per_run'):
+        if data.get(name, 1) < 1:
+            raise ValueError(f'{name} is {data[name]!r}')
 
 
 def write_manifest(layout: SweepLayout, writer: AtomicWriter, manifest: Manifest) -> None:
@@ -257,8 +260,9 @@ def manifest_content(manifest: Manifest) -> dict[str, Any]:
         del content['tuned_space']
     if manifest.looks is None:
         del content['looks']
-    if manifest.tunings == 1:
-        del content['tunings']
+    for name in ('tunings', 'processes_per_run'):
+        if content[name] == 1:
+            del content[name]
     if not manifest.storage:
         del content['storage']
     return content

@@ -11,6 +11,7 @@ import torch
 from .capture.learner import Learner
 from .data import InMemorySplit, not_finite
 from .finite import check_data, undisturbed
+from .parallel.ranks import Ranks
 from .transfer import runs_ahead
 
 
@@ -19,10 +20,11 @@ class DataCheck:
 
     Args:
         learners: What is trained, side by side.
+        ranks: The processes that share the batches, if there are several: each looks at its own part.
     """
 
-    def __init__(self, learners: Sequence[Learner]) -> None:
-        self._learners = learners
+    def __init__(self, learners: Sequence[Learner], ranks: Ranks | None = None) -> None:
+        self._learners, self._ranks = learners, ranks
         self._lost = [False] * len(learners)
         self._can_wait = all(isinstance(learner.split, InMemorySplit) for learner in learners)
         self._waiting: tuple[Sequence[torch.Tensor], torch.Tensor] | None = None
@@ -72,6 +74,8 @@ class DataCheck:
 
     def _check(self, lane: int, indices: torch.Tensor) -> None:
         learner = self._learners[lane]
+        if self._ranks is not None:
+            indices, _ = self._ranks.share(indices)
         batch = learner.split.suspect(indices)
         if batch is None or not not_finite(batch, len(indices)):
             return

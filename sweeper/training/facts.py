@@ -41,6 +41,7 @@ class ProblemFacts:
         can_hold_out: Whether some of the training samples can be held out, to score models on them.
         val_size: Samples in the validation set; 0 without data.
         has_constraint: Whether it has a `constraint` of its own.
+        why_not_together: Why several processes cannot train a model of it together; None if they can.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ProblemFacts:
     can_hold_out: bool = True
     val_size: int = 0
     has_constraint: bool = False
+    why_not_together: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def check(
     from .device import check_device, resolve_device
     from .holdout import can_hold_out
     from .labels import groups_of
+    from .parallel.requirements import why_not_together
 
     check_device(device)
     parameters = problem.parameters
@@ -135,6 +138,6 @@ def check(
         problem.name, problem.path, source, parameters, train, kind, problem.training_options,
         tuple(metric.info for metric in problem.metrics.values()), has_data, pool, groups,
         can_hold_out(splits.train, None if groups is None else groups[:train]), val * has_data,
-        problem.constraint is not None,
+        problem.constraint is not None, why_not_together(problem, splits.train),
     )  # fmt: skip
     return facts, splits

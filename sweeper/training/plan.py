@@ -120,7 +120,7 @@ def train_by_plan(
             training.step.expect_changes()
             if training.engine is not None and scores[0]:
                 training.engine.publish(scores[0])
-            if plan.patience and trials[0].has_stalled(plan.patience):
+            if plan.patience and training.agreed(trials[0].has_stalled(plan.patience)):
                 return True
             if resumable is not None and steps < length.steps:
                 resumable.keep(loop.done, ends, is_end=steps == last)
@@ -149,4 +149,6 @@ def loop_of(
     """Returns what trains: the problem's own loop, or ours; the arguments are those of `Loop`."""
     if training.own is not None:
         return OwnLoop(*training.own, training.learners[0], lrs, after_chunk)
-    return Loop(training.step, lrs, after_chunk, DataCheck(training.learners), training.engine, done)
+    return Loop(
+        training.step, lrs, after_chunk, DataCheck(training.learners, training.ranks), training.engine, done
+    )

@@ -54,7 +54,7 @@ def measure_speed(workspace: Workspace, point: Point, seed: int, batch_size: int
 
     def at_stop(steps: int) -> bool:
         seen.append((steps, time.perf_counter()))
-        return seen[-1][1] - seen[0][1] > _SECONDS
+        return training.agreed(seen[-1][1] - seen[0][1] > _SECONDS)
 
     loop_of(training, [_LR] * _MOST_STEPS).run(batches, length, at_stop)
     training.step.update_models()

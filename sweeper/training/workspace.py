@@ -33,6 +33,8 @@ from .objective import Criterion, Objective, OwnScore
 from .objects.state import PythonState, described
 from .optimizers import build_optimizer, trained_by
 from .own_loop import REASON, Progress, TrainingRun
+from .parallel.ranks import Ranks
+from .parallel.step import DataParallelStep
 from .scoring.scorer import Scorer, ignored_label, scorer
 from .steps import Step
 from .stream import StreamSplit, split_of
@@ -105,6 +107,7 @@ class Training(NamedTuple):
         engine: Calls the handlers that the problem has attached; None if it has no `attach`.
         own: The problem's own training loop, and what it gets; then the step is not used.
         checkpoint: Where its state is kept, if it is.
+        ranks: The processes that train the model together, if there are several.
     """
 
     learners: Sequence[Learner]
@@ -114,6 +117,11 @@ class Training(NamedTuple):
     engine: RunEngine | None = None
     own: tuple[Callable[[Any], object], TrainingRun] | None = None
     checkpoint: Checkpoint | None = None
+    ranks: Ranks | None = None
+
+    def agreed(self, value: bool) -> bool:
+        """Returns what all processes that train the model are to do: what the first of them has found."""
+        return value if self.ranks is None else self.ranks.agreed(value)
 
     def undo(self) -> None:
         """Puts back the problem's Python state, to begin the training anew."""
@@ -160,6 +168,7 @@ class Workspace:
         groups: The number of the group of each training and then each validation sample; None without
             `groups()`.
         graphs: Makes graphs of captured steps; None: as the device does, if it does.
+        ranks: The processes that train a model together, of which this is one; None if each trains its own.
     """
 
     problem: Problem
@@ -168,6 +177,7 @@ class Workspace:
     step: str = 'auto'
     groups: np.ndarray | None = field(default=None, compare=False, repr=False)
     graphs: GraphBackend | None = field(default=None, compare=False, repr=False)
+    ranks: Ranks | None = field(default=None, compare=False)
     _labels: dict[int, bool] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -202,7 +212,7 @@ class Workspace:
         """
         if self.problem.train is not None:
             return self._set_up_own_loop(self.problem.train, point, seed, measures_perf, plan)
-        if self.step == 'eager':
+        if self.step == 'eager' or self.ranks is not None:
             return self.set_up_eagerly(point, seed, measures_perf, plan=plan)
         reason = why_not_worth_it(batches, epochs, self.device) if self.step != 'captured' else None
         if reason is not None:
@@ -287,7 +297,12 @@ class Workspace:
             reason: Why they are not captured, if that was wanted.
             plan: As for `set_up`.
         """
-        return _eager(*self._attached(self.learner(point, seed, measures_perf), point, seed, plan), reason)
+        learner = self.learner(point, seed, measures_perf)
+        if self.ranks is not None:
+            step = DataParallelStep(learner, self.ranks)
+            self.ranks.seed(model_seed(seed, point_key(point)))
+            return Training([learner], step, StepKind('eager', self.ranks.reason), ranks=self.ranks)
+        return _eager(*self._attached(learner, point, seed, plan), reason)
 
     def _set_up_own_loop(
         self,
@@ -384,6 +399,8 @@ class Workspace:
         Raises:
             NotCapturable: That cannot be done.
         """
+        if self.ranks is not None:
+            raise NotCapturable(self.ranks.reason)
         if self.problem.train is not None:
             raise NotCapturable(REASON)
         if self.problem.ema is not None:

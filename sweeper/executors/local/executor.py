@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ...amounts import at_least, bytes_of, seconds_of
+from ...amounts import at_least, bytes_of, processes_of, seconds_of
 from ...cores import usable_cores
 from ...errors import InvalidArgument
 from ...work import WorkerSpec
@@ -28,7 +28,8 @@ class LocalExecutor(Executor):
     for the stacks of its threads, which are then the end of its output, before it is killed.
 
     Args:
-        cores: Most workers; the physical cores that this process may use, by default.
+        cores: Most workers; the physical cores that this process may use, by default. With several processes
+            per run, most of these: as many runs at a time as have room, and one at least.
         retries: How often a task whose worker died is tried again before it counts as failed.
         timeout: Seconds after which a run is ended and counts as failed; None for no limit.
         memory: What a worker process may use as a whole, with its libraries and the problem's data, in bytes
@@ -43,6 +44,8 @@ class LocalExecutor(Executor):
             as `per_gpu` has it.
         gpus: The GPUs to deal out to the workers, as `CUDA_VISIBLE_DEVICES` names them; None: those that this
             process sees, if the sweep's device is one of them.
+        processes_per_run: How many processes train a model together, each with a share of every batch. None:
+            one for each whole GPU of `gpus_per_run`, or else one.
 
     Raises:
         InvalidArgument: An argument has a value that it cannot have, or the system is another one.
@@ -58,10 +61,13 @@ class LocalExecutor(Executor):
         per_gpu: int | None = None,
         gpus_per_run: float = 0.0,
         gpus: Sequence[str | int] | None = None,
+        processes_per_run: int | None = None,
     ) -> None:
         if os.name != 'posix':
             raise InvalidArgument("executor='local' needs Linux or macOS; use executor='inline' here")
-        super().__init__(usable_cores() if cores is None else cores)
+        self.processes_per_run = processes_of(processes_per_run, gpus_per_run)
+        cores = usable_cores() if cores is None else at_least(1, 'cores', cores)
+        super().__init__(max(1, cores // self.processes_per_run))
         self.retries, self.timeout = at_least(0, 'retries', retries), seconds_of(timeout)
         self.memory = bytes_of(memory)
         self.checkpoint_seconds = checked_seconds(checkpoint_seconds)
@@ -74,6 +80,8 @@ class LocalExecutor(Executor):
         from .gpus import GpuDealer
         from .supervisor import Supervisor  # not on Windows
 
+        if self.processes_per_run > 1:
+            spec = replace(spec, processes=self.processes_per_run)
         cards, dealer, self.cores = self.gpus.cards(spec.device), None, self._most_cores
         if cards:
             dealer = GpuDealer(cards, self.gpus.slots)

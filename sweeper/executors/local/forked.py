@@ -42,8 +42,9 @@ class ForkServer(OwnProcess):
 
     def __init__(self, spec: WorkerSpec, sink: OutputSink, loads: bool) -> None:
         self._requests, requests = socket.socketpair()
+        program = f'{__package__}.rank_forkserver' if spec.has_ranks else forkserver.__name__
         with requests:
-            super().__init__(forkserver.__name__, spec, sink, {'requests': requests.fileno()}, loads=loads)
+            super().__init__(program, spec, sink, {'requests': requests.fileno()}, loads=loads)
         self._sink = sink
         self.is_ready = self.is_unfit = self.has_served = False
         self.broken: RunError | None = None

@@ -38,7 +38,7 @@ from ..gpus.visible import VISIBLE
 from ..preload import import_for_runs
 from . import limits
 from .streams import WorkerStreams
-from .worker import BROKEN, READY, opened, prepare, receive, send, work
+from .worker import BROKEN, READY, WorkTogether, opened, prepare, receive, send, work
 
 if TYPE_CHECKING:
     from ...training.facts import ProblemFacts
@@ -89,7 +89,14 @@ class _Child:
     is_let_go: bool = False
 
 
-def main(descriptor: int, parent_pipe: int, requests: int, token: str, loads: bool) -> None:
+def main(
+    descriptor: int,
+    parent_pipe: int,
+    requests: int,
+    token: str,
+    loads: bool,
+    together: WorkTogether | None = None,
+) -> None:
     """Loads the problem, then forks workers until the parent is gone; does not return.
 
     Args:
@@ -98,6 +105,7 @@ def main(descriptor: int, parent_pipe: int, requests: int, token: str, loads: bo
         requests: The file descriptor of the socket that requests come from.
         token: See `WorkerStreams`.
         loads: Whether it loads the problem; else its workers do.
+        together: What its workers do if each works by other processes, see `ranks`.
     """
     for inherited in (descriptor, parent_pipe, requests):
         os.set_inheritable(inherited, False)
@@ -124,6 +132,7 @@ def main(descriptor: int, parent_pipe: int, requests: int, token: str, loads: bo
                 spec,
                 loaded.workspace,
                 isolation,
+                together,
             ).serve()
     except BaseException:
         traceback.print_exc()
@@ -212,14 +221,16 @@ class _Server:
         spec: The problem, the seed and the device.
         workspace: On the CPU; None if each worker is to load it itself.
         isolation: Keeps runs apart in each worker; None like the workspace.
+        together: As for `main`.
     """
 
     def __init__(
         self, requests: socket.socket, own: list[int], streams: WorkerStreams, spec: WorkerSpec,
-        workspace: Workspace | None, isolation: Isolation | None,
+        workspace: Workspace | None, isolation: Isolation | None, together: WorkTogether | None = None,
     ) -> None:  # fmt: skip
         self._requests, self._own, self._streams = requests, own, streams
         self._spec, self._workspace, self._isolation = spec, workspace, isolation
+        self._together = together
         self._children: dict[int, _Child] = {}  # by status socket and, while it lives, by pidfd
         self._loaded = limits.children()  # started when the problem was loaded
         self._poll = select.poll()
@@ -282,6 +293,9 @@ class _Server:
         if request.gpus is not None:  # CUDA reads it when the process first asks for a GPU
             os.environ[VISIBLE] = request.gpus
         workspace, isolation, spec, number = self._workspace, self._isolation, self._spec, request.number
+        if self._together is not None:
+            self._together(Connection(connection), self._streams, spec, request.memory)
+            return
 
         def load() -> tuple[Workspace, Isolation]:
             if workspace is None or isolation is None:

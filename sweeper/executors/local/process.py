@@ -165,7 +165,8 @@ class WorkerProcess(OwnProcess):
         self, number: int, spec: WorkerSpec, memory: int | None, sink: OutputSink, gpus: str | None = None
     ) -> None:
         environment = None if gpus is None else {VISIBLE: gpus}
-        super().__init__(worker.__name__, spec, sink, environment=environment, number=number, memory=memory)
+        program = f'{__package__}.rank_worker' if spec.has_ranks else worker.__name__
+        super().__init__(program, spec, sink, environment=environment, number=number, memory=memory)
         self.number, self.gpus = number, gpus
         self.gpu_memory: GpuMemory | None = None
         self.is_ready = False

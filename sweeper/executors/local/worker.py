@@ -43,6 +43,8 @@ BROKEN = 'broken'
 SPENT = 'spent'
 LAST = 'last'
 
+WorkTogether = Callable[[Connection, WorkerStreams, 'WorkerSpec', int | None], None]
+
 _LEFT = '[sweeper] the next runs get a fresh process: this one has changed {}\n'
 
 
@@ -74,7 +76,14 @@ def receive(connection: Connection) -> Any:
     return pickle.loads(connection.recv_bytes())
 
 
-def main(descriptor: int, parent_pipe: int, token: str, number: int, memory: int | None) -> None:
+def main(
+    descriptor: int,
+    parent_pipe: int,
+    token: str,
+    number: int,
+    memory: int | None,
+    together: WorkTogether | None = None,
+) -> None:
     """The program of a worker that is a process of its own: loads the problem, then works; does not return.
 
     Args:
@@ -83,6 +92,7 @@ def main(descriptor: int, parent_pipe: int, token: str, number: int, memory: int
         token: See `WorkerStreams`.
         number: This worker's number; replacements get the number of the worker that died.
         memory: The most bytes that this process may use; None for no limit.
+        together: Works by other processes, see `ranks`, if the spec says so.
     """
     for inherited in (descriptor, parent_pipe):
         os.set_inheritable(inherited, False)
@@ -93,7 +103,10 @@ def main(descriptor: int, parent_pipe: int, token: str, number: int, memory: int
 
     try:
         streams, spec = WorkerStreams(token), receive(connection)
-        work(connection, streams, lambda: opened(spec, number), memory)
+        if together is not None:
+            together(connection, streams, spec, memory)
+        else:
+            work(connection, streams, lambda: opened(spec, number), memory)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -113,6 +126,8 @@ def prepare(spec: WorkerSpec) -> None:
     import torch
 
     torch.set_num_threads(1)
+    if spec.meeting is not None:
+        import torch._dynamo  # which DDP would import in each process
     sys.argv = spec.problem.argv
     with uncollected():
         load_problem(spec.problem, in_worker=True, presets=spec.presets)
@@ -134,7 +149,7 @@ def work(
         memory: As for `main`.
     """
     inbox: SimpleQueue[bytes] = SimpleQueue()
-    Thread(target=_read, args=(connection, inbox), daemon=True).start()
+    Thread(target=read, args=(connection, inbox), daemon=True).start()
 
     from ...training.isolation import in_words
     from ..base import run_error
@@ -199,7 +214,8 @@ def _pickled(message: Any) -> bytes:
     return pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def _read(connection: Connection, inbox: SimpleQueue[bytes]) -> None:
+def read(connection: Connection, inbox: SimpleQueue[bytes]) -> None:
+    """Takes messages as they come; ends the process, with what it has started, when the parent is gone."""
     try:
         while True:
             inbox.put(connection.recv_bytes())

@@ -62,7 +62,11 @@ class Agent:
         self._is_ending = False
         self._trouble: SweepError | None = None
         self._made: Path | None = None
-        self._executor = LocalExecutor(options.slots, options.retries, options.timeout, options.memory)
+        processes = options.spec.processes
+        self._executor = LocalExecutor(
+            options.slots * processes, options.retries, options.timeout, options.memory,
+            gpus_per_run=options.gpus_per_run, processes_per_run=processes,
+        )  # fmt: skip
         self._thread = Thread(target=self._serve, daemon=True)
 
     async def begin(self) -> Report:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ...amounts import at_least, bytes_of, gpus_of, seconds_of
+from ...amounts import at_least, bytes_of, gpus_of, processes_of, seconds_of
 from ...cores import usable_cores
 from ...errors import InvalidArgument, ProblemError, SweepError
 from ...work import WorkerSpec
@@ -42,7 +42,8 @@ class RayExecutor(Executor):
             process has; or the cluster that the variable RAY_ADDRESS names; or one that is started on this
             machine, and ended with the sweep.
         cpus: How many runs there are at a time, at most; all that fit, by default.
-        cpus_per_run: Cores that are set aside for each run, which computes on one of them.
+        cpus_per_run: Cores that are set aside for each run; by default one for each of its processes, which
+            computes on that.
         gpus_per_run: GPUs that are set aside for each run: 0 (it does not see any), a fraction of one, or a
             whole number.
         memory: As for `LocalExecutor`; also set aside for each run.
@@ -58,6 +59,7 @@ class RayExecutor(Executor):
             long as an autoscaler may need to start one.
         runtime_env: What Ray is to set up on nodes: `working_dir`, `py_modules`, `pip` and so on.
         init: Options of `ray.init`, if this calls it.
+        processes_per_run: As for `LocalExecutor`.
 
     Raises:
         InvalidArgument: An argument has a value that it cannot have.
@@ -69,7 +71,7 @@ class RayExecutor(Executor):
         self,
         address: str | None = None,
         cpus: int | None = None,
-        cpus_per_run: int = 1,
+        cpus_per_run: int | None = None,
         gpus_per_run: float = 0.0,
         memory: int | str | None = None,
         retries: int = 1,
@@ -80,6 +82,7 @@ class RayExecutor(Executor):
         patience: float = _PATIENCE,
         runtime_env: Mapping[str, Any] | None = None,
         init: Mapping[str, Any] | None = None,
+        processes_per_run: int | None = None,
     ) -> None:
         super().__init__(1 if cpus is None else at_least(1, 'cpus', cpus))
         if address is not None and (not isinstance(address, str) or not address):
@@ -88,7 +91,10 @@ class RayExecutor(Executor):
         if problem not in ('sent', 'installed'):
             raise InvalidArgument(f"problem={problem!r}: valid are 'sent', 'installed'")
         self.address, self.cpus, self.problem = address, cpus, problem
-        self.slot = Slot(at_least(1, 'cpus_per_run', cpus_per_run), gpus_of(gpus_per_run), bytes_of(memory))
+        gpus = gpus_of(gpus_per_run)
+        self.processes_per_run = processes_of(processes_per_run, gpus)
+        cores = self.processes_per_run if cpus_per_run is None else cpus_per_run
+        self.slot = Slot(at_least(1, 'cpus_per_run', cores), gpus, bytes_of(memory))
         self.retries, self.timeout = at_least(0, 'retries', retries), seconds_of(timeout)
         self.shared_folder = None if shared_folder is None else Path(shared_folder).resolve()
         self._seconds_given = self.checkpoint_seconds = checked_seconds(checkpoint_seconds)
@@ -111,7 +117,7 @@ class RayExecutor(Executor):
         from .session import RaySession
         from .shipping import pack
 
-        spec = self._on_its_device(spec)
+        spec = replace(self._on_its_device(spec), processes=self.processes_per_run)
         cpus = (self.cpus or usable_cores()) * self.slot.cpus
         session = self._session = RaySession(self.address, cpus, self.runtime_env, self.init)
         self._end.callback(session.close)
@@ -186,7 +192,10 @@ class RayExecutor(Executor):
         folder = None if 'working_dir' in self.runtime_env else os.getcwd()
         paths = tuple(os.path.abspath(path) for path in sys.path if isinstance(path, str))
         self._path = _file_of(spec)
-        return AgentOptions(spec, 1, self.retries, self.timeout, self.slot.memory, folder, paths)
+        together = self.slot.gpus if self.slot.gpus > 1 and spec.device != 'cpu' else 0.0
+        return AgentOptions(
+            spec, 1, self.retries, self.timeout, self.slot.memory, folder, paths, together
+        )  # fmt: skip
 
     def _folder_for_outcomes(self) -> str | None:
         """Makes the folder that large outcomes go through, which is removed in the end."""

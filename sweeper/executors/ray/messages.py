@@ -35,6 +35,7 @@ class AgentOptions:
         memory: Bytes that a worker may use.
         folder: The working directory, if there is such a folder; None for that which Ray gives it.
         paths: Where the process that sweeps imports from; what of it there is, is used, too.
+        gpus_per_run: As for `LocalExecutor`, if each run has several GPUs.
     """
 
     spec: WorkerSpec
@@ -44,6 +45,7 @@ class AgentOptions:
     memory: int | None
     folder: str | None
     paths: tuple[str, ...]
+    gpus_per_run: float = 0.0
 
 
 @dataclass(frozen=True)

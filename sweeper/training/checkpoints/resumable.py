@@ -39,6 +39,7 @@ class Resumable:
         self, workspace: Workspace, training: Training, trials: Sequence[Trial], checkpoint: Checkpoint
     ) -> None:
         self._training, self._trials, self._checkpoint = training, trials, checkpoint
+        self._ranks = training.ranks
         self._can_be_kept = training.engine is None and training.own is None
         if self._can_be_kept:
             try:
@@ -60,20 +61,37 @@ class Resumable:
             NotKeepable: It does not fit; what is trained has to be set up once more.
         """
         state = self._checkpoint.take()
-        if state is None or not self._can_be_kept or state['done'] > most:
+        fits = state is not None and self._can_be_kept and state['done'] <= most
+        if not self._in_all(fits) or state is None:
             return None
+        why = None
         try:
-            if state['initial'] != [trial.initial_checksum for trial in self._trials]:
-                raise NotKeepable('the models begin otherwise')
-            for learner, model in zip(self._training.learners, state['models'], strict=True):
-                _restore_model(learner, model)
-            self._training.step.restore_state(state['step'])
-            for trial, scores in zip(self._trials, state['trials'], strict=True):
-                trial.restore(scores)
-            RandomStates.from_plain(state['random']).restore()
+            self._put_back(state)
         except Exception as error:  # of a file that anybody may have written
-            raise NotKeepable(str(error)) from error
+            why = error
+        if not self._in_all(why is None):
+            raise NotKeepable(str(why)) from why
         return state['done'], [(epochs, bool(diverged)) for epochs, diverged in state['ends']]
+
+    def _put_back(self, state: dict[str, Any]) -> None:
+        if state['initial'] != [trial.initial_checksum for trial in self._trials]:
+            raise NotKeepable('the models begin otherwise')
+        for learner, model in zip(self._training.learners, state['models'], strict=True):
+            _restore_model(learner, model)
+        self._training.step.restore_state(state['step'])
+        for trial, scores in zip(self._trials, state['trials'], strict=True):
+            trial.restore(scores)
+        random = state['random'] if self._ranks is None else state['random'][self._ranks.rank]
+        RandomStates.from_plain(random).restore()
+
+    def _in_all(self, value: bool) -> bool:
+        """Whether it is so in all processes that train the model together."""
+        return value if self._ranks is None else self._ranks.all(value)
+
+    @property
+    def _writes(self) -> bool:
+        """Whether this process writes the state."""
+        return self._ranks is None or self._ranks.is_first
 
     def keep(self, done: int, ends: Sequence[tuple[float, bool]], is_end: bool = False) -> None:
         """Keeps the present state, if it is time to and that can be done.
@@ -83,8 +101,10 @@ class Resumable:
             ends: For every model, the epochs done and whether it diverged.
             is_end: A part of the training ends here: it is time to, once the last step has been verified.
         """
-        if not self._can_be_kept or not (is_end or self._checkpoint.is_due):
+        is_due = is_end or not self._writes or self._checkpoint.is_due
+        if not self._in_all(self._can_be_kept and is_due):
             return
+        plain = None
         try:
             if self._python.changes(caches_too=False):
                 raise NotKeepable('Python state has changed')
@@ -99,11 +119,16 @@ class Resumable:
             }
             plain = as_plain(state)
         except NotKeepable:
+            pass
+        if not self._in_all(plain is not None) or plain is None:
             self._can_be_kept = False
             return
         if is_end:
             self._training.step.verify_last()
-        self._checkpoint.write(plain)
+        if self._ranks is not None:
+            plain['random'] = self._ranks.gathered(plain['random'])
+        if self._writes:
+            self._checkpoint.write(plain)
 
 
 def _python_state(workspace: Workspace, training: Training) -> PythonState:

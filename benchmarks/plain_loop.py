@@ -33,33 +33,35 @@ def dataset():
 
 
 @torch.no_grad()
-def accuracy(network, data):
+def accuracy(network, data, device):
     network.eval()
     right = sum(
-        (network(inputs).argmax(1) == targets).sum().item() for inputs, targets in DataLoader(data, 256)
+        (network(inputs.to(device)).argmax(1) == targets.to(device)).sum().item()
+        for inputs, targets in DataLoader(data, 256)
     )
     network.train()
     return right / len(data)
 
 
-def train(kind, width, seed, epochs, lr, batch_size, cycle=10):
+def train(kind, width, seed, epochs, lr, batch_size, device='cpu', cycle=10):
     """One trial; scored on training and validation data every `cycle` epochs, as sweeper's trials are."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     training, validation = dataset()
-    network, criterion = model(kind, width), loss()
+    network, criterion = model(kind, width).to(device), loss()
     optimizer = torch.optim.SGD(network.parameters(), lr)
-    loader = DataLoader(training, batch_size, shuffle=True)
+    loader = DataLoader(training, batch_size, shuffle=True, pin_memory=device != 'cpu')
     for epoch in range(1, epochs + 1):
         for inputs, targets in loader:
+            inputs, targets = (part.to(device, non_blocking=True) for part in (inputs, targets))
             optimizer.zero_grad()
             criterion(network(inputs), targets).backward()
             optimizer.step()
-        if epoch % cycle == 0:
-            scores = accuracy(network, training), accuracy(network, validation)
+        if epoch % cycle == 0 or epoch == epochs:
+            scores = tuple(accuracy(network, data, device) for data in (training, validation))
     return scores
 
 
 if __name__ == '__main__':
-    kind, width, seed, epochs, lr, batch_size = sys.argv[1:]
-    print(*train(kind, int(width), int(seed), int(epochs), float(lr), int(batch_size)))
+    kind, width, seed, epochs, lr, batch_size, *device = sys.argv[1:]
+    print(*train(kind, int(width), int(seed), int(epochs), float(lr), int(batch_size), *device))

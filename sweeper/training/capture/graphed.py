@@ -103,7 +103,7 @@ class StepGraphs:
         self.parameters = [parameter.detach() for parameter in parameters]
         self.states: list[torch.Tensor] = []
         self.gradients: list[torch.Tensor] = []
-        self._backend, self._recordings, self._replays = backend, recordings, replays
+        self._backend, self._replays = backend, replays
         self._learner, self._in_lanes = learner, in_lanes
         self._is_updating = rules is not None
         self._numbers: list[Number] = []
@@ -115,6 +115,8 @@ class StepGraphs:
             weight = self._averaging.weight
             self._numbers.append(lambda _, step: weight if step else 1.0)  # at first it is copied
         self._trained = [*tensors_of(learner.model, *learner.objective.modules), *learner.averages]
+        # of the recordings nothing else is kept: with them would be all that their backward pass needs
+        self._measured = {size: _examples(one, learner) for size, one in recordings.items()}
         self._captured: dict[int, _Steps] = {}
 
     def _grouped(self, rules: Sequence[UpdateRule]) -> list[_Group]:
@@ -167,7 +169,8 @@ class StepGraphs:
         self.gradients = steps.gradients
         if self._averaging is not None:
             self._averaging.steps.fill_(done + count)  # it is on the CPU, which graphs leave out
-        torch.autograd.graph.increment_version(self._trained)  # as torch would, had it been asked itself
+        for tensor in self._trained:  # as torch would, had it been asked itself
+            torch.autograd.graph.increment_version(tensor)
         return steps.losses[:count].clone(), steps.perfs[:count].clone()
 
     def _capture(self, size: int, feed: Feed, numbers: list[list[float]]) -> _Steps:
@@ -177,7 +180,7 @@ class StepGraphs:
         kept = copies(changed)
         neighbour = next((steps.graph for steps in self._captured.values()), None)
         try:
-            steps = _Steps(self, replay, feed, self._measured(size))
+            steps = _Steps(self, replay, feed, self._measured[size])
             steps.fill(feed, numbers)
             steps.graph = self._backend.capture(steps.take_one, neighbour)
         except OUT_OF_MEMORY:
@@ -189,11 +192,6 @@ class StepGraphs:
             restore(changed, kept)
             random_states.restore_torch()
         return steps
-
-    def _measured(self, size: int) -> list[torch.Tensor]:
-        """What a step measures, as examples: the loss and the performance, or the loss twice."""
-        recording = self._recordings[size]
-        return [recording.loss, recording.perf if self._learner.measures_perf else recording.loss]
 
     def finish(self, gradients: Tensors, numbers: torch.Tensor) -> None:
         """Updates everything by the gradients of a step.
@@ -236,6 +234,12 @@ class StepGraphs:
     def number_count(self) -> int:
         """How many numbers a step takes."""
         return len(self._numbers)
+
+
+def _examples(recording: Recording, learner: Learner) -> list[torch.Tensor]:
+    """What a step measures, as tensors like it: the loss and the performance, or the loss twice."""
+    measured = recording.loss, recording.perf if learner.measures_perf else recording.loss
+    return [torch.zeros_like(value, requires_grad=False) for value in measured]
 
 
 class _Steps:

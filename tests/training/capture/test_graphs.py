@@ -5,6 +5,7 @@ There is no GPU here: graphs are faked on the CPU, by the rules of CUDA graphs (
 
 import contextlib
 import dataclasses
+import gc
 
 import numpy as np
 import pytest
@@ -173,6 +174,28 @@ def test_capturing_leaves_no_trace_of_what_was_done_to_warm_up(fake_graphs):
     model = training.learners[0].model
     assert all(map(torch.equal, model.state_dict().values(), fresh.model.state_dict().values()))
     assert all(not state.any() for state in training.step.states)
+
+
+def test_nothing_of_the_recorded_step_is_kept(fake_graphs):
+    """All that its backward pass needed, that is, which is most of the memory that a step takes."""
+
+    def with_history():
+        gc.collect()
+        return sum(type(one) is torch.Tensor and one.grad_fn is not None for one in gc.get_objects())
+
+    before = with_history()
+    training = workspace(fake_graphs).set_up((), 3, [*ShuffledBatches(70, 8, 1)], 9)
+    assert training.kind.kind == 'captured' and with_history() == before
+
+
+def test_tensors_count_what_graphs_do_to_them(fake_graphs):
+    """By which it is known, say, whether a model has been scored as it stands."""
+    training = workspace(fake_graphs).set_up((), 3, [*ShuffledBatches(70, 8, 1)], 9)
+    parameters = [*training.learners[0].model.parameters()]
+    before = [parameter._version for parameter in parameters]
+    training.step.run([torch.arange(8)], [0.1])
+    after = [parameter._version for parameter in parameters]
+    assert all(new > old for new, old in zip(after, before, strict=True))
 
 
 class FailingGraphs:

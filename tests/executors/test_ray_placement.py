@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeper.executors.ray import growth
 from sweeper.executors.ray.growth import MOST_SCOUTS, SECONDS_IDLE, AgentState, Decision, Demand, decide
 from sweeper.executors.ray.placement import Node, Placement, Slot, placements
 
@@ -22,7 +23,7 @@ def slots_by_node(agents):
     return by_node
 
 
-def agent(slots, node='node 0', has_place=True, idle=0.0):
+def agent(slots, node='node 0', has_place=True, idle=None):
     return AgentState(Placement(node, slots), has_place, idle)
 
 
@@ -133,6 +134,12 @@ def test_what_is_idle_is_given_back_when_nothing_waits():
     assert decide(nodes(0), CPU, agents, [], Demand(None, runs=5, more=0)).give_back == [1]
     for more in (None, 1):
         assert decide(nodes(0), CPU, agents, [], Demand(None, runs=2, more=more)).give_back == []
+
+
+def test_what_has_a_run_is_not_given_back(monkeypatch):
+    monkeypatch.setattr(growth, 'SECONDS_IDLE', 0.0)
+    agents = [agent(8), agent(2, idle=0.0)]
+    assert decide(nodes(0), CPU, agents, [], Demand(None, runs=1, more=0)).give_back == [1]
 
 
 def test_the_last_agent_stays():

@@ -94,7 +94,9 @@ class RayExecutor(Executor):
         gpus = gpus_of(gpus_per_run)
         self.processes_per_run = processes_of(processes_per_run, gpus)
         cores = self.processes_per_run if cpus_per_run is None else cpus_per_run
-        self.slot = Slot(at_least(1, 'cpus_per_run', cores), gpus, bytes_of(memory))
+        self.memory = bytes_of(memory)
+        in_all = None if self.memory is None else self.memory * self.processes_per_run
+        self.slot = Slot(at_least(1, 'cpus_per_run', cores), gpus, in_all)
         self.retries, self.timeout = at_least(0, 'retries', retries), seconds_of(timeout)
         self.shared_folder = None if shared_folder is None else Path(shared_folder).resolve()
         self._seconds_given = self.checkpoint_seconds = checked_seconds(checkpoint_seconds)
@@ -129,8 +131,9 @@ class RayExecutor(Executor):
         factory = ActorFactory(
             self.slot, self._agent_options(spec), session.put(package), session.actor_options
         )
+        most = usable_cores() if self.cpus is None and session.is_own else self.cpus
         options = FleetOptions(
-            self.slot, self.cpus, self.patience, self._folder_for_outcomes(), package.fingerprint,
+            self.slot, most, self.patience, self._folder_for_outcomes(), package.fingerprint,
             not session.is_own,
         )  # fmt: skip
         self._expected = None
@@ -143,7 +146,7 @@ class RayExecutor(Executor):
         facts = self._fleet.facts()
         if isinstance(facts, SweepError):
             raise facts
-        return replace(facts, path=self._path) if facts.path is not None else facts  # type: ignore[no-any-return]
+        return replace(facts, path=self._path) if facts.path is not None else facts
 
     def submit(self, key: int, task: Task) -> None:
         assert self._fleet is not None
@@ -192,10 +195,8 @@ class RayExecutor(Executor):
         folder = None if 'working_dir' in self.runtime_env else os.getcwd()
         paths = tuple(os.path.abspath(path) for path in sys.path if isinstance(path, str))
         self._path = _file_of(spec)
-        together = self.slot.gpus if self.slot.gpus > 1 and spec.device != 'cpu' else 0.0
-        return AgentOptions(
-            spec, 1, self.retries, self.timeout, self.slot.memory, folder, paths, together
-        )  # fmt: skip
+        gpus = self.slot.gpus if spec.device.startswith('cuda') else 0.0
+        return AgentOptions(spec, 1, self.retries, self.timeout, self.memory, gpus, folder, paths)
 
     def _folder_for_outcomes(self) -> str | None:
         """Makes the folder that large outcomes go through, which is removed in the end."""

@@ -20,12 +20,12 @@ class AgentState:
     Attributes:
         placement: Where it is, or is to be.
         has_place: Whether it is there; else what it needs is still free on its node.
-        idle: For how many seconds it has had nothing to do; 0 while it has.
+        idle: For how many seconds it has had nothing to do; None while it has, or has no place yet.
     """
 
     placement: Placement
     has_place: bool
-    idle: float = 0.0
+    idle: float | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,9 @@ def _idle(agents: Sequence[AgentState], demand: Demand, have: int) -> list[int]:
     """The numbers of agents to give back, those of most slots first."""
     if not demand.is_met_by_few:
         return []
-    idle = [number for number, agent in enumerate(agents) if agent.idle >= SECONDS_IDLE]
+    idle = [
+        number for number, agent in enumerate(agents) if agent.idle is not None and agent.idle >= SECONDS_IDLE
+    ]
     given_back = []
     for number in sorted(idle, key=lambda number: -agents[number].placement.slots):
         if have - agents[number].placement.slots >= max(1, demand.runs):

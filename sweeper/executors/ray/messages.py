@@ -33,9 +33,9 @@ class AgentOptions:
         retries: As for `LocalExecutor`, like the others.
         timeout: Seconds that a run may take.
         memory: Bytes that a worker may use.
+        gpus_per_run: GPUs of those that Ray gives the agent, for each run.
         folder: The working directory, if there is such a folder; None for that which Ray gives it.
         paths: Where the process that sweeps imports from; what of it there is, is used, too.
-        gpus_per_run: As for `LocalExecutor`, if each run has several GPUs.
     """
 
     spec: WorkerSpec
@@ -43,9 +43,9 @@ class AgentOptions:
     retries: int
     timeout: float | None
     memory: int | None
+    gpus_per_run: float
     folder: str | None
     paths: tuple[str, ...]
-    gpus_per_run: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ class RemoteAgent:
     @property
     def state(self) -> AgentState:
         """What matters of it when agents are to become more or fewer."""
-        return AgentState(self.placement, self.report is not None, self.age if self.report else 0.0)
+        is_idle = self.report is not None and not self.entries
+        return AgentState(self.placement, self.report is not None, self.age if is_idle else None)
 
     @property
     def age(self) -> float:

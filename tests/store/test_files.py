@@ -534,3 +534,25 @@ def test_a_string_that_is_one_object_gives_the_bytes_of_two(writer, tmp_path):
     writer.write_pickle(tmp_path / 'shared.pt', [(one,), {'a': one}])
     writer.write_pickle(tmp_path / 'apart.pt', [(one,), {'a': two}])
     assert (tmp_path / 'shared.pt').read_bytes() == (tmp_path / 'apart.pt').read_bytes()
+
+
+ARRAYS = [
+    np.array(1.5), np.array('text'), np.array([], dtype=np.float32), np.arange(6).reshape(2, 3),
+    np.asfortranarray(np.arange(6).reshape(2, 3)), np.arange(10)[::3], np.array([True, False]),
+    np.array(['a', 'äöü']), np.array([math.nan, math.inf]), np.arange(4, dtype='>i2'), [1, 2.5], 7,
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(range(len(ARRAYS))), max_size=8))
+def test_arrays_come_back_as_numpy_itself_reads_them(tmp_path_factory, chosen):
+    arrays = {f'array_{number}': ARRAYS[index] for number, index in enumerate(chosen)}
+    path = tmp_path_factory.mktemp('arrays') / 'some.npz'
+    path.write_bytes(files.npz_bytes(arrays))
+    with np.load(path, allow_pickle=False) as others:
+        assert others.files == [*arrays]
+        for read in (files.read_npz(path), others):
+            for name, array in arrays.items():
+                np.testing.assert_array_equal(read[name], array, strict=not isinstance(array, list | int))
+                assert read[name].dtype == np.asarray(array).dtype
+    copies = {name: np.array(array, order='F') for name, array in arrays.items()}
+    assert files.npz_bytes(copies) == path.read_bytes()

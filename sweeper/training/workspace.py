@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -470,9 +470,9 @@ class Workspace:
 
     def _scorer(self, criterion: Criterion | None) -> Scorer:
         problem = self.problem
-        return scorer(
-            problem.accuracy_style, criterion, problem.threshold, self._ignored(criterion), problem.metrics
-        )
+        ignored = self._ignored(criterion)
+        made = scorer(problem.accuracy_style, criterion, problem.threshold, ignored, problem.metrics)
+        return made if self.ranks is None else replace(made, ranks=self.ranks)
 
     def _ignored(self, criterion: Criterion | None) -> int | None:
         """The label that the criterion leaves out, if the data may have it."""

@@ -279,8 +279,9 @@ class _FirstRanksOutput(OutputSink):
 
 
 def _is_of_lost(outcome: Outcome) -> bool:
-    """Whether a run may have failed since another process is gone."""
-    return outcome.error is not None and _OF_LOST.search(outcome.error.traceback) is not None
+    """Whether a run may have failed since another process has, or is gone."""
+    error = outcome.error
+    return error is not None and (error.kind == 'OtherRankFailed' or bool(_OF_LOST.search(error.traceback)))
 
 
 def _messages(worker: Worker, has_ended: bool) -> list[tuple[Any, Any]]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -22,11 +23,18 @@ from ...seeding import run_seed, seed_everything
 HOST = '127.0.0.1'
 """Where ranks meet: they are processes of one machine."""
 
+Value = TypeVar('Value')
+Result = TypeVar('Result')
+
 _LOOPBACK = 'lo' if sys.platform == 'linux' else 'lo0'
 _LONGEST_WAIT = timedelta(days=30)
 """For another rank, which may be scoring a large split; who has started it notices when it is gone."""
 
 _BACKENDS = {'cpu': 'gloo', 'cuda': 'cpu:gloo,cuda:nccl'}
+
+
+class OtherRankFailed(RuntimeError):
+    """What this process was to do with others cannot be done, since one of them has failed; it says why."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,28 @@ class Ranks:
         votes = torch.tensor([value], dtype=torch.uint8)
         dist.all_reduce(votes, op=dist.ReduceOp.MIN)
         return bool(votes)
+
+    def shared_out(
+        self, values: Sequence[Value], work: Callable[[Sequence[Value]], list[Result]]
+    ) -> list[Result]:
+        """Returns what comes of each of some values, in all ranks; each works on a part of them.
+
+        Args:
+            values: The same in all ranks.
+            work: Returns what comes of each of those that it is given.
+
+        Raises:
+            OtherRankFailed: Another rank could not do its part. What goes wrong in this one is raised as is.
+        """
+        try:
+            part = work(values[self.rank :: self.size])
+        except Exception:
+            self.gathered(None)
+            raise
+        parts = self.gathered(part)
+        if any(each is None for each in parts):
+            raise OtherRankFailed('another of the processes that train this model together has failed')
+        return [parts[index % self.size][index // self.size] for index in range(len(values))]
 
     def gathered(self, value: Any) -> list[Any]:
         """Returns what each rank has, by rank, in all of them."""

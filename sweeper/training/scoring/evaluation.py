@@ -90,16 +90,51 @@ def evaluate(
     if objective.own_score is not None:
         return _own_score(objective.own_score)
     model.eval()
-    objective = objective.guarded()
-    loss_of = partial(objective.loss, model)
     tallies = [metric.tally() for metric in scorer.on_splits]
+    score = partial(_scored, model, split, objective.guarded(), scorer, tallies, name, watcher)
     order = evaluation_order(split, most)
+    # Metrics of a whole split need the outputs of all of it; and of a single batch there is nothing to share.
+    ranks = None if tallies or len(order) == 1 else scorer.ranks
     sums = _Sums()
+    for loss, tally, samples in score(order) if ranks is None else ranks.shared_out(order, score):
+        sums.add(loss, tally, samples)
+    model.train()
+    loss_mean = sums.loss / sums.weights if sums.weights else math.nan
+    scorer.check_loss(loss_mean)
+    if not math.isfinite(loss_mean):
+        return Score.of_diverged(scorer, sums.is_unsure)
+    if scorer.style == 'inv-loss':
+        loss_mean = max(loss_mean, 0.0)  # which may be negative by rounding
+    values, is_measured = _measured(scorer, tallies, loss_mean, is_part)
+    if scorer.style is None:
+        perf = values[0] if values else math.nan
+    else:
+        perf = 1 / (loss_mean + 1) if scorer.style == 'inv-loss' else sums.perf / sums.weights
+    others = scorer.others
+    by_name = {
+        metric.name: value for metric, value in zip(others, values[len(values) - len(others) :], strict=True)
+    }
+    return Score(loss_mean, perf, sums.is_unsure, by_name, is_measured)
+
+
+def _scored(
+    model: torch.nn.Module,
+    split: Split,
+    objective: Objective,
+    scorer: Scorer,
+    tallies: Sequence[Tally],
+    name: str,
+    watcher: BatchWatcher | None,
+    order: Sequence[torch.Tensor],
+) -> list[tuple[float, BatchTally, int]]:
+    """Scores batches, given by their indices; returns the loss of each, what was counted, and its samples."""
+    loss_of = partial(objective.loss, model)
+    scored: list[tuple[float, BatchTally, int]] = []
     unread: list[tuple[torch.Tensor, torch.Tensor, BatchTally]] = []  # on a device that is ahead of Python
 
     def take(indices: torch.Tensor, loss: float, tally: BatchTally, batch: Batch | None) -> None:
-        is_finite = sums.add(loss, tally, len(indices))
-        if not is_finite and batch is not None:
+        scored.append((loss, tally, len(indices)))
+        if not math.isfinite(loss) and tally.share != 0 and batch is not None:
             check_data(batch, split.places(indices), name, loss_of)
 
     for indices, batch in zip(order, split.batches(order), strict=True):
@@ -126,23 +161,7 @@ def evaluate(
     read = numbers([(loss, *counts) for _, loss, counts in unread])
     for (indices, _, _), (value, *values) in zip(unread, read, strict=True):
         take(indices, value, BatchTally(*values), None if math.isfinite(value) else split.suspect(indices))
-    model.train()
-    loss_mean = sums.loss / sums.weights if sums.weights else math.nan
-    scorer.check_loss(loss_mean)
-    if not math.isfinite(loss_mean):
-        return Score.of_diverged(scorer, sums.is_unsure)
-    if scorer.style == 'inv-loss':
-        loss_mean = max(loss_mean, 0.0)  # which may be negative by rounding
-    values, is_measured = _measured(scorer, tallies, loss_mean, is_part)
-    if scorer.style is None:
-        perf = values[0] if values else math.nan
-    else:
-        perf = 1 / (loss_mean + 1) if scorer.style == 'inv-loss' else sums.perf / sums.weights
-    others = scorer.others
-    by_name = {
-        metric.name: value for metric, value in zip(others, values[len(values) - len(others) :], strict=True)
-    }
-    return Score(loss_mean, perf, sums.is_unsure, by_name, is_measured)
+    return scored
 
 
 @dataclass
@@ -154,17 +173,16 @@ class _Sums:
     weights: float = 0.0
     is_unsure: bool = False
 
-    def add(self, loss: float, tally: BatchTally, samples: int) -> bool:
-        """Takes a batch, of numbers; returns whether its loss is finite, or does not matter."""
+    def add(self, loss: float, tally: BatchTally, samples: int) -> None:
+        """Takes a batch, of numbers."""
         self.is_unsure = self.is_unsure or bool(tally.is_unsure)
         share = 1.0 if tally.share is None else tally.share
         if share == 0:  # all labels are ignored
-            return True
+            return
         weight = share * samples
         self.loss += loss * weight
         self.perf += tally.performance * weight
         self.weights += weight
-        return math.isfinite(loss)
 
 
 def _measured(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ import torch
 
 from ...metric import PERFORMANCE, Metric, MetricInfo
 from ..objective import Criterion, Outputs
+from ..parallel.ranks import Ranks
 from .split_metrics import SplitMetric, inverse_loss
 
 _ON_LOGITS = (torch.nn.BCEWithLogitsLoss, torch.nn.MultiLabelSoftMarginLoss)
@@ -64,6 +65,7 @@ class Scorer:
         on_splits: The metrics that are measured on whole splits; if there is no style, the first is the
             objective.
         objective: What is known of it.
+        ranks: The processes that hold the same model, if there are several: they share a split's batches.
     """
 
     style: str | None
@@ -72,6 +74,7 @@ class Scorer:
     ignored: int | None = None
     on_splits: tuple[SplitMetric, ...] = ()
     objective: MetricInfo = PERFORMANCE
+    ranks: Ranks | None = field(default=None, compare=False)
 
     def correct(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Returns which predictions are right, as a boolean tensor; not for `inv-loss`."""

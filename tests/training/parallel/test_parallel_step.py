@@ -15,6 +15,7 @@ from sweeper.problem.problem import Problem
 from sweeper.training import runs
 from sweeper.training.checkpoints.checkpoint import CheckpointPlan
 from sweeper.training.data import as_split
+from sweeper.training.scoring import evaluation
 from sweeper.training.speed import measure_speed
 from sweeper.training.workspace import Splits, Workspace
 
@@ -229,6 +230,25 @@ def test_a_brief_training_is_scored_as_by_one(in_both):
 def test_a_training_that_diverges_does_so_in_all_processes(in_both):
     for done in in_both(brief, 1e20):
         assert done['flags'] == brief(None, 1e20)['flags'] and done['loss'] == np.inf
+
+
+def scores(ranks, case):
+    """The scores of a model, and how many batches this process has scored."""
+    here = workspace(ranks, **CASES[case])
+    learner, scored = here.learner((), 3, False), []
+    learner.model.register_forward_hook(lambda *_: scored.append(1))
+    size, evaluation._EVALUATION_BATCH = evaluation._EVALUATION_BATCH, 16
+    try:
+        score = evaluation.evaluate(learner.model, here.splits.train, learner.objective, learner.score)
+    finally:
+        evaluation._EVALUATION_BATCH = size
+    return score, len(scored)
+
+
+@pytest.mark.parametrize(('case', 'batches'), [('plain', (3, 2)), ('a metric of the whole split', (5, 5))])
+def test_a_split_is_scored_together_to_the_bit_as_by_one(in_both, case, batches):
+    alone, _ = scores(None, case)
+    assert in_both(scores, case) == [(alone, scored) for scored in batches]
 
 
 def speed(ranks):

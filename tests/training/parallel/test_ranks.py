@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.training.parallel.ranks import Ranks
+from sweeper.training.parallel.ranks import OtherRankFailed, Ranks
 
 
 @given(st.integers(1, 40), st.integers(1, 6))
@@ -68,3 +68,32 @@ def test_each_draws_other_numbers_and_the_first_goes_on(in_both):
     assert all(one != other for one, other in zip(first, second, strict=True))
     assert in_both(draws, 1) == [first, second]
     assert in_both(draws, 2)[1] != second
+
+
+def squares(ranks, fails_in):
+    done = []
+
+    def work(values):
+        done.extend(values)
+        if ranks.rank == fails_in:
+            raise LookupError(f'in {ranks.rank}')
+        return [value**2 for value in values]
+
+    try:
+        return ranks.shared_out(range(5), work), done
+    except (LookupError, OtherRankFailed) as error:
+        return repr(error), done
+
+
+@pytest.mark.slow
+def test_work_is_shared_out_and_what_came_of_it_is_in_order_everywhere(in_both):
+    assert in_both(squares, None) == [([0, 1, 4, 9, 16], [0, 2, 4]), ([0, 1, 4, 9, 16], [1, 3])]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('fails_in', [0, 1])
+def test_work_that_fails_in_one_fails_in_all_and_they_go_on_together(in_both, fails_in):
+    errors = [error for error, _ in in_both(squares, fails_in)]
+    assert errors[fails_in] == f"LookupError('in {fails_in}')"
+    assert errors[1 - fails_in].startswith('OtherRankFailed')
+    assert in_both(squares, None)[0] == ([0, 1, 4, 9, 16], [0, 2, 4])

@@ -160,3 +160,12 @@ def test_the_command_prints_it(written, tmp_path):
     done = CliRunner().invoke(app, ['report', str(tmp_path / 'sweep'), '--format', 'methods'])
     assert done.exit_code == 0 and done.output == text
     assert json.loads((tmp_path / 'sweep' / 'sweep.json').read_text())['preset'] == 'fastest'
+
+
+def test_it_says_by_how_many_processes_models_were_trained(written):
+    told = 'Each model was trained by 4 processes (data-parallel, synchronous)'
+    assert told in ' '.join(written(processes_per_run=4).split())
+
+
+def test_it_says_nothing_of_processes_where_one_trained_each_model(written):
+    assert 'processes' not in written()

@@ -20,6 +20,7 @@ def trials(findings: Findings) -> list[str]:
     return [
         _repetition(findings),
         _length(findings),
+        _together(findings),
         _stopping(findings),
         _scores(findings),
         _divergence(findings),
@@ -65,6 +66,16 @@ def _length(findings: Findings) -> str:
     name = str(tuned[0].training.get('schedule', ''))
     schedule = _SCHEDULES.get(name, f'the learning-rate schedule {name}')
     return f'A trial took {length}, with {schedule}.'
+
+
+def _together(findings: Findings) -> str:
+    processes = findings.store.manifest.processes_per_run
+    if processes == 1:
+        return ''
+    return (
+        f'Each model was trained by {processes} processes (data-parallel, synchronous): the batch size is '
+        f'that of all together.'
+    )
 
 
 def _stopping(findings: Findings) -> str:

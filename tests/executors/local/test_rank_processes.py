@@ -35,8 +35,8 @@ def model(does='nothing', path=None):
     if does == f'die in {rank}':
         os.kill(os.getpid(), signal.SIGSEGV)
     if does == f'wait in {rank}':
-        with open(path):
-            pass
+        with open(path) as file:
+            file.read()  # until the other side closes it
     if does == f'leave a thread in {rank}':
         import threading
         threading.Thread(target=threading.Event().wait, daemon=True).start()
@@ -147,7 +147,7 @@ def test_an_overdue_run_ends_with_the_stacks_of_all_its_processes(spec, clock, t
         run_all(executor, [trial()])
         before = processes_below()
         executor.submit(0, trial('wait in 1', str(fifo)))
-        with open(fifo, 'w'):  # which waits until the process does
+        with open(fifo, 'w'):  # which returns when the process has opened it, too
             clock.ahead += 2000
             [(_, outcome)] = executor.wait()
         assert outcome.error.kind == 'TimedOut'

@@ -21,7 +21,10 @@ _QUIET = {'log_to_driver': False, 'logging_level': logging.ERROR}
 _SECONDS_TO_CONNECT = 30.0
 _ENVIRONMENT = {
     'RAY_USAGE_STATS_ENABLED': '0',  # nothing is reported to anyone, unless the user wants it
-    # Of a cluster of our own. A worker that takes too much memory is ended by its own limit or by the system;
+    # Of a cluster of our own. Runs have the priority of this process, as with `LocalExecutor`; Ray would have
+    # them give way to whatever else goes on here.
+    'RAY_worker_niceness': '0',
+    # A worker that takes too much memory is ended by its own limit or by the system;
     # Ray would end the agent, and with it the runs beside that worker.
     'RAY_memory_monitor_refresh_ms': '0',
 }

@@ -139,8 +139,11 @@ def _executor(order: Order) -> Executor:
     if not order.address:
         return LocalExecutor(order.cores, retries=1000, checkpoint_seconds=0)
     os.environ |= ENVIRONMENT
-    marked = {'runtime_env': {'env_vars': {MARK: order.mark}}}
-    return RayExecutor(order.address, order.cores, retries=1000, init=marked)
+    marked = {'env_vars': {MARK: order.mark}}
+    return RayExecutor(
+        order.address, order.cores, retries=1000, checkpoint_seconds=0, shared_folder=order.folder.parent,
+        runtime_env=marked,
+    )  # fmt: skip
 
 
 class Notes:

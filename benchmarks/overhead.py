@@ -1,6 +1,6 @@
 """What does it cost to have a task done by another process? No-op tasks, ours beside other executors.
 
-    python benchmarks/overhead.py [--busy | --start-up]
+    python benchmarks/overhead.py [--busy | --start-up] [--without 'Ray Tune' 'Dask distributed' …]
 
 Prints, per executor: the median latency of one task at a time, the throughput of many, and the parent's CPU
 time per task; medians over rounds in which all take turns, and ratios to `concurrent.futures`. With `--busy`:
@@ -264,8 +264,8 @@ def is_installed(way):
         return False
 
 
-def compare():
-    executors = [way() for way in WAYS if is_installed(way)]
+def compare(without):
+    executors = [way() for way in WAYS if is_installed(way) and way.name not in without]
     try:
         for executor in executors:
             executor.run(round(20 * WORKERS * getattr(executor, 'share', 1)), 1)
@@ -296,9 +296,9 @@ def tell_what_is_missing():
             print(f'{way.name:20s} not installed')
 
 
-def compare_start_up():
+def compare_start_up(without):
     """Prints the seconds from the start of a process to the end of its first task."""
-    ways = [way for way in WAYS if is_installed(way)]
+    ways = [way for way in WAYS if is_installed(way) and way.name not in without]
     rounds = [[start_up(way) for way in ways] for _ in range(ROUNDS)]
     print(f'{ROUNDS} rounds; seconds until the first task is done')
     for way, seconds in zip(ways, zip(*rounds, strict=True), strict=True):
@@ -351,13 +351,15 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--busy', action='store_true', help='how busy are two cores with short tasks?')
     parser.add_argument('--start-up', action='store_true', help='how long does the first task take?')
+    names = [way.name for way in WAYS if way is not Standard]
+    parser.add_argument('--without', nargs='+', choices=names, default=(), help='leave out what takes long')
     parser.add_argument('--first-task', help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.first_task:
         do_first_task(options.first_task)
     elif options.start_up:
-        compare_start_up()
+        compare_start_up(options.without)
     elif options.busy:
         measure_busy()
     else:
-        compare()
+        compare(options.without)

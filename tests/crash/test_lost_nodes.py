@@ -49,6 +49,7 @@ class HoldingProblem:
         for name in ('held', 'go'):
             os.mkfifo(self._folder / name)
         self._reading = os.open(self._folder / 'held', os.O_RDWR)
+        self._open = [self._reading]
 
     def held(self, count=1):
         """Waits until so many runs hold; returns them. Others of their widths will not."""
@@ -62,15 +63,16 @@ class HoldingProblem:
         return runs
 
     def let_go(self):
-        """Lets all go that hold now."""
-        os.close(os.open(self._folder / 'go', os.O_RDWR))
+        """Lets all go that hold, and those that will."""
+        self._open.append(os.open(self._folder / 'go', os.O_RDWR))
 
     def calls(self):
         """How often each width was run since then."""
         return {width: count - self._before[width] for width, count in self._count().items()}
 
     def close(self):
-        os.close(self._reading)
+        for descriptor in self._open:
+            os.close(descriptor)
         for path in [*self._folder.glob('hold *'), self._folder / 'held', self._folder / 'go']:
             path.unlink()
 
@@ -125,6 +127,7 @@ def run(swept, tmp_path):
                 meanwhile()
             except BaseException as error:
                 troubles.append(error)
+                problem.let_go()
 
         thread = threading.Thread(target=watched)
         thread.start()

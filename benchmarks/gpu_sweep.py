@@ -33,7 +33,8 @@ def sweeper(device, is_small, step):
     with tempfile.TemporaryDirectory() as folder:
         results = sweep(
             str(HERE / 'plain_loop.py'), selector, 1, fixed, f'{folder}/out',
-            cores=AT_A_TIME, device=device, step=step, progress='none',
+            cores=AT_A_TIME, per_gpu=None if device == 'cpu' else AT_A_TIME, device=device, step=step,
+            progress='none',
         )  # fmt: skip
     assert len(results) == len(widths) and not results.failures
 

@@ -87,12 +87,14 @@ class Outcome:
         value: What the function returned.
         error: Why there is no value.
         seconds: How long it took where it ran; 0 if that is not known.
+        device: The type of device that it ran on, such as `cpu`; None if that is not known.
         gpu_memory: What it took of a GPU's memory, if it ran on one.
     """
 
     value: Any = None
     error: RunError | None = None
     seconds: float = field(default=0.0, compare=False)
+    device: str | None = field(default=None, compare=False)
     gpu_memory: GpuMemory | None = field(default=None, compare=False)
 
 

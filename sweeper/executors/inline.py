@@ -148,6 +148,7 @@ def perform(workspace: Workspace, task: Task, isolation: Isolation) -> tuple[Out
         outcome = Outcome(error=run_error(error))
     finally:
         left = isolation.restore()
+    outcome = replace(outcome, device=workspace.device.type)
     try:
         if meter is not None:
             outcome = replace(outcome, gpu_memory=meter.end())

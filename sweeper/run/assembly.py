@@ -101,7 +101,7 @@ def assemble(
     checkpoints = partial(store.checkpoints, seconds=executor.checkpoint_seconds)
     weights = store.manifest.kept.keep_weights != 'none'
     make_job = JobMaker(tuner, saved, ledger.tuning_of, seed, lanes, checkpoints, split_of, weights)
-    dispatcher = Dispatcher(queue, executor, make_job)
+    dispatcher = Dispatcher(queue, executor, make_job, records.manifest.device)
     is_limited: dict[str, Violations] = {}
     if limits is not None:
         is_limited['violations'] = Constraints(limits, seed, dispatcher.run_beside, store).violations

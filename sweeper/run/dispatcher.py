@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from sortedcontainers import SortedDict
 
+from ..errors import SweepError
 from ..executors.base import Answer, Executor, Outcome, Task
 from .jobs import Indices, Job, JobEvent, JobFactory, TaskDone, TrialDone
 from .queue import ParamsTaskQueue
@@ -25,6 +26,7 @@ class Dispatcher:
         queue: Decides what is next.
         executor: Started; runs it.
         make_job: Turns a task into the runs it consists of.
+        device: The type of device that all runs are to be done on; None if that does not matter.
         clock: Returns seconds, for how long runs take; nothing is decided by it.
     """
 
@@ -33,11 +35,13 @@ class Dispatcher:
         queue: ParamsTaskQueue,
         executor: Executor,
         make_job: JobFactory,
+        device: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._queue = queue
         self._executor = executor
         self._make_job = make_job
+        self._device = device
         self._jobs: dict[Job, int] = {}
         self._short: SortedDict[int, Job] = SortedDict()  # have runs to start, and lack cores of their share
         self._full: SortedDict[int, Job] = SortedDict()  # have runs to start, and all their share
@@ -106,6 +110,9 @@ class Dispatcher:
 
         Returns:
             What happened, in order; None if nothing is done.
+
+        Raises:
+            SweepError: A run was done on another type of device than that of the sweep.
         """
         outcomes, self._done_meanwhile = self._done_meanwhile, []
         outcomes = outcomes or self._executor.wait()
@@ -113,6 +120,12 @@ class Dispatcher:
             return None
         events: list[JobEvent] = []
         for key, outcome in outcomes:
+            if self._device is not None and outcome.device not in (None, self._device):
+                raise SweepError(
+                    f'a run was done on {outcome.device}, and those of this sweep are done on '
+                    f'{self._device}: what is trained on different types of devices is not compared. Name '
+                    f'the device, as in device={self._device!r}, so that no process takes another one'
+                ).naming(('device', self._device))
             job, indices, started = self._runs.pop(key)
             job.running -= 1
             job.seconds += outcome.seconds

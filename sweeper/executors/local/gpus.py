@@ -79,7 +79,8 @@ class GpuDealer:
     def take_memory(self, task: Task, worker: Worker, memory: GpuMemory) -> None:
         """A run is over, and has taken so much, be it enough or not."""
         worker.gpu_memory = memory
-        self._peaks.record(task, memory.peak)
+        if self._slots is None:
+            self._peaks.record(task, memory.peak)
 
     def _cards(self, workers: Iterable[tuple[Worker, Need | None]]) -> list[Card]:
         occupants: list[list[Occupant]] = [[] for _ in self._gpus]

@@ -52,7 +52,6 @@ class WorkerPool:
         self._loads = True  # once for all workers, in the fork server
         self.server: ForkServer | None = None
         self._failed_loads = 0  # in a row
-        self._device: str | None = None  # the type, once a worker has told
         self._selector = selectors.DefaultSelector()
         self._wakeup, self._waker = socket.socketpair()
         for end in (self._wakeup, self._waker):
@@ -114,18 +113,8 @@ class WorkerPool:
         self.workers.remove(worker)
 
     def take_ready(self, worker: Worker, ready: Ready) -> None:
-        """A worker says that it is ready.
-
-        Raises:
-            SweepError: It trains on another type of device than those before it.
-        """
+        """A worker says that it is ready."""
         self._failed_loads = 0
-        self._device = self._device or ready.device
-        if ready.device != self._device:
-            raise SweepError(
-                f'a worker process trains on {ready.device}, and others on {self._device}, which are not '
-                f'compared with each other: name the device, as in device={self._device!r}'
-            )
         worker.gpu_memory = ready.memory
         if isinstance(worker, ForkedWorker):
             worker.pid = ready.pid

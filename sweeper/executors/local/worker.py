@@ -53,12 +53,10 @@ class Ready(NamedTuple):
 
     Attributes:
         pid: Its process.
-        device: The type of device that it trains on, such as `cpu`.
         memory: That of its GPU, with the problem's data in it; None without one.
     """
 
     pid: int
-    device: str
     memory: GpuMemory | None
 
 
@@ -158,7 +156,7 @@ def work(
         workspace, isolation = load()
         perform = _performing(workspace, isolation, memory)
         meter = meter_of(workspace.device)
-        ready = Ready(os.getpid(), workspace.device.type, None if meter is None else meter.end())
+        ready = Ready(os.getpid(), None if meter is None else meter.end())
     except BaseException as error:
         send(connection, (BROKEN, run_error(error)))
         return

@@ -8,17 +8,13 @@ import json
 import os
 import re
 from contextlib import contextmanager
-from types import SimpleNamespace
 
 import pytest
 
-from sweeper import FixedSweep, LocalExecutor, SweepError, sweep
+from sweeper import FixedSweep, LocalExecutor, sweep
 from sweeper.executors.base import Task
 from sweeper.executors.gpus.memory import METERS, GpuMemory
 from sweeper.executors.local.gpus import in_company
-from sweeper.executors.local.output import OutputSink
-from sweeper.executors.local.pool import WorkerPool
-from sweeper.executors.local.worker import Ready
 
 pytestmark = pytest.mark.slow
 
@@ -303,17 +299,6 @@ def test_a_sweep_on_gpus_gives_the_same_results_however_they_are_shared(
     ]  # fmt: skip
     first, *others = [[tuple(map(str, result)) for result in results] for results in sweeps]
     assert len(first) == 2 and others == [first, first]
-
-
-def test_workers_on_a_cpu_and_on_a_gpu_are_never_mixed(spec):
-    pool = WorkerPool(2, spec, None, 1, OutputSink(None))
-    try:
-        worker = SimpleNamespace(is_ready=False, gpu_memory=None)
-        pool.take_ready(worker, Ready(1, 'cuda', GpuMemory(0, 0, GB, GB)))
-        with pytest.raises(SweepError, match='trains on cpu, and others on cuda'):
-            pool.take_ready(worker, Ready(2, 'cpu', None))
-    finally:
-        pool.close()
 
 
 def test_company_is_named_the_first_few_of_it():

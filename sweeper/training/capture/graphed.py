@@ -116,7 +116,7 @@ class StepGraphs:
             self._numbers.append(lambda _, step: weight if step else 1.0)  # at first it is copied
         self._trained = [*tensors_of(learner.model, *learner.objective.modules), *learner.averages]
         # of the recordings nothing else is kept: with them would be all that their backward pass needs
-        self._measured = {size: _examples(one, learner) for size, one in recordings.items()}
+        self._measured = {size: _examples(recording, learner) for size, recording in recordings.items()}
         self._captured: dict[int, _Steps] = {}
 
     def _grouped(self, rules: Sequence[UpdateRule]) -> list[_Group]:

@@ -101,6 +101,12 @@ class SweepConfig:
             `best` of each architecture, by the objective on validation data (docs/on-disk.md, *Weights*); or
             of `none`. None: as the folder has it, or `all`. It may be changed: `best` then holds for the
             trials that are there, too, and `none` for new ones.
+        summaries: As which files the summaries are written: `csv`, or `parquet`, which is smaller and has
+            values of their own types (extra `parquet`; docs/on-disk.md, *Summaries as Parquet*). None: as the
+            folder has it, or `csv`. It may be changed.
+        points_per_folder: Of how many points the folders are put into one, for sweeps of very many points; at
+            least 1. None: as the folder has it; if it is new, all are in one. Once there are points it cannot
+            be changed.
         if_changed: What to do if the folder's sweep is not this one any more: `stop` with a `FolderError`
             that says what changed; accept that by its name, `accept:source` or `accept:versions,device`, if
             it makes no difference to results (the problem's `source`, `versions`, `device`, `step`; or the
@@ -277,6 +283,17 @@ class SweepConfig:
             'none.  \\[default: all]'
         },
     )
+    summaries: Literal['csv', 'parquet'] | None = field(
+        default=None,
+        metadata={'help': 'As which files to write the summaries.  \\[default: csv]'},
+    )
+    points_per_folder: int | None = field(
+        default=None,
+        metadata={
+            'help': 'With very many architectures: put the folders of so many into one.  '
+            '\\[default: all in one]'
+        },
+    )
     if_changed: str = field(
         default='stop',
         metadata={
@@ -300,7 +317,7 @@ class SweepConfig:
         if self.margin is not None:
             checked_margin(self.margin)
         for name, least in _LEAST.items():
-            if (value := getattr(self, name)) is not None or name not in ('cores', 'looks', 'per_gpu'):
+            if (value := getattr(self, name)) is not None or name not in _MAY_BE_NONE:
                 at_least(least, name, value)
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed <= MAX_SEED:
             error = self._wrong('seed', 'must be an integer in [0, 2**63)')
@@ -442,7 +459,11 @@ class SweepConfig:
         return cls(**{**options, 'tuning': from_plain(options.get('tuning', 'fast'))})
 
 
-_LEAST = {'sweep_cores': 1, 'tunings': 1, 'cores': 1, 'per_gpu': 1, 'retries': 0, 'patience': 1, 'looks': 1}
+_LEAST = {
+    'sweep_cores': 1, 'tunings': 1, 'cores': 1, 'per_gpu': 1, 'retries': 0, 'patience': 1, 'looks': 1,
+    'points_per_folder': 1,
+}  # fmt: skip
+_MAY_BE_NONE = ('cores', 'per_gpu', 'looks', 'points_per_folder')
 
 _OF_SETTINGS = {
     'minutes_per_trial': 'give the length there',

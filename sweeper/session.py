@@ -38,6 +38,7 @@ from .store.layout import holds_sweep
 from .store.log import RunLog
 from .store.manifest import Manifest
 from .store.origin import this_origin
+from .store.parquet import check_parquet
 from .store.store import Store
 from .training.facts import ProblemFacts, check
 from .training.parallel.checks import check_together
@@ -62,6 +63,8 @@ def run_session(
         config.executor, config.cores, config.retries, config.timeout, config.memory,
         config.address, config.gpus_per_run, config.per_gpu, config.processes_per_run,
     )  # fmt: skip
+    if config.summaries == 'parquet':
+        check_parquet()
     with ExitStack() as stack:
         is_new, log = not holds_sweep(folder), RunLog()
         if not running.in_process:

@@ -106,16 +106,16 @@ class AtomicWriter:
 
     def write_csv(self, path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Writes a CSV file with a header row, piece by piece."""
-        self._write_pieces(path, lambda file: _csv_to(file, header, rows))
+        self.write_pieces(path, lambda file: _csv_to(file, header, rows))
 
     def write_pickle(self, path: Path, value: object) -> None:
         """Writes `value` pickled, for users who want it; `sweeper` itself never reads it back.
 
         Equal values give equal bytes, whether or not they share objects; sets are the exception.
         """
-        self._write_pieces(path, lambda file: _pickle_to(file, value))
+        self.write_pieces(path, lambda file: _pickle_to(file, value))
 
-    def _write_pieces(self, path: Path, fill: Callable[[BinaryIO], None]) -> None:
+    def write_pieces(self, path: Path, fill: Callable[[BinaryIO], None]) -> None:
         """Writes what `fill` writes, which need not fit into memory, unless that is the file's content."""
         temporary = Path(f'{path}{TEMPORARY_SUFFIX}')
         try:

@@ -21,6 +21,8 @@ _IDENTITY = (
     'processes_per_run',
 )  # fmt: skip
 
+_GROUPS = 'points_per_folder'
+
 
 def claim(
     layout: SweepLayout, requested: Manifest, writer: AtomicWriter, if_changed: str = 'stop'
@@ -51,9 +53,11 @@ def claim(
         set_aside(layout, writer, path, error)
     set_aside_strange(layout, writer)
     different, changed = _differences(recorded, requested), _changes(recorded, requested)
+    layout = layout.grouped(recorded.kept.points_per_folder)
     replanned = _other_plan(recorded, requested) if _has_trials(layout) else []
+    regrouped = {**recorded.storage, **requested.storage}.get(_GROUPS) != recorded.storage.get(_GROUPS)
     accepted = accepted_kinds(if_changed) or frozenset()
-    if (different or changed or replanned) and if_changed == 'restart':
+    if (different or changed or replanned or regrouped) and if_changed == 'restart':
         _move_to_earlier(layout, writer, recorded)
         return requested
     if different:
@@ -68,6 +72,13 @@ def claim(
             advice += '; RacingSweep, which plans its looks itself, needs one of its own'
         error = FolderError(f'{was} with {recorded_option}, not {option}. {advice}')
         raise error.on_command_line(f'{was} {recorded_command}, not with {command}. {advice}')
+    if regrouped:
+        size, wanted = recorded.kept.points_per_folder, requested.kept.points_per_folder
+        raise FolderError(
+            f'{_GROUPS}={wanted!r}: {layout.folder} has the folders of its points '
+            f'{"all in one" if size is None else f"in folders of {size}"}, where they stay. Leave that out, '
+            f'or name another folder'
+        ).naming((_GROUPS, wanted))
     if unaccepted := [(kind, text) for kind, text in changed if kind not in accepted]:
         accept = ACCEPT + ','.join(dict.fromkeys(kind for kind, _ in unaccepted))
         raise FolderError(
@@ -195,7 +206,8 @@ def _option(is_paired: bool) -> str:
 
 
 def _has_trials(layout: SweepLayout) -> bool:
-    return next(layout.points.glob('*/trials/*/result.json'), None) is not None
+    folders = (layout.point(point_id).trials for point_id in layout.point_ids())
+    return any(next(folder.glob('*/result.json'), None) is not None for folder in folders)
 
 
 def _changes(recorded: Manifest, requested: Manifest) -> list[tuple[str, str]]:

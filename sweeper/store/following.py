@@ -157,6 +157,7 @@ class Follower:
             if not self._layout.holds_sweep():
                 return False
             self.manifest = read_manifest(self._layout)
+            self._layout = self._layout.grouped(self.manifest.kept.points_per_folder)
         times = _times([str(self._layout.params_csv), str(self._layout.params_csv_copy)])
         if times != self._lookup_times:
             points = self._read_points()

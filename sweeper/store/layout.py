@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from ..errors import FolderError, InvalidArgument
 from ..text import reason
 
+_GROUP = re.compile(r'(\d+)-\d+', re.ASCII)
 CURVE_NAMES = ('lr_vs_perf', 'candidates')
 
 
@@ -130,9 +134,20 @@ class TrialLayout:
 
 @dataclass(frozen=True)
 class SweepLayout:
-    """The files of a sweep."""
+    """The files of a sweep.
+
+    Attributes:
+        folder: Where it is.
+        points_per_folder: How many points' folders there are in one; None: all are in `points/`. Only what is
+            in there depends on it.
+    """
 
     folder: Path
+    points_per_folder: int | None = None
+
+    def grouped(self, points_per_folder: int | None) -> SweepLayout:
+        """Returns the same with so many points to a folder."""
+        return replace(self, points_per_folder=points_per_folder)
 
     @property
     def manifest(self) -> Path:
@@ -209,20 +224,45 @@ class SweepLayout:
     def results_csv(self) -> Path:
         return self.points / 'results.csv'
 
+    @property
+    def results_parquet(self) -> Path:
+        return self.points / 'results.parquet'
+
     def point(self, point_id: int) -> PointLayout:
-        return PointLayout(self.points / str(point_id))
+        return PointLayout(self._group_of(point_id) / str(point_id))
+
+    def _group_of(self, point_id: int) -> Path:
+        """The folder that a point's folder is in: `points/`, or one in it that is called `200-299`, say."""
+        size = self.points_per_folder
+        if size is None:
+            return self.points
+        first = point_id - point_id % size
+        return self.points / f'{first}-{first + size - 1}'
+
+    def groups(self, points: int) -> list[Path]:
+        """The folders in `points/` for the folders of so many points; none if these are all in `points/`."""
+        size = self.points_per_folder
+        return [] if size is None else [self._group_of(first) for first in range(0, points, size)]
+
+    def is_group(self, name: str) -> bool:
+        """Whether something in `points/` has the name of a folder for points' folders."""
+        match = _GROUP.fullmatch(name)
+        return match is not None and self._group_of(int(match[1])) == self.points / name
 
     def point_ids(self) -> list[int]:
         """The points that have a folder, in any order."""
-        try:
-            with os.scandir(self.points) as entries:
-                return [
-                    int(entry.name)
-                    for entry in entries
-                    if entry.name.isdecimal() and entry.is_dir(follow_symlinks=False)
-                ]
-        except FileNotFoundError:
-            return []
+        folders = [self.points]
+        if self.points_per_folder is not None:
+            folders = [self.points / name for name in _folders_in(self.points) if self.is_group(name)]
+        return [int(name) for folder in folders for name in _folders_in(folder) if name.isdecimal()]
+
+
+def _folders_in(folder: Path) -> Iterator[str]:
+    """The names of folders in one, which need not be there; of no links."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield entry.name
 
 
 def checked_folder(folder: object) -> Path:

@@ -126,7 +126,11 @@ def read_lookup(
         if thoroughly or not whole:
             take_damage(disagreement, path)
     if whole:
-        return max(whole.values(), key=lambda lookup: len(lookup.points))
+        lookup = max(whole.values(), key=lambda lookup: len(lookup.points))
+        if not thoroughly:  # else what is none was set aside, or will be
+            for folder in layout.groups(len(lookup.points)):
+                check_own_folder(folder)
+        return lookup
     lookup = Lookup(layout, parameter_names)
     records = {point_id: read_params(layout.point(point_id)) for point_id in ids}
     lookup.restore({key: value for key, value in records.items() if value is not None}, named)
@@ -366,7 +370,7 @@ def read_params(layout: PointLayout) -> dict[str, str] | None:
     """Reads from its results which point it is, as `Lookup.record` wrote it; None if that cannot be told."""
     for path in (layout.misc, layout.error):
         try:
-            _check_no_link(layout.folder, path.parent)
+            _check_no_link(layout.folder.parent, layout.folder, path.parent)
             return {str(name): str(cell) for name, cell in read_sealed(path)['params'].items()}
         except (OSError, ValueError, LookupError, AttributeError):
             continue

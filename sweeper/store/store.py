@@ -21,16 +21,17 @@ from ..results import PointError, TrialRecord, TrialResult, Tuned
 from ..text import reason
 from .budget import read_budget, write_budget
 from .claim import claim
-from .collation import final_arrays, results_table
 from .damage import DamagedFile, set_aside
 from .layout import PointLayout, SweepLayout
 from .lock import locked
 from .looks import has_more, recorded_look
 from .manifest import Manifest, read_manifest, write_manifest
 from .origin import Origin
+from .parquet import check_parquet
 from .reading import read_all, read_points, read_run
 from .records import PointRecord, Records
 from .rejections import Rejections, write_rejections
+from .summaries import write_scores, write_tables
 from .tidying import tidy
 from .trial_files import result_content
 from .tuned_files import final_content, misc_content
@@ -40,10 +41,10 @@ from .weights import is_best, surplus_weights, weight_files
 class Store:
     """Writes in a sweep's folder, which no one else does while it is open (`Store.opened`), and reads it.
 
-    What each point's own files say is the truth; `params_lookup.pt`, `funcres.pt`, `results.csv` and
-    `results.npz` are rebuilt from it. Single results may be written by any thread, those of one point one
-    after another; everything else by the one that opened it. What is written is not remembered: the sweep's
-    ledger keeps `records` up to date.
+    What each point's own files say is the truth; `params_lookup.pt`, `funcres.pt`, `results.csv`,
+    `results.npz` and `results.parquet` are rebuilt from it. Single results may be written by any thread,
+    those of one point one after another; everything else by the one that opened it. What is written is not
+    remembered: the sweep's ledger keeps `records` up to date.
 
     Attributes:
         records: What is in the folder, as read when it was opened; the points are those there are by now.
@@ -84,6 +85,9 @@ class Store:
             writer = AtomicWriter(layout.folder)
             requested = read_manifest(layout) if manifest is None else manifest
             claimed = claim(layout, requested, writer, if_changed)
+            layout = layout.grouped(claimed.kept.points_per_folder)
+            if claimed.kept.summaries == 'parquet':
+                check_parquet()
             with _readable(layout):
                 lookup = read_points(layout, claimed, parameter_names, writer)
                 tidy(layout, writer)
@@ -105,6 +109,7 @@ class Store:
         """
         layout = SweepLayout(Path(folder))
         manifest = read_manifest(layout)
+        layout = layout.grouped(manifest.kept.points_per_folder)
         with _readable(layout):
             return read_all(layout, manifest, read_points(layout, manifest))
 
@@ -317,9 +322,9 @@ class Store:
     # Summaries
 
     def write_scores(self, point: Point, trials: Mapping[int, TrialResult]) -> None:
-        """Writes a point's `results.npz`."""
-        path = self.layout.point(self.records.lookup.ids[point]).results
-        self.writer.write_npz(path, final_arrays(trials))
+        """Writes a point's `results.npz`, if the summaries have one."""
+        layout = self.layout.point(self.records.lookup.ids[point])
+        write_scores(layout, self.writer, self.manifest.kept, trials)
 
     def complete(self, point: Point, trials: Mapping[int, TrialResult], goes_on: bool = False) -> None:
         """Writes the scores of a point of which all that was asked for is there.
@@ -333,20 +338,23 @@ class Store:
             self.writer.remove(self.layout.point(self.records.lookup.ids[point]).checkpoints)
 
     def write_summaries(self, records: Records) -> None:
-        """Writes `funcres.pt` and `results.csv`; in another thread, of what stays as it is."""
-        funcres, results_csv = self.layout.funcres, self.layout.results_csv
-        header, rows = results_table(records)
-        if not records.lookup.has_references:
-            self.writer.write_pickle(funcres, [*map(tuple, records.point_results())])
-        self.writer.write_csv(results_csv, header, rows)
+        """Writes `funcres.pt` and the table of all trials; in another thread, of what stays as it is."""
+        write_tables(self.layout, self.writer, records)
 
     def collate(self) -> None:
-        """Writes the lookup, `funcres.pt` and `results.csv` anew."""
+        """Writes the lookup and the sweep's summaries anew."""
         self.records.lookup.write(self.writer)
         self.write_summaries(self.records)
 
-    def rebuild(self) -> None:
-        """Writes every summary anew: each point's `results.npz`, and what `collate` does."""
+    def rebuild(self, summaries: str | None = None) -> None:
+        """Writes every summary anew: each point's `results.npz`, and what `collate` does.
+
+        Args:
+            summaries: As which files, from now on; None: as before. See `Storage`.
+        """
+        if summaries is not None:
+            storage = {**self.manifest.storage, 'summaries': summaries}
+            self._write_manifest(dataclasses.replace(self.manifest, storage=storage))
         for point, record in self.records.by_point.items():
             if record.tuned is not None:
                 self.write_scores(point, record.trials)

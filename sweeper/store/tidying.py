@@ -39,7 +39,13 @@ def set_aside_strange(layout: SweepLayout, writer: AtomicWriter) -> None:
     copies = (layout.manifest_copy, layout.params_csv_copy) if has_copies else ()
     top = [layout.manifest, layout.log, layout.page, layout.running, layout.constraints]
     top += [layout.budget, layout.optuna_study]
-    of_points = (layout.params_csv, layout.params_lookup, layout.funcres, layout.results_csv)
+    of_points = (
+        layout.params_csv,
+        layout.params_lookup,
+        layout.funcres,
+        layout.results_csv,
+        layout.results_parquet,
+    )
     for path in (*top, *of_points, *copies):
         _check(layout, writer, path, 'a file')
 
@@ -51,9 +57,7 @@ def tidy(layout: SweepLayout, writer: AtomicWriter) -> None:
         if kind_of(folder) == 'a folder' or folder == layout.folder:  # which may be named by a link
             walk.without_temporary(folder)
     check_own_folder(layout.points)
-    for name, entry in walk.without_temporary(layout.points).items():
-        if name.isdecimal():
-            walk.look_at_point(entry)
+    walk.look_at_points()
 
 
 def _check(
@@ -85,7 +89,19 @@ class _Walk:
                 self._writer.remove(Path(by_name.pop(name).path))
         return by_name
 
-    def look_at_point(self, entry: os.DirEntry[str]) -> None:
+    def look_at_points(self) -> None:
+        layout, inside = self._layout, self.without_temporary(self._layout.points)
+        if layout.points_per_folder is not None:
+            groups = [entry for name, entry in inside.items() if layout.is_group(name)]
+            inside = {}
+            for group in groups:
+                if self._is_folder(group):
+                    inside |= self.without_temporary(group.path)
+        for name, entry in inside.items():
+            if name.isdecimal():
+                self._look_at_point(entry)
+
+    def _look_at_point(self, entry: os.DirEntry[str]) -> None:
         if not self._is_folder(entry):
             return
         inside = self.without_temporary(entry.path)

@@ -29,7 +29,8 @@ class LRRange:
         least_deviation: As `loss_deviation`, where it is least in the test.
         details: Numbers for `misc.json`.
         flags: `nan_seen` if a model was dead from the start.
-        arrays: The curve, for `lr_vs_perf.npz`.
+        arrays: The curve, for `lr_vs_perf.npz`; in single precision, as it is there to be looked at and is
+            most of what a folder holds without weights.
     """
 
     low: float
@@ -118,10 +119,10 @@ def analyse(
         'measure': rise.measure,
         'improvement': rise.improvement,
     }
-    arrays = {
-        'lrs': lrs, 'losses': losses, 'perfs': perfs, 'loss': curve.loss, 'perf': curve.perf,
-        'batch_size': np.array(batch_size),
-    }  # fmt: skip
+    curves = {'lrs': lrs, 'losses': losses, 'perfs': perfs, 'loss': curve.loss, 'perf': curve.perf}
+    with np.errstate(over='ignore'):  # what single precision does not hold has diverged
+        arrays = {name: values.astype(np.float32) for name, values in curves.items()}
+    arrays['batch_size'] = np.array(batch_size)
     return LRRange(
         low=low,
         high=high,

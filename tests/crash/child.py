@@ -118,6 +118,8 @@ def run(order: Order, on_file: Callable[[], Any]) -> int:
             PROBLEM, selector, SWEEP_CORES, _settings(), order.folder,
             executor=_executor(order), seed=order.seed, progress='none', step=steps[order.seed % len(steps)],
             tunings=1 + order.seed // len(steps) % 2, keep_weights=kept[order.seed % len(kept)],
+            points_per_folder=2 if order.seed // 8 % 2 else None,
+            summaries='parquet' if order.seed // 16 % 2 else None,
         )  # fmt: skip
     except SweepError as error:
         traceback.print_exc()

@@ -10,7 +10,9 @@ from pathlib import Path
 from .plan import Damage
 
 _SET_ASIDE = 'damaged'
-_UNIT = re.compile(r'points/\d+/(hparams|trials/\d+)')  # what may be set aside for one of its files
+_UNIT = re.compile(
+    r'points/(\d+-\d+/)?\d+/(hparams|trials/\d+)'
+)  # what may be set aside for one of its files
 _TWINS = {'sweep.json': 'copies/sweep.json', 'points/params.csv': 'copies/params.csv'}
 _TWINS |= {copy: original for original, copy in _TWINS.items()}
 _SPARED = re.compile(r'damaged/.*|(.*/)?log\.txt|.*\.partial')

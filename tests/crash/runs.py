@@ -36,7 +36,7 @@ def name_of_part(name: str, fraction: float) -> str:
 def finished_runs(folder: Path, is_damaged: Callable[[Path], bool]) -> set[Run]:
     """Returns what is finished in a sweep's folder, without the runs of which a file is damaged."""
     found: set[Run] = set()
-    for point in folder.glob('points/[0-9]*'):
+    for point in _point_folders(folder):
         for result in point.glob('trials/[0-9]*/result.json'):
             if not any(map(is_damaged, result.parent.iterdir())):
                 found.add(Run(int(point.name), f'trial {result.parent.name}'))
@@ -52,6 +52,12 @@ def finished_runs(folder: Path, is_damaged: Callable[[Path], bool]) -> set[Run]:
         else:
             found |= {Run(int(point.name), name) for name in _tuning_runs(hparams / 'runs')}
     return found
+
+
+def _point_folders(folder: Path) -> Iterator[Path]:
+    """Yields the folders of points, in `points/` or in folders there, such as `points/0-99/`."""
+    for path in folder.glob('points/[0-9]*'):
+        yield from (path.glob('[0-9]*') if '-' in path.name else [path])
 
 
 def _tuning_runs(folder: Path) -> Iterator[str]:

@@ -16,7 +16,7 @@ def test_without_pyyaml_json_works_and_yaml_says_what_to_install(monkeypatch, tm
     assert load(manager, tmp_path / 'a.json') == {'x': 1}
     (tmp_path / 'a.yaml').write_text('x: 1')
     for ask in (lambda: save(manager, tmp_path / 'b.yaml'), lambda: load(manager, tmp_path / 'a.yaml')):
-        with pytest.raises(MissingExtra, match=r"pip install 'fair-sweeper\[declare\]'"):
+        with pytest.raises(MissingExtra, match=r"pip install 'fair-sweeper\[spaces\]'"):
             ask()
     assert not (tmp_path / 'b.yaml').exists()
 

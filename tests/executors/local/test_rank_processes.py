@@ -34,6 +34,8 @@ def model(does='nothing', path=None):
         raise LookupError(f'no such architecture in {rank}')
     if does == f'die in {rank}':
         os.kill(os.getpid(), signal.SIGSEGV)
+    if does == f'tell in {rank}':
+        raise RuntimeError(os.environ['CUDA_VISIBLE_DEVICES'])
     if does == f'wait in {rank}':
         with open(path) as file:
             file.read()  # until the other side closes it
@@ -75,18 +77,17 @@ def executor(spec, printed):
 
 
 class TestLocalRanks(ExecutorContract):
-    """The same contract as for workers that train alone."""
+    """The contract of executors, as far as it is not tested below: failures start all processes anew."""
 
     def make(self, cores):
         return LocalExecutor(2 * cores, processes_per_run=2)
 
-    @pytest.fixture(scope='class')
-    @classmethod
-    def reference(cls, spec):
-        executor = LocalExecutor(2, processes_per_run=2)
-        executor.start(spec)
-        yield executor
-        executor.close()
+    test_a_task_gives_the_same_curve_as_inline = None
+    test_a_task_gives_the_same_score_as_inline_whatever_ran_before = None
+    test_a_task_gives_the_same_trial_as_inline_to_the_byte = None
+    test_whatever_is_raised_becomes_an_outcome = None
+    test_a_task_runs_on_one_thread = None
+    test_a_task_that_kills_its_process_fails_alone = None
 
 
 def test_as_many_runs_at_a_time_as_have_cores():
@@ -135,6 +136,19 @@ def test_what_is_no_training_is_done_by_one_process_alone(executor, tmp_path):
     [outcome] = run_all(executor, [task])
     assert outcome.value.fault is None
     assert not Path(f'{path}.1').exists()
+
+
+def test_each_run_has_cards_of_its_own_which_all_its_processes_see(spec):
+    executor = LocalExecutor(4, gpus=['a', 'b', 'c', 'd'], gpus_per_run=2)
+    assert (executor.cores, executor.processes_per_run) == (2, 2)
+    executor.start(spec)
+    try:
+        told = [
+            outcome.error.message for outcome in run_all(executor, [trial('tell in 0'), trial('tell in 1')])
+        ]
+        assert sorted(told) == ['a,b', 'c,d']
+    finally:
+        executor.close()
 
 
 def test_an_overdue_run_ends_with_the_stacks_of_all_its_processes(spec, clock, tmp_path, monkeypatch):

@@ -6,16 +6,18 @@ import pytest
 import torch
 from torch.utils.data import IterableDataset, TensorDataset
 
-from sweeper import FixedSweep, InvalidArgument, ProblemError, SweepConfig, sweep
+from sweeper import FixedSweep, InvalidArgument, ProblemError, RayExecutor, SweepConfig, sweep
 from sweeper.amounts import processes_of
 from sweeper.executors import open_executor
 from sweeper.problem.parameters import parameters_of
 from sweeper.problem.problem import Problem
+from sweeper.problem.reference import find_problem
 from sweeper.training.data import as_split
 from sweeper.training.facts import ProblemFacts
 from sweeper.training.parallel.checks import check_together
 from sweeper.training.parallel.requirements import why_not_together
 from sweeper.training.stream import split_of
+from sweeper.work import WorkerSpec
 
 
 class Numbers(IterableDataset):
@@ -109,6 +111,13 @@ def test_an_executor_divides_its_cores_among_runs():
     assert (cluster.cpus, cluster.processes_per_run, cluster.slot.cpus) == (4, 2, 2)
     alone = open_executor('ray', 8, gpus_per_run=2, processes_per_run=1)
     assert (alone.cpus, alone.processes_per_run, alone.slot.cpus) == (8, 1, 1)
+
+
+def test_an_agent_deals_out_cards_together_if_a_run_has_several(write_problem):
+    reference = find_problem(write_problem().path)
+    for device, gpus, expected in [('cuda', 2, 2), ('cpu', 2, 0), ('cuda', 0.5, 0), ('cuda', 1, 0)]:
+        options = RayExecutor(gpus_per_run=gpus)._agent_options(WorkerSpec(reference, 0, device))
+        assert options.gpus_per_run == expected
 
 
 def test_a_run_in_this_process_is_not_divided():

@@ -235,9 +235,10 @@ def test_runs_see_the_gpus_that_are_theirs(gpus, cards, cluster, node, spec, tmp
     node(num_cpus=8)
     with started(cluster, spec, gpus_per_run=gpus) as executor:
         assert executor.cores == len(cards)
-        holds = Holds(tmp_path, len(cards))
-        for key, path in enumerate(holds.paths):
-            executor.submit(key, brief('tell', path))
+        # One that has several GPUs has several processes, of which each would read the pipe.
+        holds = Holds(tmp_path, len(cards) if gpus <= 1 else 0)
+        for key in range(len(cards)):
+            executor.submit(key, brief('tell', *holds.paths[key : key + 1]))
         holds.wait_until_all_run()
         holds.release()
         outcomes = answers_of(executor, len(cards))
@@ -248,7 +249,7 @@ def test_runs_that_need_no_gpu_see_none(cluster, node, spec):
     node(num_cpus=1, num_gpus=2)
     with started(cluster, spec) as executor:
         [outcome] = run_all(executor, [brief('tell')])
-    assert json.loads(outcome.error.message)['gpus'] in ('', 'NoDevFiles')
+    assert json.loads(outcome.error.message)['gpus'] == ''
 
 
 @pytest.fixture(scope='module')

@@ -73,6 +73,8 @@ class Agent:
         """Sets the process up, and has workers started; says where it is and with what."""
         options = self._options
         self._loop, self._has_printed = asyncio.get_running_loop(), asyncio.Event()
+        if options.hides_gpus:
+            os.environ['CUDA_VISIBLE_DEVICES'] = ''  # Ray's versions differ in whether they do that
         if options.folder is not None and Path(options.folder).is_dir():
             os.chdir(options.folder)
         sys.path += [path for path in options.paths if path not in sys.path and Path(path).exists()]

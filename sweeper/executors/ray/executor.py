@@ -196,7 +196,9 @@ class RayExecutor(Executor):
         paths = tuple(os.path.abspath(path) for path in sys.path if isinstance(path, str))
         self._path = _file_of(spec)
         gpus = self.slot.gpus if spec.device.startswith('cuda') else 0.0
-        return AgentOptions(spec, 1, self.retries, self.timeout, self.memory, gpus, folder, paths)
+        return AgentOptions(
+            spec, 1, self.retries, self.timeout, self.memory, gpus, folder, paths, not self.slot.gpus
+        )
 
     def _folder_for_outcomes(self) -> str | None:
         """Makes the folder that large outcomes go through, which is removed in the end."""

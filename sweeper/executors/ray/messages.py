@@ -36,6 +36,7 @@ class AgentOptions:
         gpus_per_run: GPUs of those that Ray gives the agent, for each run.
         folder: The working directory, if there is such a folder; None for that which Ray gives it.
         paths: Where the process that sweeps imports from; what of it there is, is used, too.
+        hides_gpus: Whether runs are to see none of the GPUs that the node has.
     """
 
     spec: WorkerSpec
@@ -46,6 +47,7 @@ class AgentOptions:
     gpus_per_run: float
     folder: str | None
     paths: tuple[str, ...]
+    hides_gpus: bool = False
 
 
 @dataclass(frozen=True)

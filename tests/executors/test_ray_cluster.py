@@ -278,8 +278,8 @@ def test_a_node_with_other_versions_ends_the_sweep_before_any_run(cluster, stead
 
 def test_a_cluster_without_room_is_an_error_in_the_end(cluster, spec):
     with (
-        started(cluster, spec, patience=0, cpus_per_run=64) as executor,
-        pytest.raises(SweepError, match=r'for 0 seconds no node .* room for a run \(num_cpus 64\)'),
+        started(cluster, spec, patience=1, cpus_per_run=64) as executor,
+        pytest.raises(SweepError, match=r'for 1 seconds no node .* room for a run \(num_cpus 64\)'),
     ):
         run_all(executor, [brief()])
 

@@ -115,7 +115,7 @@ def test_an_executor_divides_its_cores_among_runs():
 
 def test_an_agent_deals_out_cards_together_if_a_run_has_several(write_problem):
     reference = find_problem(write_problem().path)
-    for device, gpus, expected in [('cuda', 2, 2), ('cpu', 2, 0), ('cuda', 0.5, 0), ('cuda', 1, 0)]:
+    for device, gpus, expected in [('cuda', 2, 2), ('cpu', 2, 0), ('cuda', 0.5, 0.5)]:
         options = RayExecutor(gpus_per_run=gpus)._agent_options(WorkerSpec(reference, 0, device))
         assert options.gpus_per_run == expected
 

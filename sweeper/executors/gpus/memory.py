@@ -66,6 +66,8 @@ class CudaMeter:
     def begin(self) -> None:
         import torch
 
+        # A problem without data has put nothing on the GPU yet.
+        torch.cuda.init()  # type: ignore[no-untyped-call]
         # What the run before has left in torch's cache would count for this one, and lacks the others.
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(self._device)

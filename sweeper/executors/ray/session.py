@@ -18,6 +18,7 @@ from .placement import Node
 
 _OWN = {'address': 'local', 'include_dashboard': False, '_node_ip_address': '127.0.0.1'}
 _QUIET = {'log_to_driver': False, 'logging_level': logging.ERROR}
+_SECONDS_TO_LOOK = 5.0
 _SECONDS_TO_CONNECT = 30.0
 _ENVIRONMENT = {
     'RAY_USAGE_STATS_ENABLED': '0',  # nothing is reported to anyone, unless the user wants it
@@ -107,7 +108,15 @@ class RaySession:
         look: Any = state.available_resources_per_node
         if not connection.is_connected():
             return look()  # type: ignore[no-any-return]
-        return self._ray.get(self._ray.remote(num_cpus=0)(look).remote())  # type: ignore[no-any-return]
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            task = self._ray.remote(num_cpus=0)(look).remote()
+            return self._ray.get(task, timeout=_SECONDS_TO_LOOK)  # type: ignore[no-any-return]
+        except RayTaskError:
+            raise
+        except RayError:  # the node that was to look was lost; there will be another look
+            return {}
 
 
 def _check_listens(address: str) -> None:

@@ -90,6 +90,8 @@ def decide(
     lacking = max(demand.runs + (demand.more or 0), 1) - covered
     if demand.most is not None:
         lacking = min(lacking, demand.most - covered)
+    if not all(agent.has_place for agent in agents):
+        lacking = 0  # scouts would take the room that an agent waits for, again and again
     return Decision(start, _idle(agents, demand, have), max(0, min(lacking, MOST_SCOUTS)))
 
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from .amounts import GPUS_PER_RUN, at_least, bytes_of, checked_margin, gpus_of, processes_of, seconds_of
+from .amounts import GPUS_PER_RUN, at_least, bytes_of, checked_margin
 from .annotations import valid_in_words, wrong_field
 from .errors import InvalidArgument
+from .executor_options import ExecutorOptions
 from .keywords import check_names
 from .store.acceptance import ACCEPTABLE, accepted_kinds
 from .store.storage import CHOICES
@@ -310,10 +311,8 @@ class SweepConfig:
         from .seeding import MAX_SEED  # with numpy, which the command line's help can do without
 
         get_method(self.tuning, 'tuning')
-        bytes_of(self.memory)
+        executor_options = self.executor_options
         bytes_of(self.max_memory, 'max_memory')
-        seconds_of(self.timeout)
-        processes_of(self.processes_per_run, gpus_of(self.gpus_per_run))
         if self.margin is not None:
             checked_margin(self.margin)
         for name, least in _LEAST.items():
@@ -346,20 +345,7 @@ class SweepConfig:
         if self.resample is not None and Resampling.parse(self.resample) is None:
             error = self._wrong('resample', VALID)
             raise error.on_command_line(f'--resample {self.resample}: {VALID}'.replace("'", ''))
-        if self.executor == 'inline':
-            for name, reason in _NEEDS_WORKERS.items():
-                if getattr(self, name):
-                    error = InvalidArgument(f"{name} needs executor='local': {reason}")
-                    raise error.naming(name, ('executor', 'local'))
-        if self.per_gpu is not None and self.executor == 'ray':
-            error = InvalidArgument("per_gpu needs executor='local'; with 'ray', gpus_per_run says it")
-            raise error.naming('per_gpu', 'gpus_per_run', ('executor', 'local'))
-        if self.per_gpu is not None and self.gpus_per_run:
-            error = InvalidArgument('per_gpu and gpus_per_run both say how GPUs are shared; give one')
-            raise error.naming('per_gpu', 'gpus_per_run')
-        if self.address is not None and self.executor != 'ray':
-            error = InvalidArgument("address needs executor='ray': it is that of a Ray cluster")
-            raise error.naming('address', ('executor', 'ray'))
+        executor_options.check_for(self.executor)
 
     def _check_settings(self) -> None:
         """Checks what goes with settings only."""
@@ -391,6 +377,12 @@ class SweepConfig:
         values = {name: getattr(self, name) for name in ('score_on', 'length')}
         changes = {name: value for name, value in values.items() if value is not None}
         return method.replace(**changes) if isinstance(method, HyperparameterSettings) else method
+
+    @property
+    def executor_options(self) -> ExecutorOptions:
+        """Those that are the executor's."""
+        names = [field.name for field in dataclasses.fields(ExecutorOptions)]
+        return ExecutorOptions(**{name: getattr(self, name) for name in names})
 
     @property
     def stopping(self) -> dict[str, str | float]:
@@ -459,22 +451,11 @@ class SweepConfig:
         return cls(**{**options, 'tuning': from_plain(options.get('tuning', 'fast'))})
 
 
-_LEAST = {
-    'sweep_cores': 1, 'tunings': 1, 'cores': 1, 'per_gpu': 1, 'retries': 0, 'patience': 1, 'looks': 1,
-    'points_per_folder': 1,
-}  # fmt: skip
-_MAY_BE_NONE = ('cores', 'per_gpu', 'looks', 'points_per_folder')
+_LEAST = {'sweep_cores': 1, 'tunings': 1, 'patience': 1, 'looks': 1, 'points_per_folder': 1}
+_MAY_BE_NONE = ('looks', 'points_per_folder')
 
 _OF_SETTINGS = {
     'minutes_per_trial': 'give the length there',
     'score_on': 'the method decides that',
     'length': 'the method decides that',
-}
-
-_NEEDS_WORKERS = {
-    'timeout': 'a run in this process cannot be ended',
-    'memory': 'this process itself is not limited',
-    'gpus_per_run': 'this process has the GPUs that it has',
-    'per_gpu': 'runs in this process go one after another',
-    'processes_per_run': 'this process trains alone',
 }

@@ -59,10 +59,7 @@ def run_session(
     executor: Executor | None = None,
 ) -> SweepResults:
     """Runs a sweep, or what is missing of it, and returns what the folder holds then; as for `sweep`."""
-    running = executor or open_executor(
-        config.executor, config.cores, config.retries, config.timeout, config.memory,
-        config.address, config.gpus_per_run, config.per_gpu, config.processes_per_run,
-    )  # fmt: skip
+    running = executor or open_executor(config.executor, config.executor_options)
     if config.summaries == 'parquet':
         check_parquet()
     with ExitStack() as stack:

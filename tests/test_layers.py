@@ -43,6 +43,7 @@ LAYERS = [
     ['frozen'],
     ['seeding'],
     ['io'],
+    ['executor_options'],
     ['amounts', 'cores', 'garbage', 'pipes', 'stats'],
     ['signals'],
     ['extras'],

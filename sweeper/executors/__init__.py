@@ -2,69 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from ..amounts import processes_of
 from ..cores import usable_cores
 from ..errors import InvalidArgument
+from ..executor_options import ExecutorOptions
 from .base import Executor
 from .inline import InlineExecutor
 from .local.executor import LocalExecutor
 from .ray.executor import RayExecutor
 
-_OPTIONS = (
-    'cores',
-    'retries',
-    'timeout',
-    'memory',
-    'address',
-    'gpus_per_run',
-    'per_gpu',
-    'processes_per_run',
-)
 _OF_RAY = ('address',)
 
 
-def open_executor(
-    name: str,
-    cores: int | None = None,
-    retries: int = 1,
-    timeout: float | None = None,
-    memory: int | str | None = None,
-    address: str | None = None,
-    gpus_per_run: float = 0.0,
-    per_gpu: int | None = None,
-    processes_per_run: int | None = None,
-) -> Executor:
-    """Returns a new executor, not started, with those options that it has.
+def open_executor(name: str, options: ExecutorOptions) -> Executor:
+    """Returns a new executor, not started.
 
     Args:
-        name: 'inline', which has cores only; 'local', which has no address; or 'ray', which has no `per_gpu`.
-        cores: How many to use; None for all that there are.
-        retries: As for `LocalExecutor`, like the options that follow.
-        timeout: Seconds that a run may take.
-        memory: What a worker process may take.
-        address: As for `RayExecutor`.
-        gpus_per_run: As for either.
-        per_gpu: How many runs share a GPU.
-        processes_per_run: How many processes train a model together.
+        name: 'inline', 'local' or 'ray'.
+        options: Its options, checked.
 
     Raises:
         InvalidArgument: That executor cannot work on this system, or cannot do that.
     """
     if name == 'inline':
-        return InlineExecutor(usable_cores() if cores is None else cores)
+        return InlineExecutor(usable_cores() if options.cores is None else options.cores)
+    common: dict[str, Any] = {
+        name: getattr(options, name) for name in ('retries', 'timeout', 'memory', 'gpus_per_run')
+    }
     if name == 'ray':
-        processes = processes_of(processes_per_run, gpus_per_run)
-        runs = None if cores is None else max(1, cores // processes)
-        return RayExecutor(
-            address, runs, gpus_per_run=gpus_per_run, memory=memory, retries=retries, timeout=timeout,
-            processes_per_run=processes,
-        )  # fmt: skip
+        processes = processes_of(options.processes_per_run, options.gpus_per_run)
+        runs = None if options.cores is None else max(1, options.cores // processes)
+        return RayExecutor(options.address, runs, processes_per_run=processes, **common)
     return LocalExecutor(
-        cores, retries, timeout, memory, per_gpu=per_gpu, gpus_per_run=gpus_per_run,
-        processes_per_run=processes_per_run,
-    )  # fmt: skip
+        options.cores, per_gpu=options.per_gpu, processes_per_run=options.processes_per_run, **common
+    )
 
 
 def take_executor(options: dict[str, Any]) -> Executor | None:
@@ -76,7 +50,7 @@ def take_executor(options: dict[str, Any]) -> Executor | None:
     executor = options.get('executor')
     if not isinstance(executor, Executor):
         return None
-    for name in _OPTIONS:
+    for name in (field.name for field in dataclasses.fields(ExecutorOptions)):
         if name in options:
             value = options[name]
             owner = RayExecutor if name in _OF_RAY else LocalExecutor

@@ -8,6 +8,7 @@ from torch.utils.data import IterableDataset, TensorDataset
 
 from sweeper import FixedSweep, InvalidArgument, ProblemError, RayExecutor, SweepConfig, sweep
 from sweeper.amounts import processes_of
+from sweeper.executor_options import ExecutorOptions
 from sweeper.executors import open_executor
 from sweeper.problem.parameters import parameters_of
 from sweeper.problem.problem import Problem
@@ -105,11 +106,11 @@ def test_processes_without_a_gpu_of_their_own_are_refused(processes, gpus, messa
 
 
 def test_an_executor_divides_its_cores_among_runs():
-    assert open_executor('local', 8, processes_per_run=2).cores == 4
-    assert open_executor('local', 8).cores == 8
-    cluster = open_executor('ray', 8, gpus_per_run=2)
+    assert open_executor('local', ExecutorOptions(cores=8, processes_per_run=2)).cores == 4
+    assert open_executor('local', ExecutorOptions(cores=8)).cores == 8
+    cluster = open_executor('ray', ExecutorOptions(cores=8, gpus_per_run=2))
     assert (cluster.cpus, cluster.processes_per_run, cluster.slot.cpus) == (4, 2, 2)
-    alone = open_executor('ray', 8, gpus_per_run=2, processes_per_run=1)
+    alone = open_executor('ray', ExecutorOptions(cores=8, gpus_per_run=2, processes_per_run=1))
     assert (alone.cpus, alone.processes_per_run, alone.slot.cpus) == (8, 1, 1)
 
 

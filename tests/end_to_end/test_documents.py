@@ -26,6 +26,7 @@ BLOCKS = [
 
 NOT_IN_THE_REPOSITORY = {
     'digits.py': 'the first example of the README (run by test_examples.py), or of docs/parameters.md',
+    'large.py': "stands for the reader's own",
     'model.py': "stands for the reader's own",
     'net.py': 'written by docs/parameters.md itself (run by tests/declare/test_guide.py)',
     'train.py': 'written by docs/parameters.md itself (run by tests/declare/test_guide.py)',

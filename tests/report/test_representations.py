@@ -172,7 +172,7 @@ def test_points_that_cannot_be_looked_into_are_named_and_the_others_seen(swept):
     found = representations(store, [*store.points, (9, 9)])
     assert [one.point for one in found.points] == [fine]
     reasons = dict(found.failed)
-    assert 'FileNotFoundError' in reasons[lost] and 'size mismatch' in reasons[other]
+    assert 'weights of trial 0 are not there' in reasons[lost] and 'size mismatch' in reasons[other]
     assert reasons[9, 9] == 'it has no trial'
 
 

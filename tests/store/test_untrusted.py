@@ -610,7 +610,9 @@ PICKLE = {'load', 'loads', 'Unpickler', '_Unpickler'}
 # A worker and its parent speak by pickle, through pipes that are theirs; a problem is a module to be run.
 MAY_PICKLE = {
     'executors/local/worker.py',
+    'executors/local/ranks.py',
     'executors/local/supervisor.py',
+    'executors/ray/messages.py',  # between actors of the user's own cluster
     'problem/presets.py',  # what the parent has packed
     'declare/serial.py',  # a file that the user names, and calls a pickle by name
 }

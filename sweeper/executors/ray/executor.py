@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ...amounts import at_least, bytes_of, gpus_of, processes_of, seconds_of
 from ...cores import usable_cores
 from ...errors import InvalidArgument, ProblemError, SweepError
+from ...text import reason
 from ...work import WorkerSpec
 from ..base import CHECKPOINT_SECONDS, Answer, Executor, OnOutput, Task, checked_seconds
 from .placement import Slot
@@ -209,7 +210,7 @@ class RayExecutor(Executor):
             folder.mkdir()
         except OSError as error:
             raise InvalidArgument(
-                f'shared_folder={str(self.shared_folder)!r}: cannot be written to: {error.strerror}'
+                f'shared_folder={str(self.shared_folder)!r}: cannot be written to: {reason(error, folder)}'
             ) from error
         self._end.callback(shutil.rmtree, folder, ignore_errors=True)
         return str(folder)

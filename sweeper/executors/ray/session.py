@@ -6,9 +6,10 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ...errors import InvalidArgument, SweepError
@@ -178,17 +179,20 @@ def _silence() -> Iterator[None]:
 
 @contextmanager
 def _changed(module: str, name: str, value: Any) -> Iterator[None]:
-    """Sets what Ray has no option for; where it has no such name any more, it does as it does."""
-    from importlib import import_module
+    """Sets what Ray has no option for; where it has no such name any more, it does as it does.
 
-    with suppress(ImportError):
-        owner = import_module(module)
-        if hasattr(owner, name):
-            before = getattr(owner, name)
-            setattr(owner, name, value)
-            try:
-                yield
-            finally:
-                setattr(owner, name, before)
-            return
-    yield
+    Args:
+        module: A module that Ray has imported.
+        name: A name in it.
+        value: What it stands for meanwhile.
+    """
+    owner = sys.modules.get(module)
+    if not hasattr(owner, name):
+        yield
+        return
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)

@@ -13,6 +13,7 @@ from sweeper.problem.problem import Problem
 from sweeper.step_kind import StepKind
 from sweeper.training.batches import ShuffledBatches
 from sweeper.training.capture import capture, script
+from sweeper.training.capture.updates import UpdateRule
 from sweeper.training.data import ItemSplit, as_split
 from sweeper.training.workspace import Splits, Workspace
 
@@ -455,7 +456,7 @@ def test_a_model_that_raises_does_so_as_it_would_eagerly():
 
 def test_a_replay_that_differs_is_noticed(monkeypatch):
     def wrong(optimizer, parameter):
-        return capture.UpdateRule(lambda p, g, *_: [f'{p}.add_({g}, alpha=-lr * 1.01)'])
+        return UpdateRule(lambda p, g, *_: [f'{p}.add_({g}, alpha=-lr * 1.01)'])
 
     monkeypatch.setattr(capture, 'update_rule', wrong)
     assert 'gives other numbers' in trained(workspace(mlp))[0]

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import signal
 import sys
 
 import pytest
@@ -11,6 +12,9 @@ from sweeper import FixedSweep, HyperparameterSettings, sweep
 
 settings.register_profile('untimed', deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile('untimed')
+
+# A shell has what it starts in the background ignore Ctrl-C, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SECTIONS = {
     'imports': """

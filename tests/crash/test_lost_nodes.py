@@ -18,7 +18,7 @@ from sweeper import FixedSweep, LocalExecutor, RayExecutor, sweep
 from .compare import differences
 from .conftest import MODEL
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 WIDTHS = (3, 9, 4, 5, 6)  # the first is also that of the dry run, and never holds
 LONG = 120  # seconds, for what should take a few

@@ -97,6 +97,7 @@ def test_all_networks_train(benchmark):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_processes_on_one_card_and_sweeps_are_measured_too(tmp_path):
     file = tmp_path / 'results.json'
     command = [sys.executable, str(BENCHMARKS / 'gpu.py'), '--device', 'cpu', '--small', '--json', str(file)]

@@ -11,7 +11,7 @@ import pytest
 from sweeper import FixedSweep, FolderError, sweep
 from tests.crash.compare import differences
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 MODEL = """
 import os

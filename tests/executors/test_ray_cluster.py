@@ -20,7 +20,7 @@ from sweeper.executors.ray.shipping import pack
 from sweeper.problem.reference import find_problem
 from sweeper.testing.executors import _outcomes as run_all
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 PROBLEM = """
 import json, os, signal

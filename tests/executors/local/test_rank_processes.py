@@ -76,6 +76,7 @@ def executor(spec, printed):
     executor.close()
 
 
+@pytest.mark.long
 class TestLocalRanks(ExecutorContract):
     """The contract of executors, as far as it is not tested below: failures start all processes anew."""
 

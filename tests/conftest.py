@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, settings
 
 from sweeper import FixedSweep, HyperparameterSettings, sweep
 
-settings.register_profile('untimed', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    'untimed', deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile('untimed')
 
 # A shell has what it starts in the background ignore Ctrl-C, and so would all that tests start.

@@ -123,7 +123,14 @@ def by_command(problem, tmp_path_factory):
     return folder / 'out'
 
 
-@pytest.mark.parametrize('way', ['of its own', 'by address', 'as a client'])
+@pytest.mark.parametrize(
+    'way',
+    [
+        'of its own',
+        pytest.param('by address', marks=pytest.mark.long),
+        pytest.param('as a client', marks=pytest.mark.long),
+    ],
+)
 def test_the_command_gives_the_same_on_a_cluster(way, by_command, problem, nodes, tmp_path):
     address = {'of its own': None, 'by address': nodes.address, 'as a client': nodes.client_address}[way]
     options = ['--cores', '2'] if address is None else ['--address', address]

@@ -10,7 +10,7 @@ import pytest
 
 from sweeper import FixedSweep, compare, get_settings, sweep
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 SCRIPTS = Path(__file__).parent / 'scripts'
 QUICK = get_settings('fastest').replace(lr_initialisations=1, batch_candidates=1)

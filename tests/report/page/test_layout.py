@@ -71,6 +71,7 @@ def test_no_text_is_cut_off_and_tables_that_scroll_say_so(request, open_page, sw
     assert tab.errors == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('width', WIDTHS)
 @pytest.mark.parametrize('sweep', ['grid', 'wide'])
 def test_the_tool_bar_covers_no_legend(request, open_page, sweep, width):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from sweeper import FixedSweep, HyperparameterSettings, sweep
 
 settings.register_profile(
-    'untimed', deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+    'untimed', deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile('untimed')
 

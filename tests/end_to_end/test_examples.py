@@ -19,6 +19,11 @@ ROOT = Path(__file__).parents[2]
 DECLARED = ROOT / 'examples' / 'declared_cnn.py'  # it imports the other
 EXAMPLES = [path for path in sorted((ROOT / 'examples').glob('*.py')) if path.stem != 'declared_layers']
 
+_LONG = {
+    'cartpole_reinforce', 'evolution', 'halving', 'names_rnn', 'optuna_search', 'racing', 'reviews_transformer',
+    'sequence_rnn', 'shapes_unet',
+}  # fmt: skip
+
 
 def loaded(path):
     spec = importlib.util.spec_from_file_location(f'example_{path.stem}', path)
@@ -49,7 +54,10 @@ def folders(tmp_path_factory, tiny):
     return run
 
 
-@pytest.mark.parametrize('path', EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    'path',
+    [pytest.param(path, id=path.stem, marks=[pytest.mark.long] * (path.stem in _LONG)) for path in EXAMPLES],
+)
 def test_example_runs(folders, path):
     if 'lightning' in path.stem:
         pytest.importorskip('lightning')

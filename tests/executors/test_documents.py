@@ -22,6 +22,7 @@ def test_it_is_shown_in_under_thirty_lines():
     assert len(SHOWN.splitlines()) < 30
 
 
+@pytest.mark.long
 def test_a_sweep_with_the_executor_shown_gives_what_others_give(tmp_path, write_problem, tiny):
     problem, found = write_problem().path, []
     for executor in ('inline', NAMES['PoolExecutor'](2)):

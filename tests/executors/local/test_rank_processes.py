@@ -156,11 +156,12 @@ def test_an_overdue_run_ends_with_the_stacks_of_all_its_processes(spec, clock, t
     monkeypatch.setattr(supervisor, '_SECONDS_TO_SAY_WHERE', 60.0)
     fifo = tmp_path / 'fifo'
     os.mkfifo(fifo)
+    others = processes_below()
     executor = LocalExecutor(2, timeout=1000, processes_per_run=2)
     executor.start(spec)
     try:
         run_all(executor, [trial()])
-        before = processes_below()
+        own = [process for process in processes_below() if process not in others]
         executor.submit(0, trial('wait in 1', str(fifo)))
         with open(fifo, 'w'):  # which returns when the process has opened it, too
             clock.ahead += 2000
@@ -168,7 +169,7 @@ def test_an_overdue_run_ends_with_the_stacks_of_all_its_processes(spec, clock, t
         assert outcome.error.kind == 'TimedOut'
         assert 'process 2 of 2, which train a model together, was ended here' in outcome.error.output
         assert 'in model' in outcome.error.output
-        _, left = psutil.wait_procs(before[1:], timeout=60)  # the first is the fork server
+        _, left = psutil.wait_procs(own[1:], timeout=60)  # the first is the fork server
         assert left == []
     finally:
         executor.close()

@@ -300,6 +300,7 @@ def test_a_phone_need_not_scroll_sideways_and_the_dark_is_dark(grid, open_page, 
     assert tab.errors == []
 
 
+@pytest.mark.long
 def test_a_thousand_architectures_are_a_page_of_moderate_size(write_sweep, open_page):
     kinds = ('relu', 'tanh')
     points = {(hidden, kind): [0.5 + hidden / 2000, 0.6, 0.55] for hidden in range(500) for kind in kinds}

@@ -20,8 +20,8 @@ DECLARED = ROOT / 'examples' / 'declared_cnn.py'  # it imports the other
 EXAMPLES = [path for path in sorted((ROOT / 'examples').glob('*.py')) if path.stem != 'declared_layers']
 
 _LONG = {
-    'cartpole_reinforce', 'evolution', 'halving', 'names_rnn', 'optuna_search', 'racing', 'reviews_transformer',
-    'sequence_rnn', 'shapes_unet',
+    'cartpole_reinforce', 'evolution', 'halving', 'names_rnn', 'optuna_search', 'racing',
+    'reviews_transformer', 'sequence_rnn', 'shapes_unet',
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import Any, TypeGuard
 
 from .errors import InvalidArgument
 
@@ -12,6 +12,11 @@ GPUS_PER_RUN = 'must be 0, a fraction of a GPU such as 0.25, or a whole number o
 """What `gpus_per_run` can be, in words."""
 
 _UNITS = {'': 1, 'k': 2**10, 'm': 2**20, 'g': 2**30, 't': 2**40}
+
+
+def is_real(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number, as users mean it: an integer or a float, and no bool."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def at_least(least: int, name: str, value: object) -> int:
@@ -34,10 +39,9 @@ def seconds_of(timeout: Any) -> float | None:
     """
     if timeout is None:
         return None
-    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if not is_number or not 0 < timeout < math.inf:
+    if not is_real(timeout) or not 0 < timeout < math.inf:
         error = InvalidArgument(f'timeout={timeout!r}: must be a positive number of seconds, or None')
-        shown = f'{timeout:g}' if is_number else timeout
+        shown = f'{timeout:g}' if is_real(timeout) else timeout
         raise error.on_command_line(f'--timeout {shown}: must be a positive number of seconds')
     return float(timeout)
 
@@ -48,8 +52,11 @@ def gpus_of(gpus_per_run: Any) -> float:
     Raises:
         InvalidArgument: It is something else.
     """
-    is_number = isinstance(gpus_per_run, int | float) and not isinstance(gpus_per_run, bool)
-    if not is_number or not 0 <= gpus_per_run < math.inf or (gpus_per_run > 1 and gpus_per_run % 1):
+    if (
+        not is_real(gpus_per_run)
+        or not 0 <= gpus_per_run < math.inf
+        or (gpus_per_run > 1 and gpus_per_run % 1)
+    ):
         error = InvalidArgument(f'gpus_per_run={gpus_per_run!r}: {GPUS_PER_RUN}')
         raise error.on_command_line(f'--gpus-per-run {gpus_per_run}: {GPUS_PER_RUN}')
     return float(gpus_per_run)
@@ -84,8 +91,7 @@ def checked_margin(margin: float) -> float:
     Raises:
         InvalidArgument: It is no positive number.
     """
-    is_number = isinstance(margin, int | float) and not isinstance(margin, bool)
-    if not is_number or not 0 < margin < math.inf:
+    if not is_real(margin) or not 0 < margin < math.inf:
         error = InvalidArgument(f'margin={margin!r}: must be a positive number, or None').naming(
             ('margin', margin)
         )

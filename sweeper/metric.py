@@ -8,6 +8,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .amounts import is_real
 from .annotations import check_types
 from .errors import InvalidArgument
 
@@ -200,7 +201,7 @@ def _direction(name: str) -> bool | None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return is_real(value) and math.isfinite(value)
 
 
 _NAMES_TAKEN = ('perf', 'epochs', 'best')

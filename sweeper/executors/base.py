@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..amounts import at_least
-from ..errors import InvalidArgument, SweepError
+from ..amounts import at_least, is_real
+from ..errors import InvalidArgument, ProblemError, SweepError
 from ..points import Point
 from ..work import WorkerSpec
 from .gpus.memory import GpuMemory
@@ -98,6 +98,10 @@ class Outcome:
     gpu_memory: GpuMemory | None = field(default=None, compare=False)
 
 
+WRONG_INPUT = {error.__name__: error for error in (InvalidArgument, ProblemError)}
+"""What another process may find wrong with a problem or a device, by the kind of a `RunError`."""
+
+
 CHECKPOINT_SECONDS = 30.0
 """How often trials keep their state, unless another time is given."""
 
@@ -106,7 +110,7 @@ def checked_seconds(seconds: float | None) -> float | None:
     """Returns a time between two states of a trial; raises `InvalidArgument` unless it is one, or None."""
     if seconds is None:
         return None
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+    if not is_real(seconds) or not 0 <= seconds < math.inf:
         raise InvalidArgument(
             f'checkpoint_seconds={seconds!r}: must be a number of seconds, 0 for every cycle, or None'
         ).naming(('checkpoint_seconds', seconds))

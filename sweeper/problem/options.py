@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..amounts import is_real
 from ..errors import ProblemError
 
 PRECISIONS = {
@@ -83,4 +84,4 @@ def options_of(module: Any, name: str) -> dict[str, Any]:
 
 def is_finite_number(value: object) -> bool:
     """Whether a value is an int or float that is finite."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return is_real(value) and math.isfinite(value)

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 
+from ..amounts import is_real
 from ..errors import SourceError
 from ..source.syntax import parsed
 from ..source.text import SourceHelper
@@ -48,24 +49,20 @@ def _takes(count: int, first: str = '') -> Callable[[object], bool]:
     return fits
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 KINDS: dict[str, Callable[[object], bool]] = {
     'dataset': _takes(0),
     'optimizer': _takes(2),
     'step': _takes(2),
     'predict': _takes(2),
     'schedule': lambda value: isinstance(value, str) or _takes(1)(value),
-    'clip_norm': _is_number,
-    'accumulate': _is_number,
-    'ema': _is_number,
+    'clip_norm': is_real,
+    'accumulate': is_real,
+    'ema': is_real,
     'precision': lambda value: isinstance(value, str),
     'channels_last': lambda value: isinstance(value, bool),
     'deterministic': lambda value: isinstance(value, bool),
     'metrics': lambda value: isinstance(value, Mapping),
-    'threshold': _is_number,
+    'threshold': is_real,
     'callbacks': _takes(0),
     'groups': _takes(0),
     'constraint': _takes(1),
@@ -94,7 +91,7 @@ def unread(module: object, names: object, style: str | None, is_without_data: bo
         f'it out, or define dataset()'
         for name in unused
     ]
-    if style != 'multiclass' and 'threshold' not in unused and _is_number(getattr(names, 'threshold', None)):
+    if style != 'multiclass' and 'threshold' not in unused and is_real(getattr(names, 'threshold', None)):
         here = f'and this one is {style!r}. Leave it out'
         if style is None:
             here = "and a metric has its own: Metric('f1', threshold=…)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from ..amounts import is_real
 from ..points import value_from_text
 
 _NUMBER = re.compile(r'(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)')
@@ -24,7 +25,7 @@ def _number(cell: str) -> float | None:
         value = value_from_text(cell) if cell else None
     except (ValueError, LookupError, RecursionError):
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+    if not is_real(value) or value != value:
         return None
     try:
         return float(value)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal
 
+from ..amounts import is_real
 from ..errors import InvalidArgument, InvalidPoint
 from ..events import Event, SweepStarted
 from ..listeners.base import SweepListener, check_hooks
@@ -56,8 +57,7 @@ class Proposal:
                 f'{self.trials!r} trials proposed for {self.point!r}: must be an integer of at least 0'
             )
         fraction = self.fraction
-        is_number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
-        if not is_number or not 0 < fraction <= 1:
+        if not is_real(fraction) or not 0 < fraction <= 1:
             raise InvalidPoint(
                 f'fraction={fraction!r} proposed for {self.point!r}: must be above 0, and 1.0 at most'
             )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, Self
 
-from ..amounts import at_least
+from ..amounts import at_least, is_real
 from ..errors import InvalidArgument
 from ..events import Event, PointFailed, PointRejected, PointTuned, SweepStarted, TrialsDone
 from ..objectives import Goals, Objectives, as_objectives
@@ -247,8 +247,7 @@ def _check(limits: Mapping[str, float | None]) -> None:
         raise InvalidArgument(f'a budget needs a limit: {", ".join(LIMITS)}')
     for name, limit in limits.items():
         if name in ('samples', 'minutes') and limit is not None:
-            is_number = isinstance(limit, int | float) and not isinstance(limit, bool)
-            if not is_number or not 0 < limit < math.inf:
+            if not is_real(limit) or not 0 < limit < math.inf:
                 raise InvalidArgument(f'{name}={limit!r}: must be a positive number')
         elif limit is not None:
             at_least(1, name, limit)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..amounts import at_least
+from ..amounts import at_least, is_real
 from ..errors import InvalidArgument
 from ..events import Event, PointFailed, SweepStarted, TrialsDone
 from ..metric import PERFORMANCE, MetricInfo
@@ -87,8 +87,7 @@ class HalvingSweep(Selector):
             ('trials', trials, 1), ('eta', eta, 2), ('finalists', finalists, 1), ('in_flight', in_flight, 1)
         ):  # fmt: skip
             at_least(least, name, number)
-        is_number = isinstance(min_fraction, int | float) and not isinstance(min_fraction, bool)
-        if not is_number or not 0 < min_fraction < 1:
+        if not is_real(min_fraction) or not 0 < min_fraction < 1:
             raise InvalidArgument(f'min_fraction={min_fraction!r}: must be above 0 and below 1')
         at_least(0, 'seed', seed)
         self.whole_space = as_space(space) if isinstance(space, Space | Mapping) else None

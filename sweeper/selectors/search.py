@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
-from ..amounts import at_least
+from ..amounts import at_least, is_real
 from ..errors import InvalidArgument
 from ..events import Event, PointFailed, PointRejected, PointTuned, SweepStarted, TrialsDone
 from ..objectives import Goals, Objectives, as_objectives
@@ -135,5 +135,5 @@ class SpaceSearch(Selector):
 
 def check_share(name: str, share: object) -> None:
     """Raises `InvalidArgument` unless an argument is a number in [0, 1]."""
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+    if not is_real(share) or not 0 <= share <= 1:
         raise InvalidArgument(f'{name}={share!r}: must be in [0, 1]')

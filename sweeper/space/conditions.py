@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
+from ..amounts import is_real
 from ..errors import InvalidArgument
 from ..frozen import freeze
 from .base import Domain, is_same
@@ -103,8 +104,7 @@ class Condition(Expression):
         is_ordering = self.operator in ORDERING
         if is_ordering and domain.rank(domain.decode(0.5)) is None:
             return f'{self}: {self.name} has no order; it is {domain.describe()}'
-        is_number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
-        if is_ordering and is_number and isinstance(domain.rank(self.value), int | float):
+        if is_ordering and is_real(self.value) and isinstance(domain.rank(self.value), int | float):
             return None
         for value in self.values:
             if not domain.compares_with(value):

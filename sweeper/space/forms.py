@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from ..amounts import is_real
 from ..errors import InvalidArgument, InvalidPoint
 from ..points import as_point, value_to_text
 from .base import Domain, as_number
@@ -80,5 +81,5 @@ def _choices(values: Iterable[Any], kind: type | None) -> Categorical:
 
 
 def _is_interval(low: Any = None, high: Any = None, *scale: Any) -> bool:
-    are_numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
+    are_numbers = all(is_real(end) for end in (low, high))
     return are_numbers and scale in ((), ('log',))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..amounts import is_real
 from ..errors import InvalidArgument
 from ..points import from_json
 from .base import Domain
@@ -93,7 +94,7 @@ def ends_in(given: Any) -> tuple[float, float]:
         InvalidArgument: They are not two numbers.
     """
     ends = values_in(given, 'range')
-    if len(ends) != 2 or any(isinstance(end, bool) or not isinstance(end, int | float) for end in ends):
+    if len(ends) != 2 or any(not is_real(end) for end in ends):
         raise InvalidArgument(f'range {given!r}: must be [low, high], two numbers')
     return ends[0], ends[1]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..amounts import is_real
 from ..errors import InvalidArgument
 from ..space import Categorical, Domain, Space
 from .base import TuningMethod
@@ -88,7 +89,7 @@ def split_bounds(space: Space, is_read: Callable[[str], bool]) -> tuple[Bounds, 
 def _ends(name: str, domain: Domain) -> tuple[Any, Any]:
     plain = domain.plain
     ends = plain.choices if isinstance(plain, Categorical) else plain.values(2)
-    if any(isinstance(end, bool) or not isinstance(end, int | float) or end <= 0 for end in ends):
+    if any(not is_real(end) or end <= 0 for end in ends):
         raise InvalidArgument(f'{name}: must be numbers above 0; it is {domain.describe()}')
     return min(ends), max(ends)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..amounts import is_real
 from ..errors import InvalidArgument
 from .base import NO_PARAMETERS
 from .effort import are_whole_cycles
@@ -51,14 +52,14 @@ class FixedHyperparameters:
 
         for name, least in (('lr', 0.0), ('lr_ratio', 1.0)):
             value = getattr(self, name)
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            is_number = is_real(value)
             require(name, is_number and max(least, 1e-300) <= value < math.inf, f'a number above {least:g}')
         size = self.batch_size
         is_count = isinstance(size, int) and not isinstance(size, bool) and size >= 1
         require('batch_size', is_count, 'an integer of at least 1')
         for name in ('epochs', 'cycle_epochs'):
             value = getattr(self, name)
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            is_number = is_real(value)
             require(name, value is None or (is_number and 0 < value < math.inf), 'a number above 0')
         if self.cycle_epochs is not None:
             is_whole = self.epochs is not None and are_whole_cycles(self.epochs, self.cycle_epochs)

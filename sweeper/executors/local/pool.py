@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from multiprocessing.connection import wait as wait_for_any
 
 from ...errors import InvalidArgument, ProblemError, SweepError
 from ...text import users_frames
@@ -213,6 +214,17 @@ class WorkerPool:
     def _forget(self, process: Worker | ForkServer) -> None:
         self._selector.unregister(process.connection)
         self._selector.unregister(process.sentinel)
+
+
+def ask_where_they_are(workers: Sequence[Worker], seconds: float) -> None:
+    """Ends workers so that they print the stacks of their threads first; waits so long at most."""
+    end = time.monotonic() + seconds
+    for worker in workers:
+        worker.ask_where_it_is()
+    left = [worker.sentinel for worker in workers]
+    while left and (seconds_left := end - time.monotonic()) > 0:
+        ended = wait_for_any(left, seconds_left)
+        left = [sentinel for sentinel in left if sentinel not in ended]
 
 
 def signal_name(exit_code: int | None) -> str | None:

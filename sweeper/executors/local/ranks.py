@@ -24,7 +24,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from multiprocessing.connection import wait as wait_for_any
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -33,9 +32,9 @@ from ...work import WorkerSpec
 from ..base import Outcome, Task, run_error
 from .forked import ForkServer
 from .output import OutputSink, RunOutput
-from .pool import Worker, WorkerPool, describe_exit
+from .pool import Worker, WorkerPool, ask_where_they_are, describe_exit
 from .streams import WorkerStreams
-from .worker import BROKEN, LAST, READY, SPENT, Ready, read, receive, send
+from .worker import BROKEN, LAST, READY, SPENT, Ready, pickled, read, receive, send
 
 if TYPE_CHECKING:
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
@@ -96,7 +95,7 @@ def work_together(
             try:
                 ended = group.perform(pickle.loads(data))
             except BaseException as error:  # a parameter that cannot be imported
-                ended = Ended(_pickled(Outcome(error=run_error(error))), _FAILED)
+                ended = Ended(pickled(Outcome(error=run_error(error))), _FAILED)
         if ended.died:
             group.close()
             die_as(ended.exit_code)
@@ -222,7 +221,7 @@ class RankGroup:
         """The run has failed in some ranks: most likely in the first in which nothing was missing."""
         rank = min(errors, key=lambda rank: (_is_of_lost(errors[rank]), rank))
         self._show(rank, 'has failed')
-        return Ended(_pickled(errors[rank]), _FAILED)
+        return Ended(pickled(errors[rank]), _FAILED)
 
     def _died(self, worker: Worker) -> Ended:
         self._pool.remove(worker)
@@ -239,12 +238,7 @@ class RankGroup:
         """Prints the stacks of all ranks, and ends them and this process."""
         end = time.monotonic() + _SECONDS_TO_SAY_WHERE
         workers = [worker for worker in self._pool.workers if not worker.is_gone()]
-        for worker in workers:
-            worker.ask_where_it_is()
-        left = [worker.sentinel for worker in workers]
-        while left and (seconds := end - time.monotonic()) > 0:
-            ended = wait_for_any(left, seconds)
-            left = [sentinel for sentinel in left if sentinel not in ended]
+        ask_where_they_are(workers, _SECONDS_TO_SAY_WHERE)
         for worker in workers:
             worker.output.join(max(0.0, end - time.monotonic()))
         for rank in sorted(self._outputs):
@@ -293,10 +287,6 @@ def _messages(worker: Worker, has_ended: bool) -> list[tuple[Any, Any]]:
             if not has_ended:
                 break
     return messages
-
-
-def _pickled(outcome: Outcome) -> bytes:
-    return pickle.dumps(outcome, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def _meeting_place() -> tuple[TCPStore, int]:

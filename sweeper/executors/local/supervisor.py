@@ -14,15 +14,15 @@ from dataclasses import replace
 from multiprocessing.connection import wait as wait_for_any
 from typing import Any
 
-from ...errors import InvalidArgument, ProblemError, SweepError
+from ...errors import InvalidArgument, SweepError
 from ...training.facts import ProblemFacts
 from ...work import WorkerSpec
-from ..base import Answer, OnOutput, Outcome, RunError, Task
+from ..base import WRONG_INPUT, Answer, OnOutput, Outcome, RunError, Task
 from ..gpus.placer import Need
 from .forked import ForkServer
 from .gpus import GpuDealer, in_company, needs_its_card_alone, with_gpu_named
 from .output import OutputSink, RunOutput
-from .pool import Worker, WorkerPool, describe_exit, signal_name
+from .pool import Worker, WorkerPool, ask_where_they_are, describe_exit, signal_name
 from .worker import BROKEN, LAST, READY, SPENT, receive
 
 _LONGEST_WAIT = 3600.0
@@ -30,7 +30,6 @@ _SECONDS_TO_READ = 1.0
 _SECONDS_TO_SAY_WHERE = 1.0
 _MOST_LOST = 3
 _NOTHING = Outcome()
-_WRONG_INPUT = {error.__name__: error for error in (InvalidArgument, ProblemError)}
 
 
 class _Entry:
@@ -98,8 +97,8 @@ class Supervisor:
             try:
                 self._hear_server(server)
             finally:
-                if server.broken is not None and server.broken.kind in _WRONG_INPUT:
-                    raise _WRONG_INPUT[server.broken.kind](server.broken.message)
+                if server.broken is not None and server.broken.kind in WRONG_INPUT:
+                    raise WRONG_INPUT[server.broken.kind](server.broken.message)
         return server.facts
 
     def submit(self, key: int, task: Task) -> None:
@@ -315,12 +314,7 @@ class Supervisor:
             for worker, entry in self._given.items()
             if entry.deadline is not None and entry.deadline <= now
         ]
-        for worker in overdue:
-            worker.ask_where_it_is()
-        end, left = now + _SECONDS_TO_SAY_WHERE, [worker.sentinel for worker in overdue]
-        while left and (seconds := end - time.monotonic()) > 0:
-            ended = wait_for_any(left, seconds)
-            left = [sentinel for sentinel in left if sentinel not in ended]
+        ask_where_they_are(overdue, _SECONDS_TO_SAY_WHERE)
         message = f'the run took longer than the timeout of {self._timeout:g} seconds'
         entries = [self._remove(worker) for worker in overdue]
         return [entry.failed(RunError('TimedOut', message)) for entry in entries if entry is not None]

@@ -62,7 +62,7 @@ class Ready(NamedTuple):
 
 def send(connection: Connection, message: Any) -> None:
     """Sends a message by plain pickle (torch would put its tensors into shared memory)."""
-    connection.send_bytes(_pickled(message))
+    connection.send_bytes(pickled(message))
 
 
 def receive(connection: Connection) -> Any:
@@ -197,18 +197,19 @@ def _performing(
         try:
             outcome, left = perform(workspace, pickle.loads(data), isolation)
             if outcome.error is None:
-                return _pickled(outcome), None, left
+                return pickled(outcome), None, left
             failed = outcome.error
         except BaseException as error:  # a parameter that this process cannot import; a KeyboardInterrupt
             failed = run_error(error)
         if memory is not None:
             failed = limits.with_limit_named(failed, memory, loaded)
-        return _pickled(replace(outcome, value=None, error=failed)), failed, left
+        return pickled(replace(outcome, value=None, error=failed)), failed, left
 
     return answer
 
 
-def _pickled(message: Any) -> bytes:
+def pickled(message: Any) -> bytes:
+    """Returns a message as the parent gets it."""
     return pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
 
 

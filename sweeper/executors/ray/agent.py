@@ -19,17 +19,16 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from ...errors import InvalidArgument, ProblemError, SweepError
+from ...errors import ProblemError, SweepError
 from ...work import WorkerSpec
-from ..base import Outcome, Task, run_error
+from ..base import WRONG_INPUT, Outcome, Task
 from ..local.executor import LocalExecutor
-from .messages import AgentOptions, Facts, OpenedByWorker, Printed, Reply, Report, SealedTask
+from .messages import AgentOptions, Facts, OpenedByWorker, Printed, Reply, Report, SealedTask, as_trouble
 from .shipping import Package, fingerprint_here, unpack
 from .versions import versions
 
 _SECONDS_TO_GATHER = 0.1  # of what is printed, so that a message has more than a line
 _FACTS = -1  # the key of the task that tells them
-_WRONG_INPUT = {error.__name__: error for error in (InvalidArgument, ProblemError)}
 
 
 class Scout:
@@ -140,7 +139,7 @@ class Agent:
                 if self._pending:
                     self._wait()
         except BaseException as error:
-            self._fail(error if isinstance(error, SweepError) else _of_ours(error))
+            self._fail(as_trouble(error, 'an agent of the executor'))
         finally:
             self._executor.close()
 
@@ -194,7 +193,7 @@ class Agent:
             resolve(self._executor.problem_facts() or self._facts_of_worker())
         except SweepError as error:
             resolve(error)
-            if type(error).__name__ not in _WRONG_INPUT:
+            if type(error).__name__ not in WRONG_INPUT:
                 raise
 
     def _facts_of_worker(self) -> Facts:
@@ -207,7 +206,7 @@ class Agent:
             outcome = self._wait()
         if outcome.error is None:
             return outcome.value  # type: ignore[no-any-return]
-        error = _WRONG_INPUT.get(outcome.error.kind)
+        error = WRONG_INPUT.get(outcome.error.kind)
         if error is None:
             return ProblemError(f'{outcome.error.kind}: {outcome.error.message}\n{outcome.error.traceback}')
         return error(outcome.error.message)
@@ -228,8 +227,3 @@ def _node_name() -> str:
 
     address: Callable[[], str] = util.get_node_ip_address
     return f'{platform.node()} ({address()})'
-
-
-def _of_ours(error: BaseException) -> SweepError:
-    data = run_error(error)
-    return SweepError(f'an agent of the executor cannot go on: {data.kind}: {data.message}\n{data.traceback}')

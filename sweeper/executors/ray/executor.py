@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ...amounts import at_least, bytes_of, gpus_of, processes_of, seconds_of
+from ...amounts import at_least, bytes_of, gpus_of, is_real, processes_of, seconds_of
 from ...cores import usable_cores
 from ...errors import InvalidArgument, ProblemError, SweepError
 from ...text import reason
@@ -101,7 +101,7 @@ class RayExecutor(Executor):
         self.retries, self.timeout = at_least(0, 'retries', retries), seconds_of(timeout)
         self.shared_folder = None if shared_folder is None else Path(shared_folder).resolve()
         self._seconds_given = self.checkpoint_seconds = checked_seconds(checkpoint_seconds)
-        if isinstance(patience, bool) or not isinstance(patience, int | float) or not patience >= 0:
+        if not is_real(patience) or not patience >= 0:
             raise InvalidArgument(f'patience={patience!r}: must be a number of seconds')
         self.patience = float(patience)
         self.runtime_env, self.init = dict(runtime_env or {}), dict(init or {})

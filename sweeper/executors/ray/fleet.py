@@ -18,10 +18,10 @@ from threading import Thread
 from typing import Any
 
 from ...errors import SweepError
-from ..base import Outcome, RunError, Task, run_error
+from ..base import Outcome, RunError, Task
 from ..local.output import OutputSink
 from .growth import Demand
-from .messages import Facts, Reply, Report, SealedTask
+from .messages import Facts, Reply, Report, SealedTask, as_trouble
 from .placement import Slot
 from .remote import ActorFactory, Entry, RemoteAgent
 from .roster import Roster
@@ -149,7 +149,7 @@ class Fleet:
                 self._look()
                 next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
         except BaseException as error:
-            self._fail(error if isinstance(error, SweepError) else _of_ours(error))
+            self._fail(as_trouble(error, 'the executor'))
         finally:
             self._end_all()
 
@@ -272,8 +272,3 @@ class Fleet:
             agent.printed.take_end()
         for agent in self._roster.agents:
             agent.kill()
-
-
-def _of_ours(error: BaseException) -> SweepError:
-    data = run_error(error)
-    return SweepError(f'the executor cannot go on: {data.kind}: {data.message}\n{data.traceback}')

@@ -44,7 +44,7 @@ class Demand:
     more: int | None = None
 
     @property
-    def is_met_by_few(self) -> bool:
+    def has_nothing_waiting(self) -> bool:
         """Whether it is known that nothing waits."""
         return self.more == 0
 
@@ -83,7 +83,7 @@ def decide(
     have = sum(agent.placement.slots for agent in agents)
     needed = have < demand.runs or not have
     start: list[Placement] = []
-    if needed or not demand.is_met_by_few:
+    if needed or not demand.has_nothing_waiting:
         left = None if demand.most is None else demand.most - have
         start = placements([_free(node, slot, agents, scouts) for node in nodes], slot, left)
     covered = have + sum(placement.slots for placement in start)
@@ -110,7 +110,7 @@ def _free(node: Node, slot: Slot, agents: Sequence[AgentState], scouts: Sequence
 
 def _idle(agents: Sequence[AgentState], demand: Demand, have: int) -> list[int]:
     """The numbers of agents to give back, those of most slots first."""
-    if not demand.is_met_by_few:
+    if not demand.has_nothing_waiting:
         return []
     idle = [
         number for number, agent in enumerate(agents) if agent.idle is not None and agent.idle >= SECONDS_IDLE

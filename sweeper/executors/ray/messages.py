@@ -12,7 +12,7 @@ from ...errors import SweepError
 from ...points import label
 from ...training.facts import ProblemFacts
 from ...work import WorkerSpec
-from ..base import Outcome, Resources, Task
+from ..base import Outcome, Resources, Task, run_error
 
 LARGE = 2**20
 """Bytes from which on a value goes by a file, if there is a folder for that."""
@@ -156,3 +156,11 @@ class OpenedByWorker(Task):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return pickle.loads, (self.content,)
+
+
+def as_trouble(error: BaseException, who: str) -> SweepError:
+    """Returns what keeps an agent or the executor from running any task: an error of ours as it is."""
+    if isinstance(error, SweepError):
+        return error
+    data = run_error(error)
+    return SweepError(f'{who} cannot go on: {data.kind}: {data.message}\n{data.traceback}')

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..base import Task
@@ -118,8 +118,6 @@ class ActorFactory:
 
     def agent(self, placement: Placement, printed: PrintedInOrder) -> RemoteAgent:
         """Makes an agent, which begins where it is to be as soon as there is room."""
-        from dataclasses import replace
-
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         assert placement.node is not None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...amounts import is_real
 from ...errors import InvalidArgument
 from ...points import value_from_text
 from ..findings import Findings
@@ -144,5 +145,4 @@ def _number(cell: str) -> float | None:
         value = value_from_text(cell)
     except (ValueError, LookupError):
         return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and abs(value) <= sys.float_info.max else None
+    return float(value) if is_real(value) and abs(value) <= sys.float_info.max else None

@@ -46,15 +46,7 @@ class GraphedGradientStep(CapturedGradientStep):
     """Trains by graphs of the gradients, with an update by the optimizer itself."""
 
     def __init__(self, graphs: StepGraphs, parameters: Sequence[torch.Tensor], learner: Learner) -> None:
-        super().__init__(
-            {},
-            parameters,
-            learner.make_optimizer(),
-            learner.split,
-            learner.measures_perf,
-            learner.clip_norm,
-            learner.average,
-        )
+        super().__init__({}, parameters, *learner.of_gradient_step())
         self._graphs = graphs
 
     def replay(self, feed: Feed) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:

@@ -64,5 +64,9 @@ class Learner(NamedTuple):
             self.model, objective, optimizer, self.split, score, self.clip_norm, self.parts, self.average
         )
 
+    def of_gradient_step(self) -> tuple[Optimizer, Split, bool, float | None, WeightAverage | None]:
+        """What a `CapturedGradientStep` gets beside its replays and parameters; with a new optimizer."""
+        return self.make_optimizer(), self.split, self.measures_perf, self.clip_norm, self.average
+
     def lane(self) -> Lane:
         return Lane(self.model, self.objective, self.eager_step(), self.averages)

@@ -82,15 +82,4 @@ def gradient_step_maker(
         of_device = StepGraphs(graphs, recordings, replays, parameters, None, learner)
         return lambda: GraphedGradientStep(of_device, parameters, learner)
 
-    def make() -> CapturedGradientStep:
-        return CapturedGradientStep(
-            replays,
-            parameters,
-            learner.make_optimizer(),
-            learner.split,
-            learner.measures_perf,
-            learner.clip_norm,
-            learner.average,
-        )
-
-    return make
+    return lambda: CapturedGradientStep(replays, parameters, *learner.of_gradient_step())

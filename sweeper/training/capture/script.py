@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from ...amounts import is_real
 from ..average import Averaging
 from .recording import Call, NotCapturable, Recording, tensors_in
 from .updates import UpdateRule
@@ -255,7 +256,7 @@ def _is_of_tensor_and_number(call: Call) -> bool:
     if name not in _WITH_NUMBERS or call.op._schema.overload_name not in ('Tensor', 'Scalar') or call.kwargs:
         return False
     tensor, number, *others = call.args
-    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    is_number = is_real(number)
     is_same_type = isinstance(tensor, torch.Tensor) and call.output.dtype == tensor.dtype
     return is_number and is_same_type and not others
 
